@@ -1,0 +1,28 @@
+/* Every environment name that Tranche reads on a GPU host: meaning, range, default. Nothing else may call getenv. */
+#ifndef TRANCHE_ENV_H
+#define TRANCHE_ENV_H
+
+/* Comma-separated ids of the slices this process runs in, one per GPU. Set by `tranche run` and `tranche env`.
+ * Unset: the shim forwards everything. */
+#define ENV_SLICES "TRANCHE_SLICES"
+
+/* Directory that holds policy/, usage/ and board/. Set by `tranche run`; an absolute path. */
+#define ENV_RUNTIME_DIR "TRANCHE_RUNTIME_DIR"
+
+/* "1": the shim forwards everything and limits nothing; the agent then lists the process as unmanaged. Default unset. */
+#define ENV_DISABLE "TRANCHE_DISABLE"
+
+/* Private root for agent, state, runtime files and socket, an absolute path; used by the demo lab and by tests so
+ * that they never meet the user's real agent. Default unset: the places in docs/protocol.md. */
+#define ENV_ROOT "TRANCHE_ROOT"
+
+/* Directory searched first for libcuda.so.1 and libnvidia-ml.so.1 by the agent. Default unset: the loader's own way. */
+#define ENV_DRIVER_DIR "TRANCHE_DRIVER_DIR"
+
+/* "user" or "system": which scope `tranche agent` manages. Default: system for root, else user. */
+#define ENV_SCOPE "TRANCHE_SCOPE"
+
+/* Simulated driver only: directory of its shared state (sim.shm and sim.conf). */
+#define ENV_SIM_DIR "TRANCHE_SIM_DIR"
+
+#endif

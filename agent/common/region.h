@@ -1,0 +1,166 @@
+/* The memory that agent and shim share. This header is a contract: change it only with REGION_ABI.
+ *
+ * Three kinds of file, mapped by path from the runtime directory (see docs/protocol.md):
+ *   policy/<slice id>   written by the agent alone, mapped read-only by tenants
+ *   usage/<slice id>    written by the tenants of that slice, never mapped by the agent (it uses pread,
+ *                       so that a tenant who truncates the file can harm nobody but its own slice)
+ *   board/<gpu uuid>    one line per slice, read and written with pread/pwrite by everybody, for the same reason
+ *
+ * Rules
+ *   R1  Fixed-width fields, natural alignment, no pointers, no locks, no seqlocks: a process may be killed
+ *       between any two instructions and nobody else may have to wait for it or repair more than one word.
+ *   R2  Every field that two processes touch is one atomic word; readers never need two words to agree.
+ *   R3  Files are created at full size with allocated blocks, under a temporary name, and renamed into place:
+ *       whoever can open a file sees it whole.
+ *   R4  A file whose magic, ABI or size is not the expected one is not used (the shim then forwards everything).
+ *   R5  Times are CLOCK_MONOTONIC nanoseconds of the host (the simulated driver's clock under simulation).
+ */
+#ifndef TRANCHE_REGION_H
+#define TRANCHE_REGION_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REGION_ABI 1u
+#define REGION_POLICY_MAGIC UINT64_C(0x314c4f5048435254) /* "TRCHPOL1" in memory order */
+#define REGION_USAGE_MAGIC UINT64_C(0x3147534548435254)
+#define REGION_BOARD_MAGIC UINT64_C(0x3144524248435254)
+
+#define REGION_ID_BYTES 40   /* slice id, NUL-terminated: "s-" and 16 hex digits today */
+#define REGION_UUID_BYTES 48 /* "GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", NUL-terminated */
+#define REGION_NAME_BYTES 64 /* slice name, UTF-8, NUL-terminated */
+
+/* ---- policy ------------------------------------------------------------------------------------------- */
+
+enum region_policy_flag {
+    REGION_POLICY_DELETED = 1u << 0, /* the slice is gone: nothing new is admitted, what is held may be freed */
+};
+
+enum region_priority { REGION_PRIORITY_IDLE = 0, REGION_PRIORITY_NORMAL = 1, REGION_PRIORITY_HIGH = 2 };
+
+#define REGION_POLICY_BYTES 4096u
+
+struct region_policy {
+    uint64_t magic;
+    uint32_t abi;
+    uint32_t bytes; /* REGION_POLICY_BYTES */
+    /* Bumped after the fields below were stored; sleepers wait on it with FUTEX_WAIT (shared), the agent wakes all. */
+    _Atomic uint32_t epoch;
+    _Atomic uint32_t flags;
+    _Atomic uint64_t revision; /* of the slice record, for display */
+    _Atomic uint64_t memory_limit_bytes;
+    _Atomic uint64_t residue_bytes; /* what NVML sees beyond the tenants' own ledger; counts against the limit */
+    _Atomic uint64_t gpu_capacity_bytes;
+    _Atomic uint32_t compute_limit_bp;     /* basis points of GPU time, 1..10000; 10000 = no limit */
+    _Atomic uint32_t compute_guarantee_bp; /* 0..compute_limit_bp */
+    _Atomic uint32_t priority;             /* enum region_priority */
+    uint32_t board_slot;                   /* index of this slice's line on its GPU's board */
+    _Atomic uint32_t owner_uid;
+    uint32_t reserved0;
+    char slice_id[REGION_ID_BYTES];
+    char gpu_uuid[REGION_UUID_BYTES];
+    char name[REGION_NAME_BYTES]; /* at creation; a later rename shows in the agent only */
+    uint8_t reserved[REGION_POLICY_BYTES - 232];
+};
+
+/* ---- usage -------------------------------------------------------------------------------------------- */
+
+#define REGION_USAGE_ENTRIES 256u
+#define REGION_PRICE_ENTRIES 1024u
+
+/* An entry belongs to one process, named by a token, and counts while the token is there and not CLAIMING.
+ * token = CLAIMING (bit 63) | low 31 bits of the start time in clock ticks (/proc/PID/stat field 22) << 32 | pid.
+ *   claim:  CAS 0 -> token|CLAIMING; zero the fields; store token
+ *   leave:  CAS token -> 0
+ *   reap:   the process is gone: CAS token (with or without CLAIMING) -> 0, by the agent or by any tenant
+ * Each is one word, so that nobody can be left half done, and a reaped entry takes all its bytes with it. */
+#define REGION_CLAIMING (UINT64_C(1) << 63)
+
+struct region_entry {
+    _Atomic uint64_t token;
+    _Atomic uint64_t memory_bytes;  /* admitted and not yet given back, requests in flight included */
+    _Atomic uint64_t pending_bytes; /* of these, requests still being decided: a peer that sees them may retry */
+    _Atomic uint64_t denied_count;
+    _Atomic uint64_t denied_bytes; /* size of the last denied request */
+    _Atomic uint64_t denied_at_ns;
+    _Atomic uint64_t charged_ns;   /* GPU time charged since the entry was claimed */
+    _Atomic uint64_t throttled_ns; /* wall time spent waiting for the compute limit */
+    _Atomic uint64_t throttled_since_ns; /* 0, or when the wait that is going on now began */
+    _Atomic uint64_t launches;
+    _Atomic uint64_t claimed_at_ns;
+    _Atomic uint64_t seen_epoch; /* the policy epoch this process last acted on */
+    _Atomic uint32_t flags;      /* enum region_entry_flag */
+    uint32_t reserved0;
+    uint8_t reserved[24];
+};
+
+enum region_entry_flag {
+    REGION_ENTRY_LIMIT_NOT_HELD = 1u << 0, /* a wait hit its bound: say so on screen */
+    REGION_ENTRY_WAITS = 1u << 1,          /* waits for compute right now */
+};
+
+/* GPU time of one kernel or graph, learned in the running program and shared inside the slice. Filled once
+ * (key by CAS), then updated in place; a torn or lost update costs accuracy, never safety. */
+struct region_price {
+    _Atomic uint64_t key; /* hash of code identity and launch shape; 0 = free */
+    _Atomic uint64_t price_ns;
+    _Atomic uint32_t samples;
+    _Atomic uint32_t flags;
+    _Atomic uint64_t spent_ns; /* charged through this price so far */
+};
+
+struct region_usage {
+    uint64_t magic;
+    uint32_t abi;
+    uint32_t bytes; /* sizeof(struct region_usage) */
+    _Atomic uint32_t entries_high; /* entries at and above this index were never claimed */
+    uint32_t reserved0;
+    /* The slice's token bucket, in nanoseconds of GPU time. level may be negative: debt is paid later.
+     * Whoever wins the CAS on refilled_at_ns adds the tokens of that interval; one killed in between loses
+     * them, at most a few milliseconds' worth. */
+    _Atomic int64_t bucket_level_ns;
+    _Atomic uint64_t bucket_refilled_at_ns;
+    _Atomic uint32_t price_correction_bp; /* 10000 = prices are right; measured over charged, per slice */
+    uint32_t reserved1;
+    uint8_t reserved[4096 - 48];
+    struct region_entry entries[REGION_USAGE_ENTRIES];
+    struct region_price prices[REGION_PRICE_ENTRIES];
+};
+
+/* ---- board -------------------------------------------------------------------------------------------- */
+
+#define REGION_BOARD_SLOTS 63u
+
+/* A claim counts only as far as the claimer's policy allows and only until claim_until_ns (about 5 ms ahead),
+ * so a dead or lying tenant takes nothing from another's guarantee. */
+struct region_board_slot {
+    _Atomic uint64_t slice_tag;      /* hash of the slice id, 0 = unused */
+    _Atomic uint64_t claim_until_ns; /* has work, or wants to have, until then */
+    _Atomic uint64_t waits_since_ns; /* 0, or since when it is held back */
+    _Atomic uint64_t charged_ns;
+    _Atomic uint64_t in_flight_ns; /* priced work issued and not known to be finished */
+    uint64_t reserved[3];
+};
+
+struct region_board {
+    uint64_t magic;
+    uint32_t abi;
+    uint32_t bytes;
+    uint64_t reserved[6];
+    struct region_board_slot slots[REGION_BOARD_SLOTS];
+};
+
+_Static_assert(sizeof(struct region_policy) == REGION_POLICY_BYTES, "policy layout");
+_Static_assert(offsetof(struct region_policy, epoch) == 16, "policy layout");
+_Static_assert(offsetof(struct region_policy, memory_limit_bytes) == 32, "policy layout");
+_Static_assert(offsetof(struct region_policy, slice_id) == 80, "policy layout");
+_Static_assert(sizeof(struct region_entry) == 128, "entry layout");
+_Static_assert(sizeof(struct region_price) == 32, "price layout");
+_Static_assert(offsetof(struct region_usage, entries) == 4096, "usage layout");
+_Static_assert(sizeof(struct region_usage) == 4096 + 128 * REGION_USAGE_ENTRIES + 32 * REGION_PRICE_ENTRIES,
+               "usage layout");
+_Static_assert(sizeof(struct region_board_slot) == 64, "board layout");
+_Static_assert(sizeof(struct region_board) == 4096, "board layout");
+
+#endif

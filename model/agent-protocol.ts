@@ -1,0 +1,188 @@
+/** Schemas of every line the agent may send (docs/protocol.md §2). What does not parse is an agent error, not data. */
+import { z } from 'zod';
+import { AGENT_ERROR_CODES } from './errors.ts';
+
+export const PROTOCOL_VERSION = 1;
+export const AGENT_LINE_MAX_BYTES = 256 * 1024;
+export const REQUEST_LINE_MAX_BYTES = 8 * 1024;
+
+const count = z.number().int().min(0);
+const bytes = count.nullable();
+const tenths = count.nullable();
+const text = z.string().max(1024);
+const timeMs = z.number().int().min(0);
+const id = z.string().min(1).max(64);
+
+export const gpuSchema = z.object({
+  uuid: id,
+  index: count,
+  name: text,
+  capacityBytes: count,
+  simulated: z.boolean(),
+  computeMode: text.nullable(),
+  migEnabled: z.boolean().nullable(),
+});
+
+export const sliceSchema = z.object({
+  id,
+  name: text,
+  gpuUuid: id,
+  memoryLimitBytes: count,
+  pendingMemoryLimitBytes: bytes,
+  computeLimitPercent: count.max(100),
+  computeGuaranteePercent: count.max(100),
+  priority: z.enum(['idle', 'normal', 'high']),
+  owner: text,
+  ownerUid: count,
+  createdAtMs: timeMs,
+  startsAtMs: timeMs.nullable(),
+  expiresAtMs: timeMs.nullable(),
+  revision: count,
+});
+
+export const personSchema = z.object({
+  name: text,
+  uid: count,
+  source: z.enum(['process', 'slice', 'login']),
+});
+
+export const gpuSampleSchema = z.object({
+  uuid: id,
+  memoryUsedBytes: bytes,
+  utilizationPercent: count.max(100).nullable(),
+  temperatureC: z.number().int().nullable(),
+  powerMilliwatts: bytes,
+  smClockMhz: bytes,
+  eccErrors: bytes,
+  unmanagedBytes: bytes,
+});
+
+export const sliceSampleSchema = z.object({
+  id,
+  memoryUsedBytes: bytes,
+  ledgerBytes: bytes,
+  residueBytes: bytes,
+  computeUsedTenths: tenths,
+  throttledTenths: tenths,
+  deniedAllocations: bytes,
+  deniedBytes: bytes,
+  deniedAtMs: timeMs.nullable(),
+  limitHeld: z.boolean().nullable(),
+  processCount: bytes,
+});
+
+export const processSampleSchema = z.object({
+  pid: z.number().int().min(1),
+  startTicks: z.string().regex(/^\d{1,20}$/),
+  uid: bytes,
+  user: text.nullable(),
+  command: text,
+  sliceId: id.nullable(),
+  gpuUuid: id,
+  memoryUsedBytes: bytes,
+  computeUsedTenths: tenths,
+  throttledTenths: tenths,
+  startedAtMs: timeMs.nullable(),
+});
+
+export const helloReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  protocol: count,
+  agentVersion: text,
+  regionAbi: count,
+  arch: text,
+  hostName: text,
+  machineId: text,
+  bootId: text,
+  scope: z.enum(['user', 'system']),
+  managerUid: count,
+  managerName: text,
+  yourUid: count,
+  yourName: text,
+  operator: z.boolean(),
+  driver: text.nullable(),
+  gpuNote: text.nullable(),
+  simulated: z.boolean(),
+  runtimeDir: text,
+  shimPath: text.nullable(),
+});
+
+export const editReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  sliceId: id,
+  revision: count,
+  undoToken: id,
+  undoExpiresAtMs: timeMs,
+});
+
+export const okReplySchema = z.looseObject({ id: count, ok: z.literal(true) });
+
+export const errorReplySchema = z.object({
+  /** null when the request was too broken to tell its id. */
+  id: count.nullable(),
+  ok: z.literal(false),
+  /** A newer agent may know codes that we do not: shown as they are. */
+  code: z.enum(AGENT_ERROR_CODES).catch('internal'),
+  message: z.string().max(4096),
+});
+
+export const stateEventSchema = z.object({
+  ev: z.literal('state'),
+  revision: count,
+  gpus: z.array(gpuSchema).max(64),
+  slices: z.array(sliceSchema).max(4096),
+  people: z.array(personSchema).max(256),
+});
+
+export const sampleEventSchema = z.object({
+  ev: z.literal('sample'),
+  seq: count,
+  atMs: timeMs,
+  gpus: z.array(gpuSampleSchema).max(64),
+  slices: z.array(sliceSampleSchema).max(4096),
+  processes: z.array(processSampleSchema).max(512),
+  processesOmitted: count,
+});
+
+const series = z.array(z.number().nullable()).max(2000);
+export const historyEventSchema = z.object({
+  ev: z.literal('history'),
+  id: count,
+  gpuUuid: id.nullable().optional(),
+  sliceId: id.nullable().optional(),
+  tierMs: count,
+  atMs: z.array(timeMs).max(2000),
+  memoryUsedBytes: series,
+  computeTenths: series,
+  throttledTenths: series,
+  memoryLimitBytes: series,
+  computeLimitPercent: series,
+  last: z.boolean(),
+});
+
+export const noticeEventSchema = z.object({
+  ev: z.literal('notice'),
+  atMs: timeMs,
+  code: text,
+  sliceId: id.nullable(),
+  pid: count.nullable(),
+  message: z.string().max(4096),
+});
+
+export const eventSchema = z.discriminatedUnion('ev', [
+  stateEventSchema,
+  sampleEventSchema,
+  historyEventSchema,
+  noticeEventSchema,
+]);
+
+export type HelloReply = z.infer<typeof helloReplySchema>;
+export type EditReply = z.infer<typeof editReplySchema>;
+export type ErrorReply = z.infer<typeof errorReplySchema>;
+export type AgentEvent = z.infer<typeof eventSchema>;
+export type StateEvent = z.infer<typeof stateEventSchema>;
+export type SampleEvent = z.infer<typeof sampleEventSchema>;
+export type HistoryEvent = z.infer<typeof historyEventSchema>;
+export type NoticeEvent = z.infer<typeof noticeEventSchema>;

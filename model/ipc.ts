@@ -1,0 +1,159 @@
+/**
+ * The whole contract between renderer and core: one map of requests, one of events. Electron carries it over IPC,
+ * `serve` over a WebSocket; both parse arguments with these schemas before anything is done with them.
+ */
+import { z } from 'zod';
+import type { Result } from './errors.ts';
+import type { FleetSnapshot, History, HostId, HostSnapshot, Sample, SliceEdit } from './model.ts';
+
+const hostId = z.string().min(1).max(300);
+const sliceId = z.string().min(1).max(64);
+const gpuUuid = z.string().min(1).max(64);
+const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const percent = z.number().int().min(0).max(100);
+const name = z.string().max(64);
+const revision = z.number().int().min(0);
+const priority = z.enum(['idle', 'normal', 'high']);
+const timeMs = z.number().int().min(0).nullable();
+const none = z.strictObject({});
+
+export const requestSchemas = {
+  /** The picture to start from; everything after it comes as events. */
+  'fleet:get': none,
+  'host:connect': z.strictObject({ hostId }),
+  'host:disconnect': z.strictObject({ hostId }),
+  /** A host typed as `user@host:port`, saved and connected. */
+  'host:add': z.strictObject({ address: z.string().min(1).max(300) }),
+  /** Disconnects and removes a typed host; hides a host of the config until it is typed again. */
+  'host:forget': z.strictObject({ hostId }),
+  'host:retry': z.strictObject({ hostId }),
+  'host:deploy': z.strictObject({ hostId }),
+  'host:remove-agent': z.strictObject({ hostId }),
+  /** Makes `~/.local/bin/tranche` on the host. */
+  'host:link': z.strictObject({ hostId }),
+  'prompt:answer': z.strictObject({
+    hostId,
+    promptId: z.string().max(64),
+    /** null cancels. host-key: "once" or "remember"; password, passphrase: one text; keyboard: one per question. */
+    answers: z.array(z.string().max(4096)).max(16).nullable(),
+  }),
+  'demo:start': none,
+  'demo:stop': none,
+  'slice:create': z.strictObject({
+    hostId,
+    gpuUuid,
+    name: name.nullable(),
+    memoryLimitBytes: bytes,
+    computeLimitPercent: percent,
+    computeGuaranteePercent: percent,
+    priority,
+    owner: name.nullable(),
+    expiresAtMs: timeMs,
+  }),
+  'slice:resize': z.strictObject({
+    hostId,
+    sliceId,
+    revision: revision.nullable(),
+    memoryLimitBytes: bytes.optional(),
+    computeLimitPercent: percent.optional(),
+    computeGuaranteePercent: percent.optional(),
+    priority: priority.optional(),
+    expiresAtMs: timeMs.optional(),
+    belowUse: z.enum(['refuse', 'when-it-drops']),
+  }),
+  'slice:assign': z.strictObject({ hostId, sliceId, revision: revision.nullable(), owner: name }),
+  'slice:rename': z.strictObject({ hostId, sliceId, revision: revision.nullable(), name }),
+  'slice:delete': z.strictObject({
+    hostId,
+    sliceId,
+    revision: revision.nullable(),
+    withProcesses: z.boolean(),
+  }),
+  'slice:undo': z.strictObject({ hostId, undoToken: z.string().max(64) }),
+  'history:get': z.strictObject({
+    hostId,
+    gpuUuid: gpuUuid.nullable(),
+    sliceId: sliceId.nullable(),
+    fromMs: z.number().int().min(0),
+    toMs: z.number().int().min(0),
+    maxPoints: z.number().int().min(1).max(2000),
+  }),
+  'process:stop': z.strictObject({
+    hostId,
+    pid: z.number().int().min(1),
+    startTicks: z.string().regex(/^\d{1,20}$/),
+    signal: z.enum(['INT', 'TERM', 'KILL']),
+  }),
+  /** The window is hidden or shown: sampling slows to 30 s while nobody looks. */
+  'view:visible': z.strictObject({ visible: z.boolean() }),
+} as const;
+
+export type RequestChannel = keyof typeof requestSchemas;
+export const REQUEST_CHANNELS = Object.keys(requestSchemas) as readonly RequestChannel[];
+export type RequestArgs<C extends RequestChannel> = z.infer<(typeof requestSchemas)[C]>;
+
+/** What each request answers with when it succeeds. */
+export interface RequestValues {
+  'fleet:get': FleetSnapshot;
+  'host:connect': null;
+  'host:disconnect': null;
+  'host:add': { hostId: HostId };
+  'host:forget': null;
+  'host:retry': null;
+  'host:deploy': null;
+  'host:remove-agent': { removed: readonly string[] };
+  'host:link': { path: string };
+  'prompt:answer': null;
+  'demo:start': null;
+  'demo:stop': null;
+  'slice:create': SliceEdit;
+  'slice:resize': SliceEdit;
+  'slice:assign': SliceEdit;
+  'slice:rename': SliceEdit;
+  'slice:delete': SliceEdit;
+  'slice:undo': SliceEdit;
+  'history:get': History;
+  'process:stop': null;
+  'view:visible': null;
+}
+
+/** Pushed by the core. Snapshots replace what was there; samples are batched, one message a tick for all hosts. */
+export interface CoreEvents {
+  'fleet:changed': {
+    readonly demo: FleetSnapshot['demo'];
+    readonly configNotes: readonly string[];
+    readonly order: readonly HostId[];
+  };
+  'host:changed': HostSnapshot;
+  'host:gone': { readonly hostId: HostId };
+  samples: readonly { readonly hostId: HostId; readonly sample: Sample }[];
+  notice: {
+    readonly hostId: HostId;
+    readonly atMs: number;
+    readonly code: string;
+    readonly sliceId: string | null;
+    readonly message: string;
+  };
+}
+export type EventChannel = keyof CoreEvents;
+export const EVENT_CHANNELS: readonly EventChannel[] = [
+  'fleet:changed',
+  'host:changed',
+  'host:gone',
+  'samples',
+  'notice',
+];
+export type CoreEvent = {
+  [E in EventChannel]: { readonly event: E; readonly data: CoreEvents[E] };
+}[EventChannel];
+
+/** What the renderer sees, whichever transport carries it (Electron: `window.tranche`, put there by the preload). */
+export interface TrancheApi {
+  readonly transport: 'electron' | 'serve' | 'fake';
+  readonly platform: string;
+  readonly appVersion: string;
+  request<C extends RequestChannel>(channel: C, args: RequestArgs<C>): Promise<Result<RequestValues[C]>>;
+  /** Returns its own undo. */
+  onEvent(listener: (event: CoreEvent) => void): () => void;
+  copyText(text: string): Promise<boolean>;
+}

@@ -1,0 +1,231 @@
+/** Hosts, GPUs, slices and samples as the core keeps them and the renderer draws them. Readonly, null = unknown. */
+import type { Failure } from './errors.ts';
+
+/** `ssh:<name in the config>`, `typed:<user@host:port>` or `demo:<n>`. Stable over restarts. */
+export type HostId = string;
+export type SliceId = string;
+export type GpuUuid = string;
+
+export type Priority = 'idle' | 'normal' | 'high';
+
+export interface Gpu {
+  readonly uuid: GpuUuid;
+  /** NVML's index, for display. */
+  readonly index: number;
+  readonly name: string;
+  readonly capacityBytes: number;
+  readonly simulated: boolean;
+  readonly computeMode: string | null;
+  readonly migEnabled: boolean | null;
+}
+
+export interface Slice {
+  readonly id: SliceId;
+  readonly name: string;
+  readonly gpuUuid: GpuUuid;
+  readonly memoryLimitBytes: number;
+  /** A shrink below use that takes effect when use drops. */
+  readonly pendingMemoryLimitBytes: number | null;
+  readonly computeLimitPercent: number;
+  readonly computeGuaranteePercent: number;
+  readonly priority: Priority;
+  readonly owner: string;
+  readonly ownerUid: number;
+  readonly createdAtMs: number;
+  readonly startsAtMs: number | null;
+  readonly expiresAtMs: number | null;
+  readonly revision: number;
+}
+
+export interface Person {
+  readonly name: string;
+  readonly uid: number;
+  /** Where we know the name from: owns a GPU process, owns a slice, or has a login on the host. */
+  readonly source: 'process' | 'slice' | 'login';
+}
+
+export interface GpuSample {
+  readonly uuid: GpuUuid;
+  readonly memoryUsedBytes: number | null;
+  readonly utilizationPercent: number | null;
+  readonly temperatureC: number | null;
+  readonly powerMilliwatts: number | null;
+  readonly smClockMhz: number | null;
+  readonly eccErrors: number | null;
+  /** Held by processes outside every slice, and by the driver. */
+  readonly unmanagedBytes: number | null;
+}
+
+export interface SliceSample {
+  readonly id: SliceId;
+  readonly memoryUsedBytes: number | null;
+  readonly ledgerBytes: number | null;
+  readonly residueBytes: number | null;
+  readonly computeUsedTenths: number | null;
+  readonly throttledTenths: number | null;
+  readonly deniedAllocations: number | null;
+  readonly deniedBytes: number | null;
+  readonly deniedAtMs: number | null;
+  readonly limitHeld: boolean | null;
+  readonly processCount: number | null;
+}
+
+export interface ProcessSample {
+  readonly pid: number;
+  /** Start time in clock ticks; with the pid it names the process for good. A string: it may exceed 2^53. */
+  readonly startTicks: string;
+  readonly uid: number | null;
+  readonly user: string | null;
+  readonly command: string;
+  /** null: unmanaged. */
+  readonly sliceId: SliceId | null;
+  readonly gpuUuid: GpuUuid;
+  readonly memoryUsedBytes: number | null;
+  readonly computeUsedTenths: number | null;
+  readonly throttledTenths: number | null;
+  readonly startedAtMs: number | null;
+}
+
+export interface Sample {
+  readonly seq: number;
+  readonly atMs: number;
+  readonly gpus: readonly GpuSample[];
+  readonly slices: readonly SliceSample[];
+  readonly processes: readonly ProcessSample[];
+  readonly processesOmitted: number;
+}
+
+export interface AgentInfo {
+  readonly version: string;
+  readonly protocol: number;
+  readonly arch: string;
+  readonly hostName: string;
+  readonly scope: 'user' | 'system';
+  readonly managerUid: number;
+  readonly managerName: string;
+  readonly yourUid: number;
+  readonly yourName: string;
+  readonly operator: boolean;
+  readonly driver: string | null;
+  /** Why there is no GPU to manage, in a sentence; null when there is one. */
+  readonly gpuNote: string | null;
+  readonly simulated: boolean;
+}
+
+/** What one host looks like before an agent is there: nvidia-smi, read-only. */
+export interface PreviewGpu {
+  readonly index: number;
+  readonly uuid: GpuUuid;
+  readonly name: string;
+  readonly capacityBytes: number | null;
+  readonly memoryUsedBytes: number | null;
+  readonly utilizationPercent: number | null;
+  readonly temperatureC: number | null;
+}
+
+export type DeployStep = 'probe' | 'upload' | 'verify' | 'activate' | 'start' | 'hello';
+export interface DeployProgress {
+  readonly step: DeployStep;
+  readonly state: 'running' | 'done' | 'failed';
+  readonly detail: string | null;
+}
+
+/** A question the user must answer before a connection can go on. One at a time per host. */
+export type Prompt =
+  | {
+      readonly kind: 'host-key';
+      readonly promptId: string;
+      readonly hostName: string;
+      readonly keyType: string;
+      readonly fingerprint: string;
+      readonly isJump: boolean;
+    }
+  | {
+      readonly kind: 'password';
+      readonly promptId: string;
+      readonly user: string;
+      readonly hostName: string;
+      readonly isJump: boolean;
+    }
+  | { readonly kind: 'passphrase'; readonly promptId: string; readonly keyFile: string }
+  | {
+      readonly kind: 'keyboard';
+      readonly promptId: string;
+      readonly name: string;
+      readonly instructions: string;
+      readonly questions: readonly { readonly text: string; readonly echo: boolean }[];
+    };
+
+export type ConnectionState =
+  | { readonly kind: 'disconnected' }
+  | { readonly kind: 'connecting'; readonly step: string }
+  | { readonly kind: 'asking'; readonly prompt: Prompt }
+  /** SSH is up and no agent runs there; what nvidia-smi says is shown read-only. `note` says why there is nothing to show. */
+  | {
+      readonly kind: 'preview';
+      readonly gpus: readonly PreviewGpu[];
+      readonly driver: string | null;
+      readonly note: string | null;
+      readonly canDeploy: boolean;
+    }
+  | { readonly kind: 'deploying'; readonly steps: readonly DeployProgress[] }
+  | { readonly kind: 'live'; readonly agent: AgentInfo; readonly upgradeTo: string | null }
+  /** Connected, but no sample came for longer than three intervals. */
+  | { readonly kind: 'stale'; readonly agent: AgentInfo; readonly lastSampleAtMs: number | null }
+  | {
+      readonly kind: 'reconnecting';
+      readonly attempt: number;
+      readonly nextAttemptAtMs: number | null;
+      readonly failure: Failure;
+    }
+  /** Needs a decision that no retry can replace: host key changed or revoked. */
+  | {
+      readonly kind: 'blocked';
+      readonly failure: Failure;
+      readonly knownFingerprint: string | null;
+      readonly offeredFingerprint: string | null;
+      readonly knownHostsFile: string | null;
+      readonly knownHostsLine: number | null;
+    }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+export interface HostSnapshot {
+  readonly id: HostId;
+  readonly name: string;
+  readonly source: 'ssh-config' | 'typed' | 'demo';
+  /** `user@host:port` as resolved, once known. */
+  readonly address: string | null;
+  readonly connection: ConnectionState;
+  /** As last reported; kept, greyed, while the host is stale or away. */
+  readonly gpus: readonly Gpu[];
+  readonly slices: readonly Slice[];
+  readonly people: readonly Person[];
+  readonly lastSample: Sample | null;
+}
+
+export interface FleetSnapshot {
+  readonly hosts: readonly HostSnapshot[];
+  readonly demo: { readonly available: boolean; readonly running: boolean; readonly note: string | null };
+  /** Names in the ssh config that could not be used, and why. */
+  readonly configNotes: readonly string[];
+}
+
+export interface HistoryPoint {
+  readonly atMs: number;
+  readonly memoryUsedBytes: number | null;
+  readonly computeTenths: number | null;
+  readonly throttledTenths: number | null;
+  readonly memoryLimitBytes: number | null;
+  readonly computeLimitPercent: number | null;
+}
+export interface History {
+  readonly tierMs: number;
+  readonly points: readonly HistoryPoint[];
+}
+
+export interface SliceEdit {
+  readonly sliceId: SliceId;
+  readonly revision: number;
+  readonly undoToken: string;
+  readonly undoExpiresAtMs: number;
+}
