@@ -1,0 +1,221 @@
+/** The agent's line protocol over one channel: requests with ids and bounds, events parsed before anyone sees them. */
+import type { Duplex } from 'node:stream';
+import type { z } from 'zod';
+import {
+  AGENT_LINE_MAX_BYTES,
+  editReplySchema,
+  errorReplySchema,
+  eventSchema,
+  helloReplySchema,
+  okReplySchema,
+  PROTOCOL_VERSION,
+  REQUEST_LINE_MAX_BYTES,
+  type AgentEvent,
+  type EditReply,
+  type HelloReply,
+  type HistoryEvent,
+} from '../../../model/agent-protocol.ts';
+import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
+import { LineReader } from './line-reader.ts';
+
+/** An agent answers within milliseconds; 10 s covers a host that swaps. */
+const REQUEST_TIMEOUT_MS = 10_000;
+/** Agent start (3 s) and a slow login shell. */
+const BANNER_TIMEOUT_MS = 15_000;
+/** Requests in flight: more than a person can cause. */
+const PENDING_MAX = 256;
+const STDERR_MAX = 4096;
+
+export type Fields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+interface Pending {
+  readonly resolve: (line: Result<Record<string, unknown>>) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export interface AgentClientEvents {
+  event(event: AgentEvent): void;
+  /** Called once. */
+  closed(failure: Failure): void;
+}
+
+export type Attached =
+  | { readonly kind: 'agent'; readonly client: AgentClient; readonly hello: HelloReply }
+  /** The script ended without an agent: its marked lines say what kind of host it is. */
+  | { readonly kind: 'missing'; readonly lines: readonly string[] };
+
+export class AgentClient {
+  private readonly channel: Duplex;
+  private readonly hostName: string;
+  private readonly events: AgentClientEvents;
+  private readonly pending = new Map<number, Pending>();
+  private readonly history = new Map<number, HistoryEvent[]>();
+  private nextId = 1;
+  private over: Failure | null = null;
+
+  private constructor(channel: Duplex, hostName: string, events: AgentClientEvents) {
+    this.channel = channel;
+    this.hostName = hostName;
+    this.events = events;
+  }
+
+  /** Waits for the attach banner (or the script's own words), says hello, checks versions. */
+  static async attach(
+    channel: Duplex & { readonly stderr: NodeJS.ReadableStream },
+    options: { readonly nonce: string; readonly hostName: string; readonly clientVersion: string; readonly events: AgentClientEvents },
+  ): Promise<Result<Attached>> {
+    const { nonce, hostName } = options;
+    const client = new AgentClient(channel, hostName, options.events);
+    const reader = new LineReader(AGENT_LINE_MAX_BYTES);
+    let stderr = '';
+    channel.stderr.setEncoding('utf8');
+    channel.stderr.on('data', (text: string) => {
+      stderr = (stderr + text).slice(-STDERR_MAX);
+    });
+    const marked: string[] = [];
+    const seen: string[] = [];
+    const banner = await new Promise<'agent' | 'ended' | Failure>((resolve) => {
+      let live = false;
+      const timer = setTimeout(() => {
+        resolve({ code: 'timed-out', message: `${hostName} did not start its agent within ${String(BANNER_TIMEOUT_MS / 1000)} s. Programs there are not affected; try again, or look at the details.`, detail: [...seen, stderr].join('\n') });
+        client.shut({ code: 'timed-out', message: 'the agent did not answer', detail: null });
+      }, BANNER_TIMEOUT_MS);
+      const settle = (value: 'agent' | 'ended' | Failure) => {
+        clearTimeout(timer);
+        resolve(value);
+      };
+      channel.on('data', (chunk: Buffer) => {
+        let lines: readonly string[];
+        try {
+          lines = reader.push(chunk);
+        } catch (error) {
+          const failure: Failure = { code: 'agent-protocol-error', message: `The agent on ${hostName} sent a line beyond all bounds, so the session was ended. Programs there go on; reconnecting.`, detail: String(error) };
+          client.shut(failure);
+          settle(failure);
+          return;
+        }
+        for (const line of lines) {
+          if (live) {
+            client.receive(line);
+          } else if (line.trimEnd() === `TRANCHE-ATTACH ${nonce}`) {
+            live = true;
+            settle('agent');
+          } else if (line.startsWith(`@tranche ${nonce} `)) {
+            marked.push(line.slice(10 + nonce.length).trim());
+          } else if (seen.length < 40) {
+            seen.push(line.slice(0, 200));
+          }
+        }
+      });
+      channel.on('error', () => undefined); // 'close' follows and tells
+      channel.on('close', () => {
+        settle('ended');
+        client.shut({ code: 'connection-lost', message: `The agent session on ${hostName} ended${stderr.trim() === '' ? '' : ` (${stderr.trim().split('\n').at(-1) ?? ''})`}. Programs there go on with their last limits; reconnecting.`, detail: stderr });
+      });
+    });
+    if (typeof banner === 'object') return { ok: false, error: banner };
+    if (banner === 'ended') {
+      if (marked.includes('missing')) return ok({ kind: 'missing', lines: marked });
+      const said = [...seen, stderr].join('\n').trim();
+      return fail(marked.length === 0 && stderr === '' ? 'shell-unusable' : 'agent-start-failed', `${hostName} let us in, but /bin/sh there did not get as far as the agent. Nothing was changed; the details show what it said.`, said);
+    }
+    const hello = await client.request('hello', { protocolMin: PROTOCOL_VERSION, protocolMax: PROTOCOL_VERSION, client: `tranche-desktop ${options.clientVersion}` }, helloReplySchema);
+    if (!hello.ok) {
+      client.close();
+      if (hello.error.code === 'protocol-mismatch') return fail('agent-version-mismatch', `The agent that manages ${hostName} speaks another version of the protocol. Nothing was changed; upgrade it, or this app.`, hello.error.message);
+      return hello;
+    }
+    return ok({ kind: 'agent', client, hello: hello.value });
+  }
+
+  /** Sends one request and waits for its reply, which must match `schema`. */
+  async request<S extends z.ZodType>(op: string, fields: Fields, schema: S): Promise<Result<z.infer<S>>> {
+    if (this.over) return { ok: false, error: this.over };
+    if (this.pending.size >= PENDING_MAX) return fail('busy', `${this.hostName} has ${String(PENDING_MAX)} requests waiting. This one was not sent; try again.`);
+    const id = this.nextId++;
+    const line = `${JSON.stringify({ id, op, ...fields })}\n`;
+    if (Buffer.byteLength(line) > REQUEST_LINE_MAX_BYTES) return fail('line-too-long', `That request to ${this.hostName} is too long. Nothing was changed.`);
+    const reply = await new Promise<Result<Record<string, unknown>>>((resolve) => {
+      const timer = setTimeout(() => {
+        this.pending.delete(id);
+        resolve(fail('timed-out', `The agent on ${this.hostName} did not answer “${op}” within ${String(REQUEST_TIMEOUT_MS / 1000)} s. It may or may not have taken effect; the screen shows what the agent says.`));
+      }, REQUEST_TIMEOUT_MS);
+      this.pending.set(id, { resolve, timer });
+      this.channel.write(line);
+    });
+    if (!reply.ok) return reply;
+    const parsed = schema.safeParse(reply.value);
+    if (parsed.success) return ok(parsed.data);
+    return fail('agent-protocol-error', `The agent on ${this.hostName} answered “${op}” with something that is no answer. What it did is shown by its next state.`, parsed.error.message.slice(0, 1000));
+  }
+
+  edit(op: string, fields: Fields): Promise<Result<EditReply>> {
+    return this.request(op, fields, editReplySchema);
+  }
+
+  /** Collects the chunks that answer a `history` request. */
+  async fetchHistory(fields: Fields): Promise<Result<readonly HistoryEvent[]>> {
+    const id = this.nextId; // request() takes this id synchronously
+    this.history.set(id, []);
+    const reply = await this.request('history', fields, okReplySchema);
+    const chunks = this.history.get(id) ?? [];
+    this.history.delete(id);
+    return reply.ok ? ok(chunks) : reply;
+  }
+
+  close(): void {
+    this.shut({ code: 'cancelled', message: 'The session was closed here.', detail: null });
+  }
+
+  private shut(failure: Failure): void {
+    if (this.over) return;
+    this.over = failure;
+    for (const { resolve, timer } of this.pending.values()) {
+      clearTimeout(timer);
+      resolve({ ok: false, error: failure });
+    }
+    this.pending.clear();
+    this.channel.destroy();
+    this.events.closed(failure);
+  }
+
+  private receive(line: string): void {
+    if (line.trim() === '') return;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      this.shut({ code: 'agent-protocol-error', message: `The agent on ${this.hostName} sent a line that is not JSON, so the session was ended. Programs there go on; reconnecting.`, detail: line.slice(0, 400) });
+      return;
+    }
+    if (typeof value !== 'object' || value === null) return;
+    if ('ev' in value) this.receiveEvent(value);
+    else this.receiveReply(value as Record<string, unknown>);
+  }
+
+  private receiveEvent(value: object): void {
+    const event = eventSchema.safeParse(value);
+    // An event that we do not know comes from a newer agent and is ignored, as docs/protocol.md says.
+    if (!event.success) return;
+    if (event.data.ev === 'history') this.history.get(event.data.id)?.push(event.data);
+    else this.events.event(event.data);
+  }
+
+  private receiveReply(value: Record<string, unknown>): void {
+    const id = value['id'];
+    const pending = typeof id === 'number' ? this.pending.get(id) : undefined;
+    if (!pending || typeof id !== 'number') return;
+    this.pending.delete(id);
+    clearTimeout(pending.timer);
+    if (value['ok'] === true) {
+      pending.resolve(ok(value));
+      return;
+    }
+    const error = errorReplySchema.safeParse(value);
+    pending.resolve(
+      error.success
+        ? fail(error.data.code, error.data.message)
+        : fail('agent-protocol-error', `The agent on ${this.hostName} refused without saying why. Nothing is known to have changed.`, JSON.stringify(value).slice(0, 400)),
+    );
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * The shell scripts that run on a host, always as `/bin/sh -s` with the script on stdin, so that the login shell (fish,
+ * csh, a restricted one) never parses anything of ours. Values reach a script only through `shellValue`, which admits a
+ * safe alphabet and nothing else. Each line meant for us starts with the marker and a nonce; banners are skipped.
+ */
+import type { AgentFile } from './artifacts.ts';
+
+export const SHELL_COMMAND = '/bin/sh -s';
+
+/** Letters, digits and `._-`: what versions, architectures, hashes and nonces are made of. */
+export function shellValue(value: string): string {
+  if (!/^[A-Za-z0-9._-]{1,128}$/.test(value)) throw new Error(`not a plain value: ${JSON.stringify(value)}`);
+  return value;
+}
+
+/** Where binaries may live (docs/protocol.md §1), best first; a place counts only if it is ours. */
+const PLACES = String.raw`
+uid=$(id -u)
+if [ -n "$TRANCHE_ROOT" ]; then places="$TRANCHE_ROOT/bin"
+elif [ "$uid" = 0 ]; then places="/opt/tranche"
+else places="$HOME/.local/share/tranche
+/var/tmp/tranche-$uid/bin"; fi
+say() { printf '@tranche %s %s\n' "$nonce" "$*"; }
+`;
+
+const header = (nonce: string): string => `
+LC_ALL=C; export LC_ALL
+TRANCHE_ROOT=\${TRANCHE_ROOT:-}; HOME=\${HOME:-/nonexistent}
+nonce='${shellValue(nonce)}'
+${PLACES}`;
+
+/** Becomes the agent's line channel if an agent is installed; otherwise says what kind of host this is. */
+export function attachScript(nonce: string): string {
+  return `${header(nonce)}
+IFS='
+'
+for place in $places; do
+  if [ -x "$place/current/tranche" ] && [ -O "$place" ]; then
+    exec "$place/current/tranche" attach "$nonce"
+  fi
+done
+say system "$(uname -s)" "$(uname -m)"
+say missing
+`;
+}
+
+/** What nvidia-smi says, for the read-only view before anything is installed. */
+export function previewScript(nonce: string): string {
+  return `${header(nonce)}
+smi=$(command -v nvidia-smi || :)
+if [ -z "$smi" ] && [ -x /usr/bin/nvidia-smi ]; then smi=/usr/bin/nvidia-smi; fi
+if [ -z "$smi" ]; then say note nvidia-smi was not found; exit 0; fi
+out=$("$smi" --query-gpu=index,uuid,name,memory.total,memory.used,utilization.gpu,temperature.gpu,driver_version --format=csv,noheader,nounits 2>&1)
+code=$?
+printf '%s\\n' "$out" | while IFS= read -r line; do
+  if [ $code -eq 0 ]; then say gpu "$line"; else say note "$line"; fi
+done
+`;
+}
+
+/** Uploads into a temporary directory, verifies, makes executable, tries it, renames it into place, turns the link. */
+export function deployScript(nonce: string, version: string, arch: string, files: readonly AgentFile[]): string {
+  const kib = Math.ceil(files.reduce((sum, file) => sum + file.bytes, 0) / 1024) + 64;
+  const uploads = files
+    .map(
+      (file) => `
+decode > "$new/${shellValue(file.name)}" 2>"$new/error" <<'TRANCHE_END_OF_FILE' || broken write ${file.name}
+${file.base64}
+TRANCHE_END_OF_FILE
+`,
+    )
+    .join('');
+  const checks = files.map((file) => `check '${shellValue(file.name)}' '${shellValue(file.sha256)}'`).join('\n');
+  return `${header(nonce)}
+umask 022
+version='${shellValue(version)}-${shellValue(arch)}'
+new=
+cleanup() { [ -n "$new" ] && rm -rf "$new"; new=; }
+trap cleanup EXIT
+trap 'exit 1' HUP INT TERM PIPE
+why=
+place_usable() {
+  mkdir -p "$1" 2>/dev/null || { why="$why $1 can not be created;"; return 1; }
+  [ -O "$1" ] && [ ! -L "$1" ] || { why="$why $1 belongs to somebody else;"; return 1; }
+  free=$(df -Pk "$1" 2>/dev/null | awk 'NR==2 {print $4}')
+  if [ -n "$free" ] && [ "$free" -lt ${String(kib)} ]; then why="$why $1 has only $free KiB free;"; full=1; return 1; fi
+  probe="$1/.probe-$nonce"
+  printf '#!/bin/sh\\nexit 0\\n' > "$probe" 2>/dev/null || { why="$why $1 is full or read-only;"; full=1; rm -f "$probe"; return 1; }
+  chmod 700 "$probe"
+  if "$probe" 2>/dev/null; then rm -f "$probe"; return 0; fi
+  rm -f "$probe"; why="$why $1 is mounted noexec;"; return 1
+}
+full=
+place=
+IFS='
+'
+for candidate in $places; do
+  if place_usable "$candidate"; then place=$candidate; break; fi
+done
+unset IFS
+if [ -z "$place" ]; then
+  if [ -n "$full" ]; then say failed disk-full "$why"; else say failed no-executable-place "$why"; fi
+  exit 1
+fi
+say step probe done "$place"
+new="$place/.new-$nonce"
+rm -rf "$new"
+mkdir "$new" || { say failed disk-full "$place"; exit 1; }
+if command -v base64 >/dev/null 2>&1; then decode() { base64 -d; }
+elif command -v openssl >/dev/null 2>&1; then decode() { openssl enc -base64 -d; }
+else say failed shell-unusable "neither base64 nor openssl is there to unpack the upload"; exit 1; fi
+broken() { say failed disk-full "writing $2: $(tail -n 1 "$new/error" 2>/dev/null)"; exit 1; }
+say step upload running
+${uploads}
+rm -f "$new/error"
+say step upload done
+check() {
+  if command -v sha256sum >/dev/null 2>&1; then got=$(sha256sum < "$new/$1"); got=\${got%% *}
+  else got=$(openssl dgst -sha256 < "$new/$1"); got=\${got##* }; fi
+  [ "$got" = "$2" ] || { say failed upload-corrupted "$1: sha256 $got"; exit 1; }
+}
+${checks}
+say step verify done
+chmod 755 "$new" "$new/tranche" "$new/libtranche.so"
+"$new/tranche" version >/dev/null 2>"$new.error" || { say failed agent-start-failed "$(tail -n 1 "$new.error")"; rm -f "$new.error"; exit 1; }
+rm -f "$new.error"
+final="$place/$version"
+if [ -e "$final" ]; then
+  # Tenants may have the old files mapped: they keep their inodes under another name.
+  old="$place/.old-$nonce"
+  mv "$final" "$old" && mv "$new" "$final" || { say failed internal "can not replace $final"; exit 1; }
+  rm -rf "$old"
+else
+  mv "$new" "$final" || { say failed disk-full "can not rename to $final"; exit 1; }
+fi
+new=
+ln -s "$version" "$place/.current-$nonce" && mv -T "$place/.current-$nonce" "$place/current" 2>/dev/null || {
+  rm -f "$place/current" "$place/.current-$nonce"; ln -s "$version" "$place/current"; }
+say step activate done "$final"
+`;
+}
+
+/** Removes every file of ours; a version that a tenant still maps stays, and is named. */
+export function removeScript(nonce: string): string {
+  return `${header(nonce)}
+removed() { say removed "$1"; }
+state=\${XDG_STATE_HOME:-$HOME/.local/state}/tranche
+runtime=
+if [ -n "$TRANCHE_ROOT" ]; then state="$TRANCHE_ROOT/state"; runtime="$TRANCHE_ROOT/run"
+elif [ "$uid" = 0 ]; then state=/var/lib/tranche; runtime=/run/tranche; fi
+mapped() { cat /proc/[0-9]*/maps 2>/dev/null | grep -qF "$1/"; }
+link="$HOME/.local/bin/tranche"
+IFS='
+'
+for place in $places; do
+  [ -d "$place" ] && [ -O "$place" ] || continue
+  if [ -L "$link" ] && [ "$(readlink "$link")" = "$place/current/tranche" ]; then rm -f "$link" && removed "$link"; fi
+  kept=
+  for version in "$place"/*; do
+    [ -d "$version" ] && [ ! -L "$version" ] || continue
+    if mapped "$version"; then say kept "$version"; kept=1; else rm -rf "$version" && removed "$version"; fi
+  done
+  if [ -z "$kept" ]; then rm -rf "$place" && removed "$place"; fi
+done
+for dir in "$state" $runtime "/dev/shm/tranche-$uid" "/tmp/tranche-$uid" "/var/tmp/tranche-$uid"; do
+  if [ -n "$TRANCHE_ROOT" ] && [ "\${dir#"$TRANCHE_ROOT"}" = "$dir" ]; then continue; fi
+  if [ -d "$dir" ] && [ ! -L "$dir" ] && [ -O "$dir" ]; then
+    if mapped "$dir"; then say kept "$dir"; else rm -rf "$dir" && removed "$dir"; fi
+  fi
+done
+say done
+`;
+}
+
+/** `~/.local/bin/tranche`, never over somebody else's file. */
+export function linkScript(nonce: string): string {
+  return `${header(nonce)}
+IFS='
+'
+link="$HOME/.local/bin/tranche"
+for place in $places; do
+  [ -x "$place/current/tranche" ] || continue
+  mkdir -p "$HOME/.local/bin" || { say failed internal "can not create $HOME/.local/bin"; exit 1; }
+  if [ -e "$link" ] && [ ! -L "$link" ]; then say failed internal "$link exists and is not a link"; exit 1; fi
+  ln -sfn "$place/current/tranche" "$link" || { say failed internal "can not write $link"; exit 1; }
+  say linked "$link"
+  exit 0
+done
+say failed internal "no agent is installed"
+`;
+}
+
+/** Our lines in a script's output: the words after marker and nonce. */
+export function markedLines(output: string, nonce: string): readonly string[] {
+  const marker = `@tranche ${nonce} `;
+  return output
+    .split('\n')
+    .filter((line) => line.startsWith(marker))
+    .map((line) => line.slice(marker.length).trimEnd());
+}

@@ -1,0 +1,107 @@
+/** The core: answers the renderer's requests and pushes events. Knows neither Electron nor a socket. */
+import { fail, type Result } from '../../model/errors.ts';
+import { requestSchemas, type CoreEvent, type RequestArgs, type RequestChannel, type RequestValues } from '../../model/ipc.ts';
+import { ok } from '../../model/errors.ts';
+import { DemoLab, type LabLauncher } from './demo-lab.ts';
+import { Fleet } from './fleet/fleet.ts';
+import type { HostSession } from './fleet/host-session.ts';
+import { HostStore } from './hosts/host-store.ts';
+import { defaultResolveOptions, type ResolveOptions } from './ssh/resolve.ts';
+
+export interface CoreOptions {
+  /** Where saved hosts live. */
+  readonly dataFolder: string;
+  /** build/agent, or the packaged copy of it. */
+  readonly artifactsFolder: string;
+  readonly appVersion: string;
+  readonly launchLab: LabLauncher;
+  /** Why there is no demo lab here, or null. */
+  readonly labUnavailable: string | null;
+  readonly resolve?: Partial<ResolveOptions>;
+  readonly emit: (event: CoreEvent) => void;
+}
+
+type Handlers = { [C in RequestChannel]: (args: RequestArgs<C>) => Promise<Result<RequestValues[C]>> };
+
+export interface Core {
+  /** `channel` and `args` come from outside: both are checked before anything is done. */
+  request(channel: string, args: unknown): Promise<Result<unknown>>;
+  stop(): Promise<void>;
+}
+
+function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
+  const on = async <T>(hostId: string, work: (session: HostSession) => Promise<Result<T>> | Result<T>): Promise<Result<T>> => {
+    const session = fleet.get(hostId);
+    return session.ok ? work(session.value) : session;
+  };
+  return {
+    'fleet:get': async () => ok(await fleet.snapshot()),
+    'host:connect': ({ hostId }) => fleet.connect(hostId),
+    'host:disconnect': ({ hostId }) => fleet.disconnect(hostId),
+    'host:add': ({ address }) => fleet.add(address),
+    'host:forget': ({ hostId }) => fleet.forget(hostId),
+    'host:retry': ({ hostId }) =>
+      on(hostId, (session) => {
+        session.retryNow();
+        return ok(null);
+      }),
+    'host:deploy': ({ hostId }) => on(hostId, (session) => session.deployAgent()),
+    'host:remove-agent': ({ hostId }) => on(hostId, (session) => session.removeAgent()),
+    'host:link': ({ hostId }) => on(hostId, (session) => session.link()),
+    'prompt:answer': ({ hostId, promptId, answers }) => on(hostId, (session) => session.answerPrompt(promptId, answers)),
+    'demo:start': () => lab.start(),
+    'demo:stop': () => lab.stop(),
+    'slice:create': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-create', withoutNulls(fields))),
+    'slice:resize': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-resize', withoutNulls(fields, ['expiresAtMs']))),
+    'slice:assign': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-assign', withoutNulls(fields))),
+    'slice:rename': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-rename', withoutNulls(fields))),
+    'slice:delete': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-delete', withoutNulls(fields))),
+    'slice:undo': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('undo', fields)),
+    'history:get': ({ hostId, ...fields }) => on(hostId, (session) => session.fetchHistory(withoutNulls(fields))),
+    'process:stop': ({ hostId, ...fields }) => on(hostId, (session) => session.stopProcess(fields)),
+    'view:visible': ({ visible }) => {
+      fleet.setVisible(visible);
+      return Promise.resolve(ok(null));
+    },
+  };
+}
+
+/** The agent reads an absent field as its default; null would be a value. `keep`: fields where null means something. */
+function withoutNulls<T extends Record<string, string | number | boolean | null | undefined>>(fields: T, keep: readonly string[] = []) {
+  return Object.fromEntries(Object.entries(fields).filter(([key, value]) => value !== null || keep.includes(key)));
+}
+
+export async function createCore(options: CoreOptions): Promise<Core> {
+  const lab = new DemoLab(options.launchLab, options.labUnavailable);
+  const fleet = new Fleet({
+    store: new HostStore(options.dataFolder),
+    resolve: { ...defaultResolveOptions(), ...options.resolve },
+    appVersion: options.appVersion,
+    artifactsFolder: options.artifactsFolder,
+    lab,
+    emit: options.emit,
+  });
+  const handlers = makeHandlers(fleet, lab);
+  await fleet.start();
+
+  async function dispatch<C extends RequestChannel>(channel: C, args: unknown): Promise<Result<unknown>> {
+    const parsed = requestSchemas[channel].safeParse(args);
+    if (!parsed.success) return fail('bad-arguments', 'The window asked for something that makes no sense. Nothing was changed.', parsed.error.message.slice(0, 1000));
+    try {
+      return await handlers[channel](parsed.data as RequestArgs<C>);
+    } catch (error) {
+      return fail('internal', `Something went wrong inside Tranche while doing “${channel}”. The screen shows what the host says.`, error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+  }
+
+  return {
+    request: (channel, args) =>
+      Object.hasOwn(requestSchemas, channel)
+        ? dispatch(channel as RequestChannel, args)
+        : Promise.resolve(fail('bad-arguments', 'The window asked for something that does not exist. Nothing was changed.', channel.slice(0, 100))),
+    stop: async () => {
+      fleet.stop();
+      await lab.stop();
+    },
+  };
+}

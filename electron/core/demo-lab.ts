@@ -1,0 +1,101 @@
+/** Two simulated workstations behind real SSH, in a process of their own that takes everything with it when it ends. */
+import { fail, ok, type Result } from '../../model/errors.ts';
+import type { FleetSnapshot } from '../../model/model.ts';
+import { CONNECT_TIMEOUT_MS, KEEPALIVE_COUNT_MAX, KEEPALIVE_INTERVAL_MS, type SshTarget } from './ssh/target.ts';
+
+/** What the lab process tells once it listens. Keys are made for this run and live in memory. */
+export interface LabReady {
+  readonly hosts: readonly { readonly name: string; readonly port: number; readonly user: string; readonly hostKeyBase64: string; readonly privateKey: string }[];
+}
+
+export interface LabProcess {
+  readonly ready: LabReady;
+  stop(): void;
+  onExit(listener: (why: string) => void): void;
+}
+
+/** Starts the lab process: a utility process under Electron, a child of Node under `serve`. Rejects with a sentence. */
+export type LabLauncher = () => Promise<LabProcess>;
+
+export class DemoLab {
+  private readonly launch: LabLauncher;
+  private readonly unavailable: string | null;
+  private readonly listeners: (() => void)[] = [];
+  private process: LabProcess | null = null;
+  private starting = false;
+  private note: string | null;
+
+  /** `unavailable`: why the lab can not run on this computer, or null. */
+  constructor(launch: LabLauncher, unavailable: string | null) {
+    this.launch = launch;
+    this.unavailable = unavailable;
+    this.note = unavailable;
+  }
+
+  get status(): FleetSnapshot['demo'] {
+    return { available: this.unavailable === null, running: this.process !== null || this.starting, note: this.note };
+  }
+
+  get targets(): readonly SshTarget[] {
+    return (this.process?.ready.hosts ?? []).map((host) => ({
+      name: host.name,
+      hostName: '127.0.0.1',
+      port: host.port,
+      user: host.user,
+      hostKeyAlias: null,
+      identityFiles: [],
+      identitiesOnly: true,
+      identityAgent: null,
+      userKnownHostsFiles: [],
+      globalKnownHostsFiles: [],
+      strictHostKeyChecking: 'yes',
+      hashKnownHosts: false,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      keepaliveIntervalMs: KEEPALIVE_INTERVAL_MS,
+      keepaliveCountMax: KEEPALIVE_COUNT_MAX,
+      jump: null,
+      pinned: { hostKey: Buffer.from(host.hostKeyBase64, 'base64'), privateKey: host.privateKey },
+    }));
+  }
+
+  onChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  async start(): Promise<Result<null>> {
+    if (this.unavailable !== null) return fail('demo-unavailable', this.unavailable);
+    if (this.process || this.starting) return ok(null);
+    this.starting = true;
+    this.changed(null);
+    try {
+      const started = await this.launch();
+      this.process = started;
+      started.onExit((why) => {
+        if (this.process !== started) return;
+        this.process = null;
+        this.changed(`The demo lab ended: ${why}. Its simulated hosts are gone; start it again when you like.`);
+      });
+    } catch (error) {
+      this.starting = false;
+      const message = `The demo lab did not start: ${error instanceof Error ? error.message : String(error)}. Nothing of it is left behind.`;
+      this.changed(message);
+      return fail('demo-unavailable', message);
+    }
+    this.starting = false;
+    this.changed(null);
+    return ok(null);
+  }
+
+  stop(): Promise<Result<null>> {
+    const running = this.process;
+    this.process = null;
+    running?.stop();
+    this.changed(this.unavailable);
+    return Promise.resolve(ok(null));
+  }
+
+  private changed(note: string | null): void {
+    this.note = note;
+    for (const listener of this.listeners) listener();
+  }
+}

@@ -1,0 +1,200 @@
+/** All hosts: from the ssh config, typed, and the demo lab's. One host failing never delays another. */
+import { fail, ok, type Result } from '../../../model/errors.ts';
+import type { CoreEvent } from '../../../model/ipc.ts';
+import type { FleetSnapshot, HostId } from '../../../model/model.ts';
+import type { DemoLab } from '../demo-lab.ts';
+import type { HostStore } from '../hosts/host-store.ts';
+import { parseAddress } from '../ssh/address.ts';
+import { listConfigHosts } from '../ssh/config-hosts.ts';
+import { resolveTarget, type ResolveOptions } from '../ssh/resolve.ts';
+import type { SshTarget } from '../ssh/target.ts';
+import { Gate } from './gate.ts';
+import { HostSession } from './host-session.ts';
+import { SampleBatcher } from './sample-batcher.ts';
+
+/** Handshakes at a time: each costs CPU for key exchange, and many servers throttle bursts. */
+const HANDSHAKES_MAX = 3;
+
+export interface FleetOptions {
+  readonly store: HostStore;
+  readonly resolve: ResolveOptions;
+  readonly appVersion: string;
+  readonly artifactsFolder: string;
+  readonly lab: DemoLab;
+  readonly emit: (event: CoreEvent) => void;
+}
+
+const configId = (name: string): HostId => `ssh:${name}`;
+const typedId = (address: string): HostId => `typed:${address}`;
+
+export class Fleet {
+  private readonly options: FleetOptions;
+  private readonly sessions = new Map<HostId, HostSession>();
+  private readonly gate = new Gate(HANDSHAKES_MAX);
+  private readonly batcher: SampleBatcher;
+  private configNotes: readonly string[] = [];
+  private visible = true;
+
+  constructor(options: FleetOptions) {
+    this.options = options;
+    this.batcher = new SampleBatcher((batch) => {
+      options.emit({ event: 'samples', data: batch });
+    });
+    options.lab.onChange(() => {
+      this.syncLab();
+    });
+  }
+
+  /** Reads config and saved hosts, and reconnects those that were open. */
+  async start(): Promise<void> {
+    const note = await this.options.store.load();
+    await this.refreshConfig();
+    if (note !== null) this.configNotes = [...this.configNotes, note];
+    const { typed, open } = this.options.store.hosts;
+    for (const address of typed) this.ensure(typedId(address), address, 'typed', address);
+    for (const id of open) this.sessions.get(id)?.connect(true);
+  }
+
+  async snapshot(): Promise<FleetSnapshot> {
+    await this.refreshConfig();
+    return { hosts: [...this.sessions.values()].map((session) => session.current), demo: this.options.lab.status, configNotes: this.configNotes };
+  }
+
+  get(hostId: HostId): Result<HostSession> {
+    const session = this.sessions.get(hostId);
+    return session ? ok(session) : fail('unknown-host', 'That host is no longer in the list. Nothing was changed.');
+  }
+
+  async connect(hostId: HostId): Promise<Result<null>> {
+    const session = this.get(hostId);
+    if (!session.ok) return session;
+    session.value.connect();
+    return this.saveOpen();
+  }
+
+  async disconnect(hostId: HostId): Promise<Result<null>> {
+    const session = this.get(hostId);
+    if (!session.ok) return session;
+    session.value.disconnect();
+    return this.saveOpen();
+  }
+
+  async add(text: string): Promise<Result<{ hostId: HostId }>> {
+    const address = parseAddress(text);
+    if (!address.ok) return address;
+    const typed = text.trim();
+    const fromConfig = configId(typed);
+    const isConfig = (await listConfigHosts(this.options.resolve.configFile, this.options.resolve.home)).names.includes(typed);
+    const id = isConfig ? fromConfig : typedId(typed);
+    this.ensure(id, typed, isConfig ? 'ssh-config' : 'typed', typed);
+    const saved = await this.save((hosts) => ({
+      ...hosts,
+      typed: isConfig || hosts.typed.includes(typed) ? hosts.typed : [...hosts.typed, typed],
+      hidden: hosts.hidden.filter((name) => name !== typed),
+    }));
+    this.announce();
+    const connected = await this.connect(id);
+    if (!connected.ok) return connected;
+    return saved.ok ? ok({ hostId: id }) : saved;
+  }
+
+  async forget(hostId: HostId): Promise<Result<null>> {
+    const session = this.get(hostId);
+    if (!session.ok) return session;
+    if (session.value.current.source === 'demo') return this.options.lab.stop();
+    const { name, source } = session.value.current;
+    this.drop(hostId);
+    return this.save((hosts) => ({
+      typed: hosts.typed.filter((one) => one !== name),
+      hidden: source === 'ssh-config' && !hosts.hidden.includes(name) ? [...hosts.hidden, name] : hosts.hidden,
+      open: hosts.open.filter((one) => one !== hostId),
+    }));
+  }
+
+  setVisible(visible: boolean): void {
+    this.visible = visible;
+    for (const session of this.sessions.values()) session.setVisible(visible);
+  }
+
+  stop(): void {
+    for (const session of this.sessions.values()) session.disconnect();
+  }
+
+  private async refreshConfig(): Promise<void> {
+    const { names, notes } = await listConfigHosts(this.options.resolve.configFile, this.options.resolve.home);
+    this.configNotes = notes;
+    const { hidden } = this.options.store.hosts;
+    for (const name of names) if (!hidden.includes(name)) this.ensure(configId(name), name, 'ssh-config', name);
+  }
+
+  private ensure(id: HostId, name: string, source: 'ssh-config' | 'typed', address: string): void {
+    if (this.sessions.has(id)) return;
+    this.addSession(id, name, source, () => resolveTarget(address, this.options.resolve));
+  }
+
+  private addSession(id: HostId, name: string, source: 'ssh-config' | 'typed' | 'demo', resolve: () => Promise<Result<SshTarget>>): HostSession {
+    const session = new HostSession({
+      id,
+      name,
+      source,
+      resolve,
+      appVersion: this.options.appVersion,
+      artifactsFolder: this.options.artifactsFolder,
+      autoDeploy: source === 'demo',
+      gate: this.gate,
+      onChange: (snapshot) => {
+        if (this.sessions.get(id)?.current === snapshot) this.options.emit({ event: 'host:changed', data: snapshot });
+      },
+      onSample: (hostId, sample) => {
+        this.batcher.add(hostId, sample);
+      },
+      onNotice: (hostId, { atMs, code, sliceId, message }) => {
+        this.options.emit({ event: 'notice', data: { hostId, atMs, code, sliceId, message } });
+      },
+    });
+    session.setVisible(this.visible);
+    this.sessions.set(id, session);
+    return session;
+  }
+
+  private drop(id: HostId): void {
+    const session = this.sessions.get(id);
+    if (!session) return;
+    this.sessions.delete(id);
+    session.disconnect();
+    this.options.emit({ event: 'host:gone', data: { hostId: id } });
+    this.announce();
+  }
+
+  private announce(): void {
+    this.options.emit({ event: 'fleet:changed', data: { demo: this.options.lab.status, configNotes: this.configNotes, order: [...this.sessions.keys()] } });
+  }
+
+  /** The lab came up or went away: its hosts appear connected, or disappear. */
+  private syncLab(): void {
+    const targets = this.options.lab.targets;
+    for (const [id, session] of this.sessions) if (session.current.source === 'demo' && !targets.some((target) => `demo:${target.name}` === id)) this.drop(id);
+    for (const target of targets) {
+      const id = `demo:${target.name}`;
+      if (this.sessions.has(id)) continue;
+      const session = this.addSession(id, target.name, 'demo', () => Promise.resolve(ok(target)));
+      this.options.emit({ event: 'host:changed', data: session.current });
+      session.connect(true);
+    }
+    this.announce();
+  }
+
+  private saveOpen(): Promise<Result<null>> {
+    const open = [...this.sessions.values()].filter((session) => session.isWanted && session.current.source !== 'demo').map((session) => session.current.id);
+    return this.save((hosts) => ({ ...hosts, open }));
+  }
+
+  private async save(change: Parameters<HostStore['update']>[0]): Promise<Result<null>> {
+    try {
+      await this.options.store.update(change);
+      return ok(null);
+    } catch (error) {
+      return fail('disk-full', 'The list of hosts could not be saved on this computer; it stays as shown until the app closes.', String(error));
+    }
+  }
+}

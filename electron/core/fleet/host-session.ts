@@ -1,0 +1,434 @@
+/** One host: connect, look, deploy, follow its agent, reconnect. Owns the host's snapshot and nothing else. */
+import type { SampleEvent, StateEvent, NoticeEvent } from '../../../model/agent-protocol.ts';
+import { okReplySchema } from '../../../model/agent-protocol.ts';
+import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
+import type { AgentInfo, ConnectionState, DeployProgress, History, HistoryPoint, HostSnapshot, Sample, SliceEdit } from '../../../model/model.ts';
+import { AgentClient, type Fields } from '../agent/client.ts';
+import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent } from '../agent/deploy.ts';
+import { parsePreview } from '../agent/preview.ts';
+import { attachScript, markedLines, previewScript, SHELL_COMMAND } from '../agent/scripts.ts';
+import { openConnection, type OpenOutcome, type SshConnection } from '../ssh/connection.ts';
+import type { SshTarget } from '../ssh/target.ts';
+import { retryDelayMs } from './backoff.ts';
+import type { Gate } from './gate.ts';
+import { Prompter } from './prompter.ts';
+
+const SAMPLE_INTERVAL_MS = 500;
+/** Nobody looks: enough to notice that a host is gone and to have something to show on return. */
+const HIDDEN_SAMPLE_INTERVAL_MS = 30_000;
+/** This many missing samples make a host stale. */
+const STALE_AFTER_SAMPLES = 3;
+const STALE_CHECK_MS = 500;
+const PREVIEW_TIMEOUT_MS = 15_000;
+const CHANNEL_TIMEOUT_MS = 15_000;
+
+export interface SessionOptions {
+  readonly id: string;
+  readonly name: string;
+  readonly source: HostSnapshot['source'];
+  readonly resolve: () => Promise<Result<SshTarget>>;
+  readonly appVersion: string;
+  readonly artifactsFolder: string;
+  /** The demo lab's hosts: installed without being asked. */
+  readonly autoDeploy: boolean;
+  readonly gate: Gate;
+  readonly onChange: (snapshot: HostSnapshot) => void;
+  readonly onSample: (hostId: string, sample: Sample) => void;
+  readonly onNotice: (hostId: string, notice: NoticeEvent) => void;
+}
+
+/** Failures that another try can not mend. */
+const FINAL_CODES = new Set<Failure['code']>([
+  'authentication-failed',
+  'authentication-cancelled',
+  'host-key-unknown',
+  'host-key-changed',
+  'host-key-revoked',
+  'ssh-config-invalid',
+  'bad-host-name',
+  'agent-version-mismatch',
+  'cancelled',
+  'unsupported-system',
+]);
+
+export class HostSession {
+  private readonly options: SessionOptions;
+  private readonly prompter: Prompter;
+  private snapshot: HostSnapshot;
+  private connection: SshConnection | null = null;
+  private client: AgentClient | null = null;
+  private agent: AgentInfo | null = null;
+  private arch: 'x86_64' | 'aarch64' | null = null;
+  private attempt: AbortController | null = null;
+  private wanted = false;
+  private everConnected = false;
+  private lostAtMs: number | null = null;
+  private attempts = 0;
+  private retryTimer: NodeJS.Timeout | null = null;
+  private staleTimer: NodeJS.Timeout | null = null;
+  private lastSampleAt = 0;
+  private visible = true;
+  private beforeAsking: ConnectionState = { kind: 'disconnected' };
+
+  constructor(options: SessionOptions) {
+    this.options = options;
+    this.snapshot = {
+      id: options.id,
+      name: options.name,
+      source: options.source,
+      address: null,
+      connection: { kind: 'disconnected' },
+      gpus: [],
+      slices: [],
+      people: [],
+      lastSample: null,
+    };
+    this.prompter = new Prompter((prompt) => {
+      if (prompt) {
+        if (this.snapshot.connection.kind !== 'asking') this.beforeAsking = this.snapshot.connection;
+        this.setConnection({ kind: 'asking', prompt });
+      } else if (this.snapshot.connection.kind === 'asking') {
+        this.setConnection(this.beforeAsking);
+      }
+    });
+  }
+
+  get current(): HostSnapshot {
+    return this.snapshot;
+  }
+
+  /** Whether the user wants this host connected: what is restored on the next start. */
+  get isWanted(): boolean {
+    return this.wanted;
+  }
+
+  /** `patient`: keep trying although the host was never reached (hosts restored on start). */
+  connect(patient = false): void {
+    if (this.wanted && this.snapshot.connection.kind !== 'failed' && this.snapshot.connection.kind !== 'blocked') {
+      if (this.snapshot.connection.kind === 'reconnecting') this.retryNow();
+      return;
+    }
+    this.wanted = true;
+    this.everConnected ||= patient;
+    this.lostAtMs = null;
+    this.attempts = 0;
+    void this.tryConnect();
+  }
+
+  retryNow(): void {
+    if (this.attempt) return;
+    this.clearRetry();
+    if (this.wanted && this.connection === null) void this.tryConnect();
+    else this.connect();
+  }
+
+  disconnect(): void {
+    this.wanted = false;
+    this.clearRetry();
+    this.prompter.cancel();
+    this.prompter.forgetSecrets();
+    this.attempt?.abort();
+    this.dropConnection();
+    this.setConnection({ kind: 'disconnected' });
+  }
+
+  answerPrompt(promptId: string, answers: readonly string[] | null): Result<null> {
+    if (this.prompter.answer(promptId, answers)) return ok(null);
+    return fail('cancelled', `That question of ${this.options.name} is no longer open. Nothing was sent.`);
+  }
+
+  setVisible(visible: boolean): void {
+    if (this.visible === visible) return;
+    this.visible = visible;
+    if (this.client) void this.subscribe(this.client);
+  }
+
+  async edit(op: string, fields: Fields): Promise<Result<SliceEdit>> {
+    const client = this.client;
+    if (!client) return this.notLive();
+    const reply = await client.edit(op, fields);
+    if (!reply.ok) return reply;
+    const { sliceId, revision, undoToken, undoExpiresAtMs } = reply.value;
+    return ok({ sliceId, revision, undoToken, undoExpiresAtMs });
+  }
+
+  async stopProcess(fields: Fields): Promise<Result<null>> {
+    const reply = this.client ? await this.client.request('process-stop', fields, okReplySchema) : this.notLive();
+    return reply.ok ? ok(null) : reply;
+  }
+
+  async fetchHistory(fields: Fields): Promise<Result<History>> {
+    if (!this.client) return this.notLive();
+    const chunks = await this.client.fetchHistory(fields);
+    if (!chunks.ok) return chunks;
+    const points = chunks.value.flatMap((chunk) =>
+      chunk.atMs.map(
+        (atMs, i): HistoryPoint => ({
+          atMs,
+          memoryUsedBytes: chunk.memoryUsedBytes[i] ?? null,
+          computeTenths: chunk.computeTenths[i] ?? null,
+          throttledTenths: chunk.throttledTenths[i] ?? null,
+          memoryLimitBytes: chunk.memoryLimitBytes[i] ?? null,
+          computeLimitPercent: chunk.computeLimitPercent[i] ?? null,
+        }),
+      ),
+    );
+    return ok({ tierMs: chunks.value[0]?.tierMs ?? 1000, points });
+  }
+
+  async deployAgent(): Promise<Result<null>> {
+    const connection = this.connection;
+    if (!connection) return this.notConnected();
+    if (this.snapshot.connection.kind === 'deploying') return fail('busy', `The agent is being installed on ${this.options.name} already.`);
+    const arch = this.arch ?? (this.agent?.arch === 'aarch64' ? 'aarch64' : 'x86_64');
+    const steps = new Map<string, DeployProgress>();
+    const report = (progress: DeployProgress) => {
+      steps.set(progress.step, progress);
+      const done = DEPLOY_STEPS.flatMap((step) => steps.get(step) ?? []);
+      this.setConnection({ kind: 'deploying', steps: done });
+    };
+    const before = this.snapshot.connection;
+    const result = await deploy(connection, { version: this.options.appVersion, arch, artifactsFolder: this.options.artifactsFolder, report });
+    if (!result.ok) {
+      if (this.connection === connection) this.setConnection(before.kind === 'live' || before.kind === 'stale' ? before : { kind: 'failed', failure: result.error });
+      return result;
+    }
+    report({ step: 'start', state: 'running', detail: null });
+    // An upgrade: the old agent leaves, tenants keep their limits, the new one adopts their files.
+    if (this.client) await this.client.request('shutdown', { reason: 'upgrade' }, okReplySchema);
+    this.detachClient();
+    const attached = await this.attach(connection, report);
+    if (!attached.ok && this.connection === connection) this.setConnection({ kind: 'failed', failure: attached.error });
+    return attached.ok ? ok(null) : attached;
+  }
+
+  async removeAgent(): Promise<Result<{ removed: readonly string[] }>> {
+    const connection = this.connection;
+    if (!connection) return this.notConnected();
+    if (this.client) {
+      const left = this.agent?.managerUid === this.agent?.yourUid ? await this.client.request('shutdown', { reason: 'removed' }, okReplySchema) : ok(null);
+      if (!left.ok && left.error.code !== 'connection-lost') return left;
+    }
+    this.detachClient();
+    const result = await removeAgent(connection);
+    if (!result.ok) return result;
+    this.snapshot = { ...this.snapshot, gpus: [], slices: [], people: [], lastSample: null };
+    await this.showPreview(connection, true);
+    return ok({ removed: [...result.value.removed, ...result.value.kept.map((path) => `${path} (kept: a running program uses it)`)] });
+  }
+
+  async link(): Promise<Result<{ path: string }>> {
+    return this.connection ? linkCommand(this.connection) : this.notConnected();
+  }
+
+  private notLive(): Result<never> {
+    return fail('not-connected', `${this.options.name} is not connected, so nothing was changed there. Connect and try again.`);
+  }
+
+  private notConnected(): Result<never> {
+    return this.notLive();
+  }
+
+  private setConnection(connection: ConnectionState): void {
+    this.snapshot = { ...this.snapshot, connection };
+    this.options.onChange(this.snapshot);
+  }
+
+  private async tryConnect(): Promise<void> {
+    this.clearRetry();
+    const attempt = new AbortController();
+    this.attempt = attempt;
+    this.attempts += 1;
+    this.prompter.beginAttempt();
+    if (!this.everConnected || this.lostAtMs === null) this.setConnection({ kind: 'connecting', step: 'Looking the host up' });
+    const target = await this.options.resolve();
+    if (attempt.signal.aborted) return;
+    if (!target.ok) {
+      this.attempt = null;
+      this.setConnection({ kind: 'failed', failure: target.error });
+      return;
+    }
+    const { user, hostName, port } = target.value;
+    this.snapshot = { ...this.snapshot, address: `${user}@${hostName}:${String(port)}` };
+    const outcome = await this.options.gate.pass(async () => {
+      if (attempt.signal.aborted) return fail('cancelled', 'cancelled') as OpenOutcome;
+      if (this.lostAtMs === null) this.setConnection({ kind: 'connecting', step: 'Checking the host key and signing in' });
+      return openConnection(target.value, this.prompter, attempt.signal);
+    });
+    if (attempt.signal.aborted) {
+      if (outcome.ok) outcome.value.close();
+      return;
+    }
+    this.attempt = null;
+    if (!outcome.ok) this.connectFailed(outcome);
+    else await this.connected(outcome.value);
+  }
+
+  private connectFailed(outcome: OpenOutcome & { ok: false }): void {
+    const { error: failure, block } = outcome;
+    if (block) {
+      const { known } = block.verdict;
+      this.setConnection({
+        kind: 'blocked',
+        failure,
+        knownFingerprint: known.fingerprint,
+        offeredFingerprint: block.offeredFingerprint,
+        knownHostsFile: known.file,
+        knownHostsLine: known.line,
+      });
+      return;
+    }
+    if (failure.code === 'authentication-failed') this.prompter.forgetSecrets();
+    if (!this.everConnected || FINAL_CODES.has(failure.code)) this.setConnection({ kind: 'failed', failure });
+    else this.scheduleRetry(failure);
+  }
+
+  private async connected(connection: SshConnection): Promise<void> {
+    this.connection = connection;
+    connection.onClose((failure) => {
+      if (this.connection !== connection) return;
+      this.dropConnection();
+      if (this.wanted) this.scheduleRetry(failure);
+    });
+    if (this.lostAtMs === null) this.setConnection({ kind: 'connecting', step: 'Looking for the agent' });
+    const result = await this.attach(connection, () => undefined);
+    if (result.ok || this.connection !== connection) return;
+    if (this.everConnected && !FINAL_CODES.has(result.error.code)) {
+      this.dropConnection();
+      this.scheduleRetry(result.error);
+    } else {
+      this.setConnection({ kind: 'failed', failure: result.error });
+    }
+  }
+
+  /** Opens the agent's channel. With no agent there: the read-only view, or the installation for the demo lab. */
+  private async attach(connection: SshConnection, report: (progress: DeployProgress) => void): Promise<Result<null>> {
+    const channel = await connection.open(SHELL_COMMAND, CHANNEL_TIMEOUT_MS);
+    if (!channel.ok) return channel;
+    const nonce = newNonce();
+    channel.value.write(attachScript(nonce));
+    let mine: AgentClient | null = null;
+    const attached = await AgentClient.attach(channel.value, {
+      nonce,
+      hostName: this.options.name,
+      clientVersion: this.options.appVersion,
+      events: {
+        event: (event) => {
+          if (event.ev === 'state') this.applyState(event);
+          if (event.ev === 'sample') this.applySample(event);
+          if (event.ev === 'notice') this.options.onNotice(this.options.id, event);
+        },
+        closed: (failure) => {
+          if (mine !== null && this.client === mine) this.agentLost(connection, failure);
+        },
+      },
+    });
+    if (this.connection !== connection) return fail('cancelled', `Connecting to ${this.options.name} was cancelled.`);
+    if (!attached.ok) return attached;
+    if (attached.value.kind === 'missing') {
+      const system = checkSystem(attached.value.lines, this.options.name);
+      if (system.ok) this.arch = system.value.arch;
+      if (system.ok && this.options.autoDeploy) return this.deployAgent();
+      await this.showPreview(connection, system.ok, system.ok ? null : system.error.message);
+      return ok(null);
+    }
+    const { client, hello } = attached.value;
+    mine = client;
+    report({ step: 'start', state: 'done', detail: null });
+    report({ step: 'hello', state: 'done', detail: `agent ${hello.agentVersion}` });
+    this.client = client;
+    this.agent = { ...hello, version: hello.agentVersion };
+    this.everConnected = true;
+    const subscribed = await this.subscribe(client);
+    if (!subscribed.ok) return subscribed;
+    this.lostAtMs = null;
+    this.attempts = 0;
+    this.lastSampleAt = Date.now();
+    this.goLive();
+    this.staleTimer = setInterval(() => {
+      this.checkStale();
+    }, STALE_CHECK_MS);
+    return ok(null);
+  }
+
+  private goLive(): void {
+    const { agent } = this;
+    if (!agent) return;
+    const mayUpgrade = agent.version !== this.options.appVersion && agent.managerUid === agent.yourUid;
+    this.setConnection({ kind: 'live', agent, upgradeTo: mayUpgrade ? this.options.appVersion : null });
+  }
+
+  private subscribe(client: AgentClient): Promise<Result<unknown>> {
+    return client.request('subscribe', { sampleIntervalMs: this.visible ? SAMPLE_INTERVAL_MS : HIDDEN_SAMPLE_INTERVAL_MS }, okReplySchema);
+  }
+
+  private async showPreview(connection: SshConnection, canDeploy: boolean, systemNote: string | null = null): Promise<void> {
+    const nonce = newNonce();
+    const result = await connection.run(SHELL_COMMAND, { stdin: previewScript(nonce), timeoutMs: PREVIEW_TIMEOUT_MS });
+    if (this.connection !== connection) return;
+    const preview = result.ok ? parsePreview(markedLines(result.value.stdout, nonce)) : { gpus: [], driver: null, note: result.error.message };
+    this.lostAtMs = null;
+    this.everConnected = true;
+    this.setConnection({ kind: 'preview', ...preview, note: systemNote ?? preview.note, canDeploy });
+  }
+
+  private applyState(event: StateEvent): void {
+    this.snapshot = { ...this.snapshot, gpus: event.gpus, slices: event.slices, people: event.people };
+    this.options.onChange(this.snapshot);
+  }
+
+  private applySample(event: SampleEvent): void {
+    this.lastSampleAt = Date.now();
+    const { ev: _ev, ...sample } = event;
+    this.snapshot = { ...this.snapshot, lastSample: sample };
+    if (this.snapshot.connection.kind === 'stale') this.goLive();
+    this.options.onSample(this.options.id, sample);
+  }
+
+  private checkStale(): void {
+    const interval = this.visible ? SAMPLE_INTERVAL_MS : HIDDEN_SAMPLE_INTERVAL_MS;
+    const { agent } = this;
+    if (!agent || this.snapshot.connection.kind !== 'live' || Date.now() - this.lastSampleAt <= interval * STALE_AFTER_SAMPLES) return;
+    this.setConnection({ kind: 'stale', agent, lastSampleAtMs: this.snapshot.lastSample?.atMs ?? null });
+  }
+
+  /** The agent's channel ended while SSH may be fine: attach again, which starts the agent if it died. */
+  private agentLost(connection: SshConnection, failure: Failure): void {
+    this.detachClient();
+    if (!this.wanted || this.connection !== connection) return;
+    this.dropConnection();
+    this.scheduleRetry(failure);
+  }
+
+  private detachClient(): void {
+    const client = this.client;
+    this.client = null;
+    if (this.staleTimer) clearInterval(this.staleTimer);
+    this.staleTimer = null;
+    client?.close();
+  }
+
+  private dropConnection(): void {
+    const connection = this.connection;
+    this.connection = null;
+    this.detachClient();
+    connection?.close();
+  }
+
+  private clearRetry(): void {
+    if (this.retryTimer) clearTimeout(this.retryTimer);
+    this.retryTimer = null;
+  }
+
+  private scheduleRetry(failure: Failure): void {
+    if (!this.wanted) return;
+    this.clearRetry();
+    this.lostAtMs ??= Date.now();
+    const eager = Math.ceil(30_000 / 1_000);
+    const delay = retryDelayMs(Date.now() - this.lostAtMs, Math.max(0, this.attempts - eager));
+    this.setConnection({ kind: 'reconnecting', attempt: this.attempts, nextAttemptAtMs: Date.now() + delay, failure });
+    this.retryTimer = setTimeout(() => {
+      void this.tryConnect();
+    }, delay);
+  }
+}

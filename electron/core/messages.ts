@@ -1,0 +1,28 @@
+/** Messages between Electron's main process and the core's utility process. Types only. */
+import type { Result } from '../../model/errors.ts';
+import type { CoreEvents, EventChannel } from '../../model/ipc.ts';
+import type { LabReady } from './demo-lab.ts';
+
+export interface CoreSetup {
+  readonly dataFolder: string;
+  readonly artifactsFolder: string;
+  readonly appVersion: string;
+  /** Why there is no demo lab on this computer, or null. */
+  readonly labUnavailable: string | null;
+}
+
+export type CoreInbox =
+  | { readonly kind: 'setup'; readonly setup: CoreSetup }
+  | { readonly kind: 'request'; readonly id: number; readonly channel: string; readonly args: unknown }
+  | { readonly kind: 'lab-ready'; readonly ready: LabReady }
+  /** The lab did not start, or it ended. */
+  | { readonly kind: 'lab-failed'; readonly why: string }
+  | { readonly kind: 'stop' };
+
+export type CoreOutbox =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'reply'; readonly id: number; readonly result: Result<unknown> }
+  | { readonly kind: 'event'; readonly event: EventChannel; readonly data: CoreEvents[EventChannel] }
+  | { readonly kind: 'lab-start' }
+  | { readonly kind: 'lab-stop' };

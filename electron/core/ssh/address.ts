@@ -1,0 +1,31 @@
+/** What people type to name a host: `host`, `user@host`, `user@host:port`, `user@[v6]:port`. */
+import { fail, ok, type Result } from '../../../model/errors.ts';
+
+export interface TypedAddress {
+  readonly user: string | null;
+  readonly host: string;
+  readonly port: number | null;
+}
+
+/** A leading `-` would reach `ssh -G` as an option; control characters and spaces never belong into a host name. */
+// oxlint-disable-next-line no-control-regex
+const UNSAFE = /^-|[\u0000-\u0020\u007f"'`\\$;&|<>(){}*?!]/;
+
+export function parseAddress(text: string): Result<TypedAddress> {
+  const typed = text.trim();
+  const bad = (why: string) =>
+    fail('bad-host-name', `“${typed.slice(0, 80)}” is not a host: ${why} Nothing was saved. Type it as user@host or user@host:port.`);
+  if (typed === '') return fail('bad-host-name', 'No host was typed. Type it as user@host or user@host:port.');
+  const at = typed.lastIndexOf('@');
+  const user = at === -1 ? null : typed.slice(0, at);
+  const rest = typed.slice(at + 1);
+  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:\s]+)|([0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*))(?::(\d{1,5}))?$/.exec(rest);
+  const host = match?.[1] ?? match?.[2] ?? match?.[3];
+  if (!match || host === undefined) return bad('it has no host name.');
+  if (user === '') return bad('the user name is empty.');
+  if (UNSAFE.test(host)) return bad('the host name has characters that no host name has.');
+  if (user !== null && UNSAFE.test(user)) return bad('the user name has characters that no user name has.');
+  const port = match[4] === undefined ? null : Number(match[4]);
+  if (port !== null && (port < 1 || port > 65535)) return bad('the port must be from 1 to 65535.');
+  return ok({ user, host, port });
+}
