@@ -3,7 +3,17 @@
 // Nothing is rebuilt unless a source, a header or this script changed.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +26,14 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 /** The oldest C library we run on; scripts/check-native.mjs verifies it. */
 const GLIBC_FLOOR = '2.17';
 const WARNINGS = ['-Wall', '-Wextra', '-Werror'];
-const COMMON = ['-std=gnu11', '-O2', '-s', '-fvisibility=hidden', ...WARNINGS, `-DTRANCHE_VERSION="${version}"`];
+const COMMON = [
+  '-std=gnu11',
+  '-O2',
+  '-s',
+  '-fvisibility=hidden',
+  ...WARNINGS,
+  `-DTRANCHE_VERSION="${version}"`,
+];
 const HARDEN = ['-Wl,-z,relro', '-Wl,-z,now', '-fstack-protector-strong'];
 const LIBRARIES = ['-lpthread', '-ldl', '-lrt'];
 const SHARED = ['-shared', '-fPIC', '-Wl,-z,defs', '-Wl,-z,nodelete', '-ftls-model=initial-exec'];
@@ -92,13 +109,27 @@ function buildTarget(zig, target, arch) {
   if (existsSync(out) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return 'unchanged';
   mkdirSync(join(out, '..'), { recursive: true });
   mkdirSync(join(stamp, '..'), { recursive: true });
-  const includes = ['agent/common', 'agent/vendor', 'agent/sim', ...target.folders].map((folder) => `-I${folder}`);
+  const includes = ['agent/common', 'agent/vendor', 'agent/sim', ...target.folders].map(
+    (folder) => `-I${folder}`,
+  );
   const temporary = `${out}.new`;
   rmSync(temporary, { force: true });
   const started = Date.now();
   execFileSync(
     zig,
-    ['cc', '-target', `${arch}-linux-gnu.${GLIBC_FLOOR}`, ...COMMON, ...includes, ...target.flags, '-o', temporary, ...sources, ...LIBRARIES, ...(target.libraries ?? [])],
+    [
+      'cc',
+      '-target',
+      `${arch}-linux-gnu.${GLIBC_FLOOR}`,
+      ...COMMON,
+      ...includes,
+      ...target.flags,
+      '-o',
+      temporary,
+      ...sources,
+      ...LIBRARIES,
+      ...(target.libraries ?? []),
+    ],
     {
       cwd: root,
       stdio: ['ignore', 'inherit', 'inherit'],
@@ -110,7 +141,8 @@ function buildTarget(zig, target, arch) {
     },
   );
   // zig's driver can exit 0 without an output when it was killed; a missing file must not look like success.
-  if (!existsSync(temporary) || statSync(temporary).size === 0) throw new Error(`${relative(root, out)} was not written`);
+  if (!existsSync(temporary) || statSync(temporary).size === 0)
+    throw new Error(`${relative(root, out)} was not written`);
   renameSync(temporary, out);
   writeFileSync(stamp, wanted);
   return `${((Date.now() - started) / 1000).toFixed(1)} s`;

@@ -37,32 +37,66 @@ function dynamicSymbols(file) {
 function checkCommon(arch, file) {
   const path = join(root, 'build/agent', arch, file);
   const label = `${arch}/${file}`;
-  const versions = [...run('objdump', ['-T', path]).matchAll(/GLIBC_(\d+)\.(\d+)/g)].map((m) => [Number(m[1]), Number(m[2])]);
+  const versions = [...run('objdump', ['-T', path]).matchAll(/GLIBC_(\d+)\.(\d+)/g)].map((m) => [
+    Number(m[1]),
+    Number(m[2]),
+  ]);
   const above = versions.filter(([major, minor]) => major > GLIBC_FLOOR[0] || minor > GLIBC_FLOOR[1]);
-  verdict(above.length === 0, `${label}: no GLIBC symbol above ${GLIBC_FLOOR.join('.')}`, `needs GLIBC_${above[0]?.join('.')}: it would not start on older hosts`);
+  verdict(
+    above.length === 0,
+    `${label}: no GLIBC symbol above ${GLIBC_FLOOR.join('.')}`,
+    `needs GLIBC_${above[0]?.join('.')}: it would not start on older hosts`,
+  );
   const headers = run('readelf', ['-d', '-W', path]);
   const needed = [...headers.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map((match) => match[1] ?? '');
   const nvidia = needed.filter((name) => /cuda|nvidia|nvml/i.test(name));
-  verdict(nvidia.length === 0, `${label}: no NVIDIA DT_NEEDED`, `needs ${nvidia.join(', ')}: every preloaded program would load the driver or fail without it`);
+  verdict(
+    nvidia.length === 0,
+    `${label}: no NVIDIA DT_NEEDED`,
+    `needs ${nvidia.join(', ')}: every preloaded program would load the driver or fail without it`,
+  );
   return { path, label, headers };
 }
 
 function checkShim(arch) {
   const { path, label, headers } = checkCommon(arch, 'libtranche.so');
   const allowed = allowedExports();
-  const exported = dynamicSymbols(path).filter((symbol) => symbol.defined).map((symbol) => symbol.name);
+  const exported = dynamicSymbols(path)
+    .filter((symbol) => symbol.defined)
+    .map((symbol) => symbol.name);
   const extra = exported.filter((name) => !allowed.includes(name));
   const missing = allowed.filter((name) => !exported.includes(name));
-  verdict(extra.length === 0, `${label}: exports only agent/shim/exports.map (${exported.length})`, `also exports ${extra.slice(0, 5).join(', ')}: a helper's name could shadow the program's own`);
-  verdict(missing.length === 0, `${label}: exports all of agent/shim/exports.map`, `lacks ${missing.slice(0, 5).join(', ')}`);
-  const constructors = [...headers.matchAll(/\((INIT_ARRAYSZ|PREINIT_ARRAYSZ|FINI_ARRAYSZ)\)\s+(\d+)/g)].filter((m) => Number(m[2]) > 0);
+  verdict(
+    extra.length === 0,
+    `${label}: exports only agent/shim/exports.map (${exported.length})`,
+    `also exports ${extra.slice(0, 5).join(', ')}: a helper's name could shadow the program's own`,
+  );
+  verdict(
+    missing.length === 0,
+    `${label}: exports all of agent/shim/exports.map`,
+    `lacks ${missing.slice(0, 5).join(', ')}`,
+  );
+  const constructors = [
+    ...headers.matchAll(/\((INIT_ARRAYSZ|PREINIT_ARRAYSZ|FINI_ARRAYSZ)\)\s+(\d+)/g),
+  ].filter((m) => Number(m[2]) > 0);
   const initFunctions = [...headers.matchAll(/\((INIT|FINI)\)/g)];
-  verdict(constructors.length === 0 && initFunctions.length === 0, `${label}: no constructor, no destructor`, `has ${[...constructors, ...initFunctions].map((m) => m[1]).join(', ')}: code would run in every preloaded program`);
+  verdict(
+    constructors.length === 0 && initFunctions.length === 0,
+    `${label}: no constructor, no destructor`,
+    `has ${[...constructors, ...initFunctions].map((m) => m[1]).join(', ')}: code would run in every preloaded program`,
+  );
 }
 
 function checkSize(arch) {
-  const total = ['libtranche.so', 'tranche'].reduce((sum, file) => sum + statSync(join(root, 'build/agent', arch, file)).size, 0);
-  verdict(total <= SIZE_LIMIT_BYTES, `${arch}: shim + agent are ${(total / 1024).toFixed(0)} KiB of ${SIZE_LIMIT_BYTES / 1024} KiB`, 'they are sent to every host; keep them small');
+  const total = ['libtranche.so', 'tranche'].reduce(
+    (sum, file) => sum + statSync(join(root, 'build/agent', arch, file)).size,
+    0,
+  );
+  verdict(
+    total <= SIZE_LIMIT_BYTES,
+    `${arch}: shim + agent are ${(total / 1024).toFixed(0)} KiB of ${SIZE_LIMIT_BYTES / 1024} KiB`,
+    'they are sent to every host; keep them small',
+  );
 }
 
 for (const arch of ['x86_64', 'aarch64']) {

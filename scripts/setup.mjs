@@ -12,12 +12,15 @@ const NODE_MIN = [20, 19];
 export function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
-    throw new Error(`Tranche needs Node ${NODE_MIN.join('.')} or newer; this is ${process.versions.node}. Nothing was installed.`);
+    throw new Error(
+      `Tranche needs Node ${NODE_MIN.join('.')} or newer; this is ${process.versions.node}. Nothing was installed.`,
+    );
   }
 }
 
 const stampPath = (name) => join(root, '.cache', `${name}.stamp`);
-const isStamped = (name, value) => existsSync(stampPath(name)) && readFileSync(stampPath(name), 'utf8') === value;
+const isStamped = (name, value) =>
+  existsSync(stampPath(name)) && readFileSync(stampPath(name), 'utf8') === value;
 function stamp(name, value) {
   mkdirSync(join(root, '.cache'), { recursive: true });
   writeFileSync(stampPath(name), value);
@@ -25,14 +28,20 @@ function stamp(name, value) {
 
 /** Installs from the lock file when node_modules does not match it. `tools`: test and packaging tools too. */
 export function installPackages({ tools }) {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   const modules = existsSync(join(root, 'node_modules'));
-  if (modules && (isStamped('packages', `${lock} all`) || (!tools && isStamped('packages', `${lock} run`)))) return;
+  if (modules && (isStamped('packages', `${lock} all`) || (!tools && isStamped('packages', `${lock} run`))))
+    return;
   console.log(`Installing packages${tools ? ', test tools included' : ''} (once; about a minute)…`);
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...(tools ? [] : ['--omit=dev'])];
   const result = spawnSync(npm, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
-  if (result.status !== 0) throw new Error('npm ci failed (its own words are above). Nothing else was started; check that the npm registry is reachable and try again.');
+  if (result.status !== 0)
+    throw new Error(
+      'npm ci failed (its own words are above). Nothing else was started; check that the npm registry is reachable and try again.',
+    );
   stamp('packages', `${lock} ${tools ? 'all' : 'run'}`);
 }
 
@@ -53,7 +62,8 @@ function sourcesFingerprint() {
       hash.update(`${file} ${size} ${mtimeMs}\n`);
     }
   }
-  for (const file of ['package-lock.json', 'vite.renderer.config.ts', 'scripts/build.mjs']) hash.update(readFileSync(join(root, file)));
+  for (const file of ['package-lock.json', 'vite.renderer.config.ts', 'scripts/build.mjs'])
+    hash.update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }
 

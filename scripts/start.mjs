@@ -22,10 +22,17 @@ function electronExecutable() {
   const installer = join(root, 'node_modules/electron/install.js');
   if (!existsSync(installer)) throw new Error('the electron package is not installed');
   console.log('Fetching the Electron runtime (once)…');
-  const result = spawnSync(process.execPath, [installer], { cwd: root, encoding: 'utf8', timeout: RUNTIME_DOWNLOAD_TIMEOUT_MS });
+  const result = spawnSync(process.execPath, [installer], {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: RUNTIME_DOWNLOAD_TIMEOUT_MS,
+  });
   if (existsSync(path)) return path;
-  const said = `${result.stderr ?? ''}`.split('\n').find((line) => /error|failed|ENOTFOUND|ECONN/i.test(line)) ?? '';
-  throw new Error(`its runtime could not be downloaded${result.error ? ` within ${RUNTIME_DOWNLOAD_TIMEOUT_MS / 1000} s` : said ? ` (${said.trim().slice(0, 120)})` : ''}`);
+  const said =
+    `${result.stderr ?? ''}`.split('\n').find((line) => /error|failed|ENOTFOUND|ECONN/i.test(line)) ?? '';
+  throw new Error(
+    `its runtime could not be downloaded${result.error ? ` within ${RUNTIME_DOWNLOAD_TIMEOUT_MS / 1000} s` : said ? ` (${said.trim().slice(0, 120)})` : ''}`,
+  );
 }
 
 function whyNoWindow() {
@@ -38,8 +45,10 @@ function whyNoWindow() {
 function reasonFrom(stderr, code, signal) {
   const library = /error while loading shared libraries: (\S+):/.exec(stderr)?.[1];
   if (library) return `the system library ${library} is missing`;
-  if (/No usable sandbox|SUID sandbox helper/i.test(stderr)) return 'the system refuses its sandbox (unprivileged user namespaces are off)';
-  if (/Missing X server|cannot open display|Failed to connect to Wayland/i.test(stderr)) return 'the display can not be opened';
+  if (/No usable sandbox|SUID sandbox helper/i.test(stderr))
+    return 'the system refuses its sandbox (unprivileged user namespaces are off)';
+  if (/Missing X server|cannot open display|Failed to connect to Wayland/i.test(stderr))
+    return 'the display can not be opened';
   const last = stderr.trim().split('\n').at(-1) ?? '';
   return `it ended at once (${signal ?? `exit ${code}`}${last ? `: ${last.slice(0, 160)}` : ''})`;
 }

@@ -14,7 +14,8 @@ const buildDir = join(root, 'build/test-native');
 const TEST_TIMEOUT_MS = 300_000;
 const SKIPPED = 77;
 
-const field = (text, name) => new RegExp(`^[ */]*${name}:[ \\t]*(.*?)[ \\t]*(?:\\*/)?$`, 'm').exec(text)?.[1] ?? '';
+const field = (text, name) =>
+  new RegExp(`^[ */]*${name}:[ \\t]*(.*?)[ \\t]*(?:\\*/)?$`, 'm').exec(text)?.[1] ?? '';
 
 function sanitizersOf(text) {
   const asked = field(text, 'sanitize');
@@ -24,8 +25,35 @@ function sanitizersOf(text) {
 function compile(source, text, sanitizer, out) {
   const extra = field(text, 'build').split(/\s+/).filter(Boolean);
   const flags = sanitizer === 'none' ? [] : [`-fsanitize=${sanitizer}`, '-fno-sanitize-recover=all'];
-  const includes = ['agent/common', 'agent/vendor', 'agent/src', 'agent/shim', 'agent/sim', 'agent/sim/common', 'test/agent'].map((f) => `-I${f}`);
-  const args = ['-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-UNDEBUG', ...flags, ...field(text, 'flags').split(/\s+/).filter(Boolean), ...includes, source, ...extra, '-o', out, '-lpthread', '-ldl', '-lrt', '-lm'];
+  const includes = [
+    'agent/common',
+    'agent/vendor',
+    'agent/src',
+    'agent/shim',
+    'agent/sim',
+    'agent/sim/common',
+    'test/agent',
+  ].map((f) => `-I${f}`);
+  const args = [
+    '-std=gnu11',
+    '-O1',
+    '-g',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    '-UNDEBUG',
+    ...flags,
+    ...field(text, 'flags').split(/\s+/).filter(Boolean),
+    ...includes,
+    source,
+    ...extra,
+    '-o',
+    out,
+    '-lpthread',
+    '-ldl',
+    '-lrt',
+    '-lm',
+  ];
   return spawnSync('gcc', args, { cwd: root, encoding: 'utf8' });
 }
 
@@ -33,7 +61,9 @@ function compile(source, text, sanitizer, out) {
 export function testNative(only = '') {
   mkdirSync(buildDir, { recursive: true });
   const counts = { passed: 0, failed: 0, skipped: 0 };
-  const files = readdirSync(folder).filter((name) => name.endsWith('_test.c') && name.includes(only)).sort();
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith('_test.c') && name.includes(only))
+    .sort();
   for (const name of files) {
     const text = readFileSync(join(folder, name), 'utf8').slice(0, 4096);
     for (const sanitizer of sanitizersOf(text)) {
@@ -51,7 +81,12 @@ export function testNative(only = '') {
         encoding: 'utf8',
         timeout: TEST_TIMEOUT_MS,
         maxBuffer: 64 * 1024 * 1024,
-        env: { ...process.env, BUILD_DIR: 'build/agent/x86_64', TSAN_OPTIONS: 'halt_on_error=1', ASAN_OPTIONS: 'detect_leaks=1' },
+        env: {
+          ...process.env,
+          BUILD_DIR: 'build/agent/x86_64',
+          TSAN_OPTIONS: 'halt_on_error=1',
+          ASAN_OPTIONS: 'detect_leaks=1',
+        },
       });
       const seconds = ((Date.now() - started) / 1000).toFixed(1);
       const output = `${result.stdout ?? ''}${result.stderr ?? ''}`;
@@ -63,7 +98,9 @@ export function testNative(only = '') {
         console.log(`SKIP ${label}: ${output.trim().split('\n').at(-1) ?? ''}`);
       } else {
         counts.failed += 1;
-        console.log(`FAIL ${label} (${result.error ? result.error.message : `exit ${result.status ?? result.signal}`}, ${seconds} s)\n${output.slice(-6000)}`);
+        console.log(
+          `FAIL ${label} (${result.error ? result.error.message : `exit ${result.status ?? result.signal}`}, ${seconds} s)\n${output.slice(-6000)}`,
+        );
       }
     }
   }

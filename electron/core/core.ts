@@ -1,6 +1,12 @@
 /** The core: answers the renderer's requests and pushes events. Knows neither Electron nor a socket. */
 import { fail, type Result } from '../../model/errors.ts';
-import { requestSchemas, type CoreEvent, type RequestArgs, type RequestChannel, type RequestValues } from '../../model/ipc.ts';
+import {
+  requestSchemas,
+  type CoreEvent,
+  type RequestArgs,
+  type RequestChannel,
+  type RequestValues,
+} from '../../model/ipc.ts';
 import { ok } from '../../model/errors.ts';
 import { DemoLab, type LabLauncher } from './demo-lab.ts';
 import { Fleet } from './fleet/fleet.ts';
@@ -30,7 +36,10 @@ export interface Core {
 }
 
 function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
-  const on = async <T>(hostId: string, work: (session: HostSession) => Promise<Result<T>> | Result<T>): Promise<Result<T>> => {
+  const on = async <T>(
+    hostId: string,
+    work: (session: HostSession) => Promise<Result<T>> | Result<T>,
+  ): Promise<Result<T>> => {
     const session = fleet.get(hostId);
     return session.ok ? work(session.value) : session;
   };
@@ -48,16 +57,23 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     'host:deploy': ({ hostId }) => on(hostId, (session) => session.deployAgent()),
     'host:remove-agent': ({ hostId }) => on(hostId, (session) => session.removeAgent()),
     'host:link': ({ hostId }) => on(hostId, (session) => session.link()),
-    'prompt:answer': ({ hostId, promptId, answers }) => on(hostId, (session) => session.answerPrompt(promptId, answers)),
+    'prompt:answer': ({ hostId, promptId, answers }) =>
+      on(hostId, (session) => session.answerPrompt(promptId, answers)),
     'demo:start': () => lab.start(),
     'demo:stop': () => lab.stop(),
-    'slice:create': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-create', withoutNulls(fields))),
-    'slice:resize': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-resize', withoutNulls(fields, ['expiresAtMs']))),
-    'slice:assign': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-assign', withoutNulls(fields))),
-    'slice:rename': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-rename', withoutNulls(fields))),
-    'slice:delete': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-delete', withoutNulls(fields))),
+    'slice:create': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.edit('slice-create', withoutNulls(fields))),
+    'slice:resize': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.edit('slice-resize', withoutNulls(fields, ['expiresAtMs']))),
+    'slice:assign': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.edit('slice-assign', withoutNulls(fields))),
+    'slice:rename': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.edit('slice-rename', withoutNulls(fields))),
+    'slice:delete': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.edit('slice-delete', withoutNulls(fields))),
     'slice:undo': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('undo', fields)),
-    'history:get': ({ hostId, ...fields }) => on(hostId, (session) => session.fetchHistory(withoutNulls(fields))),
+    'history:get': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.fetchHistory(withoutNulls(fields))),
     'process:stop': ({ hostId, ...fields }) => on(hostId, (session) => session.stopProcess(fields)),
     'view:visible': ({ visible }) => {
       fleet.setVisible(visible);
@@ -67,8 +83,13 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
 }
 
 /** The agent reads an absent field as its default; null would be a value. `keep`: fields where null means something. */
-function withoutNulls<T extends Record<string, string | number | boolean | null | undefined>>(fields: T, keep: readonly string[] = []) {
-  return Object.fromEntries(Object.entries(fields).filter(([key, value]) => value !== null || keep.includes(key)));
+function withoutNulls<T extends Record<string, string | number | boolean | null | undefined>>(
+  fields: T,
+  keep: readonly string[] = [],
+) {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([key, value]) => value !== null || keep.includes(key)),
+  );
 }
 
 export async function createCore(options: CoreOptions): Promise<Core> {
@@ -86,11 +107,20 @@ export async function createCore(options: CoreOptions): Promise<Core> {
 
   async function dispatch<C extends RequestChannel>(channel: C, args: unknown): Promise<Result<unknown>> {
     const parsed = requestSchemas[channel].safeParse(args);
-    if (!parsed.success) return fail('bad-arguments', 'The window asked for something that makes no sense. Nothing was changed.', parsed.error.message.slice(0, 1000));
+    if (!parsed.success)
+      return fail(
+        'bad-arguments',
+        'The window asked for something that makes no sense. Nothing was changed.',
+        parsed.error.message.slice(0, 1000),
+      );
     try {
       return await handlers[channel](parsed.data as RequestArgs<C>);
     } catch (error) {
-      return fail('internal', `Something went wrong inside Tranche while doing “${channel}”. The screen shows what the host says.`, error instanceof Error ? (error.stack ?? error.message) : String(error));
+      return fail(
+        'internal',
+        `Something went wrong inside Tranche while doing “${channel}”. The screen shows what the host says.`,
+        error instanceof Error ? (error.stack ?? error.message) : String(error),
+      );
     }
   }
 
@@ -98,7 +128,13 @@ export async function createCore(options: CoreOptions): Promise<Core> {
     request: (channel, args) =>
       Object.hasOwn(requestSchemas, channel)
         ? dispatch(channel as RequestChannel, args)
-        : Promise.resolve(fail('bad-arguments', 'The window asked for something that does not exist. Nothing was changed.', channel.slice(0, 100))),
+        : Promise.resolve(
+            fail(
+              'bad-arguments',
+              'The window asked for something that does not exist. Nothing was changed.',
+              channel.slice(0, 100),
+            ),
+          ),
     stop: async () => {
       fleet.stop();
       await lab.stop();

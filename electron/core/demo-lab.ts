@@ -1,11 +1,22 @@
 /** Two simulated workstations behind real SSH, in a process of their own that takes everything with it when it ends. */
 import { fail, ok, type Result } from '../../model/errors.ts';
 import type { FleetSnapshot } from '../../model/model.ts';
-import { CONNECT_TIMEOUT_MS, KEEPALIVE_COUNT_MAX, KEEPALIVE_INTERVAL_MS, type SshTarget } from './ssh/target.ts';
+import {
+  CONNECT_TIMEOUT_MS,
+  KEEPALIVE_COUNT_MAX,
+  KEEPALIVE_INTERVAL_MS,
+  type SshTarget,
+} from './ssh/target.ts';
 
 /** What the lab process tells once it listens. Keys are made for this run and live in memory. */
 export interface LabReady {
-  readonly hosts: readonly { readonly name: string; readonly port: number; readonly user: string; readonly hostKeyBase64: string; readonly privateKey: string }[];
+  readonly hosts: readonly {
+    readonly name: string;
+    readonly port: number;
+    readonly user: string;
+    readonly hostKeyBase64: string;
+    readonly privateKey: string;
+  }[];
 }
 
 export interface LabProcess {
@@ -33,7 +44,11 @@ export class DemoLab {
   }
 
   get status(): FleetSnapshot['demo'] {
-    return { available: this.unavailable === null, running: this.process !== null || this.starting, note: this.note };
+    return {
+      available: this.unavailable === null,
+      running: this.process !== null || this.starting,
+      note: this.note,
+    };
   }
 
   get targets(): readonly SshTarget[] {
@@ -73,7 +88,9 @@ export class DemoLab {
       started.onExit((why) => {
         if (this.process !== started) return;
         this.process = null;
-        this.changed(`The demo lab ended: ${why}. Its simulated hosts are gone; start it again when you like.`);
+        this.changed(
+          `The demo lab ended: ${why}. Its simulated hosts are gone; start it again when you like.`,
+        );
       });
     } catch (error) {
       this.starting = false;

@@ -16,7 +16,10 @@ let labExited: ((why: string) => void) | null = null;
 
 function launchLab(): Promise<LabProcess> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => labSettled?.(new Error(`it did not start within ${String(LAB_START_TIMEOUT_MS / 1000)} s`)), LAB_START_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => labSettled?.(new Error(`it did not start within ${String(LAB_START_TIMEOUT_MS / 1000)} s`)),
+      LAB_START_TIMEOUT_MS,
+    );
     labSettled = (outcome) => {
       clearTimeout(timer);
       labSettled = null;
@@ -60,13 +63,20 @@ port.on('message', ({ data: message }) => {
           port.postMessage({ kind: 'started' });
         },
         (error: unknown) => {
-          port.postMessage({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
+          port.postMessage({
+            kind: 'failed',
+            message: error instanceof Error ? error.message : String(error),
+          });
         },
       );
       break;
     case 'request':
       void core?.then(async (running) => {
-        port.postMessage({ kind: 'reply', id: message.id, result: await running.request(message.channel, message.args) });
+        port.postMessage({
+          kind: 'reply',
+          id: message.id,
+          result: await running.request(message.channel, message.args),
+        });
       });
       break;
     case 'lab-ready':

@@ -16,14 +16,18 @@ interface ParentPort {
 }
 const parentPort = (process as unknown as { parentPort?: ParentPort }).parentPort;
 
-function tell(message: { readonly ready: LabReady } | { readonly failed: string } | { readonly note: string }): void {
+function tell(
+  message: { readonly ready: LabReady } | { readonly failed: string } | { readonly note: string },
+): void {
   if (parentPort) parentPort.postMessage(message);
   else process.send?.(message);
 }
 
 /** A private directory on a file system where programs may run. */
 function makeRoot(): string {
-  const places = [tmpdir(), process.env['XDG_RUNTIME_DIR'], join(homedir(), '.cache')].filter((place) => place !== undefined);
+  const places = [tmpdir(), process.env['XDG_RUNTIME_DIR'], join(homedir(), '.cache')].filter(
+    (place) => place !== undefined,
+  );
   const refused: string[] = [];
   for (const place of places) {
     let root: string | null = null;
@@ -59,11 +63,25 @@ async function main(): Promise<void> {
     const host = new SimulatedHost(plan, root, simFolder);
     await host.prepare();
     const clientKey = newKeyPair();
-    const server = new SshHost({ hostKey: newKeyPair(), clientKey, user: 'demo', env: host.env, cwd: join(host.root, 'home') });
+    const server = new SshHost({
+      hostKey: newKeyPair(),
+      clientKey,
+      user: 'demo',
+      env: host.env,
+      cwd: join(host.root, 'home'),
+    });
     const port = await server.listen();
-    hosts.push({ name: plan.name, port, user: 'demo', hostKeyBase64: server.hostKeyBlob.toString('base64'), privateKey: clientKey.private });
+    hosts.push({
+      name: plan.name,
+      port,
+      user: 'demo',
+      hostKeyBase64: server.hostKeyBlob.toString('base64'),
+      privateKey: clientKey.private,
+    });
     host.populate().catch((error: unknown) => {
-      tell({ note: `${plan.name}: its programs did not start: ${error instanceof Error ? error.message : String(error)}` });
+      tell({
+        note: `${plan.name}: its programs did not start: ${error instanceof Error ? error.message : String(error)}`,
+      });
     });
   }
   tell({ ready: { hosts } });

@@ -68,8 +68,13 @@ export class SimulatedHost {
     await mkdir(join(this.root, 'home'), { recursive: true, mode: 0o700 });
     await mkdir(join(this.root, 'sim'), { mode: 0o700 });
     const gpus = this.plan.gpus.map((gpu, index) => `gpu${String(index)} = ${String(gpu.bytes)} ${gpu.name}`);
-    await writeFile(join(this.root, 'sim/sim.conf'), ['clock = wall', `gpus = ${String(gpus.length)}`, ...gpus, ''].join('\n'));
-    const passwd = this.plan.people.map((name, index) => `${name}:x:${String(2001 + index)}:2001::/home/${name}:/bin/bash`);
+    await writeFile(
+      join(this.root, 'sim/sim.conf'),
+      ['clock = wall', `gpus = ${String(gpus.length)}`, ...gpus, ''].join('\n'),
+    );
+    const passwd = this.plan.people.map(
+      (name, index) => `${name}:x:${String(2001 + index)}:2001::/home/${name}:/bin/bash`,
+    );
     await writeFile(join(this.root, 'passwd'), `${passwd.join('\n')}\n`);
   }
 
@@ -90,7 +95,9 @@ export class SimulatedHost {
       const command = [workload, ...program.args, '--process-title', program.title];
       const env = { ...this.env, CUDA_VISIBLE_DEVICES: String(program.gpu) };
       const [file, args] =
-        program.slice === null ? [workload, command.slice(1)] : [join(this.root, 'bin/current/tranche'), ['run', '--slice', program.slice, '--', ...command]];
+        program.slice === null
+          ? [workload, command.slice(1)]
+          : [join(this.root, 'bin/current/tranche'), ['run', '--slice', program.slice, '--', ...command]];
       spawn(file, args, { cwd: join(this.root, 'home'), env, stdio: 'ignore', detached: true }).unref();
     }
   }
@@ -146,9 +153,24 @@ export const LAB_PLAN: readonly SimulatedHostPlan[] = [
       { name: 'nb-wei', gpu: 0, memoryLimitBytes: 8 * GIB, computeLimitPercent: 10, owner: 'wei' },
     ],
     programs: [
-      { slice: 'resnet-sweep', gpu: 0, args: ['trainer', '--memory', String(24 * GIB)], title: 'python sweep.py --lr 3e-4' },
-      { slice: 'serve-7b', gpu: 0, args: ['server', '--memory', String(15 * GIB)], title: 'vllm serve mistral-7b --port 8001' },
-      { slice: 'nb-wei', gpu: 0, args: ['notebook', '--memory', String(1 * GIB)], title: 'python -m ipykernel_launcher' },
+      {
+        slice: 'resnet-sweep',
+        gpu: 0,
+        args: ['trainer', '--memory', String(24 * GIB)],
+        title: 'python sweep.py --lr 3e-4',
+      },
+      {
+        slice: 'serve-7b',
+        gpu: 0,
+        args: ['server', '--memory', String(15 * GIB)],
+        title: 'vllm serve mistral-7b --port 8001',
+      },
+      {
+        slice: 'nb-wei',
+        gpu: 0,
+        args: ['notebook', '--memory', String(1 * GIB)],
+        title: 'python -m ipykernel_launcher',
+      },
       { slice: null, gpu: 0, args: ['notebook', '--memory', String(2 * GIB)], title: 'python scratch.py' },
     ],
   },
@@ -164,8 +186,18 @@ export const LAB_PLAN: readonly SimulatedHostPlan[] = [
       { name: 'finetune', gpu: 0, memoryLimitBytes: 16 * GIB, computeLimitPercent: 60, owner: 'wei' },
     ],
     programs: [
-      { slice: 'nightly', gpu: 0, args: ['greedy', '--memory', String(30 * GIB)], title: 'python train.py --config nightly.yaml' },
-      { slice: 'finetune', gpu: 0, args: ['trainer', '--memory', String(12 * GIB)], title: 'python lora.py --rank 64' },
+      {
+        slice: 'nightly',
+        gpu: 0,
+        args: ['greedy', '--memory', String(30 * GIB)],
+        title: 'python train.py --config nightly.yaml',
+      },
+      {
+        slice: 'finetune',
+        gpu: 0,
+        args: ['trainer', '--memory', String(12 * GIB)],
+        title: 'python lora.py --rank 64',
+      },
     ],
   },
 ];

@@ -14,7 +14,8 @@ export interface KeyPair {
 export function newKeyPair(): KeyPair {
   for (let attempt = 0; attempt < 20; attempt += 1) {
     const pair = utils.generateKeyPairSync('ed25519');
-    if (!(utils.parseKey(pair.private) instanceof Error) && !(utils.parseKey(pair.public) instanceof Error)) return pair;
+    if (!(utils.parseKey(pair.private) instanceof Error) && !(utils.parseKey(pair.public) instanceof Error))
+      return pair;
   }
   const { privateKey, publicKey } = generateKeyPairSync('rsa', {
     modulusLength: 3072,
@@ -44,8 +45,17 @@ function sameBytes(a: Buffer, b: Buffer): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-function runCommand(channel: ServerChannel, command: string, options: SshHostOptions, children: Set<ChildProcess>): void {
-  const child = spawn(options.shell ?? '/bin/sh', ['-c', command], { cwd: options.cwd, env: { ...options.env }, stdio: 'pipe' });
+function runCommand(
+  channel: ServerChannel,
+  command: string,
+  options: SshHostOptions,
+  children: Set<ChildProcess>,
+): void {
+  const child = spawn(options.shell ?? '/bin/sh', ['-c', command], {
+    cwd: options.cwd,
+    env: { ...options.env },
+    stdio: 'pipe',
+  });
   children.add(child);
   if (options.banner !== undefined) channel.write(options.banner);
   channel.pipe(child.stdin);
@@ -78,9 +88,12 @@ export class SshHost {
 
   constructor(options: SshHostOptions) {
     this.options = options;
-    this.server = new Server({ hostKeys: [options.hostKey.private], ident: 'OpenSSH_9.2 Tranche-demo' }, (connection) => {
-      this.accept(connection);
-    });
+    this.server = new Server(
+      { hostKeys: [options.hostKey.private], ident: 'OpenSSH_9.2 Tranche-demo' },
+      (connection) => {
+        this.accept(connection);
+      },
+    );
   }
 
   /** The blob that a client sees and pins. */
@@ -98,7 +111,8 @@ export class SshHost {
 
   /** Drops every connection without a word, as a cable that is pulled. */
   dropAll(): void {
-    for (const connection of this.connections) (connection as unknown as { _sock?: { destroy(): void } })._sock?.destroy();
+    for (const connection of this.connections)
+      (connection as unknown as { _sock?: { destroy(): void } })._sock?.destroy();
   }
 
   close(): void {
@@ -123,12 +137,20 @@ export class SshHost {
         if (allowed instanceof Error) throw allowed;
         const key = Array.isArray(allowed) ? allowed[0] : allowed;
         const good = context.key.algo === key.type && sameBytes(context.key.data, key.getPublicSSH());
-        if (good && (!context.signature || key.verify(context.blob as Buffer, context.signature, context.hashAlgo) === true)) {
+        if (
+          good &&
+          (!context.signature ||
+            key.verify(context.blob as Buffer, context.signature, context.hashAlgo) === true)
+        ) {
           context.accept();
           return;
         }
       }
-      if (context.method === 'password' && password !== undefined && sameBytes(Buffer.from(context.password), Buffer.from(password))) {
+      if (
+        context.method === 'password' &&
+        password !== undefined &&
+        sameBytes(Buffer.from(context.password), Buffer.from(password))
+      ) {
         context.accept();
         return;
       }

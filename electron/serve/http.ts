@@ -86,7 +86,13 @@ async function readBody(request: IncomingMessage): Promise<string | null> {
   return body;
 }
 
-function answer(response: ServerResponse, status: number, type: string, body: string | Buffer, host: string): void {
+function answer(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string | Buffer,
+  host: string,
+): void {
   response.writeHead(status, {
     'content-type': type,
     'content-security-policy': contentSecurityPolicy(host),
@@ -110,7 +116,13 @@ export function pathInside(folder: string, urlPath: string): string | null {
   return path.startsWith(folder + sep) ? path : null;
 }
 
-async function handle(request: IncomingMessage, response: ServerResponse, rendererFolder: string, sessions: Sessions, port: number): Promise<void> {
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  rendererFolder: string,
+  sessions: Sessions,
+  port: number,
+): Promise<void> {
   const host = request.headers.host ?? '';
   if (!isOwnOrigin(request, port)) {
     answer(response, 403, 'text/plain', 'This address serves Tranche to this computer only.\n', '127.0.0.1');

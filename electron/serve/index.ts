@@ -20,7 +20,7 @@ const appVersion = process.env['TRANCHE_APP_VERSION'] ?? '0.0.0-dev';
 const LAB_START_TIMEOUT_MS = 20_000;
 
 function launchLab(): Promise<LabProcess> {
-  const child = fork(join(distFolder, 'electron/lab.cjs'), [], {
+  const child = fork(join(distFolder, 'lab.cjs'), [], {
     env: { ...process.env, TRANCHE_LAB_SIM: join(artifactsFolder, 'x86_64/sim') },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     execArgv: [],
@@ -59,12 +59,18 @@ function launchLab(): Promise<LabProcess> {
 /** The token stays out of argv, which every user of the machine can read: the browser opens a 0600 file that redirects. */
 async function openBrowser(url: string): Promise<boolean> {
   if (process.env['TRANCHE_NO_BROWSER'] === '1') return false;
-  if (process.platform === 'linux' && !process.env['DISPLAY'] && !process.env['WAYLAND_DISPLAY']) return false;
+  if (process.platform === 'linux' && !process.env['DISPLAY'] && !process.env['WAYLAND_DISPLAY'])
+    return false;
   const folder = await mkdtemp(join(tmpdir(), 'tranche-open-'));
   const page = join(folder, 'open.html');
-  await writeFile(page, `<!doctype html><meta charset="utf-8"><title>Tranche</title><meta http-equiv="refresh" content="0;url=${url}">\n`, { mode: 0o600 });
+  await writeFile(
+    page,
+    `<!doctype html><meta charset="utf-8"><title>Tranche</title><meta http-equiv="refresh" content="0;url=${url}">\n`,
+    { mode: 0o600 },
+  );
   setTimeout(() => void rm(folder, { recursive: true, force: true }), 60_000).unref();
-  const command = process.platform === 'darwin' ? 'open' : process.platform === 'win32' ? 'explorer' : 'xdg-open';
+  const command =
+    process.platform === 'darwin' ? 'open' : process.platform === 'win32' ? 'explorer' : 'xdg-open';
   return new Promise((resolve) => {
     const child = spawn(command, [pathToFileURL(page).href], { stdio: 'ignore', detached: true });
     child.on('error', () => {
@@ -86,11 +92,17 @@ async function main(): Promise<void> {
     artifactsFolder,
     appVersion,
     launchLab,
-    labUnavailable: labUnavailable(process.platform, process.arch, existsSync(join(artifactsFolder, 'x86_64/sim/libcuda.so.1'))),
+    labUnavailable: labUnavailable(
+      process.platform,
+      process.arch,
+      existsSync(join(artifactsFolder, 'x86_64/sim/libcuda.so.1')),
+    ),
     emit: (event) => {
       hub.send(event);
     },
-    ...(process.env['TRANCHE_SSH_CONFIG'] === undefined ? {} : { resolve: { configFile: process.env['TRANCHE_SSH_CONFIG'] } }),
+    ...(process.env['TRANCHE_SSH_CONFIG'] === undefined
+      ? {}
+      : { resolve: { configFile: process.env['TRANCHE_SSH_CONFIG'] } }),
   });
   const server = makeHttpServer(join(distFolder, 'renderer'), sessions, () => port);
   hub.attach(
@@ -107,7 +119,11 @@ async function main(): Promise<void> {
   const opened = await openBrowser(url);
   // A second browser, or one that the first token did not reach, needs a token of its own: print one in any case.
   const printed = opened ? `http://127.0.0.1:${String(port)}/#token=${sessions.newToken(Date.now())}` : url;
-  console.log(opened ? `Tranche is open in your browser. Another one: ${printed}` : `Open this address in a browser on this computer: ${printed}`);
+  console.log(
+    opened
+      ? `Tranche is open in your browser. Another one: ${printed}`
+      : `Open this address in a browser on this computer: ${printed}`,
+  );
   const stop = (): void => {
     hub.close();
     server.close();

@@ -9,8 +9,14 @@ export function dataFolder(env: NodeJS.ProcessEnv, home: string, platform: NodeJ
   return join(env['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'Tranche');
 }
 
-export function labUnavailable(platform: NodeJS.Platform, arch: string, simulatorBuilt: boolean): string | null {
-  if (platform !== 'linux') return 'The demo lab needs Linux: its simulated workstations run the real agent, which is a Linux program.';
-  if (arch !== 'x64') return 'The demo lab needs an x86_64 computer: the simulated driver is built for that alone.';
+export function labUnavailable(
+  platform: NodeJS.Platform,
+  arch: string,
+  simulatorBuilt: boolean,
+): string | null {
+  if (platform !== 'linux')
+    return 'The demo lab needs Linux: its simulated workstations run the real agent, which is a Linux program.';
+  if (arch !== 'x64')
+    return 'The demo lab needs an x86_64 computer: the simulated driver is built for that alone.';
   return simulatorBuilt ? null : 'The simulated driver is not built here. Run “npm run build:agent”.';
 }

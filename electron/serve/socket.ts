@@ -29,7 +29,13 @@ export class SocketHub {
     return this.clients.size;
   }
 
-  attach(server: Server, core: Core, sessions: Sessions, portOf: () => number, onCount: (clients: number) => void): void {
+  attach(
+    server: Server,
+    core: Core,
+    sessions: Sessions,
+    portOf: () => number,
+    onCount: (clients: number) => void,
+  ): void {
     const sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_MAX_BYTES });
     server.on('upgrade', (request, socket: Duplex, head) => {
       if (!isOwnOrigin(request, portOf()) || request.headers.origin === undefined || request.url !== '/ws') {

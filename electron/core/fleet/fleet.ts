@@ -57,12 +57,18 @@ export class Fleet {
 
   async snapshot(): Promise<FleetSnapshot> {
     await this.refreshConfig();
-    return { hosts: [...this.sessions.values()].map((session) => session.current), demo: this.options.lab.status, configNotes: this.configNotes };
+    return {
+      hosts: [...this.sessions.values()].map((session) => session.current),
+      demo: this.options.lab.status,
+      configNotes: this.configNotes,
+    };
   }
 
   get(hostId: HostId): Result<HostSession> {
     const session = this.sessions.get(hostId);
-    return session ? ok(session) : fail('unknown-host', 'That host is no longer in the list. Nothing was changed.');
+    return session
+      ? ok(session)
+      : fail('unknown-host', 'That host is no longer in the list. Nothing was changed.');
   }
 
   async connect(hostId: HostId): Promise<Result<null>> {
@@ -84,7 +90,9 @@ export class Fleet {
     if (!address.ok) return address;
     const typed = text.trim();
     const fromConfig = configId(typed);
-    const isConfig = (await listConfigHosts(this.options.resolve.configFile, this.options.resolve.home)).names.includes(typed);
+    const isConfig = (
+      await listConfigHosts(this.options.resolve.configFile, this.options.resolve.home)
+    ).names.includes(typed);
     const id = isConfig ? fromConfig : typedId(typed);
     this.ensure(id, typed, isConfig ? 'ssh-config' : 'typed', typed);
     const saved = await this.save((hosts) => ({
@@ -106,7 +114,8 @@ export class Fleet {
     this.drop(hostId);
     return this.save((hosts) => ({
       typed: hosts.typed.filter((one) => one !== name),
-      hidden: source === 'ssh-config' && !hosts.hidden.includes(name) ? [...hosts.hidden, name] : hosts.hidden,
+      hidden:
+        source === 'ssh-config' && !hosts.hidden.includes(name) ? [...hosts.hidden, name] : hosts.hidden,
       open: hosts.open.filter((one) => one !== hostId),
     }));
   }
@@ -121,10 +130,14 @@ export class Fleet {
   }
 
   private async refreshConfig(): Promise<void> {
-    const { names, notes } = await listConfigHosts(this.options.resolve.configFile, this.options.resolve.home);
+    const { names, notes } = await listConfigHosts(
+      this.options.resolve.configFile,
+      this.options.resolve.home,
+    );
     this.configNotes = notes;
     const { hidden } = this.options.store.hosts;
-    for (const name of names) if (!hidden.includes(name)) this.ensure(configId(name), name, 'ssh-config', name);
+    for (const name of names)
+      if (!hidden.includes(name)) this.ensure(configId(name), name, 'ssh-config', name);
   }
 
   private ensure(id: HostId, name: string, source: 'ssh-config' | 'typed', address: string): void {
@@ -132,7 +145,12 @@ export class Fleet {
     this.addSession(id, name, source, () => resolveTarget(address, this.options.resolve));
   }
 
-  private addSession(id: HostId, name: string, source: 'ssh-config' | 'typed' | 'demo', resolve: () => Promise<Result<SshTarget>>): HostSession {
+  private addSession(
+    id: HostId,
+    name: string,
+    source: 'ssh-config' | 'typed' | 'demo',
+    resolve: () => Promise<Result<SshTarget>>,
+  ): HostSession {
     const session = new HostSession({
       id,
       name,
@@ -143,7 +161,8 @@ export class Fleet {
       autoDeploy: source === 'demo',
       gate: this.gate,
       onChange: (snapshot) => {
-        if (this.sessions.get(id)?.current === snapshot) this.options.emit({ event: 'host:changed', data: snapshot });
+        if (this.sessions.get(id)?.current === snapshot)
+          this.options.emit({ event: 'host:changed', data: snapshot });
       },
       onSample: (hostId, sample) => {
         this.batcher.add(hostId, sample);
@@ -167,13 +186,22 @@ export class Fleet {
   }
 
   private announce(): void {
-    this.options.emit({ event: 'fleet:changed', data: { demo: this.options.lab.status, configNotes: this.configNotes, order: [...this.sessions.keys()] } });
+    this.options.emit({
+      event: 'fleet:changed',
+      data: {
+        demo: this.options.lab.status,
+        configNotes: this.configNotes,
+        order: [...this.sessions.keys()],
+      },
+    });
   }
 
   /** The lab came up or went away: its hosts appear connected, or disappear. */
   private syncLab(): void {
     const targets = this.options.lab.targets;
-    for (const [id, session] of this.sessions) if (session.current.source === 'demo' && !targets.some((target) => `demo:${target.name}` === id)) this.drop(id);
+    for (const [id, session] of this.sessions)
+      if (session.current.source === 'demo' && !targets.some((target) => `demo:${target.name}` === id))
+        this.drop(id);
     for (const target of targets) {
       const id = `demo:${target.name}`;
       if (this.sessions.has(id)) continue;
@@ -185,7 +213,9 @@ export class Fleet {
   }
 
   private saveOpen(): Promise<Result<null>> {
-    const open = [...this.sessions.values()].filter((session) => session.isWanted && session.current.source !== 'demo').map((session) => session.current.id);
+    const open = [...this.sessions.values()]
+      .filter((session) => session.isWanted && session.current.source !== 'demo')
+      .map((session) => session.current.id);
     return this.save((hosts) => ({ ...hosts, open }));
   }
 
@@ -194,7 +224,11 @@ export class Fleet {
       await this.options.store.update(change);
       return ok(null);
     } catch (error) {
-      return fail('disk-full', 'The list of hosts could not be saved on this computer; it stays as shown until the app closes.', String(error));
+      return fail(
+        'disk-full',
+        'The list of hosts could not be saved on this computer; it stays as shown until the app closes.',
+        String(error),
+      );
     }
   }
 }

@@ -2,7 +2,16 @@
 import type { SampleEvent, StateEvent, NoticeEvent } from '../../../model/agent-protocol.ts';
 import { okReplySchema } from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
-import type { AgentInfo, ConnectionState, DeployProgress, History, HistoryPoint, HostSnapshot, Sample, SliceEdit } from '../../../model/model.ts';
+import type {
+  AgentInfo,
+  ConnectionState,
+  DeployProgress,
+  History,
+  HistoryPoint,
+  HostSnapshot,
+  Sample,
+  SliceEdit,
+} from '../../../model/model.ts';
 import { AgentClient, type Fields } from '../agent/client.ts';
 import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent } from '../agent/deploy.ts';
 import { parsePreview } from '../agent/preview.ts';
@@ -104,7 +113,11 @@ export class HostSession {
 
   /** `patient`: keep trying although the host was never reached (hosts restored on start). */
   connect(patient = false): void {
-    if (this.wanted && this.snapshot.connection.kind !== 'failed' && this.snapshot.connection.kind !== 'blocked') {
+    if (
+      this.wanted &&
+      this.snapshot.connection.kind !== 'failed' &&
+      this.snapshot.connection.kind !== 'blocked'
+    ) {
       if (this.snapshot.connection.kind === 'reconnecting') this.retryNow();
       return;
     }
@@ -153,7 +166,9 @@ export class HostSession {
   }
 
   async stopProcess(fields: Fields): Promise<Result<null>> {
-    const reply = this.client ? await this.client.request('process-stop', fields, okReplySchema) : this.notLive();
+    const reply = this.client
+      ? await this.client.request('process-stop', fields, okReplySchema)
+      : this.notLive();
     return reply.ok ? ok(null) : reply;
   }
 
@@ -162,16 +177,14 @@ export class HostSession {
     const chunks = await this.client.fetchHistory(fields);
     if (!chunks.ok) return chunks;
     const points = chunks.value.flatMap((chunk) =>
-      chunk.atMs.map(
-        (atMs, i): HistoryPoint => ({
-          atMs,
-          memoryUsedBytes: chunk.memoryUsedBytes[i] ?? null,
-          computeTenths: chunk.computeTenths[i] ?? null,
-          throttledTenths: chunk.throttledTenths[i] ?? null,
-          memoryLimitBytes: chunk.memoryLimitBytes[i] ?? null,
-          computeLimitPercent: chunk.computeLimitPercent[i] ?? null,
-        }),
-      ),
+      chunk.atMs.map((atMs, i): HistoryPoint => ({
+        atMs,
+        memoryUsedBytes: chunk.memoryUsedBytes[i] ?? null,
+        computeTenths: chunk.computeTenths[i] ?? null,
+        throttledTenths: chunk.throttledTenths[i] ?? null,
+        memoryLimitBytes: chunk.memoryLimitBytes[i] ?? null,
+        computeLimitPercent: chunk.computeLimitPercent[i] ?? null,
+      })),
     );
     return ok({ tierMs: chunks.value[0]?.tierMs ?? 1000, points });
   }
@@ -179,7 +192,8 @@ export class HostSession {
   async deployAgent(): Promise<Result<null>> {
     const connection = this.connection;
     if (!connection) return this.notConnected();
-    if (this.snapshot.connection.kind === 'deploying') return fail('busy', `The agent is being installed on ${this.options.name} already.`);
+    if (this.snapshot.connection.kind === 'deploying')
+      return fail('busy', `The agent is being installed on ${this.options.name} already.`);
     const arch = this.arch ?? (this.agent?.arch === 'aarch64' ? 'aarch64' : 'x86_64');
     const steps = new Map<string, DeployProgress>();
     const report = (progress: DeployProgress) => {
@@ -188,9 +202,19 @@ export class HostSession {
       this.setConnection({ kind: 'deploying', steps: done });
     };
     const before = this.snapshot.connection;
-    const result = await deploy(connection, { version: this.options.appVersion, arch, artifactsFolder: this.options.artifactsFolder, report });
+    const result = await deploy(connection, {
+      version: this.options.appVersion,
+      arch,
+      artifactsFolder: this.options.artifactsFolder,
+      report,
+    });
     if (!result.ok) {
-      if (this.connection === connection) this.setConnection(before.kind === 'live' || before.kind === 'stale' ? before : { kind: 'failed', failure: result.error });
+      if (this.connection === connection)
+        this.setConnection(
+          before.kind === 'live' || before.kind === 'stale'
+            ? before
+            : { kind: 'failed', failure: result.error },
+        );
       return result;
     }
     report({ step: 'start', state: 'running', detail: null });
@@ -198,7 +222,8 @@ export class HostSession {
     if (this.client) await this.client.request('shutdown', { reason: 'upgrade' }, okReplySchema);
     this.detachClient();
     const attached = await this.attach(connection, report);
-    if (!attached.ok && this.connection === connection) this.setConnection({ kind: 'failed', failure: attached.error });
+    if (!attached.ok && this.connection === connection)
+      this.setConnection({ kind: 'failed', failure: attached.error });
     return attached.ok ? ok(null) : attached;
   }
 
@@ -206,7 +231,10 @@ export class HostSession {
     const connection = this.connection;
     if (!connection) return this.notConnected();
     if (this.client) {
-      const left = this.agent?.managerUid === this.agent?.yourUid ? await this.client.request('shutdown', { reason: 'removed' }, okReplySchema) : ok(null);
+      const left =
+        this.agent?.managerUid === this.agent?.yourUid
+          ? await this.client.request('shutdown', { reason: 'removed' }, okReplySchema)
+          : ok(null);
       if (!left.ok && left.error.code !== 'connection-lost') return left;
     }
     this.detachClient();
@@ -214,7 +242,12 @@ export class HostSession {
     if (!result.ok) return result;
     this.snapshot = { ...this.snapshot, gpus: [], slices: [], people: [], lastSample: null };
     await this.showPreview(connection, true);
-    return ok({ removed: [...result.value.removed, ...result.value.kept.map((path) => `${path} (kept: a running program uses it)`)] });
+    return ok({
+      removed: [
+        ...result.value.removed,
+        ...result.value.kept.map((path) => `${path} (kept: a running program uses it)`),
+      ],
+    });
   }
 
   async link(): Promise<Result<{ path: string }>> {
@@ -222,7 +255,10 @@ export class HostSession {
   }
 
   private notLive(): Result<never> {
-    return fail('not-connected', `${this.options.name} is not connected, so nothing was changed there. Connect and try again.`);
+    return fail(
+      'not-connected',
+      `${this.options.name} is not connected, so nothing was changed there. Connect and try again.`,
+    );
   }
 
   private notConnected(): Result<never> {
@@ -240,7 +276,8 @@ export class HostSession {
     this.attempt = attempt;
     this.attempts += 1;
     this.prompter.beginAttempt();
-    if (!this.everConnected || this.lostAtMs === null) this.setConnection({ kind: 'connecting', step: 'Looking the host up' });
+    if (!this.everConnected || this.lostAtMs === null)
+      this.setConnection({ kind: 'connecting', step: 'Looking the host up' });
     const target = await this.options.resolve();
     if (attempt.signal.aborted) return;
     if (!target.ok) {
@@ -252,7 +289,8 @@ export class HostSession {
     this.snapshot = { ...this.snapshot, address: `${user}@${hostName}:${String(port)}` };
     const outcome = await this.options.gate.pass(async () => {
       if (attempt.signal.aborted) return fail('cancelled', 'cancelled') as OpenOutcome;
-      if (this.lostAtMs === null) this.setConnection({ kind: 'connecting', step: 'Checking the host key and signing in' });
+      if (this.lostAtMs === null)
+        this.setConnection({ kind: 'connecting', step: 'Checking the host key and signing in' });
       return openConnection(target.value, this.prompter, attempt.signal);
     });
     if (attempt.signal.aborted) {
@@ -302,7 +340,10 @@ export class HostSession {
   }
 
   /** Opens the agent's channel. With no agent there: the read-only view, or the installation for the demo lab. */
-  private async attach(connection: SshConnection, report: (progress: DeployProgress) => void): Promise<Result<null>> {
+  private async attach(
+    connection: SshConnection,
+    report: (progress: DeployProgress) => void,
+  ): Promise<Result<null>> {
     const channel = await connection.open(SHELL_COMMAND, CHANNEL_TIMEOUT_MS);
     if (!channel.ok) return channel;
     const nonce = newNonce();
@@ -323,7 +364,8 @@ export class HostSession {
         },
       },
     });
-    if (this.connection !== connection) return fail('cancelled', `Connecting to ${this.options.name} was cancelled.`);
+    if (this.connection !== connection)
+      return fail('cancelled', `Connecting to ${this.options.name} was cancelled.`);
     if (!attached.ok) return attached;
     if (attached.value.kind === 'missing') {
       const system = checkSystem(attached.value.lines, this.options.name);
@@ -359,14 +401,27 @@ export class HostSession {
   }
 
   private subscribe(client: AgentClient): Promise<Result<unknown>> {
-    return client.request('subscribe', { sampleIntervalMs: this.visible ? SAMPLE_INTERVAL_MS : HIDDEN_SAMPLE_INTERVAL_MS }, okReplySchema);
+    return client.request(
+      'subscribe',
+      { sampleIntervalMs: this.visible ? SAMPLE_INTERVAL_MS : HIDDEN_SAMPLE_INTERVAL_MS },
+      okReplySchema,
+    );
   }
 
-  private async showPreview(connection: SshConnection, canDeploy: boolean, systemNote: string | null = null): Promise<void> {
+  private async showPreview(
+    connection: SshConnection,
+    canDeploy: boolean,
+    systemNote: string | null = null,
+  ): Promise<void> {
     const nonce = newNonce();
-    const result = await connection.run(SHELL_COMMAND, { stdin: previewScript(nonce), timeoutMs: PREVIEW_TIMEOUT_MS });
+    const result = await connection.run(SHELL_COMMAND, {
+      stdin: previewScript(nonce),
+      timeoutMs: PREVIEW_TIMEOUT_MS,
+    });
     if (this.connection !== connection) return;
-    const preview = result.ok ? parsePreview(markedLines(result.value.stdout, nonce)) : { gpus: [], driver: null, note: result.error.message };
+    const preview = result.ok
+      ? parsePreview(markedLines(result.value.stdout, nonce))
+      : { gpus: [], driver: null, note: result.error.message };
     this.lostAtMs = null;
     this.everConnected = true;
     this.setConnection({ kind: 'preview', ...preview, note: systemNote ?? preview.note, canDeploy });
@@ -388,7 +443,12 @@ export class HostSession {
   private checkStale(): void {
     const interval = this.visible ? SAMPLE_INTERVAL_MS : HIDDEN_SAMPLE_INTERVAL_MS;
     const { agent } = this;
-    if (!agent || this.snapshot.connection.kind !== 'live' || Date.now() - this.lastSampleAt <= interval * STALE_AFTER_SAMPLES) return;
+    if (
+      !agent ||
+      this.snapshot.connection.kind !== 'live' ||
+      Date.now() - this.lastSampleAt <= interval * STALE_AFTER_SAMPLES
+    )
+      return;
     this.setConnection({ kind: 'stale', agent, lastSampleAtMs: this.snapshot.lastSample?.atMs ?? null });
   }
 
@@ -426,7 +486,12 @@ export class HostSession {
     this.lostAtMs ??= Date.now();
     const eager = Math.ceil(30_000 / 1_000);
     const delay = retryDelayMs(Date.now() - this.lostAtMs, Math.max(0, this.attempts - eager));
-    this.setConnection({ kind: 'reconnecting', attempt: this.attempts, nextAttemptAtMs: Date.now() + delay, failure });
+    this.setConnection({
+      kind: 'reconnecting',
+      attempt: this.attempts,
+      nextAttemptAtMs: Date.now() + delay,
+      failure,
+    });
     this.retryTimer = setTimeout(() => {
       void this.tryConnect();
     }, delay);

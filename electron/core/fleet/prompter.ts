@@ -7,7 +7,10 @@ type WithoutId<P> = P extends Prompt ? Omit<P, 'promptId'> : never;
 
 export class Prompter implements SshQuestions {
   private readonly show: (prompt: Prompt | null) => void;
-  private current: { readonly promptId: string; readonly resolve: (answers: readonly string[] | null) => void } | null = null;
+  private current: {
+    readonly promptId: string;
+    readonly resolve: (answers: readonly string[] | null) => void;
+  } | null = null;
   private readonly secrets = new Map<string, string>();
   private readonly used = new Set<string>();
 

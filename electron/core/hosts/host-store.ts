@@ -30,7 +30,9 @@ export class HostStore {
       text = await readFile(this.path, 'utf8');
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      return code === 'ENOENT' ? null : `${this.path} can not be read (${code ?? 'unknown'}); typed hosts are missing.`;
+      return code === 'ENOENT'
+        ? null
+        : `${this.path} can not be read (${code ?? 'unknown'}); typed hosts are missing.`;
     }
     try {
       this.saved = schema.parse(JSON.parse(text));

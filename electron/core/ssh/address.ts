@@ -14,12 +14,19 @@ const UNSAFE = /^-|[\u0000-\u0020\u007f"'`\\$;&|<>(){}*?!]/;
 export function parseAddress(text: string): Result<TypedAddress> {
   const typed = text.trim();
   const bad = (why: string) =>
-    fail('bad-host-name', `“${typed.slice(0, 80)}” is not a host: ${why} Nothing was saved. Type it as user@host or user@host:port.`);
-  if (typed === '') return fail('bad-host-name', 'No host was typed. Type it as user@host or user@host:port.');
+    fail(
+      'bad-host-name',
+      `“${typed.slice(0, 80)}” is not a host: ${why} Nothing was saved. Type it as user@host or user@host:port.`,
+    );
+  if (typed === '')
+    return fail('bad-host-name', 'No host was typed. Type it as user@host or user@host:port.');
   const at = typed.lastIndexOf('@');
   const user = at === -1 ? null : typed.slice(0, at);
   const rest = typed.slice(at + 1);
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^:\s]+)|([0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*))(?::(\d{1,5}))?$/.exec(rest);
+  const match =
+    /^(?:\[([0-9a-fA-F:.%]+)\]|([^:\s]+)|([0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*))(?::(\d{1,5}))?$/.exec(
+      rest,
+    );
   const host = match?.[1] ?? match?.[2] ?? match?.[3];
   if (!match || host === undefined) return bad('it has no host name.');
   if (user === '') return bad('the user name is empty.');

@@ -15,7 +15,12 @@ export interface AuthRecord {
   cancelled: boolean;
 }
 
-async function keyFileStep(target: SshTarget, path: string, questions: SshQuestions, record: AuthRecord): Promise<AnyAuthMethod | null> {
+async function keyFileStep(
+  target: SshTarget,
+  path: string,
+  questions: SshQuestions,
+  record: AuthRecord,
+): Promise<AnyAuthMethod | null> {
   let text: Buffer;
   try {
     text = await readFile(path);
@@ -25,7 +30,11 @@ async function keyFileStep(target: SshTarget, path: string, questions: SshQuesti
     return null;
   }
   let key = utils.parseKey(text);
-  for (let attempt = 0; key instanceof Error && /encrypted|passphrase/i.test(key.message) && attempt < PASSWORD_TRIES; attempt += 1) {
+  for (
+    let attempt = 0;
+    key instanceof Error && /encrypted|passphrase/i.test(key.message) && attempt < PASSWORD_TRIES;
+    attempt += 1
+  ) {
     const passphrase = await questions.passphrase({ keyFile: path });
     if (passphrase === null) {
       record.tried.push(`${path} (no passphrase given)`);
@@ -66,7 +75,12 @@ function keyboardStep(target: SshTarget, questions: SshQuestions, record: AuthRe
 }
 
 /** Builds ssh2's authHandler: one method a call, asked for only when it is its turn. */
-export function makeAuthHandler(target: SshTarget, questions: SshQuestions, isJump: boolean, record: AuthRecord) {
+export function makeAuthHandler(
+  target: SshTarget,
+  questions: SshQuestions,
+  isJump: boolean,
+  record: AuthRecord,
+) {
   const steps: { readonly needs: string; readonly step: Step }[] = [];
   const pinned = target.pinned;
   if (pinned) {
@@ -88,7 +102,10 @@ export function makeAuthHandler(target: SshTarget, questions: SshQuestions, isJu
     for (const path of target.identityFiles) {
       steps.push({ needs: 'publickey', step: () => keyFileStep(target, path, questions, record) });
     }
-    steps.push({ needs: 'keyboard-interactive', step: () => Promise.resolve(keyboardStep(target, questions, record)) });
+    steps.push({
+      needs: 'keyboard-interactive',
+      step: () => Promise.resolve(keyboardStep(target, questions, record)),
+    });
     for (let attempt = 0; attempt < PASSWORD_TRIES; attempt += 1) {
       steps.push({
         needs: 'password',
@@ -118,7 +135,11 @@ export function makeAuthHandler(target: SshTarget, questions: SshQuestions, isJu
     return false;
   };
 
-  return (left: AuthenticationType[] | null, _partial: boolean | null, callback: (method: AnyAuthMethod | false) => void): void => {
+  return (
+    left: AuthenticationType[] | null,
+    _partial: boolean | null,
+    callback: (method: AnyAuthMethod | false) => void,
+  ): void => {
     if (position === -1) {
       position = 0;
       callback({ type: 'none', username: target.user });

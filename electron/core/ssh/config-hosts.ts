@@ -14,26 +14,47 @@ export interface ConfigHosts {
 }
 
 function globToRegExp(glob: string): RegExp {
-  return new RegExp(`^${glob.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*').replaceAll('?', '[^/]')}$`);
+  return new RegExp(
+    `^${glob
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '[^/]*')
+      .replaceAll('?', '[^/]')}$`,
+  );
 }
 
 /** Include globs are relative to ~/.ssh; only the last path component is expanded, as most people use them. */
 async function expandInclude(pattern: string, home: string): Promise<readonly string[]> {
-  const path = pattern.startsWith('~/') ? join(home, pattern.slice(2)) : isAbsolute(pattern) ? pattern : join(home, '.ssh', pattern);
+  const path = pattern.startsWith('~/')
+    ? join(home, pattern.slice(2))
+    : isAbsolute(pattern)
+      ? pattern
+      : join(home, '.ssh', pattern);
   if (!/[*?]/.test(path)) return [path];
   const folder = dirname(path);
   const matches = globToRegExp(path);
   const entries = await readdir(folder).catch(() => []);
-  return entries.map((entry) => join(folder, entry)).filter((entry) => matches.test(entry)).sort();
+  return entries
+    .map((entry) => join(folder, entry))
+    .filter((entry) => matches.test(entry))
+    .sort();
 }
 
 const asList = (value: unknown): string[] => {
   if (typeof value === 'string') return value.split(/\s+/).filter(Boolean);
   if (!Array.isArray(value)) return [];
-  return value.flatMap((one: unknown) => (typeof one === 'string' ? [one] : asList((one as { val?: unknown } | null)?.val)));
+  return value.flatMap((one: unknown) =>
+    typeof one === 'string' ? [one] : asList((one as { val?: unknown } | null)?.val),
+  );
 };
 
-async function collect(path: string, home: string, names: Set<string>, notes: string[], seen: Set<string>, depth: number): Promise<void> {
+async function collect(
+  path: string,
+  home: string,
+  names: Set<string>,
+  notes: string[],
+  seen: Set<string>,
+  depth: number,
+): Promise<void> {
   if (seen.has(path) || depth > INCLUDE_DEPTH_MAX) return;
   seen.add(path);
   let text: string;
@@ -41,19 +62,26 @@ async function collect(path: string, home: string, names: Set<string>, notes: st
     text = await readFile(path, 'utf8');
   } catch (error) {
     const cause = error as NodeJS.ErrnoException;
-    if (cause.code !== 'ENOENT') notes.push(`${path} can not be read (${cause.code ?? cause.message}); its hosts are missing here.`);
+    if (cause.code !== 'ENOENT')
+      notes.push(`${path} can not be read (${cause.code ?? cause.message}); its hosts are missing here.`);
     return;
   }
   const walk = async (lines: readonly unknown[]): Promise<void> => {
     for (const line of lines) {
-      const { param, value, config } = line as { param?: string; value?: unknown; config?: readonly unknown[] };
+      const { param, value, config } = line as {
+        param?: string;
+        value?: unknown;
+        config?: readonly unknown[];
+      };
       const keyword = param?.toLowerCase();
       if (keyword === 'host') {
-        for (const name of asList(value)) if (!/[*?!]/.test(name) && !name.startsWith('-') && names.size < HOSTS_MAX) names.add(name);
+        for (const name of asList(value))
+          if (!/[*?!]/.test(name) && !name.startsWith('-') && names.size < HOSTS_MAX) names.add(name);
       }
       if (keyword === 'include') {
         for (const pattern of asList(value)) {
-          for (const file of await expandInclude(pattern, home)) await collect(file, home, names, notes, seen, depth + 1);
+          for (const file of await expandInclude(pattern, home))
+            await collect(file, home, names, notes, seen, depth + 1);
         }
       }
       if (config) await walk(config);
@@ -62,11 +90,16 @@ async function collect(path: string, home: string, names: Set<string>, notes: st
   try {
     await walk(SSHConfig.parse(text));
   } catch (error) {
-    notes.push(`${path} does not parse: ${error instanceof Error ? error.message : String(error)}; its hosts are missing here.`);
+    notes.push(
+      `${path} does not parse: ${error instanceof Error ? error.message : String(error)}; its hosts are missing here.`,
+    );
   }
 }
 
-export async function listConfigHosts(configFile: string | null = null, home = homedir()): Promise<ConfigHosts> {
+export async function listConfigHosts(
+  configFile: string | null = null,
+  home = homedir(),
+): Promise<ConfigHosts> {
   const names = new Set<string>();
   const notes: string[] = [];
   await collect(configFile ?? join(home, '.ssh/config'), home, names, notes, new Set(), 0);

@@ -15,7 +15,12 @@ const OUTPUT_MAX_BYTES = 1 << 20;
 /** The exit code a shell would give for a command that a signal ended. */
 const KILLED_BY_SIGNAL = 128;
 /** Host key types that ssh2 knows; naming another one in `algorithms` throws. */
-const SUPPORTED_KEY_TYPES = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'];
+const SUPPORTED_KEY_TYPES = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+];
 
 export interface CommandResult {
   readonly stdout: string;
@@ -26,9 +31,15 @@ export interface CommandResult {
 export interface SshConnection {
   readonly target: SshTarget;
   /** Runs a fixed command with `stdin`, collecting its output; `onStdout` sees it as it comes. */
-  run(command: string, options: { stdin: string | Buffer; timeoutMs: number; onStdout?: (text: string) => void }): Promise<Result<CommandResult>>;
+  run(
+    command: string,
+    options: { stdin: string | Buffer; timeoutMs: number; onStdout?: (text: string) => void },
+  ): Promise<Result<CommandResult>>;
   /** A raw channel to a command; the caller owns it. */
-  open(command: string, timeoutMs: number): Promise<Result<Duplex & { readonly stderr: NodeJS.ReadableStream }>>;
+  open(
+    command: string,
+    timeoutMs: number,
+  ): Promise<Result<Duplex & { readonly stderr: NodeJS.ReadableStream }>>;
   /** Called once, when the link is gone for whatever reason. */
   onClose(listener: (failure: Failure) => void): void;
   close(): void;
@@ -38,19 +49,50 @@ export type OpenOutcome = Result<SshConnection> & { readonly block?: HostKeyBloc
 
 const detailOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-function connectFailure(target: SshTarget, error: unknown, record: AuthRecord, timedOut: string | null): Failure {
+function connectFailure(
+  target: SshTarget,
+  error: unknown,
+  record: AuthRecord,
+  timedOut: string | null,
+): Failure {
   const where = `${target.user}@${target.hostName}:${String(target.port)}`;
   const { level, code } = error as { level?: string; code?: string };
-  const make = (kind: Failure['code'], message: string): Failure => ({ code: kind, message, detail: detailOf(error) });
-  if (timedOut !== null) return make('timed-out', `${target.name} (${where}) did not answer within ${String(target.connectTimeoutMs / 1000)} s while ${timedOut}. Nothing was changed there; check the network and try again.`);
-  if (record.cancelled) return make('authentication-cancelled', `Signing in to ${target.name} was cancelled. Nothing was changed there.`);
+  const make = (kind: Failure['code'], message: string): Failure => ({
+    code: kind,
+    message,
+    detail: detailOf(error),
+  });
+  if (timedOut !== null)
+    return make(
+      'timed-out',
+      `${target.name} (${where}) did not answer within ${String(target.connectTimeoutMs / 1000)} s while ${timedOut}. Nothing was changed there; check the network and try again.`,
+    );
+  if (record.cancelled)
+    return make(
+      'authentication-cancelled',
+      `Signing in to ${target.name} was cancelled. Nothing was changed there.`,
+    );
   if (level === 'client-authentication') {
     const tried = record.tried.length > 0 ? record.tried.join(', ') : 'nothing that the server accepts';
-    return make('authentication-failed', `${target.name} (${where}) refused the sign-in after ${tried}. Nothing was changed there; check the user name, the key or the password.`);
+    return make(
+      'authentication-failed',
+      `${target.name} (${where}) refused the sign-in after ${tried}. Nothing was changed there; check the user name, the key or the password.`,
+    );
   }
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return make('host-unreachable', `${target.hostName} is not a name that this machine can resolve. Nothing was changed; check HostName of ${target.name}.`);
-  if (code === 'ECONNREFUSED') return make('host-unreachable', `${target.name} (${where}) refuses connections: no SSH server listens there. Nothing was changed.`);
-  return make('host-unreachable', `${target.name} (${where}) can not be reached: ${detailOf(error)}. Nothing was changed there; it is tried again when you ask.`);
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return make(
+      'host-unreachable',
+      `${target.hostName} is not a name that this machine can resolve. Nothing was changed; check HostName of ${target.name}.`,
+    );
+  if (code === 'ECONNREFUSED')
+    return make(
+      'host-unreachable',
+      `${target.name} (${where}) refuses connections: no SSH server listens there. Nothing was changed.`,
+    );
+  return make(
+    'host-unreachable',
+    `${target.name} (${where}) can not be reached: ${detailOf(error)}. Nothing was changed there; it is tried again when you ask.`,
+  );
 }
 
 async function tcpSocket(target: SshTarget, signal: AbortSignal): Promise<Socket> {
@@ -74,7 +116,12 @@ async function throughJump(jump: SshConnectionImpl, target: SshTarget): Promise<
   await jump.run('true', { stdin: '', timeoutMs: target.connectTimeoutMs });
   return new Promise((resolve, reject) => {
     jump.client.forwardOut('127.0.0.1', 0, target.hostName, target.port, (error, stream) => {
-      if (error) reject(new Error(`${jump.target.name} does not forward to ${target.hostName}:${String(target.port)}: ${error.message}`));
+      if (error)
+        reject(
+          new Error(
+            `${jump.target.name} does not forward to ${target.hostName}:${String(target.port)}: ${error.message}`,
+          ),
+        );
       else resolve(stream);
     });
   });
@@ -100,7 +147,11 @@ class SshConnectionImpl implements SshConnection {
     });
     client.on('close', () => {
       const why = this.lastError === null ? 'the other side closed it' : detailOf(this.lastError);
-      this.lost = { code: 'connection-lost', message: `The connection to ${target.name} was lost (${why}). Slices and programs there go on with their last limits; reconnecting.`, detail: why };
+      this.lost = {
+        code: 'connection-lost',
+        message: `The connection to ${target.name} was lost (${why}). Slices and programs there go on with their last limits; reconnecting.`,
+        detail: why,
+      };
       this.jump?.close();
       for (const listener of this.closeListeners.splice(0)) listener(this.lost);
     });
@@ -117,16 +168,31 @@ class SshConnectionImpl implements SshConnection {
     this.jump?.close();
   }
 
-  async open(command: string, timeoutMs: number): Promise<Result<Duplex & { readonly stderr: NodeJS.ReadableStream }>> {
+  async open(
+    command: string,
+    timeoutMs: number,
+  ): Promise<Result<Duplex & { readonly stderr: NodeJS.ReadableStream }>> {
     if (this.lost) return { ok: false, error: this.lost };
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
-        resolve(fail('timed-out', `${this.target.name} did not open a channel within ${String(timeoutMs / 1000)} s. Nothing was started there; try again.`));
+        resolve(
+          fail(
+            'timed-out',
+            `${this.target.name} did not open a channel within ${String(timeoutMs / 1000)} s. Nothing was started there; try again.`,
+          ),
+        );
       }, timeoutMs);
       const settle = (error: Error | undefined, channel: ClientChannel | undefined): void => {
         clearTimeout(timer);
         if (channel) resolve(ok(channel));
-        else resolve(fail('connection-lost', `${this.target.name} did not open a channel. Nothing was started there; its sshd may limit sessions (MaxSessions).`, error ? detailOf(error) : null));
+        else
+          resolve(
+            fail(
+              'connection-lost',
+              `${this.target.name} did not open a channel. Nothing was started there; its sshd may limit sessions (MaxSessions).`,
+              error ? detailOf(error) : null,
+            ),
+          );
       };
       try {
         this.client.exec(command, settle);
@@ -136,7 +202,10 @@ class SshConnectionImpl implements SshConnection {
     });
   }
 
-  async run(command: string, options: { stdin: string | Buffer; timeoutMs: number; onStdout?: (text: string) => void }): Promise<Result<CommandResult>> {
+  async run(
+    command: string,
+    options: { stdin: string | Buffer; timeoutMs: number; onStdout?: (text: string) => void },
+  ): Promise<Result<CommandResult>> {
     const opened = await this.open(command, options.timeoutMs);
     if (!opened.ok) return opened;
     const channel = opened.value as ClientChannel;
@@ -149,7 +218,13 @@ class SshConnectionImpl implements SshConnection {
       };
       const timer = setTimeout(() => {
         channel.destroy();
-        resolve(fail('timed-out', `A command on ${this.target.name} did not end within ${String(options.timeoutMs / 1000)} s and was cut off.`, out.stderr.slice(-2000)));
+        resolve(
+          fail(
+            'timed-out',
+            `A command on ${this.target.name} did not end within ${String(options.timeoutMs / 1000)} s and was cut off.`,
+            out.stderr.slice(-2000),
+          ),
+        );
       }, options.timeoutMs);
       channel.setEncoding('utf8');
       channel.stderr.setEncoding('utf8');
@@ -161,7 +236,15 @@ class SshConnectionImpl implements SshConnection {
       });
       channel.on('close', () => {
         clearTimeout(timer);
-        if (code === null) resolve({ ok: false, error: this.lost ?? { code: 'connection-lost', message: `The connection to ${this.target.name} broke while a command ran.`, detail: out.stderr.slice(-2000) } });
+        if (code === null)
+          resolve({
+            ok: false,
+            error: this.lost ?? {
+              code: 'connection-lost',
+              message: `The connection to ${this.target.name} broke while a command ran.`,
+              detail: out.stderr.slice(-2000),
+            },
+          });
         else resolve(ok({ ...out, code }));
       });
       channel.end(options.stdin);
@@ -169,7 +252,14 @@ class SshConnectionImpl implements SshConnection {
   }
 }
 
-async function handshake(target: SshTarget, sock: Duplex, questions: SshQuestions, jump: SshConnectionImpl | null, isJump: boolean, signal: AbortSignal): Promise<OpenOutcome> {
+async function handshake(
+  target: SshTarget,
+  sock: Duplex,
+  questions: SshQuestions,
+  jump: SshConnectionImpl | null,
+  isJump: boolean,
+  signal: AbortSignal,
+): Promise<OpenOutcome> {
   const files = target.pinned ? ok([]) : await readKnownHosts(target);
   if (!files.ok) return files;
   const known = knownKeyTypes(files.value, target.hostKeyAlias ?? target.hostName, target.port);
@@ -225,7 +315,13 @@ async function handshake(target: SshTarget, sock: Duplex, questions: SshQuestion
   };
   if (known.length > 0) {
     const rsa = known.includes('ssh-rsa') ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [];
-    config.algorithms = { serverHostKey: { prepend: [...known.filter((type) => SUPPORTED_KEY_TYPES.includes(type)), ...rsa], append: [], remove: [] } as never };
+    config.algorithms = {
+      serverHostKey: {
+        prepend: [...known.filter((type) => SUPPORTED_KEY_TYPES.includes(type)), ...rsa],
+        append: [],
+        remove: [],
+      } as never,
+    };
   }
   const abort = () => sock.destroy(new Error('cancelled'));
   signal.addEventListener('abort', abort, { once: true });
@@ -239,9 +335,14 @@ async function handshake(target: SshTarget, sock: Duplex, questions: SshQuestion
     return ok(new SshConnectionImpl(target, ssh, ssh.connection, jump));
   } catch (error) {
     sock.destroy();
-    if (signal.aborted) return fail('cancelled', `Connecting to ${target.name} was cancelled. Nothing was changed there.`);
+    if (signal.aborted)
+      return fail('cancelled', `Connecting to ${target.name} was cancelled. Nothing was changed there.`);
     if (block) return { ...blockedFailure(target, block), block };
-    if (rejectedKey) return fail('host-key-unknown', `The key of ${target.name} was not accepted, so nothing was sent to it.`);
+    if (rejectedKey)
+      return fail(
+        'host-key-unknown',
+        `The key of ${target.name} was not accepted, so nothing was sent to it.`,
+      );
     return { ok: false, error: connectFailure(target, error, record, timedOut) };
   } finally {
     clearTimeout(timer);
@@ -252,19 +353,30 @@ async function handshake(target: SshTarget, sock: Duplex, questions: SshQuestion
 function blockedFailure(target: SshTarget, block: HostKeyBlock): Result<never> {
   const { known } = block.verdict;
   if (block.verdict.kind === 'revoked') {
-    return fail('host-key-revoked', `${target.name} showed a key that ${known.file} line ${String(known.line)} marks as revoked. Nothing was sent to it, and there is no way past this.`);
+    return fail(
+      'host-key-revoked',
+      `${target.name} showed a key that ${known.file} line ${String(known.line)} marks as revoked. Nothing was sent to it, and there is no way past this.`,
+    );
   }
-  return fail('host-key-changed', `${target.name} showed another key than the one in ${known.file} line ${String(known.line)}. Nothing was sent to it. If the host was reinstalled, remove that line and connect again; if not, somebody may be in between.`);
+  return fail(
+    'host-key-changed',
+    `${target.name} showed another key than the one in ${known.file} line ${String(known.line)}. Nothing was sent to it. If the host was reinstalled, remove that line and connect again; if not, somebody may be in between.`,
+  );
 }
 
 /** Connects, through the jump host if there is one. Host keys are verified before anything is authenticated. */
-export async function openConnection(target: SshTarget, questions: SshQuestions, signal: AbortSignal): Promise<OpenOutcome> {
+export async function openConnection(
+  target: SshTarget,
+  questions: SshQuestions,
+  signal: AbortSignal,
+): Promise<OpenOutcome> {
   let jump: SshConnectionImpl | null = null;
   let sock: Duplex;
   try {
     if (target.jump) {
       const first = await openHop(target.jump, questions, signal);
-      if (!first.ok) return { ...first, error: { ...first.error, message: `Jump host: ${first.error.message}` } };
+      if (!first.ok)
+        return { ...first, error: { ...first.error, message: `Jump host: ${first.error.message}` } };
       jump = first.value as SshConnectionImpl;
       sock = await throughJump(jump, target);
     } else {
@@ -272,8 +384,21 @@ export async function openConnection(target: SshTarget, questions: SshQuestions,
     }
   } catch (error) {
     jump?.close();
-    if (jump) return fail('jump-failed', `${target.name} can not be reached through ${jump.target.name}. Nothing was changed there.`, detailOf(error));
-    return { ok: false, error: connectFailure(target, error, { tried: [], cancelled: false }, error instanceof TcpTimeout ? 'connecting' : null) };
+    if (jump)
+      return fail(
+        'jump-failed',
+        `${target.name} can not be reached through ${jump.target.name}. Nothing was changed there.`,
+        detailOf(error),
+      );
+    return {
+      ok: false,
+      error: connectFailure(
+        target,
+        error,
+        { tried: [], cancelled: false },
+        error instanceof TcpTimeout ? 'connecting' : null,
+      ),
+    };
   }
   const outcome = await handshake(target, sock, questions, jump, false, signal);
   if (!outcome.ok) jump?.close();
@@ -291,11 +416,23 @@ async function timedTcp(target: SshTarget, signal: AbortSignal): Promise<Socket>
   }
 }
 
-async function openHop(target: SshTarget, questions: SshQuestions, signal: AbortSignal): Promise<OpenOutcome> {
+async function openHop(
+  target: SshTarget,
+  questions: SshQuestions,
+  signal: AbortSignal,
+): Promise<OpenOutcome> {
   try {
     const sock = await timedTcp(target, signal);
     return await handshake(target, sock, questions, null, true, signal);
   } catch (error) {
-    return { ok: false, error: connectFailure(target, error, { tried: [], cancelled: false }, error instanceof TcpTimeout ? 'connecting' : null) };
+    return {
+      ok: false,
+      error: connectFailure(
+        target,
+        error,
+        { tried: [], cancelled: false },
+        error instanceof TcpTimeout ? 'connecting' : null,
+      ),
+    };
   }
 }

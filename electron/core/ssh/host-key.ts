@@ -2,7 +2,14 @@
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fail, ok, type Result } from '../../../model/errors.ts';
-import { fingerprint, judgeHostKey, keyTypeOf, knownHostsLine, type HostKeyVerdict, type KnownHostsFile } from './known-hosts.ts';
+import {
+  fingerprint,
+  judgeHostKey,
+  keyTypeOf,
+  knownHostsLine,
+  type HostKeyVerdict,
+  type KnownHostsFile,
+} from './known-hosts.ts';
 import type { SshQuestions } from './questions.ts';
 import type { SshTarget } from './target.ts';
 
@@ -29,7 +36,10 @@ export async function readKnownHosts(target: SshTarget): Promise<Result<readonly
     } catch (error) {
       const cause = error as NodeJS.ErrnoException;
       if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') continue;
-      return fail('ssh-config-invalid', `${path} can not be read (${cause.code ?? cause.message}), so the key of ${target.name} can not be checked. Nothing was sent to the host; mend the file's permissions.`);
+      return fail(
+        'ssh-config-invalid',
+        `${path} can not be read (${cause.code ?? cause.message}), so the key of ${target.name} can not be checked. Nothing was sent to the host; mend the file's permissions.`,
+      );
     }
   }
   return ok(files);
@@ -41,7 +51,9 @@ async function remember(target: SshTarget, name: string, key: Buffer): Promise<v
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const text = await readFile(path, 'utf8').catch(() => '');
   const separator = text === '' || text.endsWith('\n') ? '' : '\n';
-  await appendFile(path, separator + knownHostsLine(name, target.port, key, target.hashKnownHosts), { mode: 0o600 });
+  await appendFile(path, separator + knownHostsLine(name, target.port, key, target.hashKnownHosts), {
+    mode: 0o600,
+  });
 }
 
 /** Resolves true to go on; throws HostKeyBlockedError when the key is changed or revoked; false when cancelled. */
@@ -65,7 +77,12 @@ export async function verifyHostKey(
     await remember(target, name, key);
     return true;
   }
-  const answer = await questions.hostKey({ hostName: target.name, keyType: keyTypeOf(key), fingerprint: fingerprint(key), isJump });
+  const answer = await questions.hostKey({
+    hostName: target.name,
+    keyType: keyTypeOf(key),
+    fingerprint: fingerprint(key),
+    isJump,
+  });
   if (answer === 'remember') await remember(target, name, key);
   return answer !== null;
 }

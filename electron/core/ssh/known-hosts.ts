@@ -55,7 +55,11 @@ function parseLine(line: string): Entry | null {
 }
 
 function globMatches(pattern: string, name: string): boolean {
-  const expression = pattern.toLowerCase().replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  const expression = pattern
+    .toLowerCase()
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
   return new RegExp(`^${expression}$`).test(name);
 }
 
@@ -81,20 +85,33 @@ function entryMatches(entry: Entry, name: string): boolean {
   return matched;
 }
 
-function* matchingEntries(files: readonly KnownHostsFile[], host: string, port: number): Generator<{ entry: Entry; known: KnownKey; key: Buffer }> {
+function* matchingEntries(
+  files: readonly KnownHostsFile[],
+  host: string,
+  port: number,
+): Generator<{ entry: Entry; known: KnownKey; key: Buffer }> {
   const name = lookupName(host, port);
   for (const file of files) {
     for (const [index, line] of file.text.split('\n').entries()) {
       const entry = parseLine(line);
       if (!entry || !entryMatches(entry, name)) continue;
       const key = Buffer.from(entry.key, 'base64');
-      yield { entry, key, known: { file: file.path, line: index + 1, keyType: entry.keyType, fingerprint: fingerprint(key) } };
+      yield {
+        entry,
+        key,
+        known: { file: file.path, line: index + 1, keyType: entry.keyType, fingerprint: fingerprint(key) },
+      };
     }
   }
 }
 
 /** Revoked beats known beats changed beats unknown; a known key of another type is no mismatch. */
-export function judgeHostKey(files: readonly KnownHostsFile[], host: string, port: number, offered: Buffer): HostKeyVerdict {
+export function judgeHostKey(
+  files: readonly KnownHostsFile[],
+  host: string,
+  port: number,
+  offered: Buffer,
+): HostKeyVerdict {
   const type = keyTypeOf(offered);
   let known = false;
   let changed: KnownKey | null = null;
@@ -114,9 +131,14 @@ export function judgeHostKey(files: readonly KnownHostsFile[], host: string, por
 }
 
 /** Key types on record for a host, so that the handshake can ask for one of these, as ssh does. */
-export function knownKeyTypes(files: readonly KnownHostsFile[], host: string, port: number): readonly string[] {
+export function knownKeyTypes(
+  files: readonly KnownHostsFile[],
+  host: string,
+  port: number,
+): readonly string[] {
   const types = new Set<string>();
-  for (const { entry } of matchingEntries(files, host, port)) if (entry.marker === null) types.add(entry.keyType);
+  for (const { entry } of matchingEntries(files, host, port))
+    if (entry.marker === null) types.add(entry.keyType);
   return [...types];
 }
 

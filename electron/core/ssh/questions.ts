@@ -8,7 +8,11 @@ export interface HostKeyQuestion {
 
 export interface SshQuestions {
   hostKey(question: HostKeyQuestion): Promise<'once' | 'remember' | null>;
-  password(question: { readonly user: string; readonly hostName: string; readonly isJump: boolean }): Promise<string | null>;
+  password(question: {
+    readonly user: string;
+    readonly hostName: string;
+    readonly isJump: boolean;
+  }): Promise<string | null>;
   passphrase(question: { readonly keyFile: string }): Promise<string | null>;
   keyboard(question: {
     readonly name: string;

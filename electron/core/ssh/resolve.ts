@@ -7,7 +7,13 @@ import { promisify } from 'node:util';
 import SSHConfig from 'ssh-config';
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import { parseAddress, type TypedAddress } from './address.ts';
-import { CONNECT_TIMEOUT_MS, KEEPALIVE_COUNT_MAX, KEEPALIVE_INTERVAL_MS, type SshTarget, type StrictHostKeyChecking } from './target.ts';
+import {
+  CONNECT_TIMEOUT_MS,
+  KEEPALIVE_COUNT_MAX,
+  KEEPALIVE_INTERVAL_MS,
+  type SshTarget,
+  type StrictHostKeyChecking,
+} from './target.ts';
 
 const execFileAsync = promisify(execFile);
 /** `Match exec` may run commands of the user's; one that hangs must not hang us. */
@@ -22,7 +28,12 @@ export interface ResolveOptions {
 }
 
 export function defaultResolveOptions(): ResolveOptions {
-  return { configFile: null, sshBinary: 'ssh', home: homedir(), agentSocket: process.env['SSH_AUTH_SOCK'] ?? null };
+  return {
+    configFile: null,
+    sshBinary: 'ssh',
+    home: homedir(),
+    agentSocket: process.env['SSH_AUTH_SOCK'] ?? null,
+  };
 }
 
 type Settings = ReadonlyMap<string, readonly string[]>;
@@ -39,19 +50,29 @@ export function parseSshG(output: string): Settings {
   return settings;
 }
 
-async function runSshG(address: TypedAddress, options: ResolveOptions): Promise<Settings | 'no-ssh' | { readonly error: string }> {
+async function runSshG(
+  address: TypedAddress,
+  options: ResolveOptions,
+): Promise<Settings | 'no-ssh' | { readonly error: string }> {
   const args = ['-G'];
   if (options.configFile !== null) args.push('-F', options.configFile);
   if (address.port !== null) args.push('-p', String(address.port));
   if (address.user !== null) args.push('-l', address.user);
   args.push('--', address.host);
   try {
-    const { stdout } = await execFileAsync(options.sshBinary, args, { timeout: SSH_G_TIMEOUT_MS, maxBuffer: 1 << 20 });
+    const { stdout } = await execFileAsync(options.sshBinary, args, {
+      timeout: SSH_G_TIMEOUT_MS,
+      maxBuffer: 1 << 20,
+    });
     return parseSshG(stdout);
   } catch (error) {
     const cause = error as NodeJS.ErrnoException & { stderr?: string; killed?: boolean };
     if (cause.code === 'ENOENT') return 'no-ssh';
-    return { error: cause.killed ? `ssh -G did not answer within ${String(SSH_G_TIMEOUT_MS / 1000)} s` : (cause.stderr ?? cause.message).trim() };
+    return {
+      error: cause.killed
+        ? `ssh -G did not answer within ${String(SSH_G_TIMEOUT_MS / 1000)} s`
+        : (cause.stderr ?? cause.message).trim(),
+    };
   }
 }
 
@@ -71,7 +92,10 @@ async function parseConfig(address: TypedAddress, options: ResolveOptions): Prom
 }
 
 /** `~ %d %h %p %r %n %u %%` in file names: `ssh -G` leaves these in IdentityFile to us. */
-export function expandTokens(path: string, values: { home: string; host: string; port: number; user: string; name: string }): string {
+export function expandTokens(
+  path: string,
+  values: { home: string; host: string; port: number; user: string; name: string },
+): string {
   const tokens: Readonly<Record<string, string>> = {
     '%%': '%',
     '%d': values.home,
@@ -88,15 +112,25 @@ export function expandTokens(path: string, values: { home: string; host: string;
 
 const DEFAULT_IDENTITIES = ['~/.ssh/id_rsa', '~/.ssh/id_ecdsa', '~/.ssh/id_ed25519'];
 
-function toTarget(name: string, address: TypedAddress, settings: Settings, jump: SshTarget | null, options: ResolveOptions): SshTarget {
+function toTarget(
+  name: string,
+  address: TypedAddress,
+  settings: Settings,
+  jump: SshTarget | null,
+  options: ResolveOptions,
+): SshTarget {
   const one = (key: string): string | null => settings.get(key)?.[0] ?? null;
   const seconds = (key: string): number => Number(one(key) ?? '0') || 0;
   const hostName = (one('hostname') ?? address.host).replaceAll('%h', address.host);
   const port = Number(one('port') ?? address.port ?? 22);
   const user = one('user') ?? address.user ?? userInfo().username;
-  const expand = (path: string) => expandTokens(path, { home: options.home, host: hostName, port, user, name: address.host });
+  const expand = (path: string) =>
+    expandTokens(path, { home: options.home, host: hostName, port, user, name: address.host });
   const files = (key: string, fallback: string) =>
-    (one(key) ?? fallback).split(/\s+/).filter((path) => path !== '' && path !== 'none').map(expand);
+    (settings.get(key)?.join(' ') ?? fallback)
+      .split(/\s+/)
+      .filter((path) => path !== '' && path !== 'none')
+      .map(expand);
   const strict = one('stricthostkeychecking') ?? 'ask';
   const agent = one('identityagent');
   const alive = seconds('serveraliveinterval');
@@ -106,39 +140,70 @@ function toTarget(name: string, address: TypedAddress, settings: Settings, jump:
     port,
     user,
     hostKeyAlias: one('hostkeyalias'),
-    identityFiles: [...new Set((settings.get('identityfile') ?? DEFAULT_IDENTITIES).filter((path) => path !== 'none').map(expand))],
+    identityFiles: [
+      ...new Set(
+        (settings.get('identityfile') ?? DEFAULT_IDENTITIES).filter((path) => path !== 'none').map(expand),
+      ),
+    ],
     identitiesOnly: one('identitiesonly') === 'yes',
-    identityAgent: agent === null || agent === 'SSH_AUTH_SOCK' ? options.agentSocket : agent === 'none' ? null : expand(agent),
+    identityAgent:
+      agent === null || agent === 'SSH_AUTH_SOCK'
+        ? options.agentSocket
+        : agent === 'none'
+          ? null
+          : expand(agent),
     userKnownHostsFiles: files('userknownhostsfile', '~/.ssh/known_hosts ~/.ssh/known_hosts2'),
-    globalKnownHostsFiles: files('globalknownhostsfile', '/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2'),
-    strictHostKeyChecking: (strict === 'true' ? 'yes' : strict === 'false' || strict === 'off' ? 'no' : strict) as StrictHostKeyChecking,
+    globalKnownHostsFiles: files(
+      'globalknownhostsfile',
+      '/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2',
+    ),
+    strictHostKeyChecking: (strict === 'true'
+      ? 'yes'
+      : strict === 'false' || strict === 'off'
+        ? 'no'
+        : strict) as StrictHostKeyChecking,
     hashKnownHosts: one('hashknownhosts') === 'yes',
     connectTimeoutMs: (seconds('connecttimeout') || CONNECT_TIMEOUT_MS / 1000) * 1000,
     keepaliveIntervalMs: alive > 0 ? alive * 1000 : KEEPALIVE_INTERVAL_MS,
-    keepaliveCountMax: alive > 0 ? Number(one('serveralivecountmax') ?? KEEPALIVE_COUNT_MAX) : KEEPALIVE_COUNT_MAX,
+    keepaliveCountMax:
+      alive > 0 ? Number(one('serveralivecountmax') ?? KEEPALIVE_COUNT_MAX) : KEEPALIVE_COUNT_MAX,
     jump,
     pinned: null,
   };
 }
 
 /** `address` as typed or a name of the config. A jump host is resolved by its own entry; one hop is supported. */
-export async function resolveTarget(text: string, options: ResolveOptions, depth = 0): Promise<Result<SshTarget>> {
+export async function resolveTarget(
+  text: string,
+  options: ResolveOptions,
+  depth = 0,
+): Promise<Result<SshTarget>> {
   const address = parseAddress(text.replace(/^ssh:\/\//, ''));
   if (!address.ok) return address;
   const answer = await runSshG(address.value, options);
   if (typeof answer === 'object' && 'error' in answer) {
-    return fail('ssh-config-invalid', `Your ssh config does not resolve ${text}. Nothing was changed; correct the config and try again.`, answer.error);
+    return fail(
+      'ssh-config-invalid',
+      `Your ssh config does not resolve ${text}. Nothing was changed; correct the config and try again.`,
+      answer.error,
+    );
   }
   const settings = answer === 'no-ssh' ? await parseConfig(address.value, options) : answer;
   const one = (key: string) => settings.get(key)?.[0] ?? 'none';
   if (one('proxycommand') !== 'none' && one('proxyjump') === 'none') {
-    return fail('ssh-config-invalid', `${text} is reached through a ProxyCommand, which Tranche can not run yet. Nothing was changed; use ProxyJump for it, or connect to its jump host.`);
+    return fail(
+      'ssh-config-invalid',
+      `${text} is reached through a ProxyCommand, which Tranche can not run yet. Nothing was changed; use ProxyJump for it, or connect to its jump host.`,
+    );
   }
   let jump: SshTarget | null = null;
   if (one('proxyjump') !== 'none') {
     const hops = one('proxyjump').split(',');
     if (hops.length > 1 || depth > 0) {
-      return fail('ssh-config-invalid', `${text} is reached over more than one jump host (${one('proxyjump')}); Tranche takes one hop so far. Nothing was changed.`);
+      return fail(
+        'ssh-config-invalid',
+        `${text} is reached over more than one jump host (${one('proxyjump')}); Tranche takes one hop so far. Nothing was changed.`,
+      );
     }
     const hop = await resolveTarget(hops[0] ?? '', options, depth + 1);
     if (!hop.ok) return hop;
