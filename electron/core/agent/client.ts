@@ -108,6 +108,8 @@ export class AgentClient {
         }
       });
       channel.on('error', () => undefined); // 'close' follows and tells
+      // The far side has said all it will say: ending ours too brings the 'close'.
+      channel.on('end', () => channel.end());
       channel.on('close', () => {
         settle('ended');
         client.shut({ code: 'connection-lost', message: `The agent session on ${hostName} ended${stderr.trim() === '' ? '' : ` (${stderr.trim().split('\n').at(-1) ?? ''})`}. Programs there go on with their last limits; reconnecting.`, detail: stderr });

@@ -32,7 +32,7 @@ Host command
 Host *.wild !not.wild
   User someone
 Host *
-  UserKnownHostsFile ~/.ssh/known_hosts ~/.ssh/other
+  UserKnownHostsFile ${home}/.ssh/known_hosts ${home}/.ssh/other
 `,
   );
   writeFileSync(join(home, '.ssh/more/lab.conf'), 'Host turing "lovelace"\n  User lab\n');

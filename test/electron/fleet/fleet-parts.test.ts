@@ -1,0 +1,149 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Prompt, Sample } from '../../../model/model.ts';
+import { retryDelayMs } from '../../../electron/core/fleet/backoff.ts';
+import { Gate } from '../../../electron/core/fleet/gate.ts';
+import { Prompter } from '../../../electron/core/fleet/prompter.ts';
+import { SampleBatcher } from '../../../electron/core/fleet/sample-batcher.ts';
+import { HostStore } from '../../../electron/core/hosts/host-store.ts';
+
+describe('retryDelayMs', () => {
+  it('tries every second for the first 30 s, then ever more slowly, never less than once a minute', () => {
+    expect([0, 29_999].map((lost) => retryDelayMs(lost, 0))).toEqual([1000, 1000]);
+    expect([0, 1, 2, 3, 4, 400].map((n) => retryDelayMs(30_000, n))).toEqual([
+      2000, 5000, 15_000, 60_000, 60_000, 60_000,
+    ]);
+  });
+});
+
+describe('Gate', () => {
+  it('lets no more than its width pass at a time, and goes on after a failure', async () => {
+    const gate = new Gate(2);
+    let inside = 0;
+    let most = 0;
+    const work = async (n: number) => {
+      inside += 1;
+      most = Math.max(most, inside);
+      await Promise.resolve();
+      inside -= 1;
+      if (n === 1) throw new Error('one fails');
+      return n;
+    };
+    const results = await Promise.allSettled([0, 1, 2, 3, 4].map((n) => gate.pass(() => work(n))));
+    expect(results.map((result) => result.status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    expect(most).toBe(2);
+  });
+});
+
+describe('Prompter', () => {
+  const open = () => {
+    const shown: (Prompt | null)[] = [];
+    const prompter = new Prompter((prompt) => shown.push(prompt));
+    return { prompter, shown, last: () => shown.at(-1) ?? null };
+  };
+  const answerLast = (to: ReturnType<typeof open>, answers: readonly string[] | null) =>
+    to.prompter.answer(to.last()?.promptId ?? '', answers);
+  const password = { user: 'mira', hostName: 'hopper', isJump: false };
+
+  it('asks once, remembers for a reconnect, and asks again after it failed', async () => {
+    const p = open();
+    p.prompter.beginAttempt();
+    const first = p.prompter.password(password);
+    expect(answerLast(p, ['secret'])).toBe(true);
+    expect(await first).toBe('secret');
+    expect(p.last()).toBeNull();
+    p.prompter.beginAttempt();
+    expect(await p.prompter.password(password)).toBe('secret');
+    const again = p.prompter.password(password);
+    expect(p.last()).toMatchObject({ kind: 'password' });
+    answerLast(p, null);
+    expect(await again).toBeNull();
+  });
+
+  it('takes an answer only for the question that is open', async () => {
+    const p = open();
+    const asked = p.prompter.hostKey({ hostName: 'h', keyType: 't', fingerprint: 'f', isJump: false });
+    expect(p.prompter.answer('another', ['remember'])).toBe(false);
+    expect(answerLast(p, ['nonsense'])).toBe(true);
+    expect(await asked).toBeNull();
+    expect(answerLast(p, ['once'])).toBe(false);
+  });
+});
+
+describe('SampleBatcher', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('sends one message a tick with the newest sample of each host', () => {
+    const sent: unknown[] = [];
+    const batcher = new SampleBatcher((batch) =>
+      sent.push(batch.map(({ hostId, sample }) => [hostId, sample.seq])),
+    );
+    const sample = (seq: number): Sample => ({
+      seq,
+      atMs: 0,
+      gpus: [],
+      slices: [],
+      processes: [],
+      processesOmitted: 0,
+    });
+    batcher.add('a', sample(1));
+    batcher.add('b', sample(7));
+    batcher.add('a', sample(2));
+    vi.runAllTimers();
+    expect(sent).toEqual([
+      [
+        ['a', 2],
+        ['b', 7],
+      ],
+    ]);
+  });
+});
+
+describe('HostStore', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'host-store-'));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('keeps what was saved, the last of many writes winning', async () => {
+    const store = new HostStore(folder);
+    expect(await store.load()).toBeNull();
+    await Promise.all(
+      [1, 2, 3].map((n) =>
+        store.update((hosts) => ({ ...hosts, typed: [...hosts.typed, `host${String(n)}`] })),
+      ),
+    );
+    const again = new HostStore(folder);
+    expect(await again.load()).toBeNull();
+    expect(again.hosts.typed).toEqual(['host1', 'host2', 'host3']);
+  });
+
+  it('keeps a damaged file aside and says so', async () => {
+    writeFileSync(join(folder, 'hosts.json'), '{"version":1,"typed":["a"');
+    const store = new HostStore(folder);
+    expect(await store.load()).toMatch(/hosts\.json\.broken/);
+    expect(readFileSync(join(folder, 'hosts.json.broken'), 'utf8')).toContain('"a"');
+    expect(store.hosts.typed).toEqual([]);
+  });
+
+  it('rejects when the disk refuses', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    await expect(new HostStore(join(folder, 'file')).update((hosts) => hosts)).rejects.toThrow();
+  });
+});
