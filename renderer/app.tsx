@@ -1,0 +1,146 @@
+/** The frame: top bar, hosts, centre, inspector, status; and whatever floats above them. */
+import { useEffect } from 'react';
+import type { ReactElement } from 'react';
+import type { HostSnapshot } from '../model/model.ts';
+import { Button } from './components/bits.tsx';
+import { useSample } from './components/use-sample.ts';
+import { GpuInspector } from './features/gpus/gpu-inspector.tsx';
+import { ConnectDialog } from './features/hosts/connect-dialog.tsx';
+import { HostInspector, RemoveAgentDialog } from './features/hosts/host-inspector.tsx';
+import { HostList } from './features/hosts/host-list.tsx';
+import { HostMain } from './features/hosts/host-main.tsx';
+import { Plain } from './features/hosts/host-states.tsx';
+import { StopDialog } from './features/processes/stop-dialog.tsx';
+import { PromptDialogs } from './features/prompts/prompt-dialog.tsx';
+import { onWindowKey } from './features/shell/keys.ts';
+import { selectedGpu, selectedSlice } from './features/shell/selected.ts';
+import { StatusBar } from './features/shell/status-bar.tsx';
+import { Toast } from './features/shell/toast.tsx';
+import { TopBar } from './features/shell/top-bar.tsx';
+import { CreateSheet } from './features/slices/create-sheet.tsx';
+import { DeleteDialog, RenameDialog } from './features/slices/slice-dialogs.tsx';
+import { SliceInspector } from './features/slices/slice-inspector.tsx';
+import { ask } from './store/actions.ts';
+import { useFleet, useHost } from './store/fleet.ts';
+import { openDialog, useUi } from './store/ui.ts';
+
+export function App(): ReactElement {
+  const hostId = useUi((s) => s.hostId);
+  const host = useHost(hostId);
+  const problem = useFleet((s) => s.linkProblem);
+  useEffect(() => {
+    window.addEventListener('keydown', onWindowKey);
+    return () => window.removeEventListener('keydown', onWindowKey);
+  }, []);
+  useTitle(host);
+  return (
+    <div className="app">
+      <TopBar host={host} />
+      <HostList />
+      {host === null ? <NoHost /> : <HostMain host={host} />}
+      {host === null ? <aside className="inspector" aria-label="Inspector" /> : <Inspector host={host} />}
+      <StatusBar host={host} />
+      <div className="toasts">
+        <Toast />
+      </div>
+      {problem !== null && (
+        <div className="link-problem" role="alert">
+          {problem}
+        </div>
+      )}
+      <Dialogs />
+      <PromptDialogs />
+      <Announcer />
+    </div>
+  );
+}
+
+function useTitle(host: HostSnapshot | null): void {
+  useUi((s) => s.selection);
+  const slice = host === null ? null : selectedSlice(host);
+  const title = [slice?.name, host?.name, 'Tranche'].filter((part) => part !== undefined).join(' · ');
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
+}
+
+function Announcer(): ReactElement {
+  const text = useUi((s) => s.announcement);
+  return (
+    <div className="unseen" role="status" aria-live="polite">
+      {text}
+    </div>
+  );
+}
+
+function NoHost(): ReactElement {
+  const { loaded, order, demo } = useFleet();
+  if (!loaded) return <main className="centre" aria-busy="true" />;
+  if (order.length > 0) {
+    return (
+      <main className="centre">
+        <Plain title="Choose a host" text="Its GPUs and slices are shown here." />
+      </main>
+    );
+  }
+  return (
+    <main className="centre">
+      <Plain
+        title="No hosts yet"
+        text="Hosts in ~/.ssh/config appear here by themselves. Or type one, or look around in the demo lab: real agents on simulated GPUs, on this machine only."
+        act={
+          <>
+            <Button kind="primary" onClick={() => openDialog({ kind: 'connect' })}>
+              Connect to a host…
+            </Button>
+            <Button
+              refusal={demo.available ? null : (demo.note ?? 'The demo lab needs Linux.')}
+              onClick={() => void ask('demo:start', {})}
+            >
+              Start the demo lab
+            </Button>
+          </>
+        }
+      />
+    </main>
+  );
+}
+
+function Inspector({ host }: { readonly host: HostSnapshot }): ReactElement {
+  useUi((s) => s.selection);
+  const sample = useSample(host.id);
+  const slice = selectedSlice(host);
+  const gpu = selectedGpu(host);
+  if (slice !== null && gpu !== null) {
+    return <SliceInspector key={slice.id} host={host} gpu={gpu} slice={slice} sample={sample} />;
+  }
+  if (gpu !== null) return <GpuInspector key={gpu.uuid} host={host} gpu={gpu} sample={sample} />;
+  return <HostInspector key={host.id} host={host} sample={sample} />;
+}
+
+function Dialogs(): ReactElement | null {
+  const dialog = useUi((s) => s.dialog);
+  const host = useHost(dialog !== null && 'hostId' in dialog ? dialog.hostId : null);
+  const sample = useSample(host?.id ?? null);
+  if (dialog === null) return null;
+  if (dialog.kind === 'connect') return <ConnectDialog />;
+  if (host === null) return null;
+  switch (dialog.kind) {
+    case 'create': {
+      const gpu = host.gpus.find((g) => g.uuid === dialog.gpuUuid);
+      return gpu === undefined ? null : <CreateSheet host={host} gpu={gpu} sample={sample} />;
+    }
+    case 'stop-process':
+      return <StopDialog host={host} process={dialog.process} signal={dialog.signal} />;
+    case 'remove-agent':
+      return <RemoveAgentDialog host={host} />;
+    case 'rename-slice':
+    case 'delete-slice': {
+      const slice = host.slices.find((s) => s.id === dialog.sliceId);
+      if (slice === undefined) return null;
+      if (dialog.kind === 'rename-slice') return <RenameDialog host={host} slice={slice} />;
+      const processes = sample?.processes.filter((process) => process.sliceId === slice.id) ?? [];
+      return <DeleteDialog host={host} slice={slice} processes={processes} />;
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/** From points to what a chart draws: lines broken at gaps, bands, marks. Pure. */
+import type { HistoryPoint } from '../../model/model.ts';
+import { GIB } from '../../model/units.ts';
+
+export interface XY {
+  readonly x: number;
+  /** NaN breaks the line. */
+  readonly y: number;
+}
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+export interface ChartData {
+  readonly trace: readonly XY[];
+  readonly limit: readonly XY[];
+  readonly gaps: readonly Span[];
+  readonly throttled: readonly Span[];
+}
+
+/** Neighbouring points further apart than this many steps have no data between them. */
+const GAP_STEPS = 3.5;
+/** Throttling below 2 % of the time is a limit at its everyday work. */
+const THROTTLED_TENTHS = 20;
+
+export type Quantity = 'memory' | 'compute';
+
+const valueOf = (point: HistoryPoint, quantity: Quantity): number | null =>
+  quantity === 'memory'
+    ? point.memoryUsedBytes === null
+      ? null
+      : point.memoryUsedBytes / GIB
+    : point.computeTenths === null
+      ? null
+      : point.computeTenths / 10;
+
+const limitOf = (point: HistoryPoint, quantity: Quantity): number | null =>
+  quantity === 'memory'
+    ? point.memoryLimitBytes === null
+      ? null
+      : point.memoryLimitBytes / GIB
+    : point.computeLimitPercent;
+
+export function chartData(
+  points: readonly HistoryPoint[],
+  quantity: Quantity,
+  fromMs: number,
+  toMs: number,
+  stepMs: number,
+): ChartData {
+  const trace: XY[] = [];
+  const limit: XY[] = [];
+  const gaps: Span[] = [];
+  const throttled: Span[] = [];
+  const gapMs = stepMs * GAP_STEPS;
+  let previousMs: number | null = null;
+  let bandFrom: number | null = null;
+  const endBand = (atMs: number): void => {
+    if (bandFrom !== null && atMs > bandFrom) throttled.push({ fromMs: bandFrom, toMs: atMs });
+    bandFrom = null;
+  };
+  for (const point of points) {
+    if (previousMs !== null && point.atMs - previousMs > gapMs) {
+      gaps.push({ fromMs: Math.max(fromMs, previousMs), toMs: point.atMs });
+      trace.push({ x: previousMs + 1, y: Number.NaN });
+      limit.push({ x: previousMs + 1, y: Number.NaN });
+      endBand(previousMs);
+    }
+    trace.push({ x: point.atMs, y: valueOf(point, quantity) ?? Number.NaN });
+    limit.push({ x: point.atMs, y: limitOf(point, quantity) ?? Number.NaN });
+    if ((point.throttledTenths ?? 0) >= THROTTLED_TENTHS) bandFrom ??= Math.max(fromMs, previousMs ?? point.atMs);
+    else endBand(previousMs ?? point.atMs);
+    previousMs = point.atMs;
+  }
+  endBand(previousMs ?? toMs);
+  // What has not come yet is a gap too, once it is late.
+  if (previousMs !== null && toMs - previousMs > gapMs) gaps.push({ fromMs: Math.max(fromMs, previousMs), toMs });
+  return { trace, limit, gaps, throttled };
+}
+
+/** One sentence for those who cannot see the chart. */
+export function chartSummary(
+  data: ChartData,
+  quantity: Quantity,
+  range: string,
+  deniedCount: number,
+): string {
+  const known = data.trace.filter((point) => !Number.isNaN(point.y));
+  const unit = quantity === 'memory' ? 'GiB' : '%';
+  const name = quantity === 'memory' ? 'Memory' : 'GPU time';
+  const first = known[0];
+  const last = known.at(-1);
+  if (first === undefined || last === undefined) return `${name}, ${range}: no data`;
+  const digits = quantity === 'memory' ? 1 : 0;
+  const limit = data.limit.at(-1)?.y;
+  const parts = [`${name}, ${range}: from ${first.y.toFixed(digits)} to ${last.y.toFixed(digits)} ${unit}`];
+  if (limit !== undefined && !Number.isNaN(limit)) parts.push(`limit ${limit.toFixed(digits)}`);
+  if (data.throttled.length > 0 && quantity === 'compute') parts.push('throttled at times');
+  if (deniedCount > 0 && quantity === 'memory') parts.push(`${String(deniedCount)} denied`);
+  if (data.gaps.length > 0) parts.push(`${String(data.gaps.length)} gaps without data`);
+  return parts.join(', ');
+}

@@ -1,0 +1,255 @@
+/** What Chart.js does not draw: ground, grid, gaps, throttle bands, denials, values at the right, crosshair. */
+import type { ChartData, Quantity, XY } from './chart-data.ts';
+
+export interface Palette {
+  readonly hue: string;
+  readonly area: string;
+  readonly ink: string;
+  readonly inkSoft: string;
+  readonly line: string;
+  readonly warn: string;
+  readonly warnArea: string;
+  readonly bad: string;
+  readonly surface: string;
+  readonly ground: string;
+  readonly font: string;
+}
+export interface Scene {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly yMax: number;
+  readonly quantity: Quantity;
+  readonly data: ChartData;
+  readonly denied: readonly { readonly atMs: number; readonly bytes: number | null }[];
+}
+interface Area {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+}
+interface Scales {
+  readonly scales: Readonly<Record<string, { getPixelForValue(value: number): number } | undefined>>;
+}
+
+/** Tokens as canvas colours; read once per theme change, never per frame. */
+export function readPalette(element: HTMLElement): Palette {
+  const style = getComputedStyle(element);
+  const token = (name: string): string => style.getPropertyValue(name).trim();
+  const hue = token('--hue') || token('--ink-2');
+  const faded = (colour: string, percent: number): string => {
+    // The canvas of Chromium 114 knows color-mix() too, but only through a computed style.
+    const probe = document.createElement('i');
+    probe.style.color = `color-mix(in srgb, ${colour} ${String(percent)}%, transparent)`;
+    element.parentElement?.append(probe);
+    const mixed = getComputedStyle(probe).color;
+    probe.remove();
+    return mixed;
+  };
+  return {
+    hue,
+    area: faded(hue, 22),
+    ink: token('--ink-1'),
+    inkSoft: token('--ink-3'),
+    line: token('--line'),
+    warn: token('--warn'),
+    warnArea: faded(token('--warn'), 10),
+    bad: token('--bad'),
+    surface: token('--surface'),
+    ground: token('--sunken'),
+    font: `11px ${token('--font-ui') || 'sans-serif'}`,
+  };
+}
+
+const px = (chart: Scales, axis: 'x' | 'y', value: number): number =>
+  chart.scales[axis]?.getPixelForValue(value) ?? 0;
+
+const clampX = (area: Area, x: number): number => Math.max(area.left, Math.min(area.right, x));
+
+export function drawUnder(
+  ctx: CanvasRenderingContext2D,
+  area: Area,
+  chart: Scales,
+  scene: Scene,
+  palette: Palette,
+): void {
+  const width = area.right - area.left;
+  const height = area.bottom - area.top;
+  ctx.save();
+  ctx.fillStyle = palette.ground;
+  ctx.fillRect(area.left, area.top, width, height);
+  if (scene.quantity === 'compute') {
+    for (const span of scene.data.throttled) {
+      const left = clampX(area, px(chart, 'x', span.fromMs));
+      const right = clampX(area, px(chart, 'x', span.toMs));
+      ctx.fillStyle = palette.warnArea;
+      ctx.fillRect(left, area.top, Math.max(1, right - left), height);
+      ctx.fillStyle = palette.warn;
+      ctx.fillRect(left, area.top, Math.max(1, right - left), 3);
+    }
+  }
+  ctx.strokeStyle = palette.line;
+  ctx.lineWidth = 1;
+  for (const share of scene.quantity === 'memory' ? [0.25, 0.5, 0.75] : [0.5]) {
+    const y = Math.round(area.top + height * share) + 0.5;
+    ctx.beginPath();
+    ctx.moveTo(area.left, y);
+    ctx.lineTo(area.right, y);
+    ctx.stroke();
+  }
+  for (const gap of scene.data.gaps) hatch(ctx, area, chart, gap.fromMs, gap.toMs, palette);
+  ctx.restore();
+}
+
+function hatch(
+  ctx: CanvasRenderingContext2D,
+  area: Area,
+  chart: Scales,
+  fromMs: number,
+  toMs: number,
+  palette: Palette,
+): void {
+  const left = clampX(area, px(chart, 'x', fromMs));
+  const right = clampX(area, px(chart, 'x', toMs));
+  if (right - left < 1) return;
+  const height = area.bottom - area.top;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(left, area.top, right - left, height);
+  ctx.clip();
+  ctx.strokeStyle = palette.line;
+  ctx.lineWidth = 1;
+  ctx.beginPath();
+  for (let x = left - height; x < right; x += 5) {
+    ctx.moveTo(x, area.bottom);
+    ctx.lineTo(x + height, area.top);
+  }
+  ctx.stroke();
+  ctx.restore();
+}
+
+export function drawOver(
+  ctx: CanvasRenderingContext2D,
+  area: Area,
+  chart: Scales,
+  scene: Scene,
+  palette: Palette,
+  crosshairMs: number | null,
+): void {
+  ctx.save();
+  ctx.font = palette.font;
+  ctx.strokeStyle = palette.line;
+  ctx.lineWidth = 1;
+  ctx.strokeRect(area.left + 0.5, area.top + 0.5, area.right - area.left - 1, area.bottom - area.top - 1);
+  drawDenied(ctx, area, chart, scene, palette);
+  drawAxis(ctx, area, chart, scene, palette);
+  if (crosshairMs !== null) drawCrosshair(ctx, area, chart, scene, palette, crosshairMs);
+  else if (scene.data.trace.length === 0) {
+    ctx.fillStyle = palette.inkSoft;
+    ctx.textAlign = 'center';
+    ctx.textBaseline = 'middle';
+    ctx.fillText('no data in this range', (area.left + area.right) / 2, (area.top + area.bottom) / 2);
+  }
+  ctx.restore();
+}
+
+function drawDenied(
+  ctx: CanvasRenderingContext2D,
+  area: Area,
+  chart: Scales,
+  scene: Scene,
+  palette: Palette,
+): void {
+  ctx.fillStyle = palette.bad;
+  ctx.strokeStyle = palette.bad;
+  ctx.lineWidth = 1.5;
+  for (const { atMs } of scene.denied) {
+    const x = px(chart, 'x', atMs);
+    if (x < area.left || x > area.right) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, area.top);
+    ctx.lineTo(x, area.bottom);
+    ctx.stroke();
+    ctx.beginPath();
+    ctx.moveTo(x - 5.5, area.top);
+    ctx.lineTo(x + 5.5, area.top);
+    ctx.lineTo(x, area.top + 8);
+    ctx.fill();
+  }
+  const last = scene.denied.at(-1);
+  if (last === undefined) return;
+  const x = px(chart, 'x', last.atMs);
+  if (x < area.left || x > area.right) return;
+  const text = last.bytes === null ? 'denied' : `denied ${(last.bytes / 1024 ** 3).toFixed(1)} GiB`;
+  const leftSide = x - area.left > ctx.measureText(text).width + 12;
+  ctx.textAlign = leftSide ? 'right' : 'left';
+  ctx.textBaseline = 'top';
+  ctx.fillText(text, leftSide ? x - 8 : x + 8, area.top + 4);
+}
+
+/** Outside right: the top, the limit in force, 0. The limit wins where they would touch. */
+function drawAxis(
+  ctx: CanvasRenderingContext2D,
+  area: Area,
+  chart: Scales,
+  scene: Scene,
+  palette: Palette,
+): void {
+  const x = area.right + 6;
+  const limit = scene.data.limit.at(-1)?.y ?? Number.NaN;
+  const limitY = Number.isNaN(limit) ? null : Math.max(area.top + 6, Math.min(area.bottom - 6, px(chart, 'y', limit)));
+  const far = (y: number): boolean => limitY === null || Math.abs(limitY - y) > 12;
+  ctx.textAlign = 'left';
+  ctx.textBaseline = 'middle';
+  ctx.fillStyle = palette.inkSoft;
+  if (far(area.top + 6)) ctx.fillText(String(Math.round(scene.yMax)), x, area.top + 6);
+  if (far(area.bottom - 6)) ctx.fillText('0', x, area.bottom - 6);
+  if (limitY === null) return;
+  ctx.fillStyle = palette.ink;
+  ctx.font = `600 ${palette.font}`;
+  ctx.fillText(scene.quantity === 'memory' ? limit.toFixed(1) : `${limit.toFixed(0)} %`, x, limitY);
+}
+
+function valueAt(line: readonly XY[], atMs: number): number | null {
+  let found: XY | null = null;
+  // The value of a reading stands for the time before it.
+  for (const point of line) {
+    if (point.x >= atMs) {
+      found = point;
+      break;
+    }
+  }
+  return found === null || Number.isNaN(found.y) ? null : found.y;
+}
+
+function drawCrosshair(
+  ctx: CanvasRenderingContext2D,
+  area: Area,
+  chart: Scales,
+  scene: Scene,
+  palette: Palette,
+  atMs: number,
+): void {
+  const x = Math.round(px(chart, 'x', atMs)) + 0.5;
+  if (x < area.left || x > area.right) return;
+  ctx.strokeStyle = palette.ink;
+  ctx.lineWidth = 1;
+  ctx.beginPath();
+  ctx.moveTo(x, area.top);
+  ctx.lineTo(x, area.bottom);
+  ctx.stroke();
+  const value = valueAt(scene.data.trace, atMs);
+  const figure =
+    value === null ? '—' : scene.quantity === 'memory' ? `${value.toFixed(1)} GiB` : `${value.toFixed(0)} %`;
+  const time = new Date(atMs).toLocaleTimeString([], { hour12: false });
+  const text = `${time}  ${figure}`;
+  ctx.font = palette.font;
+  const width = ctx.measureText(text).width + 10;
+  const left = x + width + 4 > area.right ? x - width - 3 : x + 3;
+  ctx.fillStyle = palette.ink;
+  ctx.fillRect(left, area.bottom - 19, width, 16);
+  ctx.fillStyle = palette.surface;
+  ctx.textAlign = 'left';
+  ctx.textBaseline = 'middle';
+  ctx.fillText(text, left + 5, area.bottom - 10.5);
+}

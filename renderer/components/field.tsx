@@ -1,0 +1,85 @@
+/** A labelled box for one typed value: what is typed is kept until it is right or left with Esc. */
+import { useEffect, useId, useState } from 'react';
+import type { ReactElement, ReactNode } from 'react';
+import type { Parsed } from '../../model/units.ts';
+import { cx } from './bits.tsx';
+
+export interface FieldProps {
+  readonly label: string;
+  readonly unit: string;
+  /** The value in force, as text. */
+  readonly shown: string;
+  readonly parse: (typed: string) => Parsed<number>;
+  /** Why the value would be refused; null when fine. */
+  readonly check: (value: number) => string | null;
+  readonly onCommit: (value: number) => void;
+  readonly refusal: string | null;
+  readonly title?: string;
+}
+
+export function LimitField(props: FieldProps): ReactElement {
+  const { label, unit, shown, parse, check, onCommit, refusal, title } = props;
+  const [typed, setTyped] = useState<string | null>(null);
+  const problemId = useId();
+  // A new value in force ends what was being typed only if nothing was.
+  useEffect(() => setTyped((now) => (now === shown ? null : now)), [shown]);
+  const parsed = typed === null ? null : parse(typed);
+  const problem = parsed === null ? null : parsed.ok ? check(parsed.value) : parsed.message;
+  const commit = (): void => {
+    if (typed !== null && typed !== shown && parsed?.ok === true && problem === null) onCommit(parsed.value);
+    if (problem === null) setTyped(null);
+  };
+  return (
+    <label className={cx('field', problem !== null && 'is-wrong')} title={refusal ?? title}>
+      <span>{label}</span>
+      <span className="in">
+        <input
+          value={typed ?? shown}
+          readOnly={refusal !== null}
+          aria-invalid={problem !== null || undefined}
+          aria-describedby={problem === null ? undefined : problemId}
+          onFocus={(event) => event.target.select()}
+          onChange={(event) => setTyped(event.target.value)}
+          onBlur={commit}
+          onKeyDown={(event) => {
+            if (event.key === 'Enter') commit();
+            if (event.key === 'Escape' && typed !== null) {
+              event.stopPropagation();
+              setTyped(null);
+            }
+          }}
+        />
+        <em>{unit}</em>
+      </span>
+      {problem !== null && (
+        <span className="problem bad" id={problemId} role="status">
+          {problem}
+        </span>
+      )}
+    </label>
+  );
+}
+
+export interface SelectFieldProps {
+  readonly label: string;
+  readonly value: string;
+  readonly onPick: (value: string) => void;
+  readonly refusal: string | null;
+  readonly children: ReactNode;
+}
+
+export function SelectField(props: SelectFieldProps): ReactElement {
+  return (
+    <label className="field" title={props.refusal ?? undefined}>
+      <span>{props.label}</span>
+      <select
+        className="in"
+        value={props.value}
+        disabled={props.refusal !== null}
+        onChange={(event) => props.onPick(event.target.value)}
+      >
+        {props.children}
+      </select>
+    </label>
+  );
+}

@@ -1,0 +1,20 @@
+/** React's view of what is kept outside React: samples and clocks. */
+import { useEffect, useState, useSyncExternalStore } from 'react';
+import type { HostId, Sample } from '../../model/model.ts';
+import { shownSample, subscribe } from '../store/series.ts';
+
+export function useSample(hostId: HostId | null): Sample | null {
+  return useSyncExternalStore(subscribe, () => (hostId === null ? null : shownSample(hostId)));
+}
+
+/** The time, renewed at a pace; stands still while the window is hidden. */
+export function useNow(everyMs = 1000): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (document.visibilityState === 'visible') setNow(Date.now());
+    }, everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}

@@ -1,0 +1,104 @@
+/** One GPU: heading, memory bar, compute strip, and at most one sentence. */
+import type { ReactElement } from 'react';
+import type { Gpu, GpuSample, HostSnapshot, Sample } from '../../../model/model.ts';
+import { gib, gibWithUnit, mibExact } from '../../../model/units.ts';
+import { cx } from '../../components/bits.tsx';
+import { DeniedMark, Icon } from '../../components/icons.tsx';
+import { hostNowMs } from '../../store/series.ts';
+import { select, useUi } from '../../store/ui.ts';
+import { gpuView } from '../hosts/host-figures.ts';
+import type { GpuView } from '../hosts/host-figures.ts';
+import { ComputeStrip } from './compute-strip.tsx';
+import { gpuSentence } from './gpu-sentence.ts';
+import { SliceBar } from './slice-bar.tsx';
+
+export interface GpuCardProps {
+  readonly host: HostSnapshot;
+  readonly gpu: Gpu;
+  readonly sample: Sample | null;
+}
+
+/** NVIDIA's name without NVIDIA: for narrow places. */
+export const shortGpuName = (name: string): string => name.replace(/^NVIDIA\s+/i, '').replace(/^GeForce\s+/i, '');
+
+export function GpuCard({ host, gpu, sample }: GpuCardProps): ReactElement {
+  const view = gpuView(host, gpu, sample);
+  const selected = useUi((s) => s.selection.kind === 'gpu' && s.selection.uuid === gpu.uuid);
+  const sentence = gpuSentence(view, sample, hostNowMs(host.id));
+  const used = view.sample?.memoryUsedBytes ?? null;
+  const busy = view.sample?.utilizationPercent ?? null;
+  return (
+    <article className={cx('gpu', selected && 'is-sel')} aria-label={`GPU ${String(gpu.index)}, ${gpu.name}`}>
+      <header>
+        <h2>
+          <button type="button" className="link-plain" onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}>
+            GPU {gpu.index}
+          </button>
+        </h2>
+        <span className="cut" title={gpu.name}>
+          <span className="wide">{gpu.name}</span>
+          <span className="narrow">{shortGpuName(gpu.name)}</span>
+          {gpu.simulated && <span className="two"> · simulated</span>}
+        </span>
+        <Vitals gpu={gpu} view={view} />
+      </header>
+      <div className="body">
+        <div className="gut mem">
+          <b title={mibExact(used)}>{gib(used)}</b>
+          <span>of {gibWithUnit(gpu.capacityBytes)} used</span>
+        </div>
+        <div>
+          <SliceBar host={host} view={view} sample={sample} />
+        </div>
+        <div className="gut inline">
+          <b>{busy === null ? '—' : `${String(busy)} %`}</b>
+          <span>GPU time</span>
+        </div>
+        <div>
+          <ComputeStrip host={host} view={view} sample={sample} />
+          {sentence !== null && (
+            <div className="after-strip">
+              {sentence.mark === 'denied' && <DeniedMark />}
+              {sentence.mark === 'warn' && <Icon name="warn" tone="warn" />}
+              <span className="cut">
+                {sentence.text}
+                {sentence.more !== null && <span className="wide three"> · {sentence.more}</span>}
+              </span>
+            </div>
+          )}
+        </div>
+      </div>
+    </article>
+  );
+}
+
+function eccText(sample: GpuSample | null): ReactElement | null {
+  if (sample?.eccErrors == null) return null;
+  if (sample.eccErrors === 0) return <span className="wide">ECC ok</span>;
+  return <span className="bad">{sample.eccErrors} ECC errors</span>;
+}
+
+function Vitals({ gpu, view }: { readonly gpu: Gpu; readonly view: GpuView }): ReactElement {
+  const { sample, layout } = view;
+  const limits = layout.unmanagedBytes + layout.segments.reduce((sum, s) => sum + s.limitBytes, 0);
+  const exclusive = gpu.computeMode !== null && !/^default$/i.test(gpu.computeMode);
+  return (
+    <div className="vitals">
+      {view.slices.length > 0 && (
+        <span className="wide" title="unmanaged memory and all limits, against capacity">
+          limits {Math.round((limits / gpu.capacityBytes) * 100)} % of memory
+        </span>
+      )}
+      <span className="narrow">
+        {gib(sample?.memoryUsedBytes ?? null)} / {gibWithUnit(gpu.capacityBytes)}
+      </span>
+      {gpu.migEnabled === true && <span className="warn">MIG is on</span>}
+      {exclusive && <span className="warn">{gpu.computeMode}</span>}
+      <span title="temperature">{sample?.temperatureC == null ? '— °C' : `${String(sample.temperatureC)} °C`}</span>
+      <span title="power">
+        {sample?.powerMilliwatts == null ? '— W' : `${String(Math.round(sample.powerMilliwatts / 1000))} W`}
+      </span>
+      {eccText(sample)}
+    </div>
+  );
+}

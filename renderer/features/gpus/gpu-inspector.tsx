@@ -1,0 +1,107 @@
+/** One GPU: its own two charts and what its slices were promised. */
+import type { ReactElement } from 'react';
+import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
+import { GIB, gib, gibWithUnit, mibExact } from '../../../model/units.ts';
+import { Button, OwnerTag } from '../../components/bits.tsx';
+import { SeriesChart } from '../../components/chart.tsx';
+import { useWatched } from '../../store/history.ts';
+import { RANGE_MS, openDialog, select, useUi } from '../../store/ui.ts';
+import { editRefusal, gpuView } from '../hosts/host-figures.ts';
+import { TimeAxis } from '../slices/time-axis.tsx';
+
+export function GpuInspector(props: {
+  readonly host: HostSnapshot;
+  readonly gpu: Gpu;
+  readonly sample: Sample | null;
+}): ReactElement {
+  const { host, gpu, sample } = props;
+  const range = useUi((s) => s.range);
+  const { layout, slices, sample: reading } = gpuView(host, gpu, sample);
+  const watched = useWatched(
+    { hostId: host.id, kind: 'gpu', id: gpu.uuid },
+    RANGE_MS[range],
+    host.connection.kind === 'live',
+  );
+  const chart = { watched, rangeMs: RANGE_MS[range], rangeName: range, hueClass: 'un', refreshKey: gpu.uuid };
+  const guaranteed = slices.reduce((sum, slice) => sum + slice.computeGuaranteePercent, 0);
+  return (
+    <aside className="inspector" aria-label={`GPU ${String(gpu.index)} of ${host.name}`}>
+      <div className="ins-head">
+        <h2>GPU {gpu.index}</h2>
+        <span className="small two cut" title={gpu.name}>
+          {gpu.name}
+        </span>
+      </div>
+      <section className="chart">
+        <header>
+          <span>Memory</span>
+          <div className="grow" />
+          <b title={mibExact(reading?.memoryUsedBytes ?? null)}>{gib(reading?.memoryUsedBytes ?? null)}</b>
+          <span className="small two">of {gibWithUnit(gpu.capacityBytes)}</span>
+        </header>
+        <SeriesChart {...chart} quantity="memory" yMax={gpu.capacityBytes / GIB} />
+      </section>
+      <section className="chart">
+        <header>
+          <span>GPU time</span>
+          <div className="grow" />
+          <b>{reading?.utilizationPercent ?? '—'}</b>
+          <span className="small two">of 100 %</span>
+        </header>
+        <SeriesChart {...chart} quantity="compute" yMax={100} />
+        <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
+      </section>
+      <section>
+        <div className="head2">
+          Slices <span>limit GiB · time · guaranteed %</span>
+        </div>
+        {slices.length === 0 ? (
+          <p className="small three">None yet.</p>
+        ) : (
+          <table className="pickable">
+            <tbody>
+              {slices.map((slice) => (
+                <tr key={slice.id} onClick={() => select(host.id, { kind: 'slice', id: slice.id })}>
+                  <td className="cut">
+                    <OwnerTag owner={slice.owner}>{slice.name}</OwnerTag>
+                  </td>
+                  <td className="num c-52">{gib(slice.memoryLimitBytes)}</td>
+                  <td className="num c-40">{slice.computeLimitPercent}</td>
+                  <td className="num c-40">{slice.computeGuaranteePercent}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+        <div className="acts">
+          <Button
+            refusal={editRefusal(host)}
+            onClick={() => openDialog({ kind: 'create', hostId: host.id, gpuUuid: gpu.uuid })}
+          >
+            New slice here…
+          </Button>
+        </div>
+      </section>
+      <section>
+        <dl className="facts">
+          <dt>Free</dt>
+          <dd>{gibWithUnit(layout.free)}</dd>
+          <dt>Unmanaged</dt>
+          <dd>{gibWithUnit(reading?.unmanagedBytes ?? null)}</dd>
+          <dt>Overcommitted</dt>
+          <dd>{layout.over > 0 ? gibWithUnit(layout.over) : 'no'}</dd>
+          <dt>Guaranteed</dt>
+          <dd>{guaranteed} % of GPU time</dd>
+          <dt>SM clock</dt>
+          <dd>{reading?.smClockMhz == null ? '—' : `${String(reading.smClockMhz)} MHz`}</dd>
+          <dt>Compute mode</dt>
+          <dd>{gpu.computeMode ?? '—'}</dd>
+          <dt>MIG</dt>
+          <dd>{gpu.migEnabled === null ? '—' : gpu.migEnabled ? 'on: slices are not cut from a GPU in MIG mode' : 'off'}</dd>
+          <dt>UUID</dt>
+          <dd className="mono wrap select">{gpu.uuid}</dd>
+        </dl>
+      </section>
+    </aside>
+  );
+}

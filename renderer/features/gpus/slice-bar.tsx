@@ -1,0 +1,202 @@
+/** The memory of one GPU as a piece of material. The bar is the control: its edges are the limits. */
+import type { ReactElement } from 'react';
+import { useState } from 'react';
+import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import { GIB, gib, gibWithUnit, mibExact } from '../../../model/units.ts';
+import { cx, vars } from '../../components/bits.tsx';
+import { Menu } from '../../components/menu.tsx';
+import type { MenuEntry } from '../../components/menu.tsx';
+import { useOwnerClass } from '../../store/owners.ts';
+import { hostNowMs } from '../../store/series.ts';
+import { openDialog } from '../../store/ui.ts';
+import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
+import type { GpuView } from '../hosts/host-figures.ts';
+import { createPreset, presetBytes } from '../slices/slice-actions.ts';
+import { layoutBar, rulerMarks } from './bar-layout.ts';
+import type { BarLayout } from './bar-layout.ts';
+import { EmptyOffers } from './empty-offers.tsx';
+import { recentlyDenied } from './gpu-sentence.ts';
+import { Segment } from './segment.tsx';
+import { DeniedMark } from '../../components/icons.tsx';
+
+export interface BarProps {
+  readonly host: HostSnapshot;
+  readonly view: GpuView;
+  readonly sample: Sample | null;
+}
+
+const place = (atBytes: number, sizeBytes: number, more: Readonly<Record<`--${string}`, string | number>> = {}) =>
+  vars({ '--at': atBytes / GIB, '--gib': sizeBytes / GIB, ...more });
+
+export function SliceBar({ host, view, sample }: BarProps): ReactElement {
+  const { gpu, slices, layout } = view;
+  /** The limit under the hand, so that free memory counts along; the rest of the bar stands still meanwhile. */
+  const [trial, setTrial] = useState<{ readonly id: string; readonly limitBytes: number } | null>(null);
+  const tried =
+    trial === null
+      ? layout
+      : layoutBar(
+          gpu.capacityBytes,
+          layout.unmanagedBytes,
+          layout.segments.map((s) => (s.id === trial.id ? { ...s, limitBytes: trial.limitBytes } : s)),
+        );
+  const lastEnd = layout.unmanagedBytes + layout.segments.reduce((sum, s) => sum + s.limitBytes, 0);
+  const roomAt = trial === null || trial.id !== slices.at(-1)?.id ? lastEnd : gpu.capacityBytes - tried.free;
+  const empty = slices.length === 0;
+  return (
+    <>
+      <div className="bar" style={vars({ '--scale': layout.scale / GIB })}>
+        <div className="card-mem" style={place(0, gpu.capacityBytes)} />
+        {layout.unmanagedBytes > 0 && (
+          <div
+            className="seg un"
+            style={place(0, layout.unmanagedBytes, { '--used': layout.unmanagedBytes / GIB })}
+            title={`Unmanaged: ${gibWithUnit(layout.unmanagedBytes)} held by processes outside every slice, and by the driver`}
+          />
+        )}
+        {empty && <EmptyOffers host={host} view={view} />}
+        {layout.tail.map((tail) => {
+          const slice = slices.find((s) => s.id === tail.id);
+          return slice === undefined ? null : (
+            <TailPart key={tail.id} tail={tail} layout={layout} slice={slice} sample={sample} />
+          );
+        })}
+        {slices.map((slice, index) => {
+          const segment = layout.segments[index];
+          return segment === undefined ? null : (
+            <Segment
+              key={slice.id}
+              host={host}
+              gpu={gpu}
+              slice={slice}
+              segment={segment}
+              layout={layout}
+              reading={sliceSample(sample, slice.id)}
+              onTrial={setTrial}
+            />
+          );
+        })}
+        {slices.map((slice, index) => {
+          const segment = layout.segments[index];
+          const denied = recentlyDenied(sliceSample(sample, slice.id), hostNowMs(host.id));
+          return !denied || segment === undefined ? null : (
+            <div
+              key={`denied-${slice.id}`}
+              className="mark-denied"
+              style={place(segment.atBytes + segment.limitBytes, 0)}
+              title={`${slice.name}: an allocation was denied at this limit`}
+            >
+              <DeniedMark />
+            </div>
+          );
+        })}
+        {!empty && tried.free > 0 && <Room host={host} view={view} layout={tried} atBytes={roomAt} />}
+        {layout.over > 0 && (
+          <>
+            {layout.tail.length === 1 && (
+              <div className="over" style={place(gpu.capacityBytes, layout.over)}>
+                <b>+{gib(layout.over)}</b>
+                <span className="wide">over</span>
+              </div>
+            )}
+            <div className="capline" style={place(gpu.capacityBytes, 0)} />
+          </>
+        )}
+      </div>
+      <Ruler layout={layout} capacityBytes={gpu.capacityBytes} />
+    </>
+  );
+}
+
+function TailPart(props: {
+  readonly tail: BarLayout['tail'][number];
+  readonly layout: BarLayout;
+  readonly slice: { readonly id: string; readonly name: string; readonly owner: string };
+  readonly sample: Sample | null;
+}): ReactElement {
+  const { tail, layout, slice, sample } = props;
+  const segment = layout.segments.find((s) => s.id === tail.id);
+  const used = sliceSample(sample, slice.id)?.memoryUsedBytes ?? 0;
+  const usedHere = Math.max(0, Math.min(tail.sizeBytes, used - (segment?.backedBytes ?? 0)));
+  const hue = useOwnerClass(slice.owner);
+  return (
+    <div
+      className={cx('tail', hue)}
+      style={place(tail.atBytes, tail.sizeBytes, { '--used': usedHere / GIB })}
+      title={`${slice.name} may grow by ${gibWithUnit(tail.sizeBytes)} if nobody else takes it`}
+    >
+      {usedHere > 0 && <div className="use" />}
+    </div>
+  );
+}
+
+function Room(props: {
+  readonly host: HostSnapshot;
+  readonly view: GpuView;
+  readonly layout: BarLayout;
+  readonly atBytes: number;
+}): ReactElement {
+  const { host, view, layout, atBytes } = props;
+  const { gpu } = view;
+  const refusal = editRefusal(host);
+  const fits = (bytes: number): string | null =>
+    refusal ?? (bytes > layout.free ? `larger than the free ${gibWithUnit(layout.free)}` : null);
+  const quarter = presetBytes(gpu.capacityBytes, 0.25);
+  const half = presetBytes(gpu.capacityBytes, 0.5);
+  const all = presetBytes(layout.free, 1);
+  const allPercent = Math.max(1, Math.min(100, Math.round((all / gpu.capacityBytes) * 100)));
+  const preset = (key: string, word: string, bytes: number, percent: number): MenuEntry => ({
+    key,
+    label: `${word}: ${gibWithUnit(bytes)}, ${String(percent)} % of time`,
+    onPick: () => void createPreset(host, gpu, bytes, percent),
+    refusal: fits(bytes),
+  });
+  const entries: MenuEntry[] = [
+    preset('quarter', 'Quarter', quarter, 25),
+    preset('half', 'Half', half, 50),
+    ...(all > 0 && all !== quarter && all !== half ? [preset('all', 'All that is free', all, allPercent)] : []),
+    {
+      key: 'custom',
+      label: 'Custom…',
+      onPick: () => openDialog({ kind: 'create', hostId: host.id, gpuUuid: gpu.uuid }),
+      refusal,
+    },
+  ];
+  return (
+    <Menu
+      rootClassName="room-root"
+      className="room"
+      style={place(atBytes, layout.free)}
+      label={`${gibWithUnit(layout.free)} free on GPU ${String(gpu.index)}, create a slice here`}
+      title={`${mibExact(layout.free)} free: click to create a slice`}
+      entries={entries}
+    >
+      <b>{gib(layout.free)}</b>
+      <span>free</span>
+    </Menu>
+  );
+}
+
+function Ruler(props: { readonly layout: BarLayout; readonly capacityBytes: number }): ReactElement {
+  const scale = props.layout.scale / GIB;
+  const capacity = props.capacityBytes / GIB;
+  const capacityAtEnd = capacity / scale > 0.93;
+  const longTail = props.layout.tail.length > 1;
+  return (
+    <div className="ruler" style={vars({ '--scale': scale })} aria-hidden="true">
+      {rulerMarks(scale, capacity).map((mark) => (
+        <span key={mark} style={vars({ '--at': mark })}>
+          {mark}
+        </span>
+      ))}
+      <span className={capacityAtEnd ? 'cap end' : 'cap'} style={vars({ '--at': capacity })}>
+        {capacity.toFixed(1)} GiB
+      </span>
+      {longTail && !capacityAtEnd && (
+        <span className="end over-mark" style={vars({ '--at': scale })}>
+          +{gib(props.layout.over)} over
+        </span>
+      )}
+    </div>
+  );
+}

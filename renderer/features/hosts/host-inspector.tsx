@@ -1,0 +1,187 @@
+/** One host: what runs there, whose agent manages it, and the life of that agent. */
+import type { ReactElement, ReactNode } from 'react';
+import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import { gib, gibWithUnit } from '../../../model/units.ts';
+import { Button } from '../../components/bits.tsx';
+import { Dialog } from '../../components/dialog.tsx';
+import { Icon } from '../../components/icons.tsx';
+import { ask, request, sayFailure } from '../../store/actions.ts';
+import { openDialog, select, showToast } from '../../store/ui.ts';
+import { EventList } from '../processes/event-list.tsx';
+import { gpuView, hostFigures } from './host-figures.ts';
+import { useStatus } from './host-row.tsx';
+
+export function HostInspector(props: { readonly host: HostSnapshot; readonly sample: Sample | null }): ReactElement {
+  const { host, sample } = props;
+  const status = useStatus(host);
+  const { connection } = host;
+  const agent = connection.kind === 'live' || connection.kind === 'stale' ? connection.agent : null;
+  const { freeBytes, capacityBytes } = hostFigures(host, sample);
+  const fact = (term: string, value: ReactNode): ReactElement => (
+    <>
+      <dt>{term}</dt>
+      <dd className="wrap">{value}</dd>
+    </>
+  );
+  return (
+    <aside className="inspector" aria-label={`Host ${host.name}`}>
+      <div className="ins-head">
+        <Icon name={status.glyph} tone={status.tone} />
+        <h2 className="cut" title={host.name}>
+          {host.name}
+        </h2>
+      </div>
+      <section>
+        <dl className="facts">
+          {fact('State', status.word ?? 'Live')}
+          {fact('Address', <span className="mono">{host.address ?? '—'}</span>)}
+          {fact('Memory', `${gibWithUnit(freeBytes)} free of ${gib(capacityBytes)}`)}
+          {agent !== null && (
+            <>
+              {fact('Driver', agent.driver ?? '—')}
+              {fact('Agent', `${agent.version}, protocol ${String(agent.protocol)}, ${agent.arch}`)}
+              {fact(
+                'Managed by',
+                agent.scope === 'system' ? 'the system’s own agent (root)' : `${agent.managerName}’s agent, without root`,
+              )}
+              {fact('You', `${agent.yourName}, ${agent.operator ? 'may change slices' : 'may look and use your own slices'}`)}
+              {fact('Limits', 'cooperative: a program that unsets LD_PRELOAD escapes them')}
+              {agent.simulated && fact('GPUs', 'simulated; agent and limits are real')}
+            </>
+          )}
+        </dl>
+      </section>
+      {host.gpus.length > 0 && (
+        <section>
+          <div className="head2">
+            GPUs <span>free · limits · GiB</span>
+          </div>
+          <table>
+            <tbody>
+              {host.gpus.map((gpu) => {
+                const { layout, slices } = gpuView(host, gpu, sample);
+                const limits = layout.segments.reduce((sum, s) => sum + s.limitBytes, 0);
+                return (
+                  <tr key={gpu.uuid} onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}>
+                    <td className="cut">
+                      GPU {gpu.index} <span className="two">{gpu.name}</span>
+                    </td>
+                    <td className="num c-48">{gib(layout.free)}</td>
+                    <td className="num c-52" title={`${String(slices.length)} slices`}>
+                      {gib(limits)}
+                    </td>
+                  </tr>
+                );
+              })}
+            </tbody>
+          </table>
+        </section>
+      )}
+      <section>
+        <div className="head2">Last events</div>
+        <EventList hostId={host.id} sliceId={null} max={8} />
+      </section>
+      <AgentSection host={host} />
+    </aside>
+  );
+}
+
+async function linkCommand(host: HostSnapshot): Promise<void> {
+  const made = await ask('host:link', { hostId: host.id });
+  if (made !== null) showToast(`${made.path} made: “tranche” works in your shell on ${host.name}`);
+}
+
+function AgentSection({ host }: { readonly host: HostSnapshot }): ReactElement {
+  const { connection } = host;
+  const live = connection.kind === 'live';
+  const away = live ? null : `${host.name} is not connected.`;
+  return (
+    <section>
+      <div className="head2">Manage</div>
+      <div className="acts">
+        {connection.kind === 'live' && connection.upgradeTo !== null && (
+          <Button onClick={() => void ask('host:deploy', { hostId: host.id })}>Upgrade agent to {connection.upgradeTo}</Button>
+        )}
+        {connection.kind === 'preview' && connection.canDeploy && (
+          <Button kind="primary" onClick={() => void ask('host:deploy', { hostId: host.id })}>
+            Install agent
+          </Button>
+        )}
+        {(live || connection.kind === 'stale') && (
+          <>
+            <Button
+              refusal={away}
+              title="So that “tranche run” works in your shell there"
+              onClick={() => void linkCommand(host)}
+            >
+              Link as ~/.local/bin/tranche
+            </Button>
+            <Button refusal={away} onClick={() => openDialog({ kind: 'remove-agent', hostId: host.id })}>
+              Remove agent…
+            </Button>
+          </>
+        )}
+        {connection.kind === 'disconnected' || connection.kind === 'failed' ? (
+          <Button onClick={() => void ask('host:connect', { hostId: host.id })}>Connect</Button>
+        ) : (
+          <Button onClick={() => void ask('host:disconnect', { hostId: host.id })}>Disconnect</Button>
+        )}
+        {host.source !== 'demo' && (
+          <Button
+            title={
+              host.source === 'typed'
+                ? 'Disconnects and forgets this address'
+                : 'Hides it here; your SSH config is not touched'
+            }
+            onClick={() => void ask('host:forget', { hostId: host.id })}
+          >
+            {host.source === 'typed' ? 'Forget host' : 'Hide host'}
+          </Button>
+        )}
+      </div>
+    </section>
+  );
+}
+
+export function RemoveAgentDialog({ host }: { readonly host: HostSnapshot }): ReactElement {
+  const close = (): void => openDialog(null);
+  const submit = async (): Promise<void> => {
+    close();
+    const result = await request('host:remove-agent', { hostId: host.id });
+    if (!result.ok) {
+      sayFailure(result.error);
+      return;
+    }
+    const { removed } = result.value;
+    showToast(removed.length === 0 ? `Nothing was left to remove on ${host.name}` : `Removed: ${removed.join(', ')}`);
+  };
+  const count = host.slices.length;
+  return (
+    <Dialog
+      title={`Remove the agent from ${host.name}?`}
+      onCancel={close}
+      onSubmit={close}
+      actions={
+        <>
+          <Button onClick={close} autoFocus>
+            Cancel
+          </Button>
+          <Button kind="danger" onClick={() => void submit()}>
+            Remove agent
+          </Button>
+        </>
+      }
+    >
+      <p>
+        The agent ends and its files are deleted.{' '}
+        {count > 0
+          ? `${String(count)} ${count === 1 ? 'slice ends' : 'slices end'} with it: ${host.slices
+              .slice(0, 6)
+              .map((slice) => slice.name)
+              .join(', ')}${count > 6 ? ' …' : ''}.`
+          : 'There are no slices.'}
+      </p>
+      <p className="small two">Running programs go on with the limits they have. What was deleted is listed afterwards.</p>
+    </Dialog>
+  );
+}

@@ -1,0 +1,111 @@
+/** All hosts at the left: filter, groups, one row each; connecting by name at the foot. */
+import { useMemo, useRef } from 'react';
+import type { KeyboardEvent, ReactElement } from 'react';
+import type { HostSnapshot } from '../../../model/model.ts';
+import { Button } from '../../components/bits.tsx';
+import { Icon } from '../../components/icons.tsx';
+import { ask } from '../../store/actions.ts';
+import { useFleet } from '../../store/fleet.ts';
+import { openDialog, useUi } from '../../store/ui.ts';
+import { HostRow } from './host-row.tsx';
+
+const GROUPS = [
+  ['ssh-config', 'From your SSH config'],
+  ['typed', 'Typed by you'],
+  ['demo', 'Demo lab'],
+] as const;
+
+const matches = (host: HostSnapshot, filter: string): boolean =>
+  `${host.name} ${host.address ?? ''}`.toLowerCase().includes(filter.trim().toLowerCase());
+
+export function HostList(): ReactElement {
+  const { order, hosts, demo, configNotes, loaded } = useFleet();
+  const filter = useUi((s) => s.filter);
+  const list = useRef<HTMLUListElement>(null);
+  const all = useMemo(
+    () => order.map((id) => hosts[id]).filter((host): host is HostSnapshot => host !== undefined),
+    [order, hosts],
+  );
+  const shown = all.filter((host) => matches(host, filter));
+
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;
+    const rows = [...(list.current?.querySelectorAll<HTMLElement>('[data-host-row]') ?? [])];
+    const at = rows.findIndex((row) => row === document.activeElement);
+    rows[Math.max(0, Math.min(rows.length - 1, at + (event.key === 'ArrowDown' ? 1 : -1)))]?.focus();
+    event.preventDefault();
+  };
+
+  return (
+    <aside className="hosts" aria-label="Hosts">
+      <label className="filter">
+        <Icon name="find" />
+        <input
+          id="host-filter"
+          placeholder="Filter hosts"
+          aria-label="Filter hosts"
+          value={filter}
+          onChange={(event) => useUi.setState({ filter: event.target.value })}
+          onKeyDown={(event) => {
+            if (event.key === 'Escape') {
+              useUi.setState({ filter: '' });
+              event.currentTarget.blur();
+            }
+          }}
+        />
+        {filter === '' && <kbd>/</kbd>}
+      </label>
+      <ul ref={list} onKeyDown={onKey}>
+        {GROUPS.map(([source, title], index) => {
+          const group = shown.filter((host) => host.source === source);
+          const first = GROUPS.slice(0, index).every(([s]) => !shown.some((host) => host.source === s));
+          if (group.length === 0) return null;
+          return (
+            <li key={source}>
+              <div className="group">
+                <span className="cut">{title}</span>
+                {first && <span>GiB free</span>}
+              </div>
+              <ul>
+                {group.map((host) => (
+                  <HostRow key={host.id} host={host} />
+                ))}
+              </ul>
+            </li>
+          );
+        })}
+        {shown.length === 0 && all.length > 0 && (
+          <li className="list-note small three">
+            No host is called “{filter}”.
+            <Button tight onClick={() => useUi.setState({ filter: '' })}>
+              Clear filter
+            </Button>
+          </li>
+        )}
+        {loaded && all.length === 0 && <li className="list-note small three">No hosts yet.</li>}
+        {configNotes.length > 0 && (
+          <li className="list-note micro three" title={configNotes.join('\n')}>
+            {configNotes.length === 1 ? 'One entry' : `${String(configNotes.length)} entries`} of your SSH config could not
+            be used
+          </li>
+        )}
+      </ul>
+      <footer>
+        <Button kind="quiet" tight className="grow" onClick={() => openDialog({ kind: 'connect' })}>
+          <Icon name="plus" />
+          Connect…
+        </Button>
+        <Button
+          kind="quiet"
+          tight
+          onClick={() => void ask(demo.running ? 'demo:stop' : 'demo:start', {})}
+          refusal={demo.available || demo.running ? null : (demo.note ?? 'The demo lab needs Linux.')}
+          title={demo.running ? 'Ends the simulated hosts' : 'Real agents on simulated GPUs, on this machine'}
+        >
+          <Icon name="demo" />
+          {demo.running ? 'Stop demo' : 'Demo lab'}
+        </Button>
+      </footer>
+    </aside>
+  );
+}

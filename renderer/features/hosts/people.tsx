@@ -1,0 +1,70 @@
+/** The legend is also the target: drop a slice on a person to hand it over. */
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import { gib } from '../../../model/units.ts';
+import { cx } from '../../components/bits.tsx';
+import { useOwnerClass } from '../../store/owners.ts';
+import { giveSlice } from '../slices/slice-actions.ts';
+import { editRefusal } from './host-figures.ts';
+
+/** More names than this would push the bars down. */
+const SHOWN_MAX = 12;
+
+export function People(props: { readonly host: HostSnapshot; readonly sample: Sample | null }): ReactElement | null {
+  const { host, sample } = props;
+  const limits = new Map<string, number>();
+  for (const slice of host.slices) limits.set(slice.owner, (limits.get(slice.owner) ?? 0) + slice.memoryLimitBytes);
+  for (const person of host.people) {
+    if (person.source !== 'login' && !limits.has(person.name)) limits.set(person.name, 0);
+  }
+  const unmanaged = sample?.gpus.reduce((sum, gpu) => sum + (gpu.unmanagedBytes ?? 0), 0) ?? 0;
+  const names = [...limits.keys()].slice(0, SHOWN_MAX);
+  if (names.length === 0 && unmanaged === 0) return null;
+  return (
+    <ul className="people" aria-label={`People on ${host.name}, sum of memory limits in GiB`}>
+      {names.map((name) => (
+        <Person key={name} host={host} name={name} limitBytes={limits.get(name) ?? 0} />
+      ))}
+      {limits.size > SHOWN_MAX && <li className="three">and {limits.size - SHOWN_MAX} more</li>}
+      {unmanaged > 0 && (
+        <li className="un" title="memory held by processes outside every slice, and by the driver">
+          <i className="swatch" />
+          <span className="two">unmanaged {gib(unmanaged)}</span>
+        </li>
+      )}
+      {host.slices.length > 0 && editRefusal(host) === null && (
+        <li className="hint wide">Drop a slice on a person to hand it over</li>
+      )}
+    </ul>
+  );
+}
+
+function Person(props: { readonly host: HostSnapshot; readonly name: string; readonly limitBytes: number }): ReactElement {
+  const { host, name, limitBytes } = props;
+  const hue = useOwnerClass(name);
+  const [over, setOver] = useState(false);
+  return (
+    <li
+      className={cx(hue, over && 'is-target')}
+      onDragOver={(event) => {
+        if (!event.dataTransfer.types.includes('text/x-tranche-slice')) return;
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(event) => {
+        event.preventDefault();
+        setOver(false);
+        const slice = host.slices.find((s) => s.id === event.dataTransfer.getData('text/x-tranche-slice'));
+        if (slice !== undefined && slice.owner !== name) void giveSlice(host, slice, name);
+      }}
+    >
+      <i className="swatch" aria-hidden="true" />
+      <b className="strong cut" title={name}>
+        {name}
+      </b>
+      <span className="two">{gib(limitBytes)}</span>
+    </li>
+  );
+}

@@ -1,0 +1,41 @@
+/** The dock of the centre column: processes and events of the host in view. */
+import type { ReactElement } from 'react';
+import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import { useUi } from '../../store/ui.ts';
+import { EventList } from './event-list.tsx';
+import { ProcessTable } from './process-table.tsx';
+
+export function Dock(props: { readonly host: HostSnapshot; readonly sample: Sample | null }): ReactElement {
+  const { host, sample } = props;
+  const tab = useUi((s) => s.dock);
+  const tabButton = (name: 'processes' | 'events', word: string, count: number | null): ReactElement => (
+    <button
+      type="button"
+      role="tab"
+      aria-selected={tab === name}
+      aria-controls="dock-panel"
+      onClick={() => useUi.setState({ dock: name })}
+    >
+      {word} {count !== null && <span className="three">{count}</span>}
+    </button>
+  );
+  return (
+    <section className="dock" aria-label="Dock">
+      <nav role="tablist" aria-label="Dock">
+        {tabButton('processes', 'Processes', sample === null ? null : sample.processes.length + sample.processesOmitted)}
+        {tabButton('events', 'Events', null)}
+        <div className="grow" />
+        {tab === 'processes' && <span className="micro three wide">in a row: I interrupt, T stop, K kill</span>}
+      </nav>
+      <div className="scroll" id="dock-panel" role="tabpanel">
+        {tab === 'processes' ? (
+          <ProcessTable host={host} sample={sample} />
+        ) : (
+          <div className="dock-events">
+            <EventList hostId={host.id} sliceId={null} max={200} />
+          </div>
+        )}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,79 @@
+/** Stopping a process cannot be undone: who, what and for how long is said first, Cancel has the focus. */
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import type { HostSnapshot, ProcessSample } from '../../../model/model.ts';
+import { duration, gibWithUnit } from '../../../model/units.ts';
+import { Button } from '../../components/bits.tsx';
+import { Dialog } from '../../components/dialog.tsx';
+import { announce, openDialog, showToast } from '../../store/ui.ts';
+import type { Signal } from '../../store/ui.ts';
+import { request, sayFailure } from '../../store/actions.ts';
+
+const SIGNALS = [
+  ['INT', 'Interrupt, as Ctrl+C would'],
+  ['TERM', 'Ask it to end'],
+  ['KILL', 'Kill it; it cannot save anything'],
+] as const;
+const VERBS: Readonly<Record<Signal, string>> = { INT: 'Interrupt', TERM: 'Stop', KILL: 'Kill' };
+
+const close = (): void => openDialog(null);
+
+export function StopDialog(props: {
+  readonly host: HostSnapshot;
+  readonly process: ProcessSample;
+  readonly signal: Signal;
+}): ReactElement {
+  const { host, process } = props;
+  const [signal, setSignal] = useState<Signal>(props.signal);
+  const submit = async (): Promise<void> => {
+    close();
+    const { pid, startTicks } = process;
+    const result = await request('process:stop', { hostId: host.id, pid, startTicks, signal });
+    if (!result.ok) {
+      sayFailure(result.error);
+      return;
+    }
+    showToast(`SIG${signal} sent to process ${String(pid)}`);
+    announce(`Signal sent to process ${String(pid)}`);
+  };
+  const slice = host.slices.find((s) => s.id === process.sliceId);
+  return (
+    <Dialog
+      title={`Stop process ${String(process.pid)} on ${host.name}?`}
+      onCancel={close}
+      onSubmit={close}
+      actions={
+        <>
+          <Button onClick={close} autoFocus>
+            Cancel
+          </Button>
+          <Button kind="danger" onClick={() => void submit()}>
+            {VERBS[signal]} process {process.pid}
+          </Button>
+        </>
+      }
+    >
+      <dl className="facts">
+        <dt>User</dt>
+        <dd>{process.user ?? '—'}</dd>
+        <dt>Command</dt>
+        <dd className="mono wrap">{process.command}</dd>
+        <dt>Slice</dt>
+        <dd>{slice?.name ?? 'unmanaged'}</dd>
+        <dt>Running for</dt>
+        <dd>{process.startedAtMs === null ? '—' : duration(Date.now() - process.startedAtMs)}</dd>
+        <dt>Memory</dt>
+        <dd>{gibWithUnit(process.memoryUsedBytes)}</dd>
+      </dl>
+      <fieldset className="choices">
+        <legend className="small three">How</legend>
+        {SIGNALS.map(([value, words]) => (
+          <label key={value}>
+            <input type="radio" name="signal" checked={signal === value} onChange={() => setSignal(value)} />
+            <span>{words}</span> <span className="three">SIG{value}</span>
+          </label>
+        ))}
+      </fieldset>
+    </Dialog>
+  );
+}

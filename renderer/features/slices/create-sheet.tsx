@@ -1,0 +1,152 @@
+/** A slice of one's own measure. Prefilled so that Enter is enough. */
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
+import { gib, gibWithUnit, parseBytes, parsePercent } from '../../../model/units.ts';
+import { Button } from '../../components/bits.tsx';
+import { Dialog } from '../../components/dialog.tsx';
+import { openDialog } from '../../store/ui.ts';
+import { refusalWords } from '../gpus/drag.ts';
+import { gpuView } from '../hosts/host-figures.ts';
+import { createSlice, nameProblem, presetBytes, preview, yourName } from './slice-actions.ts';
+import type { NewSlice } from './slice-actions.ts';
+
+const close = (): void => openDialog(null);
+
+interface Typed {
+  readonly gpuUuid: string;
+  readonly name: string;
+  readonly memory: string;
+  readonly limit: string;
+  readonly guarantee: string;
+  readonly owner: string;
+}
+
+function suggestion(host: HostSnapshot, gpu: Gpu, sample: Sample | null): Typed {
+  const view = gpuView(host, gpu, sample);
+  const quarter = presetBytes(gpu.capacityBytes, 0.25);
+  const fitting = view.layout.free > 0 ? Math.min(quarter, presetBytes(view.layout.free, 1)) : quarter;
+  const percent = Math.max(1, Math.round((fitting / gpu.capacityBytes) * 100));
+  return {
+    gpuUuid: gpu.uuid,
+    name: '',
+    memory: gib(fitting),
+    limit: String(percent),
+    guarantee: '0',
+    owner: yourName(host) ?? '',
+  };
+}
+
+/** The first thing that is wrong, in the order of the fields; else the slice that would be made. */
+function read(typed: Typed, host: HostSnapshot, gpu: Gpu): NewSlice | string {
+  const name = typed.name.trim();
+  const memory = parseBytes(typed.memory, 'g');
+  const limit = parsePercent(typed.limit);
+  const guarantee = parsePercent(typed.guarantee);
+  const badName = name === '' ? null : nameProblem(name);
+  if (badName !== null) return badName;
+  if (host.slices.some((slice) => slice.name === name)) return `${host.name} has a slice called ${name} already.`;
+  if (!memory.ok) return memory.message;
+  if (!limit.ok) return limit.message;
+  if (!guarantee.ok) return guarantee.message;
+  const wanted: NewSlice = {
+    name: name === '' ? null : name,
+    memoryLimitBytes: memory.value,
+    computeLimitPercent: limit.value,
+    computeGuaranteePercent: guarantee.value,
+    priority: 'normal',
+    owner: typed.owner === '' ? null : typed.owner,
+  };
+  const refusal = refusalWords(preview(host, gpu, null, wanted), gpu.capacityBytes);
+  return refusal === null ? wanted : `Not possible: ${refusal}.`;
+}
+
+export function CreateSheet(props: {
+  readonly host: HostSnapshot;
+  readonly gpu: Gpu;
+  readonly sample: Sample | null;
+}): ReactElement {
+  const { host, sample } = props;
+  const [typed, setTyped] = useState(() => suggestion(host, props.gpu, sample));
+  const gpu = host.gpus.find((g) => g.uuid === typed.gpuUuid) ?? props.gpu;
+  const wanted = read(typed, host, gpu);
+  const { layout } = gpuView(host, gpu, sample);
+  const put = (change: Partial<Typed>): void => setTyped((now) => ({ ...now, ...change }));
+  const submit = (): void => {
+    if (typeof wanted === 'string') return;
+    close();
+    void createSlice(host, gpu, wanted);
+  };
+  const owners = [...new Set([typed.owner, ...host.people.map((person) => person.name)])].filter((n) => n !== '');
+  const over = typeof wanted === 'string' ? 0 : wanted.memoryLimitBytes - layout.free;
+  const box = (label: string, key: 'name' | 'memory' | 'limit' | 'guarantee', unit: string, more = {}): ReactElement => (
+    <label className="field">
+      <span>{label}</span>
+      <span className="in">
+        <input
+          value={typed[key]}
+          onFocus={(event) => event.target.select()}
+          onChange={(event) => put({ [key]: event.target.value })}
+          {...more}
+        />
+        <em>{unit}</em>
+      </span>
+    </label>
+  );
+  return (
+    <Dialog
+      title={`New slice on ${host.name}`}
+      onCancel={close}
+      onSubmit={submit}
+      actions={
+        <>
+          <Button onClick={close}>Cancel</Button>
+          <Button kind="primary" onClick={submit} refusal={typeof wanted === 'string' ? wanted : null}>
+            Create
+          </Button>
+        </>
+      }
+    >
+      <div className="fields two-columns">
+        <label className="field span-2">
+          <span>GPU</span>
+          <select
+            className="in"
+            value={gpu.uuid}
+            onChange={(event) => {
+              const next = host.gpus.find((g) => g.uuid === event.target.value);
+              if (next !== undefined) setTyped({ ...suggestion(host, next, sample), name: typed.name, owner: typed.owner });
+            }}
+          >
+            {host.gpus.map((g) => (
+              <option key={g.uuid} value={g.uuid}>
+                {`GPU ${String(g.index)} · ${g.name} · ${gibWithUnit(gpuView(host, g, sample).layout.free)} free`}
+              </option>
+            ))}
+          </select>
+        </label>
+        {box('Memory limit', 'memory', 'GiB', { autoFocus: true })}
+        {box('GPU time limit', 'limit', '%')}
+        {box('Guaranteed GPU time', 'guarantee', '%')}
+        <label className="field">
+          <span>Owner</span>
+          <select className="in" value={typed.owner} onChange={(event) => put({ owner: event.target.value })}>
+            {owners.map((owner) => (
+              <option key={owner} value={owner}>
+                {owner}
+              </option>
+            ))}
+          </select>
+        </label>
+        <div className="span-2">{box('Name', 'name', '', { placeholder: `${typed.owner}-… is given by the agent` })}</div>
+      </div>
+      <p className={`small hold ${typeof wanted === 'string' ? 'bad' : 'two'}`} role="status">
+        {typeof wanted === 'string'
+          ? wanted
+          : over > 0
+            ? `${gib(over)} GiB more than is free: limits will add up to more than the GPU has, and whoever allocates first gets it.`
+            : `${gibWithUnit(layout.free - wanted.memoryLimitBytes)} stay free.`}
+      </p>
+    </Dialog>
+  );
+}

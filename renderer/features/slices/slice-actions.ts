@@ -1,0 +1,152 @@
+/** Edits of slices, in the words that the toast shows. */
+import type { Gpu, HostSnapshot, Person, Priority, Slice } from '../../../model/model.ts';
+import { admit } from '../../../model/admission.ts';
+import type { Admission } from '../../../model/admission.ts';
+import { GIB, MIB, gib, gibWithUnit } from '../../../model/units.ts';
+import { ask, edit, request } from '../../store/actions.ts';
+import { select } from '../../store/ui.ts';
+import { slicesOf } from '../hosts/host-figures.ts';
+
+export interface NewSlice {
+  readonly name: string | null;
+  readonly memoryLimitBytes: number;
+  readonly computeLimitPercent: number;
+  readonly computeGuaranteePercent: number;
+  readonly priority: Priority;
+  readonly owner: string | null;
+}
+
+export interface SliceChange {
+  readonly memoryLimitBytes?: number;
+  readonly computeLimitPercent?: number;
+  readonly computeGuaranteePercent?: number;
+  readonly priority?: Priority;
+}
+
+/** A share of the GPU, rounded down to a tenth of a GiB, so that four quarters always fit. */
+export function presetBytes(capacityBytes: number, share: number): number {
+  const tenths = Math.floor((capacityBytes * share * 10) / GIB);
+  if (tenths < 1) return Math.floor((capacityBytes * share) / MIB) * MIB;
+  return Math.floor((tenths * GIB) / 10 / MIB) * MIB;
+}
+
+/** The agent's own rules, run here for a preview. */
+export function preview(host: HostSnapshot, gpu: Gpu, without: Slice | null, wanted: NewSlice): Admission {
+  const others = slicesOf(host, gpu.uuid).filter((slice) => slice.id !== without?.id);
+  return admit({
+    capacityBytes: gpu.capacityBytes,
+    otherSliceCount: others.length,
+    otherGuaranteesPercent: others.reduce((sum, slice) => sum + slice.computeGuaranteePercent, 0),
+    memoryLimitBytes: wanted.memoryLimitBytes,
+    computeLimitPercent: wanted.computeLimitPercent,
+    computeGuaranteePercent: wanted.computeGuaranteePercent,
+  });
+}
+
+export const asNew = (slice: Slice, change: SliceChange = {}): NewSlice => ({ ...slice, ...change });
+
+/** Who a new slice is for when nobody is named: the person who looks. */
+export const yourName = (host: HostSnapshot): string | null =>
+  host.connection.kind === 'live' || host.connection.kind === 'stale' ? host.connection.agent.yourName : null;
+
+export async function createSlice(host: HostSnapshot, gpu: Gpu, wanted: NewSlice): Promise<boolean> {
+  const owner = wanted.owner ?? yourName(host) ?? 'you';
+  const text = `${wanted.name ?? 'A slice'} of ${gibWithUnit(wanted.memoryLimitBytes)} created for ${owner}`;
+  const made = await edit(
+    host.id,
+    text,
+    request('slice:create', { hostId: host.id, gpuUuid: gpu.uuid, ...wanted, expiresAtMs: null }),
+  );
+  if (made !== null) select(host.id, { kind: 'slice', id: made.sliceId });
+  return made !== null;
+}
+
+export const createPreset = (host: HostSnapshot, gpu: Gpu, bytes: number, percent: number): Promise<boolean> =>
+  createSlice(host, gpu, {
+    name: null,
+    memoryLimitBytes: bytes,
+    computeLimitPercent: percent,
+    computeGuaranteePercent: 0,
+    priority: 'normal',
+    owner: null,
+  });
+
+export function changeText(slice: Slice, change: SliceChange): string {
+  if (change.memoryLimitBytes !== undefined) {
+    const verb = change.memoryLimitBytes > slice.memoryLimitBytes ? 'grown' : 'shrunk';
+    return `${slice.name} ${verb} from ${gib(slice.memoryLimitBytes)} to ${gibWithUnit(change.memoryLimitBytes)}`;
+  }
+  if (change.computeLimitPercent !== undefined) {
+    return `${slice.name}: GPU time limit ${String(slice.computeLimitPercent)} → ${String(change.computeLimitPercent)} %`;
+  }
+  if (change.computeGuaranteePercent !== undefined) {
+    return `${slice.name}: guarantee ${String(slice.computeGuaranteePercent)} → ${String(change.computeGuaranteePercent)} %`;
+  }
+  return `${slice.name}: priority ${slice.priority} → ${change.priority ?? slice.priority}`;
+}
+
+/** Shrinking below what is in use waits until use drops; that is said by the pending limit the agent reports. */
+export async function changeSlice(host: HostSnapshot, slice: Slice, change: SliceChange): Promise<boolean> {
+  const done = await edit(
+    host.id,
+    changeText(slice, change),
+    request('slice:resize', {
+      hostId: host.id,
+      sliceId: slice.id,
+      revision: slice.revision,
+      belowUse: 'when-it-drops',
+      ...change,
+    }),
+  );
+  return done !== null;
+}
+
+export async function giveSlice(host: HostSnapshot, slice: Slice, owner: string): Promise<void> {
+  await edit(
+    host.id,
+    `${slice.name} given to ${owner}`,
+    request('slice:assign', { hostId: host.id, sliceId: slice.id, revision: slice.revision, owner }),
+  );
+}
+
+export async function renameSlice(host: HostSnapshot, slice: Slice, name: string): Promise<boolean> {
+  const done = await edit(
+    host.id,
+    `${slice.name} renamed to ${name}`,
+    request('slice:rename', { hostId: host.id, sliceId: slice.id, revision: slice.revision, name }),
+  );
+  return done !== null;
+}
+
+export async function deleteSlice(host: HostSnapshot, slice: Slice, withProcesses: boolean): Promise<boolean> {
+  const done = await edit(
+    host.id,
+    `${slice.name} deleted`,
+    request('slice:delete', { hostId: host.id, sliceId: slice.id, revision: slice.revision, withProcesses }),
+  );
+  if (done !== null) select(host.id, { kind: 'gpu', uuid: slice.gpuUuid });
+  return done !== null;
+}
+
+export const stopProcess = (
+  hostId: string,
+  pid: number,
+  startTicks: string,
+  signal: 'INT' | 'TERM' | 'KILL',
+): Promise<null> => ask('process:stop', { hostId, pid, startTicks, signal });
+
+/** People a slice can be given to: those who use the GPUs first, then other logins. */
+export function candidates(people: readonly Person[], owner: string | null): readonly Person[] {
+  return people.filter((person) => person.name !== owner);
+}
+
+export const runCommand = (slice: Slice): string => `tranche run --slice ${slice.name} -- python train.py`;
+
+/** The agent's rule for names (docs/protocol.md): shown before it is asked. */
+export function nameProblem(name: string): string | null {
+  if (name === '') return 'Type a name.';
+  if (name.length > 40) return 'A name has at most 40 characters.';
+  if (!/^[A-Za-z0-9]/.test(name)) return 'A name starts with a letter or a digit.';
+  if (!/^[A-Za-z0-9._-]+$/.test(name)) return 'A name has letters, digits, dot, dash and underscore only.';
+  return null;
+}

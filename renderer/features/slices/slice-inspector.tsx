@@ -1,0 +1,192 @@
+/** One slice in full: what is wrong, two live charts, typed limits, how to run in it, who runs in it, the ledger. */
+import type { ReactElement } from 'react';
+import type { Gpu, HostSnapshot, Sample, Slice, SliceSample } from '../../../model/model.ts';
+import { GIB, gib, gibWithUnit, mibExact, percentFromTenths } from '../../../model/units.ts';
+import { Button, Chip, cx } from '../../components/bits.tsx';
+import { SeriesChart } from '../../components/chart.tsx';
+import { Icon } from '../../components/icons.tsx';
+import { Menu } from '../../components/menu.tsx';
+import type { MenuEntry } from '../../components/menu.tsx';
+import { copy } from '../../store/actions.ts';
+import { useWatched } from '../../store/history.ts';
+import { useOwnerClass } from '../../store/owners.ts';
+import { RANGE_MS, openDialog, useUi } from '../../store/ui.ts';
+import { shortGpuName } from '../gpus/gpu-card.tsx';
+import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
+import { EventList } from '../processes/event-list.tsx';
+import { TimeAxis } from './time-axis.tsx';
+import { requestDelete } from './slice-dialogs.tsx';
+import { SliceFields } from './slice-fields.tsx';
+import { SliceNotice } from './slice-notice.tsx';
+import { candidates, giveSlice, runCommand } from './slice-actions.ts';
+
+export interface SliceInspectorProps {
+  readonly host: HostSnapshot;
+  readonly gpu: Gpu;
+  readonly slice: Slice;
+  readonly sample: Sample | null;
+}
+
+/** More people than this are reached through the Owner field instead. */
+const MENU_PEOPLE_MAX = 12;
+
+function menuEntries(host: HostSnapshot, slice: Slice): MenuEntry[] {
+  const refusal = editRefusal(host);
+  const people = candidates(host.people, slice.owner).slice(0, MENU_PEOPLE_MAX);
+  return [
+    {
+      key: 'rename',
+      label: 'Rename…',
+      hint: 'F2',
+      refusal,
+      onPick: () => openDialog({ kind: 'rename-slice', hostId: host.id, sliceId: slice.id }),
+    },
+    { key: 'copy', label: 'Copy run command', onPick: () => void copy(runCommand(slice), 'Run command') },
+    {
+      key: 'delete',
+      label: 'Delete',
+      hint: 'Del',
+      refusal,
+      onPick: () => requestDelete(host, slice),
+    },
+    ...(people.length > 0 ? [{ key: 'give', heading: 'Give to' }] : []),
+    ...people.map((person) => ({
+      key: `give-${person.name}`,
+      label: person.name,
+      refusal,
+      onPick: () => void giveSlice(host, slice, person.name),
+    })),
+  ];
+}
+
+export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps): ReactElement {
+  const hue = useOwnerClass(slice.owner);
+  const range = useUi((s) => s.range);
+  const reading = sliceSample(sample, slice.id);
+  const watched = useWatched(
+    { hostId: host.id, kind: 'slice', id: slice.id },
+    RANGE_MS[range],
+    host.connection.kind === 'live',
+  );
+  const chart = { watched, rangeMs: RANGE_MS[range], rangeName: range, hueClass: hue, refreshKey: slice.owner };
+  return (
+    <aside className={cx('inspector', hue)} aria-label={`Slice ${slice.name}`}>
+      <div className="ins-head">
+        <Chip owner={slice.owner} />
+        <h2 className="cut" title={slice.name}>
+          {slice.name}
+        </h2>
+        <span className="small two cut">
+          GPU {gpu.index}
+          <span className="wide"> · {shortGpuName(gpu.name)}</span>
+        </span>
+        <div className="grow" />
+        <Menu entries={menuEntries(host, slice)} label="More commands" className="btn quiet tight">
+          <Icon name="more" />
+        </Menu>
+      </div>
+      <SliceNotice host={host} gpu={gpu} slice={slice} reading={reading} />
+      <section className="chart">
+        <header>
+          <span>Memory</span>
+          <div className="grow" />
+          <b title={mibExact(reading?.memoryUsedBytes ?? null)}>{gib(reading?.memoryUsedBytes ?? null)}</b>
+          <span className="small two">of {gibWithUnit(slice.memoryLimitBytes)}</span>
+        </header>
+        <SeriesChart {...chart} quantity="memory" yMax={gpu.capacityBytes / GIB} />
+      </section>
+      <section className="chart">
+        <header>
+          <span>GPU time</span>
+          {(reading?.throttledTenths ?? 0) > 0 && (
+            <span className="small warn">throttled {percentFromTenths(reading?.throttledTenths ?? null)}</span>
+          )}
+          <div className="grow" />
+          <b>{reading?.computeUsedTenths == null ? '—' : Math.round(reading.computeUsedTenths / 10)}</b>
+          <span className="small two">of {slice.computeLimitPercent} %</span>
+        </header>
+        <SeriesChart {...chart} quantity="compute" yMax={100} />
+        <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
+      </section>
+      <SliceFields host={host} gpu={gpu} slice={slice} />
+      <section>
+        <div className="head2">Run a program in this slice</div>
+        <div className="run">
+          <code>{runCommand(slice)}</code>
+          <Button kind="quiet" tight label="Copy the run command" onClick={() => void copy(runCommand(slice), 'Run command')}>
+            <Icon name="copy" />
+          </Button>
+        </div>
+      </section>
+      <SliceProcesses slice={slice} sample={sample} />
+      <Ledger reading={reading} />
+      <section>
+        <div className="head2">Last events</div>
+        <EventList hostId={host.id} sliceId={slice.id} max={6} />
+      </section>
+    </aside>
+  );
+}
+
+function SliceProcesses({ slice, sample }: { readonly slice: Slice; readonly sample: Sample | null }): ReactElement {
+  const processes = sample?.processes.filter((process) => process.sliceId === slice.id) ?? [];
+  return (
+    <section>
+      <div className="head2">
+        Processes <span>GiB · GPU time</span>
+      </div>
+      {processes.length === 0 ? (
+        <p className="small three">Nothing runs in this slice.</p>
+      ) : (
+        <table>
+          <colgroup>
+            <col className="c-pid" />
+            <col />
+            <col className="c-52" />
+            <col className="c-48" />
+          </colgroup>
+          <tbody>
+            {processes.map((process) => (
+              <tr key={`${String(process.pid)}-${process.startTicks}`}>
+                <td className="mono">{process.pid}</td>
+                <td className="mono cut" title={process.command}>
+                  {process.command}
+                </td>
+                <td className="num">{gib(process.memoryUsedBytes)}</td>
+                <td className="num">{percentFromTenths(process.computeUsedTenths)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+/** Two ledgers and their difference: what programs asked for, and what the GPU really holds for them. */
+function Ledger({ reading }: { readonly reading: SliceSample | null }): ReactElement {
+  return (
+    <section className="why">
+      <div className="head2">Why do these numbers differ?</div>
+      <dl className="ledger">
+        <div>
+          <dt>Asked for by the programs</dt>
+          <dd title={mibExact(reading?.ledgerBytes ?? null)}>{gib(reading?.ledgerBytes ?? null)}</dd>
+        </div>
+        <div title="CUDA contexts, modules and graphics: held by the driver for these programs, charged to the slice">
+          <dt>
+            CUDA contexts and modules
+            {reading?.processCount == null
+              ? ''
+              : `, ${String(reading.processCount)} ${reading.processCount === 1 ? 'process' : 'processes'}`}
+          </dt>
+          <dd title={mibExact(reading?.residueBytes ?? null)}>{gib(reading?.residueBytes ?? null)}</dd>
+        </div>
+        <div className="sum">
+          <dt>In use, the same as nvidia-smi</dt>
+          <dd title={mibExact(reading?.memoryUsedBytes ?? null)}>{gibWithUnit(reading?.memoryUsedBytes ?? null)}</dd>
+        </div>
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,23 @@
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { openApi } from './api.ts';
+import { App } from './app.tsx';
+import { refresh, start } from './store/actions.ts';
+import { useFleet } from './store/fleet.ts';
+
+const root = document.getElementById('root');
+if (root === null) throw new Error('the page has no #root');
+
+let lost = false;
+const api = openApi((problem) => {
+  useFleet.setState({ linkProblem: problem });
+  // Events were missed while the server was away: take the whole picture again.
+  if (problem === null && lost) void refresh();
+  lost = problem !== null;
+});
+void start(api);
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

@@ -1,0 +1,188 @@
+/** Everything the window can ask the core for. Success becomes a toast with Undo; failure a toast that says why. */
+import type { Failure, Result } from '../../model/errors.ts';
+import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
+import type { HostId, HostSnapshot, SliceEdit } from '../../model/model.ts';
+import { dropHost, hostById, putFleet, putHost, useFleet } from './fleet.ts';
+import { meetOwners } from './owners.ts';
+import * as series from './series.ts';
+import * as ui from './ui.ts';
+
+let api: TrancheApi | null = null;
+
+/** The agent keeps undo tokens ten minutes; clocks of host and desktop may differ, so we count our own. */
+const UNDO_LIFE_MS = 600_000;
+
+export function request<C extends RequestChannel>(
+  channel: C,
+  args: RequestArgs<C>,
+): Promise<Result<RequestValues[C]>> {
+  if (api === null) throw new Error('request before start');
+  return api.request(channel, args);
+}
+
+export const about = (): { platform: string; appVersion: string; transport: string } => ({
+  platform: api?.platform ?? '',
+  appVersion: api?.appVersion ?? '',
+  transport: api?.transport ?? '',
+});
+
+/** Asks, and says so when it is refused. */
+export async function ask<C extends RequestChannel>(
+  channel: C,
+  args: RequestArgs<C>,
+): Promise<RequestValues[C] | null> {
+  const result = await request(channel, args);
+  if (result.ok) return result.value;
+  sayFailure(result.error);
+  return null;
+}
+
+export const sayFailure = (failure: Failure): void => ui.showToast(failure.message, { failure });
+
+/** An edit of a slice: applied at once, undone from the toast or with Ctrl+Z. */
+export async function edit(
+  hostId: HostId,
+  text: string,
+  asked: Promise<Result<SliceEdit>>,
+): Promise<SliceEdit | null> {
+  const result = await asked;
+  if (!result.ok) {
+    sayFailure(result.error);
+    return null;
+  }
+  const undo: ui.UndoEntry = {
+    hostId,
+    token: result.value.undoToken,
+    text,
+    expiresAtMs: Date.now() + UNDO_LIFE_MS,
+  };
+  ui.pushUndo(undo);
+  ui.showToast(text, { undo });
+  ui.logEvent({ hostId, sliceId: result.value.sliceId, atMs: Date.now(), tone: 'plain', text });
+  return result.value;
+}
+
+/** Takes back an edit. The reply carries the token that does it again. */
+export async function undoEdit(entry: ui.UndoEntry): Promise<void> {
+  ui.useUi.setState((s) => ({ undo: s.undo.filter((e) => e.token !== entry.token), toast: null }));
+  await applyInverse(entry, 'Undone: ', ui.pushRedo);
+}
+
+async function applyInverse(
+  entry: ui.UndoEntry,
+  prefix: string,
+  keep: (inverse: ui.UndoEntry) => void,
+): Promise<void> {
+  const result = await request('slice:undo', { hostId: entry.hostId, undoToken: entry.token });
+  if (!result.ok) {
+    sayFailure(result.error);
+    return;
+  }
+  keep({ ...entry, token: result.value.undoToken, expiresAtMs: Date.now() + UNDO_LIFE_MS });
+  ui.showToast(`${prefix}${entry.text}`);
+}
+
+export async function undoLatest(): Promise<void> {
+  const entry = ui.takeLatest('undo');
+  if (entry === null) ui.showToast('Nothing to undo.');
+  else await undoEdit(entry);
+}
+
+export async function redoLatest(): Promise<void> {
+  const entry = ui.takeLatest('redo');
+  if (entry === null) ui.showToast('Nothing to redo.');
+  else await applyInverse(entry, 'Done again: ', ui.pushUndo);
+}
+
+export async function copy(text: string, what: string): Promise<void> {
+  const done = (await api?.copyText(text)) ?? false;
+  ui.showToast(done ? `${what} copied` : `${what} could not be copied: the system refused the clipboard.`);
+}
+
+export async function togglePaused(): Promise<void> {
+  const paused = !ui.useUi.getState().paused;
+  ui.useUi.setState({ paused });
+  series.setPaused(paused);
+  ui.announce(paused ? 'Paused' : 'Live');
+}
+
+function wordOf(host: HostSnapshot): string {
+  const { connection } = host;
+  return connection.kind === 'blocked' || connection.kind === 'failed'
+    ? `${connection.kind}: ${connection.failure.message}`
+    : connection.kind;
+}
+
+function meetHost(host: HostSnapshot): void {
+  const before = hostById(host.id);
+  meetOwners(host.slices.map((slice) => slice.owner));
+  series.seedSample(host.id, host.lastSample);
+  if (before !== null && before.connection.kind !== host.connection.kind) {
+    ui.announce(`${host.name}: ${wordOf(host)}`);
+    if (['stale', 'reconnecting', 'blocked', 'failed', 'live'].includes(host.connection.kind)) {
+      const tone = host.connection.kind === 'live' ? 'plain' : host.connection.kind === 'blocked' ? 'bad' : 'warn';
+      ui.logEvent({ hostId: host.id, sliceId: null, atMs: Date.now(), tone, text: wordOf(host) });
+    }
+  }
+}
+
+function onEvent(message: CoreEvent): void {
+  switch (message.event) {
+    case 'samples':
+      series.pushSamples(message.data);
+      break;
+    case 'host:changed':
+      meetHost(message.data);
+      putHost(message.data);
+      break;
+    case 'host:gone':
+      series.forgetHost(message.data.hostId);
+      dropHost(message.data.hostId);
+      if (ui.useUi.getState().hostId === message.data.hostId) ui.selectHost(null);
+      break;
+    case 'fleet:changed':
+      useFleet.setState(message.data);
+      break;
+    case 'notice':
+      ui.logEvent({
+        hostId: message.data.hostId,
+        sliceId: message.data.sliceId,
+        atMs: message.data.atMs,
+        tone: message.data.code === 'denied' ? 'bad' : 'warn',
+        text: message.data.message,
+      });
+      ui.announce(message.data.message);
+      break;
+  }
+}
+
+/** The first host that shows something; else the first there is. */
+function selectFirst(hosts: readonly HostSnapshot[]): void {
+  const first = hosts.find((host) => host.connection.kind === 'live') ?? hosts[0];
+  if (ui.useUi.getState().hostId === null && first !== undefined) ui.selectHost(first.id);
+}
+
+export async function refresh(): Promise<void> {
+  const result = await request('fleet:get', {});
+  if (!result.ok) {
+    sayFailure(result.error);
+    return;
+  }
+  for (const host of result.value.hosts) meetHost(host);
+  putFleet(result.value);
+  selectFirst(result.value.hosts);
+}
+
+export async function start(opened: TrancheApi): Promise<void> {
+  api = opened;
+  series.setLimitSource((subject) => {
+    if (subject.kind === 'gpu') return null;
+    const slice = hostById(subject.hostId)?.slices.find((s) => s.id === subject.id);
+    return slice ?? null;
+  });
+  opened.onEvent(onEvent);
+  document.addEventListener('visibilitychange', () => {
+    void request('view:visible', { visible: document.visibilityState === 'visible' });
+  });
+  await refresh();
+}

@@ -1,0 +1,40 @@
+/** Keeps the points of one GPU or slice while it is looked at, with what the agent remembers put before them. */
+import { useEffect, useState } from 'react';
+import { request } from './actions.ts';
+import * as series from './series.ts';
+import type { Subject, Watched } from './series.ts';
+
+export function useWatched(subject: Subject, rangeMs: number, connected: boolean): Watched {
+  const { hostId, kind, id } = subject;
+  const [watched, setWatched] = useState(() => series.watch(subject));
+  useEffect(() => {
+    const entry = series.watch({ hostId, kind, id });
+    setWatched(entry);
+    if (!connected) return;
+    let left = false;
+    const load = async (): Promise<void> => {
+      const toMs = Math.ceil(series.hostNowMs(hostId));
+      const result = await request('history:get', {
+        hostId,
+        gpuUuid: kind === 'gpu' ? id : null,
+        sliceId: kind === 'slice' ? id : null,
+        fromMs: Math.max(0, toMs - rangeMs),
+        toMs,
+        maxPoints: series.historyPoints,
+      });
+      // Without history the chart shows what comes in from now on, and says so by being empty before it.
+      if (!left && result.ok) series.backfill(entry, result.value.points, result.value.tierMs, rangeMs);
+    };
+    void load();
+    // Hidden windows are sampled slowly: fill what was missed.
+    const onShown = (): void => {
+      if (document.visibilityState === 'visible') void load();
+    };
+    document.addEventListener('visibilitychange', onShown);
+    return () => {
+      left = true;
+      document.removeEventListener('visibilitychange', onShown);
+    };
+  }, [hostId, kind, id, rangeMs, connected]);
+  return watched;
+}
