@@ -1,0 +1,202 @@
+#include "sim_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PURGE_INTERVAL_NS UINT64_C(50000000)
+
+/* Field 22 of /proc/PID/stat (of a thread when tid is not 0), 0 if it is gone; *state_out gets field 3. */
+uint64_t sim_start_ticks(uint32_t pid, uint32_t tid, char *state_out)
+{
+    char path[64];
+    char text[1024];
+    if (tid != 0) {
+        snprintf(path, sizeof path, "/proc/%u/task/%u/stat", pid, tid);
+    } else {
+        snprintf(path, sizeof path, "/proc/%u/stat", pid);
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    ssize_t got = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (got <= 0) {
+        return 0;
+    }
+    text[got] = 0;
+    char *at = strrchr(text, ')'); /* the command may hold anything, spaces and brackets too */
+    if (at == NULL || at[1] != ' ') {
+        return 0;
+    }
+    at += 2;
+    if (state_out != NULL) {
+        *state_out = *at;
+    }
+    for (int field = 3; field < 22; field++) {
+        at = strchr(at, ' ');
+        if (at == NULL) {
+            return 0;
+        }
+        at++;
+    }
+    return strtoull(at, NULL, 10);
+}
+
+bool sim_process_alive(uint32_t pid, uint64_t start_ticks)
+{
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) {
+        return false;
+    }
+    char state = 0;
+    uint64_t start = sim_start_ticks(pid, 0, &state);
+    return start == start_ticks && state != 'Z' && state != 'X';
+}
+
+void sim_context_drop(struct sim_state *state, struct sim_context *context)
+{
+    struct sim_process *process = &state->processes[context->process];
+    uint32_t index = (uint32_t)(context - state->contexts) + 1;
+    sim_memory_give(state, process, context->gpu, state->options.context_bytes);
+    process->contexts[context->gpu] = 0;
+    struct sim_gpu *gpu = &state->gpus[context->gpu];
+    for (int engine = 0; engine < SIM_ENGINES; engine++) {
+        if (gpu->current[engine] == index) {
+            gpu->current[engine] = 0;
+        }
+    }
+    memset(context, 0, sizeof *context);
+}
+
+void sim_process_drop(struct sim_state *state, struct sim_process *process)
+{
+    for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++) {
+        if (process->contexts[gpu] != 0) {
+            sim_context_drop(state, &state->contexts[process->contexts[gpu] - 1]);
+        }
+        sim_memory_give(state, process, gpu, process->memory_bytes[gpu]);
+    }
+    sim_thread_forget_process(state, process->pid, process->start_ticks);
+    memset(process, 0, sizeof *process);
+}
+
+/* Takes back what the dead left. In real time they keep their memory for a moment, as on a real card. */
+void sim_purge(struct sim_state *state, bool force)
+{
+    uint64_t now = sim_real_now();
+    if (!force && now - state->purged_at_ns < PURGE_INTERVAL_NS) {
+        return;
+    }
+    state->purged_at_ns = now;
+    for (uint32_t index = 0; index < SIM_PROCESSES; index++) {
+        struct sim_process *process = &state->processes[index];
+        if (!process->used || sim_process_alive(process->pid, process->start_ticks)) {
+            continue;
+        }
+        if (process->dead_at_ns == 0) {
+            process->dead_at_ns = now;
+            sim_thread_forget_process(state, process->pid, process->start_ticks);
+        }
+        if (state->options.virtual_clock || now - process->dead_at_ns >= SIM_DEATH_NS) {
+            sim_process_drop(state, process);
+        }
+    }
+}
+
+struct sim_process *sim_process_self(struct sim_state *state)
+{
+    static uint32_t cached_index;
+    static uint32_t cached_pid;
+    static uint64_t cached_start;
+    uint32_t pid = (uint32_t)getpid();
+    if (cached_pid != pid) {
+        cached_start = sim_start_ticks(pid, 0, NULL);
+        cached_pid = pid;
+        cached_index = SIM_PROCESSES;
+    }
+    if (cached_index < SIM_PROCESSES) {
+        struct sim_process *known = &state->processes[cached_index];
+        if (known->used && known->pid == pid && known->start_ticks == cached_start) {
+            return known;
+        }
+    }
+    struct sim_process *free_slot = NULL;
+    for (uint32_t index = 0; index < SIM_PROCESSES; index++) {
+        struct sim_process *at = &state->processes[index];
+        if (at->used && at->pid == pid) {
+            sim_process_drop(state, at); /* this process before exec, or a reused pid */
+        }
+        if (!at->used && free_slot == NULL) {
+            free_slot = at;
+        }
+    }
+    if (free_slot == NULL) {
+        return NULL;
+    }
+    free_slot->used = 1;
+    free_slot->pid = pid;
+    free_slot->start_ticks = cached_start;
+    cached_index = (uint32_t)(free_slot - state->processes);
+    return free_slot;
+}
+
+bool sim_memory_take(struct sim_state *state, struct sim_process *process, uint32_t gpu, uint64_t bytes)
+{
+    struct sim_gpu *at = &state->gpus[gpu];
+    if (bytes > at->memory_bytes - at->reserved_bytes - at->used_bytes) {
+        sim_purge(state, true);
+        if (bytes > at->memory_bytes - at->reserved_bytes - at->used_bytes) {
+            return false;
+        }
+    }
+    at->used_bytes += bytes;
+    process->memory_bytes[gpu] += bytes;
+    return true;
+}
+
+void sim_memory_give(struct sim_state *state, struct sim_process *process, uint32_t gpu, uint64_t bytes)
+{
+    struct sim_gpu *at = &state->gpus[gpu];
+    if (bytes > process->memory_bytes[gpu]) {
+        bytes = process->memory_bytes[gpu];
+    }
+    process->memory_bytes[gpu] -= bytes;
+    at->used_bytes -= bytes > at->used_bytes ? at->used_bytes : bytes;
+}
+
+struct sim_context *sim_context_self(struct sim_state *state, uint32_t gpu, bool *out_of_memory)
+{
+    *out_of_memory = false;
+    struct sim_process *process = sim_process_self(state);
+    if (process == NULL) {
+        return NULL;
+    }
+    if (process->contexts[gpu] != 0) {
+        return &state->contexts[process->contexts[gpu] - 1];
+    }
+    for (uint32_t index = 0; index < SIM_CONTEXTS; index++) {
+        struct sim_context *context = &state->contexts[index];
+        if (context->used) {
+            continue;
+        }
+        if (!sim_memory_take(state, process, gpu, state->options.context_bytes)) {
+            *out_of_memory = true;
+            return NULL;
+        }
+        context->used = 1;
+        context->process = (uint32_t)(process - state->processes);
+        context->gpu = gpu;
+        context->noise = (state->options.seed + index + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        process->contexts[gpu] = index + 1;
+        if (index + 1 > state->context_high) {
+            state->context_high = index + 1;
+        }
+        return context;
+    }
+    return NULL;
+}

@@ -1,0 +1,486 @@
+/* Initialization, devices and contexts. A process has one set of queues per GPU, whichever context it uses. */
+#include "internal.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONTEXT_STACK 16
+
+static _Atomic uint32_t initialized_pid;
+static uint32_t visible[SIM_GPUS];
+static uint32_t visible_count;
+static struct CUctx_st primaries[SIM_GPUS];
+static _Thread_local CUcontext stack[CONTEXT_STACK];
+static _Thread_local int depth;
+
+/* CUDA_VISIBLE_DEVICES: ordinals or (beginnings of) UUIDs; the list ends at the first entry that names nothing. */
+static void read_visible(struct sim_state *state)
+{
+    uint32_t count = state->options.gpu_count;
+    const char *text = getenv("CUDA_VISIBLE_DEVICES");
+    visible_count = 0;
+    if (text == NULL) {
+        for (uint32_t gpu = 0; gpu < count; gpu++) {
+            visible[visible_count++] = gpu;
+        }
+        return;
+    }
+    while (*text != 0 && visible_count < SIM_GPUS) {
+        size_t length = strcspn(text, ",");
+        uint32_t found = count;
+        if (isdigit((unsigned char)*text)) {
+            found = (uint32_t)strtoul(text, NULL, 10);
+        } else {
+            for (uint32_t gpu = 0; gpu < count && found == count; gpu++) {
+                if (length >= 5 && strncmp(state->gpus[gpu].uuid, text, length) == 0) {
+                    found = gpu;
+                }
+            }
+        }
+        if (found >= count) {
+            return;
+        }
+        visible[visible_count++] = found;
+        text += length;
+        text += *text == ',';
+    }
+}
+
+SIM_API cuInit(unsigned int flags)
+{
+    if (flags != 0) {
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    uint32_t pid = (uint32_t)getpid();
+    uint32_t known = atomic_load(&initialized_pid);
+    if (known == pid) {
+        return CUDA_SUCCESS;
+    }
+    if (known != 0) {
+        return CUDA_ERROR_NOT_INITIALIZED; /* a forked child of an initialized process */
+    }
+    struct sim_state *state = sim_state();
+    if (state == NULL) {
+        return CUDA_ERROR_NO_DEVICE;
+    }
+    read_visible(state);
+    for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++) {
+        primaries[gpu].gpu = gpu;
+    }
+    if (visible_count == 0) {
+        return CUDA_ERROR_NO_DEVICE;
+    }
+    sim_lock(state);
+    struct sim_process *process = sim_process_self(state);
+    sim_unlock(state);
+    if (process == NULL) {
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    atomic_store(&initialized_pid, pid);
+    sim_cost(state, 1000);
+    return CUDA_SUCCESS;
+}
+
+__attribute__((destructor)) static void give_back_on_exit(void)
+{
+    if (atomic_load(&initialized_pid) != (uint32_t)getpid()) {
+        return;
+    }
+    struct sim_state *state = sim_state();
+    if (state == NULL) {
+        return;
+    }
+    sim_lock(state);
+    struct sim_process *process = sim_process_self(state);
+    if (process != NULL) {
+        sim_process_drop(state, process);
+    }
+    sim_unlock(state);
+}
+
+CUresult sim_enter(struct sim_state **state_out)
+{
+    if (atomic_load(&initialized_pid) != (uint32_t)getpid()) {
+        return CUDA_ERROR_NOT_INITIALIZED;
+    }
+    *state_out = sim_state();
+    return *state_out == NULL ? CUDA_ERROR_NOT_INITIALIZED : CUDA_SUCCESS;
+}
+
+uint32_t sim_gpu_of_current(void)
+{
+    return depth == 0 || stack[depth - 1] == NULL ? SIM_GPUS : stack[depth - 1]->gpu;
+}
+
+CUresult sim_enter_context(struct sim_state **state_out, uint32_t *gpu_out)
+{
+    SIM_TRY(sim_enter(state_out));
+    *gpu_out = sim_gpu_of_current();
+    return *gpu_out == SIM_GPUS ? CUDA_ERROR_INVALID_CONTEXT : CUDA_SUCCESS;
+}
+
+CUresult sim_device_gpu(CUdevice device, uint32_t *gpu_out)
+{
+    struct sim_state *state;
+    SIM_TRY(sim_enter(&state));
+    if (device < 0 || (uint32_t)device >= visible_count) {
+        return CUDA_ERROR_INVALID_DEVICE;
+    }
+    *gpu_out = visible[device];
+    return CUDA_SUCCESS;
+}
+
+CUresult sim_queues(struct sim_state *state, uint32_t gpu, struct sim_context **out)
+{
+    bool out_of_memory;
+    *out = sim_context_self(state, gpu, &out_of_memory);
+    return *out != NULL || out_of_memory ? (*out != NULL ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY)
+                                         : CUDA_ERROR_UNKNOWN;
+}
+
+static CUresult make_queues(struct sim_state *state, uint32_t gpu)
+{
+    struct sim_context *context;
+    sim_settle(state);
+    sim_lock(state);
+    CUresult result = sim_queues(state, gpu, &context);
+    sim_unlock(state);
+    return result;
+}
+
+SIM_API cuDriverGetVersion(int *version)
+{
+    if (version == NULL) {
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    *version = 13000;
+    return CUDA_SUCCESS;
+}
+
+static const struct {
+    CUresult code;
+    const char *name;
+    const char *text;
+} errors[] = {
+    {CUDA_SUCCESS, "CUDA_SUCCESS", "no error"},
+    {CUDA_ERROR_INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
+    {CUDA_ERROR_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
+    {CUDA_ERROR_NOT_INITIALIZED, "CUDA_ERROR_NOT_INITIALIZED", "initialization error"},
+    {CUDA_ERROR_NO_DEVICE, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
+    {CUDA_ERROR_INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
+    {CUDA_ERROR_INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+    {CUDA_ERROR_INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
+    {CUDA_ERROR_NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
+    {CUDA_ERROR_NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
+    {CUDA_ERROR_NOT_SUPPORTED, "CUDA_ERROR_NOT_SUPPORTED", "operation not supported"},
+    {CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
+     "operation not permitted when stream is capturing"},
+    {CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED",
+     "operation failed due to a previous error during capture"},
+};
+
+static CUresult error_entry(CUresult code, const char **out, bool name)
+{
+    for (size_t index = 0; index < sizeof errors / sizeof errors[0]; index++) {
+        if (errors[index].code == code) {
+            *out = name ? errors[index].name : errors[index].text;
+            return CUDA_SUCCESS;
+        }
+    }
+    *out = NULL;
+    return CUDA_ERROR_INVALID_VALUE;
+}
+
+SIM_API cuGetErrorName(CUresult code, const char **name)
+{
+    return error_entry(code, name, true);
+}
+
+SIM_API cuGetErrorString(CUresult code, const char **text)
+{
+    return error_entry(code, text, false);
+}
+
+SIM_API cuDeviceGetCount(int *count)
+{
+    struct sim_state *state;
+    SIM_TRY(sim_enter(&state));
+    *count = (int)visible_count;
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuDeviceGet(CUdevice *device, int ordinal)
+{
+    uint32_t gpu;
+    SIM_TRY(sim_device_gpu(ordinal, &gpu));
+    *device = ordinal;
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuDeviceGetName(char *name, int length, CUdevice device)
+{
+    uint32_t gpu;
+    SIM_TRY(sim_device_gpu(device, &gpu));
+    snprintf(name, (size_t)length, "%s", sim_state()->gpus[gpu].name);
+    return CUDA_SUCCESS;
+}
+
+static int hex_digit(char c)
+{
+    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+}
+
+SIM_API cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice device)
+{
+    uint32_t gpu;
+    SIM_TRY(sim_device_gpu(device, &gpu));
+    const char *text = sim_state()->gpus[gpu].uuid + 4; /* after "GPU-" */
+    for (int byte = 0; byte < 16; byte++) {
+        text += *text == '-';
+        uuid->bytes[byte] = (char)(hex_digit(text[0]) * 16 + hex_digit(text[1]));
+        text += 2;
+    }
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuDeviceGetUuid(CUuuid *uuid, CUdevice device)
+{
+    return cuDeviceGetUuid_v2(uuid, device);
+}
+
+SIM_API cuDeviceTotalMem_v2(size_t *bytes, CUdevice device)
+{
+    uint32_t gpu;
+    SIM_TRY(sim_device_gpu(device, &gpu));
+    if (bytes == NULL) {
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    *bytes = sim_state()->gpus[gpu].memory_bytes;
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuDeviceTotalMem(unsigned int *bytes, CUdevice device)
+{
+    size_t whole;
+    SIM_TRY(cuDeviceTotalMem_v2(&whole, device));
+    *bytes = whole > UINT32_MAX ? UINT32_MAX : (unsigned int)whole;
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuDeviceGetAttribute(int *value, int attribute, CUdevice device)
+{
+    uint32_t gpu;
+    SIM_TRY(sim_device_gpu(device, &gpu));
+    switch (attribute) {
+    case 1: *value = 1024; break;    /* threads per block */
+    case 16: *value = 132; break;    /* multiprocessors */
+    case 75: *value = 9; break;      /* compute capability */
+    case 76: *value = 0; break;
+    case 10: *value = 32; break;     /* warp size */
+    case 41: *value = 1; break;      /* unified addressing */
+    case 102: *value = 1; break;     /* virtual memory management */
+    case 115: *value = 1; break;     /* memory pools */
+    default: *value = 0; break;
+    }
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuDeviceGetPCIBusId(char *text, int length, CUdevice device)
+{
+    uint32_t gpu;
+    SIM_TRY(sim_device_gpu(device, &gpu));
+    snprintf(text, (size_t)length, "0000:%02X:00.0", gpu + 1);
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
+{
+    uint32_t gpu;
+    SIM_TRY(sim_device_gpu(device, &gpu));
+    SIM_TRY(make_queues(sim_state(), gpu));
+    primaries[gpu].primary_count++;
+    *context = &primaries[gpu];
+    return CUDA_SUCCESS;
+}
+
+static CUresult primary_release(CUdevice device)
+{
+    uint32_t gpu;
+    SIM_TRY(sim_device_gpu(device, &gpu));
+    if (primaries[gpu].primary_count == 0) {
+        return CUDA_ERROR_INVALID_CONTEXT;
+    }
+    primaries[gpu].primary_count--;
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuDevicePrimaryCtxRelease(CUdevice device)
+{
+    return primary_release(device);
+}
+
+SIM_API cuDevicePrimaryCtxRelease_v2(CUdevice device)
+{
+    return primary_release(device);
+}
+
+SIM_API cuDevicePrimaryCtxGetState(CUdevice device, unsigned int *flags, int *active)
+{
+    uint32_t gpu;
+    SIM_TRY(sim_device_gpu(device, &gpu));
+    *flags = 0;
+    *active = primaries[gpu].primary_count > 0;
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned int flags)
+{
+    uint32_t gpu;
+    (void)flags;
+    return sim_device_gpu(device, &gpu);
+}
+
+SIM_API cuCtxCreate_v2(CUcontext *context, unsigned int flags, CUdevice device)
+{
+    (void)flags;
+    uint32_t gpu;
+    SIM_TRY(sim_device_gpu(device, &gpu));
+    SIM_TRY(make_queues(sim_state(), gpu));
+    if (depth == CONTEXT_STACK) {
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    CUcontext made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    made->gpu = gpu;
+    stack[depth++] = made;
+    *context = made;
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuCtxDestroy_v2(CUcontext context)
+{
+    struct sim_state *state;
+    SIM_TRY(sim_enter(&state));
+    if (context == NULL || (context >= primaries && context < primaries + SIM_GPUS)) {
+        return CUDA_ERROR_INVALID_CONTEXT;
+    }
+    if (depth > 0 && stack[depth - 1] == context) {
+        depth--;
+    }
+    free(context);
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuCtxSetCurrent(CUcontext context)
+{
+    struct sim_state *state;
+    SIM_TRY(sim_enter(&state));
+    if (depth == 0) {
+        depth = 1;
+    }
+    stack[depth - 1] = context;
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuCtxGetCurrent(CUcontext *context)
+{
+    struct sim_state *state;
+    SIM_TRY(sim_enter(&state));
+    *context = depth == 0 ? NULL : stack[depth - 1];
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuCtxPushCurrent_v2(CUcontext context)
+{
+    struct sim_state *state;
+    SIM_TRY(sim_enter(&state));
+    if (context == NULL || depth == CONTEXT_STACK) {
+        return CUDA_ERROR_INVALID_CONTEXT;
+    }
+    stack[depth++] = context;
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuCtxPopCurrent_v2(CUcontext *context)
+{
+    struct sim_state *state;
+    SIM_TRY(sim_enter(&state));
+    if (depth == 0) {
+        return CUDA_ERROR_INVALID_CONTEXT;
+    }
+    depth--;
+    if (context != NULL) {
+        *context = stack[depth];
+    }
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuCtxGetDevice(CUdevice *device)
+{
+    struct sim_state *state;
+    uint32_t gpu;
+    SIM_TRY(sim_enter_context(&state, &gpu));
+    for (uint32_t index = 0; index < visible_count; index++) {
+        if (visible[index] == gpu) {
+            *device = (CUdevice)index;
+            return CUDA_SUCCESS;
+        }
+    }
+    return CUDA_ERROR_INVALID_CONTEXT;
+}
+
+SIM_API cuCtxGetFlags(unsigned int *flags)
+{
+    *flags = 0;
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuCtxGetApiVersion(CUcontext context, unsigned int *version)
+{
+    (void)context;
+    *version = 3020;
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuCtxGetStreamPriorityRange(int *least, int *greatest)
+{
+    if (least != NULL) {
+        *least = 0;
+    }
+    if (greatest != NULL) {
+        *greatest = -5;
+    }
+    return CUDA_SUCCESS;
+}
+
+SIM_API cuCtxSynchronize(void)
+{
+    struct sim_state *state;
+    uint32_t gpu;
+    SIM_TRY(sim_enter_context(&state, &gpu));
+    SIM_TRY(sim_capture_guard());
+    struct sim_context *context;
+    sim_lock(state);
+    CUresult result = sim_queues(state, gpu, &context);
+    uint64_t all[SIM_ENGINES] = {0, 0};
+    if (result == CUDA_SUCCESS) {
+        /* Per engine: its newest item carries the highest number it will reach. */
+        for (int engine = 0; engine < SIM_ENGINES; engine++) {
+            struct sim_queue *queue = &context->queues[engine];
+            all[engine] = queue->count == 0
+                              ? queue->done_seq
+                              : queue->items[(queue->head + queue->count - 1) % SIM_QUEUE].seq;
+        }
+    }
+    sim_unlock(state);
+    if (result == CUDA_SUCCESS) {
+        sim_wait_done(state, context, all);
+        sim_pools_trim(state, gpu);
+    }
+    return result;
+}

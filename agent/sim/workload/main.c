@@ -1,0 +1,412 @@
+/* Programs as users run them, for the demo lab and the tests: see usage() for the list. They know nothing of Tranche
+ * and nothing of the simulator but the names of its kernels. */
+#include "driver.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define SECOND_NS 1e9
+#define MIB ((size_t)1 << 20)
+#define BLOCKS_MAX 4096
+
+struct settings {
+    const char *kind;
+    double seconds; /* 0: until SIGTERM */
+    size_t memory;
+    double kernel_us; /* 0: the kind's own */
+    double rate;      /* requests a second */
+    unsigned seed;
+};
+
+struct run {
+    struct driver driver;
+    struct settings settings;
+    CUstream stream;
+    CUfunction spin;
+    CUdeviceptr blocks[BLOCKS_MAX];
+    size_t sizes[BLOCKS_MAX];
+    int block_count;
+    size_t held;
+    uint64_t started_ns;
+    uint64_t iterations;
+    uint64_t refusals;
+    double busy_ns; /* asked of the GPU */
+};
+
+static volatile sig_atomic_t stopping;
+
+static void on_term(int signal_number)
+{
+    (void)signal_number;
+    stopping = 1;
+}
+
+static int usage(void)
+{
+    fprintf(stderr,
+            "usage: tranche-sim-workload KIND [--seconds S] [--memory BYTES] [--kernel-us N] [--rate R] [--seed N]\n"
+            "                            [--process-title TEXT]\n"
+            "  trainer   steps of kernels; memory grows to a working set, a refusal makes it smaller\n"
+            "  server    Poisson requests of 5 kernels each (--rate, default 20 a second)\n"
+            "  notebook  holds its memory, runs a cell now and then\n"
+            "  greedy    allocates until refused, frees some, again and again\n"
+            "  heavy     1 ms kernels back to back       tiny   10 us kernels back to back\n"
+            "  graph     a graph of 40 kernels of 10 us, launched back to back\n");
+    return 2;
+}
+
+static bool parse(int argc, char **argv, struct settings *settings, const char **title)
+{
+    if (argc < 2) {
+        return false;
+    }
+    settings->kind = argv[1];
+    for (int at = 2; at + 1 < argc; at += 2) {
+        const char *value = argv[at + 1];
+        if (strcmp(argv[at], "--seconds") == 0) {
+            settings->seconds = atof(value);
+        } else if (strcmp(argv[at], "--memory") == 0) {
+            settings->memory = strtoull(value, NULL, 10);
+        } else if (strcmp(argv[at], "--kernel-us") == 0) {
+            settings->kernel_us = atof(value);
+        } else if (strcmp(argv[at], "--rate") == 0) {
+            settings->rate = atof(value);
+        } else if (strcmp(argv[at], "--seed") == 0) {
+            settings->seed = (unsigned)strtoul(value, NULL, 10);
+        } else if (strcmp(argv[at], "--process-title") == 0) {
+            *title = value;
+        } else {
+            return false;
+        }
+    }
+    return argc % 2 == 0;
+}
+
+/* Starts this program again with the words of the title before its own arguments gone: ps, NVML tools and the agent
+ * then see "python train.py --config nightly.yaml". The settings travel in one environment variable. */
+static void set_title(int argc, char **argv, const char *title)
+{
+    char joined[2048] = "";
+    for (int at = 1; at < argc; at++) {
+        if (strcmp(argv[at], "--process-title") == 0) {
+            at++;
+            continue;
+        }
+        strncat(joined, argv[at], sizeof joined - strlen(joined) - 2);
+        strcat(joined, "\n");
+    }
+    char *words[64];
+    int count = 0;
+    char *copy = strdup(title);
+    for (char *word = strtok(copy, " "); word != NULL && count < 63; word = strtok(NULL, " ")) {
+        words[count++] = word;
+    }
+    words[count] = NULL;
+    if (count == 0 || setenv("TRANCHE_SIM_WORKLOAD", joined, 1) != 0) {
+        return;
+    }
+    execv("/proc/self/exe", words);
+    fprintf(stderr, "could not take the title \"%s\": %s\n", title, strerror(errno));
+}
+
+/* After set_title: the real arguments, out of the environment. */
+static int restore_arguments(char **words, int capacity, char *program)
+{
+    char *joined = getenv("TRANCHE_SIM_WORKLOAD");
+    if (joined == NULL) {
+        return 0;
+    }
+    int count = 0;
+    words[count++] = program;
+    char *copy = strdup(joined);
+    unsetenv("TRANCHE_SIM_WORKLOAD");
+    for (char *word = strtok(copy, "\n"); word != NULL && count < capacity; word = strtok(NULL, "\n")) {
+        words[count++] = word;
+    }
+    const char *base = strrchr(program, '/');
+    prctl(PR_SET_NAME, base == NULL ? program : base + 1, 0, 0, 0);
+    return count;
+}
+
+static const char *error_text(struct run *run, CUresult code)
+{
+    const char *text = NULL;
+    run->driver.cuGetErrorString(code, &text);
+    return text == NULL ? "unknown error" : text;
+}
+
+static bool succeeded(struct run *run, CUresult code, const char *what)
+{
+    if (code == CUDA_SUCCESS) {
+        return true;
+    }
+    fprintf(stderr, "%s: CUDA error %d: %s\n", what, code, error_text(run, code));
+    return false;
+}
+
+static double uniform(struct run *run)
+{
+    return (rand_r(&run->settings.seed) + 1.0) / ((double)RAND_MAX + 2.0);
+}
+
+static bool go_on(struct run *run)
+{
+    if (stopping) {
+        return false;
+    }
+    double elapsed = (double)(driver_now_ns(&run->driver) - run->started_ns);
+    return run->settings.seconds <= 0 || elapsed < run->settings.seconds * SECOND_NS;
+}
+
+/* false: refused. */
+static bool grab(struct run *run, size_t bytes)
+{
+    if (run->block_count == BLOCKS_MAX) {
+        return false;
+    }
+    CUresult result = run->driver.cuMemAlloc(&run->blocks[run->block_count], bytes);
+    if (result != CUDA_SUCCESS) {
+        run->refusals++;
+        return false;
+    }
+    run->sizes[run->block_count++] = bytes;
+    run->held += bytes;
+    return true;
+}
+
+static void drop(struct run *run)
+{
+    if (run->block_count > 0) {
+        run->block_count--;
+        run->held -= run->sizes[run->block_count];
+        succeeded(run, run->driver.cuMemFree(run->blocks[run->block_count]), "cuMemFree");
+    }
+}
+
+static bool launch(struct run *run, double microseconds)
+{
+    uint64_t nanoseconds = (uint64_t)(microseconds * 1000.0);
+    void *parameters[] = {&nanoseconds};
+    /* The grid follows the work, as it does in real kernels: another size is another launch shape. */
+    unsigned grid = (unsigned)(nanoseconds / 1000) + 1;
+    run->busy_ns += (double)nanoseconds;
+    return succeeded(run, run->driver.cuLaunchKernel(run->spin, grid, 1, 1, 256, 1, 1, 0, run->stream, parameters, NULL),
+                     "cuLaunchKernel");
+}
+
+static void fill(struct run *run, size_t target, size_t step)
+{
+    while (run->held < target && !stopping) {
+        size_t bytes = target - run->held < step ? target - run->held : step;
+        if (!grab(run, bytes)) {
+            fprintf(stderr, "CUDA out of memory: tried to allocate %zu MiB, %zu MiB held; going on with less\n",
+                    bytes / MIB, run->held / MIB);
+            return;
+        }
+    }
+}
+
+static int run_trainer(struct run *run)
+{
+    size_t target = run->settings.memory;
+    double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 400;
+    while (go_on(run)) {
+        if (run->iterations < 10) {
+            fill(run, target / 10 * (run->iterations + 1), 256 * MIB);
+        }
+        if (run->iterations % 200 == 199 && run->held < target) {
+            fill(run, target, 256 * MIB); /* perhaps the slice was made larger */
+        }
+        for (int layer = 0; layer < 24; layer++) {
+            if (!launch(run, layer % 3 == 0 ? kernel * 2 : kernel / 2)) {
+                return 1;
+            }
+        }
+        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
+            return 1;
+        }
+        driver_sleep(&run->driver, 1000000); /* the data loader */
+        run->iterations++;
+    }
+    return 0;
+}
+
+static int run_server(struct run *run)
+{
+    double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 600;
+    double rate = run->settings.rate > 0 ? run->settings.rate : 20;
+    fill(run, run->settings.memory, 512 * MIB);
+    while (go_on(run)) {
+        driver_sleep(&run->driver, (uint64_t)(-log(uniform(run)) / rate * SECOND_NS));
+        for (int layer = 0; layer < 5; layer++) {
+            if (!launch(run, kernel)) {
+                return 1;
+            }
+        }
+        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
+            return 1;
+        }
+        run->iterations++;
+    }
+    return 0;
+}
+
+static int run_notebook(struct run *run)
+{
+    fill(run, run->settings.memory, 256 * MIB);
+    while (go_on(run)) {
+        for (int nap = 0; nap < 50 && go_on(run); nap++) {
+            driver_sleep(&run->driver, (uint64_t)(0.1 * SECOND_NS));
+        }
+        for (int kernel = 0; kernel < 100 && go_on(run); kernel++) {
+            if (!launch(run, 2000)) {
+                return 1;
+            }
+        }
+        run->driver.cuStreamSynchronize(run->stream);
+        run->iterations++;
+    }
+    return 0;
+}
+
+static int run_greedy(struct run *run)
+{
+    size_t step = run->settings.memory > 0 && run->settings.memory < 512 * MIB ? run->settings.memory : 512 * MIB;
+    while (go_on(run)) {
+        while (go_on(run) && grab(run, step)) {
+            driver_sleep(&run->driver, 20000000);
+        }
+        launch(run, 3000);
+        run->driver.cuStreamSynchronize(run->stream);
+        for (int count = run->block_count / 4 + 1; count > 0; count--) {
+            drop(run);
+        }
+        driver_sleep(&run->driver, (uint64_t)(0.5 * SECOND_NS));
+        run->iterations++;
+    }
+    return 0;
+}
+
+/* Back to back, synchronizing now and then as real programs do. */
+static int run_kernels(struct run *run, double kernel, int batch)
+{
+    kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : kernel;
+    fill(run, run->settings.memory, 256 * MIB);
+    while (go_on(run)) {
+        for (int index = 0; index < batch && !stopping; index++) {
+            if (!launch(run, kernel)) {
+                return 1;
+            }
+            run->iterations++;
+        }
+        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int run_graph(struct run *run)
+{
+    double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 10;
+    CUgraph graph = NULL;
+    CUgraphExec exec = NULL;
+    bool ready = launch(run, kernel) && /* the code must be loaded before it is captured */
+                 succeeded(run, run->driver.cuStreamBeginCapture(run->stream, CU_STREAM_CAPTURE_MODE_GLOBAL),
+                           "cuStreamBeginCapture");
+    for (int node = 0; ready && node < 40; node++) {
+        ready = launch(run, kernel);
+    }
+    ready = ready && succeeded(run, run->driver.cuStreamEndCapture(run->stream, &graph), "cuStreamEndCapture") &&
+            succeeded(run, run->driver.cuGraphInstantiateWithFlags(&exec, graph, 0), "cuGraphInstantiate");
+    double one = run->busy_ns / 41 * 40;
+    run->busy_ns = 0;
+    while (ready && go_on(run)) {
+        for (int index = 0; index < 20 && !stopping && ready; index++) {
+            ready = succeeded(run, run->driver.cuGraphLaunch(exec, run->stream), "cuGraphLaunch");
+            run->busy_ns += one;
+            run->iterations++;
+        }
+        run->driver.cuStreamSynchronize(run->stream);
+    }
+    return ready ? 0 : 1;
+}
+
+static bool begin(struct run *run)
+{
+    CUdevice device;
+    CUcontext context;
+    CUmodule module;
+    static const char image[] = "kernels of the simulated driver";
+    struct driver *driver = &run->driver;
+    return driver_open(driver) == 0 && succeeded(run, driver->cuInit(0), "cuInit") &&
+           succeeded(run, driver->cuDeviceGet(&device, 0), "cuDeviceGet") &&
+           succeeded(run, driver->cuDevicePrimaryCtxRetain(&context, device), "cuDevicePrimaryCtxRetain") &&
+           succeeded(run, driver->cuCtxSetCurrent(context), "cuCtxSetCurrent") &&
+           succeeded(run, driver->cuStreamCreate(&run->stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate") &&
+           succeeded(run, driver->cuModuleLoadData(&module, image), "cuModuleLoadData") &&
+           succeeded(run, driver->cuModuleGetFunction(&run->spin, module, "spin_kernel"), "cuModuleGetFunction");
+}
+
+static int dispatch(struct run *run)
+{
+    const char *kind = run->settings.kind;
+    if (strcmp(kind, "trainer") == 0) {
+        return run_trainer(run);
+    }
+    if (strcmp(kind, "server") == 0) {
+        return run_server(run);
+    }
+    if (strcmp(kind, "notebook") == 0) {
+        return run_notebook(run);
+    }
+    if (strcmp(kind, "greedy") == 0) {
+        return run_greedy(run);
+    }
+    if (strcmp(kind, "heavy") == 0) {
+        return run_kernels(run, 1000, 8);
+    }
+    if (strcmp(kind, "tiny") == 0) {
+        return run_kernels(run, 10, 500);
+    }
+    return strcmp(kind, "graph") == 0 ? run_graph(run) : usage();
+}
+
+int main(int argc, char **argv)
+{
+    static struct run run;
+    const char *title = NULL;
+    char *words[64];
+    int restored = restore_arguments(words, 64, argv[0]);
+    if (restored > 0) {
+        argc = restored;
+        argv = words;
+    }
+    run.settings = (struct settings){.memory = 1024 * MIB, .seed = 1};
+    if (!parse(argc, argv, &run.settings, &title)) {
+        return usage();
+    }
+    if (title != NULL) {
+        set_title(argc, argv, title);
+    }
+    struct sigaction action = {.sa_handler = on_term};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    if (!begin(&run)) {
+        return 1;
+    }
+    run.started_ns = driver_now_ns(&run.driver);
+    int result = dispatch(&run);
+    run.driver.cuCtxSynchronize();
+    printf("{\"iterations\":%llu,\"gpuBusyNs\":%.0f,\"elapsedNs\":%llu,\"refusals\":%llu}\n",
+           (unsigned long long)run.iterations, run.busy_ns,
+           (unsigned long long)(driver_now_ns(&run.driver) - run.started_ns), (unsigned long long)run.refusals);
+    return result;
+}
