@@ -20,7 +20,7 @@ if [ -n "$TRANCHE_ROOT" ]; then places="$TRANCHE_ROOT/bin"
 elif [ "$uid" = 0 ]; then places="/opt/tranche"
 else places="$HOME/.local/share/tranche
 /var/tmp/tranche-$uid/bin"; fi
-say() { printf '@tranche %s %s\n' "$nonce" "$*"; }
+say() { ( IFS=' '; printf '@tranche %s %s\n' "$nonce" "$*" ); }
 `;
 
 const header = (nonce: string): string => `
@@ -41,6 +41,7 @@ for place in $places; do
 done
 say system "$(uname -s)" "$(uname -m)"
 say missing
+exit 0
 `;
 }
 
