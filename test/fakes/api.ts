@@ -1,0 +1,334 @@
+/**
+ * A lab without SSH: implements TrancheApi in the page itself, with samples that move and edits that obey the agent's
+ * rules (admission, revisions, undo tokens). For pictures and browser tests of the renderer only.
+ */
+import { admit } from '../../model/admission.ts';
+import type { ErrorCode, Result } from '../../model/errors.ts';
+import { fail, ok } from '../../model/errors.ts';
+import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
+import type {
+  ConnectionState,
+  DeployStep,
+  FleetSnapshot,
+  History,
+  HostId,
+  HostSnapshot,
+  Slice,
+  SliceEdit,
+} from '../../model/model.ts';
+import { GIB } from '../../model/units.ts';
+import { Meter } from './fake-samples.ts';
+import { ada, agent, crowded, gpu, hopper, host, otherStates, slice } from './fake-hosts.ts';
+
+export type Scene = 'lab' | 'empty' | 'crowd' | 'prompt-key' | 'prompt-password' | 'prompt-keyboard' | 'prompt-passphrase' | 'deploying' | 'bare';
+
+export interface FakeOptions {
+  readonly scene?: Scene;
+  readonly sampleMs?: number;
+  /** Every edit is refused with this code. */
+  readonly refuse?: ErrorCode;
+}
+
+type Handlers = { [C in RequestChannel]: (args: RequestArgs<C>) => Result<RequestValues[C]> };
+
+const PROMPTS: Partial<Record<Scene, ConnectionState>> = {
+  'prompt-key': {
+    kind: 'asking',
+    prompt: {
+      kind: 'host-key',
+      promptId: 'p1',
+      hostName: 'curie.lab.example',
+      keyType: 'ssh-ed25519',
+      fingerprint: 'SHA256:m5pGJb3Xw0f8oYk2Zc0T1yq0Zz8nI9n6Wc3mJt2aB1Q',
+      isJump: true,
+    },
+  },
+  'prompt-password': {
+    kind: 'asking',
+    prompt: { kind: 'password', promptId: 'p2', user: 'mira', hostName: 'curie.lab.example', isJump: false },
+  },
+  'prompt-passphrase': {
+    kind: 'asking',
+    prompt: { kind: 'passphrase', promptId: 'p3', keyFile: '/home/mira/.ssh/id_ed25519' },
+  },
+  'prompt-keyboard': {
+    kind: 'asking',
+    prompt: {
+      kind: 'keyboard',
+      promptId: 'p4',
+      name: 'Duo two-factor login',
+      instructions: 'Enter a passcode or select one of the following options:\n 1. Duo Push to XXX-XXX-0123',
+      questions: [
+        { text: 'Password: ', echo: false },
+        { text: 'Passcode or option (1-1): ', echo: true },
+      ],
+    },
+  },
+};
+
+function hostsOf(scene: Scene): HostSnapshot[] {
+  const lab = [hopper(), ada(), ...otherStates()];
+  switch (scene) {
+    case 'empty':
+      return [];
+    case 'bare': {
+      const only = gpu('solo', 0, 'NVIDIA A100-SXM4-40GB', 40960);
+      return [host('solo', { kind: 'live', agent: agent('solo'), upgradeTo: null }, [only])];
+    }
+    case 'crowd':
+      return [crowded(), ...lab];
+    case 'deploying': {
+      const steps: DeployStep[] = ['probe', 'upload', 'verify'];
+      return [
+        host('curie', {
+          kind: 'deploying',
+          steps: steps.map((step, i) => ({
+            step,
+            state: i === 2 ? 'running' : 'done',
+            detail: i === 0 ? 'x86_64, glibc 2.36, ~/.local/share/tranche' : i === 1 ? '148 KiB' : null,
+          })),
+        }),
+        ...lab,
+      ];
+    }
+    default: {
+      const asking = PROMPTS[scene];
+      return asking === undefined ? lab : [...lab, host('curie', asking)];
+    }
+  }
+}
+
+export class FakeLab implements TrancheApi {
+  readonly transport = 'fake';
+  readonly platform = 'linux';
+  readonly appVersion = '0.1.0';
+  readonly calls: { readonly channel: string; readonly args: unknown }[] = [];
+  copied: string | null = null;
+  readonly #hosts = new Map<HostId, HostSnapshot>();
+  readonly #listeners = new Set<(event: CoreEvent) => void>();
+  readonly #undo = new Map<string, { readonly before: Slice | null; readonly after: Slice | null; readonly hostId: HostId }>();
+  readonly #meter = new Meter();
+  readonly #options: FakeOptions;
+  #nextToken = 1;
+  #demo = false;
+
+  constructor(options: FakeOptions = {}) {
+    this.#options = options;
+    for (const snapshot of hostsOf(options.scene ?? 'lab')) {
+      const lastSample = snapshot.gpus.length > 0 ? this.#meter.sample(snapshot) : null;
+      this.#hosts.set(snapshot.id, { ...snapshot, lastSample });
+    }
+    setInterval(() => this.#tick(), options.sampleMs ?? 500);
+  }
+
+  onEvent(listener: (event: CoreEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async copyText(text: string): Promise<boolean> {
+    this.copied = text;
+    return Promise.resolve(true);
+  }
+
+  async request<C extends RequestChannel>(channel: C, args: RequestArgs<C>): Promise<Result<RequestValues[C]>> {
+    this.calls.push({ channel, args });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const { refuse } = this.#options;
+    if (refuse !== undefined && channel.startsWith('slice:')) {
+      return fail(refuse, 'The agent on hopper refused: tom changed this slice 3 s ago. Nothing was changed; look again.');
+    }
+    return this.#handlers[channel](args);
+  }
+
+  /** For tests: any event at all, as the core would push it. */
+  push(event: CoreEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  setConnection(hostId: HostId, connection: ConnectionState): void {
+    const known = this.#hosts.get(hostId);
+    if (known !== undefined) this.#put({ ...known, connection });
+  }
+
+  #tick(): void {
+    const batch = [...this.#hosts.values()]
+      .filter((h) => h.connection.kind === 'live' && h.gpus.length > 0)
+      .map((h) => ({ hostId: h.id, sample: this.#meter.sample(h) }));
+    this.push({ event: 'samples', data: batch });
+  }
+
+  #put(snapshot: HostSnapshot): void {
+    this.#hosts.set(snapshot.id, snapshot);
+    this.push({ event: 'host:changed', data: snapshot });
+  }
+
+  #pushFleet(): void {
+    this.push({
+      event: 'fleet:changed',
+      data: { demo: this.#demoState(), configNotes: [], order: [...this.#hosts.keys()] },
+    });
+  }
+
+  #demoState(): FleetSnapshot['demo'] {
+    return { available: true, running: this.#demo, note: null };
+  }
+
+  #replace(hostId: HostId, before: Slice | null, after: Slice | null): Result<SliceEdit> {
+    const known = this.#hosts.get(hostId);
+    const sliceId = after?.id ?? before?.id;
+    if (known === undefined || sliceId === undefined) return fail('unknown-host', 'No such host.');
+    const revision = (before?.revision ?? after?.revision ?? 0) + 1;
+    const kept = known.slices.filter((s) => s.id !== sliceId);
+    const next = after === null ? null : { ...after, revision };
+    const token = `u${String(this.#nextToken++)}`;
+    this.#undo.set(token, { before, after: next, hostId });
+    setTimeout(() => this.#put({ ...known, slices: next === null ? kept : [...kept, next] }), 5);
+    return ok({ sliceId, revision, undoToken: token, undoExpiresAtMs: Date.now() + 600_000 });
+  }
+
+  #edit(args: { hostId: HostId; sliceId: string; revision: number | null }, change: (s: Slice) => Slice | null): Result<SliceEdit> {
+    const known = this.#hosts.get(args.hostId);
+    const before = known?.slices.find((s) => s.id === args.sliceId);
+    if (known === undefined || before === undefined) return fail('unknown-slice', 'This slice is gone.');
+    if (args.revision !== null && args.revision !== before.revision) {
+      return fail('changed-since', `tom changed ${before.name} a moment ago. Nothing was changed; look again.`);
+    }
+    const after = change(before);
+    const owner = known.gpus.find((g) => g.uuid === before.gpuUuid);
+    if (after !== null && owner !== undefined) {
+      const others = known.slices.filter((s) => s.gpuUuid === owner.uuid && s.id !== before.id);
+      const verdict = admit({
+        ...after,
+        capacityBytes: owner.capacityBytes,
+        otherSliceCount: others.length,
+        otherGuaranteesPercent: others.reduce((sum, s) => sum + s.computeGuaranteePercent, 0),
+      });
+      if (!verdict.ok) return fail(verdict.code, `The agent refused: ${verdict.code}. Nothing was changed.`);
+    }
+    return this.#replace(args.hostId, before, after);
+  }
+
+  #history(hostId: HostId, subject: string | null, fromMs: number, toMs: number): Result<History> {
+    const known = this.#hosts.get(hostId);
+    if (known === undefined || subject === null) return fail('unknown-slice', 'Nothing is remembered of it.');
+    return ok(this.#meter.history(known, subject, fromMs, toMs));
+  }
+
+  readonly #handlers: Handlers = {
+    'fleet:get': () =>
+      ok({
+        hosts: [...this.#hosts.values()],
+        demo: this.#demoState(),
+        configNotes: this.#options.scene === 'empty' ? [] : ['Host weird: Match exec is left to ssh itself'],
+      }),
+    'host:connect': ({ hostId }) => {
+      this.setConnection(hostId, { kind: 'connecting', step: 'Verifying the host key' });
+      return ok(null);
+    },
+    'host:disconnect': ({ hostId }) => {
+      this.setConnection(hostId, { kind: 'disconnected' });
+      return ok(null);
+    },
+    'host:add': ({ address }) => {
+      if (!/^[\w.@:-]+$/.test(address)) return fail('bad-host-name', `“${address}” is not a host.`);
+      const added = host(address, { kind: 'connecting', step: 'Resolving the name' }, [], [], {
+        id: `typed:${address}`,
+        source: 'typed',
+      });
+      this.#put(added);
+      return ok({ hostId: added.id });
+    },
+    'host:forget': ({ hostId }) => {
+      this.#hosts.delete(hostId);
+      this.push({ event: 'host:gone', data: { hostId } });
+      return ok(null);
+    },
+    'host:retry': ({ hostId }) => {
+      this.setConnection(hostId, { kind: 'connecting', step: 'Connecting' });
+      return ok(null);
+    },
+    'host:deploy': ({ hostId }) => {
+      this.setConnection(hostId, {
+        kind: 'deploying',
+        steps: [{ step: 'probe', state: 'running', detail: null }],
+      });
+      return ok(null);
+    },
+    'host:remove-agent': () => ok({ removed: ['~/.local/share/tranche/0.1.0-x86_64', '~/.local/share/tranche/current'] }),
+    'host:link': () => ok({ path: '~/.local/bin/tranche' }),
+    'prompt:answer': ({ hostId, answers }) => {
+      this.setConnection(
+        hostId,
+        answers === null
+          ? {
+              kind: 'failed',
+              failure: { code: 'authentication-cancelled', message: 'You cancelled the login.', detail: null },
+            }
+          : { kind: 'connecting', step: 'Logging in' },
+      );
+      return ok(null);
+    },
+    'demo:start': () => {
+      this.#demo = true;
+      const sim = gpu('demo', 0, 'NVIDIA A100 40GB', 40960, { simulated: true });
+      this.#put(
+        host(
+          'demo-lab',
+          { kind: 'live', agent: agent('demo-lab', { simulated: true }), upgradeTo: null },
+          [sim],
+          [slice(sim, 'mira-1', 'mira', 12, 40)],
+          { id: 'demo:1', source: 'demo', address: null },
+        ),
+      );
+      this.#pushFleet();
+      return ok(null);
+    },
+    'demo:stop': () => {
+      this.#demo = false;
+      this.#hosts.delete('demo:1');
+      this.push({ event: 'host:gone', data: { hostId: 'demo:1' } });
+      this.#pushFleet();
+      return ok(null);
+    },
+    'slice:create': (args) => {
+      const known = this.#hosts.get(args.hostId);
+      const on = known?.gpus.find((g) => g.uuid === args.gpuUuid);
+      if (known === undefined || on === undefined) return fail('unknown-gpu', 'This GPU is gone.');
+      const owner = args.owner ?? 'mira';
+      const name = args.name ?? `${owner}-${String(known.slices.length + 1)}`;
+      const made = {
+        ...slice(on, name, owner, args.memoryLimitBytes / GIB, args.computeLimitPercent, args.computeGuaranteePercent),
+        priority: args.priority,
+        createdAtMs: Date.now(),
+      };
+      return this.#replace(known.id, null, made);
+    },
+    'slice:resize': ({ hostId, sliceId, revision, belowUse: _belowUse, ...change }) =>
+      this.#edit({ hostId, sliceId, revision }, (s) => {
+        const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+        return { ...s, ...given, pendingMemoryLimitBytes: null };
+      }),
+    'slice:assign': (args) => this.#edit(args, (s) => ({ ...s, owner: args.owner })),
+    'slice:rename': (args) => this.#edit(args, (s) => ({ ...s, name: args.name })),
+    'slice:delete': (args) => this.#edit(args, () => null),
+    'slice:undo': ({ undoToken }) => {
+      const entry = this.#undo.get(undoToken);
+      if (entry === undefined) return fail('undo-expired', 'This can no longer be undone.');
+      this.#undo.delete(undoToken);
+      return this.#replace(entry.hostId, entry.after, entry.before);
+    },
+    'history:get': ({ hostId, gpuUuid, sliceId, fromMs, toMs }) =>
+      this.#history(hostId, sliceId ?? gpuUuid, fromMs, toMs),
+    'process:stop': () => ok(null),
+    'view:visible': () => ok(null),
+  };
+}
+
+declare global {
+  interface Window {
+    __trancheFakeOptions?: FakeOptions;
+  }
+}
+
+Object.defineProperty(window, '__trancheFake', { value: new FakeLab(window.__trancheFakeOptions) });

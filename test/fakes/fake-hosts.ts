@@ -1,0 +1,223 @@
+/** The hosts of the fake lab: one of each state, with the names and shapes that break layouts. */
+import type { AgentInfo, ConnectionState, Gpu, HostSnapshot, Person, Slice } from '../../model/model.ts';
+import { GIB, MIB } from '../../model/units.ts';
+
+export const NOW = Date.now();
+
+export function agent(hostName: string, more: Partial<AgentInfo> = {}): AgentInfo {
+  return {
+    version: '0.1.0',
+    protocol: 1,
+    arch: 'x86_64',
+    hostName,
+    scope: 'user',
+    managerUid: 1000,
+    managerName: 'mira',
+    yourUid: 1000,
+    yourName: 'mira',
+    operator: true,
+    driver: '580.159.04',
+    gpuNote: null,
+    simulated: false,
+    ...more,
+  };
+}
+
+export const gpu = (host: string, index: number, name: string, mib: number, more: Partial<Gpu> = {}): Gpu => ({
+  uuid: `GPU-${host}-${String(index)}`,
+  index,
+  name,
+  capacityBytes: mib * MIB,
+  simulated: false,
+  computeMode: 'default',
+  migEnabled: false,
+  ...more,
+});
+
+let created = NOW - 86_400_000;
+export function slice(
+  of: Gpu,
+  name: string,
+  owner: string,
+  gib: number,
+  limit: number,
+  guarantee = 0,
+  more: Partial<Slice> = {},
+): Slice {
+  created += 60_000;
+  return {
+    id: `s-${of.uuid}-${name}`,
+    name,
+    gpuUuid: of.uuid,
+    memoryLimitBytes: Math.round(gib * GIB),
+    pendingMemoryLimitBytes: null,
+    computeLimitPercent: limit,
+    computeGuaranteePercent: guarantee,
+    priority: 'normal',
+    owner,
+    ownerUid: 1000,
+    createdAtMs: created,
+    startsAtMs: null,
+    expiresAtMs: null,
+    revision: 1,
+    ...more,
+  };
+}
+
+const people = (...names: string[]): Person[] => names.map((name, i) => ({ name, uid: 1000 + i, source: 'slice' }));
+
+export function host(
+  name: string,
+  connection: ConnectionState,
+  gpus: readonly Gpu[] = [],
+  slices: readonly Slice[] = [],
+  more: Partial<HostSnapshot> = {},
+): HostSnapshot {
+  return {
+    id: `ssh:${name}`,
+    name,
+    source: 'ssh-config',
+    address: `mira@${name}.lab.example:22`,
+    connection,
+    gpus,
+    slices,
+    people: people('mira', 'tom', 'wei', 'lab'),
+    lastSample: null,
+    ...more,
+  };
+}
+
+export const live = (name: string, more: Partial<AgentInfo> = {}): ConnectionState => ({
+  kind: 'live',
+  agent: agent(name, more),
+  upgradeTo: null,
+});
+
+/** The lab of the drawing: three GPUs, one of them overcommitted, one empty, one throttled and denied. */
+export function hopper(): HostSnapshot {
+  const h100 = gpu('hopper', 0, 'NVIDIA H100 PCIe 80GB', 81559);
+  const rtx = gpu('hopper', 1, 'NVIDIA GeForce RTX 4090', 24564);
+  const a6000 = gpu('hopper', 2, 'NVIDIA RTX A6000', 49140);
+  return host(
+    'hopper',
+    live('hopper'),
+    [h100, rtx, a6000],
+    [
+      slice(h100, 'resnet-sweep', 'mira', 32, 40, 20),
+      slice(h100, 'serve-7b', 'tom', 20, 30, 10),
+      slice(h100, 'nb-wei', 'wei', 8, 10),
+      slice(h100, 'embed', 'tom', 24, 15),
+      slice(a6000, 'nightly', 'lab', 24, 25, 20),
+      slice(a6000, 'finetune', 'wei', 16, 60, 40),
+    ],
+  );
+}
+
+export function ada(): HostSnapshot {
+  const a = gpu('ada', 0, 'NVIDIA L40S', 46068);
+  const b = gpu('ada', 1, 'NVIDIA L40S', 46068);
+  return host('ada', { kind: 'live', agent: agent('ada', { version: '0.0.9' }), upgradeTo: '0.1.0' }, [a, b], [
+    slice(a, 'ada-eval', 'tom', 44.5, 100),
+    slice(b, 'wei-2', 'wei', 20, 50),
+    slice(b, 'mira-3', 'mira', 12, 50, 0, { pendingMemoryLimitBytes: 4 * GIB }),
+  ]);
+}
+
+/** Forty slices on one GPU, long and right-to-left names, compute limits far above 100 %. */
+export function crowded(): HostSnapshot {
+  const big = gpu('crowd', 0, 'NVIDIA H200 NVL with a very long marketing name and more words', 143771);
+  const small = gpu('crowd', 1, 'NVIDIA T4', 15360, { migEnabled: true, computeMode: 'exclusive process' });
+  const slices = Array.from({ length: 40 }, (_, i) =>
+    slice(big, `job-${String(i)}`, `student${String(i % 13)}`, i % 7 === 0 ? 8 : 2, 10),
+  );
+  return host(
+    'workstation-with-a-very-long-name-in-the-basement.cs.uni.example',
+    live('crowd', { managerName: 'an-administrator-with-a-long-name', operator: false, yourName: 'tom' }),
+    [big, small],
+    [
+      ...slices,
+      slice(small, 'abcdefghijklmnopqrstuvwxyz-0123456789-abc', 'إبراهيم', 6, 60),
+      slice(small, '<b>bold</b>', '‮evil‬', 6, 80),
+      slice(small, 'third', 'student3', 8, 50),
+      slice(small, 'fourth-all-over', 'student4', 10, 50),
+    ],
+    { id: 'ssh:crowd' },
+  );
+}
+
+const lost = {
+  code: 'connection-lost',
+  message: 'The connection to lovelace was lost: no answer to keepalives for 15 s.',
+  detail: 'read ECONNRESET\nlevel: client-timeout',
+} as const;
+
+export function otherStates(): HostSnapshot[] {
+  const turing = gpu('turing', 0, 'NVIDIA TITAN RTX', 24220);
+  return [
+    host('turing', { kind: 'stale', agent: agent('turing'), lastSampleAtMs: NOW - 14_000 }, [turing], [
+      slice(turing, 'turing-1', 'lab', 18, 80),
+    ]),
+    host('lovelace', { kind: 'reconnecting', attempt: 3, nextAttemptAtMs: NOW + 40_000, failure: lost }),
+    host('kepler', {
+      kind: 'preview',
+      driver: '550.127.05',
+      note: null,
+      canDeploy: true,
+      gpus: [
+        {
+          index: 0,
+          uuid: 'GPU-kepler-0',
+          name: 'NVIDIA GeForce RTX 3090',
+          capacityBytes: 24 * GIB,
+          memoryUsedBytes: 2.2 * GIB,
+          utilizationPercent: 7,
+          temperatureC: 41,
+        },
+        {
+          index: 1,
+          uuid: 'GPU-kepler-1',
+          name: 'NVIDIA GeForce RTX 3090',
+          capacityBytes: 24 * GIB,
+          memoryUsedBytes: 21.4 * GIB,
+          utilizationPercent: null,
+          temperatureC: null,
+        },
+      ],
+    }),
+    host('noether', live('noether', { gpuNote: 'no NVIDIA driver: libnvidia-ml.so.1 was not found on noether.' })),
+    host('hilbert', { kind: 'disconnected' }),
+    host(
+      'fermi.cs',
+      {
+        kind: 'blocked',
+        failure: {
+          code: 'host-key-changed',
+          message: 'fermi.cs offers another host key than the one you know it by. Nothing was sent.',
+          detail: null,
+        },
+        knownFingerprint: 'SHA256:m5pGJb3Xw0f8oYk2Zc0T1yq0Zz8nI9n6Wc3mJt2aB1Q',
+        offeredFingerprint: 'SHA256:Yt0c2Fh4vJ1r7kQ9pLw8uE3sN6xD5bG2aV7hM0oCzRk',
+        knownHostsFile: '/home/mira/.ssh/known_hosts',
+        knownHostsLine: 42,
+      },
+      [],
+      [],
+      { source: 'typed', id: 'typed:mira@fermi.cs:22' },
+    ),
+    host(
+      'gauss.math:2222',
+      {
+        kind: 'failed',
+        failure: {
+          code: 'authentication-failed',
+          message:
+            'gauss.math refused the login as mira: it offers publickey only, and none of your 2 keys was accepted. Nothing was changed there.',
+          detail: 'publickey: ~/.ssh/id_ed25519 refused\npublickey: ~/.ssh/id_rsa refused',
+        },
+      },
+      [],
+      [],
+      { source: 'typed', id: 'typed:mira@gauss.math:2222' },
+    ),
+  ];
+}

@@ -1,0 +1,105 @@
+/** Serves dist/renderer with the app's own CSP and opens it in Chromium with the fake lab in the page. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { build } from 'vite';
+import { CONTENT_SECURITY_POLICY } from '../../electron/main/csp.ts';
+import type { FakeOptions } from '../fakes/api.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const pages = join(root, 'dist/renderer');
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+};
+
+export const chromiumPath = (): string | null =>
+  [process.env['CHROMIUM_PATH'] ?? '', '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
+    (path) => path !== '' && existsSync(path),
+  ) ?? null;
+
+async function fakeScript(): Promise<string> {
+  const built = await build({
+    configFile: false,
+    root,
+    logLevel: 'error',
+    build: {
+      write: false,
+      minify: false,
+      target: 'chrome114',
+      lib: { entry: join(root, 'test/fakes/api.ts'), formats: ['iife'], name: 'trancheFakeLab' },
+    },
+  });
+  const [output] = Array.isArray(built) ? built : [built];
+  const chunk = output !== undefined && 'output' in output ? output.output[0] : undefined;
+  if (chunk?.type !== 'chunk') throw new Error('the fake lab did not build');
+  return chunk.code;
+}
+
+export interface Harness {
+  readonly browser: Browser;
+  open(options?: FakeOptions & { width?: number; height?: number; dark?: boolean }): Promise<Page>;
+  close(): Promise<void>;
+}
+
+function serve(): Promise<Server> {
+  const server = createServer((request, response) => {
+    const path = normalize(new URL(request.url ?? '/', 'http://page').pathname);
+    const file = join(pages, path === '/' ? 'index.html' : path);
+    readFile(file).then(
+      (body) => {
+        response.writeHead(200, {
+          'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
+          'content-security-policy': CONTENT_SECURITY_POLICY,
+        });
+        response.end(body);
+      },
+      () => response.writeHead(404).end(),
+    );
+  });
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+}
+
+export async function startHarness(): Promise<Harness> {
+  const executablePath = chromiumPath();
+  if (executablePath === null) throw new Error('no Chromium: set CHROMIUM_PATH');
+  const [script, server] = await Promise.all([fakeScript(), serve()]);
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  // Chromium refuses to start its sandbox as root; as anybody else it stays on.
+  const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const browser = await chromium.launch({
+    executablePath,
+    args: [...asRoot, '--disable-gpu', '--disable-background-networking', '--font-render-hinting=none'],
+  });
+  return {
+    browser,
+    async open({ width = 1600, height = 1000, dark = true, ...options } = {}) {
+      const context = await browser.newContext({
+        viewport: { width, height },
+        colorScheme: dark ? 'dark' : 'light',
+        reducedMotion: 'reduce',
+      });
+      const page = await context.newPage();
+      await page.addInitScript({ content: `window.__trancheFakeOptions = ${JSON.stringify(options)};\n${script}` });
+      await page.addInitScript({
+        content: `window.__cspViolations = [];
+          document.addEventListener('securitypolicyviolation', (e) => window.__cspViolations.push(e.violatedDirective + ' ' + e.blockedURI));
+          window.__errors = []; window.addEventListener('error', (e) => window.__errors.push(String(e.message)));`,
+      });
+      await page.goto(`http://127.0.0.1:${String(address.port)}/`);
+      await page.locator('.app').waitFor();
+      return page;
+    },
+    async close() {
+      await browser.close();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,131 @@
+/** Takes the picture of every screen into the folder given: for eyes, not for comparison. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { startHarness } from './e2e-harness.ts';
+import type { Harness } from './e2e-harness.ts';
+
+type Options = NonNullable<Parameters<Harness['open']>[0]>;
+interface Picture {
+  readonly name: string;
+  readonly options: Options;
+  readonly act?: (page: Page) => Promise<void>;
+}
+
+const COMPACT = { width: 1024, height: 700 } as const;
+const host = (name: string) => (page: Page) => page.locator('[data-host-row]', { has: page.locator(`xpath=self::*[starts-with(@aria-label, "${name}")]`) }).click();
+const chosen = (label: string) => (page: Page) => page.locator(`[role=slider][aria-label^="${label}"]`).click();
+
+async function dragging(page: Page, label: string, pixels: number): Promise<void> {
+  const grip = page.locator(`[role=slider][aria-label^="${label}"] + .grip`);
+  const box = await grip.boundingBox();
+  if (box === null) throw new Error(`no handle of ${label}`);
+  await page.mouse.move(box.x + box.width / 2, box.y + 30);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width / 2 + pixels, box.y + 30, { steps: 5 });
+}
+
+export const PICTURES: readonly Picture[] = [
+  { name: 'main-dark', options: {}, act: chosen('nightly') },
+  { name: 'main-light', options: { dark: false }, act: chosen('nightly') },
+  { name: 'compact-dark', options: { ...COMPACT }, act: chosen('nightly') },
+  { name: 'compact-light', options: { ...COMPACT, dark: false }, act: chosen('resnet-sweep') },
+  {
+    name: 'drag',
+    options: {},
+    act: async (page) => {
+      await chosen('finetune')(page);
+      await dragging(page, 'finetune', 70);
+    },
+  },
+  { name: 'drag-shrink', options: { dark: false }, act: (page) => dragging(page, 'resnet-sweep', -160) },
+  {
+    name: 'refused',
+    options: { refuse: 'changed-since' },
+    act: async (page) => {
+      await dragging(page, 'finetune', 40);
+      await page.mouse.up();
+      await page.locator('.toast').waitFor();
+    },
+  },
+  {
+    name: 'undo-toast',
+    options: {},
+    act: async (page) => {
+      await dragging(page, 'finetune', 60);
+      await page.mouse.up();
+      await page.locator('.toast').waitFor();
+    },
+  },
+  { name: 'host-light', options: { dark: false } },
+  { name: 'gpu-dark', options: {}, act: (page) => page.getByRole('button', { name: 'GPU 2' }).click() },
+  { name: 'free-menu', options: {}, act: (page) => page.locator('.room').last().click() },
+  { name: 'create-sheet', options: {}, act: (page) => page.getByRole('button', { name: 'Custom…' }).first().click() },
+  {
+    name: 'slice-menu',
+    options: { dark: false },
+    act: async (page) => {
+      await chosen('nightly')(page);
+      await page.getByRole('button', { name: 'More commands' }).click();
+    },
+  },
+  {
+    name: 'typed-limit',
+    options: {},
+    act: async (page) => {
+      await page.locator('[role=slider][aria-label^="serve-7b"]').focus();
+      await page.keyboard.press('Enter');
+      await page.keyboard.type('200g');
+    },
+  },
+  {
+    name: 'stop-process',
+    options: {},
+    act: async (page) => {
+      await page.locator('tbody tr').nth(1).focus();
+      await page.keyboard.press('k');
+    },
+  },
+  { name: 'crowd-dark', options: { scene: 'crowd' } },
+  { name: 'crowd-compact', options: { scene: 'crowd', ...COMPACT, dark: false }, act: host('workstation') },
+  { name: 'empty', options: { scene: 'empty' } },
+  { name: 'bare', options: { scene: 'bare', dark: false } },
+  { name: 'no-gpu', options: {}, act: host('noether') },
+  { name: 'stale', options: {}, act: host('turing') },
+  { name: 'reconnecting', options: {}, act: host('lovelace') },
+  { name: 'preview', options: {}, act: host('kepler') },
+  { name: 'blocked', options: { dark: false }, act: host('fermi') },
+  { name: 'failed', options: {}, act: host('gauss') },
+  { name: 'deploying', options: { scene: 'deploying' }, act: host('curie') },
+  { name: 'prompt-key', options: { scene: 'prompt-key' } },
+  { name: 'prompt-password', options: { scene: 'prompt-password', dark: false } },
+  { name: 'prompt-keyboard', options: { scene: 'prompt-keyboard' } },
+  { name: 'prompt-passphrase', options: { scene: 'prompt-passphrase' } },
+  { name: 'upgrade', options: {}, act: host('ada') },
+  { name: 'connect', options: { ...COMPACT }, act: (page) => page.getByRole('button', { name: 'Connect…' }).click() },
+];
+
+export async function takePictures(folder: string, only: readonly string[] = []): Promise<readonly string[]> {
+  mkdirSync(folder, { recursive: true });
+  const harness = await startHarness();
+  const problems: string[] = [];
+  try {
+    for (const { name, options, act } of PICTURES) {
+      if (only.length > 0 && !only.includes(name)) continue;
+      const page = await harness.open(options);
+      page.setDefaultTimeout(4000);
+      await act?.(page).catch((error: unknown) => problems.push(`${name}: ${String(error)}`));
+      await page.waitForTimeout(700);
+      await page.screenshot({ path: join(folder, `${name}.png`) });
+      const seen = await page.evaluate(() => {
+        const w = window as unknown as { __cspViolations: string[]; __errors: string[] };
+        return [...w.__cspViolations, ...w.__errors];
+      });
+      problems.push(...seen.map((line) => `${name}: ${line}`));
+      await page.context().close();
+    }
+  } finally {
+    await harness.close();
+  }
+  return problems;
+}
