@@ -1,0 +1,274 @@
+/** Core → SSH → the real agent: installation, upgrade, removal, and everything that can go wrong on the way. */
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { whyNoSshd } from './support/openssh.ts';
+import { goLive, startLiveHost, type LiveHost, type LiveHostOptions } from './support/live-host.ts';
+import { artifactsFolder, processesIn, requireBuilt, tranche, workload } from './support/private-root.ts';
+
+const cleanups: (() => void | Promise<void>)[] = [];
+beforeAll(requireBuilt);
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function live(options: LiveHostOptions = {}): Promise<LiveHost> {
+  const host = await startLiveHost(options);
+  cleanups.push(() => host.stop());
+  return host;
+}
+const temporary = () => {
+  const path = mkdtempSync(join(tmpdir(), 'tranche-dep-'));
+  cleanups.push(() => {
+    rmSync(path, { recursive: true, force: true });
+  });
+  return path;
+};
+
+describe.each(['embedded', 'openssh'] as const)('over the %s server', (server) => {
+  it.skipIf(server === 'openssh' && whyNoSshd !== null)(
+    'installs with visible steps and draws the first sample',
+    async () => {
+      const host = await live({ server });
+      const { harness, hostId } = host;
+      await harness.ask('host:connect', { hostId });
+      const preview = await harness.untilConnection(hostId, 'preview');
+      expect(preview.canDeploy).toBe(true);
+      const steps: string[] = [];
+      const watch = harness.until('steps', () => {
+        const { connection } = harness.host(hostId);
+        if (connection.kind === 'deploying')
+          for (const { step, state } of connection.steps)
+            if (!steps.includes(`${step} ${state}`)) steps.push(`${step} ${state}`);
+        return connection.kind === 'live';
+      });
+      await harness.ask('host:deploy', { hostId });
+      await watch;
+      expect(steps).toEqual(
+        expect.arrayContaining(['probe done', 'upload done', 'verify done', 'activate done']),
+      );
+      const state = harness.host(hostId);
+      expect(state.gpus).toHaveLength(2);
+      expect(state.gpus[0]).toMatchObject({ simulated: true, capacityBytes: 80 * 1024 ** 3 });
+      await harness.until(
+        'a sample',
+        () => harness.samples.get(hostId)?.gpus[0]?.memoryUsedBytes !== undefined,
+      );
+      expect(readlinkSync(join(host.root.path, 'bin/current'))).toBe('0.1.0-x86_64');
+      // The next connection finds it at once.
+      await harness.ask('host:disconnect', { hostId });
+      await harness.ask('host:connect', { hostId });
+      await harness.untilConnection(hostId, 'live');
+    },
+  );
+});
+
+describe('a difficult host', () => {
+  it('is reached behind a login shell that prints a banner', async () => {
+    const host = await live({
+      ssh: { banner: 'Welcome!\n{"ev":"state"}\n@tranche 0 missing\nTRANCHE-ATTACH 0\n' },
+    });
+    await goLive(host);
+    expect(host.harness.host(host.hostId).connection.kind).toBe('live');
+  });
+
+  it('has a shell that is no shell', async () => {
+    const folder = temporary();
+    writeFileSync(
+      join(folder, 'nologin'),
+      '#!/bin/sh\necho This account is currently not available.\nexit 1\n',
+    );
+    chmodSync(join(folder, 'nologin'), 0o755);
+    const { harness, hostId } = await live({ ssh: { shell: join(folder, 'nologin') } });
+    await harness.ask('host:connect', { hostId });
+    const { failure } = await harness.untilConnection(hostId, 'failed');
+    expect(failure.detail).toMatch(/currently not available/);
+    expect(failure.message).toMatch(/Nothing was changed/);
+  });
+
+  it('has no GPU and no driver, and says so while everything else works', async () => {
+    const host = await live({ root: { simulator: false } });
+    await goLive(host);
+    const { connection, gpus } = host.harness.host(host.hostId);
+    expect(gpus).toEqual([]);
+    expect(connection.kind === 'live' && connection.agent.gpuNote).toMatch(/driver|NVML|libnvidia-ml/i);
+  });
+
+  it('has an architecture that we do not ship', async () => {
+    const folder = temporary();
+    const { harness, hostId } = await live({ core: { artifactsFolder: folder } });
+    await harness.ask('host:connect', { hostId });
+    await harness.untilConnection(hostId, 'preview');
+    const result = await harness.request('host:deploy', { hostId });
+    expect(result).toMatchObject({ ok: false, error: { code: 'unsupported-architecture' } });
+  });
+
+  it('has no place where programs may run', async (context) => {
+    const host = await live();
+    // A file where the directory should be: nothing can be created there.
+    writeFileSync(join(host.root.path, 'bin'), '');
+    const { harness, hostId } = host;
+    await harness.ask('host:connect', { hostId });
+    await harness.untilConnection(hostId, 'preview');
+    const result = await harness.request('host:deploy', { hostId });
+    expect(result).toMatchObject({ ok: false, error: { code: 'no-executable-place' } });
+    if (!result.ok) expect(result.error.message).toContain(join(host.root.path, 'bin'));
+    context.annotate('checked with a path that can not be created; noexec needs a mount');
+  });
+
+  it('receives a damaged upload, notices, and keeps what was there', async () => {
+    const host = await live();
+    await goLive(host);
+    const { harness, hostId, root } = host;
+    // A sha256sum that lies stands in for a link that damages bytes.
+    const fake = join(root.path, 'fake');
+    mkdirSync(fake);
+    writeFileSync(join(fake, 'sha256sum'), '#!/bin/sh\necho 0000 -\n');
+    chmodSync(join(fake, 'sha256sum'), 0o755);
+    root.env['PATH'] = `${fake}:${root.env['PATH'] ?? ''}`;
+    const broken = await live({ env: { PATH: root.env['PATH'] } });
+    await broken.harness.ask('host:connect', { hostId });
+    await broken.harness.untilConnection(hostId, 'preview');
+    mkdirSync(join(broken.root.path, 'fake'));
+    cpSync(fake, join(broken.root.path, 'fake'), { recursive: true });
+    const result = await broken.harness.request('host:deploy', { hostId });
+    expect(result).toMatchObject({ ok: false, error: { code: 'upload-corrupted' } });
+    expect(readdirSync(join(broken.root.path, 'bin'))).toEqual([]);
+    expect(harness.host(hostId).connection.kind).toBe('live');
+  });
+});
+
+describe('upgrade and removal, while a program runs in a slice', () => {
+  async function withTenant(options: LiveHostOptions = {}) {
+    const host = await live(options);
+    await goLive(host);
+    const { harness, hostId, root } = host;
+    const gpuUuid = harness.host(hostId).gpus[0]?.uuid ?? '';
+    const limits = { memoryLimitBytes: 8 * 1024 ** 3, computeLimitPercent: 50, computeGuaranteePercent: 0 };
+    const { sliceId } = await harness.ask('slice:create', {
+      hostId,
+      gpuUuid,
+      name: 'mine',
+      ...limits,
+      priority: 'normal',
+      owner: null,
+      expiresAtMs: null,
+    });
+    const program = spawn(
+      join(root.path, 'bin/current/tranche'),
+      ['run', '--slice', 'mine', '--', workload, 'notebook', '--memory', String(1024 ** 3)],
+      { env: root.env, stdio: 'ignore' },
+    );
+    await harness.until('the program is in its slice', () =>
+      harness.samples
+        .get(hostId)
+        ?.processes.some((one) => one.pid === program.pid && one.sliceId === sliceId),
+    );
+    return { host, program, sliceId };
+  }
+
+  it('upgrades: the program goes on, its slice and its memory are there again', async () => {
+    const { host, program, sliceId } = await withTenant();
+    const { harness, hostId, root } = host;
+    await harness.ask('host:deploy', { hostId });
+    await harness.untilConnection(hostId, 'live');
+    const sample = await harness.until('the slice with its memory', () => {
+      const slice = harness.samples.get(hostId)?.slices.find((one) => one.id === sliceId);
+      return slice?.processCount === 1 && (slice.ledgerBytes ?? 0) >= 1024 ** 3 ? slice : null;
+    });
+    expect(sample.ledgerBytes).toBeGreaterThanOrEqual(1024 ** 3);
+    expect(program.exitCode).toBeNull();
+    expect(tranche(root, 'version')).toMatch(/0\.1\.0/);
+  });
+
+  it('removes: everything goes but what the program still maps, and the list says what', async () => {
+    const { host, program } = await withTenant();
+    const { harness, hostId, root } = host;
+    const { path } = await harness.ask('host:link', { hostId });
+    expect(readlinkSync(path)).toBe(join(root.path, 'bin/current/tranche'));
+    const { removed } = await harness.ask('host:remove-agent', { hostId });
+    expect(removed).toContain(path);
+    expect(removed.some((line) => /kept: a running program uses it/.test(line))).toBe(true);
+    expect(program.exitCode).toBeNull();
+    await harness.untilConnection(hostId, 'preview');
+    program.kill('SIGKILL');
+    await new Promise((resolve) => program.on('exit', resolve));
+    await harness.ask('host:remove-agent', { hostId });
+    expect(existsSync(join(root.path, 'bin'))).toBe(false);
+    expect(existsSync(join(root.path, 'state'))).toBe(false);
+    await expect.poll(() => processesIn(root.path)).toEqual([]);
+  });
+
+  it('makes no link over somebody else’s file', async () => {
+    const host = await live();
+    await goLive(host);
+    const bin = join(host.root.env['HOME'] ?? '', '.local/bin');
+    mkdirSync(bin, { recursive: true });
+    writeFileSync(join(bin, 'tranche'), 'mine');
+    const result = await host.harness.request('host:link', { hostId: host.hostId });
+    expect(result.ok).toBe(false);
+    if (!result.ok) expect(result.error.message).toMatch(/not a link/);
+    rmSync(join(bin, 'tranche'));
+    symlinkSync('/elsewhere', join(bin, 'tranche'));
+    await host.harness.ask('host:link', { hostId: host.hostId });
+  });
+});
+
+describe('a link that breaks', () => {
+  it('reconnects by itself after a drop, and after the agent was killed', async () => {
+    const host = await live();
+    await goLive(host);
+    const { harness, hostId, root } = host;
+    host.dropAll();
+    const { failure } = await harness.untilConnection(hostId, 'reconnecting');
+    expect(failure.code).toBe('connection-lost');
+    await harness.untilConnection(hostId, 'live');
+    const before = harness.samples.get(hostId)?.seq ?? 0;
+    const agents = processesIn(root.path);
+    for (const pid of agents) process.kill(pid, 'SIGKILL');
+    await harness.untilConnection(hostId, 'reconnecting');
+    await harness.untilConnection(hostId, 'live');
+    await harness.until('samples go on', () => (harness.samples.get(hostId)?.seq ?? 0) !== before);
+  });
+
+  it('breaks in the middle of the installation: nothing half-done is left', async () => {
+    const slow = temporary();
+    // A base64 that takes its time: the drop comes while the upload is being written.
+    writeFileSync(join(slow, 'base64'), '#!/bin/sh\ntouch "$TRANCHE_ROOT/decoding"\nexec sleep 30\n');
+    chmodSync(join(slow, 'base64'), 0o755);
+    const host = await live({ env: { PATH: `${slow}:${process.env['PATH'] ?? ''}` } });
+    const { harness, hostId, root } = host;
+    await harness.ask('host:connect', { hostId });
+    await harness.untilConnection(hostId, 'preview');
+    const deploying = harness.request('host:deploy', { hostId });
+    await harness.until('the upload runs', () => existsSync(join(root.path, 'decoding')));
+    host.dropAll();
+    expect(await deploying).toMatchObject({ ok: false, error: { code: 'connection-lost' } });
+    await expect
+      .poll(() => readdirSync(join(root.path, 'bin')).filter((name) => name.startsWith('.new-')), {
+        timeout: 10_000,
+      })
+      .toEqual([]);
+    expect(existsSync(join(root.path, 'bin/current'))).toBe(false);
+  });
+});
+
+it('ships what it says', () => {
+  for (const arch of ['x86_64', 'aarch64'])
+    expect(readdirSync(join(artifactsFolder, arch))).toEqual(
+      expect.arrayContaining(['libtranche.so', 'tranche']),
+    );
+});
