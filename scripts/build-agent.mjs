@@ -89,7 +89,7 @@ function fingerprint(target, arch) {
   const hash = createHash('sha256');
   hash.update(JSON.stringify([target, arch, version, COMMON]));
   const includes = ['agent/common', 'agent/vendor', 'agent/sim', ...target.folders];
-  for (const folder of [...new Set(includes)]) {
+  for (const folder of new Set(includes)) {
     for (const file of listFiles(folder, ['.c', '.h', '.def', '.map', '.S'])) {
       hash.update(file).update(readFileSync(join(root, file)));
     }

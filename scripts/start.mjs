@@ -29,7 +29,7 @@ function electronExecutable() {
   });
   if (existsSync(path)) return path;
   const said =
-    `${result.stderr ?? ''}`.split('\n').find((line) => /error|failed|ENOTFOUND|ECONN/i.test(line)) ?? '';
+    (result.stderr ?? '').split('\n').find((line) => /error|failed|ENOTFOUND|ECONN/i.test(line)) ?? '';
   throw new Error(
     `its runtime could not be downloaded${result.error ? ` within ${RUNTIME_DOWNLOAD_TIMEOUT_MS / 1000} s` : said ? ` (${said.trim().slice(0, 120)})` : ''}`,
   );

@@ -8,6 +8,7 @@ import {
   type RequestValues,
 } from '../../model/ipc.ts';
 import { ok } from '../../model/errors.ts';
+import type { Fields } from './agent/client.ts';
 import { DemoLab, type LabLauncher } from './demo-lab.ts';
 import { Fleet } from './fleet/fleet.ts';
 import type { HostSession } from './fleet/host-session.ts';
@@ -83,10 +84,7 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
 }
 
 /** The agent reads an absent field as its default; null would be a value. `keep`: fields where null means something. */
-function withoutNulls<T extends Record<string, string | number | boolean | null | undefined>>(
-  fields: T,
-  keep: readonly string[] = [],
-) {
+function withoutNulls(fields: Fields, keep: readonly string[] = []) {
   return Object.fromEntries(
     Object.entries(fields).filter(([key, value]) => value !== null || keep.includes(key)),
   );
@@ -105,7 +103,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
   const handlers = makeHandlers(fleet, lab);
   await fleet.start();
 
-  async function dispatch<C extends RequestChannel>(channel: C, args: unknown): Promise<Result<unknown>> {
+  async function dispatch(channel: RequestChannel, args: unknown): Promise<Result<unknown>> {
     const parsed = requestSchemas[channel].safeParse(args);
     if (!parsed.success)
       return fail(
@@ -114,7 +112,7 @@ export async function createCore(options: CoreOptions): Promise<Core> {
         parsed.error.message.slice(0, 1000),
       );
     try {
-      return await handlers[channel](parsed.data as RequestArgs<C>);
+      return await handlers[channel](parsed.data as never);
     } catch (error) {
       return fail(
         'internal',

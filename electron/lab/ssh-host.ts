@@ -139,8 +139,7 @@ export class SshHost {
         const good = context.key.algo === key.type && sameBytes(context.key.data, key.getPublicSSH());
         if (
           good &&
-          (!context.signature ||
-            key.verify(context.blob as Buffer, context.signature, context.hashAlgo) === true)
+          (!context.signature || key.verify(context.blob, context.signature, context.hashAlgo) === true)
         ) {
           context.accept();
           return;

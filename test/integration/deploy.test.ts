@@ -2,7 +2,6 @@
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -116,7 +115,7 @@ describe('a difficult host', () => {
     expect(result).toMatchObject({ ok: false, error: { code: 'unsupported-architecture' } });
   });
 
-  it('has no place where programs may run', async (context) => {
+  it('has no place where programs may run', async () => {
     const host = await live();
     // A file where the directory should be: nothing can be created there.
     writeFileSync(join(host.root.path, 'bin'), '');
@@ -126,28 +125,19 @@ describe('a difficult host', () => {
     const result = await harness.request('host:deploy', { hostId });
     expect(result).toMatchObject({ ok: false, error: { code: 'no-executable-place' } });
     if (!result.ok) expect(result.error.message).toContain(join(host.root.path, 'bin'));
-    context.annotate('checked with a path that can not be created; noexec needs a mount');
   });
 
-  it('receives a damaged upload, notices, and keeps what was there', async () => {
-    const host = await live();
-    await goLive(host);
-    const { harness, hostId, root } = host;
-    // A sha256sum that lies stands in for a link that damages bytes.
-    const fake = join(root.path, 'fake');
-    mkdirSync(fake);
+  it('receives a damaged upload, notices, and leaves nothing behind', async () => {
+    // A sha256sum that finds something else stands in for a link that damages bytes.
+    const fake = temporary();
     writeFileSync(join(fake, 'sha256sum'), '#!/bin/sh\necho 0000 -\n');
     chmodSync(join(fake, 'sha256sum'), 0o755);
-    root.env['PATH'] = `${fake}:${root.env['PATH'] ?? ''}`;
-    const broken = await live({ env: { PATH: root.env['PATH'] } });
-    await broken.harness.ask('host:connect', { hostId });
-    await broken.harness.untilConnection(hostId, 'preview');
-    mkdirSync(join(broken.root.path, 'fake'));
-    cpSync(fake, join(broken.root.path, 'fake'), { recursive: true });
-    const result = await broken.harness.request('host:deploy', { hostId });
+    const { harness, hostId, root } = await live({ env: { PATH: `${fake}:${process.env['PATH'] ?? ''}` } });
+    await harness.ask('host:connect', { hostId });
+    await harness.untilConnection(hostId, 'preview');
+    const result = await harness.request('host:deploy', { hostId });
     expect(result).toMatchObject({ ok: false, error: { code: 'upload-corrupted' } });
-    expect(readdirSync(join(broken.root.path, 'bin'))).toEqual([]);
-    expect(harness.host(hostId).connection.kind).toBe('live');
+    expect(readdirSync(join(root.path, 'bin'))).toEqual([]);
   });
 });
 

@@ -288,7 +288,7 @@ export class HostSession {
     const { user, hostName, port } = target.value;
     this.snapshot = { ...this.snapshot, address: `${user}@${hostName}:${String(port)}` };
     const outcome = await this.options.gate.pass(async () => {
-      if (attempt.signal.aborted) return fail('cancelled', 'cancelled') as OpenOutcome;
+      if (attempt.signal.aborted) return fail('cancelled', 'cancelled');
       if (this.lostAtMs === null)
         this.setConnection({ kind: 'connecting', step: 'Checking the host key and signing in' });
       return openConnection(target.value, this.prompter, attempt.signal);

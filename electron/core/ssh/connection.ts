@@ -291,7 +291,7 @@ async function handshake(
     return value;
   }
   const config: Config = {
-    sock: sock as Socket,
+    sock: sock,
     username: target.user,
     readyTimeout: 0,
     keepaliveInterval: target.keepaliveIntervalMs,

@@ -120,6 +120,6 @@ export class CoreHarness {
     if (event.event === 'samples')
       for (const { hostId, sample } of event.data) this.samples.set(hostId, sample);
     if (event.event === 'notice') this.notices.push(event.data.message);
-    for (const settle of [...this.waiting]) settle();
+    for (const settle of Array.from(this.waiting)) settle();
   }
 }

@@ -30,7 +30,7 @@ async function startServer(root: PrivateRoot, folder: string, options: LiveHostO
     // A home of our own: sshd gives the account's.
     const sshd = await startOpenSsh({ env });
     writeFileSync(join(folder, 'known_hosts'), `[127.0.0.1]:${String(sshd.port)} ${sshd.hostKeyLine}\n`);
-    return { ...sshd, dropAll: () => undefined, stop: sshd.stop };
+    return { ...sshd, dropAll: () => undefined };
   }
   const clientKey = newKeyPair();
   const hostKey = newKeyPair();
