@@ -111,10 +111,7 @@ export function connectToServe(onLink: LinkListener): TrancheApi {
     get appVersion() {
       return about.appVersion;
     },
-    request<C extends RequestChannel>(
-      channel: C,
-      args: RequestArgs<C>,
-    ): Promise<Result<RequestValues[C]>> {
+    request<C extends RequestChannel>(channel: C, args: RequestArgs<C>): Promise<Result<RequestValues[C]>> {
       return new Promise((resolve) => {
         const id = nextId++;
         const timer = window.setTimeout(() => {

@@ -20,7 +20,17 @@ export interface ButtonProps {
 }
 
 export function Button(props: ButtonProps): ReactElement {
-  const { children, onClick, kind = 'plain', tight, className = '', label, title, refusal, autoFocus } = props;
+  const {
+    children,
+    onClick,
+    kind = 'plain',
+    tight,
+    className = '',
+    label,
+    title,
+    refusal,
+    autoFocus,
+  } = props;
   const off = refusal !== undefined && refusal !== null;
   return (
     <button
@@ -48,7 +58,10 @@ export function Chip({ owner }: { readonly owner: string }): ReactElement {
 }
 
 /** An owner's swatch and name. */
-export function OwnerTag(props: { readonly owner: string | null; readonly children: ReactNode }): ReactElement {
+export function OwnerTag(props: {
+  readonly owner: string | null;
+  readonly children: ReactNode;
+}): ReactElement {
   const hue = useOwnerClass(props.owner);
   return (
     <span className={`owner-tag ${hue}`}>

@@ -68,13 +68,15 @@ export function chartData(
     }
     trace.push({ x: point.atMs, y: valueOf(point, quantity) ?? Number.NaN });
     limit.push({ x: point.atMs, y: limitOf(point, quantity) ?? Number.NaN });
-    if ((point.throttledTenths ?? 0) >= THROTTLED_TENTHS) bandFrom ??= Math.max(fromMs, previousMs ?? point.atMs);
+    if ((point.throttledTenths ?? 0) >= THROTTLED_TENTHS)
+      bandFrom ??= Math.max(fromMs, previousMs ?? point.atMs);
     else endBand(previousMs ?? point.atMs);
     previousMs = point.atMs;
   }
   endBand(previousMs ?? toMs);
   // What has not come yet is a gap too, once it is late.
-  if (previousMs !== null && toMs - previousMs > gapMs) gaps.push({ fromMs: Math.max(fromMs, previousMs), toMs });
+  if (previousMs !== null && toMs - previousMs > gapMs)
+    gaps.push({ fromMs: Math.max(fromMs, previousMs), toMs });
   return { trace, limit, gaps, throttled };
 }
 

@@ -197,7 +197,9 @@ function drawAxis(
 ): void {
   const x = area.right + 6;
   const limit = scene.data.limit.at(-1)?.y ?? Number.NaN;
-  const limitY = Number.isNaN(limit) ? null : Math.max(area.top + 6, Math.min(area.bottom - 6, px(chart, 'y', limit)));
+  const limitY = Number.isNaN(limit)
+    ? null
+    : Math.max(area.top + 6, Math.min(area.bottom - 6, px(chart, 'y', limit)));
   const far = (y: number): boolean => limitY === null || Math.abs(limitY - y) > 12;
   ctx.textAlign = 'left';
   ctx.textBaseline = 'middle';

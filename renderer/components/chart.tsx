@@ -25,7 +25,10 @@ export interface SeriesChartProps {
 }
 
 /** Both charts of an inspector show the same moment under the pointer. */
-const crosshair: { atMs: number | null; readonly redraw: Set<() => void> } = { atMs: null, redraw: new Set() };
+const crosshair: { atMs: number | null; readonly redraw: Set<() => void> } = {
+  atMs: null,
+  redraw: new Set(),
+};
 
 function setCrosshair(atMs: number | null): void {
   if (crosshair.atMs === atMs) return;
@@ -48,7 +51,11 @@ function scenePlugin(live: () => Live): Plugin<'line'> {
   };
 }
 
-function makeChart(canvas: HTMLCanvasElement, live: () => Live, yMax: number): Chart<'line', { x: number; y: number }[]> {
+function makeChart(
+  canvas: HTMLCanvasElement,
+  live: () => Live,
+  yMax: number,
+): Chart<'line', { x: number; y: number }[]> {
   const { palette } = live();
   return new Chart(canvas, {
     type: 'line',
@@ -118,7 +125,10 @@ export function SeriesChart(props: SeriesChartProps): ReactElement {
       const x = chart.options.scales?.['x'];
       if (x !== undefined) Object.assign(x, { min: live.scene.fromMs, max: live.scene.toMs });
       chart.update('none');
-      element.setAttribute('aria-label', chartSummary(live.data, quantity, rangeName, live.scene.denied.length));
+      element.setAttribute(
+        'aria-label',
+        chartSummary(live.data, quantity, rangeName, live.scene.denied.length),
+      );
     };
     const repaint = (): void => {
       live.palette = readPalette(element);
@@ -131,14 +141,18 @@ export function SeriesChart(props: SeriesChartProps): ReactElement {
     const onMove = (event: PointerEvent): void => {
       const { left, right } = chart.chartArea;
       const share = (event.offsetX - left) / Math.max(1, right - left);
-      setCrosshair(share < 0 || share > 1 ? null : live.scene.fromMs + share * (live.scene.toMs - live.scene.fromMs));
+      setCrosshair(
+        share < 0 || share > 1 ? null : live.scene.fromMs + share * (live.scene.toMs - live.scene.fromMs),
+      );
     };
     const onLeave = (): void => setCrosshair(null);
     const seen = new IntersectionObserver((entries) => {
       visible = entries.at(-1)?.isIntersecting ?? true;
       if (visible) redraw();
     });
-    const themes = ['(prefers-color-scheme: dark)', '(prefers-contrast: more)'].map((query) => matchMedia(query));
+    const themes = ['(prefers-color-scheme: dark)', '(prefers-contrast: more)'].map((query) =>
+      matchMedia(query),
+    );
     const marked = new MutationObserver(repaint);
     seen.observe(element);
     marked.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });

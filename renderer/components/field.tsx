@@ -3,6 +3,7 @@ import { useEffect, useId, useState } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import type { Parsed } from '../../model/units.ts';
 import { cx } from './bits.tsx';
+import { Icon } from './icons.tsx';
 
 export interface FieldProps {
   readonly label: string;
@@ -72,14 +73,16 @@ export function SelectField(props: SelectFieldProps): ReactElement {
   return (
     <label className="field" title={props.refusal ?? undefined}>
       <span>{props.label}</span>
-      <select
-        className="in"
-        value={props.value}
-        disabled={props.refusal !== null}
-        onChange={(event) => props.onPick(event.target.value)}
-      >
-        {props.children}
-      </select>
+      <span className="in select-in">
+        <select
+          value={props.value}
+          disabled={props.refusal !== null}
+          onChange={(event) => props.onPick(event.target.value)}
+        >
+          {props.children}
+        </select>
+        <Icon name="down" />
+      </span>
     </label>
   );
 }

@@ -120,7 +120,8 @@ function meetHost(host: HostSnapshot): void {
   if (before !== null && before.connection.kind !== host.connection.kind) {
     ui.announce(`${host.name}: ${wordOf(host)}`);
     if (['stale', 'reconnecting', 'blocked', 'failed', 'live'].includes(host.connection.kind)) {
-      const tone = host.connection.kind === 'live' ? 'plain' : host.connection.kind === 'blocked' ? 'bad' : 'warn';
+      const tone =
+        host.connection.kind === 'live' ? 'plain' : host.connection.kind === 'blocked' ? 'bad' : 'warn';
       ui.logEvent({ hostId: host.id, sliceId: null, atMs: Date.now(), tone, text: wordOf(host) });
     }
   }

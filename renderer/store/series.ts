@@ -181,7 +181,12 @@ export function watch(subject: Subject): Watched {
 export const historyPoints = POINTS_PER_RANGE;
 
 /** Puts what the agent remembers before what we saw ourselves. */
-export function backfill(entry: Watched, points: readonly HistoryPoint[], tierMs: number, rangeMs: number): void {
+export function backfill(
+  entry: Watched,
+  points: readonly HistoryPoint[],
+  tierMs: number,
+  rangeMs: number,
+): void {
   const lastOld = points.at(-1)?.atMs ?? 0;
   const live = entry.ring.points().filter((point) => point.atMs > lastOld);
   entry.ring.clear();

@@ -22,7 +22,12 @@ export type Signal = 'INT' | 'TERM' | 'KILL';
 export type Dialog =
   | { readonly kind: 'connect' }
   | { readonly kind: 'create'; readonly hostId: HostId; readonly gpuUuid: GpuUuid }
-  | { readonly kind: 'stop-process'; readonly hostId: HostId; readonly process: ProcessSample; readonly signal: Signal }
+  | {
+      readonly kind: 'stop-process';
+      readonly hostId: HostId;
+      readonly process: ProcessSample;
+      readonly signal: Signal;
+    }
   | { readonly kind: 'delete-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
   | { readonly kind: 'rename-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
   | { readonly kind: 'remove-agent'; readonly hostId: HostId };

@@ -87,7 +87,9 @@ export async function startHarness(): Promise<Harness> {
         reducedMotion: 'reduce',
       });
       const page = await context.newPage();
-      await page.addInitScript({ content: `window.__trancheFakeOptions = ${JSON.stringify(options)};\n${script}` });
+      await page.addInitScript({
+        content: `window.__trancheFakeOptions = ${JSON.stringify(options)};\n${script}`,
+      });
       await page.addInitScript({
         content: `window.__cspViolations = [];
           document.addEventListener('securitypolicyviolation', (e) => window.__cspViolations.push(e.violatedDirective + ' ' + e.blockedURI));

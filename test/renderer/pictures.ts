@@ -13,8 +13,12 @@ interface Picture {
 }
 
 const COMPACT = { width: 1024, height: 700 } as const;
-const host = (name: string) => (page: Page) => page.locator('[data-host-row]', { has: page.locator(`xpath=self::*[starts-with(@aria-label, "${name}")]`) }).click();
-const chosen = (label: string) => (page: Page) => page.locator(`[role=slider][aria-label^="${label}"]`).click();
+const host = (name: string) => (page: Page) =>
+  page
+    .locator('[data-host-row]', { has: page.locator(`xpath=self::*[starts-with(@aria-label, "${name}")]`) })
+    .click();
+const chosen = (label: string) => (page: Page) =>
+  page.locator(`[role=slider][aria-label^="${label}"]`).click();
 
 async function dragging(page: Page, label: string, pixels: number): Promise<void> {
   const grip = page.locator(`[role=slider][aria-label^="${label}"] + .grip`);
@@ -58,9 +62,13 @@ export const PICTURES: readonly Picture[] = [
     },
   },
   { name: 'host-light', options: { dark: false } },
-  { name: 'gpu-dark', options: {}, act: (page) => page.getByRole('button', { name: 'GPU 2' }).click() },
+  { name: 'gpu-dark', options: {}, act: (page) => page.getByRole('button', { name: 'GPU 2', exact: true }).click() },
   { name: 'free-menu', options: {}, act: (page) => page.locator('.room').last().click() },
-  { name: 'create-sheet', options: {}, act: (page) => page.getByRole('button', { name: 'Custom…' }).first().click() },
+  {
+    name: 'create-sheet',
+    options: {},
+    act: (page) => page.getByRole('button', { name: 'Custom…' }).first().click(),
+  },
   {
     name: 'slice-menu',
     options: { dark: false },
@@ -102,7 +110,11 @@ export const PICTURES: readonly Picture[] = [
   { name: 'prompt-keyboard', options: { scene: 'prompt-keyboard' } },
   { name: 'prompt-passphrase', options: { scene: 'prompt-passphrase' } },
   { name: 'upgrade', options: {}, act: host('ada') },
-  { name: 'connect', options: { ...COMPACT }, act: (page) => page.getByRole('button', { name: 'Connect…' }).click() },
+  {
+    name: 'connect',
+    options: { ...COMPACT },
+    act: (page) => page.getByRole('button', { name: 'Connect…' }).click(),
+  },
 ];
 
 export async function takePictures(folder: string, only: readonly string[] = []): Promise<readonly string[]> {

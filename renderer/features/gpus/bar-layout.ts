@@ -55,7 +55,7 @@ export function layoutBar(capacity: number, unmanaged: number, slices: readonly 
 }
 
 /** Round marks for the ruler, in GiB, never closer than `minShare` of the scale to each other or to the capacity. */
-export function rulerMarks(scaleGib: number, capacityGib: number, minShare = 0.07): readonly number[] {
+export function rulerMarks(scaleGib: number, capacityGib: number, minShare = 0.12): readonly number[] {
   const steps = [0.5, 1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64, 96, 128];
   const wanted = capacityGib / 5;
   const quarter = capacityGib / 4;

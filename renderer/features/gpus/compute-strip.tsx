@@ -46,7 +46,13 @@ export function ComputeStrip({ host, view, sample }: StripProps): ReactElement {
           />
         );
       })}
-      {sum > 100 && <div className="strip-line" style={vars({ '--at': 100 })} title={`limits add up to ${String(sum)} %`} />}
+      {sum > 100 && (
+        <div
+          className="strip-line"
+          style={vars({ '--at': 100 })}
+          title={`limits add up to ${String(sum)} %`}
+        />
+      )}
     </div>
   );
 }
@@ -63,7 +69,8 @@ function StripPart(props: {
   const throttled = reading?.throttledTenths ?? null;
   const isThrottled = throttled !== null && throttled >= THROTTLED_SHOWN_TENTHS;
   const limit = Math.max(1, slice.computeLimitPercent);
-  const promise = slice.computeGuaranteePercent > 0 ? `, ${String(slice.computeGuaranteePercent)} % guaranteed` : '';
+  const promise =
+    slice.computeGuaranteePercent > 0 ? `, ${String(slice.computeGuaranteePercent)} % guaranteed` : '';
   const waits = throttled === null ? '' : `, throttled ${percentFromTenths(throttled)}`;
   return (
     <button

@@ -49,10 +49,15 @@ export function EmptyOffers(props: { readonly host: HostSnapshot; readonly view:
   return (
     <>
       {showsQuarter &&
-        offer('Quarter', figures(quarter, 25), layout.unmanagedBytes, quarter, () =>
-          void createPreset(host, gpu, quarter, 25),
+        offer(
+          'Quarter',
+          figures(quarter, 25),
+          layout.unmanagedBytes,
+          quarter,
+          () => void createPreset(host, gpu, quarter, 25),
         )}
-      {showsHalf && offer('Half', figures(half, 50), halfAt, half, () => void createPreset(host, gpu, half, 50))}
+      {showsHalf &&
+        offer('Half', figures(half, 50), halfAt, half, () => void createPreset(host, gpu, half, 50))}
       {offer('Custom…', 'size, share', customAt, gpu.capacityBytes - customAt, () =>
         openDialog({ kind: 'create', hostId: host.id, gpuUuid: gpu.uuid }),
       )}

@@ -19,7 +19,8 @@ export interface GpuCardProps {
 }
 
 /** NVIDIA's name without NVIDIA: for narrow places. */
-export const shortGpuName = (name: string): string => name.replace(/^NVIDIA\s+/i, '').replace(/^GeForce\s+/i, '');
+export const shortGpuName = (name: string): string =>
+  name.replace(/^NVIDIA\s+/i, '').replace(/^GeForce\s+/i, '');
 
 export function GpuCard({ host, gpu, sample }: GpuCardProps): ReactElement {
   const view = gpuView(host, gpu, sample);
@@ -31,7 +32,11 @@ export function GpuCard({ host, gpu, sample }: GpuCardProps): ReactElement {
     <article className={cx('gpu', selected && 'is-sel')} aria-label={`GPU ${String(gpu.index)}, ${gpu.name}`}>
       <header>
         <h2>
-          <button type="button" className="link-plain" onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}>
+          <button
+            type="button"
+            className="link-plain"
+            onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}
+          >
             GPU {gpu.index}
           </button>
         </h2>
@@ -94,7 +99,9 @@ function Vitals({ gpu, view }: { readonly gpu: Gpu; readonly view: GpuView }): R
       </span>
       {gpu.migEnabled === true && <span className="warn">MIG is on</span>}
       {exclusive && <span className="warn">{gpu.computeMode}</span>}
-      <span title="temperature">{sample?.temperatureC == null ? '— °C' : `${String(sample.temperatureC)} °C`}</span>
+      <span title="temperature">
+        {sample?.temperatureC == null ? '— °C' : `${String(sample.temperatureC)} °C`}
+      </span>
       <span title="power">
         {sample?.powerMilliwatts == null ? '— W' : `${String(Math.round(sample.powerMilliwatts / 1000))} W`}
       </span>

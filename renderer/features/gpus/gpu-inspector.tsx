@@ -97,7 +97,13 @@ export function GpuInspector(props: {
           <dt>Compute mode</dt>
           <dd>{gpu.computeMode ?? '—'}</dd>
           <dt>MIG</dt>
-          <dd>{gpu.migEnabled === null ? '—' : gpu.migEnabled ? 'on: slices are not cut from a GPU in MIG mode' : 'off'}</dd>
+          <dd>
+            {gpu.migEnabled === null
+              ? '—'
+              : gpu.migEnabled
+                ? 'on: slices are not cut from a GPU in MIG mode'
+                : 'off'}
+          </dd>
           <dt>UUID</dt>
           <dd className="mono wrap select">{gpu.uuid}</dd>
         </dl>

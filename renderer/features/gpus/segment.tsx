@@ -170,7 +170,9 @@ export function Segment(props: SegmentProps): ReactElement {
         onBlur={() => {
           if (drag.kind === 'dragging' && drag.by === 'key') release();
         }}
-        onDoubleClick={() => refusal === null && openDialog({ kind: 'rename-slice', hostId: host.id, sliceId: slice.id })}
+        onDoubleClick={() =>
+          refusal === null && openDialog({ kind: 'rename-slice', hostId: host.id, sliceId: slice.id })
+        }
       >
         {!unbacked && used !== null && used > 0 && <div className="use" />}
         {pending !== null && <div className="pending" style={vars({ '--pending': pending / GIB })} />}
@@ -198,7 +200,14 @@ export function Segment(props: SegmentProps): ReactElement {
         onLostPointerCapture={() => pointer.current !== null && leave()}
         aria-hidden="true"
       />
-      <Reading drag={drag} limitBytes={limitBytes} end={end} layout={layout} bounds={bounds} refusal={refusal} />
+      <Reading
+        drag={drag}
+        limitBytes={limitBytes}
+        end={end}
+        layout={layout}
+        bounds={bounds}
+        refusal={refusal}
+      />
       {typing && (
         <TypedLimit
           name={slice.name}
@@ -206,7 +215,10 @@ export function Segment(props: SegmentProps): ReactElement {
           style={at(Math.min(end, layout.scale))}
           atEnd={end / layout.scale > 0.7}
           check={(bytes) =>
-            refusalWords(preview(host, gpu, slice, asNew(slice, { memoryLimitBytes: bytes })), gpu.capacityBytes)
+            refusalWords(
+              preview(host, gpu, slice, asNew(slice, { memoryLimitBytes: bytes })),
+              gpu.capacityBytes,
+            )
           }
           parse={(typed) => parseBytes(typed, 'g')}
           onDone={(bytes) => {
@@ -281,7 +293,9 @@ function Reading(props: {
       role="status"
     >
       {gib(drag.startBytes)} → {gib(limitBytes)} GiB{' '}
-      <span className={drag.refusal === null && !below && over <= 0 ? 'long' : ''}>{drag.refusal ?? note}</span>
+      <span className={drag.refusal === null && !below && over <= 0 ? 'long' : ''}>
+        {drag.refusal ?? note}
+      </span>
     </div>
   );
 }

@@ -25,8 +25,11 @@ export interface BarProps {
   readonly sample: Sample | null;
 }
 
-const place = (atBytes: number, sizeBytes: number, more: Readonly<Record<`--${string}`, string | number>> = {}) =>
-  vars({ '--at': atBytes / GIB, '--gib': sizeBytes / GIB, ...more });
+const place = (
+  atBytes: number,
+  sizeBytes: number,
+  more: Readonly<Record<`--${string}`, string | number>> = {},
+) => vars({ '--at': atBytes / GIB, '--gib': sizeBytes / GIB, ...more });
 
 export function SliceBar({ host, view, sample }: BarProps): ReactElement {
   const { gpu, slices, layout } = view;
@@ -40,8 +43,10 @@ export function SliceBar({ host, view, sample }: BarProps): ReactElement {
           layout.unmanagedBytes,
           layout.segments.map((s) => (s.id === trial.id ? { ...s, limitBytes: trial.limitBytes } : s)),
         );
+  // The rest of the bar stands still while an edge is pulled: room is what is left of the free ground beside it.
   const lastEnd = layout.unmanagedBytes + layout.segments.reduce((sum, s) => sum + s.limitBytes, 0);
-  const roomAt = trial === null || trial.id !== slices.at(-1)?.id ? lastEnd : gpu.capacityBytes - tried.free;
+  const roomAt = trial?.id === slices.at(-1)?.id ? gpu.capacityBytes - tried.free : lastEnd;
+  const roomBytes = gpu.capacityBytes - roomAt;
   const empty = slices.length === 0;
   return (
     <>
@@ -90,7 +95,9 @@ export function SliceBar({ host, view, sample }: BarProps): ReactElement {
             </div>
           );
         })}
-        {!empty && tried.free > 0 && <Room host={host} view={view} layout={tried} atBytes={roomAt} />}
+        {!empty && tried.free > 0 && roomBytes > 0 && (
+          <Room host={host} view={view} layout={tried} atBytes={roomAt} widthBytes={roomBytes} />
+        )}
         {layout.over > 0 && (
           <>
             {layout.tail.length === 1 && (
@@ -135,8 +142,9 @@ function Room(props: {
   readonly view: GpuView;
   readonly layout: BarLayout;
   readonly atBytes: number;
+  readonly widthBytes: number;
 }): ReactElement {
-  const { host, view, layout, atBytes } = props;
+  const { host, view, layout, atBytes, widthBytes } = props;
   const { gpu } = view;
   const refusal = editRefusal(host);
   const fits = (bytes: number): string | null =>
@@ -154,7 +162,9 @@ function Room(props: {
   const entries: MenuEntry[] = [
     preset('quarter', 'Quarter', quarter, 25),
     preset('half', 'Half', half, 50),
-    ...(all > 0 && all !== quarter && all !== half ? [preset('all', 'All that is free', all, allPercent)] : []),
+    ...(all > 0 && all !== quarter && all !== half
+      ? [preset('all', 'All that is free', all, allPercent)]
+      : []),
     {
       key: 'custom',
       label: 'Custom…',
@@ -166,7 +176,7 @@ function Room(props: {
     <Menu
       rootClassName="room-root"
       className="room"
-      style={place(atBytes, layout.free)}
+      style={place(atBytes, widthBytes)}
       label={`${gibWithUnit(layout.free)} free on GPU ${String(gpu.index)}, create a slice here`}
       title={`${mibExact(layout.free)} free: click to create a slice`}
       entries={entries}

@@ -54,7 +54,9 @@ export function hostFigures(host: HostSnapshot, sample: Sample | null): HostFigu
     const capacityBytes = gpus.reduce((sum, gpu) => sum + (gpu.capacityBytes ?? 0), 0);
     return {
       capacityBytes,
-      freeBytes: known ? capacityBytes - gpus.reduce((sum, gpu) => sum + (gpu.memoryUsedBytes ?? 0), 0) : null,
+      freeBytes: known
+        ? capacityBytes - gpus.reduce((sum, gpu) => sum + (gpu.memoryUsedBytes ?? 0), 0)
+        : null,
       minis: gpus.map((gpu) => ({
         key: gpu.uuid,
         capacityBytes: gpu.capacityBytes ?? 0,

@@ -11,7 +11,10 @@ import { EventList } from '../processes/event-list.tsx';
 import { gpuView, hostFigures } from './host-figures.ts';
 import { useStatus } from './host-row.tsx';
 
-export function HostInspector(props: { readonly host: HostSnapshot; readonly sample: Sample | null }): ReactElement {
+export function HostInspector(props: {
+  readonly host: HostSnapshot;
+  readonly sample: Sample | null;
+}): ReactElement {
   const { host, sample } = props;
   const status = useStatus(host);
   const { connection } = host;
@@ -42,9 +45,14 @@ export function HostInspector(props: { readonly host: HostSnapshot; readonly sam
               {fact('Agent', `${agent.version}, protocol ${String(agent.protocol)}, ${agent.arch}`)}
               {fact(
                 'Managed by',
-                agent.scope === 'system' ? 'the system’s own agent (root)' : `${agent.managerName}’s agent, without root`,
+                agent.scope === 'system'
+                  ? 'the system’s own agent (root)'
+                  : `${agent.managerName}’s agent, without root`,
               )}
-              {fact('You', `${agent.yourName}, ${agent.operator ? 'may change slices' : 'may look and use your own slices'}`)}
+              {fact(
+                'You',
+                `${agent.yourName}, ${agent.operator ? 'may change slices' : 'may look and use your own slices'}`,
+              )}
               {fact('Limits', 'cooperative: a program that unsets LD_PRELOAD escapes them')}
               {agent.simulated && fact('GPUs', 'simulated; agent and limits are real')}
             </>
@@ -100,7 +108,9 @@ function AgentSection({ host }: { readonly host: HostSnapshot }): ReactElement {
       <div className="head2">Manage</div>
       <div className="acts">
         {connection.kind === 'live' && connection.upgradeTo !== null && (
-          <Button onClick={() => void ask('host:deploy', { hostId: host.id })}>Upgrade agent to {connection.upgradeTo}</Button>
+          <Button onClick={() => void ask('host:deploy', { hostId: host.id })}>
+            Upgrade agent to {connection.upgradeTo}
+          </Button>
         )}
         {connection.kind === 'preview' && connection.canDeploy && (
           <Button kind="primary" onClick={() => void ask('host:deploy', { hostId: host.id })}>
@@ -153,7 +163,9 @@ export function RemoveAgentDialog({ host }: { readonly host: HostSnapshot }): Re
       return;
     }
     const { removed } = result.value;
-    showToast(removed.length === 0 ? `Nothing was left to remove on ${host.name}` : `Removed: ${removed.join(', ')}`);
+    showToast(
+      removed.length === 0 ? `Nothing was left to remove on ${host.name}` : `Removed: ${removed.join(', ')}`,
+    );
   };
   const count = host.slices.length;
   return (
@@ -181,7 +193,9 @@ export function RemoveAgentDialog({ host }: { readonly host: HostSnapshot }): Re
               .join(', ')}${count > 6 ? ' …' : ''}.`
           : 'There are no slices.'}
       </p>
-      <p className="small two">Running programs go on with the limits they have. What was deleted is listed afterwards.</p>
+      <p className="small two">
+        Running programs go on with the limits they have. What was deleted is listed afterwards.
+      </p>
     </Dialog>
   );
 }

@@ -85,8 +85,8 @@ export function HostList(): ReactElement {
         {loaded && all.length === 0 && <li className="list-note small three">No hosts yet.</li>}
         {configNotes.length > 0 && (
           <li className="list-note micro three" title={configNotes.join('\n')}>
-            {configNotes.length === 1 ? 'One entry' : `${String(configNotes.length)} entries`} of your SSH config could not
-            be used
+            {configNotes.length === 1 ? 'One entry' : `${String(configNotes.length)} entries`} of your SSH
+            config could not be used
           </li>
         )}
       </ul>

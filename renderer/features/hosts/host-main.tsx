@@ -90,7 +90,12 @@ function Body(props: { readonly host: HostSnapshot; readonly sample: Sample | nu
         />
       );
     case 'connecting':
-      return <Plain title={connection.step === '' ? `Connecting to ${host.name}` : connection.step} text={host.address ?? ''} />;
+      return (
+        <Plain
+          title={connection.step === '' ? `Connecting to ${host.name}` : connection.step}
+          text={host.address ?? ''}
+        />
+      );
     case 'asking':
       return (
         <Plain
@@ -131,7 +136,11 @@ function Body(props: { readonly host: HostSnapshot; readonly sample: Sample | nu
   }
 }
 
-function Cards(props: { readonly host: HostSnapshot; readonly sample: Sample | null; readonly old?: boolean }): ReactElement {
+function Cards(props: {
+  readonly host: HostSnapshot;
+  readonly sample: Sample | null;
+  readonly old?: boolean;
+}): ReactElement {
   const { host, sample, old } = props;
   const { connection } = host;
   return (
@@ -147,8 +156,8 @@ function Cards(props: { readonly host: HostSnapshot; readonly sample: Sample | n
       {connection.kind === 'live' && connection.upgradeTo !== null && (
         <div className="banner">
           <span className="cut grow">
-            Agent {connection.agent.version} runs here; this app brings {connection.upgradeTo}. Running programs keep
-            theirs.
+            Agent {connection.agent.version} runs here; this app brings {connection.upgradeTo}. Running
+            programs keep theirs.
           </span>
           <Button tight onClick={() => void ask('host:deploy', { hostId: host.id })}>
             Upgrade

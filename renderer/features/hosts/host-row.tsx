@@ -40,7 +40,14 @@ export function HostRow({ host }: { readonly host: HostSnapshot }): ReactElement
     if (host.connection.kind === 'disconnected') void ask('host:connect', { hostId: host.id });
   };
   return (
-    <li className={cx('host', on && 'is-on', status.old && 'is-old', host.connection.kind === 'disconnected' && 'is-off')}>
+    <li
+      className={cx(
+        'host',
+        on && 'is-on',
+        status.old && 'is-old',
+        host.connection.kind === 'disconnected' && 'is-off',
+      )}
+    >
       <button
         type="button"
         className="host-hit"
@@ -74,7 +81,9 @@ export function HostRow({ host }: { readonly host: HostSnapshot }): ReactElement
         </div>
       )}
       {status.word !== null && (
-        <div className={cx('sub micro cut', status.tone === 'plain' ? 'three' : status.tone)}>{status.word}</div>
+        <div className={cx('sub micro cut', status.tone === 'plain' ? 'three' : status.tone)}>
+          {status.word}
+        </div>
       )}
     </li>
   );

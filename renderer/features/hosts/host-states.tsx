@@ -28,7 +28,12 @@ export function Plain(props: {
 
 export function FailedView(props: { readonly host: HostSnapshot; readonly failure: Failure }): ReactElement {
   const { host, failure } = props;
-  const details = [`${host.name} (${host.address ?? 'address not resolved'})`, failure.code, failure.message, failure.detail]
+  const details = [
+    `${host.name} (${host.address ?? 'address not resolved'})`,
+    failure.code,
+    failure.message,
+    failure.detail,
+  ]
     .filter((line) => line !== null)
     .join('\n');
   return (
@@ -48,10 +53,16 @@ export function FailedView(props: { readonly host: HostSnapshot; readonly failur
   );
 }
 
-export function BlockedView(props: { readonly host: HostSnapshot; readonly connection: State<'blocked'> }): ReactElement {
+export function BlockedView(props: {
+  readonly host: HostSnapshot;
+  readonly connection: State<'blocked'>;
+}): ReactElement {
   const { host, connection } = props;
   const { knownFingerprint, offeredFingerprint, knownHostsFile, knownHostsLine, failure } = connection;
-  const where = knownHostsFile === null ? null : `${knownHostsFile}${knownHostsLine === null ? '' : `, line ${String(knownHostsLine)}`}`;
+  const where =
+    knownHostsFile === null
+      ? null
+      : `${knownHostsFile}${knownHostsLine === null ? '' : `, line ${String(knownHostsLine)}`}`;
   const details = [
     failure.message,
     `known:   ${knownFingerprint ?? '—'}${where === null ? '' : ` (${where})`}`,
@@ -64,7 +75,8 @@ export function BlockedView(props: { readonly host: HostSnapshot; readonly conne
     <div className="plain-state">
       <div className="plain-box wide-box">
         <h2 className="bad">
-          <Icon name="block" /> {failure.code === 'host-key-revoked' ? 'The host key is revoked' : 'The host key has changed'}
+          <Icon name="block" />{' '}
+          {failure.code === 'host-key-revoked' ? 'The host key is revoked' : 'The host key has changed'}
         </h2>
         <p className="two">{failure.message}</p>
         <dl className="facts">
@@ -80,9 +92,9 @@ export function BlockedView(props: { readonly host: HostSnapshot; readonly conne
           <dd className="mono wrap bad">{offeredFingerprint ?? '—'}</dd>
         </dl>
         <p className="two">
-          Nothing was sent, no password and no key. Either the machine was set up anew, or another one answers in its
-          place. Ask whoever runs it for the fingerprint. If it is right, remove that line from the file yourself, then
-          retry.
+          Nothing was sent, no password and no key. Either the machine was set up anew, or another one answers
+          in its place. Ask whoever runs it for the fingerprint. If it is right, remove that line from the
+          file yourself, then retry.
         </p>
         <div className="row">
           <Button onClick={() => void ask('host:retry', { hostId: host.id })}>Retry</Button>
@@ -103,7 +115,10 @@ const STEP_WORDS: Readonly<Record<DeployStep, string>> = {
 };
 const STEPS = Object.keys(STEP_WORDS) as readonly DeployStep[];
 
-export function DeployView(props: { readonly host: HostSnapshot; readonly connection: State<'deploying'> }): ReactElement {
+export function DeployView(props: {
+  readonly host: HostSnapshot;
+  readonly connection: State<'deploying'>;
+}): ReactElement {
   const { host, connection } = props;
   return (
     <div className="plain-state">
@@ -114,8 +129,22 @@ export function DeployView(props: { readonly host: HostSnapshot; readonly connec
             const progress = connection.steps.find((entry) => entry.step === step);
             const state = progress?.state ?? 'waiting';
             return (
-              <li key={step} className={`step-${state}`} aria-current={state === 'running' ? 'step' : undefined}>
-                <Icon name={state === 'done' ? 'check' : state === 'failed' ? 'cross' : state === 'running' ? 'busy' : 'dot'} />
+              <li
+                key={step}
+                className={`step-${state}`}
+                aria-current={state === 'running' ? 'step' : undefined}
+              >
+                <Icon
+                  name={
+                    state === 'done'
+                      ? 'check'
+                      : state === 'failed'
+                        ? 'cross'
+                        : state === 'running'
+                          ? 'busy'
+                          : 'dot'
+                  }
+                />
                 <span>{STEP_WORDS[step]}</span>
                 {progress?.detail != null && <span className="small three cut">{progress.detail}</span>}
               </li>
@@ -127,7 +156,10 @@ export function DeployView(props: { readonly host: HostSnapshot; readonly connec
   );
 }
 
-export function PreviewView(props: { readonly host: HostSnapshot; readonly connection: State<'preview'> }): ReactElement {
+export function PreviewView(props: {
+  readonly host: HostSnapshot;
+  readonly connection: State<'preview'>;
+}): ReactElement {
   const { host, connection } = props;
   return (
     <>
@@ -136,8 +168,8 @@ export function PreviewView(props: { readonly host: HostSnapshot; readonly conne
           <div className="grow">
             <b className="strong">Install agent</b> to cut these GPUs: 1 file, your account, no root, no port.
             <div className="small two">
-              It goes to ~/.local/share/tranche and listens on nothing; this app talks to it over SSH. Removing it leaves
-              nothing behind.
+              It goes to ~/.local/share/tranche and listens on nothing; this app talks to it over SSH.
+              Removing it leaves nothing behind.
             </div>
           </div>
           <Button kind="primary" onClick={() => void ask('host:deploy', { hostId: host.id })}>
@@ -157,7 +189,10 @@ export function PreviewView(props: { readonly host: HostSnapshot; readonly conne
           {connection.gpus.map((gpu) => (
             <PreviewCard key={gpu.uuid} gpu={gpu} />
           ))}
-          <p className="micro three">Read with nvidia-smi{connection.driver === null ? '' : `, driver ${connection.driver}`}. Who uses what is known once the agent runs.</p>
+          <p className="micro three">
+            Read with nvidia-smi{connection.driver === null ? '' : `, driver ${connection.driver}`}. Who uses
+            what is known once the agent runs.
+          </p>
         </div>
       )}
     </>
@@ -184,7 +219,10 @@ function PreviewCard({ gpu }: { readonly gpu: PreviewGpu }): ReactElement {
           <div className="bar thin" style={vars({ '--scale': Math.max(1, capacity) / GIB })}>
             <div className="card-mem" style={vars({ '--at': 0, '--gib': Math.max(1, capacity) / GIB })} />
             {(gpu.memoryUsedBytes ?? 0) > 0 && (
-              <div className="seg un" style={vars({ '--at': 0, '--gib': (gpu.memoryUsedBytes ?? 0) / GIB })} />
+              <div
+                className="seg un"
+                style={vars({ '--at': 0, '--gib': (gpu.memoryUsedBytes ?? 0) / GIB })}
+              />
             )}
           </div>
         </div>
@@ -194,7 +232,10 @@ function PreviewCard({ gpu }: { readonly gpu: PreviewGpu }): ReactElement {
         </div>
         <div>
           <div className="strip" style={vars({ '--cap': 1, '--mem': 1, '--sum': 100 })}>
-            <div className="part un" style={vars({ '--at': 0, '--pct': 100, '--now': gpu.utilizationPercent ?? 0 })} />
+            <div
+              className="part un"
+              style={vars({ '--at': 0, '--pct': 100, '--now': gpu.utilizationPercent ?? 0 })}
+            />
           </div>
         </div>
       </div>

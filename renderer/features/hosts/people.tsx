@@ -11,10 +11,14 @@ import { editRefusal } from './host-figures.ts';
 /** More names than this would push the bars down. */
 const SHOWN_MAX = 12;
 
-export function People(props: { readonly host: HostSnapshot; readonly sample: Sample | null }): ReactElement | null {
+export function People(props: {
+  readonly host: HostSnapshot;
+  readonly sample: Sample | null;
+}): ReactElement | null {
   const { host, sample } = props;
   const limits = new Map<string, number>();
-  for (const slice of host.slices) limits.set(slice.owner, (limits.get(slice.owner) ?? 0) + slice.memoryLimitBytes);
+  for (const slice of host.slices)
+    limits.set(slice.owner, (limits.get(slice.owner) ?? 0) + slice.memoryLimitBytes);
   for (const person of host.people) {
     if (person.source !== 'login' && !limits.has(person.name)) limits.set(person.name, 0);
   }
@@ -40,7 +44,11 @@ export function People(props: { readonly host: HostSnapshot; readonly sample: Sa
   );
 }
 
-function Person(props: { readonly host: HostSnapshot; readonly name: string; readonly limitBytes: number }): ReactElement {
+function Person(props: {
+  readonly host: HostSnapshot;
+  readonly name: string;
+  readonly limitBytes: number;
+}): ReactElement {
   const { host, name, limitBytes } = props;
   const hue = useOwnerClass(name);
   const [over, setOver] = useState(false);

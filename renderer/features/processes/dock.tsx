@@ -22,10 +22,16 @@ export function Dock(props: { readonly host: HostSnapshot; readonly sample: Samp
   return (
     <section className="dock" aria-label="Dock">
       <nav role="tablist" aria-label="Dock">
-        {tabButton('processes', 'Processes', sample === null ? null : sample.processes.length + sample.processesOmitted)}
+        {tabButton(
+          'processes',
+          'Processes',
+          sample === null ? null : sample.processes.length + sample.processesOmitted,
+        )}
         {tabButton('events', 'Events', null)}
         <div className="grow" />
-        {tab === 'processes' && <span className="micro three wide">in a row: I interrupt, T stop, K kill</span>}
+        {tab === 'processes' && (
+          <span className="micro three wide">in a row: I interrupt, T stop, K kill</span>
+        )}
       </nav>
       <div className="scroll" id="dock-panel" role="tabpanel">
         {tab === 'processes' ? (

@@ -12,7 +12,12 @@ const NONE = -1;
 /** nvitop's keys. */
 const SIGNAL_KEYS: Readonly<Record<string, Signal>> = { i: 'INT', t: 'TERM', k: 'KILL' };
 
-function compare(a: ProcessSample, b: ProcessSample, key: SortKey, nameOf: (id: string | null) => string): number {
+function compare(
+  a: ProcessSample,
+  b: ProcessSample,
+  key: SortKey,
+  nameOf: (id: string | null) => string,
+): number {
   switch (key) {
     case 'memory':
       return (b.memoryUsedBytes ?? NONE) - (a.memoryUsedBytes ?? NONE);
@@ -29,7 +34,10 @@ function compare(a: ProcessSample, b: ProcessSample, key: SortKey, nameOf: (id: 
   }
 }
 
-export function ProcessTable(props: { readonly host: HostSnapshot; readonly sample: Sample | null }): ReactElement {
+export function ProcessTable(props: {
+  readonly host: HostSnapshot;
+  readonly sample: Sample | null;
+}): ReactElement {
   const { host, sample } = props;
   const [sort, setSort] = useState<SortKey>('memory');
   const slices = useMemo(() => new Map(host.slices.map((slice) => [slice.id, slice])), [host.slices]);
@@ -37,7 +45,10 @@ export function ProcessTable(props: { readonly host: HostSnapshot; readonly samp
     (a, b) => compare(a, b, sort, (id) => slices.get(id ?? '')?.name ?? '~') || a.pid - b.pid,
   );
   const heading = (key: SortKey, word: string, className: string): ReactElement => (
-    <th className={className} aria-sort={sort === key ? (key === 'memory' || key === 'time' ? 'descending' : 'ascending') : undefined}>
+    <th
+      className={className}
+      aria-sort={sort === key ? (key === 'memory' || key === 'time' ? 'descending' : 'ascending') : undefined}
+    >
       <button type="button" className="th" onClick={() => setSort(key)}>
         {word}
         {sort === key ? ' ↓' : ''}
@@ -108,19 +119,24 @@ function Row(props: {
   readonly nowMs: number;
 }): ReactElement {
   const { host, process, slice, nowMs } = props;
-  const selected = useUi((s) => s.selection.kind === 'slice' && slice !== null && s.selection.id === slice.id);
+  const selected = useUi(
+    (s) => s.selection.kind === 'slice' && slice !== null && s.selection.id === slice.id,
+  );
   const gpu = host.gpus.find((g) => g.uuid === process.gpuUuid);
   const throttled = process.throttledTenths;
-  const stop = (signal: Signal): void => openDialog({ kind: 'stop-process', hostId: host.id, process, signal });
+  const stop = (signal: Signal): void =>
+    openDialog({ kind: 'stop-process', hostId: host.id, process, signal });
   const pick = (): void =>
-    select(host.id, slice === null ? { kind: 'gpu', uuid: process.gpuUuid } : { kind: 'slice', id: slice.id });
+    select(
+      host.id,
+      slice === null ? { kind: 'gpu', uuid: process.gpuUuid } : { kind: 'slice', id: slice.id },
+    );
   const onKey = (event: KeyboardEvent<HTMLTableRowElement>): void => {
     const row = event.currentTarget;
     if (event.key === 'Enter') pick();
     else if (/^[itk]$/i.test(event.key) && !event.ctrlKey && !event.metaKey) {
       stop(SIGNAL_KEYS[event.key.toLowerCase()] ?? 'TERM');
-    }
-    else if (event.key === 'ArrowDown') (row.nextElementSibling as HTMLElement | null)?.focus();
+    } else if (event.key === 'ArrowDown') (row.nextElementSibling as HTMLElement | null)?.focus();
     else if (event.key === 'ArrowUp') (row.previousElementSibling as HTMLElement | null)?.focus();
     else return;
     event.preventDefault();
@@ -144,12 +160,20 @@ function Row(props: {
       </td>
       <td className="num">
         <i className="meter wide" style={vars({ '--p': (process.computeUsedTenths ?? 0) / 10 })} />
-        <span className="n2">{process.computeUsedTenths === null ? '—' : Math.round(process.computeUsedTenths / 10)}</span>
+        <span className="n2">
+          {process.computeUsedTenths === null ? '—' : Math.round(process.computeUsedTenths / 10)}
+        </span>
       </td>
       <td className={cx('num', throttled !== null && throttled >= 20 ? 'warn' : 'three')}>
-        {throttled === null ? <span title="not measured outside a slice">—</span> : percentFromTenths(throttled)}
+        {throttled === null ? (
+          <span title="not measured outside a slice">—</span>
+        ) : (
+          percentFromTenths(throttled)
+        )}
       </td>
-      <td className="num wide">{process.startedAtMs === null ? '—' : duration(nowMs - process.startedAtMs)}</td>
+      <td className="num wide">
+        {process.startedAtMs === null ? '—' : duration(nowMs - process.startedAtMs)}
+      </td>
       <td className="num">
         <button
           type="button"

@@ -22,7 +22,8 @@ export function PromptDialogs(): ReactElement | null {
     const host = hosts[id];
     if (host?.connection.kind !== 'asking') continue;
     const { prompt } = host.connection;
-    if (!hidden.includes(prompt.promptId)) return <PromptDialog key={prompt.promptId} host={host} prompt={prompt} />;
+    if (!hidden.includes(prompt.promptId))
+      return <PromptDialog key={prompt.promptId} host={host} prompt={prompt} />;
   }
   return null;
 }
@@ -104,8 +105,8 @@ function HostKeyDialog(props: {
       }
     >
       <p>
-        You have not connected to it before, so its key is not known. {jumpNote(prompt.isJump, host)} Compare the
-        fingerprint with what its administrator gives you.
+        You have not connected to it before, so its key is not known. {jumpNote(prompt.isJump, host)} Compare
+        the fingerprint with what its administrator gives you.
       </p>
       <dl className="facts boxed">
         <dt>Key</dt>
@@ -113,7 +114,9 @@ function HostKeyDialog(props: {
         <dt>Fingerprint</dt>
         <dd className="mono wrap select">{prompt.fingerprint}</dd>
       </dl>
-      <p className="small two">Remember writes it to your known_hosts, as ssh does. Nothing has been sent yet.</p>
+      <p className="small two">
+        Remember writes it to your known_hosts, as ssh does. Nothing has been sent yet.
+      </p>
     </Dialog>
   );
 }
@@ -160,7 +163,9 @@ function SecretDialog(props: {
               autoComplete="off"
               spellCheck={false}
               value={typed[index] ?? ''}
-              onChange={(event) => setTyped(typed.map((text, i) => (i === index ? event.target.value : text)))}
+              onChange={(event) =>
+                setTyped(typed.map((text, i) => (i === index ? event.target.value : text)))
+              }
             />
           </span>
         </label>

@@ -15,18 +15,24 @@ const COUNTED: readonly (readonly [HostSnapshot['connection']['kind'], string, I
   ['failed', 'failed', 'block', 'bad'],
 ];
 
-const age = (ms: number): string => (ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${String(Math.round(ms / 1000))} s`);
+const age = (ms: number): string =>
+  ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${String(Math.round(ms / 1000))} s`;
 
 export function StatusBar({ host }: { readonly host: HostSnapshot | null }): ReactElement {
   const nowMs = useNow(500);
   const hosts = Object.values(useFleet((s) => s.hosts));
-  const agents = hosts.flatMap((h) => (h.connection.kind === 'live' || h.connection.kind === 'stale' ? [h.connection.agent] : []));
+  const agents = hosts.flatMap((h) =>
+    h.connection.kind === 'live' || h.connection.kind === 'stale' ? [h.connection.agent] : [],
+  );
   const versions = [...new Set(agents.map((agent) => agent.version))].sort();
   const outdated = hosts.filter((h) => h.connection.kind === 'live' && h.connection.upgradeTo !== null);
   const received = hosts.map((h) => sampleReceivedAtMs(h.id)).filter((at) => at !== null);
   const newest = received.length === 0 ? null : nowMs - Math.max(...received);
   const dropped = droppedSamples();
-  const agent = host !== null && (host.connection.kind === 'live' || host.connection.kind === 'stale') ? host.connection.agent : null;
+  const agent =
+    host !== null && (host.connection.kind === 'live' || host.connection.kind === 'stale')
+      ? host.connection.agent
+      : null;
   return (
     <footer className="status" aria-label="Status">
       {COUNTED.map(([kind, word, icon, tone]) => {
@@ -44,10 +50,14 @@ export function StatusBar({ host }: { readonly host: HostSnapshot | null }): Rea
           newest sample {age(Math.max(0, newest))} ago, {dropped} dropped
         </span>
       )}
-      {versions.length > 0 && <span>{versions.length === 1 ? `agents ${versions[0] ?? ''}` : `agents ${versions.join(', ')}`}</span>}
+      {versions.length > 0 && (
+        <span>{versions.length === 1 ? `agents ${versions[0] ?? ''}` : `agents ${versions.join(', ')}`}</span>
+      )}
       {outdated.length > 0 && (
         <span className="wide2">
-          {outdated.length === 1 ? `${outdated[0]?.name ?? ''} can be upgraded` : `${String(outdated.length)} can be upgraded`}
+          {outdated.length === 1
+            ? `${outdated[0]?.name ?? ''} can be upgraded`
+            : `${String(outdated.length)} can be upgraded`}
         </span>
       )}
       {agent?.simulated === true && <span>simulated GPUs</span>}

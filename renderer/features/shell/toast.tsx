@@ -22,9 +22,15 @@ function ShownToast({ toast }: { readonly toast: ToastData }): ReactElement {
     const timer = setTimeout(() => hideToast(id), TOAST_MS);
     return () => clearTimeout(timer);
   }, [id]);
-  const detail = failure === null ? null : [failure.code, failure.message, failure.detail].filter((l) => l !== null).join('\n');
+  const detail =
+    failure === null
+      ? null
+      : [failure.code, failure.message, failure.detail].filter((l) => l !== null).join('\n');
   return (
-    <div className={failure === null ? 'toast' : 'toast is-failure'} style={vars({ '--left': leftMs / TOAST_MS })}>
+    <div
+      className={failure === null ? 'toast' : 'toast is-failure'}
+      style={vars({ '--left': leftMs / TOAST_MS })}
+    >
       {failure !== null && <Icon name="warn" tone="bad" />}
       <span className={failure === null ? 'cut' : 'toast-text'} title={text}>
         {text}

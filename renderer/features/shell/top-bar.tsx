@@ -25,7 +25,12 @@ export function TopBar({ host }: { readonly host: HostSnapshot | null }): ReactE
   useUi((s) => s.selection);
   const gpu = host === null ? null : selectedGpu(host);
   const slice = host === null ? null : selectedSlice(host);
-  const refusal = host === null ? 'Choose a host first.' : host.gpus.length === 0 ? `${host.name} has no GPU to cut.` : editRefusal(host);
+  const refusal =
+    host === null
+      ? 'Choose a host first.'
+      : host.gpus.length === 0
+        ? `${host.name} has no GPU to cut.`
+        : editRefusal(host);
   return (
     <header className="top">
       <nav className="crumbs" aria-label="Where you are">
@@ -70,7 +75,12 @@ export function TopBar({ host }: { readonly host: HostSnapshot | null }): ReactE
       <Menu
         rootClassName="range-one"
         label={`Range of the charts: ${range}`}
-        entries={RANGES.map((name) => ({ key: name, label: name, checked: range === name, onPick: () => setRange(name) }))}
+        entries={RANGES.map((name) => ({
+          key: name,
+          label: name,
+          checked: range === name,
+          onPick: () => setRange(name),
+        }))}
       >
         {range} <Icon name="down" />
       </Menu>

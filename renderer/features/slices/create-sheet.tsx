@@ -4,6 +4,7 @@ import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit, parseBytes, parsePercent } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
+import { SelectField } from '../../components/field.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { openDialog } from '../../store/ui.ts';
 import { refusalWords } from '../gpus/drag.ts';
@@ -45,7 +46,8 @@ function read(typed: Typed, host: HostSnapshot, gpu: Gpu): NewSlice | string {
   const guarantee = parsePercent(typed.guarantee);
   const badName = name === '' ? null : nameProblem(name);
   if (badName !== null) return badName;
-  if (host.slices.some((slice) => slice.name === name)) return `${host.name} has a slice called ${name} already.`;
+  if (host.slices.some((slice) => slice.name === name))
+    return `${host.name} has a slice called ${name} already.`;
   if (!memory.ok) return memory.message;
   if (!limit.ok) return limit.message;
   if (!guarantee.ok) return guarantee.message;
@@ -77,9 +79,16 @@ export function CreateSheet(props: {
     close();
     void createSlice(host, gpu, wanted);
   };
-  const owners = [...new Set([typed.owner, ...host.people.map((person) => person.name)])].filter((n) => n !== '');
+  const owners = [...new Set([typed.owner, ...host.people.map((person) => person.name)])].filter(
+    (n) => n !== '',
+  );
   const over = typeof wanted === 'string' ? 0 : wanted.memoryLimitBytes - layout.free;
-  const box = (label: string, key: 'name' | 'memory' | 'limit' | 'guarantee', unit: string, more = {}): ReactElement => (
+  const box = (
+    label: string,
+    key: 'name' | 'memory' | 'limit' | 'guarantee',
+    unit: string,
+    more = {},
+  ): ReactElement => (
     <label className="field">
       <span>{label}</span>
       <span className="in">
@@ -108,14 +117,15 @@ export function CreateSheet(props: {
       }
     >
       <div className="fields two-columns">
-        <label className="field span-2">
-          <span>GPU</span>
-          <select
-            className="in"
+        <div className="span-2">
+          <SelectField
+            label="GPU"
             value={gpu.uuid}
-            onChange={(event) => {
-              const next = host.gpus.find((g) => g.uuid === event.target.value);
-              if (next !== undefined) setTyped({ ...suggestion(host, next, sample), name: typed.name, owner: typed.owner });
+            refusal={null}
+            onPick={(uuid) => {
+              const next = host.gpus.find((g) => g.uuid === uuid);
+              if (next === undefined) return;
+              setTyped({ ...suggestion(host, next, sample), name: typed.name, owner: typed.owner });
             }}
           >
             {host.gpus.map((g) => (
@@ -123,22 +133,21 @@ export function CreateSheet(props: {
                 {`GPU ${String(g.index)} · ${g.name} · ${gibWithUnit(gpuView(host, g, sample).layout.free)} free`}
               </option>
             ))}
-          </select>
-        </label>
+          </SelectField>
+        </div>
         {box('Memory limit', 'memory', 'GiB', { autoFocus: true })}
         {box('GPU time limit', 'limit', '%')}
         {box('Guaranteed GPU time', 'guarantee', '%')}
-        <label className="field">
-          <span>Owner</span>
-          <select className="in" value={typed.owner} onChange={(event) => put({ owner: event.target.value })}>
-            {owners.map((owner) => (
-              <option key={owner} value={owner}>
-                {owner}
-              </option>
-            ))}
-          </select>
-        </label>
-        <div className="span-2">{box('Name', 'name', '', { placeholder: `${typed.owner}-… is given by the agent` })}</div>
+        <SelectField label="Owner" value={typed.owner} refusal={null} onPick={(owner) => put({ owner })}>
+          {owners.map((owner) => (
+            <option key={owner} value={owner}>
+              {owner}
+            </option>
+          ))}
+        </SelectField>
+        <div className="span-2">
+          {box('Name', 'name', '', { placeholder: `${typed.owner}-… is given by the agent` })}
+        </div>
       </div>
       <p className={`small hold ${typeof wanted === 'string' ? 'bad' : 'two'}`} role="status">
         {typeof wanted === 'string'

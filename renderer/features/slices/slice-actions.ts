@@ -2,7 +2,7 @@
 import type { Gpu, HostSnapshot, Person, Priority, Slice } from '../../../model/model.ts';
 import { admit } from '../../../model/admission.ts';
 import type { Admission } from '../../../model/admission.ts';
-import { GIB, MIB, gib, gibWithUnit } from '../../../model/units.ts';
+import { MIB, gib, gibWithUnit } from '../../../model/units.ts';
 import { ask, edit, request } from '../../store/actions.ts';
 import { select } from '../../store/ui.ts';
 import { slicesOf } from '../hosts/host-figures.ts';
@@ -23,12 +23,9 @@ export interface SliceChange {
   readonly priority?: Priority;
 }
 
-/** A share of the GPU, rounded down to a tenth of a GiB, so that four quarters always fit. */
-export function presetBytes(capacityBytes: number, share: number): number {
-  const tenths = Math.floor((capacityBytes * share * 10) / GIB);
-  if (tenths < 1) return Math.floor((capacityBytes * share) / MIB) * MIB;
-  return Math.floor((tenths * GIB) / 10 / MIB) * MIB;
-}
+/** A share of the GPU in whole MiB, rounded down, so that four quarters always fit. */
+export const presetBytes = (capacityBytes: number, share: number): number =>
+  Math.floor((capacityBytes * share) / MIB) * MIB;
 
 /** The agent's own rules, run here for a preview. */
 export function preview(host: HostSnapshot, gpu: Gpu, without: Slice | null, wanted: NewSlice): Admission {
@@ -61,7 +58,12 @@ export async function createSlice(host: HostSnapshot, gpu: Gpu, wanted: NewSlice
   return made !== null;
 }
 
-export const createPreset = (host: HostSnapshot, gpu: Gpu, bytes: number, percent: number): Promise<boolean> =>
+export const createPreset = (
+  host: HostSnapshot,
+  gpu: Gpu,
+  bytes: number,
+  percent: number,
+): Promise<boolean> =>
   createSlice(host, gpu, {
     name: null,
     memoryLimitBytes: bytes,
@@ -118,7 +120,11 @@ export async function renameSlice(host: HostSnapshot, slice: Slice, name: string
   return done !== null;
 }
 
-export async function deleteSlice(host: HostSnapshot, slice: Slice, withProcesses: boolean): Promise<boolean> {
+export async function deleteSlice(
+  host: HostSnapshot,
+  slice: Slice,
+  withProcesses: boolean,
+): Promise<boolean> {
   const done = await edit(
     host.id,
     `${slice.name} deleted`,

@@ -82,7 +82,9 @@ export function DeleteDialog(props: {
             Cancel
           </Button>
           <Button kind="danger" onClick={submit}>
-            {count === 0 ? 'Delete' : `Delete with ${String(count)} ${count === 1 ? 'process' : 'processes'} in it`}
+            {count === 0
+              ? 'Delete'
+              : `Delete with ${String(count)} ${count === 1 ? 'process' : 'processes'} in it`}
           </Button>
         </>
       }

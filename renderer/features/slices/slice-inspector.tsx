@@ -68,7 +68,13 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
     RANGE_MS[range],
     host.connection.kind === 'live',
   );
-  const chart = { watched, rangeMs: RANGE_MS[range], rangeName: range, hueClass: hue, refreshKey: slice.owner };
+  const chart = {
+    watched,
+    rangeMs: RANGE_MS[range],
+    rangeName: range,
+    hueClass: hue,
+    refreshKey: slice.owner,
+  };
   return (
     <aside className={cx('inspector', hue)} aria-label={`Slice ${slice.name}`}>
       <div className="ins-head">
@@ -99,7 +105,9 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
         <header>
           <span>GPU time</span>
           {(reading?.throttledTenths ?? 0) > 0 && (
-            <span className="small warn">throttled {percentFromTenths(reading?.throttledTenths ?? null)}</span>
+            <span className="small warn">
+              throttled {percentFromTenths(reading?.throttledTenths ?? null)}
+            </span>
           )}
           <div className="grow" />
           <b>{reading?.computeUsedTenths == null ? '—' : Math.round(reading.computeUsedTenths / 10)}</b>
@@ -113,7 +121,12 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
         <div className="head2">Run a program in this slice</div>
         <div className="run">
           <code>{runCommand(slice)}</code>
-          <Button kind="quiet" tight label="Copy the run command" onClick={() => void copy(runCommand(slice), 'Run command')}>
+          <Button
+            kind="quiet"
+            tight
+            label="Copy the run command"
+            onClick={() => void copy(runCommand(slice), 'Run command')}
+          >
             <Icon name="copy" />
           </Button>
         </div>
@@ -128,7 +141,13 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
   );
 }
 
-function SliceProcesses({ slice, sample }: { readonly slice: Slice; readonly sample: Sample | null }): ReactElement {
+function SliceProcesses({
+  slice,
+  sample,
+}: {
+  readonly slice: Slice;
+  readonly sample: Sample | null;
+}): ReactElement {
   const processes = sample?.processes.filter((process) => process.sliceId === slice.id) ?? [];
   return (
     <section>
@@ -184,7 +203,9 @@ function Ledger({ reading }: { readonly reading: SliceSample | null }): ReactEle
         </div>
         <div className="sum">
           <dt>In use, the same as nvidia-smi</dt>
-          <dd title={mibExact(reading?.memoryUsedBytes ?? null)}>{gibWithUnit(reading?.memoryUsedBytes ?? null)}</dd>
+          <dd title={mibExact(reading?.memoryUsedBytes ?? null)}>
+            {gibWithUnit(reading?.memoryUsedBytes ?? null)}
+          </dd>
         </div>
       </dl>
     </section>
