@@ -31,10 +31,12 @@ const COMMON = [
   '-O2',
   '-s',
   '-fvisibility=hidden',
+  '-ffunction-sections',
+  '-fdata-sections',
   ...WARNINGS,
   `-DTRANCHE_VERSION="${version}"`,
 ];
-const HARDEN = ['-Wl,-z,relro', '-Wl,-z,now', '-fstack-protector-strong'];
+const HARDEN = ['-Wl,--gc-sections', '-Wl,-z,relro', '-Wl,-z,now', '-fstack-protector-strong'];
 const LIBRARIES = ['-lpthread', '-ldl', '-lrt'];
 const SHARED = ['-shared', '-fPIC', '-Wl,-z,defs', '-Wl,-z,nodelete', '-ftls-model=initial-exec'];
 
@@ -149,7 +151,7 @@ function buildTarget(zig, target, arch) {
 }
 
 /** Builds what is missing or out of date. Takes finished binaries from TRANCHE_AGENT_DIR where zig cannot run. */
-export function buildAgent({ architectures = ARCHITECTURES, say = console.log } = {}) {
+export function buildAgent({ architectures = ARCHITECTURES, only = [], say = console.log } = {}) {
   const ready = process.env['TRANCHE_AGENT_DIR'];
   if (ready) {
     cpSync(ready, outRoot, { recursive: true });
@@ -165,6 +167,7 @@ export function buildAgent({ architectures = ARCHITECTURES, say = console.log } 
   for (const arch of architectures) {
     for (const target of TARGETS) {
       if (target.only && target.only !== arch) continue;
+      if (only.length > 0 && !only.some((name) => target.file.startsWith(name))) continue;
       const result = buildTarget(zig, target, arch);
       if (result !== 'unchanged') say(`agent: ${arch}/${target.file} built in ${result}`);
     }
@@ -173,7 +176,7 @@ export function buildAgent({ architectures = ARCHITECTURES, say = console.log } 
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    buildAgent();
+    buildAgent({ only: process.argv.slice(2) });
     console.log('agent: up to date in build/agent');
   } catch (error) {
     console.error(`build:agent failed: ${error instanceof Error ? error.message : String(error)}`);
