@@ -1,5 +1,6 @@
 /** One simulated workstation of the demo lab: its private root, its GPUs, the programs that run on it. */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
 import { access, mkdir, writeFile } from 'node:fs/promises';
@@ -67,11 +68,13 @@ export class SimulatedHost {
   async prepare(): Promise<void> {
     await mkdir(join(this.root, 'home'), { recursive: true, mode: 0o700 });
     await mkdir(join(this.root, 'sim'), { mode: 0o700 });
-    const gpus = this.plan.gpus.map((gpu, index) => `gpu${String(index)} = ${String(gpu.bytes)} ${gpu.name}`);
-    await writeFile(
-      join(this.root, 'sim/sim.conf'),
-      ['clock = wall', `gpus = ${String(gpus.length)}`, ...gpus, ''].join('\n'),
-    );
+    const gpus = this.plan.gpus.flatMap((gpu, index) => [
+      `gpu${String(index)}.name = ${gpu.name}`,
+      `gpu${String(index)}.memory = ${String(gpu.bytes)}`,
+      `gpu${String(index)}.uuid = GPU-${randomUUID()}`,
+    ]);
+    const config = ['clock = wall', `gpus = ${String(this.plan.gpus.length)}`, ...gpus, ''];
+    await writeFile(join(this.root, 'sim/sim.conf'), config.join('\n'));
     const passwd = this.plan.people.map(
       (name, index) => `${name}:x:${String(2001 + index)}:2001::/home/${name}:/bin/bash`,
     );

@@ -48,8 +48,6 @@ export function makePrivateRoot(
   mkdirSync(join(path, 'sim'));
   const gpus = options.gpus ?? 2;
   const lines = [`clock = ${options.clock ?? 'wall'}`, `gpus = ${String(gpus)}`];
-  for (let index = 0; index < gpus; index += 1)
-    lines.push(`gpu${String(index)} = ${String(80 * 1024 ** 3)} Simulated H100 80GB`);
   writeFileSync(join(path, 'sim/sim.conf'), `${lines.join('\n')}\n`);
   const env: Record<string, string> = {
     PATH: process.env['PATH'] ?? '/usr/bin:/bin',
