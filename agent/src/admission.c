@@ -1,0 +1,14 @@
+#include "admission.h"
+
+#include <stddef.h>
+
+const char *admission_check(const struct admission *r) {
+    if (r->memory_limit_bytes < MEMORY_LIMIT_MIN_BYTES) return "memory-limit-too-small";
+    if (r->memory_limit_bytes > r->capacity_bytes) return "memory-limit-exceeds-gpu";
+    if (r->compute_limit_percent < 1 || r->compute_limit_percent > 100) return "compute-limit-out-of-range";
+    if (r->compute_guarantee_percent < 0 || r->compute_guarantee_percent > 100) return "guarantee-out-of-range";
+    if (r->compute_guarantee_percent > r->compute_limit_percent) return "guarantee-exceeds-limit";
+    if (r->other_guarantees_percent + r->compute_guarantee_percent > 100) return "guarantee-exceeds-headroom";
+    if (r->other_slice_count >= SLICES_PER_GPU_MAX) return "too-many-slices";
+    return NULL;
+}

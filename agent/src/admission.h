@@ -1,0 +1,22 @@
+/* May this slice be created or resized? Arithmetic only; the same rules as model/admission.ts, the same golden file. */
+#ifndef TRANCHE_ADMISSION_H
+#define TRANCHE_ADMISSION_H
+
+#include <stdint.h>
+
+#define MEMORY_LIMIT_MIN_BYTES INT64_C(1048576)
+#define SLICES_PER_GPU_MAX 63
+
+struct admission {
+    int64_t capacity_bytes;
+    int64_t other_slice_count;       /* on the GPU, without the one that is being changed */
+    int64_t other_guarantees_percent;
+    int64_t memory_limit_bytes;
+    int64_t compute_limit_percent;
+    int64_t compute_guarantee_percent;
+};
+
+/* NULL when it may, else the error code of the first rule that is broken. */
+const char *admission_check(const struct admission *request);
+
+#endif

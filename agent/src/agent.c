@@ -1,0 +1,339 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "edit.h"
+#include "events.h"
+#include "history.h"
+#include "log.h"
+#include "peer.h"
+#include "people.h"
+#include "sample.h"
+#include "version.h"
+
+#define LISTEN_BACKLOG 64
+#define EVENTS_AT_ONCE 32
+#define STEP_ASIDE_CHECK_MS 5000
+#define GOODBYE_MS 500 /* how long clients may take to read the last lines */
+#define PEOPLE_INTERVAL_MS 5000
+#define PROC_UNUSED_MS 5000
+#define FRESH_MS 90 /* a look this young is as good as a new one */
+
+int64_t now_mono_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t now_wall_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+uint64_t now_region_ns(const struct agent *agent) {
+    if (agent->simulation) return agent->simulation->now_ns();
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- getting the address -------------------------------------------------------------------------------- */
+
+static bool system_agent_answers(void) {
+    struct sockaddr_un address;
+    socklen_t len = places_address(SYSTEM_SOCKET_PATH, false, &address);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return false;
+    bool answers = connect(fd, (struct sockaddr *)&address, len) == 0;
+    close(fd);
+    return answers;
+}
+
+enum claim { CLAIM_OURS, CLAIM_TAKEN, CLAIM_FAILED };
+
+/* One agent per state directory: a lock that is held for life and that the kernel drops with the process. Whoever
+ * has it may remove a socket that a killed agent left behind, and nobody else does. */
+static enum claim claim_state(struct agent *agent, char *why, size_t cap) {
+    char path[FS_PATH_BYTES];
+    if (fs_join(path, agent->places.state, "agent.lock") != 0) return CLAIM_FAILED;
+    agent->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (agent->lock_fd < 0) {
+        snprintf(why, cap, "%s: %s.", path, strerror(errno));
+        return CLAIM_FAILED;
+    }
+    if (flock(agent->lock_fd, LOCK_EX | LOCK_NB) == 0) return CLAIM_OURS;
+    if (errno == EWOULDBLOCK) return CLAIM_TAKEN;
+    snprintf(why, cap, "%s can not be locked: %s.", path, strerror(errno));
+    return CLAIM_FAILED;
+}
+
+static enum claim claim_socket(struct agent *agent, char *why, size_t cap) {
+    struct sockaddr_un address;
+    const struct places *p = &agent->places;
+    socklen_t len = places_address(p->socket, p->abstract_socket, &address);
+    agent->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (!p->abstract_socket) unlink(p->socket);
+    if (agent->listen_fd < 0 || bind(agent->listen_fd, (struct sockaddr *)&address, len) != 0) {
+        if (errno == EADDRINUSE) return CLAIM_TAKEN;
+        snprintf(why, cap, "The socket %s can not be made: %s.", p->socket, strerror(errno));
+        return CLAIM_FAILED;
+    }
+    /* Everybody may connect; what they may do is decided by who they are. */
+    if (!p->abstract_socket && chmod(p->socket, 0666) != 0) log_line("chmod %s: %s", p->socket, strerror(errno));
+    return CLAIM_OURS;
+}
+
+static enum claim claim(struct agent *agent, char *why, size_t cap) {
+    if (places_find(&agent->places, why, cap) != 0) return CLAIM_FAILED;
+    if (agent->places.scope == SCOPE_USER && system_agent_answers()) return CLAIM_TAKEN;
+    if (places_open_state(&agent->places, why, cap) != 0) return CLAIM_FAILED;
+    enum claim result = claim_state(agent, why, cap);
+    if (result != CLAIM_OURS) return result;
+    if (places_open_runtime(&agent->places, why, cap) != 0) return CLAIM_FAILED;
+    return claim_socket(agent, why, cap);
+}
+
+/* ---- start ---------------------------------------------------------------------------------------------- */
+
+static void raise_file_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max < 8192 ? limit.rlim_max : 8192;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int watch(struct agent *agent, int fd, void *tag) {
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = tag};
+    return epoll_ctl(agent->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
+}
+
+static int open_loop(struct agent *agent) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) return errno;
+    agent->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    agent->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (agent->signal_fd < 0 || agent->epoll_fd < 0) return errno;
+    int error = watch(agent, agent->signal_fd, &agent->signal_fd);
+    return error != 0 ? error : watch(agent, agent->listen_fd, &agent->listen_fd);
+}
+
+static int start(struct agent *agent, char *why, size_t cap) {
+    const char *name = people_name_of(agent->places.uid);
+    if (name) {
+        text_copy(agent->manager_name, sizeof agent->manager_name, name);
+    } else {
+        snprintf(agent->manager_name, sizeof agent->manager_name, "uid-%u", (unsigned)agent->places.uid);
+    }
+    if (gethostname(agent->host_name, sizeof agent->host_name - 1) != 0) text_copy(agent->host_name, 8, "host");
+    raise_file_limit();
+    json_writer_init(&agent->scratch, AGENT_LINE_MAX_BYTES);
+    operators_load(agent);
+    int error = procs_init(&agent->procs);
+    if (error == 0) error = slice_store_load(&agent->slices, agent->places.state, now_wall_ms());
+    if (error != 0) {
+        snprintf(why, cap, "The state in %s can not be read: %s.", agent->places.state, strerror(error));
+        return -1;
+    }
+    if (agent->slices.note[0]) log_line("%s", agent->slices.note);
+    agent->backend = &gpu_nvml;
+    gpus_open(agent);
+    policy_open_all(agent);
+    error = history_open(agent);
+    if (error != 0) log_line("history can not be kept: %s", strerror(error));
+    history_sweep(agent);
+    error = open_loop(agent);
+    if (error == 0 && listen(agent->listen_fd, LISTEN_BACKLOG) != 0) error = errno;
+    if (error != 0) snprintf(why, cap, "The agent can not listen: %s.", strerror(error));
+    return error == 0 ? 0 : -1;
+}
+
+/* ---- loop ----------------------------------------------------------------------------------------------- */
+
+static void accept_peers(struct agent *agent) {
+    for (int i = 0; i < LISTEN_BACKLOG; i++) {
+        int fd = accept4(agent->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) return;
+        if (!peer_accept(agent, fd)) log_line("a connection was refused: too many");
+    }
+}
+
+static void take_signal(struct agent *agent) {
+    struct signalfd_siginfo info;
+    while (read(agent->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP) continue;
+        agent->leaving = true;
+        agent->leave_reason = "It was told to stop.";
+    }
+}
+
+static int64_t earliest(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Milliseconds until something is due. Subscribers of one pace share one grid, so that one look serves them all. */
+static int64_t next_due(struct agent *agent, int64_t mono_ms) {
+    int64_t wait = agent->history_at_ms - now_wall_ms();
+    if (wait < 0) wait = 0;
+    if (wait > 1000) wait = 1000; /* the clock was set back */
+    for (size_t i = 0; i < agent->peer_count; i++) {
+        struct peer *peer = agent->peers[i];
+        if (!peer->subscribed) continue;
+        if (peer->due_at_ms == 0) peer->due_at_ms = mono_ms;
+        wait = earliest(wait, peer->due_at_ms > mono_ms ? peer->due_at_ms - mono_ms : 0);
+    }
+    return wait;
+}
+
+static void serve_samples(struct agent *agent, int64_t mono_ms) {
+    bool due = false;
+    for (size_t i = 0; i < agent->peer_count; i++) {
+        due |= agent->peers[i]->subscribed && agent->peers[i]->due_at_ms <= mono_ms;
+    }
+    if (!due) return;
+    if (mono_ms - agent->sampled_at_ms >= FRESH_MS || agent->sample_seq == 0) sample_take(agent, mono_ms, true);
+    struct shared_line *line = events_sample(agent);
+    for (size_t i = 0; i < agent->peer_count; i++) {
+        struct peer *peer = agent->peers[i];
+        if (!peer->subscribed || peer->due_at_ms > mono_ms) continue;
+        peer->due_at_ms = (mono_ms / peer->interval_ms + 1) * peer->interval_ms;
+        if (line) peer_offer_sample(peer, line);
+    }
+    line_release(line);
+}
+
+static void serve_second(struct agent *agent, int64_t mono_ms) {
+    int64_t wall_ms = now_wall_ms();
+    bool set_back = agent->history_at_ms - wall_ms > 1000;
+    if (wall_ms < agent->history_at_ms && !set_back) return;
+    agent->history_at_ms = (wall_ms / 1000 + 1) * 1000;
+    if (mono_ms - agent->sampled_at_ms >= FRESH_MS) sample_take(agent, mono_ms, peers_subscribed(agent));
+    sample_check_times(agent);
+    history_record(agent, wall_ms / 1000 * 1000);
+    edit_prune(agent, mono_ms);
+    procs_prune(&agent->procs, mono_ms, PROC_UNUSED_MS);
+    peers_check_stalls(agent, mono_ms);
+    if (agent->people_dirty && mono_ms - agent->people_at_ms >= PEOPLE_INTERVAL_MS) {
+        agent->people_dirty = false;
+        agent->people_at_ms = mono_ms;
+        agent->state_dirty = true;
+    }
+}
+
+static void announce_state(struct agent *agent) {
+    if (!agent->state_dirty) return;
+    agent->state_dirty = false;
+    for (size_t i = 0; i < agent->peer_count; i++) {
+        if (agent->peers[i]->subscribed) agent->peers[i]->wants_state = true;
+    }
+}
+
+static void turn(struct agent *agent, int timeout_ms) {
+    struct epoll_event events[EVENTS_AT_ONCE];
+    int n = epoll_wait(agent->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms);
+    for (int i = 0; i < n; i++) {
+        void *tag = events[i].data.ptr;
+        if (tag == &agent->listen_fd) {
+            accept_peers(agent);
+        } else if (tag == &agent->signal_fd) {
+            take_signal(agent);
+        } else {
+            struct peer *peer = tag;
+            if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) peer_readable(agent, peer);
+            if (events[i].events & (EPOLLHUP | EPOLLERR)) peer->input_end = true;
+            if (events[i].events & EPOLLERR) peer->dead = true;
+        }
+    }
+}
+
+static void say_goodbye(struct agent *agent) {
+    char message[256];
+    snprintf(message, sizeof message, "The agent leaves. %s Slices keep their last limits.", agent->leave_reason);
+    log_line("%s", message);
+    events_notice(agent, "agent-leaving", NULL, 0, message);
+    int64_t deadline = now_mono_ms() + GOODBYE_MS;
+    for (;;) {
+        peers_flush_all(agent);
+        bool waits = false;
+        for (size_t i = 0; i < agent->peer_count; i++) waits |= (agent->peers[i]->epoll_events & EPOLLOUT) != 0;
+        int64_t left = deadline - now_mono_ms();
+        if (!waits || left <= 0) break;
+        turn(agent, (int)left);
+    }
+    while (agent->peer_count > 0) peer_close(agent, agent->peers[0]);
+    if (!agent->places.abstract_socket) unlink(agent->places.socket);
+    if (agent->backend_open) agent->backend->close();
+}
+
+static void run_loop(struct agent *agent) {
+    int64_t aside_at_ms = now_mono_ms() + STEP_ASIDE_CHECK_MS;
+    agent->history_at_ms = (now_wall_ms() / 1000 + 1) * 1000;
+    while (!agent->leaving) {
+        int64_t mono_ms = now_mono_ms();
+        turn(agent, (int)next_due(agent, mono_ms));
+        mono_ms = now_mono_ms();
+        serve_samples(agent, mono_ms);
+        serve_second(agent, mono_ms);
+        announce_state(agent);
+        peers_flush_all(agent);
+        if (mono_ms < aside_at_ms) continue;
+        aside_at_ms = mono_ms + STEP_ASIDE_CHECK_MS;
+        if (agent->places.scope == SCOPE_USER && system_agent_answers()) {
+            agent->leaving = true;
+            agent->leave_reason = "This host's system agent manages its GPUs now.";
+        }
+    }
+    say_goodbye(agent);
+}
+
+static void tell_starter(int ready_fd, const char *text) {
+    if (ready_fd < 0) return;
+    ssize_t n = write(ready_fd, text, strlen(text));
+    (void)n; /* a starter that has gone needs no answer */
+    close(ready_fd);
+}
+
+int agent_main(int ready_fd) {
+    static struct agent agent;
+    char why[2048] = "", path[FS_PATH_BYTES];
+    umask(022);
+    enum claim result = claim(&agent, why, sizeof why);
+    if (result == CLAIM_TAKEN) {
+        log_line("another agent manages this host");
+        tell_starter(ready_fd, "taken\n");
+        return 0;
+    }
+    if (result == CLAIM_OURS && ready_fd >= 0 && fs_join(path, agent.places.state, "agent.log") == 0) {
+        log_to_file(path);
+    }
+    if (result == CLAIM_FAILED || start(&agent, why, sizeof why) != 0) {
+        log_line("%s", why);
+        tell_starter(ready_fd, why);
+        return 1;
+    }
+    log_line("tranche " TRANCHE_VERSION " listens on %s%s, runtime %s", agent.places.abstract_socket ? "@" : "",
+             agent.places.socket, agent.places.runtime);
+    tell_starter(ready_fd, "ready\n");
+    run_loop(&agent);
+    return 0;
+}

@@ -1,0 +1,113 @@
+/* The agent: one process, one thread, one loop. Everything it knows hangs off struct agent. */
+#ifndef TRANCHE_AGENT_H
+#define TRANCHE_AGENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "failure.h"
+#include "gpu.h"
+#include "json.h"
+#include "places.h"
+#include "procs.h"
+#include "slice.h"
+
+#define AGENT_LINE_MAX_BYTES (256u * 1024)
+#define REQUEST_LINE_MAX_BYTES (8u * 1024)
+#define PEERS_MAX 128
+#define OPERATORS_MAX 64
+#define PROCESS_ROWS_MAX 512
+
+struct peer;
+
+struct gpu_state {
+    struct gpu_info info;
+    struct gpu_reading reading;
+    struct gpu_process *processes; /* last list */
+    size_t process_count, process_cap;
+    bool processes_known;
+    int64_t processes_at_ms, details_at_ms, use_at_ms; /* monotonic */
+    struct gpu_process_use *use;
+    size_t use_count;
+    bool use_known;
+    uint64_t unmanaged_bytes;
+    bool unmanaged_known;
+    int history_fd;
+};
+
+/* A line shared by the peers that have yet to get it. */
+struct shared_line {
+    size_t references, len;
+    char data[];
+};
+
+struct agent {
+    struct places places;
+    char manager_name[OWNER_BYTES];
+    char host_name[72];
+    int epoll_fd, listen_fd, signal_fd, lock_fd;
+    bool leaving;
+    const char *leave_reason;
+
+    const struct gpu_backend *backend;
+    bool backend_open;
+    char gpu_note[256];    /* why there is no GPU, or "" */
+    char driver[88];
+    int64_t retry_at_ms;   /* monotonic: when the driver is looked for again */
+    struct gpu_state gpus[GPU_MAX];
+    size_t gpu_count;
+    const struct tranche_sim_api *simulation;
+
+    struct slice_table slices;
+    int64_t prune_at_ms;
+    bool pending_unsaved; /* a waiting shrink took effect; saved with the next edit or prune */
+
+    struct procs procs;
+    uid_t operators[OPERATORS_MAX];
+    size_t operator_count;
+
+    struct peer *peers[PEERS_MAX];
+    size_t peer_count;
+    bool state_dirty;
+    bool people_dirty; /* the same, but worth a line only every few seconds */
+    int64_t people_at_ms;
+
+    uint64_t sample_seq;
+    int64_t sampled_at_ms; /* monotonic, the last look at slices and GPUs */
+    int64_t history_at_ms; /* wall clock, the next second to record */
+    struct json_writer scratch;
+};
+
+/* clocks (agent.c): monotonic and wall milliseconds of the host, and the clock that shim and regions use */
+int64_t now_mono_ms(void);
+int64_t now_wall_ms(void);
+uint64_t now_region_ns(const struct agent *agent);
+
+/* agent.c */
+/* Runs the agent until it is told to leave. ready_fd >= 0: where to write "ready", "taken" or why it failed; the log
+ * then goes to the state directory. Returns the exit status. */
+int agent_main(int ready_fd);
+struct gpu_state *agent_gpu(struct agent *agent, const char *uuid);
+bool agent_is_operator(const struct agent *agent, uid_t uid);
+
+/* gpus.c: opening and closing the driver */
+void gpus_open(struct agent *agent);
+void gpus_close(struct agent *agent, const char *note, int64_t retry_in_ms);
+void gpus_retry(struct agent *agent, int64_t mono_ms);
+
+/* policy.c: the files that tenants map */
+int policy_open(struct agent *agent, struct slice *slice); /* 0 or errno */
+void policy_apply(struct agent *agent, struct slice *slice);
+void policy_close(struct agent *agent, struct slice *slice, bool remove_files);
+void policy_open_all(struct agent *agent);
+int policy_board(struct agent *agent, const char *gpu_uuid); /* makes the board if needed: 0 or errno */
+void policy_set_residue(struct slice *slice, uint64_t bytes);
+void policy_update_access(struct agent *agent, struct slice *slice);
+void policy_reap(struct agent *agent, struct slice *slice, uint64_t token);
+
+/* operators.c */
+void operators_load(struct agent *agent);
+int operators_set(struct agent *agent, const char *names, struct failure *failure);
+
+#endif

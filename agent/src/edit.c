@@ -1,0 +1,381 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "edit.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "admission.h"
+#include "log.h"
+#include "measure.h"
+#include "people.h"
+
+#define PRUNE_INTERVAL_MS 30000
+
+struct slice *edit_target(struct agent *agent, const char *id, int64_t revision, struct failure *failure) {
+    struct slice *slice = slice_find(&agent->slices, id);
+    if (!slice || slice->r.deleted) {
+        fail(failure, "unknown-slice", "There is no slice %s on %s; nothing was changed. Refresh and try again.", id,
+             agent->host_name);
+        return NULL;
+    }
+    if (revision >= 0 && slice->r.revision != (uint64_t)revision) {
+        fail(failure, "changed-since",
+             "%s was changed by %s %" PRId64 " s ago, after what you saw; nothing was changed now. Look again, then "
+             "repeat the edit.",
+             slice->r.name, slice->r.changed_by, (now_wall_ms() - slice->r.changed_at_ms) / 1000);
+        return NULL;
+    }
+    return slice;
+}
+
+static int admission_failure(struct failure *f, const char *code, const struct admission *a) {
+    char limit[32], capacity[32];
+    text_gib(capacity, sizeof capacity, (uint64_t)a->capacity_bytes);
+    text_gib(limit, sizeof limit, a->memory_limit_bytes > 0 ? (uint64_t)a->memory_limit_bytes : 0);
+    if (strcmp(code, "memory-limit-too-small") == 0) {
+        return fail(f, code, "A memory limit must be at least 1 MiB; nothing was changed.");
+    }
+    if (strcmp(code, "memory-limit-exceeds-gpu") == 0) {
+        return fail(f, code, "The memory limit of %s is more than the GPU has (%s); nothing was changed.", limit, capacity);
+    }
+    if (strcmp(code, "compute-limit-out-of-range") == 0) {
+        return fail(f, code, "A compute limit is a whole number from 1 to 100 %%; nothing was changed.");
+    }
+    if (strcmp(code, "guarantee-out-of-range") == 0) {
+        return fail(f, code, "A guarantee is a whole number from 0 to 100 %%; nothing was changed.");
+    }
+    if (strcmp(code, "guarantee-exceeds-limit") == 0) {
+        return fail(f, code, "The guarantee of %" PRId64 " %% is above the slice's own limit of %" PRId64
+                    " %%; nothing was changed.", a->compute_guarantee_percent, a->compute_limit_percent);
+    }
+    if (strcmp(code, "guarantee-exceeds-headroom") == 0) {
+        return fail(f, code, "Other slices hold guarantees of %" PRId64 " %%, so at most %" PRId64
+                    " %% can be guaranteed here; nothing was changed.", a->other_guarantees_percent,
+                    100 - a->other_guarantees_percent);
+    }
+    return fail(f, code, "A GPU takes at most %d slices; nothing was changed. Delete one first.", SLICES_PER_GPU_MAX);
+}
+
+static int check_admission(struct agent *agent, const struct slice_record *next, const struct slice *self,
+                           struct failure *failure) {
+    struct gpu_state *gpu = agent_gpu(agent, next->gpu_uuid);
+    struct admission a = {
+        .capacity_bytes = gpu && gpu->info.capacity_bytes > 0 ? (int64_t)gpu->info.capacity_bytes : JSON_INTEGER_MAX,
+        .memory_limit_bytes = (int64_t)next->memory_limit_bytes,
+        .compute_limit_percent = next->compute_limit_percent,
+        .compute_guarantee_percent = next->compute_guarantee_percent,
+    };
+    /* A GPU that is away for now: what it had when the slice was cut still holds. */
+    if (!gpu && self && self->policy && self->policy->gpu_capacity_bytes > 0) {
+        a.capacity_bytes = (int64_t)self->policy->gpu_capacity_bytes;
+    }
+    a.other_slice_count = (int64_t)slice_count_on(&agent->slices, next->gpu_uuid, self, &a.other_guarantees_percent);
+    const char *code = admission_check(&a);
+    return code ? admission_failure(failure, code, &a) : 0;
+}
+
+static int check_name(struct agent *agent, const char *name, const struct slice *self, struct failure *failure) {
+    if (!text_is_slice_name(name)) {
+        return fail(failure, "bad-name", "A slice's name is 1 to 40 letters, digits, dots, dashes or underscores and "
+                    "begins with a letter or digit; nothing was changed.");
+    }
+    const struct slice *other = slice_find_name(&agent->slices, name);
+    if (other && other != self) {
+        return fail(failure, "name-taken", "Another slice on %s is called %s; nothing was changed. Choose another name.",
+                    agent->host_name, name);
+    }
+    return 0;
+}
+
+/* Applies changes to a record; ranges that do not fit the record's fields are refused by admission's own codes. */
+static int apply_changes(struct slice_record *next, const struct slice_changes *c, struct failure *failure) {
+    struct admission bad = {.capacity_bytes = JSON_INTEGER_MAX};
+    if (c->has_memory) {
+        if (c->memory_limit_bytes < MEMORY_LIMIT_MIN_BYTES) {
+            return admission_failure(failure, "memory-limit-too-small", &bad);
+        }
+        next->memory_limit_bytes = (uint64_t)c->memory_limit_bytes;
+    }
+    if (c->has_limit) {
+        if (c->compute_limit_percent < 1 || c->compute_limit_percent > 100) {
+            return admission_failure(failure, "compute-limit-out-of-range", &bad);
+        }
+        next->compute_limit_percent = (uint32_t)c->compute_limit_percent;
+    }
+    if (c->has_guarantee) {
+        if (c->compute_guarantee_percent < 0 || c->compute_guarantee_percent > 100) {
+            return admission_failure(failure, "guarantee-out-of-range", &bad);
+        }
+        next->compute_guarantee_percent = (uint32_t)c->compute_guarantee_percent;
+    }
+    if (c->has_priority) next->priority = c->priority;
+    if (c->has_starts) next->starts_at_ms = c->starts_at_ms;
+    if (c->has_expires) next->expires_at_ms = c->expires_at_ms;
+    return 0;
+}
+
+/* The one way to change a slice: journal, disk, then memory pages. Nothing has happened when it fails. */
+static int commit(struct agent *agent, struct slice *slice, struct slice_record *next, const struct editor *editor,
+                  struct edit_reply *reply, struct failure *failure) {
+    struct slice_record before = slice->r;
+    int64_t now_ms = now_wall_ms();
+    next->revision = before.revision + 1;
+    next->changed_at_ms = now_ms;
+    text_copy(next->changed_by, sizeof next->changed_by, editor->name);
+    struct undo_entry *entry = undo_push(&agent->slices, &before, next->revision, now_ms);
+    if (!entry) return fail(failure, "internal", "The agent is out of memory; nothing was changed.");
+    slice->r = *next;
+    agent->slices.revision++;
+    int error = slice_store_save(&agent->slices, agent->places.state);
+    if (error != 0) {
+        slice->r = before;
+        undo_pop(&agent->slices);
+        log_line("state not saved: %s", strerror(error));
+        return fail(failure, "state-not-saved",
+                    "The change could not be written to %s (%s), so it was not made. Free some space and try again.",
+                    agent->places.state, strerror(error));
+    }
+    agent->pending_unsaved = false;
+    agent->state_dirty = true;
+    text_copy(reply->slice_id, sizeof reply->slice_id, next->id);
+    text_copy(reply->undo_token, sizeof reply->undo_token, entry->token);
+    reply->revision = next->revision;
+    reply->undo_expires_at_ms = entry->expires_at_ms;
+    policy_apply(agent, slice);
+    return 0;
+}
+
+/* A limit below use kills nothing: nothing new is admitted above it, and the slice is shown as shrinking. */
+static void note_shrink(struct slice *slice, struct slice_record *next) {
+    uint64_t shown = slice->r.shrinks_from_bytes ? slice->r.shrinks_from_bytes : slice->r.memory_limit_bytes;
+    bool waits = next->memory_limit_bytes < shown && next->memory_limit_bytes < measure_used(slice);
+    next->shrinks_from_bytes = waits ? shown : 0;
+}
+
+static void default_name(struct agent *agent, const char *owner, char out[SLICE_NAME_BYTES]) {
+    char base[33];
+    size_t n = 0;
+    for (const char *s = owner; *s && n < sizeof base - 1; s++) {
+        char one[2] = {*s, '\0'};
+        bool plain = n == 0 ? text_is_slice_name(one) : text_is_slice_name(one) || strchr("._-", *s) != NULL;
+        if (plain) base[n++] = *s;
+    }
+    base[n] = '\0';
+    for (unsigned i = 1; i <= SLICES_MAX + 1; i++) {
+        snprintf(out, SLICE_NAME_BYTES, "%s-%u", n > 0 ? base : "slice", i);
+        if (!slice_find_name(&agent->slices, out)) return;
+    }
+}
+
+static void forget(struct agent *agent, struct slice *slice) {
+    undo_forget(&agent->slices, slice->r.id);
+    policy_close(agent, slice, true);
+    slice_remove(&agent->slices, slice);
+}
+
+/* A line of the board that no slice has; takes the oldest deleted slice's when all are used up. */
+static int take_board_slot(struct agent *agent, const char *gpu_uuid, uint32_t *slot) {
+    for (int attempt = 0; attempt < 2; attempt++) {
+        bool used[REGION_BOARD_SLOTS] = {false};
+        struct slice *oldest = NULL;
+        for (size_t i = 0; i < agent->slices.count; i++) {
+            struct slice *s = agent->slices.items[i];
+            if (strcmp(s->r.gpu_uuid, gpu_uuid) != 0) continue;
+            if (s->r.board_slot < REGION_BOARD_SLOTS) used[s->r.board_slot] = true;
+            bool idle = s->r.deleted && s->m.usage_known && s->m.process_count == 0;
+            if (idle && (!oldest || s->r.changed_at_ms < oldest->r.changed_at_ms)) oldest = s;
+        }
+        for (uint32_t i = 0; i < REGION_BOARD_SLOTS; i++) {
+            if (used[i]) continue;
+            *slot = i;
+            return 0;
+        }
+        if (!oldest) return -1;
+        forget(agent, oldest);
+    }
+    return -1;
+}
+
+static int find_owner(const char *owner, const struct editor *editor, struct slice_record *next,
+                      struct failure *failure) {
+    if (!owner) {
+        text_copy(next->owner, sizeof next->owner, editor->name);
+        next->owner_uid = editor->uid;
+        return 0;
+    }
+    if (strlen(owner) >= OWNER_BYTES || people_uid_of(owner, &next->owner_uid) != 0) {
+        char shown[80];
+        text_sanitize(shown, sizeof shown, owner, strlen(owner));
+        return fail(failure, "unknown-owner", "There is no user %s on this host; nothing was changed.", shown);
+    }
+    text_copy(next->owner, sizeof next->owner, owner);
+    return 0;
+}
+
+static int prepare_create(struct agent *agent, const struct slice_changes *c, const struct editor *editor,
+                          struct slice_record *next, struct failure *failure) {
+    uint64_t random;
+    if (agent->gpu_count == 0) {
+        return fail(failure, "no-gpu", "%s has no GPU to cut: %s.", agent->host_name, agent->gpu_note);
+    }
+    if (!agent_gpu(agent, c->gpu_uuid)) {
+        return fail(failure, "unknown-gpu", "There is no GPU with that UUID on %s; nothing was created.",
+                    agent->host_name);
+    }
+    if (find_owner(c->owner, editor, next, failure) != 0) return -1;
+    text_copy(next->gpu_uuid, sizeof next->gpu_uuid, c->gpu_uuid);
+    if (c->name) {
+        if (check_name(agent, c->name, NULL, failure) != 0) return -1;
+        text_copy(next->name, sizeof next->name, c->name);
+    } else {
+        default_name(agent, next->owner, next->name);
+    }
+    if (apply_changes(next, c, failure) != 0 || check_admission(agent, next, NULL, failure) != 0) return -1;
+    size_t present = 0;
+    for (size_t i = 0; i < agent->slices.count; i++) present += !agent->slices.items[i]->r.deleted;
+    if (present >= SLICES_MAX || take_board_slot(agent, next->gpu_uuid, &next->board_slot) != 0) {
+        return fail(failure, "too-many-slices", "No more slices fit on this %s; nothing was created. Delete one first.",
+                    present >= SLICES_MAX ? "host" : "GPU");
+    }
+    if (fs_random(&random, sizeof random) != 0) {
+        return fail(failure, "internal", "The system gave no random numbers; nothing was created.");
+    }
+    snprintf(next->id, sizeof next->id, "s-%016" PRIx64, random);
+    next->created_at_ms = now_wall_ms();
+    return 0;
+}
+
+int edit_create(struct agent *agent, const struct slice_changes *c, const struct editor *editor,
+                struct edit_reply *reply, struct failure *failure) {
+    struct slice_record next = {
+        .priority = REGION_PRIORITY_NORMAL, .starts_at_ms = NO_TIME, .expires_at_ms = NO_TIME};
+    if (prepare_create(agent, c, editor, &next, failure) != 0) return -1;
+    struct slice_record nothing = next;
+    nothing.deleted = true;
+    text_copy(nothing.changed_by, sizeof nothing.changed_by, editor->name);
+    struct slice *slice = slice_add(&agent->slices, &nothing);
+    if (!slice) return fail(failure, "internal", "The agent is out of memory; nothing was created.");
+    /* Files first: files without a record are harmless, a record without files would be a slice that limits nothing. */
+    int error = policy_open(agent, slice);
+    int result = error != 0 ? fail(failure, "state-not-saved",
+                                   "The slice's files could not be made in %s (%s), so it was not created.",
+                                   agent->places.runtime, strerror(error))
+                            : commit(agent, slice, &next, editor, reply, failure);
+    if (result != 0) {
+        policy_close(agent, slice, true);
+        slice_remove(&agent->slices, slice);
+    }
+    return result;
+}
+
+int edit_resize(struct agent *agent, struct slice *slice, const struct slice_changes *c, const struct editor *editor,
+                struct edit_reply *reply, struct failure *failure) {
+    struct slice_record next = slice->r;
+    if (apply_changes(&next, c, failure) != 0 || check_admission(agent, &next, slice, failure) != 0) return -1;
+    if (c->has_memory) {
+        measure_slice(agent, slice, now_mono_ms());
+        uint64_t used = measure_used(slice);
+        if (c->refuse_below_use && next.memory_limit_bytes < used) {
+            char use[32], limit[32];
+            return fail(failure, "below-use", "%s uses %s, more than the new limit of %s; the limit was left as it was.",
+                        slice->r.name, text_gib(use, sizeof use, used),
+                        text_gib(limit, sizeof limit, next.memory_limit_bytes));
+        }
+        note_shrink(slice, &next);
+    }
+    return commit(agent, slice, &next, editor, reply, failure);
+}
+
+int edit_assign(struct agent *agent, struct slice *slice, const char *owner, const struct editor *editor,
+                struct edit_reply *reply, struct failure *failure) {
+    struct slice_record next = slice->r;
+    if (find_owner(owner, editor, &next, failure) != 0) return -1;
+    uid_t earlier = slice->r.owner_uid;
+    measure_slice(agent, slice, now_mono_ms());
+    if (commit(agent, slice, &next, editor, reply, failure) != 0) return -1;
+    /* Workers that the earlier owner's program starts must still be able to join while it is in the slice. */
+    bool known = earlier == next.owner_uid || slice->m.process_count == 0;
+    for (size_t i = 0; i < slice->acl_count; i++) known |= slice->acl_users[i] == earlier;
+    if (!known && slice->acl_count < ACL_USERS_MAX) slice->acl_users[slice->acl_count++] = earlier;
+    policy_update_access(agent, slice);
+    return 0;
+}
+
+int edit_rename(struct agent *agent, struct slice *slice, const char *name, const struct editor *editor,
+                struct edit_reply *reply, struct failure *failure) {
+    struct slice_record next = slice->r;
+    if (check_name(agent, name, slice, failure) != 0) return -1;
+    text_copy(next.name, sizeof next.name, name);
+    return commit(agent, slice, &next, editor, reply, failure);
+}
+
+static int refuse_in_use(struct agent *agent, struct slice *slice, struct failure *failure) {
+    measure_slice(agent, slice, now_mono_ms());
+    if (slice->m.process_count == 0) return 0;
+    return fail(failure, "slice-in-use", "%u %s in %s; it was not deleted. Stop them first, or delete it with its "
+                "processes: they keep what they hold and get nothing more.",
+                slice->m.process_count, slice->m.process_count == 1 ? "process is" : "processes are", slice->r.name);
+}
+
+int edit_delete(struct agent *agent, struct slice *slice, bool with_processes, const struct editor *editor,
+                struct edit_reply *reply, struct failure *failure) {
+    if (!with_processes && refuse_in_use(agent, slice, failure) != 0) return -1;
+    struct slice_record next = slice->r;
+    next.deleted = true;
+    return commit(agent, slice, &next, editor, reply, failure);
+}
+
+int edit_undo(struct agent *agent, const char *token, const struct editor *editor, struct edit_reply *reply,
+              struct failure *failure) {
+    int64_t now_ms = now_wall_ms();
+    struct undo_entry *entry = undo_find(&agent->slices, token, now_ms);
+    struct slice *slice = entry ? slice_find(&agent->slices, entry->before.id) : NULL;
+    if (!slice) {
+        return fail(failure, "undo-expired",
+                    "That edit can no longer be undone (ten minutes have passed); nothing was changed.");
+    }
+    if (slice->r.revision != entry->after_revision) {
+        return fail(failure, "changed-since",
+                    "%s was changed since by %s, %" PRId64 " s ago; the edit was not undone.", slice->r.name,
+                    slice->r.changed_by, (now_ms - slice->r.changed_at_ms) / 1000);
+    }
+    struct slice_record next = entry->before;
+    next.board_slot = slice->r.board_slot;
+    if (next.deleted) {
+        if (!slice->r.deleted && refuse_in_use(agent, slice, failure) != 0) return -1;
+    } else {
+        if (check_name(agent, next.name, slice, failure) != 0) return -1;
+        if (check_admission(agent, &next, slice, failure) != 0) return -1;
+    }
+    measure_slice(agent, slice, now_mono_ms());
+    note_shrink(slice, &next);
+    bool hands_over = next.owner_uid != slice->r.owner_uid;
+    if (commit(agent, slice, &next, editor, reply, failure) != 0) return -1;
+    if (hands_over) policy_update_access(agent, slice);
+    return 0;
+}
+
+void edit_prune(struct agent *agent, int64_t mono_ms) {
+    if (mono_ms < agent->prune_at_ms) return;
+    agent->prune_at_ms = mono_ms + PRUNE_INTERVAL_MS;
+    bool changed = undo_expire(&agent->slices, now_wall_ms()) || agent->pending_unsaved;
+    for (size_t i = 0; i < agent->slices.count;) {
+        struct slice *slice = agent->slices.items[i];
+        bool gone = slice->r.deleted && !undo_mentions(&agent->slices, slice->r.id) && slice->m.process_count == 0;
+        if (!gone) {
+            i++;
+            continue;
+        }
+        forget(agent, slice);
+        changed = true;
+    }
+    if (!changed) return;
+    int error = slice_store_save(&agent->slices, agent->places.state);
+    /* Nothing that anybody was told is lost by this; the next edit writes it again. */
+    if (error != 0) log_line("state not saved: %s", strerror(error));
+    agent->pending_unsaved = error != 0;
+}

@@ -1,0 +1,19 @@
+/* Lines that the agent sends unasked: state, samples, notices. */
+#ifndef TRANCHE_EVENTS_H
+#define TRANCHE_EVENTS_H
+
+#include "agent.h"
+
+/* A note for everybody who listens; slice_id may be NULL, pid 0 = none. */
+void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message);
+
+/* The whole seldom-changing state as one line, or NULL (no memory). The caller holds one reference. */
+struct shared_line *events_state(struct agent *agent);
+
+/* The newest sample from what was measured last. */
+struct shared_line *events_sample(struct agent *agent);
+
+struct shared_line *line_new(const char *data, size_t len);
+void line_release(struct shared_line *line);
+
+#endif

@@ -1,0 +1,16 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "failure.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int fail(struct failure *failure, const char *code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(failure->message, sizeof failure->message, format, args);
+    va_end(args);
+    failure->code = code;
+    return -1;
+}

@@ -1,0 +1,300 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "measure.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "events.h"
+#include "people.h"
+
+#define RATE_WINDOW_NS 90000000u  /* shorter differences are noise */
+#define NOTICE_INTERVAL_MS 1000   /* at most one a second and slice: a refused loop must not fill the screen */
+#define ENTRIES_OFFSET offsetof(struct region_usage, entries)
+
+/* Entries as they lie in the file, without the price book behind them. */
+struct usage_head {
+    union {
+        struct {
+            uint64_t magic;
+            uint32_t abi, bytes;
+            uint32_t entries_high;
+        } h;
+        char bytes[ENTRIES_OFFSET];
+    };
+    struct region_entry entries[REGION_USAGE_ENTRIES];
+};
+
+/* What a tenant writes is its own claim about itself; a lie must not overflow a sum or a line. */
+static uint64_t sane(uint64_t value) {
+    return value > (uint64_t)JSON_INTEGER_MAX ? (uint64_t)JSON_INTEGER_MAX : value;
+}
+
+static uint64_t add_sane(uint64_t a, uint64_t b) {
+    return sane(a + sane(b));
+}
+
+static int read_head(struct slice *slice, struct usage_head *head) {
+    if (slice->usage_fd < 0) return -1;
+    for (int attempt = 0; attempt < 2; attempt++) {
+        size_t want = slice->entries_high > 0 ? ENTRIES_OFFSET + slice->entries_high * sizeof head->entries[0] : 64;
+        ssize_t n = pread(slice->usage_fd, head, want, 0);
+        if (n != (ssize_t)want || head->h.magic != REGION_USAGE_MAGIC || head->h.abi != REGION_ABI) return -1;
+        uint32_t high = head->h.entries_high < REGION_USAGE_ENTRIES ? head->h.entries_high : REGION_USAGE_ENTRIES;
+        if (high <= slice->entries_high) return 0;
+        slice->entries_high = high;
+    }
+    return 0;
+}
+
+static struct entry_track *find_track(struct slice *slice, uint64_t token) {
+    for (size_t i = 0; i < slice->track_count; i++) {
+        if (slice->tracks[i].token == token) return &slice->tracks[i];
+    }
+    return NULL;
+}
+
+static struct entry_track *add_track(struct slice *slice, const struct region_entry *e, bool since_last_look,
+                                     uint64_t throttled_ns) {
+    if (slice->track_count == slice->track_cap) {
+        size_t cap = slice->track_cap ? slice->track_cap * 2 : 4;
+        struct entry_track *tracks = realloc(slice->tracks, cap * sizeof *tracks);
+        if (!tracks) return NULL;
+        slice->tracks = tracks;
+        slice->track_cap = cap;
+    }
+    struct entry_track *track = &slice->tracks[slice->track_count++];
+    memset(track, 0, sizeof *track);
+    track->token = e->token;
+    /* One that joined since our last look has done all of it since then; of an older one (the agent was restarted)
+     * only what comes from now on is a rate. */
+    if (!since_last_look) {
+        track->charged_ns = e->charged_ns;
+        track->throttled_ns = throttled_ns;
+        track->denied_count = sane(e->denied_count);
+    }
+    track->rates_known = since_last_look;
+    return track;
+}
+
+static void notice_denied(struct agent *agent, struct slice *slice, struct proc *proc, uint32_t pid, uint64_t bytes,
+                          int64_t mono_ms) {
+    if (slice->notice_at_ms != 0 && mono_ms - slice->notice_at_ms < NOTICE_INTERVAL_MS) return;
+    slice->notice_at_ms = mono_ms;
+    char message[512], asked[32], limit[32];
+    snprintf(message, sizeof message, "%.80s (pid %u) asked %s for %s and was refused: the limit is %s.",
+             proc ? procs_command(proc, mono_ms) : "A process", pid, slice->r.name,
+             text_gib(asked, sizeof asked, bytes), text_gib(limit, sizeof limit, slice->r.memory_limit_bytes));
+    events_notice(agent, "denied", slice->r.id, pid, message);
+}
+
+static void notice_not_held(struct agent *agent, struct slice *slice, struct proc *proc, uint32_t pid,
+                            int64_t mono_ms) {
+    char message[512];
+    snprintf(message, sizeof message, "%.80s (pid %u) in %s was held back as long as is allowed and went on: its "
+             "compute limit is not held right now.",
+             proc ? procs_command(proc, mono_ms) : "A process", pid, slice->r.name);
+    events_notice(agent, "limit-not-held", slice->r.id, pid, message);
+}
+
+struct look {
+    struct agent *agent;
+    struct slice *slice;
+    int64_t mono_ms, wall_ms;
+    uint64_t now_ns;
+    uint64_t elapsed_ns; /* since rates were last taken; 0: too short or the first look */
+    uint64_t charged_ns; /* in that time */
+    struct slice_measure m;
+    uid_t uids[ACL_USERS_MAX];
+    size_t uid_count;
+};
+
+static uint32_t tenths(uint64_t part, uint64_t whole) {
+    if (part >= whole) return 1000;
+    return (uint32_t)((double)part * 1000.0 / (double)whole + 0.5);
+}
+
+static void take_denials(struct look *look, const struct region_entry *e, struct entry_track *track,
+                         struct proc *proc) {
+    uint64_t denied = sane(e->denied_count);
+    uint32_t pid = (uint32_t)(e->token & 0x7fffffffu);
+    if (denied > track->denied_count) {
+        notice_denied(look->agent, look->slice, proc, pid, sane(e->denied_bytes), look->mono_ms);
+    }
+    track->denied_count = denied;
+    look->m.denied_count = add_sane(look->m.denied_count, denied);
+    if (denied > 0 && e->denied_at_ns >= look->m.denied_at_ns) {
+        look->m.denied_at_ns = e->denied_at_ns;
+        look->m.denied_bytes = sane(e->denied_bytes);
+        uint64_t ago_ms = look->now_ns > e->denied_at_ns ? (look->now_ns - e->denied_at_ns) / 1000000u : 0;
+        look->m.denied_at_ms = (int64_t)ago_ms < look->wall_ms ? look->wall_ms - (int64_t)ago_ms : 0;
+    }
+    bool not_held = (e->flags & REGION_ENTRY_LIMIT_NOT_HELD) != 0;
+    if (not_held && !track->limit_not_held) notice_not_held(look->agent, look->slice, proc, pid, look->mono_ms);
+    track->limit_not_held = not_held;
+    look->m.limit_held &= !not_held;
+}
+
+static void take_rates(struct look *look, const struct region_entry *e, struct entry_track *track,
+                       uint64_t throttled_ns) {
+    if (look->elapsed_ns > 0 && track->rates_known) {
+        uint64_t charged = e->charged_ns > track->charged_ns ? e->charged_ns - track->charged_ns : 0;
+        uint64_t waited = throttled_ns > track->throttled_ns ? throttled_ns - track->throttled_ns : 0;
+        if (charged > look->elapsed_ns) charged = look->elapsed_ns;
+        track->compute_tenths = tenths(charged, look->elapsed_ns);
+        track->throttled_tenths = tenths(waited, look->elapsed_ns);
+        look->charged_ns += charged;
+    }
+    if (look->elapsed_ns > 0 || !track->rates_known) {
+        track->charged_ns = e->charged_ns;
+        track->throttled_ns = throttled_ns;
+    }
+    if (look->elapsed_ns > 0) track->rates_known = true;
+    if (track->throttled_tenths > look->m.throttled_tenths) look->m.throttled_tenths = track->throttled_tenths;
+}
+
+static void note_uid(struct look *look, const struct proc *proc) {
+    if (!proc || !proc->uid_known || proc->uid == look->slice->r.owner_uid) return;
+    for (size_t i = 0; i < look->uid_count; i++) {
+        if (look->uids[i] == proc->uid) return;
+    }
+    if (look->uid_count < ACL_USERS_MAX) look->uids[look->uid_count++] = proc->uid;
+}
+
+static void take_entry(struct look *look, const struct region_entry *e) {
+    if (e->token == 0) return;
+    struct proc *proc;
+    if (!procs_token_alive(&look->agent->procs, e->token, look->mono_ms, &proc)) {
+        policy_reap(look->agent, look->slice, e->token);
+        return;
+    }
+    if (e->token & REGION_CLAIMING) return;
+    uint64_t since = e->throttled_since_ns;
+    uint64_t throttled_ns = e->throttled_ns + (since != 0 && look->now_ns > since ? look->now_ns - since : 0);
+    struct entry_track *track = find_track(look->slice, e->token);
+    if (!track) {
+        bool fresh = look->slice->rates_at_ns != 0 && e->claimed_at_ns >= look->slice->rates_at_ns;
+        track = add_track(look->slice, e, fresh, throttled_ns);
+        if (!track) return;
+    }
+    track->seen = true;
+    track->memory_bytes = sane(e->memory_bytes);
+    look->m.ledger_bytes = add_sane(look->m.ledger_bytes, e->memory_bytes);
+    look->m.process_count++;
+    take_denials(look, e, track, proc);
+    take_rates(look, e, track, throttled_ns);
+    note_uid(look, proc);
+}
+
+static void drop_unseen(struct slice *slice) {
+    size_t kept = 0;
+    for (size_t i = 0; i < slice->track_count; i++) {
+        if (slice->tracks[i].seen) {
+            slice->tracks[kept++] = slice->tracks[i];
+        } else {
+            slice->dead_denied_count = add_sane(slice->dead_denied_count, slice->tracks[i].denied_count);
+        }
+    }
+    slice->track_count = kept;
+}
+
+/* People other than the owner keep their access while they have a process in the slice. */
+static void settle_access(struct look *look) {
+    struct slice *slice = look->slice;
+    size_t kept = 0;
+    for (size_t i = 0; i < slice->acl_count; i++) {
+        for (size_t k = 0; k < look->uid_count; k++) {
+            if (slice->acl_users[i] == look->uids[k]) {
+                slice->acl_users[kept++] = slice->acl_users[i];
+                break;
+            }
+        }
+    }
+    if (kept == slice->acl_count) return;
+    slice->acl_count = kept;
+    policy_update_access(look->agent, slice);
+}
+
+static void settle_shrink(struct agent *agent, struct slice *slice) {
+    if (slice->r.shrinks_from_bytes == 0 || measure_used(slice) > slice->r.memory_limit_bytes) return;
+    slice->r.shrinks_from_bytes = 0;
+    agent->state_dirty = true;
+    agent->pending_unsaved = true;
+}
+
+void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms) {
+    static struct usage_head head;
+    if (read_head(slice, &head) != 0) {
+        slice->m.usage_known = slice->m.rates_known = false;
+        return;
+    }
+    struct look look = {.agent = agent, .slice = slice, .mono_ms = mono_ms, .wall_ms = now_wall_ms(),
+                        .now_ns = now_region_ns(agent), .m = slice->m};
+    look.m.ledger_bytes = look.m.denied_count = 0;
+    look.m.throttled_tenths = 0;
+    look.m.process_count = 0;
+    look.m.limit_held = true;
+    bool first = slice->rates_at_ns == 0;
+    uint64_t elapsed = look.now_ns > slice->rates_at_ns ? look.now_ns - slice->rates_at_ns : 0;
+    if (!first && elapsed >= RATE_WINDOW_NS) look.elapsed_ns = elapsed;
+    for (size_t i = 0; i < slice->track_count; i++) slice->tracks[i].seen = false;
+    for (uint32_t i = 0; i < slice->entries_high; i++) take_entry(&look, &head.entries[i]);
+    drop_unseen(slice);
+    look.m.usage_known = true;
+    look.m.denied_count = add_sane(look.m.denied_count, slice->dead_denied_count);
+    if (look.elapsed_ns > 0) {
+        look.m.compute_tenths = tenths(look.charged_ns, look.elapsed_ns);
+        look.m.rates_known = true;
+    }
+    if (first || look.elapsed_ns > 0) slice->rates_at_ns = look.now_ns;
+    slice->m = look.m;
+    settle_access(&look);
+    settle_shrink(agent, slice);
+}
+
+uint64_t measure_used(const struct slice *slice) {
+    uint64_t ledger = slice->m.usage_known ? slice->m.ledger_bytes : 0;
+    return add_sane(ledger, slice->m.residue_known ? slice->m.residue_bytes : 0);
+}
+
+bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *bytes) {
+    if (!gpu->processes_known) return false;
+    for (size_t i = 0; i < gpu->process_count; i++) {
+        if (gpu->processes[i].pid != pid) continue;
+        *bytes = gpu->processes[i].bytes;
+        return gpu->processes[i].bytes_known;
+    }
+    return false;
+}
+
+void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_before) {
+    struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
+    if (!gpu || !gpu->processes_known || !slice->m.usage_known) {
+        /* The last figure stays in the policy: a driver that does not answer frees no memory. */
+        slice->m.residue_known = false;
+        return;
+    }
+    uint64_t held = 0, bytes;
+    for (size_t i = 0; i < slice->track_count; i++) {
+        if (measure_gpu_bytes(gpu, (uint32_t)(slice->tracks[i].token & 0x7fffffffu), &bytes)) {
+            held = add_sane(held, bytes);
+        }
+    }
+    uint64_t ledger = slice->m.ledger_bytes;
+    if (ledger != ledger_before && slice->m.residue_known) return; /* it moved while NVML was asked: no comparison */
+    uint64_t residue = held > ledger ? held - ledger : 0;
+    uint64_t candidate = slice->m.residue_candidate_bytes;
+    slice->m.residue_candidate_bytes = residue;
+    uint64_t confirmed = residue < candidate ? residue : candidate;
+    if (residue <= slice->m.residue_bytes) {
+        slice->m.residue_bytes = residue;
+    } else if (confirmed > slice->m.residue_bytes) {
+        slice->m.residue_bytes = confirmed;
+    }
+    slice->m.residue_known = true;
+    policy_set_residue(slice, slice->m.residue_bytes);
+}

@@ -1,0 +1,19 @@
+/* One look at a slice's usage file: ledger, rates, denials, who is in it. */
+#ifndef TRANCHE_MEASURE_H
+#define TRANCHE_MEASURE_H
+
+#include "agent.h"
+
+/* Fills slice->m and slice->tracks; reaps entries of dead processes. Rates are measured over at least 90 ms. */
+void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms);
+
+/* Compares with NVML's list of the slice's GPU, which was read between two looks: ledger_before is the first one's. */
+void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_before);
+
+/* Bytes that NVML shows for a process on a GPU; false when it is not on the list. */
+bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *bytes);
+
+/* Memory in use: ledger and residue. */
+uint64_t measure_used(const struct slice *slice);
+
+#endif

@@ -1,0 +1,23 @@
+/* Who is who on this host: names for uids (asked once each) and the people with a login. */
+#ifndef TRANCHE_PEOPLE_H
+#define TRANCHE_PEOPLE_H
+
+#include <sys/types.h>
+
+#include "slice.h"
+
+/* The user's name, or NULL when the system knows none. Cached; made safe to show. */
+const char *people_name_of(uid_t uid);
+
+/* 0, or -1 when there is no such user. */
+int people_uid_of(const char *name, uid_t *uid);
+
+struct person {
+    uid_t uid;
+    char name[OWNER_BYTES];
+};
+
+/* People of /etc/passwd with uid >= 1000 and a real shell; read again when the file changed. *out stays ours. */
+size_t people_logins(const struct person **out);
+
+#endif

@@ -1,0 +1,56 @@
+/* Where everything is on this host (docs/protocol.md section 1). Decided once, from uid, environment and file systems. */
+#ifndef TRANCHE_PLACES_H
+#define TRANCHE_PLACES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "fs.h"
+
+#define ABSTRACT_SOCKET_NAME "tranche-agent"
+#define SYSTEM_SOCKET_PATH "/run/tranche/agent.sock"
+
+enum scope { SCOPE_USER, SCOPE_SYSTEM, SCOPE_ROOT };
+
+struct places {
+    enum scope scope;
+    uid_t uid;
+    bool abstract_socket;
+    char root[FS_PATH_BYTES];    /* TRANCHE_ROOT, or "" */
+    char socket[108];            /* a path, or the abstract name without its leading NUL */
+    char state[FS_PATH_BYTES];   /* slices, journal, history, lock, log */
+    char runtime[FS_PATH_BYTES]; /* policy/ usage/ board/; "" until places_open_runtime */
+    char machine_id[40];
+    char boot_id[40];
+};
+
+/* Fills everything but runtime; makes nothing. 0, or -1 with a sentence in why. */
+int places_find(struct places *places, char *why, size_t cap);
+
+/* Makes the state directory. 0, or -1 with a sentence. */
+int places_open_state(struct places *places, char *why, size_t cap);
+
+/* Chooses (the one used before, while it is usable) and makes the runtime directory with its three folders, so that
+ * tenants can pass but not list; records the choice in the state directory. 0, or -1 with a sentence. */
+int places_open_runtime(struct places *places, char *why, size_t cap);
+
+/* Reads the recorded runtime directory without making anything. 0 or -1. */
+int places_recorded_runtime(struct places *places);
+
+/* True when files of this user in /dev/shm outlive the last logout. */
+bool places_shm_is_kept(uid_t uid, const char *user);
+
+/* The address of an agent socket. Returns its length. */
+socklen_t places_address(const char *name, bool abstract, struct sockaddr_un *address);
+
+/* The path that LD_PRELOAD should name, for the program at exe: BIN/current/libtranche.so when exe is in BIN/VERSION,
+ * else beside exe. Empty and -1 when there is none. */
+int places_shim_for(const char *exe, char out[FS_PATH_BYTES]);
+
+/* Own executable. */
+int places_own_exe(char out[FS_PATH_BYTES]);
+
+#endif

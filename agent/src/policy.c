@@ -1,0 +1,251 @@
+/* The files that tenants map: policy (ours alone), usage (theirs), board (everybody's). The policy's content always
+ * comes from the slice record, so a restarted agent adopts files and rewrites them; it never learns limits from them.
+ *
+ * The agent reads usage with pread, because a tenant may truncate the file under a mapping. The one exception is
+ * reaping, below. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "log.h"
+#include "region_file.h"
+
+static int path_of(const struct agent *agent, const char *folder, const char *name, char out[FS_PATH_BYTES]) {
+    int n = snprintf(out, FS_PATH_BYTES, "%s/%s/%s", agent->places.runtime, folder, name);
+    return n < FS_PATH_BYTES ? 0 : ENAMETOOLONG;
+}
+
+/* ---- who may join a slice ------------------------------------------------------------------------------ */
+
+enum acl_tag { ACL_TAG_USER_OBJ = 1, ACL_TAG_USER = 2, ACL_TAG_GROUP_OBJ = 4, ACL_TAG_MASK = 0x10, ACL_TAG_OTHER = 0x20 };
+
+struct acl_entry {
+    uint16_t tag, permissions;
+    uint32_t id;
+};
+
+/* The value of system.posix_acl_access: version 2, then entries ordered by tag and id, all little-endian (as both of
+ * our architectures are). */
+static int set_acl(const char *path, const uid_t *users, size_t count) {
+    struct {
+        uint32_t version;
+        struct acl_entry entries[ACL_USERS_MAX + 4];
+    } acl = {.version = 2};
+    size_t n = 0;
+    acl.entries[n++] = (struct acl_entry){ACL_TAG_USER_OBJ, 6, UINT32_MAX};
+    for (size_t i = 0; i < count; i++) {
+        size_t at = n;
+        while (at > 1 && acl.entries[at - 1].id > users[i]) {
+            acl.entries[at] = acl.entries[at - 1];
+            at--;
+        }
+        acl.entries[at] = (struct acl_entry){ACL_TAG_USER, 6, users[i]};
+        n++;
+    }
+    acl.entries[n++] = (struct acl_entry){ACL_TAG_GROUP_OBJ, 0, UINT32_MAX};
+    acl.entries[n++] = (struct acl_entry){ACL_TAG_MASK, 6, UINT32_MAX};
+    acl.entries[n++] = (struct acl_entry){ACL_TAG_OTHER, 0, UINT32_MAX};
+    return setxattr(path, "system.posix_acl_access", &acl, 4 + n * sizeof acl.entries[0], 0) == 0 ? 0 : errno;
+}
+
+static void grant(struct agent *agent, struct slice *slice, const char *path) {
+    uid_t file_owner = agent->places.uid;
+    /* Root can give the file to its user; then nobody else's help is needed where there are no ACLs. */
+    if (file_owner == 0) {
+        if (chown(path, slice->r.owner_uid, (gid_t)-1) == 0) {
+            file_owner = slice->r.owner_uid;
+        } else {
+            log_line("usage file %s could not be given to uid %u: %s", path, (unsigned)slice->r.owner_uid,
+                     strerror(errno));
+        }
+    }
+    uid_t users[ACL_USERS_MAX];
+    size_t count = 0;
+    if (slice->r.owner_uid != file_owner) users[count++] = slice->r.owner_uid;
+    for (size_t i = 0; i < slice->acl_count && count < ACL_USERS_MAX; i++) {
+        bool known = slice->acl_users[i] == file_owner || slice->acl_users[i] == slice->r.owner_uid;
+        if (!known) users[count++] = slice->acl_users[i];
+    }
+    slice->acl_refused = false;
+    int error = count > 0 ? set_acl(path, users, count) : 0;
+    if (count == 0) {
+        if (removexattr(path, "system.posix_acl_access") != 0 && errno != ENODATA && errno != ENOTSUP) error = errno;
+        if (error == 0 && chmod(path, 0600) != 0) error = errno;
+    }
+    if (error == 0) return;
+    slice->acl_refused = true;
+    log_line("no access list for %s (%s): the file is open to everybody", path, strerror(error));
+    if (chmod(path, 0666) != 0) log_line("chmod %s: %s", path, strerror(errno));
+}
+
+void policy_update_access(struct agent *agent, struct slice *slice) {
+    char path[FS_PATH_BYTES];
+    if (path_of(agent, "usage", slice->r.id, path) == 0 && slice->usage_fd >= 0) grant(agent, slice, path);
+}
+
+/* ---- opening -------------------------------------------------------------------------------------------- */
+
+static uint64_t capacity_of(struct agent *agent, const struct slice *slice) {
+    struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
+    return gpu ? gpu->info.capacity_bytes : 0;
+}
+
+static bool same_file(const struct region_policy *policy, const struct slice_record *r) {
+    return policy->board_slot == r->board_slot && strncmp(policy->slice_id, r->id, REGION_ID_BYTES) == 0 &&
+           strncmp(policy->gpu_uuid, r->gpu_uuid, REGION_UUID_BYTES) == 0;
+}
+
+static void fill(struct agent *agent, const struct slice *slice, struct region_policy *p) {
+    const struct slice_record *r = &slice->r;
+    bool active = slice_active(r, now_wall_ms());
+    atomic_store(&p->flags, active ? 0 : REGION_POLICY_DELETED);
+    atomic_store(&p->revision, r->revision);
+    atomic_store(&p->memory_limit_bytes, r->memory_limit_bytes);
+    uint64_t capacity = capacity_of(agent, slice);
+    if (capacity > 0) atomic_store(&p->gpu_capacity_bytes, capacity);
+    atomic_store(&p->compute_limit_bp, r->compute_limit_percent * 100);
+    atomic_store(&p->compute_guarantee_bp, r->compute_guarantee_percent * 100);
+    atomic_store(&p->priority, r->priority);
+    atomic_store(&p->owner_uid, r->owner_uid);
+}
+
+int policy_board(struct agent *agent, const char *gpu_uuid) {
+    char path[FS_PATH_BYTES];
+    int error = path_of(agent, "board", gpu_uuid, path), fd;
+    if (error != 0) return error;
+    if (region_board_open(path, &fd) == 0) {
+        close(fd);
+        return 0;
+    }
+    return -region_board_create(path, 0666);
+}
+
+static int open_policy(struct agent *agent, struct slice *slice) {
+    char path[FS_PATH_BYTES];
+    int error = path_of(agent, "policy", slice->r.id, path);
+    if (error != 0) return error;
+    struct stat st;
+    bool ours = lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == agent->places.uid;
+    if (ours && region_policy_map_rw(path, &slice->policy) == 0) {
+        if (same_file(slice->policy, &slice->r)) {
+            policy_apply(agent, slice);
+            return 0;
+        }
+        region_policy_unmap(slice->policy);
+        slice->policy = NULL;
+    }
+    struct region_policy initial;
+    memset(&initial, 0, sizeof initial);
+    initial.board_slot = slice->r.board_slot;
+    memcpy(initial.slice_id, slice->r.id, sizeof initial.slice_id);
+    memcpy(initial.gpu_uuid, slice->r.gpu_uuid, sizeof initial.gpu_uuid);
+    snprintf(initial.name, sizeof initial.name, "%s", slice->r.name);
+    fill(agent, slice, &initial);
+    error = -region_policy_create(path, &initial, 0644);
+    return error != 0 ? error : -region_policy_map_rw(path, &slice->policy);
+}
+
+static int open_usage(struct agent *agent, struct slice *slice) {
+    char path[FS_PATH_BYTES];
+    int error = path_of(agent, "usage", slice->r.id, path);
+    if (error != 0) return error;
+    if (region_usage_open(path, &slice->usage_fd) != 0) {
+        slice->usage_fd = -1;
+        error = -region_usage_create(path, 0600);
+        if (error == 0) error = -region_usage_open(path, &slice->usage_fd);
+    }
+    if (error == 0) grant(agent, slice, path);
+    return error;
+}
+
+int policy_open(struct agent *agent, struct slice *slice) {
+    int error = policy_board(agent, slice->r.gpu_uuid);
+    /* Usage before policy: a tenant that sees a policy finds the usage file too. */
+    if (error == 0 && slice->usage_fd < 0) error = open_usage(agent, slice);
+    if (error == 0 && !slice->policy) error = open_policy(agent, slice);
+    if (error != 0) log_line("files of slice %s: %s", slice->r.id, strerror(error));
+    return error;
+}
+
+void policy_open_all(struct agent *agent) {
+    for (size_t i = 0; i < agent->slices.count; i++) policy_open(agent, agent->slices.items[i]);
+}
+
+void policy_apply(struct agent *agent, struct slice *slice) {
+    if (!slice->policy) return;
+    fill(agent, slice, slice->policy);
+    region_policy_announce(slice->policy);
+}
+
+void policy_set_residue(struct slice *slice, uint64_t bytes) {
+    if (!slice->policy || atomic_load(&slice->policy->residue_bytes) == bytes) return;
+    atomic_store(&slice->policy->residue_bytes, bytes);
+    region_policy_announce(slice->policy);
+}
+
+void policy_close(struct agent *agent, struct slice *slice, bool remove_files) {
+    char path[FS_PATH_BYTES];
+    if (slice->policy) region_policy_unmap(slice->policy);
+    slice->policy = NULL;
+    if (slice->usage_fd >= 0) close(slice->usage_fd);
+    slice->usage_fd = -1;
+    if (!remove_files) return;
+    static const char *const folders[] = {"policy", "usage"};
+    for (size_t i = 0; i < 2; i++) {
+        if (path_of(agent, folders[i], slice->r.id, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
+            log_line("unlink %s: %s", path, strerror(errno));
+        }
+    }
+}
+
+/* ---- reaping -------------------------------------------------------------------------------------------- */
+
+/* An entry of a dead process is set free by compare-and-swap, which needs memory, not pwrite: between our look and a
+ * write a tenant may have reaped the entry and a new process claimed it. So the file is mapped for these few
+ * instructions, and the fault of a file that was truncated meanwhile is caught: the agent is its own program and may
+ * have a handler. */
+static sigjmp_buf reap_escape;
+static volatile sig_atomic_t reap_armed;
+
+static void on_bus_error(int number) {
+    if (reap_armed) siglongjmp(reap_escape, 1);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+void policy_reap(struct agent *agent, struct slice *slice, uint64_t token) {
+    char path[FS_PATH_BYTES];
+    struct region_usage *volatile usage = NULL;
+    struct region_usage *mapped;
+    if (path_of(agent, "usage", slice->r.id, path) != 0 || region_usage_map(path, &mapped) != 0) return;
+    usage = mapped;
+    struct sigaction action, before;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_bus_error;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(SIGBUS, &action, &before) == 0) {
+        if (sigsetjmp(reap_escape, 1) == 0) {
+            reap_armed = 1;
+            for (size_t i = 0; i < REGION_USAGE_ENTRIES; i++) {
+                uint64_t expected = token;
+                atomic_compare_exchange_strong(&usage->entries[i].token, &expected, 0);
+            }
+        } else {
+            log_line("the usage file of slice %s was cut while it was read", slice->r.id);
+        }
+        reap_armed = 0;
+        sigaction(SIGBUS, &before, NULL);
+    }
+    region_usage_unmap(usage);
+}

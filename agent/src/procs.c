@@ -1,0 +1,190 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "procs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fs.h"
+#include "region.h"
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+#define COMMAND_AGE_MS 10000
+#define POLL_AGE_MS 1000 /* without a pidfd: how often a process is looked at again */
+
+int procs_init(struct procs *procs) {
+    memset(procs, 0, sizeof *procs);
+    procs->ticks_per_second = sysconf(_SC_CLK_TCK);
+    if (procs->ticks_per_second <= 0) procs->ticks_per_second = 100;
+    char *data = malloc(64 * 1024); /* /proc/stat has a line per CPU before btime */
+    if (!data) return ENOMEM;
+    FILE *stat_file = fopen("/proc/stat", "re");
+    while (stat_file && fgets(data, 64 * 1024, stat_file)) {
+        long long seconds;
+        if (sscanf(data, "btime %lld", &seconds) == 1) procs->boot_time_ms = seconds * 1000;
+    }
+    if (stat_file) fclose(stat_file);
+    free(data);
+    return 0;
+}
+
+static void release(struct proc *proc) {
+    if (proc->pidfd >= 0) close(proc->pidfd);
+    free(proc);
+}
+
+void procs_free(struct procs *procs) {
+    for (size_t i = 0; i < procs->count; i++) release(procs->items[i]);
+    free(procs->items);
+    memset(procs, 0, sizeof *procs);
+}
+
+int procs_start_ticks(pid_t pid, uint64_t *out) {
+    char path[64], buf[1024];
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    if (fs_read_small(path, buf, sizeof buf) <= 0) return -1;
+    /* The name may hold spaces and brackets: fields count from the last bracket. It is followed by field 3. */
+    char *at = strrchr(buf, ')');
+    if (!at) return -1;
+    char state = at[1] == ' ' ? at[2] : '\0';
+    if (state == 'Z' || state == 'X') return -1;
+    for (int field = 2; field < 22 && at; field++) at = strchr(at + 1, ' ');
+    if (!at) return -1;
+    char *end;
+    errno = 0;
+    unsigned long long ticks = strtoull(at + 1, &end, 10);
+    if (errno != 0 || end == at + 1) return -1;
+    *out = ticks;
+    return 0;
+}
+
+static void read_command(struct proc *proc) {
+    char path[64], buf[1024];
+    snprintf(path, sizeof path, "/proc/%ld/cmdline", (long)proc->pid);
+    ssize_t n = fs_read_small(path, buf, sizeof buf);
+    if (n > 0) {
+        while (n > 0 && (buf[n - 1] == '\0' || buf[n - 1] == ' ')) n--;
+        for (ssize_t i = 0; i < n; i++) {
+            if (buf[i] == '\0') buf[i] = ' ';
+        }
+    }
+    if (n <= 0) {
+        snprintf(path, sizeof path, "/proc/%ld/comm", (long)proc->pid);
+        n = fs_read_small(path, buf, sizeof buf);
+        if (n > 0 && buf[n - 1] == '\n') n--;
+    }
+    text_sanitize(proc->command, sizeof proc->command, buf, n > 0 ? (size_t)n : 0);
+    if (proc->command[0] == '\0') text_copy(proc->command, sizeof proc->command, "?");
+}
+
+static bool pidfd_is_dead(int pidfd) {
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
+}
+
+static bool still_alive(struct proc *proc, int64_t mono_ms) {
+    if (proc->pidfd >= 0) return !pidfd_is_dead(proc->pidfd);
+    if (mono_ms - proc->checked_at_ms < POLL_AGE_MS) return true;
+    uint64_t ticks;
+    if (procs_start_ticks(proc->pid, &ticks) != 0 || ticks != proc->start_ticks) return false;
+    proc->checked_at_ms = mono_ms;
+    return true;
+}
+
+/* The descriptor comes first: if the start time is then read while the descriptor is still silent, both belong to
+ * one process. */
+static struct proc *open_process(struct procs *procs, pid_t pid, int64_t mono_ms) {
+    struct proc *proc = calloc(1, sizeof *proc);
+    if (!proc) return NULL;
+    proc->pid = pid;
+    proc->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (proc->pidfd >= 0) fcntl(proc->pidfd, F_SETFD, FD_CLOEXEC);
+    char path[64];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%ld", (long)pid);
+    if (procs_start_ticks(pid, &proc->start_ticks) != 0 || (proc->pidfd >= 0 && pidfd_is_dead(proc->pidfd))) {
+        release(proc);
+        return NULL;
+    }
+    if (stat(path, &st) == 0) {
+        proc->uid = st.st_uid;
+        proc->uid_known = true;
+    }
+    proc->checked_at_ms = mono_ms;
+    proc->started_at_ms =
+        procs->boot_time_ms + (int64_t)(proc->start_ticks * 1000 / (uint64_t)procs->ticks_per_second);
+    return proc;
+}
+
+struct proc *procs_get(struct procs *procs, pid_t pid, int64_t mono_ms) {
+    if (pid <= 0) return NULL;
+    for (size_t i = 0; i < procs->count; i++) {
+        struct proc *proc = procs->items[i];
+        if (proc->pid != pid) continue;
+        if (still_alive(proc, mono_ms)) {
+            proc->used_at_ms = mono_ms;
+            return proc;
+        }
+        release(proc);
+        procs->items[i] = procs->items[--procs->count];
+        break;
+    }
+    if (procs->count >= PROCS_MAX) procs_prune(procs, mono_ms, POLL_AGE_MS);
+    if (procs->count >= PROCS_MAX) return NULL;
+    if (procs->count == procs->cap) {
+        size_t cap = procs->cap ? procs->cap * 2 : 32;
+        struct proc **items = realloc(procs->items, cap * sizeof *items);
+        if (!items) return NULL;
+        procs->items = items;
+        procs->cap = cap;
+    }
+    struct proc *proc = open_process(procs, pid, mono_ms);
+    if (!proc) return NULL;
+    proc->used_at_ms = mono_ms;
+    procs->items[procs->count++] = proc;
+    return proc;
+}
+
+const char *procs_command(struct proc *proc, int64_t mono_ms) {
+    if (proc->command[0] == '\0' || mono_ms - proc->command_at_ms >= COMMAND_AGE_MS) {
+        read_command(proc);
+        proc->command_at_ms = mono_ms;
+    }
+    return proc->command;
+}
+
+void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms) {
+    for (size_t i = 0; i < procs->count;) {
+        if (mono_ms - procs->items[i]->used_at_ms < unused_ms) {
+            i++;
+            continue;
+        }
+        release(procs->items[i]);
+        procs->items[i] = procs->items[--procs->count];
+    }
+}
+
+bool procs_token_alive(struct procs *procs, uint64_t token, int64_t mono_ms, struct proc **proc) {
+    pid_t pid = (pid_t)(token & 0x7fffffffu);
+    uint64_t start_low = token >> 32 & 0x7fffffffu;
+    *proc = procs_get(procs, pid, mono_ms);
+    if (*proc) {
+        if (((*proc)->start_ticks & 0x7fffffffu) == start_low) return true;
+        *proc = NULL;
+        return false; /* the pid was given to another process */
+    }
+    /* No room in the table is not death. */
+    uint64_t ticks;
+    return procs_start_ticks(pid, &ticks) == 0 && (ticks & 0x7fffffffu) == start_low;
+}

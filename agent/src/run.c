@@ -1,0 +1,165 @@
+/* `tranche run` and `tranche env`: put a program into slices. Needs the agent to look names up; when it can not be
+ * had, the policy files that it left are enough, because the shim needs nothing else. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "commands.h"
+#include "env.h"
+#include "fetch.h"
+#include "people.h"
+
+#define SLICES_PER_PROGRAM 16
+#define PRELOAD_BYTES (4 * FS_PATH_BYTES)
+
+struct plan {
+    const char *names[SLICES_PER_PROGRAM];
+    size_t name_count;
+    char slices[SLICES_PER_PROGRAM * REGION_ID_BYTES];
+    char gpus[SLICES_PER_PROGRAM * REGION_UUID_BYTES];
+    char runtime_dir[FS_PATH_BYTES];
+    char preload[PRELOAD_BYTES];
+};
+
+static int take_options(struct plan *plan, const char *command, int argc, char **argv, int *rest) {
+    int i = 1;
+    for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+        const char *name = NULL;
+        if (strcmp(argv[i], "--") == 0) {
+            i++;
+            break;
+        }
+        if (strncmp(argv[i], "--slice=", 8) == 0) {
+            name = argv[i] + 8;
+        } else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc) {
+            name = argv[++i];
+        } else {
+            return complain("%s does not know “%s”; it takes --slice NAME", command, argv[i]);
+        }
+        if (plan->name_count == SLICES_PER_PROGRAM) {
+            return complain("a program can be in at most %d slices", SLICES_PER_PROGRAM);
+        }
+        plan->names[plan->name_count++] = name;
+    }
+    *rest = i;
+    if (plan->name_count == 0) return complain("say which slice: tranche %s --slice NAME; tranche ls lists them", command);
+    return 0;
+}
+
+static int check_slice(const struct fetched *fetched, const struct fetched_slice *s, const char *name) {
+    int64_t now_ms = now_wall_ms();
+    if (!s) return complain("there is no slice “%s” on this host; `tranche ls` lists them", name);
+    if (s->owner_uid != (int64_t)getuid() && !fetched->is_operator) {
+        char owner[OWNER_BYTES];
+        const char *known = people_name_of((uid_t)s->owner_uid);
+        text_copy(owner, sizeof owner, s->owner[0] ? s->owner : known ? known : "somebody else");
+        return complain("slice %s belongs to %s, not to you; ask %s for a slice", s->name, owner,
+                        fetched->manager[0] ? fetched->manager : "who manages this host");
+    }
+    if (s->starts_at_ms != NO_TIME && now_ms < s->starts_at_ms) {
+        return complain("slice %s is not open yet; it starts in %lld min", s->name,
+                        (long long)((s->starts_at_ms - now_ms) / 60000 + 1));
+    }
+    if ((s->expires_at_ms != NO_TIME && now_ms >= s->expires_at_ms) || s->closed) {
+        return complain("slice %s has expired; ask %s to extend it", s->name,
+                        fetched->manager[0] ? fetched->manager : "who manages this host");
+    }
+    return 0;
+}
+
+static int add_slice(struct plan *plan, const struct fetched_slice *s) {
+    if (strstr(plan->gpus, s->gpu_uuid)) return complain("slice %s is on the same GPU as another one given", s->name);
+    size_t n = strlen(plan->slices), m = strlen(plan->gpus);
+    snprintf(plan->slices + n, sizeof plan->slices - n, "%s%s", n ? "," : "", s->id);
+    snprintf(plan->gpus + m, sizeof plan->gpus - m, "%s%s", m ? "," : "", s->gpu_uuid);
+    return 0;
+}
+
+static int find_preload(struct plan *plan) {
+    char exe[FS_PATH_BYTES], shim[FS_PATH_BYTES];
+    if (places_own_exe(exe) != 0 || places_shim_for(exe, shim) != 0) {
+        return complain("libtranche.so is not beside %s, so nothing could be limited; deploy Tranche again", exe);
+    }
+    if (strpbrk(shim, " :")) {
+        return complain("the path %s has a space or a colon in it, which LD_PRELOAD can not hold; deploy elsewhere", shim);
+    }
+    const char *before = getenv("LD_PRELOAD");
+    bool empty = !before || !before[0];
+    /* A `run` inside a `run`: the library must not be listed twice. */
+    bool there = !empty && strncmp(before, shim, strlen(shim)) == 0;
+    int n = there   ? snprintf(plan->preload, sizeof plan->preload, "%s", before)
+            : empty ? snprintf(plan->preload, sizeof plan->preload, "%s", shim)
+                    : snprintf(plan->preload, sizeof plan->preload, "%s:%s", shim, before);
+    return n < (int)sizeof plan->preload ? 0 : complain("LD_PRELOAD is too long to add to");
+}
+
+static int make_plan(struct plan *plan) {
+    struct client client;
+    struct fetched fetched;
+    char why[2048] = "", files_why[1200] = "";
+    if (find_preload(plan) != 0) return EXIT_OWN_FAILURE;
+    bool asked = client_open(&client, true, why, sizeof why) == 0;
+    bool got = asked && fetch_all(&client, &fetched, why, sizeof why) == 0;
+    if (asked && !got) fetched_free(&fetched);
+    if (asked) client_close(&client);
+    if (!got && fetch_from_files(&fetched, files_why, sizeof files_why) != 0) {
+        return complain("%s Slices can not be looked up without it (%s).", why, files_why);
+    }
+    if (!got) fprintf(stderr, "tranche: %s The limits recorded last are used.\n", why);
+    int result = 0;
+    for (size_t i = 0; i < plan->name_count && result == 0; i++) {
+        const struct fetched_slice *s = fetched_find(&fetched, plan->names[i]);
+        result = check_slice(&fetched, s, plan->names[i]);
+        if (result == 0) result = add_slice(plan, s);
+    }
+    text_copy(plan->runtime_dir, sizeof plan->runtime_dir, fetched.runtime_dir);
+    fetched_free(&fetched);
+    return result;
+}
+
+int command_run(int argc, char **argv) {
+    static struct plan plan;
+    int rest;
+    if (take_options(&plan, "run", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
+    if (rest >= argc) return complain("say what to run: tranche run --slice NAME -- COMMAND…");
+    if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
+    if (setenv("LD_PRELOAD", plan.preload, 1) != 0 || setenv(ENV_SLICES, plan.slices, 1) != 0 ||
+        setenv(ENV_RUNTIME_DIR, plan.runtime_dir, 1) != 0 || setenv("CUDA_VISIBLE_DEVICES", plan.gpus, 1) != 0) {
+        return complain("the environment could not be set: %s", strerror(errno));
+    }
+    execvp(argv[rest], argv + rest);
+    int error = errno;
+    complain("%s can not be run: %s", argv[rest], strerror(error));
+    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
+
+static void print_export(const char *name, const char *value) {
+    printf("export %s='", name);
+    for (; *value; value++) {
+        if (*value == '\'') {
+            fputs("'\\''", stdout);
+        } else {
+            putchar(*value);
+        }
+    }
+    puts("'");
+}
+
+int command_env(int argc, char **argv) {
+    static struct plan plan;
+    int rest;
+    if (take_options(&plan, "env", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
+    if (rest < argc) return complain("env takes --slice NAME only");
+    if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
+    print_export("LD_PRELOAD", plan.preload);
+    print_export(ENV_SLICES, plan.slices);
+    print_export(ENV_RUNTIME_DIR, plan.runtime_dir);
+    print_export("CUDA_VISIBLE_DEVICES", plan.gpus);
+    return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
+}

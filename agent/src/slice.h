@@ -1,0 +1,125 @@
+/* Slices: the records that are kept on disk, the table of them in memory, and the journal that undoes edits. */
+#ifndef TRANCHE_SLICE_H
+#define TRANCHE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "json.h"
+#include "region.h"
+
+#define SLICES_MAX (8 * 63)             /* a state line of 256 KiB holds them all */
+#define SLICE_NAME_BYTES 48
+#define OWNER_BYTES 72
+#define UNDO_TOKEN_BYTES 24
+#define UNDO_ENTRIES_MAX 256
+#define UNDO_LIFE_MS (10 * 60 * 1000)
+#define NO_TIME INT64_C(-1)
+
+struct slice_record {
+    char id[REGION_ID_BYTES];
+    char name[SLICE_NAME_BYTES];
+    char gpu_uuid[REGION_UUID_BYTES];
+    char owner[OWNER_BYTES];
+    char changed_by[OWNER_BYTES];
+    uid_t owner_uid;
+    uint32_t compute_limit_percent;
+    uint32_t compute_guarantee_percent;
+    uint32_t priority; /* enum region_priority */
+    uint32_t board_slot;
+    bool deleted; /* kept until its undo has expired and its last process has left */
+    uint64_t memory_limit_bytes;
+    /* Limit before a shrink that waits until use drops; 0 = none waits. Admission already uses memory_limit_bytes. */
+    uint64_t shrinks_from_bytes;
+    uint64_t revision;
+    int64_t created_at_ms, changed_at_ms;
+    int64_t starts_at_ms, expires_at_ms; /* NO_TIME = none */
+};
+
+/* What one process of a slice had done when we last looked: rates are differences. */
+struct entry_track {
+    uint64_t token;
+    uint64_t charged_ns, throttled_ns; /* throttled includes a wait that goes on */
+    uint64_t denied_count;
+    uint32_t compute_tenths, throttled_tenths;
+    bool rates_known, limit_not_held, seen;
+    uint64_t memory_bytes;
+};
+
+/* The last look at a slice; figures that could not be had are not known. */
+struct slice_measure {
+    bool usage_known;
+    bool rates_known;
+    bool residue_known;
+    bool limit_held;
+    uint32_t process_count;
+    uint32_t compute_tenths, throttled_tenths;
+    uint64_t ledger_bytes, residue_bytes;
+    uint64_t residue_candidate_bytes; /* an increase must be seen twice: the two ledgers are not read at one instant */
+    uint64_t denied_count, denied_bytes, denied_at_ns;
+    int64_t denied_at_ms;
+};
+
+#define ACL_USERS_MAX 8
+
+struct slice {
+    struct slice_record r;
+    struct region_policy *policy; /* NULL: its files could not be made; the slice limits nothing until they can */
+    int usage_fd;                 /* -1 likewise */
+    uint32_t entries_high;
+    uint64_t rates_at_ns;
+    uint64_t dead_denied_count; /* of processes that have left */
+    int64_t notice_at_ms;
+    struct entry_track *tracks;
+    size_t track_count, track_cap;
+    uid_t acl_users[ACL_USERS_MAX]; /* who may join, beside the file's owner */
+    size_t acl_count;
+    bool acl_refused; /* no ACLs on this file system: the usage file is open to all */
+    struct slice_measure m;
+    int history_fd; /* 1 s tier, -1 = not open */
+};
+
+struct undo_entry {
+    char token[UNDO_TOKEN_BYTES];
+    int64_t expires_at_ms;
+    uint64_t after_revision; /* the edit produced it; undo applies only to it */
+    struct slice_record before;
+};
+
+struct slice_table {
+    struct slice **items;
+    size_t count, cap;
+    struct undo_entry *undo; /* oldest first */
+    size_t undo_count;
+    uint64_t revision; /* of the whole table */
+    char note[256];    /* what was wrong with the state on disk, or "" */
+};
+
+/* slice.c: the table in memory */
+struct slice *slice_find(const struct slice_table *table, const char *id); /* also deleted ones */
+struct slice *slice_find_name(const struct slice_table *table, const char *name);
+struct slice *slice_add(struct slice_table *table, const struct slice_record *record); /* NULL: no memory */
+void slice_remove(struct slice_table *table, struct slice *slice);
+void slice_table_free(struct slice_table *table);
+bool slice_active(const struct slice_record *record, int64_t now_ms);
+const char *priority_name(uint32_t priority);
+int priority_parse(const char *text, uint32_t *out);
+size_t slice_count_on(const struct slice_table *table, const char *gpu_uuid, const struct slice *without,
+                      int64_t *guarantees_percent);
+
+/* undo.c */
+struct undo_entry *undo_find(const struct slice_table *table, const char *token, int64_t now_ms);
+struct undo_entry *undo_push(struct slice_table *table, const struct slice_record *before, uint64_t after_revision,
+                             int64_t now_ms); /* NULL: no memory or no random numbers */
+void undo_pop(struct slice_table *table);     /* takes the last push back */
+bool undo_expire(struct slice_table *table, int64_t now_ms);
+bool undo_mentions(const struct slice_table *table, const char *id);
+void undo_forget(struct slice_table *table, const char *id);
+
+/* slice_store.c: the table on disk. Both return 0 or an errno value. */
+int slice_store_save(const struct slice_table *table, const char *directory);
+int slice_store_load(struct slice_table *table, const char *directory, int64_t now_ms);
+
+#endif
