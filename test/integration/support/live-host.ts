@@ -1,7 +1,8 @@
 /** A host in the core's list, reached over the embedded SSH server, in a private root with simulated GPUs. */
-import { rmSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startDelayProxy } from '../../bench/delay-proxy.ts';
 import { newKeyPair, SshHost, type SshHostOptions } from '../../../electron/lab/ssh-host.ts';
 import { CoreHarness } from './core-harness.ts';
 import { startOpenSsh, writeConfig } from './openssh.ts';
@@ -22,6 +23,8 @@ export interface LiveHostOptions {
   readonly ssh?: Partial<SshHostOptions>;
   readonly core?: Parameters<typeof CoreHarness.start>[1];
   readonly env?: Record<string, string>;
+  /** Everything between core and server is held back by half of this, each way. */
+  readonly roundTripMs?: number;
 }
 
 async function startServer(root: PrivateRoot, folder: string, options: LiveHostOptions) {
@@ -65,7 +68,16 @@ async function startServer(root: PrivateRoot, folder: string, options: LiveHostO
 export async function startLiveHost(options: LiveHostOptions = {}): Promise<LiveHost> {
   const root = makePrivateRoot(options.root);
   const folder = mkdtempSync(join(tmpdir(), 'tranche-live-'));
-  const server = await startServer(root, folder, options);
+  const direct = await startServer(root, folder, options);
+  const proxy = options.roundTripMs ? await startDelayProxy(direct.port, options.roundTripMs) : null;
+  const server = { ...direct, port: proxy?.port ?? direct.port };
+  if (proxy) {
+    const known = join(folder, 'known_hosts');
+    writeFileSync(
+      known,
+      readFileSync(known, 'utf8').replace(`]:${String(direct.port)}`, `]:${String(proxy.port)}`),
+    );
+  }
   const config = writeConfig(folder, [
     { name: 'host', port: server.port, user: server.user, identityFile: server.identityFile },
   ]);
@@ -77,6 +89,7 @@ export async function startLiveHost(options: LiveHostOptions = {}): Promise<Live
     dropAll: server.dropAll,
     stop: async () => {
       await harness.stop();
+      proxy?.stop();
       server.stop();
       root.destroy();
       rmSync(folder, { recursive: true, force: true });
