@@ -1,0 +1,86 @@
+/** Boot order of the desktop app, and nothing else. Each step says why it stands where it does. */
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { BrowserWindow, app, dialog, session } from 'electron';
+import { dataFolder, labUnavailable } from '../serve/places.ts';
+import { CoreProcess } from './core-process.ts';
+import { answerPages, tellPages } from './ipc.ts';
+import { installMenu } from './menu.ts';
+import { denyPermissions, guardAllContents } from './permissions.ts';
+import { registerScheme, serveBundle } from './protocol.ts';
+import { openWindow } from './window.ts';
+
+const at = (...parts: string[]): string => join(app.getAppPath(), 'dist', ...parts);
+
+function makeCore(): CoreProcess {
+  const artifacts =
+    process.env['TRANCHE_AGENT_DIR'] ??
+    (app.isPackaged ? join(process.resourcesPath, 'agent') : join(app.getAppPath(), 'build/agent'));
+  const simulator = join(artifacts, 'x86_64/sim');
+  return new CoreProcess(
+    { core: at('electron/core.cjs'), lab: at('lab.cjs'), simulator },
+    {
+      dataFolder: app.getPath('userData'),
+      artifactsFolder: artifacts,
+      appVersion: app.getVersion(),
+      labUnavailable: labUnavailable(process.platform, process.arch, existsSync(simulator)),
+    },
+    {
+      onEvent: tellPages,
+      onRestarted: () => {
+        for (const window of BrowserWindow.getAllWindows()) window.webContents.reload();
+      },
+      onGivenUp: (why) => dialog.showErrorBox('Tranche', why),
+    },
+  );
+}
+
+async function onReady(): Promise<void> {
+  // Before any page exists: what pages are served, and what they may not do.
+  serveBundle(at('renderer'));
+  denyPermissions(session.defaultSession);
+  const core = makeCore();
+  core.start();
+  answerPages((request) => core.request(request));
+  installMenu(process.platform, app.isPackaged);
+  const open = (): BrowserWindow => openWindow(at('electron/preload.cjs'));
+  open();
+
+  app.on('second-instance', () => {
+    const window = BrowserWindow.getAllWindows()[0] ?? open();
+    if (window.isMinimized()) window.restore();
+    window.focus();
+  });
+  app.on('activate', () => {
+    if (BrowserWindow.getAllWindows().length === 0) open();
+  });
+  // Connections are closed before the process goes; the wait is bounded in stop().
+  let stopped = false;
+  app.on('before-quit', (event) => {
+    if (stopped) return;
+    event.preventDefault();
+    void core.stop().finally(() => {
+      stopped = true;
+      app.quit();
+    });
+  });
+}
+
+app.setName('Tranche');
+app.setPath('userData', dataFolder(process.env, homedir(), process.platform));
+// After userData is known: the lock lives there.
+if (app.requestSingleInstanceLock()) {
+  app.enableSandbox();
+  registerScheme();
+  guardAllContents(app);
+  app.on('window-all-closed', () => {
+    if (process.platform !== 'darwin') app.quit();
+  });
+  app.whenReady().then(onReady, (error: unknown) => {
+    console.error(error);
+    app.exit(1);
+  });
+} else {
+  app.quit();
+}

@@ -1,0 +1,50 @@
+/** All that a page gets of us: fixed names, fixed channels, plain data. Never ipcRenderer, never its event object. */
+import { contextBridge, ipcRenderer } from 'electron';
+import type { CoreEvent, RequestChannel, TrancheApi } from '../../model/ipc.ts';
+import { COPY_CHANNEL, EVENT_CHANNEL, REQUEST_CHANNEL } from './bridge.ts';
+
+/** Spelled out, so that no schema library is loaded here; the type makes a missing or extra name an error. */
+const CHANNELS: Readonly<Record<RequestChannel, true>> = {
+  'fleet:get': true,
+  'host:connect': true,
+  'host:disconnect': true,
+  'host:add': true,
+  'host:forget': true,
+  'host:retry': true,
+  'host:deploy': true,
+  'host:remove-agent': true,
+  'host:link': true,
+  'prompt:answer': true,
+  'demo:start': true,
+  'demo:stop': true,
+  'slice:create': true,
+  'slice:resize': true,
+  'slice:assign': true,
+  'slice:rename': true,
+  'slice:delete': true,
+  'slice:undo': true,
+  'history:get': true,
+  'process:stop': true,
+  'view:visible': true,
+};
+
+const VERSION_FLAG = '--tranche-version=';
+const appVersion = process.argv.find((arg) => arg.startsWith(VERSION_FLAG))?.slice(VERSION_FLAG.length) ?? '';
+
+const api: TrancheApi = {
+  transport: 'electron',
+  platform: process.platform,
+  appVersion,
+  request: (channel, args) =>
+    Object.hasOwn(CHANNELS, channel)
+      ? ipcRenderer.invoke(REQUEST_CHANNEL, channel, args)
+      : Promise.reject(new Error('no such channel')),
+  onEvent(listener) {
+    const forward = (_event: unknown, message: CoreEvent): void => listener(message);
+    ipcRenderer.on(EVENT_CHANNEL, forward);
+    return () => void ipcRenderer.removeListener(EVENT_CHANNEL, forward);
+  },
+  copyText: (text) => ipcRenderer.invoke(COPY_CHANNEL, text),
+};
+
+contextBridge.exposeInMainWorld('tranche', api);
