@@ -130,6 +130,7 @@ static int open_loop(struct agent *agent) {
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error like a full disk */
     if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) return errno;
     agent->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     agent->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -268,8 +268,10 @@ int edit_create(struct agent *agent, const struct slice_changes *c, const struct
     if (result != 0) {
         policy_close(agent, slice, true);
         slice_remove(&agent->slices, slice);
+        return -1;
     }
-    return result;
+    measure_slice(agent, slice, now_mono_ms());
+    return 0;
 }
 
 int edit_resize(struct agent *agent, struct slice *slice, const struct slice_changes *c, const struct editor *editor,

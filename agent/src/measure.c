@@ -246,6 +246,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms) {
     drop_unseen(slice);
     look.m.usage_known = true;
     look.m.denied_count = add_sane(look.m.denied_count, slice->dead_denied_count);
+    if (first && look.m.process_count == 0) look.m.rates_known = true; /* nobody has used anything */
     if (look.elapsed_ns > 0) {
         look.m.compute_tenths = tenths(look.charged_ns, look.elapsed_ns);
         look.m.rates_known = true;

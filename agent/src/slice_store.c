@@ -240,6 +240,10 @@ int slice_store_load(struct slice_table *table, const char *directory, int64_t n
         return 0;
     }
     if (error != ENOENT && error != EBADMSG) return error;
+    if (error == EBADMSG) {
+        int n = snprintf(aside, sizeof aside, "%s.broken-%lld", prev, (long long)now_ms);
+        if (n >= (int)sizeof aside || rename(prev, aside) != 0) return EBADMSG;
+    }
     if (broken || error == EBADMSG) {
         snprintf(table->note, sizeof table->note,
                  "The state file and its previous version were damaged and put aside; the host starts without slices.");
