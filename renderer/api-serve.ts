@@ -118,7 +118,7 @@ export function connectToServe(onLink: LinkListener): TrancheApi {
           waiting.delete(id);
           resolve(fail('timed-out', 'The Tranche server did not answer in two minutes.'));
         }, REQUEST_TIMEOUT_MS);
-        waiting.set(id, { resolve: resolve as Waiting['resolve'], timer });
+        waiting.set(id, { resolve, timer });
         const line = JSON.stringify({ id, channel, args });
         if (ready) socket?.send(line);
         else queue.push(line);

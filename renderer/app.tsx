@@ -1,6 +1,7 @@
 /** The frame: top bar, hosts, centre, inspector, status; and whatever floats above them. */
 import { useEffect } from 'react';
 import type { ReactElement } from 'react';
+import { assertNever } from '../model/errors.ts';
 import type { HostSnapshot } from '../model/model.ts';
 import { Button } from './components/bits.tsx';
 import { useSample } from './components/use-sample.ts';
@@ -142,5 +143,7 @@ function Dialogs(): ReactElement | null {
       const processes = sample?.processes.filter((process) => process.sliceId === slice.id) ?? [];
       return <DeleteDialog host={host} slice={slice} processes={processes} />;
     }
+    default:
+      return assertNever(dialog, 'dialog');
   }
 }

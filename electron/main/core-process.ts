@@ -113,7 +113,9 @@ export class CoreProcess {
     console.error(`The core ended with code ${String(code)}`);
     this.#lab?.kill();
     this.#lab = null;
-    this.#pending.failAll('The part of Tranche that talks to hosts stopped before it answered. Programs on hosts go on.');
+    this.#pending.failAll(
+      'The part of Tranche that talks to hosts stopped before it answered. Programs on hosts go on.',
+    );
     if (this.#failure !== null) return;
     if (!this.#budget.take(Date.now())) {
       this.#failure = 'The part of Tranche that talks to hosts keeps stopping. Quit and start Tranche again.';

@@ -42,7 +42,7 @@ export function answerPages(ask: (request: ParsedRequest) => Promise<Result<unkn
     COPY_CHANNEL,
     async ([text]) => {
       if (typeof text !== 'string' || text.length > COPY_MAX_CHARACTERS) return false;
-      clipboard.writeText(text);
+      void clipboard.writeText(text);
       return true;
     },
     false,

@@ -13,7 +13,8 @@ const isChannel = (value: unknown): value is RequestChannel =>
   typeof value === 'string' && (REQUEST_CHANNELS as readonly string[]).includes(value);
 
 export function parseRequest(channel: unknown, args: unknown): Result<ParsedRequest> {
-  if (!isChannel(channel)) return fail('bad-arguments', 'The window asked for something that does not exist.');
+  if (!isChannel(channel))
+    return fail('bad-arguments', 'The window asked for something that does not exist.');
   const parsed = requestSchemas[channel].safeParse(args);
   if (!parsed.success) {
     return fail(

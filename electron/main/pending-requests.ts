@@ -22,7 +22,8 @@ export class PendingRequests {
     const id = this.#nextId++;
     const answered = new Promise<Result<unknown>>((resolve) => {
       const timer = setTimeout(
-        () => this.settle(id, fail('timed-out', `${what} was not answered in two minutes. It may still happen.`)),
+        () =>
+          this.settle(id, fail('timed-out', `${what} was not answered in two minutes. It may still happen.`)),
         REQUEST_TIMEOUT_MS,
       );
       this.#waiting.set(id, { resolve, timer });
@@ -39,6 +40,6 @@ export class PendingRequests {
   }
 
   failAll(message: string): void {
-    for (const id of [...this.#waiting.keys()]) this.settle(id, fail('connection-lost', message));
+    for (const id of Array.from(this.#waiting.keys())) this.settle(id, fail('connection-lost', message));
   }
 }

@@ -16,7 +16,9 @@ export function guardAllContents(app: App): void {
 }
 
 export function denyPermissions(session: Session): void {
-  session.setPermissionRequestHandler((_contents, permission, answer) => answer(isAllowedPermission(permission)));
+  session.setPermissionRequestHandler((_contents, permission, answer) =>
+    answer(isAllowedPermission(permission)),
+  );
   session.setPermissionCheckHandler((_contents, permission) => isAllowedPermission(permission));
   session.setDevicePermissionHandler(() => false);
 }

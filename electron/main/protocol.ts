@@ -7,7 +7,10 @@ import { CONTENT_SECURITY_POLICY } from './csp.ts';
 /** Before `ready`: makes app:// a real origin with storage and module scripts. */
 export function registerScheme(): void {
   protocol.registerSchemesAsPrivileged([
-    { scheme: SCHEME, privileges: { standard: true, secure: true, supportFetchAPI: true, corsEnabled: true } },
+    {
+      scheme: SCHEME,
+      privileges: { standard: true, secure: true, supportFetchAPI: true, corsEnabled: true },
+    },
   ]);
 }
 

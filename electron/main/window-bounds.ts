@@ -33,7 +33,9 @@ export function usableBounds(saved: Rectangle, displays: readonly Rectangle[]): 
   const height = Math.max(MIN_HEIGHT, saved.height);
   const seen = displays.some((display) => {
     const across = Math.min(saved.x + width, display.x + display.width) - Math.max(saved.x, display.x);
-    return across >= VISIBLE_PX && saved.y >= display.y && saved.y + VISIBLE_PX / 2 <= display.y + display.height;
+    return (
+      across >= VISIBLE_PX && saved.y >= display.y && saved.y + VISIBLE_PX / 2 <= display.y + display.height
+    );
   });
   return seen ? { x: saved.x, y: saved.y, width, height } : null;
 }
@@ -50,7 +52,9 @@ export function readSaved(path: string): SavedWindow | null {
 export function writeSaved(path: string, saved: SavedWindow): void {
   const temporary = `${path}.new`;
   try {
-    writeFileSync(temporary, JSON.stringify({ ...saved.bounds, maximized: saved.maximized }), { mode: 0o600 });
+    writeFileSync(temporary, JSON.stringify({ ...saved.bounds, maximized: saved.maximized }), {
+      mode: 0o600,
+    });
     renameSync(temporary, path);
   } catch (error) {
     console.error(`The window's place could not be saved: ${String(error)}`);

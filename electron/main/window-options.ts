@@ -17,7 +17,7 @@ export function windowOptions(input: WindowInput): BrowserWindowConstructorOptio
     title: 'Tranche',
     width: 1440,
     height: 900,
-    ...(input.bounds ?? {}),
+    ...input.bounds,
     minWidth: MIN_WIDTH,
     minHeight: MIN_HEIGHT,
     // Shown when drawn; until then the canvas colour of the theme, so that nothing flashes.

@@ -3,8 +3,7 @@ import type { CSSProperties, ReactElement, ReactNode } from 'react';
 import { initials, useOwnerClass } from '../store/owners.ts';
 
 /** Custom properties that carry data; React sets them through the CSSOM, which the CSP allows. */
-export const vars = (data: Readonly<Record<`--${string}`, string | number>>): CSSProperties =>
-  data as CSSProperties;
+export const vars = (data: Readonly<Record<`--${string}`, string | number>>): CSSProperties => data;
 
 export interface ButtonProps {
   readonly children: ReactNode;
@@ -39,7 +38,7 @@ export function Button(props: ButtonProps): ReactElement {
       aria-label={label}
       title={off ? refusal : title}
       aria-disabled={off || undefined}
-      autoFocus={autoFocus}
+      data-first-focus={autoFocus}
       onClick={() => {
         if (!off) onClick();
       }}

@@ -104,7 +104,7 @@ export function SeriesChart(props: SeriesChartProps): ReactElement {
   const { watched, quantity, rangeMs, rangeName, yMax, hueClass, refreshKey } = props;
   useEffect(() => {
     const element = canvas.current;
-    if (element === null) return;
+    if (element === null) return undefined;
     let visible = true;
     const compute = (): Pick<Live, 'data' | 'scene'> => {
       const toMs = hostNowMs(watched.subject.hostId);

@@ -19,6 +19,8 @@ export function Dialog({ title, children, onCancel, onSubmit, actions, wide }: D
     const dialog = ref.current;
     const before = document.activeElement;
     if (dialog !== null && !dialog.open) dialog.showModal();
+    // The safe button or the first field, not whatever happens to come first.
+    dialog?.querySelector<HTMLElement>('[data-first-focus]')?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement) before.focus();

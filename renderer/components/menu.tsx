@@ -31,7 +31,7 @@ export function Menu(props: MenuProps): ReactElement {
   const button = useRef<HTMLButtonElement>(null);
 
   useEffect(() => {
-    if (!open) return;
+    if (!open) return undefined;
     items(root.current)[0]?.focus();
     const outside = (event: PointerEvent): void => {
       if (event.target instanceof Node && root.current?.contains(event.target) !== true) setOpen(false);

@@ -10,7 +10,7 @@ export function useWatched(subject: Subject, rangeMs: number, connected: boolean
   useEffect(() => {
     const entry = series.watch({ hostId, kind, id });
     setWatched(entry);
-    if (!connected) return;
+    if (!connected) return undefined;
     let left = false;
     const load = async (): Promise<void> => {
       const toMs = Math.ceil(series.hostNowMs(hostId));

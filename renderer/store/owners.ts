@@ -43,4 +43,7 @@ export function useOwnerClass(owner: string | null): string {
 }
 
 export const initials = (owner: string): string =>
-  [...owner.replace(/[^\p{L}\p{N}]/gu, '')].slice(0, 2).join('').toLowerCase() || '?';
+  Array.from(owner.replace(/[^\p{L}\p{N}]/gu, ''))
+    .slice(0, 2)
+    .join('')
+    .toLowerCase() || '?';

@@ -4,7 +4,7 @@
  */
 import { admit } from '../../model/admission.ts';
 import type { ErrorCode, Result } from '../../model/errors.ts';
-import { fail, ok } from '../../model/errors.ts';
+import { assertNever, fail, ok } from '../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
 import type {
   ConnectionState,
@@ -20,7 +20,16 @@ import { GIB } from '../../model/units.ts';
 import { Meter } from './fake-samples.ts';
 import { ada, agent, crowded, gpu, hopper, host, otherStates, slice } from './fake-hosts.ts';
 
-export type Scene = 'lab' | 'empty' | 'crowd' | 'prompt-key' | 'prompt-password' | 'prompt-keyboard' | 'prompt-passphrase' | 'deploying' | 'bare';
+export type Scene =
+  | 'lab'
+  | 'empty'
+  | 'crowd'
+  | 'prompt-key'
+  | 'prompt-password'
+  | 'prompt-keyboard'
+  | 'prompt-passphrase'
+  | 'deploying'
+  | 'bare';
 
 export interface FakeOptions {
   readonly scene?: Scene;
@@ -68,6 +77,8 @@ const PROMPTS: Partial<Record<Scene, ConnectionState>> = {
 
 function hostsOf(scene: Scene): HostSnapshot[] {
   const lab = [hopper(), ada(), ...otherStates()];
+  const asking = PROMPTS[scene];
+  if (asking !== undefined) return [...lab, host('curie', asking)];
   switch (scene) {
     case 'empty':
       return [];
@@ -91,10 +102,14 @@ function hostsOf(scene: Scene): HostSnapshot[] {
         ...lab,
       ];
     }
-    default: {
-      const asking = PROMPTS[scene];
-      return asking === undefined ? lab : [...lab, host('curie', asking)];
-    }
+    case 'lab':
+    case 'prompt-key':
+    case 'prompt-password':
+    case 'prompt-keyboard':
+    case 'prompt-passphrase':
+      return lab;
+    default:
+      return assertNever(scene, 'scene');
   }
 }
 
@@ -106,7 +121,10 @@ export class FakeLab implements TrancheApi {
   copied: string | null = null;
   readonly #hosts = new Map<HostId, HostSnapshot>();
   readonly #listeners = new Set<(event: CoreEvent) => void>();
-  readonly #undo = new Map<string, { readonly before: Slice | null; readonly after: Slice | null; readonly hostId: HostId }>();
+  readonly #undo = new Map<
+    string,
+    { readonly before: Slice | null; readonly after: Slice | null; readonly hostId: HostId }
+  >();
   readonly #meter = new Meter();
   readonly #options: FakeOptions;
   #nextToken = 1;
@@ -131,12 +149,18 @@ export class FakeLab implements TrancheApi {
     return Promise.resolve(true);
   }
 
-  async request<C extends RequestChannel>(channel: C, args: RequestArgs<C>): Promise<Result<RequestValues[C]>> {
+  async request<C extends RequestChannel>(
+    channel: C,
+    args: RequestArgs<C>,
+  ): Promise<Result<RequestValues[C]>> {
     this.calls.push({ channel, args });
     await new Promise((resolve) => setTimeout(resolve, 20));
     const { refuse } = this.#options;
     if (refuse !== undefined && channel.startsWith('slice:')) {
-      return fail(refuse, 'The agent on hopper refused: tom changed this slice 3 s ago. Nothing was changed; look again.');
+      return fail(
+        refuse,
+        'The agent on hopper refused: tom changed this slice 3 s ago. Nothing was changed; look again.',
+      );
     }
     return this.#handlers[channel](args);
   }
@@ -187,12 +211,18 @@ export class FakeLab implements TrancheApi {
     return ok({ sliceId, revision, undoToken: token, undoExpiresAtMs: Date.now() + 600_000 });
   }
 
-  #edit(args: { hostId: HostId; sliceId: string; revision: number | null }, change: (s: Slice) => Slice | null): Result<SliceEdit> {
+  #edit(
+    args: { hostId: HostId; sliceId: string; revision: number | null },
+    change: (s: Slice) => Slice | null,
+  ): Result<SliceEdit> {
     const known = this.#hosts.get(args.hostId);
     const before = known?.slices.find((s) => s.id === args.sliceId);
     if (known === undefined || before === undefined) return fail('unknown-slice', 'This slice is gone.');
     if (args.revision !== null && args.revision !== before.revision) {
-      return fail('changed-since', `tom changed ${before.name} a moment ago. Nothing was changed; look again.`);
+      return fail(
+        'changed-since',
+        `tom changed ${before.name} a moment ago. Nothing was changed; look again.`,
+      );
     }
     const after = change(before);
     const owner = known.gpus.find((g) => g.uuid === before.gpuUuid);
@@ -255,7 +285,8 @@ export class FakeLab implements TrancheApi {
       });
       return ok(null);
     },
-    'host:remove-agent': () => ok({ removed: ['~/.local/share/tranche/0.1.0-x86_64', '~/.local/share/tranche/current'] }),
+    'host:remove-agent': () =>
+      ok({ removed: ['~/.local/share/tranche/0.1.0-x86_64', '~/.local/share/tranche/current'] }),
     'host:link': () => ok({ path: '~/.local/bin/tranche' }),
     'prompt:answer': ({ hostId, answers }) => {
       this.setConnection(
@@ -263,7 +294,11 @@ export class FakeLab implements TrancheApi {
         answers === null
           ? {
               kind: 'failed',
-              failure: { code: 'authentication-cancelled', message: 'You cancelled the login.', detail: null },
+              failure: {
+                code: 'authentication-cancelled',
+                message: 'You cancelled the login.',
+                detail: null,
+              },
             }
           : { kind: 'connecting', step: 'Logging in' },
       );
@@ -298,7 +333,14 @@ export class FakeLab implements TrancheApi {
       const owner = args.owner ?? 'mira';
       const name = args.name ?? `${owner}-${String(known.slices.length + 1)}`;
       const made = {
-        ...slice(on, name, owner, args.memoryLimitBytes / GIB, args.computeLimitPercent, args.computeGuaranteePercent),
+        ...slice(
+          on,
+          name,
+          owner,
+          args.memoryLimitBytes / GIB,
+          args.computeLimitPercent,
+          args.computeGuaranteePercent,
+        ),
         priority: args.priority,
         createdAtMs: Date.now(),
       };

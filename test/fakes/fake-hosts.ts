@@ -23,7 +23,13 @@ export function agent(hostName: string, more: Partial<AgentInfo> = {}): AgentInf
   };
 }
 
-export const gpu = (host: string, index: number, name: string, mib: number, more: Partial<Gpu> = {}): Gpu => ({
+export const gpu = (
+  host: string,
+  index: number,
+  name: string,
+  mib: number,
+  more: Partial<Gpu> = {},
+): Gpu => ({
   uuid: `GPU-${host}-${String(index)}`,
   index,
   name,
@@ -64,7 +70,8 @@ export function slice(
   };
 }
 
-const people = (...names: string[]): Person[] => names.map((name, i) => ({ name, uid: 1000 + i, source: 'slice' }));
+const people = (...names: string[]): Person[] =>
+  names.map((name, i) => ({ name, uid: 1000 + i, source: 'slice' }));
 
 export function host(
   name: string,
@@ -116,11 +123,16 @@ export function hopper(): HostSnapshot {
 export function ada(): HostSnapshot {
   const a = gpu('ada', 0, 'NVIDIA L40S', 46068);
   const b = gpu('ada', 1, 'NVIDIA L40S', 46068);
-  return host('ada', { kind: 'live', agent: agent('ada', { version: '0.0.9' }), upgradeTo: '0.1.0' }, [a, b], [
-    slice(a, 'ada-eval', 'tom', 44.5, 100),
-    slice(b, 'wei-2', 'wei', 20, 50),
-    slice(b, 'mira-3', 'mira', 12, 50, 0, { pendingMemoryLimitBytes: 4 * GIB }),
-  ]);
+  return host(
+    'ada',
+    { kind: 'live', agent: agent('ada', { version: '0.0.9' }), upgradeTo: '0.1.0' },
+    [a, b],
+    [
+      slice(a, 'ada-eval', 'tom', 44.5, 100),
+      slice(b, 'wei-2', 'wei', 20, 50),
+      slice(b, 'mira-3', 'mira', 12, 50, 0, { pendingMemoryLimitBytes: 4 * GIB }),
+    ],
+  );
 }
 
 /** Forty slices on one GPU, long and right-to-left names, compute limits far above 100 %. */
@@ -154,9 +166,12 @@ const lost = {
 export function otherStates(): HostSnapshot[] {
   const turing = gpu('turing', 0, 'NVIDIA TITAN RTX', 24220);
   return [
-    host('turing', { kind: 'stale', agent: agent('turing'), lastSampleAtMs: NOW - 14_000 }, [turing], [
-      slice(turing, 'turing-1', 'lab', 18, 80),
-    ]),
+    host(
+      'turing',
+      { kind: 'stale', agent: agent('turing'), lastSampleAtMs: NOW - 14_000 },
+      [turing],
+      [slice(turing, 'turing-1', 'lab', 18, 80)],
+    ),
     host('lovelace', { kind: 'reconnecting', attempt: 3, nextAttemptAtMs: NOW + 40_000, failure: lost }),
     host('kepler', {
       kind: 'preview',
@@ -184,7 +199,10 @@ export function otherStates(): HostSnapshot[] {
         },
       ],
     }),
-    host('noether', live('noether', { gpuNote: 'no NVIDIA driver: libnvidia-ml.so.1 was not found on noether.' })),
+    host(
+      'noether',
+      live('noether', { gpuNote: 'no NVIDIA driver: libnvidia-ml.so.1 was not found on noether.' }),
+    ),
     host('hilbert', { kind: 'disconnected' }),
     host(
       'fermi.cs',

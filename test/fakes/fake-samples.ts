@@ -23,7 +23,8 @@ function noise(seed: number): number {
   const x = Math.sin(seed * 12.9898) * 43758.5453;
   return x - Math.floor(x);
 }
-const hash = (text: string): number => [...text].reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) % 10007, 7);
+const hash = (text: string): number =>
+  Array.from(text).reduce((sum, c) => (sum * 31 + c.charCodeAt(0)) % 10007, 7);
 
 const startedAtMs = Date.now();
 const TENTHS = 10;
@@ -36,9 +37,13 @@ export class Meter {
     const seed = hash(slice.id);
     const share = USE[slice.name] ?? 0.2 + noise(seed) * 0.7;
     const grown = share * (0.9 + 0.1 * Math.min(1, Math.max(0, (atMs - startedAtMs + 600_000) / 600_000)));
-    const memory = Math.floor((slice.memoryLimitBytes * Math.round(grown * 40)) / 40 + noise(step + seed) * 0.05 * GIB);
+    const memory = Math.floor(
+      (slice.memoryLimitBytes * Math.round(grown * 40)) / 40 + noise(step + seed) * 0.05 * GIB,
+    );
     const throttled = slice.name === 'nightly' && atMs > startedAtMs - 400_000;
-    const busy = throttled ? 1 : 0.35 + 0.6 * noise(step * 0.13 + seed) * (slice.name === 'nb-wei' ? 0.02 : 1);
+    const busy = throttled
+      ? 1
+      : 0.35 + 0.6 * noise(step * 0.13 + seed) * (slice.name === 'nb-wei' ? 0.02 : 1);
     return {
       atMs,
       memoryUsedBytes: Math.min(memory, slice.memoryLimitBytes),
@@ -143,11 +148,15 @@ export class Meter {
 
   #gpuPoint(host: HostSnapshot, uuid: string, atMs: number): HistoryPoint {
     const inside = host.slices.filter((s) => s.gpuUuid === uuid).map((s) => this.#reading(s, atMs));
-    const sum = (read: (p: HistoryPoint) => number | null): number => inside.reduce((all, p) => all + (read(p) ?? 0), 0);
+    const sum = (read: (p: HistoryPoint) => number | null): number =>
+      inside.reduce((all, p) => all + (read(p) ?? 0), 0);
     return {
       atMs,
       memoryUsedBytes: sum((p) => p.memoryUsedBytes),
-      computeTenths: Math.min(1000, sum((p) => p.computeTenths)),
+      computeTenths: Math.min(
+        1000,
+        sum((p) => p.computeTenths),
+      ),
       throttledTenths: null,
       memoryLimitBytes: null,
       computeLimitPercent: null,

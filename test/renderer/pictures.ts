@@ -62,7 +62,11 @@ export const PICTURES: readonly Picture[] = [
     },
   },
   { name: 'host-light', options: { dark: false } },
-  { name: 'gpu-dark', options: {}, act: (page) => page.getByRole('button', { name: 'GPU 2', exact: true }).click() },
+  {
+    name: 'gpu-dark',
+    options: {},
+    act: (page) => page.getByRole('button', { name: 'GPU 2', exact: true }).click(),
+  },
   { name: 'free-menu', options: {}, act: (page) => page.locator('.room').last().click() },
   {
     name: 'create-sheet',

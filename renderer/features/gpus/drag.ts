@@ -1,5 +1,6 @@
 /** Resizing by hand, by pointer or by key, without a DOM: what the new limit is and whether it would be accepted. */
 import type { Admission } from '../../../model/admission.ts';
+import { assertNever } from '../../../model/errors.ts';
 import { GIB, MIB } from '../../../model/units.ts';
 
 export const SNAP_BYTES = GIB / 2;
@@ -111,28 +112,22 @@ export function dragReducer(state: Drag, event: DragEvent): Drag {
       return state.kind === 'dragging' ? REST : state;
     case 'settled':
       return REST;
+    default:
+      return assertNever(event, 'drag event');
   }
 }
 
 /** A refusal in the few words that fit on a ruler; null when it would be accepted. */
 export function refusalWords(admission: Admission, capacityBytes: number): string | null {
   if (admission.ok) return null;
-  switch (admission.code) {
-    case 'memory-limit-too-small':
-      return 'at least 1 MiB';
-    case 'memory-limit-exceeds-gpu':
-      return `the GPU has ${(capacityBytes / GIB).toFixed(1)} GiB`;
-    case 'compute-limit-out-of-range':
-      return 'a GPU time limit is 1 to 100 %';
-    case 'guarantee-out-of-range':
-      return 'a guarantee is 0 to 100 %';
-    case 'guarantee-exceeds-limit':
-      return 'the guarantee is above the GPU time limit';
-    case 'guarantee-exceeds-headroom':
-      return 'more than 100 % of GPU time would be promised';
-    case 'too-many-slices':
-      return 'a GPU holds 63 slices at most';
-    default:
-      return admission.code;
-  }
+  const words: Partial<Record<typeof admission.code, string>> = {
+    'memory-limit-too-small': 'at least 1 MiB',
+    'memory-limit-exceeds-gpu': `the GPU has ${(capacityBytes / GIB).toFixed(1)} GiB`,
+    'compute-limit-out-of-range': 'a GPU time limit is 1 to 100 %',
+    'guarantee-out-of-range': 'a guarantee is 0 to 100 %',
+    'guarantee-exceeds-limit': 'the guarantee is above the GPU time limit',
+    'guarantee-exceeds-headroom': 'more than 100 % of GPU time would be promised',
+    'too-many-slices': 'a GPU holds 63 slices at most',
+  };
+  return words[admission.code] ?? admission.code;
 }

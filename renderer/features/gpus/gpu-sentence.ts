@@ -77,7 +77,7 @@ export function gpuSentence(view: GpuView, sample: Sample | null, nowMs: number)
 /** Everything a segment says, for its tooltip and its accessible value. */
 export function segmentText(slice: Slice, reading: SliceSample | null, backedBytes: number): string {
   const parts = [
-    `${gibWithUnit(slice.memoryLimitBytes)}`,
+    gibWithUnit(slice.memoryLimitBytes),
     `${gibWithUnit(reading?.memoryUsedBytes ?? null)} in use`,
   ];
   if (backedBytes < slice.memoryLimitBytes) parts.push(`${gibWithUnit(backedBytes)} of it backed`);

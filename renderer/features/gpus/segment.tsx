@@ -73,7 +73,7 @@ export function Segment(props: SegmentProps): ReactElement {
   // Keys: one edit for a run of presses.
   const keyLimitNow = drag.kind === 'dragging' && drag.by === 'key' ? drag.limitBytes : null;
   useEffect(() => {
-    if (keyLimitNow === null) return;
+    if (keyLimitNow === null) return undefined;
     const timer = setTimeout(release, KEY_COMMIT_MS);
     return () => clearTimeout(timer);
   }, [keyLimitNow]);
@@ -81,7 +81,7 @@ export function Segment(props: SegmentProps): ReactElement {
   // The new limit has arrived, or the agent kept the old one pending.
   const committing = drag.kind === 'committing';
   useEffect(() => {
-    if (!committing) return;
+    if (!committing) return undefined;
     const timer = setTimeout(() => send({ type: 'settled' }), SETTLE_MS);
     return () => clearTimeout(timer);
   }, [committing]);

@@ -47,7 +47,7 @@ export function ConnectDialog(): ReactElement {
         <span>Host</span>
         <span className="in">
           <input
-            autoFocus
+            data-first-focus
             spellCheck={false}
             autoComplete="off"
             className="mono"

@@ -38,7 +38,10 @@ export function HostInspector(props: {
         <dl className="facts">
           {fact('State', status.word ?? 'Live')}
           {fact('Address', <span className="mono">{host.address ?? '—'}</span>)}
-          {fact('Memory', `${gibWithUnit(freeBytes)} free of ${gib(capacityBytes)}`)}
+          {fact(
+            'Memory',
+            freeBytes === null ? '—' : `${gibWithUnit(freeBytes)} free of ${gib(capacityBytes)}`,
+          )}
           {agent !== null && (
             <>
               {fact('Driver', agent.driver ?? '—')}
@@ -113,9 +116,7 @@ function AgentSection({ host }: { readonly host: HostSnapshot }): ReactElement {
           </Button>
         )}
         {connection.kind === 'preview' && connection.canDeploy && (
-          <Button kind="primary" onClick={() => void ask('host:deploy', { hostId: host.id })}>
-            Install agent
-          </Button>
+          <Button onClick={() => void ask('host:deploy', { hostId: host.id })}>Install agent</Button>
         )}
         {(live || connection.kind === 'stale') && (
           <>

@@ -2,6 +2,7 @@
 import { useMemo, useState } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 import type { HostSnapshot, ProcessSample, Sample } from '../../../model/model.ts';
+import { assertNever } from '../../../model/errors.ts';
 import { duration, gib, mibExact, percentFromTenths } from '../../../model/units.ts';
 import { OwnerTag, cx, vars } from '../../components/bits.tsx';
 import { openDialog, select, useUi } from '../../store/ui.ts';
@@ -31,6 +32,8 @@ function compare(
       return nameOf(a.sliceId).localeCompare(nameOf(b.sliceId));
     case 'up':
       return (a.startedAtMs ?? Number.MAX_VALUE) - (b.startedAtMs ?? Number.MAX_VALUE);
+    default:
+      return assertNever(key, 'sort key');
   }
 }
 

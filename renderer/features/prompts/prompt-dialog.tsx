@@ -158,7 +158,7 @@ function SecretDialog(props: {
           <span className="wrap">{question.text}</span>
           <span className="in">
             <input
-              autoFocus={index === 0}
+              data-first-focus={index === 0 || undefined}
               type={question.echo ? 'text' : 'password'}
               autoComplete="off"
               spellCheck={false}

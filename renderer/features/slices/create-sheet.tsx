@@ -135,7 +135,7 @@ export function CreateSheet(props: {
             ))}
           </SelectField>
         </div>
-        {box('Memory limit', 'memory', 'GiB', { autoFocus: true })}
+        {box('Memory limit', 'memory', 'GiB', { 'data-first-focus': true })}
         {box('GPU time limit', 'limit', '%')}
         {box('Guaranteed GPU time', 'guarantee', '%')}
         <SelectField label="Owner" value={typed.owner} refusal={null} onPick={(owner) => put({ owner })}>

@@ -39,7 +39,7 @@ export function RenameDialog(props: { readonly host: HostSnapshot; readonly slic
         <span>Name</span>
         <span className="in">
           <input
-            autoFocus
+            data-first-focus
             value={name}
             onFocus={(event) => event.target.select()}
             onChange={(event) => setName(event.target.value)}
