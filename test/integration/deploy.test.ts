@@ -236,8 +236,11 @@ describe('a link that breaks', () => {
 
   it('breaks in the middle of the installation: nothing half-done is left', async () => {
     const slow = temporary();
-    // A base64 that takes its time: the drop comes while the upload is being written.
-    writeFileSync(join(slow, 'base64'), '#!/bin/sh\ntouch "$TRANCHE_ROOT/decoding"\nexec sleep 30\n');
+    // A base64 that waits: the drop comes while the upload is being written.
+    writeFileSync(
+      join(slow, 'base64'),
+      '#!/bin/sh\ntouch "$TRANCHE_ROOT/decoding"\nwhile [ -d "$TRANCHE_ROOT" ] && [ ! -e "$TRANCHE_ROOT/go-on" ]; do sleep 0.05; done\nexit 0\n',
+    );
     chmodSync(join(slow, 'base64'), 0o755);
     const host = await live({ env: { PATH: `${slow}:${process.env['PATH'] ?? ''}` } });
     const { harness, hostId, root } = host;
@@ -247,6 +250,7 @@ describe('a link that breaks', () => {
     await harness.until('the upload runs', () => existsSync(join(root.path, 'decoding')));
     host.dropAll();
     expect(await deploying).toMatchObject({ ok: false, error: { code: 'connection-lost' } });
+    writeFileSync(join(root.path, 'go-on'), '');
     await expect
       .poll(() => readdirSync(join(root.path, 'bin')).filter((name) => name.startsWith('.new-')), {
         timeout: 10_000,

@@ -104,6 +104,8 @@ if [ -z "$place" ]; then
   exit 1
 fi
 say step probe done "$place"
+# What a broken link left behind earlier.
+find "$place" -maxdepth 1 \\( -name '.new-*' -o -name '.old-*' -o -name '.probe-*' \\) -mmin +10 -exec rm -rf {} + 2>/dev/null
 new="$place/.new-$nonce"
 rm -rf "$new"
 mkdir "$new" || { say failed disk-full "$place"; exit 1; }

@@ -1,5 +1,5 @@
 /** One host: connect, look, deploy, follow its agent, reconnect. Owns the host's snapshot and nothing else. */
-import type { SampleEvent, StateEvent, NoticeEvent } from '../../../model/agent-protocol.ts';
+import type { HelloReply, SampleEvent, StateEvent, NoticeEvent } from '../../../model/agent-protocol.ts';
 import { okReplySchema } from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type {
@@ -59,6 +59,26 @@ const FINAL_CODES = new Set<Failure['code']>([
   'cancelled',
   'unsupported-system',
 ]);
+
+function agentInfo(hello: HelloReply): AgentInfo {
+  const { protocol, arch, hostName, scope, managerUid, managerName, yourUid, yourName, operator } = hello;
+  const { driver, gpuNote, simulated, agentVersion: version } = hello;
+  return {
+    version,
+    protocol,
+    arch,
+    hostName,
+    scope,
+    managerUid,
+    managerName,
+    yourUid,
+    yourName,
+    operator,
+    driver,
+    gpuNote,
+    simulated,
+  };
+}
 
 export class HostSession {
   private readonly options: SessionOptions;
@@ -379,7 +399,7 @@ export class HostSession {
     report({ step: 'start', state: 'done', detail: null });
     report({ step: 'hello', state: 'done', detail: `agent ${hello.agentVersion}` });
     this.client = client;
-    this.agent = { ...hello, version: hello.agentVersion };
+    this.agent = agentInfo(hello);
     this.everConnected = true;
     const subscribed = await this.subscribe(client);
     if (!subscribed.ok) return subscribed;
