@@ -10,7 +10,6 @@
 #define FUNCTIONS 1024u
 #define COPY_BYTES_PER_US UINT64_C(25000)
 #define COPY_START_NS UINT64_C(1500)
-#define GRAPH_NODE_NS UINT64_C(300)
 
 static struct CUfunc_st functions[FUNCTIONS];
 static _Atomic uint32_t function_count;
@@ -71,7 +70,7 @@ static CUresult launch(CUfunction function, uint64_t blocks, uint64_t threads, C
     CUstream stream = sim_stream(gpu, handle, per_thread);
     uint64_t duration = kernel_ns(function, blocks, threads, parameters);
     if (stream->capture != NULL) {
-        stream->capture->duration_ns += duration + GRAPH_NODE_NS;
+        stream->capture->duration_ns += duration;
         stream->capture->nodes++;
         return stream->capture_invalid ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : CUDA_SUCCESS;
     }

@@ -1,0 +1,43 @@
+/* Admission of memory by "publish, then check". A request is first added to the own entry, then the limit is read,
+ * then all entries are summed; over the limit, the request is taken back. Of two that race, the later publisher sees
+ * the earlier, so both can not get the last bytes; both may lose, and then both try again.
+ *
+ * Memory order: publishing is a sequentially consistent read-modify-write and every load of a decision is
+ * sequentially consistent. test/agent/admit_model_test.c explores the interleavings, and finds the overshoot as soon
+ * as either is weakened. */
+#ifndef TRANCHE_ADMIT_H
+#define TRANCHE_ADMIT_H
+
+#include "region.h"
+
+#include <stdbool.h>
+
+/* A refusal waits for peers that are still deciding at most so many times... */
+#define ADMIT_RETRIES 48
+/* ...each time at most so long, growing from the first to the second. */
+#define ADMIT_PAUSE_MIN_NS 20000L
+#define ADMIT_PAUSE_MAX_NS 2000000L
+
+/* The token of a process, from its pid and start time in clock ticks. */
+uint64_t admit_token(uint32_t pid, uint64_t start_ticks);
+/* Start time of a live process from /proc, 0 if it can not be read. zombie_out (may be NULL): nothing of it runs. */
+uint64_t admit_start_ticks(uint32_t pid, bool *zombie_out);
+/* false only if the process of this token is certainly gone. */
+bool admit_token_alive(uint64_t token);
+
+/* The own entry: one that this process left before exec is emptied and used again. NULL: all entries are taken. */
+struct region_entry *admit_claim(struct region_usage *usage, uint64_t token, uint64_t now_ns);
+void admit_leave(struct region_entry *entry, uint64_t token);
+/* Frees the entries of dead processes; how many. */
+unsigned admit_reap(struct region_usage *usage);
+
+/* true: bytes are charged to own. false: nothing is, and the caller answers out of memory. */
+bool admit_reserve(const struct region_policy *policy, struct region_usage *usage, struct region_entry *own,
+                   uint64_t bytes);
+/* Gives back, never below zero. */
+void admit_release(struct region_entry *own, uint64_t bytes);
+
+/* Sum over all counted entries, saturating. */
+uint64_t admit_used(const struct region_usage *usage);
+
+#endif

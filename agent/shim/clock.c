@@ -1,0 +1,56 @@
+#include "clock.h"
+
+#include "shim.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Looked up once libcuda is there; NULL with looked_up set on a real driver. */
+static _Atomic(const struct tranche_sim_api *) simulated;
+static _Atomic int looked_up;
+
+static const struct tranche_sim_api *simulation(void)
+{
+    if (!atomic_load_explicit(&looked_up, memory_order_acquire)) {
+        const struct tranche_sim_api *const *object = resolve_driver_object(TRANCHE_SIM_SYMBOL);
+        if (object != NULL && *object != NULL && (*object)->bytes >= sizeof **object) {
+            atomic_store(&simulated, *object);
+        }
+        if (object != NULL || resolve_driver_object("cuInit") != NULL) {
+            atomic_store_explicit(&looked_up, 1, memory_order_release);
+        }
+    }
+    return atomic_load_explicit(&simulated, memory_order_relaxed);
+}
+
+uint64_t shim_now(void)
+{
+    const struct tranche_sim_api *api = simulation();
+    if (api != NULL) {
+        return api->now_ns();
+    }
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+void shim_wait_word(const _Atomic uint32_t *word, uint32_t expected, uint64_t deadline)
+{
+    int saved = errno;
+    uint64_t now = shim_now();
+    if (deadline > now + SHIM_WAIT_SLICE_NS) {
+        deadline = now + SHIM_WAIT_SLICE_NS;
+    }
+    const struct tranche_sim_api *api = simulation();
+    if (api != NULL) {
+        api->wait_word((_Atomic uint32_t *)(uintptr_t)word, expected, deadline);
+    } else if (deadline > now) {
+        struct timespec span = {0, (long)(deadline - now)};
+        /* Shared, not private: the agent wakes it from another process. The mapping may be read-only. */
+        syscall(SYS_futex, word, FUTEX_WAIT, expected, &span, NULL, 0);
+    }
+    errno = saved;
+}

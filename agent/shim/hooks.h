@@ -1,0 +1,55 @@
+/* The tables behind hooks.def and calls.def. */
+#ifndef TRANCHE_HOOKS_H
+#define TRANCHE_HOOKS_H
+
+#include "cuda_min.h"
+#include "nvml_min.h"
+
+#include <stdatomic.h>
+
+enum function_id {
+#define HOOK(group, type, name, parameters) ID_##name,
+#include "hooks.def"
+#undef HOOK
+    HOOK_COUNT,
+    BEFORE_CALLS = HOOK_COUNT - 1,
+#define CALL(type, name, parameters) ID_##name,
+#include "calls.def"
+#undef CALL
+    FUNCTION_COUNT,
+};
+
+#define HOOK(group, type, name, parameters)                                                                           \
+    typedef type(*name##_fn) parameters;                                                                              \
+    type hook_##name parameters;
+#include "hooks.def"
+#undef HOOK
+#define CALL(type, name, parameters) typedef type(*name##_fn) parameters;
+#include "calls.def"
+#undef CALL
+
+/* Exports hook_name under the name itself. An alias, because a pointer to the exported name could be bound to somebody
+ * else's function of that name, and then the hook would call itself through it. Used at the end of each hook_*.c with
+ * HOOKS_EXPORT(group) spelled as the macro HOOK_group. */
+#ifdef SHIM_NO_EXPORTS /* the shim's sources inside a test program */
+#define HOOK_ALIAS(type, name, parameters)
+#else
+#define HOOK_ALIAS(type, name, parameters)                                                                            \
+    type export_##name parameters __asm__(#name) __attribute__((alias("hook_" #name), visibility("default")));
+#endif
+
+/* The real function, NULL if the library is not loaded or lacks it. */
+void *resolve_real(enum function_id id);
+#define REAL(name) ((name##_fn)resolve_real(ID_##name))
+
+/* The hook for a real function's address, or the address itself. */
+void *resolve_route(void *pointer);
+
+/* An exported object of the loaded libcuda, NULL if there is none. */
+void *resolve_driver_object(const char *name);
+
+/* What a call is answered with when its real function can not be had. */
+#define ABSENT_CU CUDA_ERROR_STUB_LIBRARY
+#define ABSENT_NVML NVML_ERROR_LIBRARY_NOT_FOUND
+
+#endif

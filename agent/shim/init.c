@@ -1,0 +1,244 @@
+/* From environment and files to struct shim, once; and struct process, once per process. This file is the one place
+ * that decides between limiting and forwarding: whatever is missing, foreign or broken means forward. */
+#define _GNU_SOURCE
+
+#include "shim.h"
+
+#include "admit.h"
+#include "env.h"
+#include "region_file.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18 /* Linux 4.14 */
+#endif
+#define BUILD_WAIT_NS 50000L
+#define BUILD_WAITS_MAX 2000 /* together 0.1 s: then this one call is forwarded */
+
+static struct shim passive; /* its address says: looked, and there is nothing to do */
+static _Atomic(struct shim *) current;
+
+/* One page that a forked child finds zeroed, so that it never takes its parent's entry or ledger for its own. */
+struct fork_page {
+    _Atomic(struct process *) process;
+    _Atomic uint32_t building;
+};
+static _Atomic(struct fork_page *) fork_page;
+static _Atomic uint32_t fork_page_pid; /* not 0: the kernel can not wipe, compare pids instead */
+
+static bool id_is_plain(const char *id)
+{
+    size_t length = strlen(id);
+    for (const char *at = id; *at != 0; at++) {
+        if (!isalnum((unsigned char)*at) && *at != '-' && *at != '_') {
+            return false; /* it becomes part of a path */
+        }
+    }
+    return length > 0 && length < REGION_ID_BYTES;
+}
+
+static bool map_slice(struct shim_slice *slice, const char *directory, const char *id)
+{
+    char path[PATH_MAX];
+    *slice = (struct shim_slice){.policy = NULL};
+    if (!id_is_plain(id) || snprintf(path, sizeof path, "%s/policy/%s", directory, id) >= (int)sizeof path ||
+        region_policy_map_ro(path, &slice->policy) != 0) {
+        return false;
+    }
+    snprintf(path, sizeof path, "%s/usage/%s", directory, id);
+    if (region_usage_map(path, &slice->usage) != 0) {
+        region_policy_unmap(slice->policy);
+        return false;
+    }
+    char uuid[REGION_UUID_BYTES];
+    memcpy(uuid, slice->policy->gpu_uuid, sizeof uuid);
+    uuid[sizeof uuid - 1] = 0;
+    int length = snprintf(slice->board_path, sizeof slice->board_path, "%s/board/%s", directory, uuid);
+    if (strchr(uuid, '/') != NULL || length < 0 || length >= (int)sizeof slice->board_path) {
+        slice->board_path[0] = 0;
+    }
+    return true;
+}
+
+static void unmap_slices(struct shim *shim)
+{
+    for (unsigned index = 0; index < shim->slice_count; index++) {
+        region_policy_unmap(shim->slices[index].policy);
+        region_usage_unmap(shim->slices[index].usage);
+    }
+}
+
+static struct shim *build(void)
+{
+    const char *ids = getenv(ENV_SLICES);
+    const char *directory = getenv(ENV_RUNTIME_DIR);
+    const char *disabled = getenv(ENV_DISABLE);
+    if (ids == NULL || ids[0] == 0 || directory == NULL || directory[0] != '/' ||
+        (disabled != NULL && strcmp(disabled, "1") == 0)) {
+        return &passive;
+    }
+    struct shim *shim = mmap(NULL, sizeof *shim, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (shim == MAP_FAILED) {
+        return &passive;
+    }
+    while (*ids != 0 && shim->slice_count < SHIM_SLICES) {
+        char id[REGION_ID_BYTES];
+        size_t length = strcspn(ids, ",");
+        if (length < sizeof id) {
+            memcpy(id, ids, length);
+            id[length] = 0;
+            shim->slice_count += map_slice(&shim->slices[shim->slice_count], directory, id);
+        }
+        ids += length;
+        ids += *ids == ',';
+    }
+    if (shim->slice_count == 0) {
+        munmap(shim, sizeof *shim);
+        return &passive;
+    }
+    return shim;
+}
+
+const struct shim *shim_get(void)
+{
+    struct shim *shim = atomic_load_explicit(&current, memory_order_acquire);
+    if (shim == NULL) {
+        struct shim *built = build();
+        if (!atomic_compare_exchange_strong(&current, &shim, built)) {
+            if (built != &passive) {
+                unmap_slices(built);
+                munmap(built, sizeof *built);
+            }
+        } else {
+            shim = built;
+        }
+    }
+    return shim == &passive ? NULL : shim;
+}
+
+static struct fork_page *page_get(void)
+{
+    struct fork_page *page = atomic_load_explicit(&fork_page, memory_order_acquire);
+    if (page != NULL) {
+        return page;
+    }
+    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        return NULL;
+    }
+    if (madvise(page, 4096, MADV_WIPEONFORK) != 0) {
+        atomic_store(&fork_page_pid, (uint32_t)getpid());
+    }
+    struct fork_page *expected = NULL;
+    if (!atomic_compare_exchange_strong(&fork_page, &expected, page)) {
+        munmap(page, 4096);
+        page = expected;
+    }
+    return page;
+}
+
+static struct process *process_build(const struct shim *shim)
+{
+    struct process *process =
+        mmap(NULL, sizeof *process, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (process == MAP_FAILED) {
+        return NULL;
+    }
+    process->pid = (uint32_t)getpid();
+    process->token = admit_token(process->pid, admit_start_ticks(process->pid, NULL));
+    uint64_t now = shim_now();
+    for (unsigned index = 0; index < shim->slice_count; index++) {
+        process->entries[index] = admit_claim(shim->slices[index].usage, process->token, now);
+        atomic_store(&process->meters[index].alone, 1);
+    }
+    return process;
+}
+
+struct process *shim_process(const struct shim *shim)
+{
+    struct fork_page *page = page_get();
+    if (page == NULL) {
+        return NULL;
+    }
+    uint32_t compared = atomic_load_explicit(&fork_page_pid, memory_order_relaxed);
+    if (compared != 0 && compared != (uint32_t)getpid()) {
+        atomic_store(&page->process, NULL); /* a child; its copy of the page is its own */
+        atomic_store(&page->building, 0);
+        atomic_store(&fork_page_pid, (uint32_t)getpid());
+    }
+    struct process *process = atomic_load_explicit(&page->process, memory_order_acquire);
+    for (int waits = 0; process == NULL && waits < BUILD_WAITS_MAX; waits++) {
+        if (atomic_exchange(&page->building, 1) == 0) {
+            process = process_build(shim);
+            atomic_store_explicit(&page->process, process, memory_order_release);
+            atomic_store(&page->building, process == NULL ? 0 : 1);
+            return process;
+        }
+        struct timespec span = {0, BUILD_WAIT_NS};
+        nanosleep(&span, NULL);
+        process = atomic_load_explicit(&page->process, memory_order_acquire);
+    }
+    return process;
+}
+
+int shim_slice_of_uuid(const struct shim *shim, const char *uuid)
+{
+    for (unsigned index = 0; index < shim->slice_count; index++) {
+        if (strncmp(shim->slices[index].policy->gpu_uuid, uuid, REGION_UUID_BYTES) == 0) {
+            return (int)index;
+        }
+    }
+    return -1;
+}
+
+static bool device_uuid(CUdevice device, char *text, size_t size)
+{
+    CUuuid uuid;
+    cuDeviceGetUuid_v2_fn newer = REAL(cuDeviceGetUuid_v2);
+    cuDeviceGetUuid_fn older = REAL(cuDeviceGetUuid);
+    CUresult result = newer != NULL ? newer(&uuid, device) : older != NULL ? older(&uuid, device) : ABSENT_CU;
+    if (result != CUDA_SUCCESS) {
+        return false;
+    }
+    int at = snprintf(text, size, "GPU-");
+    for (int byte = 0; byte < 16; byte++) {
+        bool dash = byte == 4 || byte == 6 || byte == 8 || byte == 10;
+        at += snprintf(text + at, size - (size_t)at, "%s%02x", dash ? "-" : "", (unsigned char)uuid.bytes[byte]);
+    }
+    return true;
+}
+
+int shim_slice_of_device(const struct shim *shim, struct process *process, CUdevice device)
+{
+    if (device < 0 || device >= (CUdevice)SHIM_DEVICES) {
+        return -1;
+    }
+    uint8_t known = atomic_load_explicit(&process->device_slice[device], memory_order_relaxed);
+    if (known == 0) {
+        char text[REGION_UUID_BYTES];
+        if (!device_uuid(device, text, sizeof text)) {
+            return -1; /* not remembered: the driver may answer later */
+        }
+        known = (uint8_t)(shim_slice_of_uuid(shim, text) + 2);
+        atomic_store_explicit(&process->device_slice[device], known, memory_order_relaxed);
+    }
+    return (int)known - 2;
+}
+
+int shim_slice_of_current(const struct shim *shim, struct process *process)
+{
+    CUdevice device;
+    cuCtxGetDevice_fn real = REAL(cuCtxGetDevice);
+    if (real == NULL || real(&device) != CUDA_SUCCESS) {
+        return -1;
+    }
+    return shim_slice_of_device(shim, process, device);
+}

@@ -1,0 +1,50 @@
+/* Address or handle -> what was charged for it. In this process only; safe for threads; knows no driver. */
+#ifndef TRANCHE_LEDGER_H
+#define TRANCHE_LEDGER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LEDGER_SHARDS 64u
+
+struct ledger_value {
+    uint64_t bytes;
+    uint64_t tag; /* the user's own: a context, a handle */
+    uint32_t slice;
+    uint32_t references;
+};
+
+struct ledger_slot {
+    uint64_t key; /* 0: empty */
+    struct ledger_value value;
+};
+
+struct ledger_shard {
+    atomic_flag busy; /* held for a few instructions, never across a call out of here but mmap */
+    uint32_t count;
+    uint32_t capacity; /* a power of two, or 0 */
+    struct ledger_slot *slots;
+};
+
+/* All zero bytes are a valid, empty ledger. */
+struct ledger {
+    struct ledger_shard shards[LEDGER_SHARDS];
+};
+
+enum ledger_put_result { LEDGER_ADDED, LEDGER_REPLACED, LEDGER_FULL };
+
+/* REPLACED: the key was still there (its owner freed it behind our back); *old is what it stood for. */
+enum ledger_put_result ledger_put(struct ledger *ledger, uint64_t key, const struct ledger_value *value,
+                                  struct ledger_value *old);
+bool ledger_get(struct ledger *ledger, uint64_t key, struct ledger_value *out);
+bool ledger_take(struct ledger *ledger, uint64_t key, struct ledger_value *out);
+/* Adds delta to references; at 0 the key goes. true if the key was there; *out as it is afterwards. */
+bool ledger_refer(struct ledger *ledger, uint64_t key, int delta, struct ledger_value *out);
+/* Takes every key whose value has this tag, giving each value to visit. */
+void ledger_take_tag(struct ledger *ledger, uint64_t tag, void (*visit)(const struct ledger_value *value, void *user),
+                     void *user);
+void ledger_dispose(struct ledger *ledger);
+
+#endif

@@ -1,0 +1,107 @@
+/* Compute shares: charges each launch its price, holds back who is in debt, keeps the work in flight short, and learns
+ * prices by timing launches. */
+#ifndef TRANCHE_METER_H
+#define TRANCHE_METER_H
+
+#include "cuda_min.h"
+#include "price.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* GPU time a process may spend before it looks at the clock and the bucket again. */
+#define METER_CREDIT_NS INT64_C(200000)
+#define METER_CREDIT_UNLIMITED_NS INT64_C(1000000)
+/* A limited slice marks its stream each time it has issued so much, and has at most so many marks unreached. */
+#define METER_MARK_NS INT64_C(2000000)
+#define METER_MARKS_AHEAD 3u
+#define METER_MARKS 8u
+/* Longest wait for the bucket; then the limit is reported as not held. */
+#define METER_THROTTLE_MAX_NS UINT64_C(30000000000)
+/* Longest wait for work in flight. Soft: the work may wait for us, as a collective over several GPUs does. */
+#define METER_DRAIN_MAX_NS UINT64_C(1000000000)
+#define METER_DRAIN_MANY_GPUS_NS UINT64_C(50000000)
+#define METER_DRAIN_SLICE_NS UINT64_C(200000)
+/* Launches of unknown price that may be out before a limited slice waits for the first timing. */
+#define METER_UNPRICED_MAX 4u
+#define METER_FIRST_PRICE_MAX_NS UINT64_C(50000000)
+/* Programmatic dependent launches are not timed, unless this many went by with no price. */
+#define METER_UNTIMED_MAX 64u
+/* Our line on the board: how long it counts, and how often it is written and the others are read. */
+#define METER_CLAIM_NS UINT64_C(5000000)
+#define METER_CLAIM_INTERVAL_NS UINT64_C(2000000)
+/* Settlement: measured over charged, when this much has been measured; bounds and weight of one correction. */
+#define METER_SETTLE_NS UINT64_C(50000000)
+#define METER_CORRECTION_MIN_BP 2500u
+#define METER_CORRECTION_MAX_BP 12500u
+
+#define METER_SAMPLES 32u
+
+enum sample_state { SAMPLE_EMPTY, SAMPLE_IDLE, SAMPLE_BUSY, SAMPLE_PENDING };
+
+struct sample {
+    _Atomic uint32_t state;
+    uint32_t slice;
+    CUcontext context;
+    CUevent start;
+    CUevent end;
+    struct price *price;
+    uint64_t gap_ns; /* host time between start and launch, if the stream had nothing to do */
+    bool alone;
+};
+
+struct meter_shared {
+    struct price_book book;
+    struct sample samples[METER_SAMPLES];
+    _Atomic uint32_t pending;
+};
+
+struct mark {
+    CUevent event;
+    CUcontext context;
+    CUstream stream;
+    uint64_t priced_ns;   /* all prices up to here, uncorrected */
+    bool gapless;         /* the one before was not reached yet when this was recorded */
+    bool unpriced_before; /* something between had no price */
+};
+
+struct meter {
+    _Atomic int64_t credit_ns;
+    _Atomic int64_t since_mark_ns;
+    _Atomic uint64_t priced_ns;
+    _Atomic uint32_t unpriced; /* something without a price was issued since the last mark */
+    _Atomic uint32_t waiting;  /* threads held back now */
+    _Atomic uint64_t claimed_at_ns;
+    _Atomic uint32_t alone;
+    _Atomic uint64_t peer_launches;
+    atomic_flag marking; /* tried, never waited for: guards what follows */
+    uint32_t mark_head;  /* next to record */
+    uint32_t mark_tail;  /* oldest unreached */
+    struct mark marks[METER_MARKS];
+    uint64_t settle_measured_ns;
+    uint64_t settle_charged_ns;
+};
+
+struct shim;
+struct process;
+
+struct launch {
+    const struct shim *shim;
+    struct process *process;
+    int slice; /* -1: not metered */
+    CUstream stream;
+    struct price *price;
+    struct sample *sample;
+    uint64_t charged_ns;
+    uint64_t started_ns;
+};
+
+/* Around the real launch. stream is where events of it may be recorded. timeable: see METER_UNTIMED_MAX. */
+void meter_begin(struct launch *launch, const struct price_shape *shape, CUstream stream, bool timeable);
+void meter_end(struct launch *launch, CUresult result);
+
+/* A context is gone, and with it the events we made in it. */
+void meter_forget_context(struct process *process, CUcontext context);
+
+#endif

@@ -1,0 +1,163 @@
+#include "timing.h"
+
+bool capture_pass_enter(struct capture_pass *pass)
+{
+    cuThreadExchangeStreamCaptureMode_fn exchange = REAL(cuThreadExchangeStreamCaptureMode);
+    pass->mode = CU_STREAM_CAPTURE_MODE_RELAXED;
+    pass->exchanged = exchange != NULL && exchange(&pass->mode) == CUDA_SUCCESS;
+    return pass->exchanged || exchange == NULL; /* without the call (before 10.1) only whole-process counting protects */
+}
+
+void capture_pass_leave(struct capture_pass *pass)
+{
+    if (pass->exchanged) {
+        REAL(cuThreadExchangeStreamCaptureMode)(&pass->mode);
+    }
+}
+
+CUcontext timing_context(void)
+{
+    CUcontext context = NULL;
+    cuCtxGetCurrent_fn current = REAL(cuCtxGetCurrent);
+    return current != NULL && current(&context) == CUDA_SUCCESS ? context : NULL;
+}
+
+CUevent timing_event(void)
+{
+    CUevent event = NULL;
+    cuEventCreate_fn create = REAL(cuEventCreate);
+    return create != NULL && create(&event, CU_EVENT_DEFAULT) == CUDA_SUCCESS ? event : NULL;
+}
+
+static bool take(struct sample *sample, uint32_t from)
+{
+    return atomic_load_explicit(&sample->state, memory_order_relaxed) == from &&
+           atomic_compare_exchange_strong(&sample->state, &from, SAMPLE_BUSY);
+}
+
+/* A place whose events are of this context; BUSY on return. */
+static struct sample *sample_for(struct process *process, CUcontext context)
+{
+    struct sample *samples = process->metering.samples;
+    for (unsigned at = 0; at < METER_SAMPLES; at++) {
+        if (samples[at].context == context && take(&samples[at], SAMPLE_IDLE)) {
+            if (samples[at].context == context) {
+                return &samples[at];
+            }
+            atomic_store(&samples[at].state, SAMPLE_IDLE);
+        }
+    }
+    for (unsigned at = 0; at < METER_SAMPLES; at++) {
+        struct sample *sample = &samples[at];
+        if (!take(sample, SAMPLE_EMPTY)) {
+            continue;
+        }
+        sample->context = context;
+        sample->start = timing_event();
+        sample->end = sample->start == NULL ? NULL : timing_event();
+        if (sample->end != NULL) {
+            return sample;
+        }
+        if (sample->start != NULL && REAL(cuEventDestroy_v2) != NULL) {
+            REAL(cuEventDestroy_v2)(sample->start);
+        }
+        atomic_store(&sample->state, SAMPLE_EMPTY);
+        return NULL;
+    }
+    return NULL;
+}
+
+struct sample *timing_start(struct process *process, unsigned slice, struct price *price, CUstream stream,
+                            uint64_t *started_ns)
+{
+    struct capture_pass pass;
+    struct sample *sample = NULL;
+    cuEventRecord_fn record = REAL(cuEventRecord);
+    CUcontext context = timing_context();
+    if (record != NULL && REAL(cuEventQuery) != NULL && REAL(cuEventElapsedTime) != NULL && context != NULL &&
+        capture_pass_enter(&pass)) {
+        sample = sample_for(process, context);
+        if (sample != NULL && record(sample->start, stream) != CUDA_SUCCESS) {
+            atomic_store(&sample->state, SAMPLE_IDLE);
+            sample = NULL;
+        }
+        capture_pass_leave(&pass);
+    }
+    if (sample == NULL) {
+        atomic_store(&price->timing, 0);
+        return NULL;
+    }
+    sample->price = price;
+    sample->slice = slice;
+    *started_ns = shim_now();
+    return sample;
+}
+
+void timing_end(struct process *process, struct sample *sample, CUstream stream, uint64_t started_ns, bool failed)
+{
+    uint64_t launched_ns = shim_now();
+    struct capture_pass pass;
+    bool recorded = false;
+    if (!failed && atomic_load(&process->captures) == 0 && capture_pass_enter(&pass)) {
+        recorded = REAL(cuEventRecord)(sample->end, stream) == CUDA_SUCCESS;
+        /* Asked after the end is in the stream, so that the asking adds nothing to what is measured. If the start was
+         * reached at once, the GPU had nothing to do and waited for the launch. */
+        bool idle = recorded && launched_ns > started_ns && REAL(cuEventQuery)(sample->start) == CUDA_SUCCESS;
+        sample->gap_ns = idle ? launched_ns - started_ns : 0;
+        capture_pass_leave(&pass);
+    }
+    if (!recorded) {
+        atomic_store(&sample->price->timing, 0);
+        atomic_store(&sample->state, SAMPLE_IDLE);
+        return;
+    }
+    sample->alone = atomic_load(&process->meters[sample->slice].alone) != 0;
+    atomic_store(&sample->state, SAMPLE_PENDING);
+    atomic_fetch_add(&process->metering.pending, 1);
+}
+
+static void learn(struct process *process, struct sample *sample)
+{
+    float milliseconds = 0;
+    struct meter *meter = &process->meters[sample->slice];
+    if (REAL(cuEventElapsedTime)(&milliseconds, sample->start, sample->end) != CUDA_SUCCESS || milliseconds < 0) {
+        atomic_store(&sample->price->timing, 0);
+        return;
+    }
+    uint64_t elapsed = (uint64_t)((double)milliseconds * 1e6);
+    /* With a gap longer than the kernel the end event waited for the host too: all that is known is "short". */
+    uint64_t measured = elapsed > sample->gap_ns + elapsed / 8 ? elapsed - sample->gap_ns : elapsed / 8;
+    bool alone = sample->alone && atomic_load(&meter->alone) != 0;
+    uint64_t owed = price_learn(sample->price, measured, alone);
+    if (owed > 0) {
+        atomic_fetch_sub(&meter->credit_ns, owed > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)owed);
+    }
+}
+
+void timing_poll(struct process *process)
+{
+    struct capture_pass pass;
+    if (atomic_load_explicit(&process->metering.pending, memory_order_relaxed) == 0 ||
+        atomic_load(&process->captures) != 0 || !capture_pass_enter(&pass)) {
+        return;
+    }
+    for (unsigned at = 0; at < METER_SAMPLES; at++) {
+        struct sample *sample = &process->metering.samples[at];
+        if (!take(sample, SAMPLE_PENDING)) {
+            continue;
+        }
+        CUresult result = REAL(cuEventQuery)(sample->end);
+        if (result == CUDA_ERROR_NOT_READY) {
+            atomic_store(&sample->state, SAMPLE_PENDING);
+            continue;
+        }
+        if (result == CUDA_SUCCESS) {
+            learn(process, sample);
+        } else {
+            atomic_store(&sample->price->timing, 0);
+        }
+        atomic_fetch_sub(&process->metering.pending, 1);
+        atomic_store(&sample->state, result == CUDA_SUCCESS ? SAMPLE_IDLE : SAMPLE_EMPTY);
+    }
+    capture_pass_leave(&pass);
+}

@@ -1,0 +1,26 @@
+/* Timing single launches with a pair of events around them. Nothing here waits, and nothing happens during a capture. */
+#ifndef TRANCHE_TIMING_H
+#define TRANCHE_TIMING_H
+
+#include "shim.h"
+
+/* The calls between these two are ours: a capture that another thread begins meanwhile must not be disturbed. */
+struct capture_pass {
+    CUstreamCaptureMode mode;
+    bool exchanged;
+};
+bool capture_pass_enter(struct capture_pass *pass);
+void capture_pass_leave(struct capture_pass *pass);
+
+CUcontext timing_context(void);
+CUevent timing_event(void);
+
+/* Records the start; NULL: this launch is not timed after all. */
+struct sample *timing_start(struct process *process, unsigned slice, struct price *price, CUstream stream,
+                            uint64_t *started_ns);
+/* After the launch. failed: forget it. */
+void timing_end(struct process *process, struct sample *sample, CUstream stream, uint64_t started_ns, bool failed);
+/* Learns from every sample that is done. */
+void timing_poll(struct process *process);
+
+#endif
