@@ -129,8 +129,6 @@ static int open_loop(struct agent *agent) {
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error like a full disk */
     if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) return errno;
     agent->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     agent->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -318,6 +316,8 @@ int agent_main(int ready_fd) {
     static struct agent agent;
     char why[2048] = "", path[FS_PATH_BYTES];
     umask(022);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error like a full disk */
     enum claim result = claim(&agent, why, sizeof why);
     if (result == CLAIM_TAKEN) {
         log_line("another agent manages this host");

@@ -1,0 +1,182 @@
+/** Starts a real agent in a private root and talks to it as a client would. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const repo = join(import.meta.dirname, '../..');
+export const binDir = join(repo, 'build/agent/x86_64');
+export const trancheBin = join(binDir, 'tranche');
+export const simDir = join(binDir, 'sim');
+export const hasSim = existsSync(join(simDir, 'libnvidia-ml.so.1'));
+export const GPU0 = 'GPU-51000000-0000-4000-8000-000000000000';
+export const GIB = 1024 ** 3;
+
+const WAIT_MS = 10_000;
+
+export type Line = Record<string, unknown>;
+
+/** Resolves when `check` gives something, asked again at each `wake`; rejects with `what` after 10 s. */
+export async function until<T>(
+  what: string,
+  check: () => T | undefined | null | false,
+  limitMs = WAIT_MS,
+): Promise<T> {
+  const deadline = Date.now() + limitMs;
+  for (;;) {
+    const found = check();
+    if (found !== undefined && found !== null && found !== false) return found;
+    if (Date.now() > deadline) throw new Error(`waited ${limitMs} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+export interface Root {
+  readonly path: string;
+  readonly env: NodeJS.ProcessEnv;
+  remove(): void;
+}
+
+export function makeRoot(options: { sim?: boolean } = {}): Root {
+  const path = mkdtempSync(join(tmpdir(), 'tranche-test-'));
+  const env: NodeJS.ProcessEnv = {
+    PATH: process.env['PATH'],
+    HOME: path,
+    TRANCHE_ROOT: join(path, 'root'),
+  };
+  if (options.sim !== false && hasSim) {
+    env['TRANCHE_DRIVER_DIR'] = simDir;
+    env['TRANCHE_SIM_DIR'] = path;
+  }
+  return { path, env, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+export interface RunningAgent {
+  readonly child: ChildProcess;
+  readonly log: () => string;
+  readonly ended: Promise<number | NodeJS.Signals>;
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** Runs `tranche agent --foreground` until it listens (or ends). */
+export async function startAgent(
+  root: Root,
+  options: { shell?: string; uid?: number; bin?: string } = {},
+): Promise<RunningAgent> {
+  const bin = options.bin ?? trancheBin;
+  const [command, args] = options.shell
+    ? ['/bin/sh', ['-c', `${options.shell}; exec "$0" agent --foreground`, bin]]
+    : [bin, ['agent', '--foreground']];
+  const child = spawn(command, args as string[], {
+    env: root.env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+  });
+  let log = '';
+  let over = false;
+  child.stderr?.on('data', (data: Buffer) => {
+    log += data.toString('utf8');
+  });
+  const ended = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.on('exit', (code, signal) => {
+      over = true;
+      resolve(code ?? signal ?? -1);
+    });
+  });
+  await until('the agent to listen', () => over || log.includes(' listens on '));
+  return {
+    child,
+    log: () => log,
+    ended,
+    stop: async (signal = 'SIGTERM') => {
+      if (!over) child.kill(signal);
+      await ended;
+    },
+  };
+}
+
+export class Client {
+  readonly lines: Line[] = [];
+  readonly socket: Socket;
+  closed = false;
+  #rest = '';
+  #nextId = 1000;
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.setEncoding('utf8');
+    socket.on('data', (data: string) => {
+      const parts = (this.#rest + data).split('\n');
+      this.#rest = parts.pop() ?? '';
+      for (const part of parts) this.lines.push(JSON.parse(part) as Line);
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.closed = true;
+    });
+  }
+
+  static async open(root: Root): Promise<Client> {
+    const socket = connect(join(root.env['TRANCHE_ROOT'] ?? '', 'agent.sock'));
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    return new Client(socket);
+  }
+
+  /** Sends a line as it is and returns the next reply. */
+  async raw(text: string): Promise<Line> {
+    const before = this.lines.filter((line) => 'ok' in line).length;
+    this.socket.write(`${text}\n`);
+    return until(`a reply to ${text.slice(0, 80)}`, () => {
+      const replies = this.lines.filter((line) => 'ok' in line);
+      if (replies.length > before) return replies[before];
+      if (this.closed) throw new Error('the connection ended');
+      return null;
+    });
+  }
+
+  async ask(op: string, fields: Line = {}): Promise<Line> {
+    const id = this.#nextId++;
+    this.socket.write(`${JSON.stringify({ id, op, ...fields })}\n`);
+    return until(`the reply to ${op}`, () => {
+      const reply = this.lines.find((line) => line['id'] === id && 'ok' in line);
+      if (!reply && this.closed) throw new Error(`the connection ended before the reply to ${op}`);
+      return reply;
+    });
+  }
+
+  async event(ev: string, check: (line: Line) => boolean = () => true): Promise<Line> {
+    return until(`an event ${ev}`, () => this.lines.find((line) => line['ev'] === ev && check(line)));
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+}
+
+export interface SliceRow {
+  id: string;
+  name: string;
+  memoryLimitBytes: number;
+  pendingMemoryLimitBytes: number | null;
+  owner: string;
+  revision: number;
+}
+
+/** The slices as a fresh connection sees them. */
+export async function slicesOf(root: Root): Promise<SliceRow[]> {
+  const client = await Client.open(root);
+  await client.ask('subscribe', { sampleIntervalMs: 60000 });
+  const state = await client.event('state');
+  client.close();
+  return state['slices'] as SliceRow[];
+}
+
+export const goldenLines = (name: string): Line[] =>
+  readFileSync(join(repo, 'model/golden', name), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Line);
