@@ -19,11 +19,10 @@ function verdict(good, what, why) {
   }
 }
 
-/** Names between `global:` and `local:` in the export map; a trailing * is a prefix. */
+/** dlsym and the functions of agent/shim/hooks.def; agent/shim/exports.map lets exactly these prefixes through. */
 function allowedExports() {
-  const text = readFileSync(join(root, 'agent/shim/exports.map'), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
-  const globals = /global:([\s\S]*?)local:/.exec(text)?.[1] ?? '';
-  return globals.split(/[;\s]+/).filter((name) => name !== '');
+  const hooks = readFileSync(join(root, 'agent/shim/hooks.def'), 'utf8');
+  return ['dlsym', ...[...hooks.matchAll(/^HOOK\(\w+, \w+, (\w+),/gm)].map((match) => match[1] ?? '')];
 }
 
 function dynamicSymbols(file) {
@@ -68,12 +67,12 @@ function checkShim(arch) {
   const missing = allowed.filter((name) => !exported.includes(name));
   verdict(
     extra.length === 0,
-    `${label}: exports only agent/shim/exports.map (${exported.length})`,
+    `${label}: exports only dlsym and agent/shim/hooks.def (${exported.length})`,
     `also exports ${extra.slice(0, 5).join(', ')}: a helper's name could shadow the program's own`,
   );
   verdict(
     missing.length === 0,
-    `${label}: exports all of agent/shim/exports.map`,
+    `${label}: exports all of agent/shim/hooks.def`,
     `lacks ${missing.slice(0, 5).join(', ')}`,
   );
   const constructors = [
