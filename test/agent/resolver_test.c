@@ -1,0 +1,267 @@
+/* How a program gets at our hooks: dlsym by handle, RTLD_DEFAULT, RTLD_NEXT and a handle of the whole program,
+ * cuGetProcAddress in both versions and for both kinds of stream, direct linkage; and that a program which never opens
+ * libcuda finds nothing of ours. The test starts itself again as each kind of program.
+ * build: agent/common/region_file.c
+ * sanitize: none
+ * needs: native
+ */
+#define _GNU_SOURCE
+#include "check.h"
+#include "cuda_min.h"
+#include "nvml_min.h"
+#include "region_fixture.h"
+
+#include <dlfcn.h>
+
+typedef CUresult (*get_v1)(const char *name, void **function, int version, cuuint64_t flags);
+typedef CUresult (*get_v2)(const char *name, void **function, int version, cuuint64_t flags, int *status);
+
+/* Which object an address lies in: "shim", "driver", "nvml", "none" or "other". */
+static const char *owner(void *address)
+{
+    Dl_info info;
+    if (address == NULL) {
+        return "none";
+    }
+    if (dladdr(address, &info) == 0) {
+        return "other";
+    }
+    return strstr(info.dli_fname, "libtranche") != NULL       ? "shim"
+           : strstr(info.dli_fname, "libcuda.so") != NULL     ? "driver"
+           : strstr(info.dli_fname, "libnvidia-ml") != NULL   ? "nvml"
+                                                              : "other";
+}
+
+static void *symbol_of(void *address)
+{
+    Dl_info info;
+    return dladdr(address, &info) == 0 ? NULL : (void *)info.dli_sname;
+}
+
+static void dlsym_by_handle(void)
+{
+    void *cuda = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    CHECK(cuda != NULL);
+    CHECK_STR(owner(dlsym(cuda, "cuMemAlloc_v2")), "shim");
+    CHECK_STR(owner(dlsym(cuda, "cuLaunchKernel_ptsz")), "shim");
+    CHECK_STR(owner(dlsym(cuda, "cuGetProcAddress_v2")), "shim");
+    CHECK_STR(owner(dlsym(cuda, "cuStreamCreate")), "driver"); /* not hooked */
+    CHECK_STR(owner(dlsym(cuda, "cuNoSuchFunction")), "none");
+    CHECK(dlerror() != NULL); /* the real dlsym's own words */
+    CHECK_STR(owner(dlsym(cuda, "cuStreamBeginCaptureToGraph")), "none"); /* hooked, but this driver lacks it */
+    void *nvml = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+    CHECK_STR(owner(dlsym(nvml, "nvmlDeviceGetMemoryInfo")), "shim");
+    CHECK_STR(owner(dlsym(nvml, "nvmlDeviceGetCount_v2")), "nvml");
+}
+
+static void dlsym_pseudo_handles(void)
+{
+    void *whole = dlopen(NULL, RTLD_NOW);
+    CHECK_STR(owner(dlsym(RTLD_DEFAULT, "cuMemAlloc_v2")), "none");
+    CHECK_STR(owner(dlsym(RTLD_NEXT, "cuMemAlloc_v2")), "none");
+    CHECK_STR(owner(dlsym(whole, "cuMemAlloc_v2")), "none");
+    CHECK(dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL) != NULL);
+    CHECK_STR(owner(dlsym(RTLD_DEFAULT, "cuMemAlloc_v2")), "shim");
+    CHECK_STR(owner(dlsym(RTLD_NEXT, "cuMemAlloc_v2")), "shim");
+    CHECK_STR(owner(dlsym(RTLD_NEXT, "cuMemAlloc_v2")), "shim"); /* a second time as the first */
+    CHECK_STR(owner(dlsym(whole, "cuMemAlloc_v2")), "shim");
+}
+
+/* The program's own function: a shim that answers in its own name would find a different RTLD_NEXT. */
+int puts(const char *text);
+static void foreign_names_keep_their_caller(void)
+{
+    int (*next)(const char *) = (int (*)(const char *))dlsym(RTLD_NEXT, "puts");
+    int (*first)(const char *) = (int (*)(const char *))dlsym(RTLD_DEFAULT, "puts");
+    CHECK_STR(owner((void *)next), "other");
+    CHECK(next == first);
+    CHECK(dlsym(RTLD_NEXT, "main") == NULL);
+    CHECK(dlsym(RTLD_DEFAULT, "no_such_symbol_here") == NULL);
+}
+
+static void get_proc_address(void)
+{
+    void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
+    get_v1 v1 = (get_v1)dlsym(cuda, "cuGetProcAddress");
+    get_v2 v2 = (get_v2)dlsym(cuda, "cuGetProcAddress_v2");
+    void *plain = NULL;
+    void *per_thread = NULL;
+    int status = -1;
+    CHECK_EQ(v1("cuMemAlloc", &plain, 3020, 0), CUDA_SUCCESS);
+    CHECK_STR(owner(plain), "shim");
+    CHECK_STR(symbol_of(plain), "cuMemAlloc_v2");
+    CHECK_EQ(v2("cuLaunchKernel", &plain, 7000, CU_GET_PROC_ADDRESS_LEGACY_STREAM, &status), CUDA_SUCCESS);
+    CHECK_EQ(v2("cuLaunchKernel", &per_thread, 7000, CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM, &status),
+             CUDA_SUCCESS);
+    CHECK_EQ(status, CU_GET_PROC_ADDRESS_SUCCESS);
+    CHECK_STR(symbol_of(plain), "cuLaunchKernel");
+    CHECK_STR(symbol_of(per_thread), "cuLaunchKernel_ptsz");
+    CHECK_STR(owner(per_thread), "shim");
+    /* A version the name did not have yet, and a name that does not exist: the driver's own answers. */
+    CHECK_EQ(v2("cuMemAllocAsync", &plain, 3020, 0, &status), CUDA_SUCCESS);
+    CHECK(plain == NULL);
+    CHECK_EQ(status, CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT);
+    CHECK_EQ(v1("cuNoSuchFunction", &plain, 13000, 0), CUDA_ERROR_NOT_FOUND);
+    CHECK_EQ(v2("cuStreamCreate", &plain, 13000, 0, &status), CUDA_SUCCESS);
+    CHECK_STR(owner(plain), "driver");
+    /* Through itself, as the runtime does: the older and the newer form, each hooked. */
+    get_v2 again = NULL;
+    CHECK_EQ(v2("cuGetProcAddress", (void **)&again, 12000, 0, &status), CUDA_SUCCESS);
+    CHECK_STR(symbol_of((void *)again), "cuGetProcAddress_v2");
+    get_v1 older = NULL;
+    CHECK_EQ(again("cuGetProcAddress", (void **)&older, 11030, 0, &status), CUDA_SUCCESS);
+    CHECK_STR(symbol_of((void *)older), "cuGetProcAddress");
+    CHECK_EQ(older("cuMemFree", &plain, 3020, 0), CUDA_SUCCESS);
+    CHECK_STR(symbol_of(plain), "cuMemFree_v2");
+    CHECK_STR(owner(plain), "shim");
+}
+
+/* Every name in the shim's list that the driver has must be found hooked by handle. */
+static void every_hook_is_reached(void)
+{
+    void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
+    void *nvml = dlopen("libnvidia-ml.so.1", RTLD_NOW);
+    int reached = 0;
+#define HOOK(group, type, name, parameters)                                                                           \
+    {                                                                                                                 \
+        void *found = dlsym(strncmp(#name, "nvml", 4) == 0 ? nvml : cuda, #name);                                     \
+        CHECK_THAT(found == NULL || strcmp(owner(found), "shim") == 0, "%s is not ours", #name);                      \
+        reached += found != NULL;                                                                                     \
+    }
+#include "hooks.def"
+#undef HOOK
+    CHECK_THAT(reached > 40, "only %d", reached);
+}
+
+static void gpu_less_program(void)
+{
+    CHECK_STR(owner(dlsym(RTLD_DEFAULT, "cuInit")), "none");
+    CHECK_STR(owner(dlsym(RTLD_DEFAULT, "cuLaunchKernel")), "none");
+    CHECK_STR(owner(dlsym(RTLD_DEFAULT, "nvmlDeviceGetMemoryInfo")), "none");
+    CHECK(dlopen("libcuda.so.1", RTLD_NOLOAD | RTLD_LAZY) == NULL); /* nobody loaded it for us */
+    CHECK(dlopen("libnvidia-ml.so.1", RTLD_NOLOAD | RTLD_LAZY) == NULL);
+}
+
+/* ---- running the above in preloaded programs ---- */
+
+static const struct {
+    const char *name;
+    void (*test)(void);
+} programs[] = {
+    {"dlsym_by_handle", dlsym_by_handle},
+    {"dlsym_pseudo_handles", dlsym_pseudo_handles},
+    {"foreign_names_keep_their_caller", foreign_names_keep_their_caller},
+    {"get_proc_address", get_proc_address},
+    {"every_hook_is_reached", every_hook_is_reached},
+    {"gpu_less_program", gpu_less_program},
+};
+#define PROGRAMS (sizeof programs / sizeof programs[0])
+
+static void run_program(struct fixture *fixture, const struct fixture_slice *slice, char *const argv[], bool preload)
+{
+    char output[8192];
+    int status = fixture_wait(fixture_start(fixture, slice->id, preload, "program", argv), 30);
+    fixture_output(fixture, "program", output, sizeof output);
+    CHECK_THAT(status == 0, "status %d:\n%s", status, output);
+}
+
+/* A program linked to libcuda: its references bind to ours, and go on to the driver. */
+static const char direct_source[] =
+    "#include <stddef.h>\n"
+    "int cuInit(unsigned f); int cuDeviceGet(int *d, int n); int cuDevicePrimaryCtxRetain(void **c, int d);\n"
+    "int cuCtxSetCurrent(void *c); int cuMemAlloc_v2(unsigned long long *p, size_t n);\n"
+    "int cuMemGetInfo_v2(size_t *f, size_t *t);\n"
+    "int main(void) { void *c; int d; unsigned long long p; size_t f, t;\n"
+    "  if (cuInit(0) || cuDeviceGet(&d, 0) || cuDevicePrimaryCtxRetain(&c, d) || cuCtxSetCurrent(c)) return 1;\n"
+    "  if (cuMemGetInfo_v2(&f, &t) || t != (size_t)1 << 30) return 2;\n"
+    "  if (cuMemAlloc_v2(&p, (size_t)1 << 29)) return 3;\n"
+    "  return cuMemAlloc_v2(&p, (size_t)1 << 30) == 2 ? 0 : 4; }\n";
+
+static struct fixture fixture;
+static struct fixture_slice slice;
+
+static void direct_link(void)
+{
+    char command[PATH_MAX * 2];
+    char program[PATH_MAX];
+    fixture_write(&fixture, "direct.c", direct_source);
+    snprintf(program, sizeof program, "%s/direct", fixture.root);
+    snprintf(command, sizeof command, "gcc -o '%s' '%s/direct.c' '%s/sim/libcuda.so.1'", program, fixture.root,
+             fixture.build);
+    CHECK_EQ(system(command), 0);
+    char *argv[] = {program, NULL};
+    run_program(&fixture, &slice, argv, true);
+    int status = fixture_wait(fixture_start(&fixture, slice.id, false, "program", argv), 30);
+    CHECK_EQ(status, 2); /* without the shim it sees the whole card: the program itself can tell */
+}
+
+/* A program that defines such a name itself gets its own by RTLD_DEFAULT, not ours, with and without a driver. */
+static const char own_source[] =
+    "#define _GNU_SOURCE\n#include <dlfcn.h>\n"
+    "int cuMemFree_v2(unsigned long long p) { return (int)p; }\n"
+    "int main(void) { void *mine = (void *)cuMemFree_v2;\n"
+    "  if (dlsym(RTLD_DEFAULT, \"cuMemFree_v2\") != mine) return 1;\n"
+    "  void *cuda = dlopen(\"libcuda.so.1\", RTLD_NOW | RTLD_LOCAL); if (!cuda) return 2;\n"
+    "  if (dlsym(RTLD_DEFAULT, \"cuMemFree_v2\") != mine) return 3;\n"
+    "  void *theirs = dlsym(cuda, \"cuMemFree_v2\"); return theirs != mine && theirs ? 0 : 4; }\n";
+
+static void own_function_of_that_name(void)
+{
+    char command[PATH_MAX * 2];
+    char program[PATH_MAX];
+    fixture_write(&fixture, "own.c", own_source);
+    snprintf(program, sizeof program, "%s/own", fixture.root);
+    snprintf(command, sizeof command, "gcc -rdynamic -o '%s' '%s/own.c' -ldl", program, fixture.root);
+    CHECK_EQ(system(command), 0);
+    char *argv[] = {program, NULL};
+    run_program(&fixture, &slice, argv, true);
+}
+
+/* What a shell and its tools do must not change. */
+static void common_programs(void)
+{
+    char *const commands[][4] = {
+        {"/bin/sh", "-c", "echo hello | tr a-z A-Z | grep -q HELLO", NULL},
+        {"/usr/bin/env", "true", NULL, NULL},
+        {"/usr/bin/python3", "-c", "import ctypes, threading; assert not hasattr(ctypes.CDLL(None), 'cuInit')", NULL},
+    };
+    for (size_t at = 0; at < sizeof commands / sizeof commands[0]; at++) {
+        if (access(commands[at][0], X_OK) == 0) {
+            run_program(&fixture, &slice, commands[at], true);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2) {
+        for (size_t at = 0; at < PROGRAMS; at++) {
+            if (strcmp(programs[at].name, argv[1]) == 0) {
+                check_name = programs[at].name;
+                programs[at].test();
+                return check_failures_here != 0;
+            }
+        }
+        return 2;
+    }
+    if (getenv("BUILD_DIR") == NULL) {
+        check_skip("BUILD_DIR is not set");
+    }
+    fixture_open(&fixture, "");
+    fixture_slice(&fixture, &slice, 1, UINT64_C(1) << 30, 10000);
+    for (size_t at = 0; at < PROGRAMS; at++) {
+        char *again[] = {"/proc/self/exe", (char *)programs[at].name, NULL};
+        check_name = programs[at].name;
+        check_failures_here = 0;
+        run_program(&fixture, &slice, again, true);
+        check_failures += check_failures_here;
+        if (check_failures_here == 0) {
+            printf("PASS %s\n", programs[at].name);
+        }
+    }
+    RUN(direct_link);
+    RUN(own_function_of_that_name);
+    RUN(common_programs);
+    fixture_close(&fixture);
+    return check_done();
+}
