@@ -1,0 +1,507 @@
+/* Memory limits on every path, what programs are told, live changes, files that are not what they claim. Each case is
+ * this program again, in a slice of 1 GiB under the shim on the simulated driver.
+ * build: agent/common/region_file.c
+ * sanitize: none
+ * needs: native
+ */
+#define _GNU_SOURCE
+#include "check.h"
+#include "cuda_min.h"
+#include "nvml_min.h"
+#include "region_fixture.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <time.h>
+
+#define MIB (UINT64_C(1) << 20)
+#define LIMIT (UINT64_C(1) << 30)
+#define STEP (64 * MIB)
+#define STEPS (LIMIT / STEP)
+
+/* ---- inside: the driver and the slice ---- */
+
+#define DRIVER(X)                                                                                                     \
+    X(CUresult, cuInit, (unsigned flags))                                                                             \
+    X(CUresult, cuDevicePrimaryCtxRetain, (CUcontext * context, CUdevice device))                                     \
+    X(CUresult, cuDevicePrimaryCtxRelease_v2, (CUdevice device))                                                      \
+    X(CUresult, cuCtxSetCurrent, (CUcontext context))                                                                 \
+    X(CUresult, cuCtxCreate_v2, (CUcontext * context, unsigned flags, CUdevice device))                               \
+    X(CUresult, cuCtxDestroy_v2, (CUcontext context))                                                                 \
+    X(CUresult, cuMemAlloc_v2, (CUdeviceptr * out, size_t bytes))                                                     \
+    X(CUresult, cuMemAllocPitch_v2, (CUdeviceptr * out, size_t *pitch, size_t width, size_t height, unsigned element)) \
+    X(CUresult, cuMemAllocManaged, (CUdeviceptr * out, size_t bytes, unsigned flags))                                 \
+    X(CUresult, cuMemAllocAsync, (CUdeviceptr * out, size_t bytes, CUstream stream))                                  \
+    X(CUresult, cuMemAllocAsync_ptsz, (CUdeviceptr * out, size_t bytes, CUstream stream))                             \
+    X(CUresult, cuMemAllocFromPoolAsync, (CUdeviceptr * out, size_t bytes, CUmemoryPool pool, CUstream stream))       \
+    X(CUresult, cuMemFree_v2, (CUdeviceptr address))                                                                  \
+    X(CUresult, cuMemFreeAsync, (CUdeviceptr address, CUstream stream))                                               \
+    X(CUresult, cuMemFreeAsync_ptsz, (CUdeviceptr address, CUstream stream))                                          \
+    X(CUresult, cuMemCreate,                                                                                          \
+      (CUmemGenericAllocationHandle * out, size_t bytes, const CUmemAllocationProp *prop, unsigned long long flags))  \
+    X(CUresult, cuMemRelease, (CUmemGenericAllocationHandle handle))                                                  \
+    X(CUresult, cuMemRetainAllocationHandle, (CUmemGenericAllocationHandle * out, void *address))                     \
+    X(CUresult, cuMemAddressReserve,                                                                                  \
+      (CUdeviceptr * out, size_t bytes, size_t alignment, CUdeviceptr hint, unsigned long long flags))                \
+    X(CUresult, cuMemMap,                                                                                             \
+      (CUdeviceptr address, size_t bytes, size_t offset, CUmemGenericAllocationHandle handle, unsigned long long flags)) \
+    X(CUresult, cuMemUnmap, (CUdeviceptr address, size_t bytes))                                                      \
+    X(CUresult, cuMemPoolCreate, (CUmemoryPool * out, const CUmemPoolProps *props))                                   \
+    X(CUresult, cuMemGetInfo_v2, (size_t *free_bytes, size_t *total))                                                 \
+    X(CUresult, cuDeviceTotalMem_v2, (size_t *bytes, CUdevice device))
+
+#define MEMBER(type, name, parameters) static type(*name) parameters;
+DRIVER(MEMBER)
+#undef MEMBER
+
+static struct fixture_slice inside;
+
+static void enter(void)
+{
+    char path[PATH_MAX];
+    void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
+    if (cuda == NULL) {
+        fixture_fail("libcuda.so.1");
+    }
+#define LOAD(type, name, parameters) name = (type(*) parameters)dlsym(cuda, #name);
+    DRIVER(LOAD)
+#undef LOAD
+    snprintf(path, sizeof path, "%s/policy/%s", getenv(ENV_RUNTIME_DIR), getenv(ENV_SLICES));
+    if (region_policy_map_rw(path, &inside.policy) != 0) {
+        inside.policy = NULL; /* the cases about broken files */
+    }
+    snprintf(path, sizeof path, "%s/usage/%s", getenv(ENV_RUNTIME_DIR), getenv(ENV_SLICES));
+    if (region_usage_map(path, &inside.usage) != 0) {
+        inside.usage = NULL;
+    }
+    CUcontext context;
+    CHECK_EQ(cuInit(0), CUDA_SUCCESS);
+    CHECK_EQ(cuDevicePrimaryCtxRetain(&context, 0), CUDA_SUCCESS);
+    CHECK_EQ(cuCtxSetCurrent(context), CUDA_SUCCESS);
+}
+
+static uint64_t used(void)
+{
+    return FIXTURE_SUM(&inside, memory_bytes);
+}
+
+/* One way of allocating and freeing: exactly the limit fits, the next is refused, everything comes back. */
+static void to_the_limit(CUresult (*get)(CUdeviceptr *out), CUresult (*put)(CUdeviceptr address))
+{
+    CUdeviceptr blocks[STEPS + 1];
+    for (int round = 0; round < 3; round++) {
+        for (uint64_t at = 0; at < STEPS; at++) {
+            CHECK_EQ(get(&blocks[at]), CUDA_SUCCESS);
+        }
+        CHECK_EQ(used(), LIMIT);
+        uint64_t denied = FIXTURE_SUM(&inside, denied_count);
+        CHECK_EQ(get(&blocks[STEPS]), CUDA_ERROR_OUT_OF_MEMORY);
+        CHECK_EQ(FIXTURE_SUM(&inside, denied_count), denied + 1);
+        CHECK_EQ(FIXTURE_SUM(&inside, denied_bytes), STEP);
+        CHECK_EQ(FIXTURE_SUM(&inside, pending_bytes), 0);
+        for (uint64_t at = 0; at < STEPS; at++) {
+            CHECK_EQ(put(blocks[at]), CUDA_SUCCESS);
+        }
+        CHECK_EQ(used(), 0);
+    }
+}
+
+static CUresult free_plain(CUdeviceptr address) { return cuMemFree_v2(address); }
+static CUresult free_async(CUdeviceptr address) { return cuMemFreeAsync(address, NULL); }
+static CUresult free_async_ptsz(CUdeviceptr address) { return cuMemFreeAsync_ptsz(address, NULL); }
+static CUresult get_plain(CUdeviceptr *out) { return cuMemAlloc_v2(out, STEP); }
+static CUresult get_managed(CUdeviceptr *out) { return cuMemAllocManaged(out, STEP, 1); }
+static CUresult get_async(CUdeviceptr *out) { return cuMemAllocAsync(out, STEP, NULL); }
+static CUresult get_async_ptsz(CUdeviceptr *out) { return cuMemAllocAsync_ptsz(out, STEP, NULL); }
+static CUresult get_pitch(CUdeviceptr *out)
+{
+    size_t pitch;
+    return cuMemAllocPitch_v2(out, &pitch, 1000, STEP / 1024, 4); /* rows of 1000 bytes take 1024 */
+}
+static CUmemoryPool pool;
+static CUresult get_pool(CUdeviceptr *out)
+{
+    CUmemPoolProps props = {.allocType = 1, .location = {CU_MEM_LOCATION_TYPE_DEVICE, 0}};
+    if (pool == NULL && cuMemPoolCreate(&pool, &props) != CUDA_SUCCESS) {
+        return CUDA_ERROR_UNKNOWN;
+    }
+    return cuMemAllocFromPoolAsync(out, STEP, pool, NULL);
+}
+static const CUmemAllocationProp on_device = {.type = 1, .location = {CU_MEM_LOCATION_TYPE_DEVICE, 0}};
+static CUresult get_vmm(CUdeviceptr *out)
+{
+    return cuMemCreate((CUmemGenericAllocationHandle *)out, STEP, &on_device, 0);
+}
+static CUresult put_vmm(CUdeviceptr handle) { return cuMemRelease(handle); }
+
+static void limit_plain(void) { to_the_limit(get_plain, free_plain); }
+static void limit_managed(void) { to_the_limit(get_managed, free_plain); }
+static void limit_pitch(void) { to_the_limit(get_pitch, free_plain); }
+static void limit_async(void) { to_the_limit(get_async, free_async); }
+static void limit_async_freed_plainly(void) { to_the_limit(get_async, free_plain); }
+static void limit_async_ptsz(void) { to_the_limit(get_async_ptsz, free_async_ptsz); }
+static void limit_pool(void) { to_the_limit(get_pool, free_async); }
+static void limit_vmm(void) { to_the_limit(get_vmm, put_vmm); }
+
+static void vmm_lives_until_last_unmap(void)
+{
+    CUmemGenericAllocationHandle handle;
+    CUmemGenericAllocationHandle again;
+    CUdeviceptr address;
+    CHECK_EQ(cuMemCreate(&handle, STEP, &on_device, 0), CUDA_SUCCESS);
+    CHECK_EQ(cuMemAddressReserve(&address, 4 * STEP, 0, 0, 0), CUDA_SUCCESS);
+    CHECK_EQ(cuMemMap(address, STEP, 0, handle, 0), CUDA_SUCCESS);
+    CHECK_EQ(cuMemMap(address + STEP, STEP, 0, handle, 0), CUDA_SUCCESS);
+    CHECK_EQ(cuMemRelease(handle), CUDA_SUCCESS);
+    CHECK_EQ(used(), STEP);
+    CHECK_EQ(cuMemUnmap(address, STEP), CUDA_SUCCESS);
+    CHECK_EQ(used(), STEP);
+    CHECK_EQ(cuMemRetainAllocationHandle(&again, (void *)(uintptr_t)(address + STEP)), CUDA_SUCCESS);
+    CHECK_EQ(cuMemUnmap(address + STEP, STEP), CUDA_SUCCESS);
+    CHECK_EQ(used(), STEP);
+    CHECK_EQ(cuMemRelease(again), CUDA_SUCCESS);
+    CHECK_EQ(used(), 0);
+    /* One unmap over several mappings. */
+    CUmemGenericAllocationHandle two[2];
+    for (int at = 0; at < 2; at++) {
+        CHECK_EQ(cuMemCreate(&two[at], STEP, &on_device, 0), CUDA_SUCCESS);
+        CHECK_EQ(cuMemMap(address + (unsigned)at * STEP, STEP, 0, two[at], 0), CUDA_SUCCESS);
+        CHECK_EQ(cuMemRelease(two[at]), CUDA_SUCCESS);
+    }
+    CHECK_EQ(used(), 2 * STEP);
+    CHECK_EQ(cuMemUnmap(address, 2 * STEP), CUDA_SUCCESS);
+    CHECK_EQ(used(), 0);
+}
+
+static void vmm_on_host_is_free(void)
+{
+    CUmemGenericAllocationHandle handle;
+    CUmemAllocationProp prop = {.type = 1, .location = {3, 0}};
+    CHECK_EQ(cuMemCreate(&handle, 4 * LIMIT, &prop, 0), CUDA_SUCCESS);
+    CHECK_EQ(used(), 0);
+    CHECK_EQ(cuMemRelease(handle), CUDA_SUCCESS);
+}
+
+static void *create_without_context(void *out)
+{
+    CHECK_EQ(cuMemCreate(out, STEP, &on_device, 0), CUDA_SUCCESS);
+    return NULL;
+}
+
+static void vmm_from_threads_without_context(void)
+{
+    pthread_t threads[4];
+    CUmemGenericAllocationHandle handles[4];
+    for (int at = 0; at < 4; at++) {
+        pthread_create(&threads[at], NULL, create_without_context, &handles[at]);
+    }
+    for (int at = 0; at < 4; at++) {
+        pthread_join(threads[at], NULL);
+    }
+    CHECK_EQ(used(), 4 * STEP);
+}
+
+static void other_gpu_is_not_ours(void)
+{
+    CUmemAllocationProp prop = {.type = 1, .location = {CU_MEM_LOCATION_TYPE_DEVICE, 1}};
+    CUmemGenericAllocationHandle handle;
+    CUcontext context;
+    CUdeviceptr address;
+    size_t total;
+    CHECK_EQ(cuMemCreate(&handle, 2 * LIMIT, &prop, 0), CUDA_SUCCESS);
+    CHECK_EQ(cuCtxCreate_v2(&context, 0, 1), CUDA_SUCCESS);
+    CHECK_EQ(cuMemAlloc_v2(&address, 2 * LIMIT), CUDA_SUCCESS);
+    CHECK_EQ(cuDeviceTotalMem_v2(&total, 1), CUDA_SUCCESS);
+    CHECK_EQ(total, UINT64_C(80) << 30);
+    CHECK_EQ(used(), 0);
+}
+
+static void strange_arguments_are_the_drivers(void)
+{
+    CUdeviceptr address = 0;
+    CHECK_EQ(cuMemAlloc_v2(NULL, STEP), CUDA_ERROR_INVALID_VALUE);
+    CHECK_EQ(cuMemAlloc_v2(&address, 0), CUDA_ERROR_INVALID_VALUE);
+    CHECK_EQ(cuMemAlloc_v2(&address, SIZE_MAX), CUDA_ERROR_OUT_OF_MEMORY);
+    CHECK_EQ(cuMemFree_v2(0), CUDA_SUCCESS);
+    CHECK_EQ(cuMemFree_v2(0x1234567), CUDA_ERROR_INVALID_VALUE);
+    CHECK_EQ(cuMemGetInfo_v2(NULL, NULL), CUDA_ERROR_INVALID_VALUE);
+    CHECK_EQ(cuMemAllocManaged(&address, STEP, 77), CUDA_ERROR_INVALID_VALUE); /* refused by the driver: rolled back */
+    CHECK_EQ(used(), 0);
+}
+
+static void contexts_free_what_is_in_them(void)
+{
+    CUcontext context;
+    CUdeviceptr address;
+    CHECK_EQ(cuMemAlloc_v2(&address, STEP), CUDA_SUCCESS);
+    CHECK_EQ(cuCtxCreate_v2(&context, 0, 0), CUDA_SUCCESS);
+    CHECK_EQ(cuMemAlloc_v2(&address, 2 * STEP), CUDA_SUCCESS);
+    CHECK_EQ(used(), 3 * STEP);
+    CHECK_EQ(cuCtxDestroy_v2(context), CUDA_SUCCESS);
+    CHECK_EQ(used(), STEP);
+    CHECK_EQ(cuDevicePrimaryCtxRelease_v2(0), CUDA_SUCCESS);
+    CHECK_EQ(used(), 0);
+}
+
+static void views(void)
+{
+    size_t free_bytes;
+    size_t total;
+    CUdeviceptr address;
+    CHECK_EQ(cuMemAlloc_v2(&address, 3 * STEP), CUDA_SUCCESS);
+    CHECK_EQ(cuMemGetInfo_v2(&free_bytes, &total), CUDA_SUCCESS);
+    CHECK_EQ(total, LIMIT);
+    CHECK_EQ(free_bytes, LIMIT - 3 * STEP);
+    CHECK_EQ(cuDeviceTotalMem_v2(&total, 0), CUDA_SUCCESS);
+    CHECK_EQ(total, LIMIT);
+    atomic_store(&inside.policy->residue_bytes, 2 * STEP);
+    CHECK_EQ(cuMemGetInfo_v2(&free_bytes, &total), CUDA_SUCCESS);
+    CHECK_EQ(free_bytes, LIMIT - 5 * STEP);
+    void *nvml = dlopen("libnvidia-ml.so.1", RTLD_NOW);
+    nvmlDevice_t device;
+    nvmlMemory_t memory;
+    nvmlMemory_v2_t newer = {.version = NVML_MEMORY_V2};
+    nvmlMemory_v2_t unknown = {.version = 77};
+    CHECK_EQ(((nvmlReturn_t(*)(void))dlsym(nvml, "nvmlInit_v2"))(), NVML_SUCCESS);
+    CHECK_EQ(((nvmlReturn_t(*)(unsigned, nvmlDevice_t *))dlsym(nvml, "nvmlDeviceGetHandleByIndex_v2"))(0, &device),
+             NVML_SUCCESS);
+    nvmlReturn_t (*info)(nvmlDevice_t, nvmlMemory_t *) =
+        (nvmlReturn_t(*)(nvmlDevice_t, nvmlMemory_t *))dlsym(nvml, "nvmlDeviceGetMemoryInfo");
+    nvmlReturn_t (*info2)(nvmlDevice_t, nvmlMemory_v2_t *) =
+        (nvmlReturn_t(*)(nvmlDevice_t, nvmlMemory_v2_t *))dlsym(nvml, "nvmlDeviceGetMemoryInfo_v2");
+    CHECK_EQ(info(device, &memory), NVML_SUCCESS);
+    CHECK_EQ(memory.total, LIMIT);
+    CHECK_EQ(memory.used, 5 * STEP);
+    CHECK_EQ(info2(device, &newer), NVML_SUCCESS);
+    CHECK_EQ(newer.total, LIMIT);
+    CHECK_EQ(newer.free, LIMIT - 5 * STEP);
+    CHECK_EQ(info2(device, &unknown), NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
+    CHECK_EQ(info(device, NULL), NVML_ERROR_INVALID_ARGUMENT);
+    /* Above the limit after a shrink: nothing free, and no error. */
+    atomic_store(&inside.policy->memory_limit_bytes, STEP);
+    CHECK_EQ(cuMemGetInfo_v2(&free_bytes, &total), CUDA_SUCCESS);
+    CHECK_EQ(total, STEP);
+    CHECK_EQ(free_bytes, 0);
+    CHECK_EQ(info(device, &memory), NVML_SUCCESS);
+    CHECK_EQ(memory.free, 0);
+    CHECK_EQ(memory.used, STEP);
+    /* A limit above the card: the card. */
+    atomic_store(&inside.policy->memory_limit_bytes, UINT64_C(1) << 50);
+    CHECK_EQ(cuMemGetInfo_v2(&free_bytes, &total), CUDA_SUCCESS);
+    CHECK_EQ(total, UINT64_C(80) << 30);
+    CHECK(free_bytes < total);
+}
+
+static void live_resize(void)
+{
+    CUdeviceptr blocks[STEPS];
+    for (uint64_t at = 0; at < STEPS; at++) {
+        CHECK_EQ(cuMemAlloc_v2(&blocks[at], STEP), CUDA_SUCCESS);
+    }
+    CUdeviceptr more;
+    CHECK_EQ(cuMemAlloc_v2(&more, STEP), CUDA_ERROR_OUT_OF_MEMORY);
+    atomic_store(&inside.policy->memory_limit_bytes, LIMIT + STEP);
+    region_policy_announce(inside.policy);
+    CHECK_EQ(cuMemAlloc_v2(&more, STEP), CUDA_SUCCESS);
+    atomic_store(&inside.policy->memory_limit_bytes, LIMIT / 2);
+    region_policy_announce(inside.policy);
+    CHECK_EQ(cuMemFree_v2(more), CUDA_SUCCESS);
+    CHECK_EQ(cuMemAlloc_v2(&more, STEP), CUDA_ERROR_OUT_OF_MEMORY);
+    for (uint64_t at = 0; at < STEPS; at++) {
+        CHECK_EQ(cuMemFree_v2(blocks[at]), CUDA_SUCCESS);
+    }
+    CHECK_EQ(cuMemAlloc_v2(&more, STEP), CUDA_SUCCESS);
+}
+
+static void deleted_slice_admits_nothing(void)
+{
+    CUdeviceptr address;
+    CUdeviceptr other;
+    CHECK_EQ(cuMemAlloc_v2(&address, STEP), CUDA_SUCCESS);
+    atomic_store(&inside.policy->flags, REGION_POLICY_DELETED);
+    CHECK_EQ(cuMemAlloc_v2(&other, STEP), CUDA_ERROR_OUT_OF_MEMORY);
+    CHECK_EQ(cuMemFree_v2(address), CUDA_SUCCESS);
+    CHECK_EQ(used(), 0);
+}
+
+/* A forked child has its own entry and never gives back what its parent holds. The child never used CUDA in its
+ * parent's stead: here the parent forks before its first call, as multiprocessing does. */
+static void fork_has_its_own_entry(void)
+{
+    CUdeviceptr address;
+    CHECK_EQ(cuMemAlloc_v2(&address, STEP), CUDA_SUCCESS);
+    pid_t child = fork();
+    if (child == 0) {
+        CUmemGenericAllocationHandle handle;
+        (void)cuMemFree_v2(address); /* the driver refuses, it is not initialized here */
+        (void)cuMemCreate(&handle, STEP, &on_device, 0);
+        _exit(0);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(used(), STEP);
+    CHECK_EQ(cuMemFree_v2(address), CUDA_SUCCESS);
+    CHECK_EQ(used(), 0);
+}
+
+/* An exec keeps pid and start time, and nothing else: what the image before held is not counted. */
+static void exec_starts_empty(void)
+{
+    CUdeviceptr address;
+    const char *second = getenv("TEST_SECOND_IMAGE");
+    CHECK_EQ(cuMemAlloc_v2(&address, STEP), CUDA_SUCCESS);
+    CHECK_EQ(used(), STEP);
+    if (second == NULL) {
+        setenv("TEST_SECOND_IMAGE", "1", 1);
+        execl("/proc/self/exe", "memory_test", "exec_starts_empty", (char *)NULL);
+        fixture_fail("exec");
+    }
+}
+
+static void unlimited(void)
+{
+    CUdeviceptr address;
+    size_t total;
+    size_t free_bytes;
+    CHECK_EQ(cuMemAlloc_v2(&address, 2 * LIMIT), CUDA_SUCCESS);
+    CHECK_EQ(cuMemGetInfo_v2(&free_bytes, &total), CUDA_SUCCESS);
+    CHECK_EQ(total, UINT64_C(80) << 30);
+    CHECK_EQ(cuMemFree_v2(address), CUDA_SUCCESS);
+}
+
+/* Holds all of the slice until it is killed. */
+static void hold(void)
+{
+    CUdeviceptr address;
+    CHECK_EQ(cuMemAlloc_v2(&address, LIMIT), CUDA_SUCCESS);
+    printf("holding\n");
+    fflush(stdout);
+    for (;;) {
+        pause();
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*test)(void);
+} programs[] = {
+#define PROGRAM(name) {#name, name}
+    PROGRAM(limit_plain), PROGRAM(limit_managed), PROGRAM(limit_pitch), PROGRAM(limit_async),
+    PROGRAM(limit_async_freed_plainly), PROGRAM(limit_async_ptsz), PROGRAM(limit_pool), PROGRAM(limit_vmm),
+    PROGRAM(vmm_lives_until_last_unmap), PROGRAM(vmm_on_host_is_free), PROGRAM(vmm_from_threads_without_context),
+    PROGRAM(other_gpu_is_not_ours), PROGRAM(strange_arguments_are_the_drivers),
+    PROGRAM(contexts_free_what_is_in_them), PROGRAM(views), PROGRAM(live_resize),
+    PROGRAM(deleted_slice_admits_nothing), PROGRAM(fork_has_its_own_entry), PROGRAM(exec_starts_empty),
+    PROGRAM(unlimited), PROGRAM(hold),
+};
+#define PROGRAMS (sizeof programs / sizeof programs[0])
+#define PLAIN_PROGRAMS (PROGRAMS - 2) /* the last two have their own arrangements */
+
+/* ---- outside ---- */
+
+static struct fixture fixture;
+static struct fixture_slice slice;
+
+static void run_as(const char *program, const char *slices, bool preload)
+{
+    char output[8192];
+    char *argv[] = {"/proc/self/exe", (char *)program, NULL};
+    int status = fixture_wait(fixture_start(&fixture, slices, preload, program, argv), 30);
+    fixture_output(&fixture, program, output, sizeof output);
+    CHECK_THAT(status == 0, "%s: status %d:\n%s", program, status, output);
+}
+
+static void killed_holder_is_reaped(void)
+{
+    char output[256] = "";
+    char *argv[] = {"/proc/self/exe", "hold", NULL};
+    pid_t holder = fixture_start(&fixture, slice.id, true, "hold", argv);
+    for (int tick = 0; tick < 500 && strstr(output, "holding") == NULL; tick++) {
+        usleep(10000);
+        fixture_output(&fixture, "hold", output, sizeof output);
+    }
+    CHECK_STR(output, "holding\n");
+    kill(holder, SIGKILL);
+    waitpid(holder, NULL, 0);
+    CHECK_EQ(FIXTURE_SUM(&slice, memory_bytes), LIMIT);
+    run_as("limit_plain", slice.id, true); /* reaps by itself: no agent is here */
+}
+
+static void broken_files_mean_unlimited(void)
+{
+    char path[PATH_MAX];
+    struct fixture_slice broken;
+    run_as("unlimited", "s-not-there", true);
+    run_as("unlimited", "../../etc/passwd", true);
+    run_as("unlimited", ",,", true);
+    for (unsigned kind = 0; kind < 5; kind++) {
+        fixture_slice(&fixture, &broken, 10 + kind, LIMIT, 10000);
+        snprintf(path, sizeof path, "%s/%s/%s", fixture.root, kind < 3 ? "policy" : "usage", broken.id);
+        int fd = open(path, O_RDWR);
+        const uint64_t wrong = 0x1122334455667788;
+        CHECK(fd >= 0);
+        switch (kind) {
+        case 0: CHECK_EQ(ftruncate(fd, 100), 0); break;
+        case 1: CHECK_EQ(pwrite(fd, &wrong, sizeof wrong, 0), sizeof wrong); break;  /* magic */
+        case 2: CHECK_EQ(pwrite(fd, &wrong, 4, 8), 4); break;                        /* ABI */
+        case 3: CHECK_EQ(ftruncate(fd, 4096), 0); break;
+        case 4: CHECK_EQ(unlink(path), 0); break;
+        }
+        close(fd);
+        run_as("unlimited", broken.id, true);
+    }
+    /* And a file full of nonsense behind a good header may limit, but must not crash. */
+    fixture_slice(&fixture, &broken, 20, LIMIT, 10000);
+    memset(broken.usage->entries, 0xff, sizeof broken.usage->entries);
+    atomic_store(&broken.usage->entries_high, UINT32_MAX);
+    char *argv[] = {"/proc/self/exe", "unlimited", NULL};
+    int status = fixture_wait(fixture_start(&fixture, broken.id, true, "nonsense", argv), 30);
+    CHECK_THAT(status == 0 || status == 1, "status %d", status);
+}
+
+static void switched_off(void)
+{
+    setenv(ENV_DISABLE, "1", 1);
+    run_as("unlimited", slice.id, true);
+    unsetenv(ENV_DISABLE);
+    run_as("unlimited", NULL, true);
+    run_as("unlimited", slice.id, false);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2) {
+        for (size_t at = 0; at < PROGRAMS; at++) {
+            if (strcmp(programs[at].name, argv[1]) == 0) {
+                check_name = programs[at].name;
+                enter();
+                programs[at].test();
+                return check_failures_here != 0;
+            }
+        }
+        return 2;
+    }
+    if (getenv("BUILD_DIR") == NULL) {
+        check_skip("BUILD_DIR is not set");
+    }
+    for (size_t at = 0; at < PLAIN_PROGRAMS; at++) {
+        fixture_open(&fixture, "");
+        fixture_slice(&fixture, &slice, 1, LIMIT, 10000);
+        check_name = programs[at].name;
+        check_failures_here = 0;
+        run_as(programs[at].name, slice.id, true);
+        check_failures += check_failures_here;
+        if (check_failures_here == 0) {
+            printf("PASS %s\n", programs[at].name);
+        }
+        fixture_close(&fixture);
+    }
+    fixture_open(&fixture, "");
+    fixture_slice(&fixture, &slice, 1, LIMIT, 10000);
+    RUN(killed_holder_is_reaped);
+    RUN(broken_files_mean_unlimited);
+    RUN(switched_off);
+    fixture_close(&fixture);
+    return check_done();
+}
