@@ -21,7 +21,7 @@ import { TopBar } from './features/shell/top-bar.tsx';
 import { CreateSheet } from './features/slices/create-sheet.tsx';
 import { DeleteDialog, RenameDialog } from './features/slices/slice-dialogs.tsx';
 import { SliceInspector } from './features/slices/slice-inspector.tsx';
-import { ask } from './store/actions.ts';
+import { toggleDemo } from './store/actions.ts';
 import { useFleet, useHost } from './store/fleet.ts';
 import { openDialog, useUi } from './store/ui.ts';
 
@@ -96,7 +96,7 @@ function NoHost(): ReactElement {
             </Button>
             <Button
               refusal={demo.available ? null : (demo.note ?? 'The demo lab needs Linux.')}
-              onClick={() => void ask('demo:start', {})}
+              onClick={() => void toggleDemo()}
             >
               Start the demo lab
             </Button>

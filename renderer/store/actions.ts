@@ -8,6 +8,7 @@ import * as series from './series.ts';
 import * as ui from './ui.ts';
 
 let api: TrancheApi | null = null;
+let demoAsked = false;
 
 /** The agent keeps undo tokens ten minutes; clocks of host and desktop may differ, so we count our own. */
 const UNDO_LIFE_MS = 600_000;
@@ -135,6 +136,7 @@ function onEvent(message: CoreEvent): void {
     case 'host:changed':
       meetHost(message.data);
       putHost(message.data);
+      selectArrived(message.data);
       break;
     case 'host:gone':
       series.forgetHost(message.data.hostId);
@@ -161,6 +163,20 @@ function onEvent(message: CoreEvent): void {
 function selectFirst(hosts: readonly HostSnapshot[]): void {
   const first = hosts.find((host) => host.connection.kind === 'live') ?? hosts[0];
   if (ui.useUi.getState().hostId === null && first !== undefined) ui.selectHost(first.id);
+}
+
+/** Nothing is looked at yet, or the demo lab was just asked for: show what has come. */
+function selectArrived(host: HostSnapshot): void {
+  const asked = demoAsked && host.source === 'demo';
+  if (ui.useUi.getState().hostId !== null && !asked) return;
+  demoAsked = false;
+  ui.selectHost(host.id);
+}
+
+export async function toggleDemo(): Promise<void> {
+  const { running } = useFleet.getState().demo;
+  demoAsked = !running;
+  await ask(running ? 'demo:stop' : 'demo:start', {});
 }
 
 export async function refresh(): Promise<void> {

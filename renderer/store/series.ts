@@ -62,7 +62,8 @@ function tick(): void {
 
 function scheduleTick(): void {
   if (timer !== null || paused) return;
-  timer = setTimeout(tick, Math.max(0, TICK_MS - (Date.now() - lastTickMs)));
+  // Bounded on both sides: the clock of the computer may be set back.
+  timer = setTimeout(tick, Math.min(TICK_MS, Math.max(0, TICK_MS - (Date.now() - lastTickMs))));
 }
 
 function pointOf(sample: Sample, subject: Subject): HistoryPoint | null {

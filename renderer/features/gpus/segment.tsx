@@ -158,7 +158,7 @@ export function Segment(props: SegmentProps): ReactElement {
         aria-valuemax={Number((gpu.capacityBytes / GIB).toFixed(2))}
         aria-valuenow={Number((limitBytes / GIB).toFixed(2))}
         aria-valuetext={drag.kind === 'rest' ? text : `${gib(limitBytes)} GiB`}
-        aria-disabled={refusal !== null || undefined}
+        aria-readonly={refusal !== null || undefined}
         title={`${slice.name}, ${slice.owner}: ${text}${refusal === null ? '' : `. ${refusal}`}`}
         draggable={refusal === null && drag.kind === 'rest'}
         onDragStart={(event) => {

@@ -4,7 +4,7 @@ import type { KeyboardEvent, ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { Button } from '../../components/bits.tsx';
 import { Icon } from '../../components/icons.tsx';
-import { ask } from '../../store/actions.ts';
+import { toggleDemo } from '../../store/actions.ts';
 import { useFleet } from '../../store/fleet.ts';
 import { openDialog, useUi } from '../../store/ui.ts';
 import { HostRow } from './host-row.tsx';
@@ -98,7 +98,7 @@ export function HostList(): ReactElement {
         <Button
           kind="quiet"
           tight
-          onClick={() => void ask(demo.running ? 'demo:stop' : 'demo:start', {})}
+          onClick={() => void toggleDemo()}
           refusal={demo.available || demo.running ? null : (demo.note ?? 'The demo lab needs Linux.')}
           title={demo.running ? 'Ends the simulated hosts' : 'Real agents on simulated GPUs, on this machine'}
         >

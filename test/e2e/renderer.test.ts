@@ -1,0 +1,266 @@
+/** The built renderer in Chromium against the fake lab: what a hand, a key and a reader can do. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { chromiumPath, startHarness } from '../renderer/e2e-harness.ts';
+import type { Harness } from '../renderer/e2e-harness.ts';
+
+const built = existsSync(fileURLToPath(new URL('../../dist/renderer/index.html', import.meta.url)));
+const STEP_TIMEOUT_MS = 5000;
+
+describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
+  let harness: Harness;
+  let page: Page;
+  const open = async (options: Parameters<Harness['open']>[0] = {}): Promise<void> => {
+    page = await harness.open(options);
+    page.setDefaultTimeout(STEP_TIMEOUT_MS);
+  };
+  const slider = (name: string) => page.locator(`[role=slider][aria-label^="${name},"]`);
+  const value = async (name: string): Promise<number> =>
+    Number(await slider(name).getAttribute('aria-valuenow'));
+  const calls = (channel: string): Promise<unknown[]> =>
+    page.evaluate((wanted) => {
+      const { __trancheFake: fake } = window as unknown as {
+        __trancheFake: { calls: { channel: string; args: unknown }[] };
+      };
+      return fake.calls.filter((call) => call.channel === wanted).map((call) => call.args);
+    }, channel);
+  const toast = () => page.locator('.toast');
+  /** Puts the mouse on a slice's edge, held down. */
+  const takeEdge = async (name: string): Promise<{ x: number; y: number }> => {
+    const box = await page.locator(`[role=slider][aria-label^="${name},"] + .grip`).boundingBox();
+    if (box === null) throw new Error(`no edge of ${name}`);
+    const [x, y] = [box.x + box.width / 2, box.y + 20];
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    return { x, y };
+  };
+
+  beforeAll(async () => {
+    harness = await startHarness();
+  });
+  afterAll(() => harness.close());
+  afterEach(async () => {
+    const seen = await page.evaluate(() => {
+      const w = window as unknown as { __cspViolations: string[]; __errors: string[] };
+      return [...w.__cspViolations, ...w.__errors];
+    });
+    await page.context().close();
+    expect(seen).toEqual([]);
+  });
+
+  it('resizes by dragging the edge, and takes it back with Undo', async () => {
+    await open();
+    const { x, y } = await takeEdge('finetune');
+    await page.mouse.move(x + 80, y, { steps: 4 });
+    await expect.poll(() => page.locator('.tip.is-on').textContent()).toMatch(/16\.0 → \d+\.\d GiB/);
+    await expect.poll(() => page.locator('.ghost').textContent()).toMatch(/^\+/);
+    await page.mouse.up();
+    await toast().waitFor();
+    expect(await toast().textContent()).toMatch(/finetune grown from 16\.0 to \d+\.\d GiB/);
+    await expect.poll(() => value('finetune')).toBeGreaterThan(16);
+    await page.keyboard.press('Control+z');
+    await expect.poll(() => value('finetune')).toBe(16);
+    expect(await calls('slice:undo')).toHaveLength(1);
+  });
+
+  it('leaves everything as it was when Esc is pressed during a drag', async () => {
+    await open();
+    const { x, y } = await takeEdge('finetune');
+    await page.mouse.move(x - 60, y, { steps: 4 });
+    await page.keyboard.press('Escape');
+    await page.mouse.up();
+    expect(await page.locator('.ghost').count()).toBe(0);
+    expect(await calls('slice:resize')).toEqual([]);
+    expect(await value('finetune')).toBe(16);
+  });
+
+  it('resizes with the keys, as one edit', async () => {
+    await open();
+    await slider('finetune').focus();
+    for (const key of ['ArrowLeft', 'ArrowLeft', 'ArrowLeft']) await page.keyboard.press(key);
+    await toast().waitFor();
+    expect(await calls('slice:resize')).toMatchObject([
+      { memoryLimitBytes: 14.5 * 1024 ** 3, belowUse: 'when-it-drops' },
+    ]);
+    await page.keyboard.press('Shift+ArrowRight');
+    await expect.poll(() => value('finetune')).toBe(19.5);
+  });
+
+  it('takes a typed size and says why another is refused', async () => {
+    await open();
+    await slider('finetune').focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('200g');
+    await expect.poll(() => page.locator('.typed').textContent()).toContain('the GPU has 48.0 GiB');
+    await page.keyboard.press('Enter');
+    expect(await calls('slice:resize')).toEqual([]);
+    await page.keyboard.press('Control+a');
+    await page.keyboard.type('20 GiB');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => value('finetune')).toBe(20);
+  });
+
+  it('makes a slice with one click on an empty GPU', async () => {
+    await open({ scene: 'bare' });
+    await page.getByRole('button', { name: /^Quarter/ }).click();
+    await toast().waitFor();
+    expect(await calls('slice:create')).toMatchObject([
+      { memoryLimitBytes: 10 * 1024 ** 3, computeLimitPercent: 25, owner: null },
+    ]);
+    await expect.poll(() => page.locator('.inspector h2').textContent()).toBe('mira-1');
+    expect(await page.locator('.run code').textContent()).toBe(
+      'tranche run --slice mira-1 -- python train.py',
+    );
+  });
+
+  it('says a refusal of the agent and leaves the slice alone', async () => {
+    await open({ refuse: 'changed-since' });
+    const { x, y } = await takeEdge('finetune');
+    await page.mouse.move(x + 40, y, { steps: 3 });
+    await page.mouse.up();
+    await toast().waitFor();
+    expect(await toast().textContent()).toContain('Nothing was changed');
+    await expect.poll(() => page.locator('.ghost').count()).toBe(0);
+    expect(await value('finetune')).toBe(16);
+  });
+
+  it('stops a process only after naming it, with Cancel focused', async () => {
+    await open();
+    await page.locator('.dock tbody tr').first().focus();
+    await page.keyboard.press('k');
+    const dialog = page.getByRole('dialog');
+    expect(await dialog.textContent()).toMatch(/Stop process \d+ on hopper\?.*User.*Command.*Running for/s);
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Cancel');
+    await page.keyboard.press('Enter');
+    expect(await calls('process:stop')).toEqual([]);
+    await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('TR');
+    await page.keyboard.press('t');
+    await dialog.getByRole('button', { name: /^Stop process/ }).click();
+    await toast().waitFor();
+    expect(await calls('process:stop')).toMatchObject([{ signal: 'TERM' }]);
+  });
+
+  it('cancels an unknown host key by default and remembers it when told to', async () => {
+    await open({ scene: 'prompt-key' });
+    const dialog = page.getByRole('dialog');
+    expect(await dialog.textContent()).toContain('SHA256:m5pGJb3Xw0f8oYk2Zc0T1yq0Zz8nI9n6Wc3mJt2aB1Q');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Cancel');
+    await dialog.getByRole('button', { name: 'Remember and connect' }).click();
+    await expect.poll(() => calls('prompt:answer')).toMatchObject([{ answers: ['remember'] }]);
+  });
+
+  it('sends a password once and keeps it nowhere in the page', async () => {
+    await open({ scene: 'prompt-password' });
+    await page.keyboard.type('correct horse');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => calls('prompt:answer')).toMatchObject([{ answers: ['correct horse'] }]);
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
+    expect(await page.content()).not.toContain('correct horse');
+    expect(
+      await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }])),
+    ).not.toContain('correct horse');
+  });
+
+  it('shows hostile names as text', async () => {
+    await open({ scene: 'crowd' });
+    await page.getByText('<b>bold</b>').first().waitFor();
+    expect(await page.locator('.seg b b, .dock img').count()).toBe(0);
+    expect(await page.locator('[data-host-row]').first().getAttribute('aria-label')).toContain(
+      'workstation-with',
+    );
+  });
+
+  it('changes nothing for somebody who may only look, and says why', async () => {
+    await open({ scene: 'crowd' });
+    const first = slider('job-0');
+    expect(await first.getAttribute('title')).toContain('Only an-administrator-with-a-long-name');
+    await first.focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Delete');
+    await page.waitForTimeout(800);
+    expect(await calls('slice:resize')).toEqual([]);
+    expect(await calls('slice:delete')).toEqual([]);
+  });
+
+  it('is used by keys alone: filter, host, slice, rename, delete, undo', async () => {
+    await open();
+    await page.keyboard.press('/');
+    await page.keyboard.type('ada');
+    await expect.poll(() => page.locator('[data-host-row]').count()).toBe(1);
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Control+2');
+    await expect.poll(() => page.locator('h1').textContent()).toBe('ada');
+    await page.keyboard.press('Control+1');
+    await slider('nb-wei').focus();
+    await page.keyboard.press('Space');
+    await page.keyboard.press('F2');
+    await page.keyboard.type('notebook');
+    await page.keyboard.press('Enter');
+    await slider('notebook').waitFor();
+    await page.keyboard.press('Control+z');
+    await slider('nb-wei').waitFor();
+    await page.keyboard.press('Control+n');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
+  });
+
+  it('asks before deleting a slice in which somebody runs', async () => {
+    await open();
+    await slider('nb-wei').click();
+    await page.keyboard.press('Delete');
+    expect(await page.getByRole('dialog').textContent()).toContain('One process runs in it');
+    await page.keyboard.press('Escape');
+    expect(await calls('slice:delete')).toEqual([]);
+  });
+
+  it('hands a slice over when it is dropped on a person', async () => {
+    await open();
+    await slider('finetune').dragTo(page.locator('.people li', { hasText: 'tom' }));
+    await expect.poll(() => calls('slice:assign')).toMatchObject([{ owner: 'tom' }]);
+  });
+
+  it('stands still when paused', async () => {
+    await open();
+    await page.locator('body').press('Space');
+    const busy = page.locator('.gut.inline b').first();
+    const before = await busy.textContent();
+    await page.waitForTimeout(1300);
+    expect(await busy.textContent()).toBe(before);
+    expect(await page.locator('.live').textContent()).toContain('Paused');
+  });
+
+  it('keeps answering when samples come fifty times a second', async () => {
+    await open({ sampleMs: 20, scene: 'crowd' });
+    await slider('job-0').click();
+    const lateMs = await page.evaluate(
+      () =>
+        new Promise<number>((resolve) => {
+          let worst = 0;
+          let last = performance.now();
+          const timer = setInterval(() => {
+            worst = Math.max(worst, performance.now() - last - 50);
+            last = performance.now();
+          }, 50);
+          setTimeout(() => {
+            clearInterval(timer);
+            resolve(worst);
+          }, 3000);
+        }),
+    );
+    expect(lateMs).toBeLessThan(400);
+  });
+
+  it('fits 1024 × 700 without scrolling sideways', async () => {
+    await open({ width: 1024, height: 700, scene: 'crowd' });
+    const wide = await page.evaluate(() =>
+      ['.app', '.centre', '.gpus', '.inspector', '.hosts', '.dock .scroll'].filter((name) => {
+        const element = document.querySelector(name);
+        return element !== null && element.scrollWidth > element.clientWidth + 1;
+      }),
+    );
+    expect(wide).toEqual([]);
+  });
+});
