@@ -32,7 +32,8 @@
 #define GOODBYE_MS 500 /* how long clients may take to read the last lines */
 #define PEOPLE_INTERVAL_MS 5000
 #define PROC_UNUSED_MS 5000
-#define FRESH_MS 90 /* a look this young is as good as a new one */
+#define FRESH_MS 90              /* a look this young is as good as a new one, */
+#define FRESH_FOR_HISTORY_MS 600 /* and what subscribers at 2 Hz saw is good enough for a record of one second */
 
 int64_t now_mono_ms(void) {
     struct timespec t;
@@ -226,7 +227,9 @@ static void serve_second(struct agent *agent, int64_t mono_ms) {
     bool set_back = agent->history_at_ms - wall_ms > 1000;
     if (wall_ms < agent->history_at_ms && !set_back) return;
     agent->history_at_ms = (wall_ms / 1000 + 1) * 1000;
-    if (mono_ms - agent->sampled_at_ms >= FRESH_MS) sample_take(agent, mono_ms, peers_subscribed(agent));
+    bool listened = peers_subscribed(agent);
+    int64_t age_ms = mono_ms - agent->sampled_at_ms;
+    if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
     sample_check_times(agent);
     history_record(agent, wall_ms / 1000 * 1000);
     edit_prune(agent, mono_ms);

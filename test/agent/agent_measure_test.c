@@ -1,0 +1,472 @@
+/* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/procs.c agent/src/people.c agent/src/measure.c agent/src/edit.c agent/src/admission.c agent/src/failure.c
+ * sanitize: address,undefined
+ */
+#define _GNU_SOURCE
+#include "agent.h"
+#include "check.h"
+#include "edit.h"
+#include "events.h"
+#include "measure.h"
+#include "region_file.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define GPU_UUID "GPU-00000000-0000-4000-8000-000000000000"
+#define GIB (UINT64_C(1) << 30)
+
+/* The parts of the agent that this test stands in for. */
+static struct agent agent;
+static uint64_t region_now_ns = UINT64_C(1000000000000);
+static char last_notice[64];
+static int notices;
+
+int64_t now_mono_ms(void) { return (int64_t)(region_now_ns / 1000000); }
+int64_t now_wall_ms(void) { return INT64_C(1763827200000) + now_mono_ms(); }
+uint64_t now_region_ns(const struct agent *a) { (void)a; return region_now_ns; }
+struct gpu_state *agent_gpu(struct agent *a, const char *uuid)
+{
+    return a->gpu_count > 0 && strcmp(a->gpus[0].info.uuid, uuid) == 0 ? &a->gpus[0] : NULL;
+}
+void events_notice(struct agent *a, const char *code, const char *id, uint32_t pid, const char *message)
+{
+    (void)a, (void)id, (void)pid, (void)message;
+    snprintf(last_notice, sizeof last_notice, "%s", code);
+    notices++;
+}
+
+static char root[64];
+static struct slice *slice;
+static struct region_usage *usage;
+static pid_t tenant;
+
+static void path_in(char *out, const char *folder) { sprintf(out, "%s/%s/%s", root, folder, slice->r.id); }
+
+static uint64_t token_of(pid_t pid)
+{
+    uint64_t ticks = 0;
+    CHECK_EQ(procs_start_ticks(pid, &ticks), 0);
+    return (ticks & 0x7fffffffu) << 32 | (uint64_t)pid;
+}
+
+static pid_t start_tenant(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (;;) pause();
+    }
+    return pid;
+}
+
+static void end_tenant(pid_t pid)
+{
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+static struct region_entry *claim(unsigned index, pid_t pid)
+{
+    struct region_entry *e = &usage->entries[index];
+    memset(e, 0, sizeof *e);
+    e->claimed_at_ns = region_now_ns;
+    if (usage->entries_high <= index) usage->entries_high = index + 1;
+    e->token = token_of(pid);
+    return e;
+}
+
+static void setup(void)
+{
+    char path[256];
+    strcpy(root, "/tmp/tranche-measure-XXXXXX");
+    CHECK(mkdtemp(root) != NULL);
+    memset(&agent, 0, sizeof agent);
+    strcpy(agent.places.runtime, root);
+    strcpy(agent.places.state, root);
+    strcpy(agent.host_name, "test");
+    agent.places.uid = geteuid();
+    procs_init(&agent.procs);
+    static const char *const folders[] = {"policy", "usage", "board"};
+    for (int i = 0; i < 3; i++) {
+        sprintf(path, "%s/%s", root, folders[i]);
+        mkdir(path, 0711);
+    }
+    agent.gpu_count = 1;
+    strcpy(agent.gpus[0].info.uuid, GPU_UUID);
+    agent.gpus[0].info.capacity_bytes = 80 * GIB;
+    struct slice_changes changes = {.has_memory = true, .memory_limit_bytes = (int64_t)(10 * GIB), .has_limit = true,
+                                    .compute_limit_percent = 50, .gpu_uuid = GPU_UUID, .name = "test"};
+    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct edit_reply reply;
+    struct failure failure = {0};
+    CHECK_THAT(edit_create(&agent, &changes, &editor, &reply, &failure) == 0, "%s", failure.message);
+    slice = agent.slices.items[0];
+    path_in(path, "usage");
+    CHECK_EQ(region_usage_map(path, &usage), 0);
+    tenant = start_tenant();
+    notices = 0;
+}
+
+static void teardown(void)
+{
+    char command[128];
+    end_tenant(tenant);
+    region_usage_unmap(usage);
+    for (size_t i = 0; i < agent.slices.count; i++) policy_close(&agent, agent.slices.items[i], true);
+    slice_table_free(&agent.slices);
+    procs_free(&agent.procs);
+    free(agent.gpus[0].processes);
+    sprintf(command, "rm -rf %s", root);
+    CHECK_EQ(system(command), 0);
+}
+
+static void look_after_ms(uint64_t ms)
+{
+    region_now_ns += ms * 1000000;
+    measure_slice(&agent, slice, now_mono_ms());
+}
+
+static void rates_are_differences(void)
+{
+    setup();
+    look_after_ms(100);
+    struct region_entry *e = claim(0, tenant);
+    e->memory_bytes = 3 * GIB;
+    e->charged_ns = 250 * 1000000;
+    e->throttled_ns = 100 * 1000000;
+    e->throttled_since_ns = region_now_ns + 900 * 1000000;
+    look_after_ms(1000);
+    CHECK(slice->m.usage_known && slice->m.rates_known);
+    CHECK_EQ(slice->m.ledger_bytes, 3 * GIB);
+    CHECK_EQ(slice->m.compute_tenths, 250);
+    CHECK_EQ(slice->m.throttled_tenths, 200); /* 100 ms done, 100 ms going on */
+    CHECK_EQ(slice->m.process_count, 1);
+    e->charged_ns += 10 * 1000000;
+    look_after_ms(10); /* too short for a rate: the last one stays */
+    CHECK_EQ(slice->m.compute_tenths, 250);
+    e->throttled_ns += 110 * 1000000; /* the wait that went on is over */
+    e->throttled_since_ns = 0;
+    look_after_ms(990);
+    CHECK_EQ(slice->m.compute_tenths, 10);
+    CHECK_THAT(slice->m.throttled_tenths <= 11, "%u", slice->m.throttled_tenths);
+    teardown();
+}
+
+static void an_older_process_counts_from_the_first_look(void)
+{
+    setup();
+    struct region_entry *e = claim(0, tenant);
+    e->claimed_at_ns = 1;
+    e->charged_ns = UINT64_C(3600) * 1000000000;
+    e->denied_count = 5;
+    look_after_ms(1000);
+    look_after_ms(1000);
+    e->charged_ns += 500 * 1000000;
+    look_after_ms(1000);
+    CHECK_EQ(slice->m.compute_tenths, 500);
+    CHECK_EQ(notices, 0);
+    CHECK_EQ(slice->m.denied_count, 5);
+    teardown();
+}
+
+static void entries_of_dead_processes_are_freed(void)
+{
+    setup();
+    pid_t other = start_tenant();
+    claim(0, tenant)->memory_bytes = GIB;
+    claim(1, other)->memory_bytes = 2 * GIB;
+    usage->entries[1].denied_count = 4;
+    usage->entries[2].token = token_of(other) | REGION_CLAIMING;
+    usage->entries_high = 3;
+    look_after_ms(100);
+    CHECK_EQ(slice->m.ledger_bytes, 3 * GIB);
+    end_tenant(other);
+    look_after_ms(100);
+    CHECK_EQ(slice->m.ledger_bytes, GIB);
+    CHECK_EQ(usage->entries[1].token, 0);
+    CHECK_EQ(usage->entries[2].token, 0);
+    CHECK(usage->entries[0].token != 0);
+    CHECK_EQ(slice->m.denied_count, 4); /* what it was refused is not forgotten */
+    teardown();
+}
+
+/* The pid lives, but its start time says that it is somebody else. */
+static void a_reused_pid_is_not_the_process(void)
+{
+    setup();
+    struct region_entry *e = claim(0, tenant);
+    e->memory_bytes = GIB;
+    e->token ^= UINT64_C(1) << 40;
+    look_after_ms(100);
+    CHECK_EQ(slice->m.process_count, 0);
+    CHECK_EQ(usage->entries[0].token, 0);
+    teardown();
+}
+
+static void a_liar_harms_only_its_own_figures(void)
+{
+    setup();
+    memset(usage->entries, 0xff, sizeof usage->entries);
+    usage->entries_high = UINT32_MAX;
+    for (unsigned i = 0; i < REGION_USAGE_ENTRIES; i++) usage->entries[i].token = token_of(tenant);
+    look_after_ms(1000);
+    look_after_ms(1000);
+    CHECK(slice->m.ledger_bytes <= (uint64_t)JSON_INTEGER_MAX);
+    CHECK(slice->m.compute_tenths <= 1000 && slice->m.throttled_tenths <= 1000);
+    CHECK(measure_used(slice) <= (uint64_t)JSON_INTEGER_MAX);
+    CHECK(slice->m.denied_at_ms >= 0);
+    teardown();
+}
+
+static void a_truncated_file_is_unknown_usage(void)
+{
+    char path[256];
+    setup();
+    look_after_ms(100);
+    CHECK(slice->m.usage_known);
+    path_in(path, "usage");
+    region_usage_unmap(usage);
+    CHECK_EQ(truncate(path, 0), 0);
+    look_after_ms(100);
+    CHECK(!slice->m.usage_known);
+    policy_reap(&agent, slice, 1);
+    CHECK_EQ(truncate(path, 4096), 0);
+    look_after_ms(100);
+    policy_reap(&agent, slice, 1);
+    /* A restarted agent makes a file that is not one of ours anew. */
+    policy_close(&agent, slice, false);
+    CHECK_EQ(policy_open(&agent, slice), 0);
+    look_after_ms(100);
+    CHECK(slice->m.usage_known);
+    CHECK_EQ(region_usage_map(path, &usage), 0);
+    teardown();
+}
+
+/* Another process cuts the file while entries are being reaped: caught, and the agent lives. */
+static void truncation_during_a_reap_is_caught(void)
+{
+    char path[256];
+    setup();
+    path_in(path, "usage");
+    region_usage_unmap(usage);
+    pid_t cutter = fork();
+    if (cutter == 0) {
+        for (;;) {
+            if (truncate(path, 0) != 0) _exit(1);
+            int fd = open(path, O_RDWR);
+            struct region_usage head = {.magic = REGION_USAGE_MAGIC, .abi = REGION_ABI, .bytes = sizeof head};
+            if (fd < 0 || ftruncate(fd, sizeof head) != 0 || pwrite(fd, &head, 64, 0) != 64) _exit(1);
+            close(fd);
+        }
+    }
+    for (int i = 0; i < 20000; i++) policy_reap(&agent, slice, 1);
+    end_tenant(cutter);
+    policy_close(&agent, slice, true);
+    CHECK_EQ(policy_open(&agent, slice), 0);
+    CHECK_EQ(region_usage_map(path, &usage), 0);
+    teardown();
+}
+
+static void denials_are_told_once_a_second(void)
+{
+    setup();
+    look_after_ms(100);
+    struct region_entry *e = claim(0, tenant);
+    for (int i = 0; i < 10; i++) {
+        e->denied_count++;
+        e->denied_bytes = 7 * GIB;
+        e->denied_at_ns = region_now_ns;
+        look_after_ms(150);
+    }
+    CHECK_EQ(notices, 2);
+    CHECK_STR(last_notice, "denied");
+    CHECK_EQ(slice->m.denied_count, 10);
+    CHECK_EQ(slice->m.denied_bytes, 7 * GIB);
+    CHECK_EQ(slice->m.denied_at_ms, now_wall_ms() - 150);
+    e->flags = REGION_ENTRY_LIMIT_NOT_HELD;
+    look_after_ms(150);
+    CHECK_STR(last_notice, "limit-not-held");
+    CHECK(!slice->m.limit_held);
+    teardown();
+}
+
+static void nvml_shows(uint64_t bytes)
+{
+    struct gpu_state *gpu = &agent.gpus[0];
+    if (!gpu->processes) gpu->processes = calloc(1, sizeof *gpu->processes);
+    gpu->processes[0] = (struct gpu_process){.pid = (uint32_t)tenant, .bytes_known = true, .bytes = bytes};
+    gpu->process_count = 1;
+    gpu->processes_known = true;
+}
+
+static void residue_is_what_nvml_sees_beyond_the_ledger(void)
+{
+    setup();
+    struct region_entry *e = claim(0, tenant);
+    e->memory_bytes = 2 * GIB;
+    look_after_ms(100);
+    nvml_shows(3 * GIB);
+    measure_residue(&agent, slice, 2 * GIB);
+    CHECK_EQ(slice->m.residue_bytes, 0); /* an increase must be seen twice */
+    measure_residue(&agent, slice, 2 * GIB);
+    CHECK_EQ(slice->m.residue_bytes, GIB);
+    CHECK_EQ(slice->policy->residue_bytes, GIB);
+    CHECK_EQ(measure_used(slice), 3 * GIB);
+    e->memory_bytes = GIB; /* freed between the two readings: no comparison */
+    look_after_ms(100);
+    measure_residue(&agent, slice, 2 * GIB);
+    CHECK_EQ(slice->m.residue_bytes, GIB);
+    nvml_shows(GIB + GIB / 2);
+    measure_residue(&agent, slice, GIB);
+    CHECK_EQ(slice->m.residue_bytes, GIB / 2); /* less is believed at once */
+    nvml_shows(GIB / 2);
+    measure_residue(&agent, slice, GIB);
+    CHECK_EQ(slice->policy->residue_bytes, 0);
+    agent.gpus[0].processes_known = false;
+    measure_residue(&agent, slice, GIB);
+    CHECK(!slice->m.residue_known);
+    teardown();
+}
+
+static void a_shrink_below_use_waits_and_admits_nothing_new(void)
+{
+    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct edit_reply reply;
+    struct failure failure = {0};
+    setup();
+    struct region_entry *e = claim(0, tenant);
+    e->memory_bytes = 8 * GIB;
+    struct slice_changes shrink = {.has_memory = true, .memory_limit_bytes = (int64_t)(4 * GIB), .refuse_below_use = true};
+    CHECK_EQ(edit_resize(&agent, slice, &shrink, &editor, &reply, &failure), -1);
+    CHECK_STR(failure.code, "below-use");
+    CHECK_EQ(slice->policy->memory_limit_bytes, 10 * GIB);
+    shrink.refuse_below_use = false;
+    uint32_t epoch = slice->policy->epoch;
+    CHECK_EQ(edit_resize(&agent, slice, &shrink, &editor, &reply, &failure), 0);
+    CHECK_EQ(slice->policy->memory_limit_bytes, 4 * GIB);
+    CHECK(slice->policy->epoch != epoch);
+    CHECK_EQ(slice->r.shrinks_from_bytes, 10 * GIB);
+    look_after_ms(100);
+    CHECK_EQ(slice->r.shrinks_from_bytes, 10 * GIB);
+    e->memory_bytes = 3 * GIB;
+    agent.state_dirty = false;
+    look_after_ms(100);
+    CHECK_EQ(slice->r.shrinks_from_bytes, 0);
+    CHECK(agent.state_dirty);
+    teardown();
+}
+
+static void a_slice_in_use_is_not_deleted_by_accident(void)
+{
+    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct edit_reply reply, undo;
+    struct failure failure = {0};
+    setup();
+    claim(0, tenant)->memory_bytes = GIB;
+    CHECK_EQ(edit_delete(&agent, slice, false, &editor, &reply, &failure), -1);
+    CHECK_STR(failure.code, "slice-in-use");
+    CHECK_EQ(edit_delete(&agent, slice, true, &editor, &reply, &failure), 0);
+    CHECK_EQ(slice->policy->flags, REGION_POLICY_DELETED);
+    /* The tenant has the policy mapped: undo must speak through the same page. */
+    const struct region_policy *page = slice->policy;
+    CHECK_EQ(edit_undo(&agent, reply.undo_token, &editor, &undo, &failure), 0);
+    CHECK(slice->policy == page && page->flags == 0);
+    CHECK_EQ(edit_undo(&agent, reply.undo_token, &editor, &undo, &failure), -1);
+    CHECK_STR(failure.code, "changed-since");
+    teardown();
+}
+
+static void deleted_slices_go_when_nothing_needs_them(void)
+{
+    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct edit_reply reply;
+    struct failure failure = {0};
+    char path[256];
+    setup();
+    claim(0, tenant)->memory_bytes = GIB;
+    path_in(path, "policy");
+    CHECK_EQ(edit_delete(&agent, slice, true, &editor, &reply, &failure), 0);
+    region_now_ns += (uint64_t)(UNDO_LIFE_MS + 1000) * 1000000;
+    look_after_ms(1);
+    agent.prune_at_ms = 0;
+    edit_prune(&agent, now_mono_ms());
+    CHECK_EQ(agent.slices.count, 1); /* its process is still there */
+    usage->entries[0].token = 0;
+    look_after_ms(1);
+    agent.prune_at_ms = 0;
+    edit_prune(&agent, now_mono_ms());
+    CHECK_EQ(agent.slices.count, 0);
+    CHECK(access(path, F_OK) != 0);
+    teardown();
+}
+
+/* 63 creations and deletions use up the board's lines: the oldest deleted slice makes room. */
+static void deleted_slices_do_not_use_up_a_gpu(void)
+{
+    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct edit_reply reply;
+    struct failure failure = {0};
+    setup();
+    struct slice_changes changes = {.has_memory = true, .memory_limit_bytes = (int64_t)GIB, .has_limit = true,
+                                    .compute_limit_percent = 50, .gpu_uuid = GPU_UUID};
+    for (int i = 0; i < 150; i++) {
+        CHECK_THAT(edit_create(&agent, &changes, &editor, &reply, &failure) == 0, "%d: %s", i, failure.message);
+        struct slice *made = slice_find(&agent.slices, reply.slice_id);
+        CHECK_EQ(edit_delete(&agent, made, false, &editor, &reply, &failure), 0);
+    }
+    CHECK(agent.slices.count <= REGION_BOARD_SLOTS);
+    bool used[REGION_BOARD_SLOTS] = {false};
+    for (size_t i = 0; i < agent.slices.count; i++) {
+        CHECK(!used[agent.slices.items[i]->r.board_slot]);
+        used[agent.slices.items[i]->r.board_slot] = true;
+    }
+    teardown();
+}
+
+static void only_the_owner_gets_access(void)
+{
+    char path[256], acl[256];
+    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct edit_reply reply;
+    struct failure failure = {0};
+    setup();
+    claim(0, tenant)->memory_bytes = GIB;
+    path_in(path, "usage");
+    struct stat st;
+    CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+    if (geteuid() == 0) {
+        CHECK_EQ(edit_assign(&agent, slice, "nobody", &editor, &reply, &failure), 0);
+        CHECK(stat(path, &st) == 0 && st.st_uid == slice->r.owner_uid && st.st_uid != 0);
+        CHECK_EQ(slice->acl_count, 1);
+        /* root's process is still in it, so root stays on the list */
+        CHECK(getxattr(path, "system.posix_acl_access", acl, sizeof acl) > 4 || slice->acl_refused);
+        usage->entries[0].token = 0;
+        look_after_ms(1);
+        CHECK_EQ(slice->acl_count, 0);
+        CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+    }
+    teardown();
+}
+
+int main(void)
+{
+    RUN(rates_are_differences);
+    RUN(an_older_process_counts_from_the_first_look);
+    RUN(entries_of_dead_processes_are_freed);
+    RUN(a_reused_pid_is_not_the_process);
+    RUN(a_liar_harms_only_its_own_figures);
+    RUN(a_truncated_file_is_unknown_usage);
+    RUN(truncation_during_a_reap_is_caught);
+    RUN(denials_are_told_once_a_second);
+    RUN(residue_is_what_nvml_sees_beyond_the_ledger);
+    RUN(a_shrink_below_use_waits_and_admits_nothing_new);
+    RUN(a_slice_in_use_is_not_deleted_by_accident);
+    RUN(deleted_slices_go_when_nothing_needs_them);
+    RUN(deleted_slices_do_not_use_up_a_gpu);
+    RUN(only_the_owner_gets_access);
+    return check_done();
+}
