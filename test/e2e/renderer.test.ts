@@ -159,7 +159,9 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
     await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
     expect(await page.content()).not.toContain('correct horse');
     expect(
-      await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }])),
+      await page.evaluate(() =>
+        JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage)]),
+      ),
     ).not.toContain('correct horse');
   });
 

@@ -1,14 +1,16 @@
 /** Serves dist/renderer with the app's own CSP and opens it in Chromium with the fake lab in the page. */
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
+import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
 import { CONTENT_SECURITY_POLICY } from '../../electron/main/csp.ts';
+import { shareFolder, unprivilegedLauncher } from '../e2e/unprivileged.ts';
 import type { FakeOptions } from '../fakes/api.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -72,11 +74,11 @@ export async function startHarness(): Promise<Harness> {
   const [script, server] = await Promise.all([fakeScript(), serve()]);
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
-  // Chromium refuses to start its sandbox as root; as anybody else it stays on.
-  const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+  const folder = shareFolder(mkdtempSync(join(tmpdir(), 'tranche-chromium-')));
   const browser = await chromium.launch({
-    executablePath,
-    args: [...asRoot, '--disable-gpu', '--disable-background-networking', '--font-render-hinting=none'],
+    executablePath: unprivilegedLauncher(executablePath, folder),
+    chromiumSandbox: true,
+    args: ['--disable-gpu', '--disable-background-networking', '--font-render-hinting=none'],
   });
   return {
     browser,
@@ -101,6 +103,7 @@ export async function startHarness(): Promise<Harness> {
     },
     async close() {
       await browser.close();
+      rmSync(folder, { recursive: true, force: true });
       await new Promise((resolve) => server.close(resolve));
     },
   };

@@ -45,9 +45,9 @@ describe('preload', () => {
   });
   it('refuses every other channel before it leaves the page', async () => {
     const api = await load();
-    const request = api.request as (channel: string, args: unknown) => Promise<unknown>;
+    const request = (channel: string): Promise<unknown> => api.request(channel as 'fleet:get', {});
     for (const channel of ['evil', '__proto__', 'constructor', 'toString', 'tranche:copy']) {
-      await expect(request(channel, {})).rejects.toThrow('no such channel');
+      await expect(request(channel)).rejects.toThrow('no such channel');
     }
     expect(renderer.invoke).not.toHaveBeenCalled();
   });

@@ -1,0 +1,2 @@
+export const ELECTRON_VERSION: string;
+export function ensureElectronRuntime(): Promise<string>;

@@ -1,0 +1,225 @@
+/** The built desktop app in a real Electron, its sandbox on: what the window may do, and what it may not. */
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { _electron } from 'playwright-core';
+import type { ElectronApplication, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ensureElectronRuntime } from '../../scripts/electron-runtime.mjs';
+import type {} from '../../renderer/api.ts';
+import { shareFolder, unprivilegedLauncher } from './unprivileged.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const built = existsSync(join(root, 'dist/electron/main.cjs'));
+const runtime: string | null = await ensureElectronRuntime().catch(() => null);
+const why = runtime === null ? ' (its runtime can not be obtained)' : '';
+const WINDOW_TIMEOUT_MS = 30_000;
+
+interface Metric {
+  readonly pid: number;
+  readonly name?: string;
+}
+
+/** A display of our own, its number told by the server itself. */
+function startDisplay(): Promise<{ readonly name: string; readonly server: ChildProcess | null }> {
+  const server = spawn(
+    'Xvfb',
+    ['-displayfd', '1', '-screen', '0', '1600x1000x24', '-nolisten', 'tcp', '-ac'],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
+  return new Promise((resolve, reject) => {
+    server.on('error', reject);
+    server.on('exit', (code) => reject(new Error(`Xvfb ended with ${String(code)}`)));
+    server.stdout.once('data', (text: Buffer) => resolve({ name: `:${text.toString().trim()}`, server }));
+  });
+}
+
+describe.skipIf(runtime === null || !built)(`desktop app${why}`, () => {
+  let folder: string;
+  let launcher: string;
+  let display: Awaited<ReturnType<typeof startDisplay>>;
+  let app: ElectronApplication;
+  let page: Page;
+  const environment = (): Record<string, string> => ({
+    ...(process.env as Record<string, string>),
+    DISPLAY: display.name,
+    TRANCHE_DATA_DIR: join(folder, 'data'),
+  });
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'tranche-desktop-'));
+    shareFolder(folder);
+    // The checkout may lie where nobody else can read.
+    cpSync(runtime ?? '', join(folder, 'runtime'), { recursive: true });
+    for (const name of ['dist', 'package.json'])
+      cpSync(join(root, name), join(folder, 'app', name), { recursive: true });
+    shareFolder(join(folder, 'data'));
+    launcher = unprivilegedLauncher(join(folder, 'runtime/electron'), folder);
+    display = await startDisplay();
+    app = await _electron.launch({
+      executablePath: launcher,
+      args: ['--disable-gpu', join(folder, 'app')],
+      env: environment(),
+      timeout: WINDOW_TIMEOUT_MS,
+      chromiumSandbox: true,
+    });
+    page = await app.firstWindow();
+    await page.locator('.app').waitFor();
+  });
+  afterAll(async () => {
+    await app.close().catch(() => undefined);
+    display.server?.kill();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const ask = (channel: string, args: unknown): Promise<unknown> =>
+    page.evaluate(
+      ([c, a]) => (window.tranche as { request(c: unknown, a: unknown): Promise<unknown> }).request(c, a),
+      [channel, args],
+    );
+
+  it('shows its page, with a core that answers', async () => {
+    expect(page.url()).toBe('app://bundle/index.html');
+    expect(await ask('fleet:get', {})).toMatchObject({ ok: true });
+  });
+
+  it('gives the page one small bridge and nothing of Node', async () => {
+    const seen = await page.evaluate(() => [
+      typeof (window as { require?: unknown }).require,
+      typeof (window as { process?: unknown }).process,
+      Object.keys(window.tranche ?? {})
+        .sort()
+        .join(' '),
+      window.tranche?.appVersion,
+    ]);
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+    expect(seen).toEqual([
+      'undefined',
+      'undefined',
+      'appVersion copyText onEvent platform request transport',
+      version,
+    ]);
+  });
+
+  it('runs the page inside the operating system sandbox', async () => {
+    const pid = await app.evaluate(({ BrowserWindow }) =>
+      BrowserWindow.getAllWindows()[0]?.webContents.getOSProcessId(),
+    );
+    const argv = await app.evaluate(() => process.argv.join(' '));
+    expect(argv).not.toContain('no-sandbox');
+    // Seccomp 2: a system call filter is installed, as only the sandbox does.
+    expect(readFileSync(`/proc/${String(pid)}/status`, 'utf8')).toMatch(/^Seccomp:\s+2$/m);
+  });
+
+  it('serves the bundle and no other file', async () => {
+    const statuses = await app.evaluate(
+      async ({ net }, addresses) => Promise.all(addresses.map(async (a) => (await net.fetch(a)).status)),
+      [
+        'app://bundle/index.html',
+        'app://bundle/..%2felectron/main.cjs',
+        'app://bundle/%2e%2e%2f%2e%2e%2fpackage.json',
+        'app://bundle/missing.js',
+        'app://elsewhere/index.html',
+      ],
+    );
+    expect(statuses).toEqual([200, 404, 404, 404, 404]);
+  });
+
+  it('does not navigate, open windows or fetch from elsewhere', async () => {
+    await page.evaluate(() => {
+      location.href = 'https://example.com/';
+    });
+    expect(await page.evaluate(() => String(window.open('https://example.com/')))).toBe('null');
+    const fetched = await page.evaluate(() =>
+      fetch('https://example.com/').then(String, (e: unknown) => String(e)),
+    );
+    expect(fetched).toContain('Failed to fetch');
+    expect(page.url()).toBe('app://bundle/index.html');
+    expect(app.windows()).toHaveLength(1);
+  });
+
+  it('grants no permission', async () => {
+    const answers = await page.evaluate(() =>
+      Promise.all([
+        Notification.requestPermission(),
+        navigator.mediaDevices.getUserMedia({ audio: true }).then(
+          () => 'granted',
+          () => 'denied',
+        ),
+        navigator.clipboard.readText().then(
+          () => 'granted',
+          () => 'denied',
+        ),
+      ]),
+    );
+    expect(answers).toEqual(['denied', 'denied', 'denied']);
+  });
+
+  it('refuses arguments that the contract does not allow', async () => {
+    expect(await ask('host:add', { address: 5 })).toMatchObject({
+      ok: false,
+      error: { code: 'bad-arguments' },
+    });
+    await expect(ask('evil', {})).rejects.toThrow('no such channel');
+  });
+
+  it('answers no page but its own, even through the same bridge', async () => {
+    const answered = await app.evaluate(
+      async ({ BrowserWindow }, preload) => {
+        const other = new BrowserWindow({ show: false, webPreferences: { preload, sandbox: true } });
+        await other.loadURL('data:text/html,forged');
+        const script = 'window.tranche.request("fleet:get", {}).then((r) => JSON.stringify(r))';
+        const result: unknown = await other.webContents.executeJavaScript(script);
+        other.destroy();
+        return String(result);
+      },
+      join(folder, 'app/dist/electron/preload.cjs'),
+    );
+    expect(JSON.parse(answered)).toMatchObject({ ok: false, error: { code: 'bad-arguments' } });
+  });
+
+  it('copies text through the main process', async () => {
+    expect(await page.evaluate(() => window.tranche?.copyText('tranche run --slice a -- true'))).toBe(true);
+    expect(await app.evaluate(({ clipboard }) => clipboard.readText())).toBe('tranche run --slice a -- true');
+  });
+
+  it('starts the core again when it dies, and the page goes on', async () => {
+    const killed = await app.evaluate(({ app: electron }) => {
+      const metrics = electron.getAppMetrics() as unknown as Metric[];
+      const core = metrics.find((metric) => metric.name === 'Tranche core');
+      if (core !== undefined) process.kill(core.pid, 'SIGKILL');
+      return core !== undefined;
+    });
+    expect(killed).toBe(true);
+    await expect
+      .poll(() => ask('fleet:get', {}).catch(() => null), { timeout: 10_000 })
+      .toMatchObject({ ok: true });
+    await page.locator('.hosts').waitFor();
+  });
+
+  it('lets a second start only bring the first to the front', async () => {
+    const second = spawn(launcher, ['--disable-gpu', join(folder, 'app')], {
+      env: environment(),
+      stdio: 'ignore',
+    });
+    const code = await new Promise((resolve) => second.on('exit', resolve));
+    expect(code).toBe(0);
+    expect(app.windows()).toHaveLength(1);
+  });
+
+  it('remembers where the window was', async () => {
+    await app.evaluate(({ BrowserWindow }) =>
+      BrowserWindow.getAllWindows()[0]?.setBounds({ x: 20, y: 30, width: 1200, height: 800 }),
+    );
+    await app.close();
+    expect(JSON.parse(readFileSync(join(folder, 'data/window.json'), 'utf8'))).toMatchObject({
+      width: 1200,
+      height: 800,
+    });
+  });
+});
