@@ -1,0 +1,45 @@
+/* agent/common/admit.c once more with a fault in it, under names that begin with PREFIX. Include with ADMIT_BROKEN and
+ * BROKEN(name) defined. */
+#define admit_token BROKEN(token)
+#define admit_start_ticks BROKEN(start_ticks)
+#define admit_token_alive BROKEN(token_alive)
+#define admit_claim BROKEN(claim)
+#define admit_leave BROKEN(leave)
+#define admit_reap BROKEN(reap)
+#define admit_reserve BROKEN(reserve)
+#define admit_release BROKEN(release)
+#define admit_used BROKEN(used)
+#define entries_in_use BROKEN(entries_in_use)
+#define entry_clear BROKEN(entry_clear)
+#define raise_high BROKEN(raise_high)
+#define claim_free BROKEN(claim_free)
+#define add_saturating BROKEN(add_saturating)
+#define subtract_saturating BROKEN(subtract_saturating)
+#define others_pending BROKEN(others_pending)
+#define fits_with BROKEN(fits_with)
+#define pause_before_retry BROKEN(pause_before_retry)
+#undef TRANCHE_ADMIT_H
+#undef ADMIT_RETRIES
+#undef ADMIT_PAUSE_MIN_NS
+#undef ADMIT_PAUSE_MAX_NS
+#undef TOKEN_PID_MASK
+#undef TOKEN_START_MASK
+#include "../../agent/common/admit.c"
+#undef admit_token
+#undef admit_start_ticks
+#undef admit_token_alive
+#undef admit_claim
+#undef admit_leave
+#undef admit_reap
+#undef admit_reserve
+#undef admit_release
+#undef admit_used
+#undef entries_in_use
+#undef entry_clear
+#undef raise_high
+#undef claim_free
+#undef add_saturating
+#undef subtract_saturating
+#undef others_pending
+#undef fits_with
+#undef pause_before_retry
