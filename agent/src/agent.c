@@ -103,6 +103,7 @@ static enum claim claim_socket(struct agent *agent, char *why, size_t cap) {
 static enum claim claim(struct agent *agent, char *why, size_t cap) {
     if (places_find(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     if (agent->places.scope == SCOPE_USER && system_agent_answers()) return CLAIM_TAKEN;
+    if (agent->places.root[0]) people_use_root(agent->places.root);
     if (places_open_state(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     enum claim result = claim_state(agent, why, cap);
     if (result != CLAIM_OURS) return result;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fs.h"
 #include "text.h"
@@ -24,6 +25,24 @@ struct cached {
     char name[OWNER_BYTES];
 };
 
+static char passwd_path[FS_PATH_BYTES] = "/etc/passwd";
+
+void people_use_root(const char *root) {
+    char path[FS_PATH_BYTES];
+    if (fs_join(path, root, "passwd") == 0 && access(path, R_OK) == 0) text_copy(passwd_path, sizeof passwd_path, path);
+}
+
+/* People of a private root come before the machine's own: they exist there only. */
+static const struct person *root_person(uid_t uid, const char *name) {
+    const struct person *logins;
+    if (strcmp(passwd_path, "/etc/passwd") == 0) return NULL;
+    size_t count = people_logins(&logins);
+    for (size_t i = 0; i < count; i++) {
+        if (name ? strcmp(logins[i].name, name) == 0 : logins[i].uid == uid) return &logins[i];
+    }
+    return NULL;
+}
+
 const char *people_name_of(uid_t uid) {
     static struct cached *cache[CACHE_MAX];
     static size_t count, next;
@@ -36,6 +55,12 @@ const char *people_name_of(uid_t uid) {
         if (!cache[at]) return NULL;
         count++;
     }
+    const struct person *person = root_person(uid, NULL);
+    if (person) {
+        *cache[at] = (struct cached){.uid = uid, .known = true};
+        text_copy(cache[at]->name, sizeof cache[at]->name, person->name);
+        return cache[at]->name;
+    }
     struct passwd *pw = getpwuid(uid);
     *cache[at] = (struct cached){.uid = uid, .known = pw != NULL};
     if (pw) text_sanitize(cache[at]->name, sizeof cache[at]->name, pw->pw_name, strlen(pw->pw_name));
@@ -43,6 +68,11 @@ const char *people_name_of(uid_t uid) {
 }
 
 int people_uid_of(const char *name, uid_t *uid) {
+    const struct person *person = name[0] ? root_person(0, name) : NULL;
+    if (person) {
+        *uid = person->uid;
+        return 0;
+    }
     struct passwd *pw = name[0] ? getpwnam(name) : NULL;
     if (!pw) return -1;
     *uid = pw->pw_uid;
@@ -86,11 +116,11 @@ size_t people_logins(const struct person **out) {
     char *data;
     size_t len;
     *out = logins;
-    if (stat("/etc/passwd", &st) != 0) return count;
+    if (stat(passwd_path, &st) != 0) return count;
     bool same = st.st_mtim.tv_sec == changed.tv_sec && st.st_mtim.tv_nsec == changed.tv_nsec;
     if (logins && same) return count;
     if (!logins) logins = malloc(LOGINS_MAX * sizeof *logins);
-    if (!logins || fs_read_file("/etc/passwd", PASSWD_MAX_BYTES, &data, &len) != 0) return 0;
+    if (!logins || fs_read_file(passwd_path, PASSWD_MAX_BYTES, &data, &len) != 0) return 0;
     changed = st.st_mtim;
     count = 0;
     char *rest = data, *line;

@@ -6,6 +6,9 @@
 
 #include "slice.h"
 
+/* In a private root the file ROOT/passwd, where there is one, tells who lives there, before the machine's own users. */
+void people_use_root(const char *root);
+
 /* The user's name, or NULL when the system knows none. Cached; made safe to show. */
 const char *people_name_of(uid_t uid);
 

@@ -128,7 +128,9 @@ export class SimulatedHost {
     const gpus = state['gpus'] as { uuid: string }[];
     for (const { gpu, ...fields } of this.plan.slices) {
       const uuid = gpus[gpu]?.uuid;
-      if (uuid !== undefined) await ask({ op: 'slice-create', gpuUuid: uuid, ...fields });
+      if (uuid === undefined) throw new Error(`there is no GPU ${String(gpu)}`);
+      const reply = await ask({ op: 'slice-create', gpuUuid: uuid, ...fields });
+      if (reply['ok'] === false) throw new Error(String(reply['message']));
     }
     socket.destroy();
   }
