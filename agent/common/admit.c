@@ -191,20 +191,41 @@ uint64_t admit_used(const struct region_usage *usage)
     return sum;
 }
 
-/* Requests of others, and of other threads of this process, that are published and not yet decided. */
-static bool others_pending(const struct region_usage *usage, const struct region_entry *own, uint64_t bytes)
+/* pending_bytes holds two things in one word, so that both are read at once: the bytes below, and above them how often
+ * a request was taken back. Whoever reads the same word before and after summing, with no bytes in it, has summed
+ * nothing of that entry that was later taken back. */
+#define PENDING_BITS 48
+#define PENDING_BYTES ((UINT64_C(1) << PENDING_BITS) - 1)
+#define PENDING_TAKEN_BACK (UINT64_C(1) << PENDING_BITS)
+
+struct pending_view {
+    unsigned count;
+    uint64_t words[REGION_USAGE_ENTRIES];
+};
+
+/* true: requests of others, or of other threads of this process, are still being decided. */
+static bool pending_collect(const struct region_usage *usage, const struct region_entry *own, uint64_t bytes,
+                            struct pending_view *view)
 {
-    for (unsigned index = 0; index < entries_in_use(usage); index++) {
+    bool contested = false;
+    view->count = entries_in_use(usage);
+    for (unsigned index = 0; index < view->count; index++) {
         const struct region_entry *entry = &usage->entries[index];
         uint64_t token = atomic_load(&entry->token);
-        if (token == 0 || (token & REGION_CLAIMING) != 0) {
-            continue;
-        }
-        if (atomic_load(&entry->pending_bytes) > (entry == own ? bytes : 0)) {
-            return true;
-        }
+        bool counted = token != 0 && (token & REGION_CLAIMING) == 0;
+        view->words[index] = atomic_load(&entry->pending_bytes);
+        contested = contested || (counted && (view->words[index] & PENDING_BYTES) != (entry == own ? bytes : 0));
     }
-    return false;
+    return contested;
+}
+
+static bool pending_changed(const struct region_usage *usage, const struct pending_view *view)
+{
+    bool changed = entries_in_use(usage) != view->count;
+    for (unsigned index = 0; index < view->count; index++) {
+        changed = changed || atomic_load(&usage->entries[index].pending_bytes) != view->words[index];
+    }
+    return changed;
 }
 
 static bool fits_with(const struct region_policy *policy, const struct region_usage *usage, uint64_t more)
@@ -223,55 +244,56 @@ static void pause_before_retry(const struct region_usage *usage, const struct re
     nanosleep(&span, NULL);
 }
 
+/* Published already. Granted, refused for good, or contested: then it is worth another try. */
+enum decision { GRANTED, REFUSED, CONTESTED };
+
+static enum decision decide(const struct region_policy *policy, const struct region_usage *usage,
+                            const struct region_entry *own, uint64_t bytes)
+{
+    struct pending_view view;
+    if (fits_with(policy, usage, 0)) {
+        return GRANTED;
+    }
+    bool contested = pending_collect(usage, own, bytes, &view);
+    if (fits_with(policy, usage, 0)) {
+        return GRANTED;
+    }
+    contested = contested || pending_changed(usage, &view);
+#if defined(ADMIT_BROKEN) && ADMIT_BROKEN == 2 /* the test of the test: gives up beside others */
+    contested = false;
+#endif
+    return contested ? CONTESTED : REFUSED;
+}
+
 bool admit_reserve(const struct region_policy *policy, struct region_usage *usage, struct region_entry *own,
                    uint64_t bytes)
 {
-    bool reaped = false;
-    uint64_t refused_at = UINT64_MAX;
     for (int attempt = 0; attempt < ADMIT_RETRIES; attempt++) {
-        if ((atomic_load(&policy->flags) & REGION_POLICY_DELETED) != 0 ||
+        if ((atomic_load(&policy->flags) & REGION_POLICY_DELETED) != 0 || bytes > PENDING_BYTES ||
             bytes > atomic_load(&policy->memory_limit_bytes)) {
             return false; /* never published: a hopeless request must not make others fail */
         }
         atomic_fetch_add(&own->pending_bytes, bytes);
-        atomic_fetch_add(&own->memory_bytes, bytes);
 #if defined(ADMIT_BROKEN) && ADMIT_BROKEN == 1 /* the test of the test: looks before it publishes */
-        subtract_saturating(&own->memory_bytes, bytes);
-        bool granted = fits_with(policy, usage, bytes);
+        enum decision decision = fits_with(policy, usage, bytes) ? GRANTED : REFUSED;
         sched_yield();
         atomic_fetch_add(&own->memory_bytes, bytes);
 #else
-        bool granted = fits_with(policy, usage, 0);
+        atomic_fetch_add(&own->memory_bytes, bytes);
+        enum decision decision = decide(policy, usage, own, bytes);
 #endif
-        if (granted) {
-            subtract_saturating(&own->pending_bytes, bytes);
+        if (decision == GRANTED) {
+            atomic_fetch_sub(&own->pending_bytes, bytes);
             return true;
         }
-        bool contested = others_pending(usage, own, bytes);
-#if defined(ADMIT_BROKEN) && ADMIT_BROKEN == 2 /* the test of the test: gives up beside others */
-        contested = false;
-        reaped = true;
-#endif
         subtract_saturating(&own->memory_bytes, bytes);
-        uint64_t without = admit_used(usage);
-        subtract_saturating(&own->pending_bytes, bytes);
-        if (!contested) {
-            /* A peer may have come and gone between the sum and the look at pending: the same sum twice is final. */
-            bool final = without == refused_at;
-#if defined(ADMIT_BROKEN) && ADMIT_BROKEN == 2
-            final = true;
-#endif
-            if (final) {
-                if (reaped || admit_reap(usage) == 0) {
-                    return false;
-                }
-                reaped = true;
-            }
-            refused_at = without;
-            continue;
+        /* In this order: bytes that may go again are never seen without their mark. */
+        atomic_fetch_add(&own->pending_bytes, PENDING_TAKEN_BACK - bytes);
+        if (decision == CONTESTED) {
+            pause_before_retry(usage, own, attempt);
+        } else if (admit_reap(usage) == 0) {
+            return false;
         }
-        refused_at = UINT64_MAX;
-        pause_before_retry(usage, own, attempt);
     }
     return false;
 }

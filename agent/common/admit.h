@@ -34,6 +34,9 @@ unsigned admit_reap(struct region_usage *usage);
 /* true: bytes are charged to own. false: nothing is, and the caller answers out of memory. */
 bool admit_reserve(const struct region_policy *policy, struct region_usage *usage, struct region_entry *own,
                    uint64_t bytes);
+/* Bytes of an entry's pending_bytes; the word's upper bits count requests that were taken back. */
+#define ADMIT_PENDING(word) ((word) & ((UINT64_C(1) << 48) - 1))
+
 /* Gives back, never below zero. */
 void admit_release(struct region_entry *own, uint64_t bytes);
 

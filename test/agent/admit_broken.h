@@ -15,13 +15,24 @@
 #define claim_free BROKEN(claim_free)
 #define add_saturating BROKEN(add_saturating)
 #define subtract_saturating BROKEN(subtract_saturating)
-#define others_pending BROKEN(others_pending)
+#define pending_collect BROKEN(pending_collect)
+#define pending_changed BROKEN(pending_changed)
+#define pending_view BROKEN(pending_view)
+#define decision BROKEN(decision)
+#define decide BROKEN(decide)
+#define GRANTED BROKEN(GRANTED)
+#define REFUSED BROKEN(REFUSED)
+#define CONTESTED BROKEN(CONTESTED)
 #define fits_with BROKEN(fits_with)
 #define pause_before_retry BROKEN(pause_before_retry)
 #undef TRANCHE_ADMIT_H
 #undef ADMIT_RETRIES
 #undef ADMIT_PAUSE_MIN_NS
 #undef ADMIT_PAUSE_MAX_NS
+#undef PENDING_BITS
+#undef PENDING_BYTES
+#undef PENDING_TAKEN_BACK
+#undef ADMIT_PENDING
 #undef TOKEN_PID_MASK
 #undef TOKEN_START_MASK
 #include "../../agent/common/admit.c"
@@ -40,6 +51,13 @@
 #undef claim_free
 #undef add_saturating
 #undef subtract_saturating
-#undef others_pending
+#undef pending_collect
+#undef pending_changed
+#undef pending_view
+#undef decision
+#undef decide
+#undef GRANTED
+#undef REFUSED
+#undef CONTESTED
 #undef fits_with
 #undef pause_before_retry

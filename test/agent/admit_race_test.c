@@ -190,8 +190,9 @@ static struct faults race(reserve_fn with, unsigned rounds)
         admit_reap(&arena->usage);
         uint64_t pending = 0;
         for (unsigned at = 0; at < REGION_USAGE_ENTRIES; at++) {
-            pending += atomic_load(&arena->usage.entries[at].token) != 0 ? atomic_load(&arena->usage.entries[at].pending_bytes)
-                                                                          : 0;
+            if (atomic_load(&arena->usage.entries[at].token) != 0) {
+                pending += ADMIT_PENDING(atomic_load(&arena->usage.entries[at].pending_bytes));
+            }
         }
         faults.left += admit_used(&arena->usage) != 0 || pending != 0;
     }
