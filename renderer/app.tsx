@@ -3,7 +3,9 @@ import { useEffect } from 'react';
 import type { ReactElement } from 'react';
 import { assertNever } from '../model/errors.ts';
 import type { HostSnapshot } from '../model/model.ts';
-import { Button } from './components/bits.tsx';
+import { Button, vars } from './components/bits.tsx';
+import { PaneEdge, usePanes } from './components/pane-edge.tsx';
+import type { Pane } from './components/pane-edge.tsx';
 import { useSample } from './components/use-sample.ts';
 import { GpuInspector } from './features/gpus/gpu-inspector.tsx';
 import { ConnectDialog } from './features/hosts/connect-dialog.tsx';
@@ -25,21 +27,35 @@ import { toggleDemo } from './store/actions.ts';
 import { useFleet, useHost } from './store/fleet.ts';
 import { openDialog, useUi } from './store/ui.ts';
 
+/** The tokens that the stylesheet lays the frame out with. */
+const PANE_TOKENS: Readonly<Record<Pane, `--${string}`>> = {
+  hosts: '--hosts-width',
+  inspector: '--inspector-width',
+  dock: '--dock-height',
+};
+
 export function App(): ReactElement {
   const hostId = useUi((s) => s.hostId);
   const host = useHost(hostId);
   const problem = useFleet((s) => s.linkProblem);
+  const sizes = usePanes((s) => s.sizes);
+  const paneSizes = Object.fromEntries(
+    Object.entries(sizes).map(([pane, px]) => [PANE_TOKENS[pane as Pane], `${String(px)}px`]),
+  );
   useEffect(() => {
     window.addEventListener('keydown', onWindowKey);
     return () => window.removeEventListener('keydown', onWindowKey);
   }, []);
   useTitle(host);
   return (
-    <div className="app">
+    <div className="app" style={vars(paneSizes)}>
       <TopBar host={host} />
       <HostList />
       {host === null ? <NoHost /> : <HostMain host={host} />}
-      {host === null ? <aside className="inspector" aria-label="Inspector" /> : <Inspector host={host} />}
+      <div className="right">
+        <PaneEdge pane="inspector" label="Width of the inspector" />
+        {host === null ? <aside className="inspector" aria-label="Inspector" /> : <Inspector host={host} />}
+      </div>
       <StatusBar host={host} />
       <div className="toasts">
         <Toast />

@@ -24,7 +24,11 @@ function makeCore(): CoreProcess {
       dataFolder: app.getPath('userData'),
       artifactsFolder: artifacts,
       appVersion: app.getVersion(),
-      labUnavailable: labUnavailable(process.platform, process.arch, existsSync(simulator)),
+      labUnavailable: labUnavailable(
+        process.platform,
+        process.arch,
+        existsSync(join(simulator, 'libcuda.so.1')),
+      ),
     },
     {
       onEvent: tellPages,

@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { _electron } from 'playwright-core';
 import type { ElectronApplication, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TrancheApi } from '../../model/ipc.ts';
 import { ensureElectronRuntime } from '../../scripts/electron-runtime.mjs';
-import type {} from '../../renderer/api.ts';
 import { shareFolder, unprivilegedLauncher } from './unprivileged.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -17,6 +17,12 @@ const built = existsSync(join(root, 'dist/electron/main.cjs'));
 const runtime: string | null = await ensureElectronRuntime().catch(() => null);
 const why = runtime === null ? ' (its runtime can not be obtained)' : '';
 const WINDOW_TIMEOUT_MS = 30_000;
+
+declare global {
+  interface Window {
+    readonly tranche?: TrancheApi;
+  }
+}
 
 interface Metric {
   readonly pid: number;
@@ -134,7 +140,7 @@ describe.skipIf(runtime === null || !built)(`desktop app${why}`, () => {
     await page.evaluate(() => {
       location.href = 'https://example.com/';
     });
-    expect(await page.evaluate(() => String(window.open('https://example.com/')))).toBe('null');
+    expect(await page.evaluate(() => window.open('https://example.com/') === null)).toBe(true);
     const fetched = await page.evaluate(() =>
       fetch('https://example.com/').then(String, (e: unknown) => String(e)),
     );

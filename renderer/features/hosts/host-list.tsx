@@ -3,6 +3,7 @@ import { useMemo, useRef } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { Button } from '../../components/bits.tsx';
+import { PaneEdge } from '../../components/pane-edge.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { toggleDemo } from '../../store/actions.ts';
 import { useFleet } from '../../store/fleet.ts';
@@ -38,6 +39,7 @@ export function HostList(): ReactElement {
 
   return (
     <aside className="hosts" aria-label="Hosts">
+      <PaneEdge pane="hosts" label="Width of the host list" />
       <label className="filter">
         <Icon name="find" />
         <input

@@ -54,7 +54,7 @@ function Person(props: {
   const [over, setOver] = useState(false);
   return (
     <li
-      className={cx(hue, over && 'is-target')}
+      className={cx(hue, hue === 'un' && 'has-none', over && 'is-target')}
       onDragOver={(event) => {
         if (!event.dataTransfer.types.includes('text/x-tranche-slice')) return;
         event.preventDefault();

@@ -1,6 +1,7 @@
 /** The dock of the centre column: processes and events of the host in view. */
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import { PaneEdge } from '../../components/pane-edge.tsx';
 import { useUi } from '../../store/ui.ts';
 import { EventList } from './event-list.tsx';
 import { ProcessTable } from './process-table.tsx';
@@ -21,6 +22,7 @@ export function Dock(props: { readonly host: HostSnapshot; readonly sample: Samp
   );
   return (
     <section className="dock" aria-label="Dock">
+      <PaneEdge pane="dock" label="Height of the dock" />
       <nav role="tablist" aria-label="Dock">
         {tabButton(
           'processes',
