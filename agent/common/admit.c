@@ -251,6 +251,9 @@ static enum decision decide(const struct region_policy *policy, const struct reg
                             const struct region_entry *own, uint64_t bytes)
 {
     struct pending_view view;
+#if defined(ADMIT_BROKEN) && ADMIT_BROKEN == 2
+    sched_yield(); /* makes the meeting likely on a machine with few processors */
+#endif
     if (fits_with(policy, usage, 0)) {
         return GRANTED;
     }
