@@ -255,6 +255,16 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
     expect(lateMs).toBeLessThan(400);
   });
 
+  it.each([
+    ['dark', true],
+    ['light', false],
+  ])('writes every text at 4.5 : 1 or more on its paper, %s', async (_name, dark) => {
+    await open({ dark });
+    await slider('nightly').click();
+    const faint = await page.evaluate(faintTexts);
+    expect(faint).toEqual([]);
+  });
+
   it('fits 1024 × 700 without scrolling sideways', async () => {
     await open({ width: 1024, height: 700, scene: 'crowd' });
     const wide = await page.evaluate(() =>
@@ -266,3 +276,40 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
     expect(wide).toEqual([]);
   });
 });
+
+/** Runs in the page: texts whose colour is too close to the opaque colour behind them. */
+function faintTexts(): string[] {
+  const MIN_RATIO = 4.5;
+  const context = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  if (context === null) return ['no canvas'];
+  const rgba = (colour: string): Uint8ClampedArray => {
+    context.clearRect(0, 0, 1, 1);
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 1, 1);
+    return context.getImageData(0, 0, 1, 1).data;
+  };
+  const luminance = (colour: Uint8ClampedArray): number =>
+    [0.2126, 0.7152, 0.0722].reduce((sum, weight, i) => {
+      const c = (colour[i] ?? 0) / 255;
+      return sum + weight * (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    }, 0);
+  const paper = (element: Element): Uint8ClampedArray => {
+    for (let at: Element | null = element; at !== null; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if ((colour[3] ?? 0) > 240) return colour;
+    }
+    return rgba('white');
+  };
+  const found: string[] = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+    const element = node.parentElement;
+    const text = node.textContent?.trim() ?? '';
+    if (element === null || text === '' || !element.checkVisibility()) continue;
+    const ink = luminance(rgba(getComputedStyle(element).color));
+    const ground = luminance(paper(element));
+    const ratio = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+    if (ratio < MIN_RATIO) found.push(`${ratio.toFixed(2)} “${text.slice(0, 40)}”`);
+  }
+  return found;
+}

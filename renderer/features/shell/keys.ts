@@ -41,6 +41,7 @@ function plain(event: KeyboardEvent): boolean {
   const slice = host === null ? null : selectedSlice(host);
   if (event.key === 'Escape') return escape();
   if (event.key === '/') document.getElementById('host-filter')?.focus();
+  else if (event.key === 'n') openCreate(host);
   else if (event.key === ' ' && !usesSpace(event.target)) void togglePaused();
   else if (host !== null && slice !== null && event.key === 'F2' && editRefusal(host) === null) {
     openDialog({ kind: 'rename-slice', hostId: host.id, sliceId: slice.id });

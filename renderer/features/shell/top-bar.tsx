@@ -4,7 +4,7 @@ import type { HostSnapshot } from '../../../model/model.ts';
 import { Button, cx } from '../../components/bits.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { Menu } from '../../components/menu.tsx';
-import { togglePaused } from '../../store/actions.ts';
+import { about, togglePaused } from '../../store/actions.ts';
 import { RANGES, openDialog, select, setRange, useUi } from '../../store/ui.ts';
 import { shortGpuName } from '../gpus/gpu-card.tsx';
 import { editRefusal } from '../hosts/host-figures.ts';
@@ -13,6 +13,7 @@ import { selectedGpu, selectedSlice } from './selected.ts';
 export const isMac = (): boolean => /mac/i.test(navigator.platform);
 export const keyName = (key: string): string => (isMac() ? `⌘${key}` : `Ctrl ${key}`);
 
+/** A browser keeps Ctrl+N for itself; the bare key works everywhere. */
 export function openCreate(host: HostSnapshot | null): void {
   if (host === null || editRefusal(host) !== null) return;
   const gpu = selectedGpu(host) ?? host.gpus[0];
@@ -94,7 +95,7 @@ export function TopBar({ host }: { readonly host: HostSnapshot | null }): ReactE
       </Button>
       <Button kind="primary" refusal={refusal} onClick={() => openCreate(host)}>
         <Icon name="plus" />
-        New slice <kbd className="wide">{keyName('N')}</kbd>
+        New slice <kbd className="wide">{about().transport === 'serve' ? 'N' : keyName('N')}</kbd>
       </Button>
     </header>
   );
