@@ -25,7 +25,8 @@ static const struct tier {
     {120, 7 * 24 * 3600 / 120, 8},
 };
 #define TIER_COUNT (sizeof tiers / sizeof tiers[0])
-#define PARTS_MAX 15
+/* "The last 15 minutes", asked a moment ago by another clock, is still for the seconds. */
+#define RANGE_SLACK_S 10
 
 enum record_valid { RECORD_MEMORY = 1, RECORD_COMPUTE = 2, RECORD_THROTTLED = 4, RECORD_LIMITS = 8 };
 
@@ -205,7 +206,7 @@ void history_sweep(struct agent *agent) {
 
 static size_t choose_tier(int64_t from_s, int64_t now_s) {
     for (size_t tier = 0; tier < TIER_COUNT; tier++) {
-        if (now_s - from_s <= tiers[tier].seconds * (int64_t)tiers[tier].records) return tier;
+        if (now_s - from_s <= tiers[tier].seconds * (int64_t)tiers[tier].records + RANGE_SLACK_S) return tier;
     }
     return TIER_COUNT - 1;
 }

@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -54,9 +55,17 @@ static uint64_t token_of(pid_t pid)
     return (ticks & 0x7fffffffu) << 32 | (uint64_t)pid;
 }
 
-static pid_t start_tenant(void)
+/* A child that ends with the test, also when the test crashes. */
+static pid_t fork_bound(void)
 {
     pid_t pid = fork();
+    if (pid == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return pid;
+}
+
+static pid_t start_tenant(void)
+{
+    pid_t pid = fork_bound();
     if (pid == 0) {
         for (;;) pause();
     }
@@ -253,7 +262,7 @@ static void truncation_during_a_reap_is_caught(void)
     setup();
     path_in(path, "usage");
     region_usage_unmap(usage);
-    pid_t cutter = fork();
+    pid_t cutter = fork_bound();
     if (cutter == 0) {
         for (;;) {
             if (truncate(path, 0) != 0) _exit(1);

@@ -99,8 +99,10 @@ static void names_are_plain(void)
 
 static void expect_safe(const char *in, size_t len, const char *expected)
 {
-    char out[64];
-    size_t n = text_sanitize(out, sizeof out, in, len);
+    char out[64], *exact = malloc(len); /* no byte behind it may be read */
+    memcpy(exact, in, len);
+    size_t n = text_sanitize(out, sizeof out, exact, len);
+    free(exact);
     CHECK_STR(out, expected);
     CHECK_EQ(n, strlen(out));
 }

@@ -128,6 +128,7 @@ static void every_damage_falls_back_to_the_previous_version(void)
         CHECK_EQ(slice_store_load(&loaded, directory, (int64_t)i), 0);
         CHECK_THAT(loaded.count == 1 && loaded.items[0]->r.memory_limit_bytes == 100, "damage %zu", i);
         CHECK(loaded.note[0] != '\0');
+        CHECK_EQ(loaded.revision, 1); /* one above the lost edit's predecessor: no revision is given out twice */
         damages++;
         slice_table_free(&loaded);
         snprintf(path, sizeof path, "%s/slices.jsonl.broken-%zu", directory, i);

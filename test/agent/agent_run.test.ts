@@ -1,0 +1,264 @@
+/** Agent, shim and simulated driver together: what a person sees when programs run in slices. */
+import { execFile, execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  binDir,
+  Client,
+  GIB,
+  GPU0,
+  hasSim,
+  makeRoot,
+  simDir,
+  startAgent,
+  trancheBin,
+  until,
+  type Line,
+  type Root,
+  type RunningAgent,
+} from './agent_process.ts';
+
+const workload = join(simDir, 'tranche-sim-workload');
+const isRoot = process.getuid?.() === 0;
+const NOBODY = 65534;
+
+let root: Root;
+let agent: RunningAgent | null;
+let children: ChildProcess[] = [];
+
+beforeEach(() => {
+  root = makeRoot();
+  root.env['LD_LIBRARY_PATH'] = simDir;
+  agent = null;
+});
+
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await Promise.all(children.map((child) => until('a child to end', () => child.exitCode !== null || child.signalCode !== null)));
+  children = [];
+  await agent?.stop('SIGKILL');
+  root.remove();
+});
+
+function run(slice: string, args: string[], options: { uid?: number; bin?: string } = {}): ChildProcess {
+  const child = spawn(options.bin ?? trancheBin, ['run', '--slice', slice, '--', ...args], {
+    env: root.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+  });
+  children.push(child);
+  return child;
+}
+
+async function openWithSlice(fields: Line = {}): Promise<{ client: Client; made: Line }> {
+  const client = await Client.open(root);
+  const made = await client.ask('slice-create', {
+    gpuUuid: GPU0,
+    memoryLimitBytes: 4 * GIB,
+    computeLimitPercent: 50,
+    name: 'one',
+    ...fields,
+  });
+  expect(made).toMatchObject({ ok: true });
+  await client.ask('subscribe', { sampleIntervalMs: 100 });
+  return { client, made };
+}
+
+const sliceOf = (line: Line): Line => (line['slices'] as Line[])[0] ?? {};
+
+describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs in slices', () => {
+  test('a program is shown in its slice, is refused above the limit, and the refusal is told', async () => {
+    agent = await startAgent(root);
+    const { client } = await openWithSlice();
+    const child = run('one', [workload, 'greedy', '--seconds', '20']);
+    const notice = await client.event('notice', (line) => line['code'] === 'denied');
+    expect(notice['pid']).toBe(child.pid);
+    expect(notice['message']).toContain('the limit is 4.0 GiB');
+    const sample = await client.event('sample', (line) => Number(sliceOf(line)['deniedAllocations']) > 0);
+    expect(sliceOf(sample)).toMatchObject({ processCount: 1, limitHeld: true });
+    expect(Number(sliceOf(sample)['ledgerBytes'])).toBeLessThanOrEqual(4 * GIB);
+    expect(sample['processes']).toMatchObject([{ pid: child.pid, gpuUuid: GPU0, sliceId: sliceOf(sample)['id'] }]);
+    child.kill('SIGKILL');
+    const after = await client.event('sample', (line) => Number(line['seq']) > Number(sample['seq']) && sliceOf(line)['processCount'] === 0);
+    expect(sliceOf(after)).toMatchObject({ ledgerBytes: 0 });
+    client.close();
+  });
+
+  test('a resize reaches a program that is running, also after the agent was killed and came back', async () => {
+    agent = await startAgent(root);
+    let { client, made } = await openWithSlice({ memoryLimitBytes: 2 * GIB });
+    run('one', [workload, 'greedy', '--seconds', '30']);
+    const small = await client.event('sample', (line) => Number(sliceOf(line)['ledgerBytes']) > GIB);
+    expect(Number(sliceOf(small)['ledgerBytes'])).toBeLessThanOrEqual(2 * GIB);
+    await agent.stop('SIGKILL');
+    agent = await startAgent(root);
+    client = await Client.open(root);
+    await client.ask('slice-resize', { sliceId: made['sliceId'], memoryLimitBytes: 6 * GIB });
+    await client.ask('subscribe', { sampleIntervalMs: 100 });
+    await client.event('sample', (line) => Number(sliceOf(line)['ledgerBytes']) > 3 * GIB);
+    client.close();
+  });
+
+  test('stops a process that is on the GPU', async () => {
+    agent = await startAgent(root);
+    const { client } = await openWithSlice();
+    const child = run('one', [workload, 'heavy', '--seconds', '30']);
+    const sample = await client.event('sample', (line) => (line['processes'] as Line[]).some((p) => p['pid'] === child.pid));
+    const row = (sample['processes'] as Line[]).find((p) => p['pid'] === child.pid);
+    const wrong = await client.ask('process-stop', { pid: child.pid, startTicks: '1', signal: 'TERM' });
+    expect(wrong['code']).toBe('unknown-process');
+    const stopped = await client.ask('process-stop', { pid: child.pid, startTicks: row?.['startTicks'], signal: 'KILL' });
+    expect(stopped['ok']).toBe(true);
+    await until('the process to end', () => child.signalCode === 'SIGKILL');
+    client.close();
+  });
+
+  test('a slice outside its time is refused by run', async () => {
+    agent = await startAgent(root);
+    const { client, made } = await openWithSlice({ expiresAtMs: 1000 });
+    const late = spawnSync(trancheBin, ['run', '--slice', 'one', '--', 'true'], { env: root.env, encoding: 'utf8' });
+    expect(late.status).toBe(125);
+    expect(late.stderr).toContain('has expired');
+    expect((await client.ask('slice-resize', { sliceId: made['sliceId'], expiresAtMs: null }))['ok']).toBe(true);
+    expect(spawnSync(trancheBin, ['run', '--slice', 'one', '--', 'true'], { env: root.env }).status).toBe(0);
+    client.close();
+  });
+
+  test('run exits as env does and keeps what was preloaded', async () => {
+    agent = await startAgent(root);
+    const { client } = await openWithSlice();
+    const status = (args: string[]): number | null =>
+      spawnSync(trancheBin, ['run', '--slice', 'one', '--', ...args], { env: root.env }).status;
+    expect(status(['sh', '-c', 'exit 7'])).toBe(7);
+    expect(status(['no-such-program'])).toBe(127);
+    expect(status(['/etc/passwd'])).toBe(126);
+    const shown = execFileSync(trancheBin, ['run', '--slice', 'one', '--', 'env'], {
+      env: { ...root.env, LD_PRELOAD: '/nowhere/other.so' },
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    expect(shown).toContain(`LD_PRELOAD=${binDir}/libtranche.so:/nowhere/other.so\n`);
+    expect(shown).toContain(`CUDA_VISIBLE_DEVICES=${GPU0}\n`);
+    client.close();
+  });
+
+  test('without an agent that can start, run uses the limits recorded last', async () => {
+    agent = await startAgent(root);
+    const { client } = await openWithSlice();
+    client.close();
+    await agent.stop();
+    // The lock file is a directory now: no agent can start.
+    const lock = join(root.env['TRANCHE_ROOT'] ?? '', 'state/agent.lock');
+    rmSync(lock);
+    mkdirSync(lock);
+    const result = spawnSync(trancheBin, ['run', '--slice', 'one', '--', 'env'], { env: root.env, encoding: 'utf8' });
+    expect(result.stderr).toContain('The limits recorded last are used');
+    expect(result.status).toBe(0);
+    expect(result.stdout).toContain('TRANCHE_SLICES=s-');
+    const other = spawnSync(trancheBin, ['run', '--slice', 'two', '--', 'env'], { env: root.env, encoding: 'utf8' });
+    expect(other.status).toBe(125);
+  });
+
+  test('doctor tells whether the shim is in a process', async () => {
+    agent = await startAgent(root);
+    const { client } = await openWithSlice();
+    const inside = run('one', [workload, 'heavy', '--seconds', '30']);
+    const outside = spawn(workload, ['heavy', '--seconds', '30'], { env: root.env, stdio: 'ignore' });
+    children.push(outside);
+    await client.event('sample', (line) => (line['processes'] as Line[]).length === 2);
+    const codes = (pid: number | undefined): string[] =>
+      (
+        JSON.parse(
+          spawnSync(trancheBin, ['doctor', '--json', '--pid', String(pid)], { env: root.env, encoding: 'utf8' }).stdout,
+        ) as { code: string }[]
+      ).map((finding) => finding.code);
+    expect(codes(inside.pid)).toContain('process-shim');
+    expect(codes(outside.pid)).toContain('process-no-slice');
+    client.close();
+  });
+
+  describe.skipIf(!isRoot)('with two users', () => {
+    const copied = (): string => join(root.path, 'bin', 'tranche');
+    const asNobody = (args: string[]): ReturnType<typeof spawnSync> =>
+      spawnSync(copied(), args, { env: root.env, encoding: 'utf8', uid: NOBODY, gid: NOBODY, timeout: 10_000 });
+
+    beforeEach(() => {
+      // Another user must be able to reach the programs.
+      mkdirSync(join(root.path, 'bin'));
+      for (const file of ['tranche', 'libtranche.so']) copyFileSync(join(binDir, file), join(root.path, 'bin', file));
+      mkdirSync(join(root.path, 'sim'));
+      chmodSync(join(root.path, 'sim'), 0o777);
+      for (const file of ['libcuda.so.1', 'libnvidia-ml.so.1', 'tranche-sim-workload']) {
+        copyFileSync(join(simDir, file), join(root.path, 'bin', file));
+      }
+      chmodSync(root.path, 0o755);
+      root.env['LD_LIBRARY_PATH'] = join(root.path, 'bin');
+      root.env['TRANCHE_DRIVER_DIR'] = join(root.path, 'bin');
+      root.env['TRANCHE_SIM_DIR'] = join(root.path, 'sim');
+    });
+
+    test('the other user sees all, changes nothing, and uses a slice that was handed over', async () => {
+      agent = await startAgent(root, { bin: copied() });
+      const { client, made } = await openWithSlice();
+      execFileSync('chmod', ['-R', 'a+rw', join(root.path, 'sim')]);
+      const edit = asNobody(['slice', 'resize', 'one', '--memory', '1g']);
+      expect(edit.status).toBe(125);
+      expect(edit.stderr).toContain('Nothing was changed');
+      expect(asNobody(['ls']).stdout).toContain('one');
+      const refused = asNobody(['run', '--slice', 'one', '--', 'true']);
+      expect(refused.status).toBe(125);
+      expect(refused.stderr).toContain('belongs to root');
+      const given = await client.ask('slice-assign', { sliceId: made['sliceId'], revision: made['revision'], owner: 'nobody' });
+      expect(given).toMatchObject({ ok: true });
+      const child = run('one', [join(root.path, 'bin/tranche-sim-workload'), 'greedy', '--seconds', '20'], {
+        uid: NOBODY,
+        bin: copied(),
+      });
+      const notice = await client.event('notice', (line) => line['code'] === 'denied');
+      expect(notice['pid']).toBe(child.pid);
+      client.close();
+    });
+
+    test('an agent of an ordinary user grants access by an access list', async () => {
+      mkdirSync(root.env['TRANCHE_ROOT'] ?? '');
+      chownSync(root.env['TRANCHE_ROOT'] ?? '', NOBODY, NOBODY);
+      agent = await startAgent(root, { bin: copied(), uid: NOBODY });
+      execFileSync('chmod', ['-R', 'a+rw', join(root.path, 'sim')]);
+      const { client } = await openWithSlice({ owner: 'daemon' });
+      const child = spawn(copied(), ['run', '--slice', 'one', '--', join(root.path, 'bin/tranche-sim-workload'), 'greedy', '--seconds', '20'], {
+        env: root.env,
+        stdio: 'ignore',
+        uid: 1,
+        gid: 1,
+      });
+      children.push(child);
+      const notice = await client.event('notice', (line) => line['code'] === 'denied');
+      expect(notice['pid']).toBe(child.pid);
+      const usage = join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage');
+      const sample = await client.event('sample', (line) => sliceOf(line)['processCount'] === 1);
+      const file = join(usage, String(sliceOf(sample)['id']));
+      expect(spawnSync('cat', [file], { uid: 2, gid: 2 }).status).not.toBe(0);
+      expect(spawnSync('cat', [file], { uid: 1, gid: 1 }).status).toBe(0);
+      client.close();
+    });
+  });
+
+  test('many programs that start at once find one agent', async () => {
+    const results = await Promise.all(
+      Array.from(
+        { length: 8 },
+        () =>
+          new Promise<string>((resolve) => {
+            execFile(trancheBin, ['ls', '--json'], { env: root.env, timeout: 20_000 }, (error, stdout) => {
+              resolve(error ? error.message : stdout);
+            });
+          }),
+      ),
+    );
+    for (const result of results) expect(result).toContain('"ev":"sample"');
+    const client = await Client.open(root);
+    await client.ask('shutdown');
+    client.close();
+  });
+});
