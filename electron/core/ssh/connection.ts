@@ -407,12 +407,25 @@ export async function openConnection(
 
 class TcpTimeout extends Error {}
 
+/** AbortSignal.any would do, but Electron 25's Node 18 lacks it. */
 async function timedTcp(target: SshTarget, signal: AbortSignal): Promise<Socket> {
-  const timeout = AbortSignal.timeout(target.connectTimeoutMs);
+  const both = new AbortController();
+  let timedOut = false;
+  const cancel = () => {
+    both.abort();
+  };
+  const timer = setTimeout(() => {
+    timedOut = true;
+    both.abort();
+  }, target.connectTimeoutMs);
+  signal.addEventListener('abort', cancel, { once: true });
   try {
-    return await tcpSocket(target, AbortSignal.any([signal, timeout]));
+    return await tcpSocket(target, both.signal);
   } catch (error) {
-    throw timeout.aborted ? new TcpTimeout(detailOf(error)) : error;
+    throw timedOut ? new TcpTimeout(detailOf(error)) : error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', cancel);
   }
 }
 

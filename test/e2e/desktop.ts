@@ -1,0 +1,98 @@
+/** The built desktop app in a real Electron on a display of its own, as an unprivileged user, its sandbox on. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { _electron, type ElectronApplication, type Page } from 'playwright-core';
+import { ensureElectronRuntime } from '../../scripts/electron-runtime.mjs';
+import { shareFolder, unprivilegedLauncher } from './unprivileged.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const WINDOW_TIMEOUT_MS = 30_000;
+
+export const isBuilt = existsSync(join(root, 'dist/electron/main.cjs'));
+export const runtimeFolder: string | null = await ensureElectronRuntime().catch(() => null);
+/** Appended to a suite's name, so that a skip says why. */
+export const whyNoRuntime = runtimeFolder === null ? ' (its runtime can not be obtained)' : '';
+
+export interface Desktop {
+  readonly folder: string;
+  readonly launcher: string;
+  readonly app: ElectronApplication;
+  readonly page: Page;
+  environment(): Record<string, string>;
+  close(): Promise<void>;
+}
+
+/** A display of our own, its number told by the server itself. */
+function startDisplay(): Promise<{ readonly name: string; readonly server: ChildProcess }> {
+  const server = spawn(
+    'Xvfb',
+    ['-displayfd', '1', '-screen', '0', '1600x1000x24', '-nolisten', 'tcp', '-ac'],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
+  return new Promise((resolve, reject) => {
+    server.on('error', reject);
+    server.on('exit', (code) => {
+      reject(new Error(`Xvfb ended with ${String(code)}`));
+    });
+    server.stdout.once('data', (text: Buffer) => {
+      resolve({ name: `:${text.toString().trim()}`, server });
+    });
+  });
+}
+
+/** `sshConfig` becomes ~/.ssh/config of the user that the app runs as. */
+export async function launchDesktop(
+  options: { readonly sshConfig?: string; readonly agents?: boolean } = {},
+): Promise<Desktop> {
+  const folder = mkdtempSync(join(tmpdir(), 'tranche-desktop-'));
+  shareFolder(folder);
+  // The checkout may lie where nobody else can read.
+  cpSync(runtimeFolder ?? '', join(folder, 'runtime'), { recursive: true });
+  const parts = ['dist', 'package.json', ...(options.agents === true ? ['build/agent'] : [])];
+  for (const part of parts) cpSync(join(root, part), join(folder, 'app', part), { recursive: true });
+  for (const own of ['data', 'tmp', 'home']) shareFolder(join(folder, own));
+  const launcher = unprivilegedLauncher(join(folder, 'runtime/electron'), folder);
+  if (options.sshConfig !== undefined) {
+    const config = join(shareFolder(join(folder, 'home/.ssh')), 'config');
+    writeFileSync(config, options.sshConfig);
+    chmodSync(config, 0o644);
+  }
+  const display = await startDisplay();
+  const environment = (): Record<string, string> => ({
+    ...(process.env as Record<string, string>),
+    DISPLAY: display.name,
+    HOME: join(folder, 'home'),
+    TMPDIR: join(folder, 'tmp'),
+    TRANCHE_DATA_DIR: join(folder, 'data'),
+  });
+  const app = await _electron.launch({
+    executablePath: launcher,
+    args: ['--disable-gpu', join(folder, 'app')],
+    env: environment(),
+    timeout: WINDOW_TIMEOUT_MS,
+    chromiumSandbox: true,
+  });
+  // What the app says of itself belongs to a failing test's output.
+  app.process().stderr?.on('data', (text: Buffer) => {
+    if (/Tranche|demo-|core|lab/.test(text.toString())) console.error(text.toString());
+  });
+  const page = await app.firstWindow();
+  await page.locator('.app').waitFor();
+  return {
+    folder,
+    launcher,
+    app,
+    page,
+    environment,
+    close: async () => {
+      await app.close().catch(() => undefined); // a test may have closed it
+      display.server.kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
