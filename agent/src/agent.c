@@ -78,7 +78,11 @@ static enum claim claim_state(struct agent *agent, char *why, size_t cap) {
         snprintf(why, cap, "%s: %s.", path, strerror(errno));
         return CLAIM_FAILED;
     }
-    if (flock(agent->lock_fd, LOCK_EX | LOCK_NB) == 0) return CLAIM_OURS;
+    if (flock(agent->lock_fd, LOCK_EX | LOCK_NB) == 0) {
+        /* For people who wonder which process it is; nothing reads it. */
+        if (ftruncate(agent->lock_fd, 0) == 0) dprintf(agent->lock_fd, "%ld\n", (long)getpid());
+        return CLAIM_OURS;
+    }
     if (errno == EWOULDBLOCK) return CLAIM_TAKEN;
     snprintf(why, cap, "%s can not be locked: %s.", path, strerror(errno));
     return CLAIM_FAILED;

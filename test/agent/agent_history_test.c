@@ -144,6 +144,19 @@ static void points_are_at_most_as_many_as_asked(void)
     teardown();
 }
 
+/* After a pause of a whole round, what lies in a slot may be from the round before. */
+static void an_earlier_round_is_not_this_one(void)
+{
+    setup();
+    record(0, 10);
+    record(905, 910);
+    struct history_job *job = query(895, 910, 2000);
+    CHECK_EQ(job->count, 5);
+    CHECK_EQ(job->points[0].memory_used_bytes, 905);
+    free(job);
+    teardown();
+}
+
 static void gaps_and_unknown_figures_are_not_zero(void)
 {
     setup();
@@ -174,6 +187,15 @@ static void torn_records_are_skipped(void)
     struct history_job *job = query(0, 60, 2000);
     CHECK_EQ(job->count, 59);
     CHECK_EQ(job->points[5].memory_used_bytes, 6);
+    free(job);
+    record(60, 70);
+    fd = open(path, O_RDWR);
+    CHECK_EQ(pwrite(fd, "xxxxxxxx", 8, (BEGIN_S + 65) % 900 * 32 + 16), 8);
+    close(fd);
+    record(70, 75);
+    wall_ms += INT64_C(3600) * 1000;
+    job = query(60, 74, 2000);
+    CHECK(job->count == 1 && job->points[0].memory_used_bytes == 74); /* nothing torn is folded in */
     free(job);
     teardown();
 }
@@ -226,6 +248,7 @@ int main(void)
     RUN(the_ring_forgets_the_oldest);
     RUN(coarser_tiers_fold_the_finer);
     RUN(points_are_at_most_as_many_as_asked);
+    RUN(an_earlier_round_is_not_this_one);
     RUN(gaps_and_unknown_figures_are_not_zero);
     RUN(torn_records_are_skipped);
     RUN(chunks_are_short_lines_and_end);

@@ -327,7 +327,7 @@ static void residue_is_what_nvml_sees_beyond_the_ledger(void)
     CHECK_EQ(measure_used(slice), 3 * GIB);
     e->memory_bytes = GIB; /* freed between the two readings: no comparison */
     look_after_ms(100);
-    measure_residue(&agent, slice, 2 * GIB);
+    for (int i = 0; i < 2; i++) measure_residue(&agent, slice, 2 * GIB);
     CHECK_EQ(slice->m.residue_bytes, GIB);
     nvml_shows(GIB + GIB / 2);
     measure_residue(&agent, slice, GIB);

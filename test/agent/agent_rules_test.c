@@ -117,6 +117,7 @@ static void hostile_text_is_made_safe(void)
     expect_safe("\xe2\x80\xae" "exe", 6, BAD "exe");
     expect_safe("\xe2\x81\xa6\xd8\x9c\xef\xbb\xbf", 8, BAD BAD BAD);
     expect_safe("\xff\xc3", 2, BAD BAD);
+    expect_safe("\xe0\x80\xaf", 3, BAD BAD BAD); /* a slash in a longer form than needed */
     expect_safe("\xc3\xa9\xf0\x9f\x98\x80", 6, "\xc3\xa9\xf0\x9f\x98\x80");
 }
 
