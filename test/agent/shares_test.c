@@ -79,6 +79,52 @@ TOGETHER(tiny_10_90, "tiny", 1000, 9000)
 TOGETHER(graph_25_75, "graph", 2500, 7500)
 TOGETHER(graph_10_90, "graph", 1000, 9000)
 
+/* Two processes in one slice share its limit. */
+static void one_slice_two_processes(void)
+{
+    struct fixture fixture;
+    struct fixture_slice slice;
+    pid_t pids[2];
+    double sum = 0;
+    fixture_open(&fixture, "clock = virtual\nparticipants = 2\n");
+    fixture_slice(&fixture, &slice, 0, UINT64_C(8) << 30, 4000);
+    for (int at = 0; at < 2; at++) {
+        char *argv[] = {"tranche-sim-workload", at == 0 ? "heavy" : "tiny", "--seconds", SECONDS, NULL};
+        pids[at] = fixture_start(&fixture, slice.id, true, at == 0 ? "t0" : "t1", argv);
+    }
+    for (int at = 0; at < 2; at++) {
+        char output[4096];
+        CHECK_EQ(fixture_wait(pids[at], 120), 0);
+        fixture_output(&fixture, at == 0 ? "t0" : "t1", output, sizeof output);
+        double share = 100.0 * fixture_figure(output, "gpuBusyNs") / fixture_figure(output, "elapsedNs");
+        printf("     one of two in a slice of 4000 bp: %.2f %%\n", share);
+        sum += share;
+    }
+    CHECK_THAT(sum > 39 && sum < 41, "%.2f", sum);
+    fixture_close(&fixture);
+}
+
+/* What the limited one leaves goes to the one without a limit, managed or not. */
+static void limited_beside_unlimited(void)
+{
+    expect((struct tenant[]){{"heavy", 2500, 25}, {"heavy", 10000, 75}}, 2);
+    expect((struct tenant[]){{"tiny", 2500, 25}, {"heavy", 10000, 75}}, 2);
+}
+
+/* A neighbour without the shim is on no board, so its turns can lie within our timings: prices come out too high, and
+ * the tenant may get less than its limit, by up to a tenth of it, but never more. */
+static void limited_beside_unmanaged(void)
+{
+    static const char *const kinds[][2] = {{"heavy", "heavy"}, {"tiny", "graph"}, {"graph", "heavy"}};
+    for (int at = 0; at < 3; at++) {
+        double shares[TENANTS] = {0};
+        measure((struct tenant[]){{kinds[at][0], 2500, 25}, {kinds[at][1], 0, 75}}, 2, shares);
+        printf("     %s limit 2500 bp beside unmanaged %s: %.2f %%\n", kinds[at][0], kinds[at][1], shares[0]);
+        CHECK_THAT(shares[0] > 22.5 && shares[0] < 26, "%.2f", shares[0]);
+        CHECK_THAT(shares[0] + shares[1] > 97, "%.2f", shares[0] + shares[1]);
+    }
+}
+
 /* A program that is not held back takes the whole GPU: the yardstick itself can fail. */
 static void without_shim_everything(void)
 {
@@ -105,5 +151,8 @@ int main(void)
     RUN(tiny_10_90);
     RUN(graph_25_75);
     RUN(graph_10_90);
+    RUN(one_slice_two_processes);
+    RUN(limited_beside_unlimited);
+    RUN(limited_beside_unmanaged);
     return check_done();
 }
