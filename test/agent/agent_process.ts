@@ -68,7 +68,7 @@ export async function startAgent(
   const [command, args] = options.shell
     ? ['/bin/sh', ['-c', `${options.shell}; exec "$0" agent --foreground`, bin]]
     : [bin, ['agent', '--foreground']];
-  const child = spawn(command, args as string[], {
+  const child = spawn(command, args, {
     env: root.env,
     stdio: ['ignore', 'ignore', 'pipe'],
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
