@@ -64,7 +64,7 @@ static void board_exchange(const struct launch *launch, uint64_t now)
     if (now < last + METER_CLAIM_INTERVAL_NS || !atomic_compare_exchange_strong(&meter->claimed_at_ns, &last, now)) {
         return;
     }
-    bool alone = !peers_launched(launch);
+    bool others = peers_launched(launch);
     int fd;
     if (slice->board_path[0] != 0 && region_board_open(slice->board_path, &fd) == 0) {
         struct region_board board;
@@ -78,12 +78,16 @@ static void board_exchange(const struct launch *launch, uint64_t now)
         (void)region_board_write_slot(fd, own, &line); /* a board that fails costs knowledge of others, no more */
         if (region_board_read(fd, &board) == 0) {
             for (uint32_t at = 0; at < REGION_BOARD_SLOTS; at++) {
-                alone = alone && (at == own || atomic_load(&board.slots[at].claim_until_ns) < now);
+                others = others || (at != own && atomic_load(&board.slots[at].claim_until_ns) >= now);
             }
         }
         close(fd);
     }
-    atomic_store(&meter->alone, alone);
+    if (others) {
+        atomic_store(&meter->others_at_ns, now);
+    }
+    uint64_t seen = atomic_load(&meter->others_at_ns);
+    atomic_store(&meter->alone, seen == 0 || now > seen + METER_QUIET_NS);
 }
 
 /* ---- holding back ---- */
@@ -115,7 +119,9 @@ static void throttle(const struct launch *launch, uint64_t now)
             held = false;
             break;
         }
-        shim_wait_word(&slice->policy->epoch, epoch, now + bucket_wait_ns(level, limit));
+        /* No shorter than the bucket's own step: it would wake to find the level unchanged. */
+        uint64_t wait = bucket_wait_ns(level, limit);
+        shim_wait_word(&slice->policy->epoch, epoch, now + (wait < BUCKET_REFILL_MIN_NS ? BUCKET_REFILL_MIN_NS : wait));
         now = shim_now();
     }
     atomic_fetch_add(&entry->throttled_ns, now - began);
@@ -302,7 +308,9 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
     launch->stream = stream;
     launch->sample = NULL;
     launch->price = price_find(&launch->process->metering.book, price_key(shape));
-    atomic_fetch_add_explicit(&entry_of(launch)->launches, 1, memory_order_relaxed);
+    /* For display and for "has it moved": a count lost between threads is no matter, a locked add on each launch is. */
+    _Atomic uint64_t *launches = &entry_of(launch)->launches;
+    atomic_store_explicit(launches, atomic_load_explicit(launches, memory_order_relaxed) + 1, memory_order_relaxed);
     if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
         await_first_price(launch);
     }

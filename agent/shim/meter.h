@@ -31,6 +31,8 @@
 /* Our line on the board: how long it counts, and how often it is written and the others are read. */
 #define METER_CLAIM_NS UINT64_C(5000000)
 #define METER_CLAIM_INTERVAL_NS UINT64_C(2000000)
+/* One who is held back says nothing for a while and then launches: alone is who saw nobody for so long. */
+#define METER_QUIET_NS UINT64_C(100000000)
 /* Settlement: measured over charged, when this much has been measured; bounds and weight of one correction. */
 #define METER_SETTLE_NS UINT64_C(50000000)
 #define METER_CORRECTION_MIN_BP 2500u
@@ -74,6 +76,7 @@ struct meter {
     _Atomic uint32_t waiting;  /* threads held back now */
     _Atomic uint64_t claimed_at_ns;
     _Atomic uint32_t alone;
+    _Atomic uint64_t others_at_ns; /* when somebody else was last seen at work */
     _Atomic uint64_t peer_launches;
     atomic_flag marking; /* tried, never waited for: guards what follows */
     uint32_t mark_head;  /* next to record */

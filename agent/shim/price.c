@@ -36,7 +36,10 @@ struct price *price_find(struct price_book *book, uint64_t key)
 bool price_due(struct price *price)
 {
     uint32_t samples = atomic_load_explicit(&price->samples, memory_order_relaxed);
-    uint32_t since = atomic_fetch_add_explicit(&price->since, 1, memory_order_relaxed) + 1;
+    /* Not a read-modify-write: a count lost between threads moves the next timing by one launch, a locked add costs
+     * every launch. */
+    uint32_t since = atomic_load_explicit(&price->since, memory_order_relaxed) + 1;
+    atomic_store_explicit(&price->since, since, memory_order_relaxed);
     uint32_t interval = 1;
     if (samples >= PRICE_EAGER_SAMPLES) {
         uint32_t doublings = (samples - PRICE_EAGER_SAMPLES) / 4 + 2;
