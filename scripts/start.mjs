@@ -4,12 +4,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { appVersion, buildAll, checkNode, installPackages, root } from './setup.mjs';
 
 /** Beyond this a download is not coming: the app opens in the browser instead. */
-const RUNTIME_DOWNLOAD_TIMEOUT_MS = 90_000;
+const RUNTIME_DOWNLOAD_TIMEOUT_MS = Number(process.env['TRANCHE_DOWNLOAD_TIMEOUT_MS'] ?? 90_000);
 /** From the start of the Electron process to its first window. */
-const WINDOW_TIMEOUT_MS = 30_000;
+const WINDOW_TIMEOUT_MS = Number(process.env['TRANCHE_WINDOW_TIMEOUT_MS'] ?? 30_000);
 const READY_LINE = 'TRANCHE-READY';
 
 function electronExecutable() {
@@ -26,13 +27,13 @@ function electronExecutable() {
     cwd: root,
     encoding: 'utf8',
     timeout: RUNTIME_DOWNLOAD_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
   });
-  if (existsSync(path)) return path;
-  const said =
-    (result.stderr ?? '').split('\n').find((line) => /error|failed|ENOTFOUND|ECONN/i.test(line)) ?? '';
-  throw new Error(
-    `its runtime could not be downloaded${result.error ? ` within ${RUNTIME_DOWNLOAD_TIMEOUT_MS / 1000} s` : said ? ` (${said.trim().slice(0, 120)})` : ''}`,
-  );
+  if (result.status === 0 && existsSync(path)) return path;
+  if (result.error?.code === 'ETIMEDOUT')
+    throw new Error(`its runtime could not be downloaded within ${RUNTIME_DOWNLOAD_TIMEOUT_MS / 1000} s`);
+  const said = (result.stderr ?? '').split('\n').find((line) => /error|failed|ENOTFOUND|ECONN/i.test(line));
+  throw new Error(`its runtime could not be downloaded${said ? ` (${said.trim().slice(0, 120)})` : ''}`);
 }
 
 function whyNoWindow() {
@@ -46,11 +47,20 @@ function reasonFrom(stderr, code, signal) {
   const library = /error while loading shared libraries: (\S+):/.exec(stderr)?.[1];
   if (library) return `the system library ${library} is missing`;
   if (/No usable sandbox|SUID sandbox helper/i.test(stderr))
-    return 'the system refuses its sandbox (unprivileged user namespaces are off)';
+    return 'the system refuses its sandbox (unprivileged user namespaces are off or restricted)';
   if (/Missing X server|cannot open display|Failed to connect to Wayland/i.test(stderr))
     return 'the display can not be opened';
   const last = stderr.trim().split('\n').at(-1) ?? '';
   return `it ended at once (${signal ?? `exit ${code}`}${last ? `: ${last.slice(0, 160)}` : ''})`;
+}
+
+let stopAsked = false;
+function forwardSignals(child) {
+  for (const signal of ['SIGINT', 'SIGTERM'])
+    process.on(signal, () => {
+      stopAsked = true;
+      child.kill(signal);
+    });
 }
 
 /** Resolves with the app's exit code, or rejects with why no window came. */
@@ -59,32 +69,42 @@ function runElectron(executable) {
     const child = spawn(executable, [root, ...process.argv.slice(2)], {
       cwd: root,
       stdio: ['inherit', 'pipe', 'pipe'],
-      env: { ...process.env, TRANCHE_SAY_READY: '1' },
+      // Terminals inside Electron programs set the second; with it Electron is a plain Node.
+      env: { ...process.env, TRANCHE_SAY_READY: '1', ELECTRON_RUN_AS_NODE: undefined },
     });
+    forwardSignals(child);
     let ready = false;
     let stderr = '';
     const timer = setTimeout(() => {
-      child.kill();
+      // It would hold the app's lock, and could open a window beside the browser's after all.
+      child.kill('SIGKILL');
       reject(new Error(`no window came within ${WINDOW_TIMEOUT_MS / 1000} s`));
     }, WINDOW_TIMEOUT_MS);
-    child.on('error', (error) => reject(new Error(error.message)));
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      if (ready) process.stdout.write(text);
-      else if (text.includes(READY_LINE)) {
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(new Error(error.message));
+    });
+    createInterface(child.stdout).on('line', (line) => {
+      if (line === READY_LINE) {
         ready = true;
         clearTimeout(timer);
         console.log('Tranche is open.');
-      }
+      } else if (ready) console.log(line);
     });
     child.stderr.setEncoding('utf8').on('data', (text) => {
       stderr = (stderr + text).slice(-8192);
       if (ready) process.stderr.write(text);
     });
-    child.on('exit', (code, signal) => {
-      clearTimeout(timer);
+    child.on('exit', (code) => {
       // Exit 0 without a window: another instance was running and has come to the front.
-      if (ready || code === 0) resolve(code ?? 1);
-      else reject(new Error(reasonFrom(stderr, code, signal)));
+      if (!ready && !stopAsked && code !== 0) return;
+      clearTimeout(timer);
+      resolve(code ?? 1);
+    });
+    // Not at its exit: what it said last may still be in the pipe.
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      reject(new Error(reasonFrom(stderr, code, signal)));
     });
   });
 }
@@ -95,7 +115,7 @@ function serve() {
     stdio: 'inherit',
     env: { ...process.env, TRANCHE_APP_VERSION: appVersion },
   });
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  forwardSignals(child);
   child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
 }
 

@@ -26,7 +26,7 @@ export interface Desktop {
 }
 
 /** A display of our own, its number told by the server itself. */
-function startDisplay(): Promise<{ readonly name: string; readonly server: ChildProcess }> {
+export function startDisplay(): Promise<{ readonly name: string; readonly server: ChildProcess }> {
   const server = spawn(
     'Xvfb',
     ['-displayfd', '1', '-screen', '0', '1600x1000x24', '-nolisten', 'tcp', '-ac'],

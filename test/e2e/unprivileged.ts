@@ -6,7 +6,7 @@ import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** nobody:nogroup on Debian, and a number that no account needs to have. */
-const UNPRIVILEGED_ID = 65534;
+export const UNPRIVILEGED_ID = 65534;
 
 export const isRoot = (): boolean => process.getuid?.() === 0;
 
