@@ -11,23 +11,35 @@ import { artifactsFolder } from './private-root.ts';
 /** No step of a healthy test takes this long, even on two busy cores. */
 const WAIT_TIMEOUT_MS = 30_000;
 
+export interface CoreOverrides {
+  readonly artifactsFolder?: string;
+  readonly appVersion?: string;
+  readonly home?: string;
+}
+
 export class CoreHarness {
   readonly hosts = new Map<string, HostSnapshot>();
   readonly samples = new Map<string, Sample>();
   readonly notices: string[] = [];
   private core: Core | null = null;
   private readonly waiting = new Set<() => void>();
-  private readonly folder = mkdtempSync(join(tmpdir(), 'tranche-core-'));
+  private successor: CoreHarness | null = null;
+  private readonly configFile: string;
+  private readonly overrides: CoreOverrides;
+  private readonly folder: string;
+
+  private constructor(configFile: string, overrides: CoreOverrides, folder: string) {
+    this.configFile = configFile;
+    this.overrides = overrides;
+    this.folder = folder;
+  }
 
   static async start(
     configFile: string,
-    overrides: {
-      readonly artifactsFolder?: string;
-      readonly appVersion?: string;
-      readonly home?: string;
-    } = {},
+    overrides: CoreOverrides = {},
+    folder = mkdtempSync(join(tmpdir(), 'tranche-core-')),
   ): Promise<CoreHarness> {
-    const harness = new CoreHarness();
+    const harness = new CoreHarness(configFile, overrides, folder);
     harness.core = await createCore({
       dataFolder: harness.folder,
       artifactsFolder: overrides.artifactsFolder ?? artifactsFolder,
@@ -109,7 +121,16 @@ export class CoreHarness {
     });
   }
 
+  /** Ends this core and starts another one over the same saved files, as closing and opening the app would. */
+  async restart(): Promise<CoreHarness> {
+    await this.core?.stop();
+    this.core = null;
+    this.successor = await CoreHarness.start(this.configFile, this.overrides, this.folder);
+    return this.successor;
+  }
+
   async stop(): Promise<void> {
+    await this.successor?.stop();
     await this.core?.stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
