@@ -1,5 +1,5 @@
 /** `serve`: the same core and renderer in a browser, for machines where no Electron starts. Loopback only. */
-import { fork, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -7,9 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { LabProcess, LabReady } from '../core/demo-lab.ts';
 import { createCore } from '../core/core.ts';
 import { dataFolder, labUnavailable } from './places.ts';
+import { forkLab } from './lab-process.ts';
 import { makeHttpServer, Sessions } from './http.ts';
 import { SocketHub } from './socket.ts';
 
@@ -17,44 +17,6 @@ const distFolder = dirname(fileURLToPath(import.meta.url));
 const rootFolder = join(distFolder, '..');
 const artifactsFolder = process.env['TRANCHE_AGENT_DIR'] ?? join(rootFolder, 'build/agent');
 const appVersion = process.env['TRANCHE_APP_VERSION'] ?? '0.0.0-dev';
-const LAB_START_TIMEOUT_MS = 20_000;
-
-function launchLab(): Promise<LabProcess> {
-  const child = fork(join(distFolder, 'lab.cjs'), [], {
-    env: { ...process.env, TRANCHE_LAB_SIM: join(artifactsFolder, 'x86_64/sim') },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    execArgv: [],
-  });
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      reject(new Error(`it did not start within ${String(LAB_START_TIMEOUT_MS / 1000)} s`));
-    }, LAB_START_TIMEOUT_MS);
-    let exited: ((why: string) => void) | null = null;
-    child.on('error', reject);
-    child.on('exit', (code, signal) => {
-      clearTimeout(timer);
-      reject(new Error(`its process ended (${signal ?? String(code)})`));
-      exited?.(`its process ended (${signal ?? String(code)})`);
-    });
-    child.on('message', (message: { ready?: LabReady; failed?: string; note?: string }) => {
-      if (message.note !== undefined) console.error(message.note);
-      if (message.failed !== undefined) reject(new Error(message.failed));
-      if (!message.ready) return;
-      clearTimeout(timer);
-      resolve({
-        ready: message.ready,
-        stop: () => {
-          exited = null;
-          child.kill('SIGTERM');
-        },
-        onExit: (listener) => {
-          exited = listener;
-        },
-      });
-    });
-  });
-}
 
 /** The token stays out of argv, which every user of the machine can read: the browser opens a 0600 file that redirects. */
 async function openBrowser(url: string): Promise<boolean> {
@@ -91,7 +53,7 @@ async function main(): Promise<void> {
     dataFolder: dataFolder(process.env, homedir(), process.platform),
     artifactsFolder,
     appVersion,
-    launchLab,
+    launchLab: () => forkLab(join(distFolder, 'lab.cjs'), join(artifactsFolder, 'x86_64/sim')),
     labUnavailable: labUnavailable(
       process.platform,
       process.arch,

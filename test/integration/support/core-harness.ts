@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { LabLauncher } from '../../../electron/core/demo-lab.ts';
 import { createCore, type Core } from '../../../electron/core/core.ts';
 import type { Result } from '../../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues } from '../../../model/ipc.ts';
@@ -15,6 +16,7 @@ export interface CoreOverrides {
   readonly artifactsFolder?: string;
   readonly appVersion?: string;
   readonly home?: string;
+  readonly launchLab?: LabLauncher;
 }
 
 export class CoreHarness {
@@ -44,8 +46,8 @@ export class CoreHarness {
       dataFolder: harness.folder,
       artifactsFolder: overrides.artifactsFolder ?? artifactsFolder,
       appVersion: overrides.appVersion ?? '0.1.0',
-      launchLab: () => Promise.reject(new Error('no lab in this test')),
-      labUnavailable: 'no lab in this test',
+      launchLab: overrides.launchLab ?? (() => Promise.reject(new Error('no lab in this test'))),
+      labUnavailable: overrides.launchLab ? null : 'no lab in this test',
       resolve: {
         configFile,
         agentSocket: null,
