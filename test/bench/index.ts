@@ -1,15 +1,16 @@
 /** `npm run bench`: the figures that the README promises, measured over real SSH, agent, shim and simulated GPU. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { goLive, startLiveHost, type LiveHost } from '../integration/support/live-host.ts';
 import { processesIn, repository, requireBuilt, workload } from '../integration/support/private-root.ts';
-import { makeFigure, median, percentile, printTable, save, type Figure } from './report.ts';
+import { intoReadme, makeFigure, median, percentile, printTable, save, type Figure } from './report.ts';
 
 const GIB = 1024 ** 3;
 const RESIZES = 60;
 const EPOCHS = 300;
+const KILLS = 20;
 const CONNECTS = 5;
 const AGENT_WATCH_SECONDS = 20;
 
@@ -150,6 +151,48 @@ async function benchPolicy(host: LiveHost): Promise<void> {
   }
 }
 
+const firstToken = (usageFile: string): bigint => readFileSync(usageFile).readBigUInt64LE(4096);
+
+/** /proc no longer calls it a running process: it has gone, or only its exit status is left. */
+function isGone(pid: number): boolean {
+  try {
+    return /\) [ZX] /.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'));
+  } catch {
+    return !existsSync(`/proc/${String(pid)}`);
+  }
+}
+
+async function benchKill(host: LiveHost): Promise<void> {
+  const sliceId = await createSlice(host, 'kill', 0, 100);
+  const usage = join(host.root.path, 'run/usage', sliceId);
+  const times: number[] = [];
+  for (let round = 0; round < KILLS; round += 1) {
+    const program = await runIn(host, 'kill', 'notebook', '--memory', String(GIB));
+    await delay((round * 137) % 500); // anywhere between two samples
+    program.kill('SIGKILL');
+    const killed = process.hrtime.bigint();
+    while (!isGone(program.pid ?? 0)) {
+      if (elapsedMs(killed) > 5000) throw new Error('the program did not end within 5 s');
+      await delay(0);
+    }
+    const gone = process.hrtime.bigint();
+    while (firstToken(usage) !== 0n) {
+      if (elapsedMs(gone) > 5000) throw new Error('the memory was not given back within 5 s');
+      await delay(0);
+    }
+    times.push(elapsedMs(gone));
+  }
+  figures.push(
+    makeFigure(
+      'kill.credit',
+      'killed program is gone → its memory is its slice’s again, p95',
+      percentile(times, 0.95),
+      'ms',
+      50,
+    ),
+  );
+}
+
 async function benchConnect(id: string, roundTripMs: number, target: number): Promise<void> {
   const times: number[] = [];
   for (let round = 0; round < CONNECTS; round += 1) {
@@ -238,6 +281,7 @@ async function main(): Promise<void> {
     await goLive(host);
     await benchDrag(host);
     await benchPolicy(host);
+    await benchKill(host);
   } finally {
     await host.stop();
   }
@@ -246,6 +290,7 @@ async function main(): Promise<void> {
   await benchAgent();
   console.log(`\n${printTable(figures)}`);
   save(join(repository, 'docs/bench-results.json'), figures);
+  intoReadme(join(repository, 'README.md'), printTable(figures));
 }
 
 main().catch((error: unknown) => {

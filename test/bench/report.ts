@@ -1,5 +1,5 @@
 /** A figure, its target, and how it is shown. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 export interface Figure {
   readonly id: string;
@@ -43,4 +43,15 @@ export function printTable(figures: readonly Figure[]): string {
 
 export function save(path: string, figures: readonly Figure[]): void {
   writeFileSync(path, `${JSON.stringify(figures, null, 2)}\n`);
+}
+
+/** Puts the table between the README's markers, so that what it promises is what was measured last. */
+export function intoReadme(path: string, table: string): void {
+  const text = readFileSync(path, 'utf8');
+  const updated = text.replace(
+    /<!-- bench -->[\s\S]*?<!-- \/bench -->/,
+    `<!-- bench -->\n\n${table}\n\n<!-- /bench -->`,
+  );
+  if (updated === text && !text.includes(table)) throw new Error(`${path} has no place for the table`);
+  writeFileSync(path, updated);
 }
