@@ -32,6 +32,7 @@
 #define GOODBYE_MS 500 /* how long clients may take to read the last lines */
 #define PEOPLE_INTERVAL_MS 5000
 #define PROC_UNUSED_MS 5000
+#define DEATHS_INTERVAL_MS 25 /* many deaths in a row share one look */
 #define FRESH_MS 90              /* a look this young is as good as a new one, */
 #define FRESH_FOR_HISTORY_MS 600 /* and what subscribers at 2 Hz saw is good enough for a record of one second */
 
@@ -140,7 +141,9 @@ static int open_loop(struct agent *agent) {
     agent->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (agent->signal_fd < 0 || agent->epoll_fd < 0) return errno;
     int error = watch(agent, agent->signal_fd, &agent->signal_fd);
-    return error != 0 ? error : watch(agent, agent->listen_fd, &agent->listen_fd);
+    if (error == 0) error = watch(agent, agent->listen_fd, &agent->listen_fd);
+    if (error == 0 && agent->procs.deaths_fd >= 0) error = watch(agent, agent->procs.deaths_fd, &agent->procs);
+    return error;
 }
 
 static int start(struct agent *agent, char *why, size_t cap) {
@@ -201,6 +204,11 @@ static int64_t next_due(struct agent *agent, int64_t mono_ms) {
     int64_t wait = agent->history_at_ms - now_wall_ms();
     if (wait < 0) wait = 0;
     if (wait > 1000) wait = 1000; /* the clock was set back */
+    if (agent->procs.polled_count > 0) wait = earliest(wait, POLL_DEATHS_MS);
+    if (agent->deaths_waiting) {
+        int64_t due_ms = agent->deaths_at_ms + DEATHS_INTERVAL_MS;
+        wait = earliest(wait, due_ms > mono_ms ? due_ms - mono_ms : 0);
+    }
     for (size_t i = 0; i < agent->peer_count; i++) {
         struct peer *peer = agent->peers[i];
         if (!peer->subscribed) continue;
@@ -208,6 +216,16 @@ static int64_t next_due(struct agent *agent, int64_t mono_ms) {
         wait = earliest(wait, peer->due_at_ms > mono_ms ? peer->due_at_ms - mono_ms : 0);
     }
     return wait;
+}
+
+/* A process that died gives its memory back at once, not with the next sample. (One that we have not yet seen, because it
+ * joined since the last look, at most a second ago, is found dead by the next look.) */
+static void serve_deaths(struct agent *agent, int64_t mono_ms) {
+    if (procs_deaths(&agent->procs, mono_ms) > 0) agent->deaths_waiting = true;
+    if (!agent->deaths_waiting || mono_ms - agent->deaths_at_ms < DEATHS_INTERVAL_MS) return;
+    agent->deaths_waiting = false;
+    agent->deaths_at_ms = mono_ms;
+    sample_deaths(agent, mono_ms);
 }
 
 static void serve_samples(struct agent *agent, int64_t mono_ms) {
@@ -264,6 +282,8 @@ static void turn(struct agent *agent, int timeout_ms) {
             accept_peers(agent);
         } else if (tag == &agent->signal_fd) {
             take_signal(agent);
+        } else if (tag == &agent->procs) {
+            agent->deaths_waiting |= procs_deaths(&agent->procs, now_mono_ms()) > 0;
         } else {
             struct peer *peer = tag;
             if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) peer_readable(agent, peer);
@@ -299,6 +319,7 @@ static void run_loop(struct agent *agent) {
         int64_t mono_ms = now_mono_ms();
         turn(agent, (int)next_due(agent, mono_ms));
         mono_ms = now_mono_ms();
+        serve_deaths(agent, mono_ms);
         serve_samples(agent, mono_ms);
         serve_second(agent, mono_ms);
         announce_state(agent);

@@ -64,6 +64,8 @@ struct agent {
     bool pending_unsaved; /* a waiting shrink took effect; saved with the next edit or prune */
 
     struct procs procs;
+    bool deaths_waiting;
+    int64_t deaths_at_ms; /* monotonic, when deaths were last dealt with */
     uid_t operators[OPERATORS_MAX];
     size_t operator_count;
 

@@ -172,6 +172,7 @@ static void take_entry(struct look *look, const struct region_entry *e) {
         policy_reap(look->agent, look->slice, e->token);
         return;
     }
+    if (proc) procs_watch(&look->agent->procs, proc);
     if (e->token & REGION_CLAIMING) return;
     uint64_t since = e->throttled_since_ns;
     uint64_t throttled_ns = e->throttled_ns + (since != 0 && look->now_ns > since ? look->now_ns - since : 0);
@@ -196,6 +197,7 @@ static void drop_unseen(struct slice *slice) {
         if (slice->tracks[i].seen) {
             slice->tracks[kept++] = slice->tracks[i];
         } else {
+            slice->left_count++;
             slice->dead_denied_count = add_sane(slice->dead_denied_count, slice->tracks[i].denied_count);
         }
     }

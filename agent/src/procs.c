@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,10 +23,12 @@
 #endif
 
 #define COMMAND_AGE_MS 10000
+#define DEATHS_AT_ONCE 64
 #define POLL_AGE_MS 1000 /* without a pidfd: how often a process is looked at again */
 
 int procs_init(struct procs *procs) {
     memset(procs, 0, sizeof *procs);
+    procs->deaths_fd = epoll_create1(EPOLL_CLOEXEC);
     procs->ticks_per_second = sysconf(_SC_CLK_TCK);
     if (procs->ticks_per_second <= 0) procs->ticks_per_second = 100;
     char *data = malloc(64 * 1024); /* /proc/stat has a line per CPU before btime */
@@ -39,13 +43,20 @@ int procs_init(struct procs *procs) {
     return 0;
 }
 
-static void release(struct proc *proc) {
+static bool is_polled(const struct procs *procs, const struct proc *proc) {
+    return proc->watched && (proc->pidfd < 0 || procs->deaths_fd < 0);
+}
+
+/* Closing the pidfd takes it out of the epoll set: nobody else has this open file. */
+static void release(struct procs *procs, struct proc *proc) {
+    if (is_polled(procs, proc)) procs->polled_count--;
     if (proc->pidfd >= 0) close(proc->pidfd);
     free(proc);
 }
 
 void procs_free(struct procs *procs) {
-    for (size_t i = 0; i < procs->count; i++) release(procs->items[i]);
+    for (size_t i = 0; i < procs->count; i++) release(procs, procs->items[i]);
+    if (procs->deaths_fd >= 0) close(procs->deaths_fd);
     free(procs->items);
     memset(procs, 0, sizeof *procs);
 }
@@ -58,8 +69,10 @@ int procs_start_ticks(pid_t pid, uint64_t *out) {
     char *at = strrchr(buf, ')');
     if (!at) return -1;
     char state = at[1] == ' ' ? at[2] : '\0';
-    if (state == 'Z' || state == 'X') return -1;
-    for (int field = 2; field < 22 && at; field++) at = strchr(at + 1, ' ');
+    for (int field = 2; field < 20 && at; field++) at = strchr(at + 1, ' ');
+    /* A zombie with more threads than its first is a program that goes on without it. */
+    if (!at || ((state == 'Z' || state == 'X') && atol(at + 1) <= 1)) return -1;
+    for (int field = 20; field < 22 && at; field++) at = strchr(at + 1, ' ');
     if (!at) return -1;
     char *end;
     errno = 0;
@@ -95,6 +108,7 @@ static bool pidfd_is_dead(int pidfd) {
 
 static bool still_alive(struct proc *proc, int64_t mono_ms) {
     if (proc->pidfd >= 0) return !pidfd_is_dead(proc->pidfd);
+    if (proc->gone) return false;
     if (mono_ms - proc->checked_at_ms < POLL_AGE_MS) return true;
     uint64_t ticks;
     if (procs_start_ticks(proc->pid, &ticks) != 0 || ticks != proc->start_ticks) return false;
@@ -114,7 +128,7 @@ static struct proc *open_process(struct procs *procs, pid_t pid, int64_t mono_ms
     struct stat st;
     snprintf(path, sizeof path, "/proc/%ld", (long)pid);
     if (procs_start_ticks(pid, &proc->start_ticks) != 0 || (proc->pidfd >= 0 && pidfd_is_dead(proc->pidfd))) {
-        release(proc);
+        release(procs, proc);
         return NULL;
     }
     if (stat(path, &st) == 0) {
@@ -136,7 +150,7 @@ struct proc *procs_get(struct procs *procs, pid_t pid, int64_t mono_ms) {
             proc->used_at_ms = mono_ms;
             return proc;
         }
-        release(proc);
+        release(procs, proc);
         procs->items[i] = procs->items[--procs->count];
         break;
     }
@@ -156,6 +170,42 @@ struct proc *procs_get(struct procs *procs, pid_t pid, int64_t mono_ms) {
     return proc;
 }
 
+void procs_watch(struct procs *procs, struct proc *proc) {
+    if (proc->watched) return;
+    if (proc->pidfd >= 0 && procs->deaths_fd >= 0) {
+        /* One shot: a death that was told must not wake us again before the table lets go of the descriptor. */
+        struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = (uint64_t)proc->pid};
+        if (epoll_ctl(procs->deaths_fd, EPOLL_CTL_ADD, proc->pidfd, &event) != 0) return; /* tried at the next look */
+    } else {
+        procs->polled_count++;
+    }
+    proc->watched = true;
+}
+
+static size_t poll_deaths(struct procs *procs, int64_t mono_ms) {
+    if (procs->polled_count == 0 || mono_ms - procs->polled_at_ms < POLL_DEATHS_MS) return 0;
+    procs->polled_at_ms = mono_ms;
+    size_t deaths = 0;
+    for (size_t i = 0; i < procs->count; i++) {
+        struct proc *proc = procs->items[i];
+        if (!is_polled(procs, proc) || proc->gone) continue;
+        proc->gone = kill(proc->pid, 0) != 0 && errno == ESRCH;
+        deaths += proc->gone;
+    }
+    return deaths;
+}
+
+size_t procs_deaths(struct procs *procs, int64_t mono_ms) {
+    size_t deaths = poll_deaths(procs, mono_ms);
+    struct epoll_event events[DEATHS_AT_ONCE];
+    while (procs->deaths_fd >= 0) {
+        int n = epoll_wait(procs->deaths_fd, events, DEATHS_AT_ONCE, 0);
+        if (n > 0) deaths += (size_t)n;
+        if (n < DEATHS_AT_ONCE) break;
+    }
+    return deaths;
+}
+
 const char *procs_command(struct proc *proc, int64_t mono_ms) {
     if (proc->command[0] == '\0' || mono_ms - proc->command_at_ms >= COMMAND_AGE_MS) {
         read_command(proc);
@@ -170,7 +220,7 @@ void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms) {
             i++;
             continue;
         }
-        release(procs->items[i]);
+        release(procs, procs->items[i]);
         procs->items[i] = procs->items[--procs->count];
     }
 }

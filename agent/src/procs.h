@@ -1,5 +1,9 @@
 /* What we know of processes on this host. /proc is read once per process; after that a pidfd tells when it is gone
- * (kernels before 5.3: its start time is compared once a second). */
+ * (kernels before 5.3: its start time is compared once a second).
+ *
+ * Deaths of watched processes make themselves heard: their pidfds are in an epoll set of their own, `deaths_fd`, that
+ * becomes readable. Without a pidfd a watched process is asked for by kill(pid, 0) every POLL_DEATHS_MS, 0.3 us each; a
+ * zombie, which that does not tell from the living, is found by the comparison once a second. */
 #ifndef TRANCHE_PROCS_H
 #define TRANCHE_PROCS_H
 
@@ -11,6 +15,7 @@
 #include "text.h"
 
 #define PROCS_MAX 1024
+#define POLL_DEATHS_MS 50
 
 struct proc {
     pid_t pid;
@@ -18,6 +23,8 @@ struct proc {
     uid_t uid;
     bool uid_known;
     int pidfd; /* -1: none */
+    bool watched;
+    bool gone; /* kill(pid, 0) said so */
     int64_t checked_at_ms, command_at_ms, used_at_ms;
     int64_t started_at_ms; /* wall clock */
     char command[TEXT_SHOWN_BYTES + 1];
@@ -28,6 +35,9 @@ struct procs {
     size_t count, cap;
     int64_t boot_time_ms;
     long ticks_per_second;
+    int deaths_fd;        /* -1: none; everything is then polled */
+    size_t polled_count;  /* watched processes that have no pidfd */
+    int64_t polled_at_ms;
 };
 
 int procs_init(struct procs *procs);
@@ -35,6 +45,12 @@ void procs_free(struct procs *procs);
 
 /* The living process with this pid, or NULL when there is none (or no room). Valid until the next call here. */
 struct proc *procs_get(struct procs *procs, pid_t pid, int64_t mono_ms);
+
+/* From now on procs_deaths tells when it is gone. */
+void procs_watch(struct procs *procs, struct proc *proc);
+
+/* How many watched processes have died since the last call; each is told once. */
+size_t procs_deaths(struct procs *procs, int64_t mono_ms);
 
 /* Its command line, read again when it is older than ten seconds: programs rename themselves. */
 const char *procs_command(struct proc *proc, int64_t mono_ms);

@@ -125,6 +125,29 @@ void sample_take(struct agent *agent, int64_t mono_ms, bool listened) {
     agent->sample_seq++;
 }
 
+/* Does a slice on this GPU have fewer processes than we thought? The driver's list is then read again at once, because
+ * what the dead held beyond their ledger (a context is some hundred MiB) counts against the slice until it is. */
+static bool lost_a_process(struct agent *agent, const struct gpu_state *gpu, int64_t mono_ms) {
+    bool lost = false;
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        struct slice *slice = agent->slices.items[i];
+        if (strcmp(slice->r.gpu_uuid, gpu->info.uuid) != 0) continue;
+        size_t before = slice->left_count;
+        measure_slice(agent, slice, mono_ms);
+        lost |= slice->left_count != before;
+    }
+    return lost;
+}
+
+void sample_deaths(struct agent *agent, int64_t mono_ms) {
+    for (size_t i = 0; i < agent->gpu_count; i++) {
+        struct gpu_state *gpu = &agent->gpus[i];
+        if (lost_a_process(agent, gpu, mono_ms) && agent->backend_open) measure_gpu_slices(agent, gpu, mono_ms, true);
+    }
+    measure_orphans(agent, mono_ms);
+    agent->sampled_at_ms = 0; /* the GPUs' own figures are older than the slices' now */
+}
+
 void sample_check_times(struct agent *agent) {
     int64_t now_ms = now_wall_ms();
     for (size_t i = 0; i < agent->slices.count; i++) {

@@ -6,6 +6,10 @@
 
 void sample_take(struct agent *agent, int64_t mono_ms, bool listened);
 
+/* Watched processes have died: their entries are reaped, what they held is given back to their slices, and the next
+ * line is measured anew. */
+void sample_deaths(struct agent *agent, int64_t mono_ms);
+
 /* Slices whose time has begun or ended get their policy. */
 void sample_check_times(struct agent *agent);
 

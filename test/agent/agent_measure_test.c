@@ -10,16 +10,24 @@
 #include "measure.h"
 #include "region_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #define GPU_UUID "GPU-00000000-0000-4000-8000-000000000000"
 #define GIB (UINT64_C(1) << 30)
+#define DEATH_TIMEOUT_MS 10000
 
 /* The parts of the agent that this test stands in for. */
 static struct agent agent;
@@ -461,6 +469,114 @@ static void only_the_owner_gets_access(void)
     teardown();
 }
 
+/* Procs keep their own clock in these tests: a polled process is asked for only when 50 ms of it have gone by. */
+static size_t await_deaths(int64_t from_ms)
+{
+    struct timespec before, now;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    for (;;) {
+        struct pollfd p = {.fd = agent.procs.deaths_fd, .events = POLLIN};
+        poll(&p, 1, 5);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        int64_t gone_ms = (now.tv_sec - before.tv_sec) * 1000 + (now.tv_nsec - before.tv_nsec) / 1000000;
+        size_t deaths = procs_deaths(&agent.procs, from_ms + gone_ms);
+        if (deaths > 0 || gone_ms > DEATH_TIMEOUT_MS) return deaths;
+    }
+}
+
+static void check_deaths_are_told_once(size_t polled)
+{
+    claim(0, tenant)->memory_bytes = 3 * GIB;
+    pid_t other = start_tenant();
+    claim(1, other)->memory_bytes = GIB;
+    look_after_ms(1000);
+    CHECK_EQ(agent.procs.polled_count, polled);
+    CHECK_EQ(procs_deaths(&agent.procs, now_mono_ms()), 0);
+    end_tenant(other);
+    CHECK_EQ(await_deaths(now_mono_ms()), 1);
+    CHECK_EQ(procs_deaths(&agent.procs, now_mono_ms() + 1000), 0);
+    CHECK(usage->entries[1].token != 0);
+    /* The look that follows needs no second of waiting, with a pidfd or without. */
+    look_after_ms(1);
+    CHECK_EQ(usage->entries[1].token, 0);
+    CHECK_EQ(slice->m.ledger_bytes, 3 * GIB);
+    CHECK_EQ(slice->left_count, 1);
+    CHECK_EQ(agent.procs.polled_count, polled == 0 ? 0 : 1);
+}
+
+static void deaths_are_told_once(void)
+{
+    setup();
+    check_deaths_are_told_once(0);
+    teardown();
+}
+
+/* What a kernel before 5.3 says. */
+static int forbid_pidfd_open(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void deaths_are_told_without_pidfds(void)
+{
+    fflush(stdout);
+    pid_t child = fork_bound();
+    if (child == 0) {
+        check_failures_here = 0;
+        CHECK_EQ(forbid_pidfd_open(), 0);
+        setup();
+        check_deaths_are_told_once(2);
+        teardown();
+        fflush(stdout);
+        _exit(check_failures_here > 0);
+    }
+    int status = -1;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+}
+
+static void *keep_waiting(void *unused)
+{
+    (void)unused;
+    for (;;) pause();
+    return NULL;
+}
+
+/* A program may end its main thread and go on: /proc calls it a zombie. */
+static void a_process_without_its_main_thread_lives(void)
+{
+    setup();
+    pid_t other = fork_bound();
+    if (other == 0) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, keep_waiting, NULL) != 0) _exit(1);
+        pthread_exit(NULL);
+    }
+    char path[64], text[512] = "";
+    sprintf(path, "/proc/%d/stat", (int)other);
+    for (int i = 0; i < DEATH_TIMEOUT_MS && !strstr(text, ") Z "); i++) {
+        FILE *file = fopen(path, "r");
+        CHECK(file != NULL && fgets(text, sizeof text, file) != NULL);
+        if (file) fclose(file);
+        usleep(1000);
+    }
+    claim(0, other)->memory_bytes = GIB;
+    look_after_ms(1000);
+    CHECK_EQ(slice->m.ledger_bytes, GIB);
+    end_tenant(other);
+    look_after_ms(1000);
+    CHECK_EQ(slice->m.ledger_bytes, 0);
+    teardown();
+}
+
 int main(void)
 {
     RUN(rates_are_differences);
@@ -477,5 +593,8 @@ int main(void)
     RUN(deleted_slices_go_when_nothing_needs_them);
     RUN(deleted_slices_do_not_use_up_a_gpu);
     RUN(only_the_owner_gets_access);
+    RUN(deaths_are_told_once);
+    RUN(deaths_are_told_without_pidfds);
+    RUN(a_process_without_its_main_thread_lives);
     return check_done();
 }

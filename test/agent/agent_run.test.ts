@@ -1,6 +1,6 @@
 /** Agent, shim and simulated driver together: what a person sees when programs run in slices. */
 import { execFile, execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -65,6 +65,23 @@ async function openWithSlice(fields: Line = {}): Promise<{ client: Client; made:
   return { client, made };
 }
 
+/** Is this process's pidfd in an epoll set of the agent's? */
+function isWatched(agentPid: number | undefined, pid: number | undefined): boolean {
+  const folder = `/proc/${String(agentPid)}/fdinfo`;
+  const infos = readdirSync(folder).map((fd) => ({ fd, text: readFileSync(join(folder, fd), 'utf8') }));
+  const pidfd = infos.find(({ text }) => new RegExp(`^Pid:\\s+${String(pid)}$`, 'm').test(text))?.fd;
+  return pidfd !== undefined && infos.some(({ text }) => new RegExp(`^tfd:\\s+${pidfd}\\b`, 'm').test(text));
+}
+
+/** Tokens and bytes of the entries in use (offsets of agent/common/region.h). */
+function entriesOf(usageFile: string): { token: bigint; memoryBytes: bigint }[] {
+  const data = readFileSync(usageFile);
+  return Array.from({ length: 256 }, (_, i) => ({
+    token: data.readBigUInt64LE(4096 + i * 128),
+    memoryBytes: data.readBigUInt64LE(4096 + i * 128 + 8),
+  })).filter(({ token }) => token !== 0n);
+}
+
 const sliceOf = (line: Line): Line => (line['slices'] as Line[])[0] ?? {};
 
 describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs in slices', () => {
@@ -82,6 +99,53 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
     child.kill('SIGKILL');
     const after = await client.event('sample', (line) => Number(line['seq']) > Number(sample['seq']) && sliceOf(line)['processCount'] === 0);
     expect(sliceOf(after)).toMatchObject({ ledgerBytes: 0 });
+    client.close();
+  });
+
+  test('what a killed program held is given back at once, not with the next sample or second', async () => {
+    agent = await startAgent(root);
+    const { client, made } = await openWithSlice();
+    await client.ask('subscribe', { sampleIntervalMs: 60_000 });
+    const usage = join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage', String(made['sliceId']));
+    const agentPid = agent.child.pid;
+    for (let round = 0; round < 4; round += 1) {
+      const child = run('one', [workload, 'notebook', '--memory', String(2 * GIB), '--seconds', '60']);
+      await until('the program to hold its memory', () => (entriesOf(usage)[0]?.memoryBytes ?? 0n) >= BigInt(2 * GIB));
+      // Below use: this waits for the program, and a state line tells when it has gone.
+      const edit = await client.ask('slice-resize', { sliceId: made['sliceId'], memoryLimitBytes: GIB });
+      expect(edit['ok']).toBe(true);
+      const shown = (pending: boolean): boolean => {
+        const slice = sliceOf(client.lines.findLast((line) => line['ev'] === 'state') ?? {});
+        return slice['revision'] === edit['revision'] && (slice['pendingMemoryLimitBytes'] !== null) === pending;
+      };
+      await until('the waiting shrink', () => shown(true));
+      await until('the agent to watch the program', () => isWatched(agentPid, child.pid));
+      // The agent's other reason to look is its tick at each full second: far from it, only the death explains it.
+      await until('the beginning of a second', () => Date.now() % 1000 > 60 && Date.now() % 1000 < 200);
+      const second = Math.floor(Date.now() / 1000);
+      child.kill('SIGKILL');
+      await until('the memory to be given back', () => entriesOf(usage).length === 0);
+      await until('the shrink to take effect', () => shown(false));
+      expect(Date.now()).toBeLessThan(second * 1000 + 950);
+      const back = await client.ask('slice-resize', { sliceId: made['sliceId'], memoryLimitBytes: 4 * GIB });
+      expect(back['ok']).toBe(true);
+    }
+    expect(client.lines.filter((line) => line['ev'] === 'sample').length).toBeLessThan(30);
+    client.close();
+  });
+
+  test('programs that die in a row cost one look each 25 ms and leave nothing watched', async () => {
+    agent = await startAgent(root);
+    const { client, made } = await openWithSlice({ memoryLimitBytes: 16 * GIB });
+    const usage = join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage', String(made['sliceId']));
+    const agentPid = agent.child.pid;
+    const programs = Array.from({ length: 12 }, () => run('one', [workload, 'notebook', '--memory', String(GIB), '--seconds', '60']));
+    await until('all to be watched', () => programs.every(({ pid }) => isWatched(agentPid, pid)));
+    for (const program of programs) program.kill('SIGKILL');
+    await until('their memory to be given back', () => entriesOf(usage).length === 0);
+    await until('their descriptors to be closed', () => programs.every(({ pid }) => !isWatched(agentPid, pid)));
+    const openNow = readdirSync(`/proc/${String(agentPid)}/fd`).length;
+    expect(openNow).toBeLessThan(40);
     client.close();
   });
 
