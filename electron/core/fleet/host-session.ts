@@ -292,6 +292,8 @@ export class HostSession {
 
   private async tryConnect(): Promise<void> {
     this.clearRetry();
+    // What an earlier attempt left open, such as a link on which the installation failed.
+    this.dropConnection();
     const attempt = new AbortController();
     this.attempt = attempt;
     this.attempts += 1;
