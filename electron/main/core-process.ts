@@ -4,7 +4,6 @@ import type { UtilityProcess } from 'electron';
 import type { Result } from '../../model/errors.ts';
 import { fail } from '../../model/errors.ts';
 import type { CoreEvent } from '../../model/ipc.ts';
-// oxlint-disable-next-line no-restricted-imports -- types only: the messages that both processes speak
 import type { CoreInbox, CoreOutbox, CoreSetup } from '../core/messages.ts';
 import type { ParsedRequest } from './parse-request.ts';
 import { PendingRequests } from './pending-requests.ts';

@@ -1,22 +1,14 @@
 /** The built desktop app in a real Electron, its sandbox on: what the window may do, and what it may not. */
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { _electron } from 'playwright-core';
 import type { ElectronApplication, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrancheApi } from '../../model/ipc.ts';
-import { ensureElectronRuntime } from '../../scripts/electron-runtime.mjs';
-import { shareFolder, unprivilegedLauncher } from './unprivileged.ts';
+import { isBuilt, launchDesktop, runtimeFolder, whyNoRuntime, type Desktop } from './desktop.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const built = existsSync(join(root, 'dist/electron/main.cjs'));
-const runtime: string | null = await ensureElectronRuntime().catch(() => null);
-const why = runtime === null ? ' (its runtime can not be obtained)' : '';
-const WINDOW_TIMEOUT_MS = 30_000;
 
 declare global {
   interface Window {
@@ -29,59 +21,16 @@ interface Metric {
   readonly name?: string;
 }
 
-/** A display of our own, its number told by the server itself. */
-function startDisplay(): Promise<{ readonly name: string; readonly server: ChildProcess | null }> {
-  const server = spawn(
-    'Xvfb',
-    ['-displayfd', '1', '-screen', '0', '1600x1000x24', '-nolisten', 'tcp', '-ac'],
-    {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    },
-  );
-  return new Promise((resolve, reject) => {
-    server.on('error', reject);
-    server.on('exit', (code) => reject(new Error(`Xvfb ended with ${String(code)}`)));
-    server.stdout.once('data', (text: Buffer) => resolve({ name: `:${text.toString().trim()}`, server }));
-  });
-}
-
-describe.skipIf(runtime === null || !built)(`desktop app${why}`, () => {
-  let folder: string;
-  let launcher: string;
-  let display: Awaited<ReturnType<typeof startDisplay>>;
+describe.skipIf(runtimeFolder === null || !isBuilt)(`desktop app${whyNoRuntime}`, () => {
+  let desktop: Desktop;
   let app: ElectronApplication;
   let page: Page;
-  const environment = (): Record<string, string> => ({
-    ...(process.env as Record<string, string>),
-    DISPLAY: display.name,
-    TRANCHE_DATA_DIR: join(folder, 'data'),
-  });
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'tranche-desktop-'));
-    shareFolder(folder);
-    // The checkout may lie where nobody else can read.
-    cpSync(runtime ?? '', join(folder, 'runtime'), { recursive: true });
-    for (const name of ['dist', 'package.json'])
-      cpSync(join(root, name), join(folder, 'app', name), { recursive: true });
-    shareFolder(join(folder, 'data'));
-    launcher = unprivilegedLauncher(join(folder, 'runtime/electron'), folder);
-    display = await startDisplay();
-    app = await _electron.launch({
-      executablePath: launcher,
-      args: ['--disable-gpu', join(folder, 'app')],
-      env: environment(),
-      timeout: WINDOW_TIMEOUT_MS,
-      chromiumSandbox: true,
-    });
-    page = await app.firstWindow();
-    await page.locator('.app').waitFor();
+    desktop = await launchDesktop();
+    ({ app, page } = desktop);
   });
-  afterAll(async () => {
-    await app.close().catch(() => undefined);
-    display.server?.kill();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  afterAll(() => desktop?.close());
 
   const ask = (channel: string, args: unknown): Promise<unknown> =>
     page.evaluate(
@@ -184,7 +133,7 @@ describe.skipIf(runtime === null || !built)(`desktop app${why}`, () => {
         other.destroy();
         return String(result);
       },
-      join(folder, 'app/dist/electron/preload.cjs'),
+      join(desktop.folder, 'app/dist/electron/preload.cjs'),
     );
     expect(JSON.parse(answered)).toMatchObject({ ok: false, error: { code: 'bad-arguments' } });
   });
@@ -209,8 +158,8 @@ describe.skipIf(runtime === null || !built)(`desktop app${why}`, () => {
   });
 
   it('lets a second start only bring the first to the front', async () => {
-    const second = spawn(launcher, ['--disable-gpu', join(folder, 'app')], {
-      env: environment(),
+    const second = spawn(desktop.launcher, ['--disable-gpu', join(desktop.folder, 'app')], {
+      env: desktop.environment(),
       stdio: 'ignore',
     });
     const code = await new Promise((resolve) => second.on('exit', resolve));
@@ -223,7 +172,7 @@ describe.skipIf(runtime === null || !built)(`desktop app${why}`, () => {
       BrowserWindow.getAllWindows()[0]?.setBounds({ x: 20, y: 30, width: 1200, height: 800 }),
     );
     await app.close();
-    expect(JSON.parse(readFileSync(join(folder, 'data/window.json'), 'utf8'))).toMatchObject({
+    expect(JSON.parse(readFileSync(join(desktop.folder, 'data/window.json'), 'utf8'))).toMatchObject({
       width: 1200,
       height: 800,
     });
