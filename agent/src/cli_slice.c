@@ -52,24 +52,29 @@ static int take_options(struct options *o, int argc, char **argv) {
     return 0;
 }
 
-static int put_size(struct json_writer *w, const char *key, const char *text) {
+static int put_size(struct json_writer *w, const char *option, const char *key, const char *text) {
     int64_t value;
     if (!text) return 0;
-    if (text_parse_bytes(text, &value) != 0) return complain("“%s” is not a size; write one such as 20g or 20480m", text);
+    if (text_parse_bytes(text, &value) != 0) {
+        return complain("%s: “%s” is not a size, so nothing was changed; write one such as 20g or 20480m", option, text);
+    }
     json_put_integer(w, key, value);
     return 0;
 }
 
-static int put_percent(struct json_writer *w, const char *key, const char *text) {
+static int put_percent(struct json_writer *w, const char *option, const char *key, const char *text) {
     int64_t value;
     if (!text) return 0;
-    if (text_parse_percent(text, &value) != 0) return complain("“%s” is not a share; write a whole number from 0 to 100", text);
+    if (text_parse_percent(text, &value) != 0) {
+        return complain("%s: “%s” is not a share, so nothing was changed; write a whole number from 0 to 100", option,
+                        text);
+    }
     json_put_integer(w, key, value);
     return 0;
 }
 
 /* Unix milliseconds, or "never". */
-static int put_time(struct json_writer *w, const char *key, const char *text) {
+static int put_time(struct json_writer *w, const char *option, const char *key, const char *text) {
     int64_t value;
     if (!text) return 0;
     if (strcmp(text, "never") == 0) {
@@ -77,16 +82,19 @@ static int put_time(struct json_writer *w, const char *key, const char *text) {
         return 0;
     }
     if (text_parse_integer(text, 0, JSON_INTEGER_MAX, &value) != 0) {
-        return complain("“%s” is not a time; write Unix milliseconds or “never” (date +%%s000 prints now)", text);
+        return complain("%s: “%s” is not a time, so nothing was changed; write Unix milliseconds or “never” (date "
+                        "+%%s000 prints now)", option, text);
     }
     json_put_integer(w, key, value);
     return 0;
 }
 
 static int put_limits(struct json_writer *w, const struct options *o) {
-    if (put_size(w, "memoryLimitBytes", o->memory) != 0 || put_percent(w, "computeLimitPercent", o->compute) != 0 ||
-        put_percent(w, "computeGuaranteePercent", o->guarantee) != 0 || put_time(w, "startsAtMs", o->starts) != 0 ||
-        put_time(w, "expiresAtMs", o->expires) != 0) {
+    if (put_size(w, "--memory", "memoryLimitBytes", o->memory) != 0 ||
+        put_percent(w, "--compute", "computeLimitPercent", o->compute) != 0 ||
+        put_percent(w, "--guarantee", "computeGuaranteePercent", o->guarantee) != 0 ||
+        put_time(w, "--starts", "startsAtMs", o->starts) != 0 ||
+        put_time(w, "--expires", "expiresAtMs", o->expires) != 0) {
         return EXIT_OWN_FAILURE;
     }
     if (o->priority) json_put_text(w, "priority", o->priority);
@@ -101,7 +109,7 @@ static int put_gpu(struct json_writer *w, const struct options *o, const struct 
         return 0;
     }
     if (!o->gpu) {
-        return complain(f->gpu_count == 0 ? "this host has no GPU to cut" : "say which GPU: --gpu 0 or --gpu UUID");
+        return complain(f->gpu_count == 0 ? "this host has no GPU to cut, so nothing was created" : "say which GPU: --gpu 0 or --gpu UUID");
     }
     bool is_index = text_parse_integer(o->gpu, 0, 1000, &index) == 0;
     for (size_t i = 0; is_index && i < f->gpu_count; i++) {
@@ -110,7 +118,7 @@ static int put_gpu(struct json_writer *w, const struct options *o, const struct 
             return 0;
         }
     }
-    if (is_index) return complain("there is no GPU %s on this host", o->gpu);
+    if (is_index) return complain("there is no GPU %s on this host, so nothing was created; `tranche ls` lists them", o->gpu);
     json_put_text(w, "gpuUuid", o->gpu);
     return 0;
 }

@@ -37,13 +37,14 @@ static int admission_failure(struct failure *f, const char *code, const struct a
     text_gib(capacity, sizeof capacity, (uint64_t)a->capacity_bytes);
     text_gib(limit, sizeof limit, a->memory_limit_bytes > 0 ? (uint64_t)a->memory_limit_bytes : 0);
     if (strcmp(code, "memory-limit-too-small") == 0) {
-        return fail(f, code, "A memory limit must be at least 1 MiB; nothing was changed.");
+        return fail(f, code, "A memory limit must be at least 1 MiB; nothing was changed. Choose a larger one.");
     }
     if (strcmp(code, "memory-limit-exceeds-gpu") == 0) {
-        return fail(f, code, "The memory limit of %s is more than the GPU has (%s); nothing was changed.", limit, capacity);
+        return fail(f, code, "The memory limit of %s is more than the GPU has; nothing was changed. Choose at most %s.",
+                    limit, capacity);
     }
     if (strcmp(code, "compute-limit-out-of-range") == 0) {
-        return fail(f, code, "A compute limit is a whole number from 1 to 100 %%; nothing was changed.");
+        return fail(f, code, "A compute limit is a whole number from 1 to 100 %%; nothing was changed. Choose one of these.");
     }
     if (strcmp(code, "guarantee-out-of-range") == 0) {
         return fail(f, code, "A guarantee is a whole number from 0 to 100 %%; nothing was changed.");

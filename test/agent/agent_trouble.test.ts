@@ -1,0 +1,342 @@
+/** What goes wrong around an agent: full disks, senseless limits, hostile names, slices that change hands. */
+import { spawn, spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { eventSchema } from '../../model/agent-protocol.ts';
+import {
+  binDir,
+  Client,
+  GIB,
+  GPU0,
+  hasSim,
+  makeRoot,
+  simDir,
+  slicesOf,
+  startAgent,
+  trancheBin,
+  until,
+  type Line,
+  type Root,
+  type RunningAgent,
+} from './agent_process.ts';
+
+const workload = join(simDir, 'tranche-sim-workload');
+const isRoot = process.getuid?.() === 0;
+const canMount = isRoot && spawnSync('unshare', ['-m', 'true']).status === 0;
+const hasShim = existsSync(join(binDir, 'libtranche.so'));
+/** Two users of every Debian. */
+const DAEMON = 1;
+const NOBODY = 65534;
+
+let root: Root;
+let agents: RunningAgent[] = [];
+let children: ChildProcess[] = [];
+
+beforeEach(() => {
+  root = makeRoot();
+  root.env['LD_LIBRARY_PATH'] = simDir;
+});
+
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await Promise.all(children.map((child) => until('a child to end', () => ended(child))));
+  for (const agent of agents) await agent.stop('SIGKILL');
+  children = [];
+  agents = [];
+  root.remove();
+});
+
+const ended = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+async function start(options: Parameters<typeof startAgent>[1] = {}): Promise<RunningAgent> {
+  const agent = await startAgent(root, options);
+  agents.push(agent);
+  return agent;
+}
+
+const create = (client: Client, fields: Line = {}): Promise<Line> =>
+  client.ask('slice-create', {
+    gpuUuid: GPU0,
+    memoryLimitBytes: 4 * GIB,
+    computeLimitPercent: 50,
+    name: 'one',
+    ...fields,
+  });
+
+const tranche = (args: readonly string[]): SpawnSyncReturns<string> =>
+  spawnSync(trancheBin, args, { env: root.env, encoding: 'utf8', timeout: 10_000 });
+
+/** Writes to a file until there is no room left. */
+function fillDisk(file: string): void {
+  const fd = openSync(file, 'w');
+  try {
+    for (const size of [4096, 1]) {
+      for (;;) {
+        try {
+          if (writeSync(fd, Buffer.alloc(size, 1)) < size) break;
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'ENOSPC') break;
+          throw error;
+        }
+      }
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+describe.skipIf(!hasSim)('limits on the command line', () => {
+  const TEXT = /^tranche: [^\n]+\n$/;
+
+  test('those that make sense are taken', async () => {
+    await start();
+    for (const [name, memory, bytes] of [
+      ['a', '20g', 20 * GIB],
+      ['b', '20 GiB', 20 * GIB],
+      ['c', '20480m', 20 * GIB],
+      ['d', '1048576', 1024 ** 2],
+      ['e', '80GiB', 80 * GIB],
+    ] as const) {
+      const made = tranche(['slice', 'create', name, '--gpu', '0', '--memory', memory, '--compute', '50%']);
+      expect(`${memory}: ${made.stderr}`).toBe(`${memory}: `);
+      expect(made.status).toBe(0);
+      expect((await slicesOf(root)).find((slice) => slice.name === name)?.memoryLimitBytes).toBe(bytes);
+    }
+  });
+
+  test('those that do not are refused in one sentence, and nothing is changed', async () => {
+    await start();
+    const client = await Client.open(root);
+    expect(await create(client)).toMatchObject({ ok: true });
+    const before = await slicesOf(root);
+    const cases: [option: string, value: string, what: string][] = [
+      ['--memory', '0', 'at least 1 MiB'],
+      ['--memory', '1048575', 'at least 1 MiB'],
+      ['--memory', '-5g', '--memory: “-5g” is not a size'],
+      ['--memory', '-1', '--memory: “-1” is not a size'],
+      ['--memory', '81g', 'is more than the GPU has'],
+      ['--memory', '9999999t', 'is not a size'],
+      ['--memory', '20GB', 'is not a size'],
+      ['--memory', 'much', 'is not a size'],
+      ['--memory', '', 'is not a size'],
+      ['--memory', '20 g g', 'is not a size'],
+      ['--memory', '1e3g', 'is not a size'],
+      ['--memory', '--compute', 'is not a size'],
+      ['--compute', '0', 'from 1 to 100'],
+      ['--compute', '-1', '--compute: “-1” is not a share'],
+      ['--compute', '101', 'is not a share'],
+      ['--compute', '12.5', 'is not a share'],
+      ['--compute', 'half', 'is not a share'],
+      ['--guarantee', '60', "above the slice's own limit"],
+      ['--guarantee', '-1', '--guarantee: “-1” is not a share'],
+      ['--expires', 'tomorrow', '--expires: “tomorrow” is not a time'],
+      ['--gpu', '7', 'no GPU 7'],
+      ['--name', 'a b', "A slice's name is"],
+      ['--owner', 'no-such-user', 'There is no user no-such-user'],
+    ];
+    for (const [option, value, what] of cases) {
+      const fields = new Map([
+        ['--gpu', '0'],
+        ['--memory', '1g'],
+        ['--compute', '50'],
+      ]).set(option, value);
+      const verbs = [['create', ...[...fields].flat()]];
+      if (!['--gpu', '--name', '--owner'].includes(option)) verbs.push(['resize', 'one', option, value]);
+      for (const verb of verbs) {
+        const result = tranche(['slice', ...verb]);
+        const shown = `${verb.join(' ')}: ${String(result.status)} ${result.stderr}`;
+        expect(shown).toContain(`: 125 tranche: `);
+        expect(shown).toContain(what);
+        expect(shown).toMatch(/nothing was (changed|created)/);
+        expect(result.stderr).toMatch(TEXT);
+        expect(result.stdout).toBe('');
+      }
+    }
+    expect(await slicesOf(root)).toEqual(before);
+    client.close();
+  });
+});
+
+describe.skipIf(!hasSim || !canMount)('on a full disk', () => {
+  /** An agent that has a tmpfs of its own over a folder of its private root; the folder as we can reach it. */
+  async function startOn(folder: string, kib: number): Promise<{ disk: string }> {
+    const place = join(root.env['TRANCHE_ROOT'] ?? '', folder);
+    mkdirSync(place, { recursive: true });
+    const wrapper = join(root.path, 'tranche');
+    writeFileSync(
+      wrapper,
+      `#!/bin/sh\nexec unshare -m sh -c 'mount -t tmpfs -o size=${String(kib)}k,mode=0755 tmpfs "$0" && exec "$@"' '${place}' '${trancheBin}' "$@"\n`,
+    );
+    chmodSync(wrapper, 0o755);
+    const agent = await start({ bin: wrapper });
+    return { disk: join(`/proc/${String(agent.child.pid)}/root`, place) };
+  }
+
+  test('an edit that can not be kept is refused and not made; with room again it is', async () => {
+    const { disk } = await startOn('state', 512);
+    const client = await Client.open(root);
+    const made = await create(client);
+    expect(made).toMatchObject({ ok: true });
+    await client.ask('subscribe', { sampleIntervalMs: 100 });
+    fillDisk(join(disk, 'filler'));
+    const resize = { sliceId: made['sliceId'], memoryLimitBytes: 8 * GIB };
+    const refused = await client.ask('slice-resize', resize);
+    expect(refused).toMatchObject({ ok: false, code: 'state-not-saved' });
+    expect(refused['message']).toMatch(/could not be written to .*state.* \(No space left on device\), so it was not made/);
+    expect(await create(client, { name: 'two' })).toMatchObject({ code: 'state-not-saved' });
+    expect(await client.ask('slice-delete', { sliceId: made['sliceId'], revision: made['revision'] })).toMatchObject({ code: 'state-not-saved' });
+    expect(await slicesOf(root)).toMatchObject([{ name: 'one', memoryLimitBytes: 4 * GIB, revision: made['revision'] }]);
+    // The samples go on.
+    const seen = client.lines.filter((line) => line['ev'] === 'sample').length;
+    await until('more samples', () => client.lines.filter((line) => line['ev'] === 'sample').length > seen + 2);
+    rmSync(join(disk, 'filler'));
+    expect(await client.ask('slice-resize', resize)).toMatchObject({ ok: true });
+    expect(await slicesOf(root)).toMatchObject([{ memoryLimitBytes: 8 * GIB }]);
+    client.close();
+  });
+
+  test('a slice whose files do not fit is not created', async () => {
+    const { disk } = await startOn('run', 256);
+    const client = await Client.open(root);
+    expect(await create(client)).toMatchObject({ ok: true });
+    fillDisk(join(disk, 'filler'));
+    const refused = await create(client, { name: 'two' });
+    expect(refused).toMatchObject({ ok: false, code: 'state-not-saved' });
+    expect(refused['message']).toContain('so it was not created');
+    expect(await slicesOf(root)).toMatchObject([{ name: 'one' }]);
+    rmSync(join(disk, 'filler'));
+    expect(await create(client, { name: 'two' })).toMatchObject({ ok: true });
+    client.close();
+  });
+});
+
+describe.skipIf(!hasSim || !hasShim)('names from the host', () => {
+  test('control characters, markup and direction marks of a program arrive as harmless text', async () => {
+    await start();
+    const client = await Client.open(root);
+    expect(await create(client)).toMatchObject({ ok: true });
+    const markup = '<img src=x onerror=alert(1)>"\\';
+    const name = `${markup}\u001b[31m\n\r\t\u0007\u202etxt.exe\u2028 ${'ä'.repeat(300)}`;
+    const child = spawn(
+      trancheBin,
+      ['run', '--slice', 'one', '--', '/bin/bash', '-c', 'exec -a "$0" "$@"', name, workload, 'notebook', '--seconds', '60'],
+      { env: root.env, stdio: 'ignore' },
+    );
+    children.push(child);
+    await client.ask('subscribe', { sampleIntervalMs: 100 });
+    const rowOf = (line: Line): Line | undefined =>
+      (line['processes'] as Line[]).find((row) => row['pid'] === child.pid && String(row['command']).startsWith('<img'));
+    const sample = await client.event('sample', (line) => rowOf(line) !== undefined);
+    expect(eventSchema.safeParse(sample).success).toBe(true);
+    const command = String(rowOf(sample)?.['command']);
+    // Markup stays what it is: text. Each unsafe character is one replacement character.
+    expect(command.startsWith(`${markup}\ufffd[31m\ufffd\ufffd\ufffd\ufffd\ufffdtxt.exe\ufffd ä`)).toBe(true);
+    // eslint-disable-next-line no-control-regex -- these are what must not be there
+    expect(command).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2028\u2029]/);
+    expect(Buffer.byteLength(command)).toBeLessThanOrEqual(256);
+    expect(Buffer.byteLength(command)).toBeGreaterThan(253);
+    expect(command.endsWith('ä')).toBe(true);
+    client.close();
+  });
+});
+
+describe.skipIf(!hasSim || !hasShim || !isRoot)('a slice that changes hands', () => {
+  const copied = (name: string): string => join(root.path, 'bin', name);
+  const users = { daemon: DAEMON, nobody: NOBODY } as const;
+
+  const asUser = (user: keyof typeof users, args: readonly string[]): SpawnSyncReturns<string> =>
+    spawnSync(copied('tranche'), args, {
+      env: root.env,
+      encoding: 'utf8',
+      uid: users[user],
+      gid: users[user],
+      timeout: 10_000,
+    });
+
+  function startProgram(user: keyof typeof users): ChildProcess {
+    const child = spawn(
+      copied('tranche'),
+      ['run', '--slice', 'one', '--', copied('tranche-sim-workload'), 'greedy', '--memory', String(GIB), '--seconds', '60'],
+      { env: root.env, stdio: 'ignore', uid: users[user], gid: users[user] },
+    );
+    children.push(child);
+    return child;
+  }
+
+  beforeEach(() => {
+    for (const folder of ['bin', 'sim']) mkdirSync(join(root.path, folder));
+    chmodSync(join(root.path, 'sim'), 0o777);
+    for (const [from, file] of [
+      [binDir, 'tranche'],
+      [binDir, 'libtranche.so'],
+      [simDir, 'libcuda.so.1'],
+      [simDir, 'libnvidia-ml.so.1'],
+      [simDir, 'tranche-sim-workload'],
+    ] as const) {
+      copyFileSync(join(from, file), copied(file));
+    }
+    chmodSync(root.path, 0o755);
+    root.env['LD_LIBRARY_PATH'] = join(root.path, 'bin');
+    root.env['TRANCHE_DRIVER_DIR'] = join(root.path, 'bin');
+    root.env['TRANCHE_SIM_DIR'] = join(root.path, 'sim');
+  });
+
+  test('the old owner’s program goes on, the new owner can start one, the old one can not', async () => {
+    await start({ bin: copied('tranche') });
+    for (const file of ['sim.shm', 'sim.conf']) {
+      if (existsSync(join(root.path, 'sim', file))) chmodSync(join(root.path, 'sim', file), 0o666);
+    }
+    const client = await Client.open(root);
+    const made = await create(client, { owner: 'daemon' });
+    await client.ask('subscribe', { sampleIntervalMs: 100 });
+    const old = startProgram('daemon');
+    const inSlice = (line: Line, program: ChildProcess): Line | undefined =>
+      (line['processes'] as Line[]).find((row) => row['pid'] === program.pid && row['sliceId'] === made['sliceId']);
+    const before = await client.event('sample', (line) => inSlice(line, old) !== undefined);
+    expect(inSlice(before, old)).toMatchObject({ user: 'daemon' });
+    expect(asUser('nobody', ['run', '--slice', 'one', '--', 'true']).status).toBe(125);
+
+    const given = await client.ask('slice-assign', {
+      sliceId: made['sliceId'],
+      revision: made['revision'],
+      owner: 'nobody',
+    });
+    expect(given).toMatchObject({ ok: true });
+    const refused = asUser('daemon', ['run', '--slice', 'one', '--', 'true']);
+    expect(refused.status).toBe(125);
+    expect(refused.stderr).toContain('slice one belongs to nobody, not to you');
+    expect(asUser('nobody', ['run', '--slice', 'one', '--', 'true']).status).toBe(0);
+    const heir = startProgram('nobody');
+    // Both are in it, side by side, under the one limit.
+    const both = await client.event(
+      'sample',
+      (line) => inSlice(line, old) !== undefined && inSlice(line, heir) !== undefined,
+    );
+    const slice = (both['slices'] as Line[])[0] ?? {};
+    expect(slice).toMatchObject({ processCount: 2 });
+    expect(Number(slice['ledgerBytes'])).toBeLessThanOrEqual(4 * GIB);
+    expect(ended(old)).toBe(false);
+
+    // With its last program the old owner's access goes too.
+    const usage = join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage', String(made['sliceId']));
+    const canRead = (user: keyof typeof users): boolean =>
+      spawnSync('cat', [usage], { uid: users[user], gid: users[user], stdio: 'ignore' }).status === 0;
+    expect(canRead('daemon')).toBe(true);
+    old.kill('SIGKILL');
+    await until('the old owner to lose access', () => !canRead('daemon'));
+    expect(canRead('nobody')).toBe(true);
+    expect(ended(heir)).toBe(false);
+    client.close();
+  });
+});
