@@ -145,7 +145,13 @@ async function benchPolicy(host: LiveHost): Promise<void> {
     await delay(1500); // into the steady state: a throttled program has debt by then
     const times = policyLatency(host, sliceId);
     figures.push(
-      makeFigure(id, `policy write → acted on by ${what} tenant, median of ${String(EPOCHS)}`, median(times), 'ms', 1),
+      makeFigure(
+        id,
+        `policy write → acted on by ${what} tenant, median of ${String(EPOCHS)}`,
+        median(times),
+        'ms',
+        1,
+      ),
     );
     program.kill('SIGKILL');
   }
