@@ -119,9 +119,8 @@ static void throttle(const struct launch *launch, uint64_t now)
             held = false;
             break;
         }
-        /* No shorter than the bucket's own step: it would wake to find the level unchanged. */
         uint64_t wait = bucket_wait_ns(level, limit);
-        shim_wait_word(&slice->policy->epoch, epoch, now + (wait < BUCKET_REFILL_MIN_NS ? BUCKET_REFILL_MIN_NS : wait));
+        shim_wait_word(&slice->policy->epoch, epoch, now + (wait < METER_WAIT_MIN_NS ? METER_WAIT_MIN_NS : wait));
         now = shim_now();
     }
     atomic_fetch_add(&entry->throttled_ns, now - began);

@@ -19,6 +19,8 @@
 #define METER_MARKS 8u
 /* Longest wait for the bucket; then the limit is reported as not held. */
 #define METER_THROTTLE_MAX_NS UINT64_C(30000000000)
+/* Shortest: a futex wakes no sooner anyway, and what is overslept stays in the bucket. */
+#define METER_WAIT_MIN_NS UINT64_C(100000)
 /* Longest wait for work in flight. Soft: the work may wait for us, as a collective over several GPUs does. */
 #define METER_DRAIN_MAX_NS UINT64_C(1000000000)
 #define METER_DRAIN_MANY_GPUS_NS UINT64_C(50000000)

@@ -64,12 +64,13 @@ uint64_t price_learn(struct price *price, uint64_t measured, bool alone)
         atomic_store(&price->samples, 1);
         return (uint64_t)atomic_exchange(&price->unpriced, 0) * measured;
     }
-    if (!alone && measured > known + known / 3 && atomic_fetch_add(&price->outliers, 1) + 1 < PRICE_OUTLIERS_MAX) {
+    bool longer = measured > known + known / PRICE_TOLERANCE;
+    if (!alone && longer && atomic_fetch_add(&price->outliers, 1) + 1 < PRICE_OUTLIERS_MAX) {
         return 0; /* most likely another tenant's turn lies within */
     }
     atomic_store(&price->outliers, 0);
     uint64_t next;
-    if (!alone && measured < known - known / 4) {
+    if (!alone && measured < known - known / PRICE_TOLERANCE) {
         next = measured; /* the known one was such a timing itself */
         samples = 0;
     } else {

@@ -16,6 +16,8 @@
 #define PRICE_WINDOW 16u
 /* Beside other tenants a timing that is longer by a time slice is no news; so many in a row are. */
 #define PRICE_OUTLIERS_MAX 6u
+/* ...where longer means by more than this part: even a short burst of a neighbour within must not count. */
+#define PRICE_TOLERANCE 16u
 
 struct price {
     _Atomic uint64_t key;

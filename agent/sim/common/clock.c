@@ -208,7 +208,8 @@ static void watchdog(struct sim_state *state)
         }
         char run_state = 0;
         uint64_t start = sim_start_ticks(thread->pid, thread->tid, &run_state);
-        if (start == 0 || run_state == 'Z' || run_state == 'X') {
+        bool gone = start == 0 && syscall(SYS_tgkill, thread->pid, thread->tid, 0) != 0 && errno == ESRCH;
+        if (gone || run_state == 'Z' || run_state == 'X') {
             thread->state = SIM_THREAD_FREE;
         } else if (thread->state == SIM_THREAD_RUNNING) {
             thread->idle_looks = run_state == 'S' || run_state == 'T' ? thread->idle_looks + 1 : 0;

@@ -55,7 +55,8 @@ bool sim_process_alive(uint32_t pid, uint64_t start_ticks)
     }
     char state = 0;
     uint64_t start = sim_start_ticks(pid, 0, &state);
-    return start == start_ticks && state != 'Z' && state != 'X';
+    /* Unreadable is not dead: dropping a live process would take its queues from under its waits. */
+    return start == 0 || (start == start_ticks && state != 'Z' && state != 'X');
 }
 
 void sim_context_drop(struct sim_state *state, struct sim_context *context)
