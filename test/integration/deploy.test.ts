@@ -16,7 +16,14 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { whyNoSshd } from './support/openssh.ts';
 import { goLive, startLiveHost, type LiveHost, type LiveHostOptions } from './support/live-host.ts';
-import { artifactsFolder, processesIn, requireBuilt, tranche, workload } from './support/private-root.ts';
+import {
+  artifactsFolder,
+  killProcessesIn,
+  processesIn,
+  requireBuilt,
+  tranche,
+  workload,
+} from './support/private-root.ts';
 
 const cleanups: (() => void | Promise<void>)[] = [];
 beforeAll(requireBuilt);
@@ -227,8 +234,7 @@ describe('a link that breaks', () => {
     expect(failure.code).toBe('connection-lost');
     await harness.untilConnection(hostId, 'live');
     const before = harness.samples.get(hostId)?.seq ?? 0;
-    const agents = processesIn(root.path);
-    for (const pid of agents) process.kill(pid, 'SIGKILL');
+    killProcessesIn(root.path);
     await harness.untilConnection(hostId, 'reconnecting');
     await harness.untilConnection(hostId, 'live');
     await harness.until('samples go on', () => (harness.samples.get(hostId)?.seq ?? 0) !== before);

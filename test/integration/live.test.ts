@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { goLive, startLiveHost, type LiveHost, type LiveHostOptions } from './support/live-host.ts';
 import { whyNoSshd } from './support/openssh.ts';
-import { requireBuilt, workload } from './support/private-root.ts';
+import { killProcessesIn, requireBuilt, workload } from './support/private-root.ts';
 
 const GIB = 1024 ** 3;
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -155,8 +155,7 @@ describe('edits', () => {
     const { harness, hostId } = host;
     const { sliceId, undoToken } = await create(host, 'kept', 8);
     host.dropAll();
-    const { processesIn } = await import('./support/private-root.ts');
-    for (const pid of processesIn(host.root.path)) process.kill(pid, 'SIGKILL');
+    killProcessesIn(host.root.path);
     await harness.untilConnection(hostId, 'reconnecting');
     await harness.untilConnection(hostId, 'live');
     await harness.until('the slice is there', () => slice(host, sliceId)?.name === 'kept');

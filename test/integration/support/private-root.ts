@@ -40,6 +40,18 @@ export function processesIn(root: string): number[] {
   return found;
 }
 
+/** kill -9 for whatever runs in this root; what ended by itself meanwhile is no error. */
+export function killProcessesIn(root: string): void {
+  for (const pid of processesIn(root)) {
+    if (pid === process.pid) continue;
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
+
 export function makePrivateRoot(
   options: { readonly gpus?: number; readonly simulator?: boolean; readonly clock?: 'wall' | 'virtual' } = {},
 ): PrivateRoot {
@@ -63,14 +75,7 @@ export function makePrivateRoot(
     path,
     env,
     destroy: () => {
-      for (const pid of processesIn(path)) {
-        if (pid === process.pid) continue;
-        try {
-          process.kill(pid, 'SIGKILL');
-        } catch {
-          // gone meanwhile
-        }
-      }
+      killProcessesIn(path);
       rmSync(path, { recursive: true, force: true });
     },
   };
