@@ -80,7 +80,9 @@ struct region_policy {
 struct region_entry {
     _Atomic uint64_t token;
     _Atomic uint64_t memory_bytes;  /* admitted and not yet given back, requests in flight included */
-    _Atomic uint64_t pending_bytes; /* of these, requests still being decided: a peer that sees them may retry */
+    /* Low 48 bits: of these, bytes of requests still being decided, so that a peer that sees them tries again. High 16
+     * bits: requests taken back so far, so that a peer notices one that came and went between two of its readings. */
+    _Atomic uint64_t pending_bytes;
     _Atomic uint64_t denied_count;
     _Atomic uint64_t denied_bytes; /* size of the last denied request */
     _Atomic uint64_t denied_at_ns;

@@ -239,7 +239,7 @@ export class HostSession {
     }
     report({ step: 'start', state: 'running', detail: null });
     // An upgrade: the old agent leaves, tenants keep their limits, the new one adopts their files.
-    if (this.client) await this.client.request('shutdown', { reason: 'upgrade' }, okReplySchema);
+    await this.retireAgent('upgrade');
     this.detachClient();
     const attached = await this.attach(connection, report);
     if (!attached.ok && this.connection === connection)
@@ -250,12 +250,10 @@ export class HostSession {
   async removeAgent(): Promise<Result<{ removed: readonly string[] }>> {
     const connection = this.connection;
     if (!connection) return this.notConnected();
-    if (this.client) {
-      const left =
-        this.agent?.managerUid === this.agent?.yourUid
-          ? await this.client.request('shutdown', { reason: 'removed' }, okReplySchema)
-          : ok(null);
-      if (!left.ok && left.error.code !== 'connection-lost') return left;
+    // Somebody else's agent goes on for them; only our own files go.
+    if (this.agent?.managerUid === this.agent?.yourUid) {
+      const left = await this.retireAgent('removed');
+      if (!left.ok) return left;
     }
     this.detachClient();
     const result = await removeAgent(connection);
@@ -480,6 +478,21 @@ export class HostSession {
     if (!this.wanted || this.connection !== connection) return;
     this.dropConnection();
     this.scheduleRetry(failure);
+  }
+
+  /** Asks our agent to leave. Its channel then ends, which is no loss: the client is taken out before. */
+  private async retireAgent(reason: string): Promise<Result<unknown>> {
+    const client = this.client;
+    if (!client) return ok(null);
+    this.client = null;
+    const left = await client.request('shutdown', { reason }, okReplySchema);
+    if (!left.ok && left.error.code !== 'connection-lost') {
+      this.client = client;
+      return left;
+    }
+    this.detachClient();
+    client.close();
+    return ok(null);
   }
 
   private detachClient(): void {
