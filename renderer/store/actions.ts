@@ -1,14 +1,23 @@
 /** Everything the window can ask the core for. Success becomes a toast with Undo; failure a toast that says why. */
 import type { Failure, Result } from '../../model/errors.ts';
-import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
+import type {
+  CoreEvent,
+  CoreEvents,
+  RequestArgs,
+  RequestChannel,
+  RequestValues,
+  TrancheApi,
+} from '../../model/ipc.ts';
 import type { HostId, HostSnapshot, SliceEdit } from '../../model/model.ts';
 import { dropHost, hostById, putFleet, putHost, useFleet } from './fleet.ts';
 import { meetOwners } from './owners.ts';
+import { remember } from './remembered.ts';
 import * as series from './series.ts';
 import * as ui from './ui.ts';
 
 let api: TrancheApi | null = null;
 let demoAsked = false;
+let rememberedHost: string | null = null;
 
 /** The agent keeps undo tokens ten minutes; clocks of host and desktop may differ, so we count our own. */
 const UNDO_LIFE_MS = 600_000;
@@ -128,6 +137,21 @@ function meetHost(host: HostSnapshot): void {
   }
 }
 
+/** A program that is denied tries again and again: that is one thing that happens, not a hundred. */
+export function onNotice({ hostId, sliceId, atMs, code, message }: CoreEvents['notice']): void {
+  const denied = code === 'denied';
+  const pid = /\(pid (\d+)\)/.exec(message)?.[1];
+  const count = ui.logEvent({
+    hostId,
+    sliceId,
+    atMs,
+    tone: denied ? 'bad' : 'warn',
+    text: message,
+    ...(denied && pid !== undefined ? { repeatKey: `${code} ${sliceId ?? ''} ${pid}` } : {}),
+  });
+  if (count === 1) ui.announce(message);
+}
+
 function onEvent(message: CoreEvent): void {
   switch (message.event) {
     case 'samples':
@@ -147,21 +171,17 @@ function onEvent(message: CoreEvent): void {
       useFleet.setState(message.data);
       break;
     case 'notice':
-      ui.logEvent({
-        hostId: message.data.hostId,
-        sliceId: message.data.sliceId,
-        atMs: message.data.atMs,
-        tone: message.data.code === 'denied' ? 'bad' : 'warn',
-        text: message.data.message,
-      });
-      ui.announce(message.data.message);
+      onNotice(message.data);
       break;
   }
 }
 
-/** The first host that shows something; else the first there is. */
+/** The host of the last time; else the first host that shows something; else the first there is. */
 function selectFirst(hosts: readonly HostSnapshot[]): void {
-  const first = hosts.find((host) => host.connection.kind === 'live') ?? hosts[0];
+  const first =
+    hosts.find((host) => host.id === rememberedHost) ??
+    hosts.find((host) => host.connection.kind === 'live') ??
+    hosts[0];
   if (ui.useUi.getState().hostId === null && first !== undefined) ui.selectHost(first.id);
 }
 
@@ -192,6 +212,7 @@ export async function refresh(): Promise<void> {
 
 export async function start(opened: TrancheApi): Promise<void> {
   api = opened;
+  rememberedHost = remember(localStorage).hostId;
   series.setLimitSource((subject) => {
     if (subject.kind === 'gpu') return null;
     const slice = hostById(subject.hostId)?.slices.find((s) => s.id === subject.id);

@@ -56,6 +56,10 @@ export interface LoggedEvent {
   readonly atMs: number;
   readonly tone: 'plain' | 'warn' | 'bad';
   readonly text: string;
+  /** Events with the same key are one line, as long as they keep coming; null: a line of its own. */
+  readonly repeatKey: string | null;
+  readonly count: number;
+  readonly firstAtMs: number;
 }
 
 export interface UiState {
@@ -79,6 +83,8 @@ export interface UiState {
 export const TOAST_MS = 10_000;
 const UNDO_MAX = 50;
 const EVENTS_MAX = 500;
+/** After a pause this long the next one is news again. */
+const REPEAT_MS = 600_000;
 let nextId = 1;
 
 export const useUi = create<UiState>(() => ({
@@ -130,6 +136,20 @@ export function takeLatest(stack: 'undo' | 'redo', nowMs = Date.now()): UndoEntr
   return entry;
 }
 
-export function logEvent(event: Omit<LoggedEvent, 'id'>): void {
-  useUi.setState((s) => ({ events: [...s.events.slice(-EVENTS_MAX), { ...event, id: nextId++ }] }));
+/** Returns how often this has happened in a row: 1 is news. */
+export function logEvent(
+  event: Omit<LoggedEvent, 'id' | 'count' | 'firstAtMs' | 'repeatKey'> & { readonly repeatKey?: string },
+): number {
+  const { events } = useUi.getState();
+  const { repeatKey = null } = event;
+  const before =
+    repeatKey === null
+      ? undefined
+      : events.find(
+          (e) => e.repeatKey === repeatKey && e.hostId === event.hostId && event.atMs - e.atMs < REPEAT_MS,
+        );
+  const count = (before?.count ?? 0) + 1;
+  const logged = { ...event, repeatKey, count, firstAtMs: before?.firstAtMs ?? event.atMs, id: nextId++ };
+  useUi.setState({ events: [...events.filter((e) => e !== before).slice(-EVENTS_MAX), logged] });
+  return count;
 }

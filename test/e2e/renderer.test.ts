@@ -265,6 +265,60 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
     expect(faint).toEqual([]);
   });
 
+  it.each([
+    ['wide', 1600, 1000],
+    ['compact', 1024, 700],
+  ])('says the difference of a drag where it hides no text, %s', async (_name, width, height) => {
+    await open({ width, height });
+    for (const pixels of [30, 200, -30]) {
+      const { x, y } = await takeEdge('serve-7b');
+      await page.mouse.move(x + pixels, y, { steps: 4 });
+      await expect.poll(() => page.locator('.ghost span').textContent()).toMatch(/^[+−]\d/);
+      const hidden = await page.evaluate(() => {
+        const label = document.querySelector('.ghost span')?.getBoundingClientRect();
+        if (label === undefined) return ['no label'];
+        const lines = [...document.querySelectorAll('.seg .nm, .seg .fig b, .seg .fig .md, .seg .chip')];
+        return lines
+          .filter((line) => line.checkVisibility())
+          .filter((line) => {
+            const box = line.getBoundingClientRect();
+            // A line's box is higher than its letters: two pixels are air.
+            const across = box.left < label.right && box.right > label.left;
+            return across && box.top + 2 < label.bottom && box.bottom - 2 > label.top;
+          })
+          .map((line) => line.textContent);
+      });
+      expect(hidden).toEqual([]);
+      await page.keyboard.press('Escape');
+      await page.mouse.up();
+    }
+  });
+
+  it.each([1600, 1024])('shows a name of twenty letters whole in the inspector at %d px', async (width) => {
+    await open({ width, height: 800 });
+    await slider('finetune').click();
+    await page.keyboard.press('F2');
+    await page.keyboard.type('nightly-finetune-7b');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.locator('.ins-head h2').textContent()).toBe('nightly-finetune-7b');
+    const cut = await page
+      .locator('.ins-head h2')
+      .evaluate((element) => element.scrollWidth > element.clientWidth);
+    expect(cut).toBe(false);
+  });
+
+  it('opens with the host and the range of the last time', async () => {
+    await open();
+    await page.getByRole('button', { name: '1h', exact: true }).click();
+    await page.keyboard.press('Control+2');
+    await expect.poll(() => page.locator('h1').textContent()).toBe('ada');
+    await page.reload();
+    await expect.poll(() => page.locator('h1').textContent()).toBe('ada');
+    expect(await page.getByRole('button', { name: '1h', exact: true }).getAttribute('aria-pressed')).toBe(
+      'true',
+    );
+  });
+
   it('fits 1024 × 700 without scrolling sideways', async () => {
     await open({ width: 1024, height: 700, scene: 'crowd' });
     const wide = await page.evaluate(() =>

@@ -42,6 +42,7 @@ export const PICTURES: readonly Picture[] = [
       await dragging(page, 'finetune', 70);
     },
   },
+  { name: 'drag-compact', options: { ...COMPACT }, act: (page) => dragging(page, 'serve-7b', 30) },
   { name: 'drag-shrink', options: { dark: false }, act: (page) => dragging(page, 'resnet-sweep', -160) },
   {
     name: 'refused',

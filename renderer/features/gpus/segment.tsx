@@ -250,7 +250,7 @@ function Ghost(props: {
       className={cx('ghost', hue, drag.refusal !== null && 'is-refused', difference < 0 && 'is-shrink')}
       style={at(left, Math.abs(end - start))}
     >
-      {difference !== 0 && `${difference > 0 ? '+' : '−'}${gib(Math.abs(difference))}`}
+      {difference !== 0 && <span>{`${difference > 0 ? '+' : '−'}${gib(Math.abs(difference))}`}</span>}
     </div>
   );
 }

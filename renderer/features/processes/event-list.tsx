@@ -29,6 +29,12 @@ export function EventList({ hostId, sliceId, max }: EventListProps): ReactElemen
           <dt className={event.tone === 'plain' ? '' : event.tone}>
             {hostId === null && <span className="two">{hosts[event.hostId]?.name ?? event.hostId}: </span>}
             {event.text}
+            {event.count > 1 && (
+              <b className="strong">
+                {' '}
+                {event.count} times since {clock(event.firstAtMs)}
+              </b>
+            )}
           </dt>
         </div>
       ))}

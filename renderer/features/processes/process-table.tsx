@@ -3,7 +3,7 @@ import { useMemo, useState } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 import type { HostSnapshot, ProcessSample, Sample } from '../../../model/model.ts';
 import { assertNever } from '../../../model/errors.ts';
-import { duration, gib, mibExact, percentFromTenths } from '../../../model/units.ts';
+import { duration, gib, mibExact } from '../../../model/units.ts';
 import { OwnerTag, cx, vars } from '../../components/bits.tsx';
 import { openDialog, select, useUi } from '../../store/ui.ts';
 import type { Signal } from '../../store/ui.ts';
@@ -88,7 +88,7 @@ export function ProcessTable(props: {
           <th>Command</th>
           {heading('memory', 'GiB', 'num')}
           {heading('time', 'Time %', 'num')}
-          <th className="num">Throttled</th>
+          <th className="num">Throttled %</th>
           {heading('up', 'Running for', 'num wide')}
           <th aria-label="Stop" />
         </tr>
@@ -171,7 +171,7 @@ function Row(props: {
         {throttled === null ? (
           <span title="not measured outside a slice">—</span>
         ) : (
-          percentFromTenths(throttled)
+          Math.round(throttled / 10)
         )}
       </td>
       <td className="num wide">

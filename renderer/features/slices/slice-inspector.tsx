@@ -82,11 +82,10 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
         <h2 className="cut" title={slice.name}>
           {slice.name}
         </h2>
-        <span className="small two cut">
+        <span className="small two cut place">
           GPU {gpu.index}
           <span className="wide"> · {shortGpuName(gpu.name)}</span>
         </span>
-        <div className="grow" />
         <Menu entries={menuEntries(host, slice)} label="More commands" className="btn quiet tight">
           <Icon name="more" />
         </Menu>
