@@ -221,7 +221,7 @@ static int64_t next_due(struct agent *agent, int64_t mono_ms) {
 /* A process that died gives its memory back at once, not with the next sample. (One that we have not yet seen, because it
  * joined since the last look, at most a second ago, is found dead by the next look.) */
 static void serve_deaths(struct agent *agent, int64_t mono_ms) {
-    if (procs_deaths(&agent->procs, mono_ms) > 0) agent->deaths_waiting = true;
+    if (agent->procs.polled_count > 0) agent->deaths_waiting |= procs_deaths(&agent->procs, mono_ms) > 0;
     if (!agent->deaths_waiting || mono_ms - agent->deaths_at_ms < DEATHS_INTERVAL_MS) return;
     agent->deaths_waiting = false;
     agent->deaths_at_ms = mono_ms;

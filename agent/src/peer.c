@@ -121,10 +121,11 @@ void peer_readable(struct agent *agent, struct peer *peer) {
     }
     if (peer->closing) {
         /* The rest of what it sends is thrown away, so that closing does not reset the line that says why. */
-        char waste[4096];
-        for (int i = 0; i < 256; i++) {
+        static char waste[64 * 1024];
+        for (int i = 0; i < 16; i++) {
             ssize_t n = recv(peer->fd, waste, sizeof waste, MSG_DONTWAIT);
             if (n == 0) peer->input_end = true;
+            if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) peer->dead = true;
             if (n <= 0) break;
         }
     }
@@ -196,12 +197,17 @@ static int send_all(struct agent *agent, struct peer *peer) {
 
 void peer_flush(struct agent *agent, struct peer *peer) {
     if (peer->dead) return;
-    int result = send_all(agent, peer);
-    bool ends = peer->input_end || (peer->closing && result == 1);
-    if (result < 0 || (ends && result == 1)) {
+    int result = peer->lingering ? 1 : send_all(agent, peer);
+    if (result < 0 || (peer->input_end && result == 1)) {
         /* A client that can not be answered any more, or that has sent its last request and has its answers. */
         peer->dead = true;
         return;
+    }
+    if (peer->closing && result == 1 && !peer->lingering) {
+        /* Closed while it still writes, its end would be an error that hides our last line. */
+        peer->lingering = true;
+        peer->linger_until_ms = now_mono_ms() + LINGER_MS;
+        if (shutdown(peer->fd, SHUT_WR) != 0) peer->dead = true;
     }
     bool full = peer->replies.len - peer->replies_sent >= REPLIES_HIGH_BYTES;
     uint32_t events = (full || peer->input_end ? 0 : EPOLLIN) | (result == 0 ? EPOLLOUT : 0);
@@ -234,6 +240,7 @@ void peers_check_stalls(struct agent *agent, int64_t mono_ms) {
         bool much = peer->replies.len - peer->replies_sent >= REPLIES_HIGH_BYTES;
         bool waits = (peer->epoll_events & EPOLLOUT) != 0 && (much || peer->closing || peer->input_end);
         if (waits && mono_ms - peer->progress_at_ms >= STALL_MS) peer->dead = true;
+        if (peer->lingering && mono_ms >= peer->linger_until_ms) peer->dead = true;
     }
 }
 

@@ -10,6 +10,7 @@
 #define HISTORY_JOBS_MAX 8
 #define REPLIES_HIGH_BYTES (1u << 20) /* above it no more requests are read */
 #define STALL_MS 10000                /* and a client that reads nothing for this long is disconnected */
+#define LINGER_MS 2000                /* how long one that we end may go on sending before it must have heard */
 #define PEERS_PER_UID_MAX 32
 
 struct peer {
@@ -19,6 +20,8 @@ struct peer {
     bool is_operator;
     bool subscribed, wants_state;
     bool closing;   /* everything queued goes out, then the connection ends */
+    bool lingering; /* it has gone out; what the client still sends is thrown away until it has read it */
+    int64_t linger_until_ms;
     bool input_end; /* the client sends nothing more */
     bool dead;
     int32_t interval_ms;

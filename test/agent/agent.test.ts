@@ -1,6 +1,7 @@
 /** The agent as a process: the golden requests, and what must hold when things go wrong around it. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, statSync, truncateSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { editReplySchema, errorReplySchema, eventSchema, helloReplySchema } from '../../model/agent-protocol.ts';
@@ -257,6 +258,38 @@ describe('without a driver', () => {
     const reply = await until('the error', () => client.lines[0]);
     expect(reply).toMatchObject({ id: null, ok: false, code: 'line-too-long' });
     await until('the end of the connection', () => client.closed);
+    const other = await Client.open(root);
+    expect((await other.ask('unsubscribe'))['ok']).toBe(true);
+    other.close();
+  });
+
+  test('a client that never stops sending after that is cut off', async () => {
+    await start();
+    const socket = connect({ path: join(root.env['TRANCHE_ROOT'] ?? '', 'agent.sock'), allowHalfOpen: true });
+    let answer = '';
+    let told = 0;
+    let cut = 0;
+    socket.on('data', (data: Buffer) => {
+      answer += data.toString('utf8');
+    });
+    socket.on('end', () => {
+      told = Date.now();
+    });
+    socket.on('error', () => undefined); // EPIPE is what is asked for here
+    socket.on('close', () => {
+      cut = Date.now();
+    });
+    const chunk = 'x'.repeat(65536);
+    const write = (): void => {
+      if (socket.destroyed) return;
+      if (socket.write(chunk)) setImmediate(write);
+      else socket.once('drain', write);
+    };
+    socket.once('connect', write);
+    await until('the connection to be cut', () => cut > 0);
+    expect(answer).toContain('line-too-long');
+    expect(told).toBeGreaterThan(0);
+    expect(cut - told).toBeGreaterThan(1500);
     const other = await Client.open(root);
     expect((await other.ask('unsubscribe'))['ok']).toBe(true);
     other.close();
