@@ -65,10 +65,20 @@ async function openWithSlice(fields: Line = {}): Promise<{ client: Client; made:
   return { client, made };
 }
 
+/** A file's text, "" when it has just gone: a descriptor may be closed after it was listed. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
 /** Is this process's pidfd in an epoll set of the agent's? */
 function isWatched(agentPid: number | undefined, pid: number | undefined): boolean {
   const folder = `/proc/${String(agentPid)}/fdinfo`;
-  const infos = readdirSync(folder).map((fd) => ({ fd, text: readFileSync(join(folder, fd), 'utf8') }));
+  const infos = readdirSync(folder).map((fd) => ({ fd, text: textOf(join(folder, fd)) }));
   const pidfd = infos.find(({ text }) => new RegExp(`^Pid:\\s+${String(pid)}$`, 'm').test(text))?.fd;
   return pidfd !== undefined && infos.some(({ text }) => new RegExp(`^tfd:\\s+${pidfd}\\b`, 'm').test(text));
 }

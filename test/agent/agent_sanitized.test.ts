@@ -1,0 +1,181 @@
+/** The agent's loop under the address and undefined behaviour sanitizers: whatever a report names fails the test. */
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  Client,
+  GIB,
+  GPU0,
+  goldenLines,
+  hasSim,
+  makeRoot,
+  repo,
+  simDir,
+  startAgent,
+  trancheBin,
+  until,
+  type Root,
+  type RunningAgent,
+} from './agent_process.ts';
+
+const EDITS = 120;
+const hasGcc = spawnSync('gcc', ['--version']).status === 0;
+const folder = join(repo, 'build/test-native');
+const binary = join(folder, 'tranche-asan');
+const workload = join(simDir, 'tranche-sim-workload');
+
+/** Exit status of a sanitizer that found something: none of the agent's own. */
+const REPORT_STATUS = 99;
+
+const sources = (path: string): string[] =>
+  readdirSync(join(repo, path))
+    .filter((name) => name.endsWith('.c'))
+    .sort()
+    .map((name) => join(path, name));
+
+function build(): void {
+  mkdirSync(folder, { recursive: true });
+  execFileSync(
+    'gcc',
+    [
+      ...['-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror'],
+      ...['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
+      ...['agent/common', 'agent/vendor', 'agent/src'].map((path) => `-I${path}`),
+      ...sources('agent/src'),
+      ...sources('agent/common'),
+      ...['-o', binary, '-lpthread', '-ldl', '-lrt', '-lm'],
+    ],
+    { cwd: repo },
+  );
+}
+
+let root: Root;
+let agent: RunningAgent;
+let programs: ChildProcess[] = [];
+
+/** Ends the agent as a person would: leaks are looked for when it exits. */
+async function endCleanly(): Promise<void> {
+  await agent.stop('SIGTERM');
+  expect(agent.log()).not.toMatch(/runtime error|AddressSanitizer|LeakSanitizer/);
+  expect(await agent.ended).toBe(0);
+}
+
+describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
+  beforeAll(build);
+
+  beforeEach(async () => {
+    root = makeRoot();
+    root.env['LD_LIBRARY_PATH'] = simDir;
+    const options = `exitcode=${String(REPORT_STATUS)}:detect_leaks=1:detect_stack_use_after_return=1`;
+    root.env['ASAN_OPTIONS'] = options;
+    root.env['UBSAN_OPTIONS'] = `print_stacktrace=1:exitcode=${String(REPORT_STATUS)}`;
+    agent = await startAgent(root, { bin: binary });
+    expect(agent.log()).toContain(' listens on ');
+  });
+
+  afterEach(async () => {
+    for (const program of programs) program.kill('SIGKILL');
+    programs = [];
+    await agent.stop('SIGKILL');
+    root.remove();
+  });
+
+  test('stands the golden requests, in whole lines and byte by byte', async () => {
+    const client = await Client.open(root);
+    const lines = goldenLines('requests.jsonl').map(({ line }) => (line as string).replace('$GPU0', GPU0));
+    for (const line of lines) await client.raw(line);
+    client.close();
+    const slow = await Client.open(root);
+    for (const line of lines.slice(0, 10)) {
+      for (const byte of Buffer.from(line)) {
+        await new Promise<void>((resolve) => {
+          slow.socket.write(Buffer.of(byte), () => resolve());
+        });
+      }
+      await slow.raw('');
+    }
+    slow.close();
+    await endCleanly();
+  });
+
+  test('stands a line of 10 MB and connections that break off anywhere', async () => {
+    const client = await Client.open(root);
+    client.socket.write('x'.repeat(10_000_000));
+    const reply = await until('the error', () => client.lines[0]);
+    expect(reply).toMatchObject({ code: 'line-too-long' });
+    await until('the end of the connection', () => client.closed);
+    for (let length = 0; length < 60; length += 1) {
+      const broken = await Client.open(root);
+      broken.socket.write('{"id":1,"op":"subscribe","sampleIntervalMs":100}\n{"id":2,"op":"doctor"}\n'.slice(0, length));
+      broken.close();
+    }
+    const other = await Client.open(root);
+    expect(await other.ask('unsubscribe')).toMatchObject({ ok: true });
+    other.close();
+    await endCleanly();
+  });
+
+  test('stands a stream of edits while programs come, are killed, and listeners leave', async () => {
+    const client = await Client.open(root);
+    const made = await client.ask('slice-create', {
+      gpuUuid: GPU0,
+      memoryLimitBytes: 8 * GIB,
+      computeLimitPercent: 50,
+      name: 'busy',
+    });
+    expect(made).toMatchObject({ ok: true });
+    await client.ask('subscribe', { sampleIntervalMs: 100 });
+    for (let edit = 0; edit < EDITS; edit += 1) {
+      if (edit % 20 === 0) {
+        // The released binary starts the program: it speaks to the agent that runs.
+        const program = spawn(
+          trancheBin,
+          ['run', '--slice', 'busy', '--', workload, 'greedy', '--memory', String(GIB), '--seconds', '60'],
+          { env: { ...root.env, ASAN_OPTIONS: '' }, stdio: 'ignore' },
+        );
+        programs.push(program);
+        await client.event('sample', (line) =>
+          (line['processes'] as { pid: number }[]).some(({ pid }) => pid === program.pid),
+        );
+      }
+      if (edit % 20 === 10) programs.at(-1)?.kill('SIGKILL');
+      const reply = await client.ask('slice-resize', {
+        sliceId: made['sliceId'],
+        memoryLimitBytes: (1 + (edit % 8)) * GIB,
+        computeLimitPercent: 1 + (edit % 100),
+      });
+      expect(reply).toMatchObject({ ok: true });
+      if (edit % 3 === 0) expect(await client.ask('undo', { undoToken: reply['undoToken'] })).toMatchObject({ ok: true });
+      if (edit % 5 === 0) {
+        const extra = await client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 10 });
+        const gone = await client.ask('slice-delete', { sliceId: extra['sliceId'], revision: extra['revision'] });
+        expect(gone).toMatchObject({ ok: true });
+      }
+      if (edit % 7 === 0) {
+        const passing = await Client.open(root);
+        await passing.ask('subscribe', { sampleIntervalMs: 100 });
+        await passing.ask('history', { gpuUuid: GPU0, fromMs: 0, toMs: Date.now(), maxPoints: 2000 });
+        passing.close();
+      }
+    }
+    for (const program of programs) program.kill('SIGKILL');
+    const last = Number(client.lines.findLast((line) => line['ev'] === 'sample')?.['seq']);
+    await client.event(
+      'sample',
+      (line) => Number(line['seq']) > last && (line['processes'] as unknown[]).length === 0,
+    );
+    client.close();
+    await endCleanly();
+  });
+
+  test('a report would be seen', () => {
+    const source = '#include <stdlib.h>\nint main(int c, char **v) { (void)v; char *p = malloc(4); return p[3 + c]; }\n';
+    const bad = join(folder, 'tranche-asan-bad');
+    const made = spawnSync('gcc', ['-x', 'c', '-fsanitize=address,undefined', '-o', bad, '-'], { input: source });
+    expect(made.status).toBe(0);
+    const result = spawnSync(bad, { env: root.env, encoding: 'utf8' });
+    expect(result.status).toBe(REPORT_STATUS);
+    expect(result.stderr).toContain('AddressSanitizer');
+  });
+});
