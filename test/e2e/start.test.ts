@@ -71,6 +71,7 @@ describe.skipIf(!isBuilt)('npm start', () => {
     const child = spawn(process.execPath, [join(checkout, 'scripts/start.mjs'), ...args], {
       cwd: checkout,
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
       env: {
         PATH: process.env['PATH'] ?? '',
         HOME: join(folder, 'home'),
@@ -110,7 +111,10 @@ describe.skipIf(!isBuilt)('npm start', () => {
       stop: async () => {
         if (child.exitCode === null && child.signalCode === null) {
           const over = once(child, 'exit');
-          const timer = setTimeout(() => child.kill('SIGKILL'), END_TIMEOUT_MS);
+          // All of its group: what it started would go on without it.
+          const timer = setTimeout(() => {
+            if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+          }, END_TIMEOUT_MS);
           child.kill('SIGTERM');
           await over;
           clearTimeout(timer);
