@@ -13,6 +13,8 @@ static struct view slice_view(const struct shim_slice *slice, uint64_t physical_
 {
     uint64_t limit = atomic_load(&slice->policy->memory_limit_bytes);
     uint64_t residue = atomic_load(&slice->policy->residue_bytes);
+    /* What a killed peer held is free again as soon as it is gone, also before the agent has looked. */
+    (void)admit_reap(slice->usage);
     uint64_t used = admit_used(slice->usage);
     used = used > UINT64_MAX - residue ? UINT64_MAX : used + residue;
     uint64_t room = used >= limit ? 0 : limit - used;
