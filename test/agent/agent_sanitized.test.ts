@@ -35,17 +35,14 @@ const sources = (path: string): string[] =>
     .map((name) => join(path, name));
 
 function build(): void {
+  const warnings = ['-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror'];
+  const flags = warnings.concat('-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer');
+  const includes = ['agent/common', 'agent/vendor', 'agent/src'].map((path) => `-I${path}`);
+  const libraries = ['-lpthread', '-ldl', '-lrt', '-lm'];
   mkdirSync(folder, { recursive: true });
   execFileSync(
     'gcc',
-    [
-      ...['-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror'],
-      ...['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
-      ...['agent/common', 'agent/vendor', 'agent/src'].map((path) => `-I${path}`),
-      ...sources('agent/src'),
-      ...sources('agent/common'),
-      ...['-o', binary, '-lpthread', '-ldl', '-lrt', '-lm'],
-    ],
+    [...flags, ...includes, ...sources('agent/src'), ...sources('agent/common'), '-o', binary, ...libraries],
     { cwd: repo },
   );
 }
