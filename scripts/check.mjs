@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// `npm run check`: types, lint with import boundaries, format, native build with warnings as errors, native checks.
+// `npm run check`: types, lint with import boundaries, format, native build with warnings as errors, native checks,
+// and the format of C where clang-format is installed.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkNode, installPackages, root } from './setup.mjs';
 
@@ -16,6 +17,32 @@ const LINTED = [
   'vite.renderer.config.ts',
 ].filter((path) => existsSync(join(root, path)));
 
+/** Other versions lay out some lines differently; this is Debian 12's. */
+const CLANG_FORMAT_MAJOR = '14';
+/** C that clang-format keeps: [folder, file names]. */
+const FORMATTED_C = [
+  ['agent/src', /\.[ch]$/],
+  ['agent/common', /^(?:json|text|log|fs)\.[ch]$/],
+  ['test/agent', /^aarch64_.*\.[ch]$/],
+  ['test/bench', /\.[ch]$/],
+];
+
+function clangFormatSteps() {
+  const asked = spawnSync('clang-format', ['--version'], { encoding: 'utf8' });
+  const major = /version (\d+)/.exec(asked.stdout ?? '')?.[1];
+  if (major !== CLANG_FORMAT_MAJOR) {
+    const why = major ? `it is version ${major}, not ${CLANG_FORMAT_MAJOR}` : 'it is not installed';
+    console.log(`skip format of C: clang-format: ${why}`);
+    return [];
+  }
+  const files = FORMATTED_C.flatMap(([folder, names]) =>
+    readdirSync(join(root, folder))
+      .filter((name) => names.test(name))
+      .map((name) => join(folder, name)),
+  );
+  return [['format of C', 'clang-format', ['--dry-run', '-Werror', ...files]]];
+}
+
 const steps = [
   ...['model', 'electron', 'renderer', 'test'].map((project) => [
     `types: ${project}`,
@@ -24,6 +51,7 @@ const steps = [
   ]),
   ['lint and import boundaries', bin('oxlint'), ['--type-aware', '--deny-warnings', ...LINTED]],
   ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
+  ...clangFormatSteps(),
   ['native build', process.execPath, ['scripts/build-agent.mjs']],
   ['native checks', process.execPath, ['scripts/check-native.mjs']],
 ];

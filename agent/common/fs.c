@@ -13,7 +13,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-int fs_join(char out[FS_PATH_BYTES], const char *directory, const char *name) {
+int fs_join(char out[FS_PATH_BYTES], const char *directory, const char *name)
+{
     int n = snprintf(out, FS_PATH_BYTES, "%s/%s", directory, name);
     if (n < 0 || n >= FS_PATH_BYTES) {
         out[0] = '\0';
@@ -23,7 +24,8 @@ int fs_join(char out[FS_PATH_BYTES], const char *directory, const char *name) {
     return 0;
 }
 
-int fs_make_directories(const char *path, mode_t mode) {
+int fs_make_directories(const char *path, mode_t mode)
+{
     char part[FS_PATH_BYTES];
     size_t len = strlen(path);
     if (len == 0 || len >= sizeof part) return ENAMETOOLONG;
@@ -43,7 +45,8 @@ int fs_make_directories(const char *path, mode_t mode) {
     return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 }
 
-int fs_own_directory(const char *path, mode_t mode, uid_t uid) {
+int fs_own_directory(const char *path, mode_t mode, uid_t uid)
+{
     if (mkdir(path, mode) == 0) return chmod(path, mode) == 0 ? 0 : errno;
     if (errno != EEXIST) return errno;
     struct stat st;
@@ -54,7 +57,8 @@ int fs_own_directory(const char *path, mode_t mode, uid_t uid) {
     return 0;
 }
 
-int fs_read_file(const char *path, size_t max, char **data, size_t *len) {
+int fs_read_file(const char *path, size_t max, char **data, size_t *len)
+{
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) return errno;
     struct stat st;
@@ -81,7 +85,8 @@ int fs_read_file(const char *path, size_t max, char **data, size_t *len) {
     return 0;
 }
 
-ssize_t fs_read_small(const char *path, char *buf, size_t cap) {
+ssize_t fs_read_small(const char *path, char *buf, size_t cap)
+{
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) return -1;
     ssize_t n = read(fd, buf, cap - 1);
@@ -92,7 +97,8 @@ ssize_t fs_read_small(const char *path, char *buf, size_t cap) {
     return n;
 }
 
-static int write_all(int fd, const char *data, size_t len) {
+static int write_all(int fd, const char *data, size_t len)
+{
     while (len > 0) {
         ssize_t n = write(fd, data, len);
         if (n < 0 && errno == EINTR) continue;
@@ -103,7 +109,8 @@ static int write_all(int fd, const char *data, size_t len) {
     return 0;
 }
 
-static int write_synced(const char *path, const void *data, size_t len, mode_t mode) {
+static int write_synced(const char *path, const void *data, size_t len, mode_t mode)
+{
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0) return errno;
     int error = write_all(fd, data, len);
@@ -115,7 +122,8 @@ static int write_synced(const char *path, const void *data, size_t len, mode_t m
 
 /* path.prev becomes the file that is at path now. A hard link, so that neither name is ever missing; where there are
  * no hard links, a copy. */
-static int keep_as_previous(const char *path, mode_t mode) {
+static int keep_as_previous(const char *path, mode_t mode)
+{
     char prev[FS_PATH_BYTES], next[FS_PATH_BYTES];
     if (snprintf(prev, sizeof prev, "%s.prev", path) >= (int)sizeof prev ||
         snprintf(next, sizeof next, "%s.prev.tmp", path) >= (int)sizeof next) {
@@ -135,7 +143,8 @@ static int keep_as_previous(const char *path, mode_t mode) {
     return rename(next, prev) == 0 ? 0 : errno;
 }
 
-static int sync_directory(const char *path) {
+static int sync_directory(const char *path)
+{
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return errno;
     int error = fsync(fd) == 0 || errno == EINVAL ? 0 : errno;
@@ -144,7 +153,8 @@ static int sync_directory(const char *path) {
 }
 
 int fs_write_atomic(const char *directory, const char *name, const void *data, size_t len, mode_t mode,
-                    bool keep_previous) {
+                    bool keep_previous)
+{
     char path[FS_PATH_BYTES], temporary[FS_PATH_BYTES];
     if (fs_join(path, directory, name) != 0) return ENAMETOOLONG;
     if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary) return ENAMETOOLONG;
@@ -158,7 +168,8 @@ int fs_write_atomic(const char *directory, const char *name, const void *data, s
     return sync_directory(directory);
 }
 
-enum fs_kind fs_kind(const char *path) {
+enum fs_kind fs_kind(const char *path)
+{
     struct statfs st;
     if (statfs(path, &st) != 0) return FS_UNKNOWN;
     switch ((unsigned long)st.f_type & 0xffffffffUL) {
@@ -176,19 +187,19 @@ enum fs_kind fs_kind(const char *path) {
     case 0x65735546: /* FUSE: sshfs, gluster and others; not to be trusted with shared mappings either */
         return FS_REMOTE;
     case 0x01021994: /* tmpfs */
-    case 0x858458f6: /* ramfs */
-        return FS_MEMORY;
-    default:
-        return FS_LOCAL;
+    case 0x858458f6: /* ramfs */ return FS_MEMORY;
+    default: return FS_LOCAL;
     }
 }
 
-bool fs_is_noexec(const char *path) {
+bool fs_is_noexec(const char *path)
+{
     struct statvfs st;
     return statvfs(path, &st) == 0 && (st.f_flag & ST_NOEXEC) != 0;
 }
 
-int fs_random(void *buf, size_t len) {
+int fs_random(void *buf, size_t len)
+{
     int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
     if (fd < 0) return errno;
     size_t got = 0;

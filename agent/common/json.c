@@ -16,16 +16,19 @@ struct cursor {
     const char *why;
 };
 
-static int refuse(struct cursor *c, const char *why) {
+static int refuse(struct cursor *c, const char *why)
+{
     if (c->why == NULL) c->why = why;
     return -1;
 }
 
-static void skip_space(struct cursor *c) {
+static void skip_space(struct cursor *c)
+{
     while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\r' || *c->at == '\n')) c->at++;
 }
 
-static int hex4(const char *s, const char *end, uint32_t *out) {
+static int hex4(const char *s, const char *end, uint32_t *out)
+{
     if (end - s < 4) return -1;
     uint32_t value = 0;
     for (int i = 0; i < 4; i++) {
@@ -46,7 +49,8 @@ static int hex4(const char *s, const char *end, uint32_t *out) {
     return 0;
 }
 
-static char *put_utf8(char *out, uint32_t code) {
+static char *put_utf8(char *out, uint32_t code)
+{
     if (code < 0x80) {
         *out++ = (char)code;
     } else if (code < 0x800) {
@@ -66,7 +70,8 @@ static char *put_utf8(char *out, uint32_t code) {
 }
 
 /* c->at is behind "\u"; decodes one code point, of two escapes when it is a surrogate pair. */
-static int parse_unicode_escape(struct cursor *c, uint32_t *code) {
+static int parse_unicode_escape(struct cursor *c, uint32_t *code)
+{
     uint32_t high, low;
     if (hex4(c->at, c->end, &high) != 0) return refuse(c, "a \\u escape is not four hex digits");
     c->at += 4;
@@ -85,7 +90,8 @@ static int parse_unicode_escape(struct cursor *c, uint32_t *code) {
     return 0;
 }
 
-static int parse_escape(struct cursor *c, char **out) {
+static int parse_escape(struct cursor *c, char **out)
+{
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
     if (c->at >= c->end) return refuse(c, "a string does not end");
     char e = *c->at++;
@@ -102,7 +108,8 @@ static int parse_escape(struct cursor *c, char **out) {
 }
 
 /* Decodes in place: what comes out is never longer than what went in, so the NUL always fits over the quote. */
-static int parse_string(struct cursor *c, const char **text) {
+static int parse_string(struct cursor *c, const char **text)
+{
     if (c->at >= c->end || *c->at != '"') return refuse(c, "a string was expected");
     char *out = ++c->at;
     *text = out;
@@ -129,11 +136,13 @@ static int parse_string(struct cursor *c, const char **text) {
     return refuse(c, "a string does not end");
 }
 
-static bool is_digit(const struct cursor *c) {
+static bool is_digit(const struct cursor *c)
+{
     return c->at < c->end && *c->at >= '0' && *c->at <= '9';
 }
 
-static int parse_number(struct cursor *c, struct json_field *field) {
+static int parse_number(struct cursor *c, struct json_field *field)
+{
     bool negative = *c->at == '-', fits = true;
     if (negative) c->at++;
     if (!is_digit(c)) return refuse(c, "a value is no JSON");
@@ -163,14 +172,16 @@ static int parse_number(struct cursor *c, struct json_field *field) {
     return 0;
 }
 
-static bool take_word(struct cursor *c, const char *word) {
+static bool take_word(struct cursor *c, const char *word)
+{
     size_t n = strlen(word);
     if ((size_t)(c->end - c->at) < n || memcmp(c->at, word, n) != 0) return false;
     c->at += n;
     return true;
 }
 
-static int parse_value(struct cursor *c, struct json_field *field) {
+static int parse_value(struct cursor *c, struct json_field *field)
+{
     if (c->at >= c->end) return refuse(c, "a value is missing");
     char b = *c->at;
     if (b == '"') {
@@ -192,7 +203,8 @@ static int parse_value(struct cursor *c, struct json_field *field) {
     return refuse(c, "a value is no JSON");
 }
 
-static int parse_member(struct cursor *c, struct json_object *out) {
+static int parse_member(struct cursor *c, struct json_object *out)
+{
     struct json_field field = {0};
     skip_space(c);
     if (parse_string(c, &field.key) != 0) return -1;
@@ -212,7 +224,8 @@ static int parse_member(struct cursor *c, struct json_object *out) {
     return 0;
 }
 
-int json_parse_flat(char *line, size_t len, struct json_object *out, const char **why) {
+int json_parse_flat(char *line, size_t len, struct json_object *out, const char **why)
+{
     struct cursor c = {.at = line, .end = line + len};
     out->count = 0;
     skip_space(&c);
@@ -246,14 +259,16 @@ int json_parse_flat(char *line, size_t len, struct json_object *out, const char 
     return ok ? 0 : -1;
 }
 
-const struct json_field *json_get(const struct json_object *object, const char *key) {
+const struct json_field *json_get(const struct json_object *object, const char *key)
+{
     for (size_t i = 0; i < object->count; i++) {
         if (strcmp(object->fields[i].key, key) == 0) return &object->fields[i];
     }
     return NULL;
 }
 
-int json_get_text(const struct json_object *object, const char *key, const char **out) {
+int json_get_text(const struct json_object *object, const char *key, const char **out)
+{
     const struct json_field *f = json_get(object, key);
     if (!f || f->type == JSON_NULL) return 0;
     if (f->type != JSON_STRING) return -1;
@@ -261,7 +276,8 @@ int json_get_text(const struct json_object *object, const char *key, const char 
     return 1;
 }
 
-int json_get_integer(const struct json_object *object, const char *key, int64_t min, int64_t max, int64_t *out) {
+int json_get_integer(const struct json_object *object, const char *key, int64_t min, int64_t max, int64_t *out)
+{
     const struct json_field *f = json_get(object, key);
     if (!f || f->type == JSON_NULL) return 0;
     if (f->type != JSON_INTEGER || f->integer < min || f->integer > max) return -1;
@@ -269,7 +285,8 @@ int json_get_integer(const struct json_object *object, const char *key, int64_t 
     return 1;
 }
 
-int json_get_bool(const struct json_object *object, const char *key, bool *out) {
+int json_get_bool(const struct json_object *object, const char *key, bool *out)
+{
     const struct json_field *f = json_get(object, key);
     if (!f || f->type == JSON_NULL) return 0;
     if (f->type != JSON_BOOL) return -1;
@@ -279,13 +296,15 @@ int json_get_bool(const struct json_object *object, const char *key, bool *out) 
 
 /* ---- nested values ------------------------------------------------------------------------------------- */
 
-static const char *span_space(const char *at, const char *end) {
+static const char *span_space(const char *at, const char *end)
+{
     while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n')) at++;
     return at;
 }
 
 /* End of the string whose opening quote is at `at`, or NULL. */
-static const char *span_string(const char *at, const char *end) {
+static const char *span_string(const char *at, const char *end)
+{
     for (at++; at < end; at++) {
         if (*at == '\\') {
             at++;
@@ -297,7 +316,8 @@ static const char *span_string(const char *at, const char *end) {
 }
 
 /* End of the value at `at`, or NULL. Brackets are only counted: the parts are parsed strictly when they are used. */
-static const char *span_value(const char *at, const char *end) {
+static const char *span_value(const char *at, const char *end)
+{
     int depth = 0;
     while (at < end) {
         if (*at == '"') {
@@ -319,7 +339,8 @@ static const char *span_value(const char *at, const char *end) {
     return depth == 0 ? at : NULL;
 }
 
-int json_member(struct json_span object, const char *key, struct json_span *value) {
+int json_member(struct json_span object, const char *key, struct json_span *value)
+{
     size_t key_len = strlen(key);
     const char *at = span_space(object.start, object.end);
     if (at >= object.end || *at != '{') return -1;
@@ -341,7 +362,8 @@ int json_member(struct json_span object, const char *key, struct json_span *valu
     return -1;
 }
 
-int json_next(struct json_span array, struct json_span *position, struct json_span *element) {
+int json_next(struct json_span array, struct json_span *position, struct json_span *element)
+{
     const char *at = position->start ? position->start : span_space(array.start, array.end);
     if (!position->start) {
         if (at >= array.end || *at != '[') return -1;
@@ -359,21 +381,25 @@ int json_next(struct json_span array, struct json_span *position, struct json_sp
 
 /* ---- writer -------------------------------------------------------------------------------------------- */
 
-void json_writer_init(struct json_writer *w, size_t max) {
+void json_writer_init(struct json_writer *w, size_t max)
+{
     *w = (struct json_writer){.max = max};
 }
 
-void json_writer_free(struct json_writer *w) {
+void json_writer_free(struct json_writer *w)
+{
     free(w->data);
     *w = (struct json_writer){.max = w->max};
 }
 
-void json_writer_clear(struct json_writer *w) {
+void json_writer_clear(struct json_writer *w)
+{
     w->len = 0;
     w->failed = w->comma = false;
 }
 
-void json_raw(struct json_writer *w, const char *text, size_t len) {
+void json_raw(struct json_writer *w, const char *text, size_t len)
+{
     if (w->failed) return;
     if (len > w->max - w->len) {
         w->failed = true;
@@ -395,23 +421,27 @@ void json_raw(struct json_writer *w, const char *text, size_t len) {
     w->len += len;
 }
 
-static void separate(struct json_writer *w) {
+static void separate(struct json_writer *w)
+{
     if (w->comma) json_raw(w, ",", 1);
     w->comma = true;
 }
 
-void json_open(struct json_writer *w, char bracket) {
+void json_open(struct json_writer *w, char bracket)
+{
     separate(w);
     json_raw(w, &bracket, 1);
     w->comma = false;
 }
 
-void json_close(struct json_writer *w, char bracket) {
+void json_close(struct json_writer *w, char bracket)
+{
     json_raw(w, &bracket, 1);
     w->comma = true;
 }
 
-static void quoted(struct json_writer *w, const char *text) {
+static void quoted(struct json_writer *w, const char *text)
+{
     json_raw(w, "\"", 1);
     const char *run = text, *s = text;
     for (; *s; s++) {
@@ -428,14 +458,16 @@ static void quoted(struct json_writer *w, const char *text) {
     json_raw(w, "\"", 1);
 }
 
-void json_key(struct json_writer *w, const char *key) {
+void json_key(struct json_writer *w, const char *key)
+{
     separate(w);
     quoted(w, key);
     json_raw(w, ":", 1);
     w->comma = false;
 }
 
-void json_text(struct json_writer *w, const char *text) {
+void json_text(struct json_writer *w, const char *text)
+{
     if (!text) {
         json_null(w);
         return;
@@ -444,7 +476,8 @@ void json_text(struct json_writer *w, const char *text) {
     quoted(w, text);
 }
 
-void json_integer(struct json_writer *w, int64_t value) {
+void json_integer(struct json_writer *w, int64_t value)
+{
     /* A sample holds thousands of numbers, twice a second: printf would be half of its cost. */
     char digits[24];
     size_t at = sizeof digits;
@@ -458,27 +491,32 @@ void json_integer(struct json_writer *w, int64_t value) {
     json_raw(w, digits + at, sizeof digits - at);
 }
 
-void json_null(struct json_writer *w) {
+void json_null(struct json_writer *w)
+{
     separate(w);
     json_raw(w, "null", 4);
 }
 
-void json_bool(struct json_writer *w, bool value) {
+void json_bool(struct json_writer *w, bool value)
+{
     separate(w);
     json_raw(w, value ? "true" : "false", value ? 4 : 5);
 }
 
-void json_put_text(struct json_writer *w, const char *key, const char *text) {
+void json_put_text(struct json_writer *w, const char *key, const char *text)
+{
     json_key(w, key);
     json_text(w, text);
 }
 
-void json_put_integer(struct json_writer *w, const char *key, int64_t value) {
+void json_put_integer(struct json_writer *w, const char *key, int64_t value)
+{
     json_key(w, key);
     json_integer(w, value);
 }
 
-void json_put_known(struct json_writer *w, const char *key, bool known, int64_t value) {
+void json_put_known(struct json_writer *w, const char *key, bool known, int64_t value)
+{
     json_key(w, key);
     if (known) {
         json_integer(w, value);
@@ -487,16 +525,19 @@ void json_put_known(struct json_writer *w, const char *key, bool known, int64_t 
     }
 }
 
-void json_put_bool(struct json_writer *w, const char *key, bool value) {
+void json_put_bool(struct json_writer *w, const char *key, bool value)
+{
     json_key(w, key);
     json_bool(w, value);
 }
 
-struct json_mark json_mark(const struct json_writer *w) {
+struct json_mark json_mark(const struct json_writer *w)
+{
     return (struct json_mark){w->len, w->comma};
 }
 
-void json_rewind(struct json_writer *w, struct json_mark mark) {
+void json_rewind(struct json_writer *w, struct json_mark mark)
+{
     w->len = mark.len;
     w->comma = mark.comma;
     w->failed = false;

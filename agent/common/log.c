@@ -13,7 +13,8 @@
 
 static int log_fd = STDERR_FILENO;
 
-int log_to_file(const char *path) {
+int log_to_file(const char *path)
+{
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return errno;
     if (log_fd != STDERR_FILENO) close(log_fd);
@@ -21,7 +22,8 @@ int log_to_file(const char *path) {
     return 0;
 }
 
-void log_line(const char *format, ...) {
+void log_line(const char *format, ...)
+{
     char line[1024];
     struct timespec now;
     struct tm tm;

@@ -12,7 +12,8 @@
 
 #define SAFE_INTEGER_MAX INT64_C(9007199254740991)
 
-size_t text_utf8_next(const char *src, size_t len, uint32_t *code) {
+size_t text_utf8_next(const char *src, size_t len, uint32_t *code)
+{
     if (len == 0) return 0;
     const unsigned char *s = (const unsigned char *)src;
     if (s[0] < 0x80) {
@@ -40,7 +41,8 @@ size_t text_utf8_next(const char *src, size_t len, uint32_t *code) {
     return need;
 }
 
-static bool is_unsafe(uint32_t c) {
+static bool is_unsafe(uint32_t c)
+{
     if (c < 0x20 || (c >= 0x7f && c <= 0x9f)) return true;
     /* Marks, embeddings, overrides and isolates can make "exe.txt" read as something else; line separators break
      * a table; U+FEFF is invisible. */
@@ -48,7 +50,8 @@ static bool is_unsafe(uint32_t c) {
            c == 0xfeff;
 }
 
-size_t text_sanitize(char *dst, size_t cap, const char *src, size_t len) {
+size_t text_sanitize(char *dst, size_t cap, const char *src, size_t len)
+{
     size_t out = 0;
     for (size_t i = 0; i < len;) {
         uint32_t code = 0;
@@ -68,12 +71,14 @@ size_t text_sanitize(char *dst, size_t cap, const char *src, size_t len) {
     return out;
 }
 
-static const char *skip_space(const char *s) {
+static const char *skip_space(const char *s)
+{
     while (*s == ' ' || *s == '\t') s++;
     return s;
 }
 
-static int unit_factor(const char *unit, size_t len, double *factor) {
+static int unit_factor(const char *unit, size_t len, double *factor)
+{
     static const struct {
         const char *name;
         double factor;
@@ -98,7 +103,8 @@ static int unit_factor(const char *unit, size_t len, double *factor) {
     return -1;
 }
 
-int text_parse_bytes(const char *text, int64_t *out) {
+int text_parse_bytes(const char *text, int64_t *out)
+{
     const char *s = skip_space(text);
     const char *number = s;
     size_t whole = 0, fraction = 0;
@@ -125,7 +131,8 @@ int text_parse_bytes(const char *text, int64_t *out) {
     return 0;
 }
 
-int text_parse_percent(const char *text, int64_t *out) {
+int text_parse_percent(const char *text, int64_t *out)
+{
     const char *s = skip_space(text);
     int64_t value = 0;
     size_t digits = 0;
@@ -138,7 +145,8 @@ int text_parse_percent(const char *text, int64_t *out) {
     return 0;
 }
 
-int text_parse_integer(const char *text, int64_t min, int64_t max, int64_t *out) {
+int text_parse_integer(const char *text, int64_t min, int64_t max, int64_t *out)
+{
     if (!isdigit((unsigned char)text[0]) && !(text[0] == '-' && isdigit((unsigned char)text[1]))) return -1;
     char *end;
     errno = 0;
@@ -148,7 +156,8 @@ int text_parse_integer(const char *text, int64_t min, int64_t max, int64_t *out)
     return 0;
 }
 
-bool text_is_slice_name(const char *text) {
+bool text_is_slice_name(const char *text)
+{
     size_t len = strlen(text);
     if (len < 1 || len > 40) return false;
     for (size_t i = 0; i < len; i++) {
@@ -159,7 +168,8 @@ bool text_is_slice_name(const char *text) {
     return true;
 }
 
-bool text_copy(char *dst, size_t cap, const char *src) {
+bool text_copy(char *dst, size_t cap, const char *src)
+{
     size_t len = strlen(src);
     bool fits = len < cap;
     if (!fits) len = cap - 1;
@@ -168,7 +178,8 @@ bool text_copy(char *dst, size_t cap, const char *src) {
     return fits;
 }
 
-char *text_gib(char *buf, size_t cap, uint64_t bytes) {
+char *text_gib(char *buf, size_t cap, uint64_t bytes)
+{
     snprintf(buf, cap, "%.1f GiB", (double)bytes / 1073741824.0);
     return buf;
 }

@@ -2,7 +2,8 @@
 
 #include <stddef.h>
 
-const char *admission_check(const struct admission *r) {
+const char *admission_check(const struct admission *r)
+{
     if (r->memory_limit_bytes < MEMORY_LIMIT_MIN_BYTES) return "memory-limit-too-small";
     if (r->memory_limit_bytes > r->capacity_bytes) return "memory-limit-exceeds-gpu";
     if (r->compute_limit_percent < 1 || r->compute_limit_percent > 100) return "compute-limit-out-of-range";

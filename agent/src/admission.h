@@ -9,7 +9,7 @@
 
 struct admission {
     int64_t capacity_bytes;
-    int64_t other_slice_count;       /* on the GPU, without the one that is being changed */
+    int64_t other_slice_count; /* on the GPU, without the one that is being changed */
     int64_t other_guarantees_percent;
     int64_t memory_limit_bytes;
     int64_t compute_limit_percent;

@@ -32,23 +32,26 @@
 #define GOODBYE_MS 500 /* how long clients may take to read the last lines */
 #define PEOPLE_INTERVAL_MS 5000
 #define PROC_UNUSED_MS 5000
-#define DEATHS_INTERVAL_MS 25 /* many deaths in a row share one look */
+#define DEATHS_INTERVAL_MS 25    /* many deaths in a row share one look */
 #define FRESH_MS 90              /* a look this young is as good as a new one, */
 #define FRESH_FOR_HISTORY_MS 600 /* and what subscribers at 2 Hz saw is good enough for a record of one second */
 
-int64_t now_mono_ms(void) {
+int64_t now_mono_ms(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-int64_t now_wall_ms(void) {
+int64_t now_wall_ms(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-uint64_t now_region_ns(const struct agent *agent) {
+uint64_t now_region_ns(const struct agent *agent)
+{
     if (agent->simulation) return agent->simulation->now_ns();
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -57,7 +60,8 @@ uint64_t now_region_ns(const struct agent *agent) {
 
 /* ---- getting the address -------------------------------------------------------------------------------- */
 
-static bool system_agent_answers(void) {
+static bool system_agent_answers(void)
+{
     struct sockaddr_un address;
     socklen_t len = places_address(SYSTEM_SOCKET_PATH, false, &address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -71,7 +75,8 @@ enum claim { CLAIM_OURS, CLAIM_TAKEN, CLAIM_FAILED };
 
 /* One agent per state directory: a lock that is held for life and that the kernel drops with the process. Whoever
  * has it may remove a socket that a killed agent left behind, and nobody else does. */
-static enum claim claim_state(struct agent *agent, char *why, size_t cap) {
+static enum claim claim_state(struct agent *agent, char *why, size_t cap)
+{
     char path[FS_PATH_BYTES];
     if (fs_join(path, agent->places.state, "agent.lock") != 0) return CLAIM_FAILED;
     agent->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -89,7 +94,8 @@ static enum claim claim_state(struct agent *agent, char *why, size_t cap) {
     return CLAIM_FAILED;
 }
 
-static enum claim claim_socket(struct agent *agent, char *why, size_t cap) {
+static enum claim claim_socket(struct agent *agent, char *why, size_t cap)
+{
     struct sockaddr_un address;
     const struct places *p = &agent->places;
     socklen_t len = places_address(p->socket, p->abstract_socket, &address);
@@ -105,7 +111,8 @@ static enum claim claim_socket(struct agent *agent, char *why, size_t cap) {
     return CLAIM_OURS;
 }
 
-static enum claim claim(struct agent *agent, char *why, size_t cap) {
+static enum claim claim(struct agent *agent, char *why, size_t cap)
+{
     if (places_find(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     if (agent->places.scope == SCOPE_USER && system_agent_answers()) return CLAIM_TAKEN;
     if (agent->places.root[0]) people_use_root(agent->places.root);
@@ -118,19 +125,22 @@ static enum claim claim(struct agent *agent, char *why, size_t cap) {
 
 /* ---- start ---------------------------------------------------------------------------------------------- */
 
-static void raise_file_limit(void) {
+static void raise_file_limit(void)
+{
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
     limit.rlim_cur = limit.rlim_max < 8192 ? limit.rlim_max : 8192;
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int watch(struct agent *agent, int fd, void *tag) {
+static int watch(struct agent *agent, int fd, void *tag)
+{
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = tag};
     return epoll_ctl(agent->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
 }
 
-static int open_loop(struct agent *agent) {
+static int open_loop(struct agent *agent)
+{
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -146,7 +156,8 @@ static int open_loop(struct agent *agent) {
     return error;
 }
 
-static int start(struct agent *agent, char *why, size_t cap) {
+static int start(struct agent *agent, char *why, size_t cap)
+{
     const char *name = people_name_of(agent->places.uid);
     if (name) {
         text_copy(agent->manager_name, sizeof agent->manager_name, name);
@@ -178,7 +189,8 @@ static int start(struct agent *agent, char *why, size_t cap) {
 
 /* ---- loop ----------------------------------------------------------------------------------------------- */
 
-static void accept_peers(struct agent *agent) {
+static void accept_peers(struct agent *agent)
+{
     for (int i = 0; i < LISTEN_BACKLOG; i++) {
         int fd = accept4(agent->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) return;
@@ -186,7 +198,8 @@ static void accept_peers(struct agent *agent) {
     }
 }
 
-static void take_signal(struct agent *agent) {
+static void take_signal(struct agent *agent)
+{
     struct signalfd_siginfo info;
     while (read(agent->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGHUP) continue;
@@ -195,12 +208,14 @@ static void take_signal(struct agent *agent) {
     }
 }
 
-static int64_t earliest(int64_t a, int64_t b) {
+static int64_t earliest(int64_t a, int64_t b)
+{
     return a < b ? a : b;
 }
 
 /* Milliseconds until something is due. Subscribers of one pace share one grid, so that one look serves them all. */
-static int64_t next_due(struct agent *agent, int64_t mono_ms) {
+static int64_t next_due(struct agent *agent, int64_t mono_ms)
+{
     int64_t wait = agent->history_at_ms - now_wall_ms();
     if (wait < 0) wait = 0;
     if (wait > 1000) wait = 1000; /* the clock was set back */
@@ -220,7 +235,8 @@ static int64_t next_due(struct agent *agent, int64_t mono_ms) {
 
 /* A process that died gives its memory back at once, not with the next sample. (One that we have not yet seen, because it
  * joined since the last look, at most a second ago, is found dead by the next look.) */
-static void serve_deaths(struct agent *agent, int64_t mono_ms) {
+static void serve_deaths(struct agent *agent, int64_t mono_ms)
+{
     if (agent->procs.polled_count > 0) agent->deaths_waiting |= procs_deaths(&agent->procs, mono_ms) > 0;
     if (!agent->deaths_waiting || mono_ms - agent->deaths_at_ms < DEATHS_INTERVAL_MS) return;
     agent->deaths_waiting = false;
@@ -228,7 +244,8 @@ static void serve_deaths(struct agent *agent, int64_t mono_ms) {
     sample_deaths(agent, mono_ms);
 }
 
-static void serve_samples(struct agent *agent, int64_t mono_ms) {
+static void serve_samples(struct agent *agent, int64_t mono_ms)
+{
     bool due = false;
     for (size_t i = 0; i < agent->peer_count; i++) {
         due |= agent->peers[i]->subscribed && agent->peers[i]->due_at_ms <= mono_ms;
@@ -245,7 +262,8 @@ static void serve_samples(struct agent *agent, int64_t mono_ms) {
     line_release(line);
 }
 
-static void serve_second(struct agent *agent, int64_t mono_ms) {
+static void serve_second(struct agent *agent, int64_t mono_ms)
+{
     int64_t wall_ms = now_wall_ms();
     bool set_back = agent->history_at_ms - wall_ms > 1000;
     if (wall_ms < agent->history_at_ms && !set_back) return;
@@ -265,7 +283,8 @@ static void serve_second(struct agent *agent, int64_t mono_ms) {
     }
 }
 
-static void announce_state(struct agent *agent) {
+static void announce_state(struct agent *agent)
+{
     if (!agent->state_dirty) return;
     agent->state_dirty = false;
     for (size_t i = 0; i < agent->peer_count; i++) {
@@ -273,7 +292,8 @@ static void announce_state(struct agent *agent) {
     }
 }
 
-static void turn(struct agent *agent, int timeout_ms) {
+static void turn(struct agent *agent, int timeout_ms)
+{
     struct epoll_event events[EVENTS_AT_ONCE];
     int n = epoll_wait(agent->epoll_fd, events, EVENTS_AT_ONCE, timeout_ms);
     for (int i = 0; i < n; i++) {
@@ -293,7 +313,8 @@ static void turn(struct agent *agent, int timeout_ms) {
     }
 }
 
-static void say_goodbye(struct agent *agent) {
+static void say_goodbye(struct agent *agent)
+{
     char message[256];
     snprintf(message, sizeof message, "The agent leaves. %s Slices keep their last limits.", agent->leave_reason);
     log_line("%s", message);
@@ -312,7 +333,8 @@ static void say_goodbye(struct agent *agent) {
     if (agent->backend_open) agent->backend->close();
 }
 
-static void run_loop(struct agent *agent) {
+static void run_loop(struct agent *agent)
+{
     int64_t aside_at_ms = now_mono_ms() + STEP_ASIDE_CHECK_MS;
     agent->history_at_ms = (now_wall_ms() / 1000 + 1) * 1000;
     while (!agent->leaving) {
@@ -334,14 +356,16 @@ static void run_loop(struct agent *agent) {
     say_goodbye(agent);
 }
 
-static void tell_starter(int ready_fd, const char *text) {
+static void tell_starter(int ready_fd, const char *text)
+{
     if (ready_fd < 0) return;
     ssize_t n = write(ready_fd, text, strlen(text));
     (void)n; /* a starter that has gone needs no answer */
     close(ready_fd);
 }
 
-int agent_main(int ready_fd) {
+int agent_main(int ready_fd)
+{
     static struct agent agent;
     char why[2048] = "", path[FS_PATH_BYTES];
     umask(022);

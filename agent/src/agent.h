@@ -52,9 +52,9 @@ struct agent {
 
     const struct gpu_backend *backend;
     bool backend_open;
-    char gpu_note[256];    /* why there is no GPU, or "" */
+    char gpu_note[256]; /* why there is no GPU, or "" */
     char driver[88];
-    int64_t retry_at_ms;   /* monotonic: when the driver is looked for again */
+    int64_t retry_at_ms; /* monotonic: when the driver is looked for again */
     struct gpu_state gpus[GPU_MAX];
     size_t gpu_count;
     const struct tranche_sim_api *simulation;

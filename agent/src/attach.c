@@ -27,7 +27,8 @@ struct direction {
 };
 
 /* 0, or -1 when the other side takes nothing any more. */
-static int push(struct direction *d) {
+static int push(struct direction *d)
+{
     while (d->sent < d->len) {
         ssize_t n = d->to_is_socket ? send(d->to, d->data + d->sent, d->len - d->sent, MSG_NOSIGNAL | MSG_DONTWAIT)
                                     : write(d->to, d->data + d->sent, d->len - d->sent);
@@ -39,7 +40,8 @@ static int push(struct direction *d) {
     return 0;
 }
 
-static void pull(struct direction *d) {
+static void pull(struct direction *d)
+{
     if (d->len > 0 || d->ended) return;
     ssize_t n = read(d->from, d->data, sizeof d->data);
     if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return;
@@ -50,7 +52,8 @@ static void pull(struct direction *d) {
     d->len = (size_t)n;
 }
 
-static int join(int socket_fd) {
+static int join(int socket_fd)
+{
     static struct direction in, out;
     in = (struct direction){.from = STDIN_FILENO, .to = socket_fd, .to_is_socket = true};
     out = (struct direction){.from = socket_fd, .to = STDOUT_FILENO};
@@ -77,7 +80,8 @@ static int join(int socket_fd) {
     }
 }
 
-static void put_failure(const char *why) {
+static void put_failure(const char *why)
+{
     struct json_writer w;
     json_writer_init(&w, 8192);
     json_open(&w, '{');
@@ -92,11 +96,13 @@ static void put_failure(const char *why) {
     json_writer_free(&w);
 }
 
-int command_attach(int argc, char **argv) {
+int command_attach(int argc, char **argv)
+{
     char why[2048] = "";
     struct client client;
     if (argc != 2 || strlen(argv[1]) < 1 || strlen(argv[1]) > NONCE_MAX) {
-        return complain("attach takes one word that marks where the agent's lines begin (1 to %d characters)", NONCE_MAX);
+        return complain("attach takes one word that marks where the agent's lines begin (1 to %d characters)",
+                        NONCE_MAX);
     }
     signal(SIGPIPE, SIG_IGN);
     if (printf("TRANCHE-ATTACH %s\n", argv[1]) < 0 || fflush(stdout) != 0) return EXIT_OWN_FAILURE;

@@ -13,13 +13,15 @@
 
 #define ELEMENT_MAX 4096
 
-static const char *size_text(char *buf, size_t cap, int64_t bytes) {
+static const char *size_text(char *buf, size_t cap, int64_t bytes)
+{
     return bytes < 0 ? "—" : text_gib(buf, cap, (uint64_t)bytes);
 }
 
 /* The flat object in a list of the sample line whose `key` is `wanted`. 1 found, 0 not. */
 static int find_element(struct json_span sample, const char *list_name, const char *key, const char *wanted,
-                        char buf[ELEMENT_MAX], struct json_object *object) {
+                        char buf[ELEMENT_MAX], struct json_object *object)
+{
     struct json_span list, at = {NULL, NULL}, element;
     if (json_member(sample, list_name, &list) != 0) return 0;
     while (json_next(list, &at, &element) == 1) {
@@ -36,12 +38,14 @@ static int find_element(struct json_span sample, const char *list_name, const ch
     return 0;
 }
 
-static int64_t number_of(const struct json_object *o, const char *key) {
+static int64_t number_of(const struct json_object *o, const char *key)
+{
     int64_t value;
     return json_get_integer(o, key, 0, JSON_INTEGER_MAX, &value) == 1 ? value : -1;
 }
 
-static void print_slice(const struct fetched_slice *s, struct json_span sample) {
+static void print_slice(const struct fetched_slice *s, struct json_span sample)
+{
     static char buf[ELEMENT_MAX];
     static struct json_object object;
     char used[32], limit[32];
@@ -69,7 +73,8 @@ static void print_slice(const struct fetched_slice *s, struct json_span sample) 
     putchar('\n');
 }
 
-static void print_unmanaged(const struct fetched_gpu *gpu, struct json_span sample) {
+static void print_unmanaged(const struct fetched_gpu *gpu, struct json_span sample)
+{
     struct json_span list, at = {NULL, NULL}, element;
     static char buf[ELEMENT_MAX];
     static struct json_object object;
@@ -89,12 +94,13 @@ static void print_unmanaged(const struct fetched_gpu *gpu, struct json_span samp
         text_sanitize(shown_user, sizeof shown_user, user, strlen(user));
         text_sanitize(shown, sizeof shown, command, strlen(command));
         printf("  %-20s %-14s %10s               pid %lld  %.60s\n", "(no slice)", shown_user,
-               size_text(used, sizeof used, number_of(&object, "memoryUsedBytes")), (long long)number_of(&object, "pid"),
-               shown);
+               size_text(used, sizeof used, number_of(&object, "memoryUsedBytes")),
+               (long long)number_of(&object, "pid"), shown);
     }
 }
 
-static void print_host(const struct fetched *f, struct json_span sample) {
+static void print_host(const struct fetched *f, struct json_span sample)
+{
     char used[32], capacity[32];
     static char buf[ELEMENT_MAX];
     static struct json_object object;
@@ -123,7 +129,8 @@ static void print_host(const struct fetched *f, struct json_span sample) {
     }
 }
 
-int command_ls(int argc, char **argv) {
+int command_ls(int argc, char **argv)
+{
     struct client client;
     struct fetched fetched;
     char why[2048], *line;
@@ -166,7 +173,8 @@ struct findings {
     int worst;
 };
 
-static void print_finding(void *context, const char *code, const char *level, const char *message) {
+static void print_finding(void *context, const char *code, const char *level, const char *message)
+{
     struct findings *f = context;
     bool bad = strcmp(level, "error") == 0;
     if (bad) f->worst = 1;
@@ -181,7 +189,8 @@ static void print_finding(void *context, const char *code, const char *level, co
     json_close(&f->json, '}');
 }
 
-static int take_agent_findings(struct client *client, bool release, struct findings *out) {
+static int take_agent_findings(struct client *client, bool release, struct findings *out)
+{
     struct json_writer fields;
     struct json_span list, at = {NULL, NULL}, element;
     char *line, why[512];
@@ -215,7 +224,8 @@ static int take_agent_findings(struct client *client, bool release, struct findi
     return 0;
 }
 
-int command_doctor(int argc, char **argv) {
+int command_doctor(int argc, char **argv)
+{
     struct findings findings = {0};
     struct client client;
     int64_t pid = 0;

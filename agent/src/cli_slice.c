@@ -16,16 +16,25 @@ struct options {
     bool with_processes, json;
 };
 
-static int take_options(struct options *o, int argc, char **argv) {
+static int take_options(struct options *o, int argc, char **argv)
+{
     const struct {
         const char *name;
         const char **value;
         bool *flag;
     } known[] = {
-        {"--gpu", &o->gpu, NULL},           {"--memory", &o->memory, NULL},       {"--compute", &o->compute, NULL},
-        {"--guarantee", &o->guarantee, NULL}, {"--priority", &o->priority, NULL}, {"--owner", &o->owner, NULL},
-        {"--name", &o->name, NULL},         {"--starts", &o->starts, NULL},       {"--expires", &o->expires, NULL},
-        {"--below-use", &o->below_use, NULL}, {"--with-processes", NULL, &o->with_processes}, {"--json", NULL, &o->json},
+        {"--gpu", &o->gpu, NULL},
+        {"--memory", &o->memory, NULL},
+        {"--compute", &o->compute, NULL},
+        {"--guarantee", &o->guarantee, NULL},
+        {"--priority", &o->priority, NULL},
+        {"--owner", &o->owner, NULL},
+        {"--name", &o->name, NULL},
+        {"--starts", &o->starts, NULL},
+        {"--expires", &o->expires, NULL},
+        {"--below-use", &o->below_use, NULL},
+        {"--with-processes", NULL, &o->with_processes},
+        {"--json", NULL, &o->json},
     };
     for (int i = 2; i < argc; i++) {
         if (strncmp(argv[i], "--", 2) != 0) {
@@ -52,17 +61,20 @@ static int take_options(struct options *o, int argc, char **argv) {
     return 0;
 }
 
-static int put_size(struct json_writer *w, const char *option, const char *key, const char *text) {
+static int put_size(struct json_writer *w, const char *option, const char *key, const char *text)
+{
     int64_t value;
     if (!text) return 0;
     if (text_parse_bytes(text, &value) != 0) {
-        return complain("%s: “%s” is not a size, so nothing was changed; write one such as 20g or 20480m", option, text);
+        return complain("%s: “%s” is not a size, so nothing was changed; write one such as 20g or 20480m", option,
+                        text);
     }
     json_put_integer(w, key, value);
     return 0;
 }
 
-static int put_percent(struct json_writer *w, const char *option, const char *key, const char *text) {
+static int put_percent(struct json_writer *w, const char *option, const char *key, const char *text)
+{
     int64_t value;
     if (!text) return 0;
     if (text_parse_percent(text, &value) != 0) {
@@ -74,7 +86,8 @@ static int put_percent(struct json_writer *w, const char *option, const char *ke
 }
 
 /* Unix milliseconds, or "never". */
-static int put_time(struct json_writer *w, const char *option, const char *key, const char *text) {
+static int put_time(struct json_writer *w, const char *option, const char *key, const char *text)
+{
     int64_t value;
     if (!text) return 0;
     if (strcmp(text, "never") == 0) {
@@ -83,13 +96,15 @@ static int put_time(struct json_writer *w, const char *option, const char *key, 
     }
     if (text_parse_integer(text, 0, JSON_INTEGER_MAX, &value) != 0) {
         return complain("%s: “%s” is not a time, so nothing was changed; write Unix milliseconds or “never” (date "
-                        "+%%s000 prints now)", option, text);
+                        "+%%s000 prints now)",
+                        option, text);
     }
     json_put_integer(w, key, value);
     return 0;
 }
 
-static int put_limits(struct json_writer *w, const struct options *o) {
+static int put_limits(struct json_writer *w, const struct options *o)
+{
     if (put_size(w, "--memory", "memoryLimitBytes", o->memory) != 0 ||
         put_percent(w, "--compute", "computeLimitPercent", o->compute) != 0 ||
         put_percent(w, "--guarantee", "computeGuaranteePercent", o->guarantee) != 0 ||
@@ -102,14 +117,16 @@ static int put_limits(struct json_writer *w, const struct options *o) {
     return 0;
 }
 
-static int put_gpu(struct json_writer *w, const struct options *o, const struct fetched *f) {
+static int put_gpu(struct json_writer *w, const struct options *o, const struct fetched *f)
+{
     int64_t index;
     if (!o->gpu && f->gpu_count == 1) {
         json_put_text(w, "gpuUuid", f->gpus[0].uuid);
         return 0;
     }
     if (!o->gpu) {
-        return complain(f->gpu_count == 0 ? "this host has no GPU to cut, so nothing was created" : "say which GPU: --gpu 0 or --gpu UUID");
+        return complain(f->gpu_count == 0 ? "this host has no GPU to cut, so nothing was created"
+                                          : "say which GPU: --gpu 0 or --gpu UUID");
     }
     bool is_index = text_parse_integer(o->gpu, 0, 1000, &index) == 0;
     for (size_t i = 0; is_index && i < f->gpu_count; i++) {
@@ -118,12 +135,14 @@ static int put_gpu(struct json_writer *w, const struct options *o, const struct 
             return 0;
         }
     }
-    if (is_index) return complain("there is no GPU %s on this host, so nothing was created; `tranche ls` lists them", o->gpu);
+    if (is_index)
+        return complain("there is no GPU %s on this host, so nothing was created; `tranche ls` lists them", o->gpu);
     json_put_text(w, "gpuUuid", o->gpu);
     return 0;
 }
 
-static int prepare_create(struct json_writer *w, const struct options *o, const struct fetched *f) {
+static int prepare_create(struct json_writer *w, const struct options *o, const struct fetched *f)
+{
     if (!o->memory || !o->compute) return complain("create needs --memory and --compute");
     if (put_gpu(w, o, f) != 0 || put_limits(w, o) != 0) return EXIT_OWN_FAILURE;
     if (o->owner) json_put_text(w, "owner", o->owner);
@@ -133,7 +152,8 @@ static int prepare_create(struct json_writer *w, const struct options *o, const 
 }
 
 /* Fields of a verb that changes an existing slice, named by the first word. */
-static int prepare_change(struct json_writer *w, const char *verb, const struct options *o, const struct fetched *f) {
+static int prepare_change(struct json_writer *w, const char *verb, const struct options *o, const struct fetched *f)
+{
     if (o->positional_count < 1) return complain("say which slice: tranche slice %s NAME …", verb);
     const struct fetched_slice *s = fetched_find(f, o->positional[0]);
     if (!s) return complain("there is no slice “%s” on this host; `tranche ls` lists them", o->positional[0]);
@@ -154,7 +174,8 @@ static int prepare_change(struct json_writer *w, const char *verb, const struct 
     return 0;
 }
 
-static int send_edit(struct client *client, const char *op, const struct json_writer *fields, bool as_json) {
+static int send_edit(struct client *client, const char *op, const struct json_writer *fields, bool as_json)
+{
     char *line, why[512];
     size_t len;
     struct json_object object;
@@ -169,7 +190,8 @@ static int send_edit(struct client *client, const char *op, const struct json_wr
     return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
 }
 
-int command_slice(int argc, char **argv) {
+int command_slice(int argc, char **argv)
+{
     static const struct {
         const char *verb, *op;
     } verbs[] = {{"create", "slice-create"}, {"resize", "slice-resize"}, {"assign", "slice-assign"},

@@ -20,7 +20,8 @@
 
 #define RETRY_MS 20 /* between attempts while another agent is just starting */
 
-static int connect_to(const char *name, bool abstract, uid_t *uid) {
+static int connect_to(const char *name, bool abstract, uid_t *uid)
+{
     struct sockaddr_un address;
     socklen_t len = places_address(name, abstract, &address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -37,7 +38,8 @@ static int connect_to(const char *name, bool abstract, uid_t *uid) {
 }
 
 /* The private socket if a root is set, and nothing else then; the system's, if root answers there; the abstract one. */
-static int connect_any(uid_t *uid) {
+static int connect_any(uid_t *uid)
+{
     struct places places;
     char why[256];
     const char *root = getenv(ENV_ROOT);
@@ -51,7 +53,8 @@ static int connect_any(uid_t *uid) {
 }
 
 /* Detached: a session of its own, no terminal, no inherited files, a directory that nobody wants to unmount. */
-static void become_agent(int ready_fd) {
+static void become_agent(int ready_fd)
+{
     char exe[FS_PATH_BYTES], number[16];
     if (setsid() < 0) _exit(125);
     pid_t child = fork();
@@ -73,7 +76,8 @@ static void become_agent(int ready_fd) {
     _exit(125);
 }
 
-static int read_verdict(int fd, char *verdict, size_t cap) {
+static int read_verdict(int fd, char *verdict, size_t cap)
+{
     size_t len = 0;
     int64_t deadline = now_mono_ms() + CLIENT_START_TIMEOUT_MS;
     while (len < cap - 1) {
@@ -91,7 +95,8 @@ static int read_verdict(int fd, char *verdict, size_t cap) {
     return 0;
 }
 
-int client_start_agent(char *why, size_t cap) {
+int client_start_agent(char *why, size_t cap)
+{
     int ends[2];
     char verdict[1024] = "";
     if (pipe(ends) != 0 || fcntl(ends[0], F_SETFD, FD_CLOEXEC) != 0) {
@@ -122,7 +127,8 @@ int client_start_agent(char *why, size_t cap) {
     return -1;
 }
 
-int client_open(struct client *client, bool may_start, char *why, size_t cap) {
+int client_open(struct client *client, bool may_start, char *why, size_t cap)
+{
     memset(client, 0, sizeof *client);
     client->next_id = 1;
     client->fd = connect_any(&client->agent_uid);
@@ -140,14 +146,16 @@ int client_open(struct client *client, bool may_start, char *why, size_t cap) {
     return -1;
 }
 
-void client_close(struct client *client) {
+void client_close(struct client *client)
+{
     if (client->fd >= 0) close(client->fd);
     free(client->buf);
     memset(client, 0, sizeof *client);
     client->fd = -1;
 }
 
-static int send_all(int fd, const char *data, size_t len) {
+static int send_all(int fd, const char *data, size_t len)
+{
     while (len > 0) {
         ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
@@ -158,7 +166,8 @@ static int send_all(int fd, const char *data, size_t len) {
     return 0;
 }
 
-int client_introduce(int fd) {
+int client_introduce(int fd)
+{
     char exe[FS_PATH_BYTES], shim[FS_PATH_BYTES];
     if (places_own_exe(exe) != 0 || places_shim_for(exe, shim) != 0) return 0;
     struct json_writer w;
@@ -174,7 +183,8 @@ int client_introduce(int fd) {
 }
 
 /* Drops the line before and reads the next one into the buffer. */
-static int read_line(struct client *c, int64_t deadline, char **line, size_t *len, char *why, size_t cap) {
+static int read_line(struct client *c, int64_t deadline, char **line, size_t *len, char *why, size_t cap)
+{
     for (;;) {
         char *newline = c->len > 0 ? memchr(c->buf, '\n', c->len) : NULL;
         if (newline) {
@@ -210,12 +220,14 @@ static int read_line(struct client *c, int64_t deadline, char **line, size_t *le
     }
 }
 
-static void drop_line(struct client *c, size_t len) {
+static void drop_line(struct client *c, size_t len)
+{
     memmove(c->buf, c->buf + len + 1, c->len - len - 1);
     c->len -= len + 1;
 }
 
-static bool line_matches(const char *line, size_t len, const char *key, const char *wanted) {
+static bool line_matches(const char *line, size_t len, const char *key, const char *wanted)
+{
     struct json_span value, object = {line, line + len};
     size_t n = strlen(wanted);
     return json_member(object, key, &value) == 0 && (size_t)(value.end - value.start) == n &&
@@ -223,7 +235,8 @@ static bool line_matches(const char *line, size_t len, const char *key, const ch
 }
 
 static int wait_for(struct client *c, const char *key, const char *wanted, char **line, size_t *len, char *why,
-                    size_t cap) {
+                    size_t cap)
+{
     int64_t deadline = now_mono_ms() + CLIENT_REPLY_TIMEOUT_MS;
     for (;;) {
         if (c->taken > 0) drop_line(c, c->taken - 1);
@@ -235,7 +248,8 @@ static int wait_for(struct client *c, const char *key, const char *wanted, char 
 }
 
 int client_ask(struct client *client, const char *op, const struct json_writer *fields, char **line, size_t *len,
-               char *why, size_t cap) {
+               char *why, size_t cap)
+{
     struct json_writer w;
     char id[24];
     snprintf(id, sizeof id, "%lld", (long long)client->next_id);
@@ -258,7 +272,8 @@ int client_ask(struct client *client, const char *op, const struct json_writer *
     return wait_for(client, "id", id, line, len, why, cap);
 }
 
-int client_event(struct client *client, const char *kind, char **line, size_t *len, char *why, size_t cap) {
+int client_event(struct client *client, const char *kind, char **line, size_t *len, char *why, size_t cap)
+{
     char wanted[32];
     snprintf(wanted, sizeof wanted, "\"%s\"", kind);
     return wait_for(client, "ev", wanted, line, len, why, cap);

@@ -19,7 +19,8 @@
 #define ENVIRON_MAX_BYTES (1u << 20)
 #define STATE_ROOM_MIN_BYTES (64ull << 20)
 
-void doctor_say(const struct doctor *doctor, const char *code, enum doctor_level level, const char *format, ...) {
+void doctor_say(const struct doctor *doctor, const char *code, enum doctor_level level, const char *format, ...)
+{
     static const char *const levels[] = {"ok", "note", "warning", "error"};
     char message[1024];
     va_list args;
@@ -29,7 +30,8 @@ void doctor_say(const struct doctor *doctor, const char *code, enum doctor_level
     doctor->found(doctor->context, code, levels[level], message);
 }
 
-static void check_logout(const struct doctor *doctor, const char *runtime_dir, uid_t uid) {
+static void check_logout(const struct doctor *doctor, const char *runtime_dir, uid_t uid)
+{
     struct passwd *pw = getpwuid(uid);
     const char *name = pw ? pw->pw_name : "";
     char linger[FS_PATH_BYTES];
@@ -44,21 +46,24 @@ static void check_logout(const struct doctor *doctor, const char *runtime_dir, u
                "(the next `tranche run` starts it again). To keep it: loginctl enable-linger %s",
                name, name);
     if (strncmp(runtime_dir, "/dev/shm/", 9) == 0 && !places_shm_is_kept(uid, name)) {
-        doctor_say(doctor, "runtime-removed-at-logout", DOCTOR_WARNING,
-                   "%s may be removed by logind when %s logs out for the last time. Restart the agent when no slice is "
-                   "in use, or enable linger.",
-                   runtime_dir, name);
+        doctor_say(
+            doctor, "runtime-removed-at-logout", DOCTOR_WARNING,
+            "%s may be removed by logind when %s logs out for the last time. Restart the agent when no slice is "
+            "in use, or enable linger.",
+            runtime_dir, name);
     }
 }
 
-void doctor_places(const struct doctor *doctor, const char *state_dir, const char *runtime_dir, uid_t uid) {
+void doctor_places(const struct doctor *doctor, const char *state_dir, const char *runtime_dir, uid_t uid)
+{
     enum fs_kind kind = fs_kind(runtime_dir);
     if (runtime_dir[0] == '\0') {
         doctor_say(doctor, "runtime-missing", DOCTOR_NOTE, "No runtime directory is recorded: no agent ran here yet.");
     } else if (kind == FS_REMOTE) {
-        doctor_say(doctor, "runtime-remote", DOCTOR_ERROR,
-                   "The runtime directory %s is on a network file system; limits shared through it can not be trusted.",
-                   runtime_dir);
+        doctor_say(
+            doctor, "runtime-remote", DOCTOR_ERROR,
+            "The runtime directory %s is on a network file system; limits shared through it can not be trusted.",
+            runtime_dir);
     } else {
         doctor_say(doctor, "runtime", DOCTOR_OK, "The runtime directory is %s (%s).", runtime_dir,
                    kind == FS_MEMORY ? "memory" : "local disk");
@@ -82,9 +87,10 @@ void doctor_places(const struct doctor *doctor, const char *state_dir, const cha
             doctor_say(doctor, "shim-missing", DOCTOR_ERROR,
                        "libtranche.so is not beside %s: `tranche run` can not limit anything. Deploy again.", exe);
         } else if (fs_is_noexec(shim)) {
-            doctor_say(doctor, "shim-noexec", DOCTOR_ERROR,
-                       "%s is on a file system mounted noexec, so that no program can load it. Deploy to another place.",
-                       shim);
+            doctor_say(
+                doctor, "shim-noexec", DOCTOR_ERROR,
+                "%s is on a file system mounted noexec, so that no program can load it. Deploy to another place.",
+                shim);
         } else {
             doctor_say(doctor, "shim", DOCTOR_OK, "The library is %s.", shim);
         }
@@ -93,7 +99,8 @@ void doctor_places(const struct doctor *doctor, const char *state_dir, const cha
 }
 
 /* Finds NAME=value in the NUL-separated environment. */
-static const char *find_variable(const char *environment, size_t len, const char *name) {
+static const char *find_variable(const char *environment, size_t len, const char *name)
+{
     size_t n = strlen(name);
     for (size_t at = 0; at < len; at += strlen(environment + at) + 1) {
         if (strncmp(environment + at, name, n) == 0 && environment[at + n] == '=') return environment + at + n + 1;
@@ -102,7 +109,8 @@ static const char *find_variable(const char *environment, size_t len, const char
 }
 
 /* Files of /proc have no size: read until they end. */
-static int read_proc(pid_t pid, const char *what, char **data, size_t *len) {
+static int read_proc(pid_t pid, const char *what, char **data, size_t *len)
+{
     char path[64];
     snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, what);
     FILE *file = fopen(path, "re");
@@ -121,7 +129,8 @@ static int read_proc(pid_t pid, const char *what, char **data, size_t *len) {
     return 0;
 }
 
-static void explain_environment(const struct doctor *doctor, pid_t pid) {
+static void explain_environment(const struct doctor *doctor, pid_t pid)
+{
     char *environment;
     size_t len;
     int error = read_proc(pid, "environ", &environment, &len);
@@ -143,19 +152,21 @@ static void explain_environment(const struct doctor *doctor, pid_t pid) {
                    "`tranche run` and it changed the environment (sudo, a container, a wrapper).",
                    (long)pid);
     } else {
-        doctor_say(doctor, "process-not-loaded", DOCTOR_WARNING,
-                   "LD_PRELOAD names the library, but process %ld has not loaded it: the program is statically linked, "
-                   "set-user-id, of another architecture, or the file was missing when it started.",
-                   (long)pid);
+        doctor_say(
+            doctor, "process-not-loaded", DOCTOR_WARNING,
+            "LD_PRELOAD names the library, but process %ld has not loaded it: the program is statically linked, "
+            "set-user-id, of another architecture, or the file was missing when it started.",
+            (long)pid);
     }
     if (disabled && strcmp(disabled, "1") == 0) {
-        doctor_say(doctor, "process-disabled", DOCTOR_WARNING, ENV_DISABLE "=1 is set for process %ld: nothing is limited.",
-                   (long)pid);
+        doctor_say(doctor, "process-disabled", DOCTOR_WARNING,
+                   ENV_DISABLE "=1 is set for process %ld: nothing is limited.", (long)pid);
     }
     free(environment);
 }
 
-void doctor_process(const struct doctor *doctor, pid_t pid) {
+void doctor_process(const struct doctor *doctor, pid_t pid)
+{
     char *maps;
     size_t len;
     int error = read_proc(pid, "maps", &maps, &len);
@@ -177,22 +188,26 @@ void doctor_process(const struct doctor *doctor, pid_t pid) {
     }
     if (stale) {
         doctor_say(doctor, "process-shim-old", DOCTOR_NOTE,
-                   "Process %ld runs with a version of the library that was removed since; restart it to renew.", (long)pid);
+                   "Process %ld runs with a version of the library that was removed since; restart it to renew.",
+                   (long)pid);
     }
 }
 
-static void check_slices(const struct doctor *doctor, const struct agent *agent) {
+static void check_slices(const struct doctor *doctor, const struct agent *agent)
+{
     for (size_t i = 0; i < agent->slices.count; i++) {
         const struct slice *slice = agent->slices.items[i];
         if (slice->r.deleted) continue;
         if (!slice->policy || slice->usage_fd < 0) {
-            doctor_say(doctor, "slice-without-files", DOCTOR_ERROR,
-                       "The files of slice %s could not be made in %s, so it limits nothing yet; the agent tries again "
-                       "every second.",
-                       slice->r.name, agent->places.runtime);
+            doctor_say(
+                doctor, "slice-without-files", DOCTOR_ERROR,
+                "The files of slice %s could not be made in %s, so it limits nothing yet; the agent tries again "
+                "every second.",
+                slice->r.name, agent->places.runtime);
         } else if (!slice->m.usage_known && slice->rates_at_ns != 0) {
             doctor_say(doctor, "slice-usage-broken", DOCTOR_WARNING,
-                       "The usage file of slice %s was damaged by a process in it; its usage is unknown.", slice->r.name);
+                       "The usage file of slice %s was damaged by a process in it; its usage is unknown.",
+                       slice->r.name);
         }
         if (slice->acl_refused) {
             doctor_say(doctor, "no-acl", DOCTOR_WARNING,
@@ -202,7 +217,8 @@ static void check_slices(const struct doctor *doctor, const struct agent *agent)
     }
 }
 
-void doctor_agent(const struct doctor *doctor, struct agent *agent) {
+void doctor_agent(const struct doctor *doctor, struct agent *agent)
+{
     if (agent->gpu_note[0]) {
         doctor_say(doctor, "no-gpu", DOCTOR_ERROR, "No GPU is managed: %s.", agent->gpu_note);
     } else {
@@ -212,13 +228,15 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent) {
     for (size_t i = 0; i < agent->gpu_count; i++) {
         const struct gpu_info *info = &agent->gpus[i].info;
         if (info->mig_enabled) {
-            doctor_say(doctor, "mig", DOCTOR_WARNING, "MIG is on for GPU %u; Tranche cuts whole GPUs only.", info->index);
+            doctor_say(doctor, "mig", DOCTOR_WARNING, "MIG is on for GPU %u; Tranche cuts whole GPUs only.",
+                       info->index);
         }
         if (strncmp(info->compute_mode, "exclusive", 9) == 0 || strcmp(info->compute_mode, "prohibited") == 0) {
-            doctor_say(doctor, "compute-mode", DOCTOR_WARNING,
-                       "GPU %u is in compute mode %s: only one process at a time can use it. As root: nvidia-smi -i %u "
-                       "-c DEFAULT",
-                       info->index, info->compute_mode, info->index);
+            doctor_say(
+                doctor, "compute-mode", DOCTOR_WARNING,
+                "GPU %u is in compute mode %s: only one process at a time can use it. As root: nvidia-smi -i %u "
+                "-c DEFAULT",
+                info->index, info->compute_mode, info->index);
         }
     }
     if (agent->slices.note[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->slices.note);

@@ -15,7 +15,8 @@
 
 #define PRUNE_INTERVAL_MS 30000
 
-struct slice *edit_target(struct agent *agent, const char *id, int64_t revision, struct failure *failure) {
+struct slice *edit_target(struct agent *agent, const char *id, int64_t revision, struct failure *failure)
+{
     struct slice *slice = slice_find(&agent->slices, id);
     if (!slice || slice->r.deleted) {
         fail(failure, "unknown-slice", "There is no slice %s on %s; nothing was changed. Refresh and try again.", id,
@@ -32,7 +33,8 @@ struct slice *edit_target(struct agent *agent, const char *id, int64_t revision,
     return slice;
 }
 
-static int admission_failure(struct failure *f, const char *code, const struct admission *a) {
+static int admission_failure(struct failure *f, const char *code, const struct admission *a)
+{
     char limit[32], capacity[32];
     text_gib(capacity, sizeof capacity, (uint64_t)a->capacity_bytes);
     text_gib(limit, sizeof limit, a->memory_limit_bytes > 0 ? (uint64_t)a->memory_limit_bytes : 0);
@@ -40,29 +42,35 @@ static int admission_failure(struct failure *f, const char *code, const struct a
         return fail(f, code, "A memory limit must be at least 1 MiB; nothing was changed. Choose a larger one.");
     }
     if (strcmp(code, "memory-limit-exceeds-gpu") == 0) {
-        return fail(f, code, "The memory limit of %s is more than the GPU has; nothing was changed. Choose at most %s.",
-                    limit, capacity);
+        return fail(f, code,
+                    "The memory limit of %s is more than the GPU has; nothing was changed. Choose at most %s.", limit,
+                    capacity);
     }
     if (strcmp(code, "compute-limit-out-of-range") == 0) {
-        return fail(f, code, "A compute limit is a whole number from 1 to 100 %%; nothing was changed. Choose one of these.");
+        return fail(f, code,
+                    "A compute limit is a whole number from 1 to 100 %%; nothing was changed. Choose one of these.");
     }
     if (strcmp(code, "guarantee-out-of-range") == 0) {
         return fail(f, code, "A guarantee is a whole number from 0 to 100 %%; nothing was changed.");
     }
     if (strcmp(code, "guarantee-exceeds-limit") == 0) {
-        return fail(f, code, "The guarantee of %" PRId64 " %% is above the slice's own limit of %" PRId64
-                    " %%; nothing was changed.", a->compute_guarantee_percent, a->compute_limit_percent);
+        return fail(f, code,
+                    "The guarantee of %" PRId64 " %% is above the slice's own limit of %" PRId64
+                    " %%; nothing was changed.",
+                    a->compute_guarantee_percent, a->compute_limit_percent);
     }
     if (strcmp(code, "guarantee-exceeds-headroom") == 0) {
-        return fail(f, code, "Other slices hold guarantees of %" PRId64 " %%, so at most %" PRId64
-                    " %% can be guaranteed here; nothing was changed.", a->other_guarantees_percent,
-                    100 - a->other_guarantees_percent);
+        return fail(f, code,
+                    "Other slices hold guarantees of %" PRId64 " %%, so at most %" PRId64
+                    " %% can be guaranteed here; nothing was changed.",
+                    a->other_guarantees_percent, 100 - a->other_guarantees_percent);
     }
     return fail(f, code, "A GPU takes at most %d slices; nothing was changed. Delete one first.", SLICES_PER_GPU_MAX);
 }
 
 static int check_admission(struct agent *agent, const struct slice_record *next, const struct slice *self,
-                           struct failure *failure) {
+                           struct failure *failure)
+{
     struct gpu_state *gpu = agent_gpu(agent, next->gpu_uuid);
     struct admission a = {
         .capacity_bytes = gpu && gpu->info.capacity_bytes > 0 ? (int64_t)gpu->info.capacity_bytes : JSON_INTEGER_MAX,
@@ -79,21 +87,25 @@ static int check_admission(struct agent *agent, const struct slice_record *next,
     return code ? admission_failure(failure, code, &a) : 0;
 }
 
-static int check_name(struct agent *agent, const char *name, const struct slice *self, struct failure *failure) {
+static int check_name(struct agent *agent, const char *name, const struct slice *self, struct failure *failure)
+{
     if (!text_is_slice_name(name)) {
-        return fail(failure, "bad-name", "A slice's name is 1 to 40 letters, digits, dots, dashes or underscores and "
+        return fail(failure, "bad-name",
+                    "A slice's name is 1 to 40 letters, digits, dots, dashes or underscores and "
                     "begins with a letter or digit; nothing was changed.");
     }
     const struct slice *other = slice_find_name(&agent->slices, name);
     if (other && other != self) {
-        return fail(failure, "name-taken", "Another slice on %s is called %s; nothing was changed. Choose another name.",
-                    agent->host_name, name);
+        return fail(failure, "name-taken",
+                    "Another slice on %s is called %s; nothing was changed. Choose another name.", agent->host_name,
+                    name);
     }
     return 0;
 }
 
 /* Applies changes to a record; ranges that do not fit the record's fields are refused by admission's own codes. */
-static int apply_changes(struct slice_record *next, const struct slice_changes *c, struct failure *failure) {
+static int apply_changes(struct slice_record *next, const struct slice_changes *c, struct failure *failure)
+{
     struct admission bad = {.capacity_bytes = JSON_INTEGER_MAX};
     if (c->has_memory) {
         if (c->memory_limit_bytes < MEMORY_LIMIT_MIN_BYTES) {
@@ -121,7 +133,8 @@ static int apply_changes(struct slice_record *next, const struct slice_changes *
 
 /* The one way to change a slice: journal, disk, then memory pages. Nothing has happened when it fails. */
 static int commit(struct agent *agent, struct slice *slice, struct slice_record *next, const struct editor *editor,
-                  struct edit_reply *reply, struct failure *failure) {
+                  struct edit_reply *reply, struct failure *failure)
+{
     struct slice_record before = slice->r;
     int64_t now_ms = now_wall_ms();
     next->revision = before.revision + 1;
@@ -151,13 +164,15 @@ static int commit(struct agent *agent, struct slice *slice, struct slice_record 
 }
 
 /* A limit below use kills nothing: nothing new is admitted above it, and the slice is shown as shrinking. */
-static void note_shrink(struct slice *slice, struct slice_record *next) {
+static void note_shrink(struct slice *slice, struct slice_record *next)
+{
     uint64_t shown = slice->r.shrinks_from_bytes ? slice->r.shrinks_from_bytes : slice->r.memory_limit_bytes;
     bool waits = next->memory_limit_bytes < shown && next->memory_limit_bytes < measure_used(slice);
     next->shrinks_from_bytes = waits ? shown : 0;
 }
 
-static void default_name(struct agent *agent, const char *owner, char out[SLICE_NAME_BYTES]) {
+static void default_name(struct agent *agent, const char *owner, char out[SLICE_NAME_BYTES])
+{
     char base[33];
     size_t n = 0;
     for (const char *s = owner; *s && n < sizeof base - 1; s++) {
@@ -172,14 +187,16 @@ static void default_name(struct agent *agent, const char *owner, char out[SLICE_
     }
 }
 
-static void forget(struct agent *agent, struct slice *slice) {
+static void forget(struct agent *agent, struct slice *slice)
+{
     undo_forget(&agent->slices, slice->r.id);
     policy_close(agent, slice, true);
     slice_remove(&agent->slices, slice);
 }
 
 /* A line of the board that no slice has; takes the oldest deleted slice's when all are used up. */
-static int take_board_slot(struct agent *agent, const char *gpu_uuid, uint32_t *slot) {
+static int take_board_slot(struct agent *agent, const char *gpu_uuid, uint32_t *slot)
+{
     for (int attempt = 0; attempt < 2; attempt++) {
         bool used[REGION_BOARD_SLOTS] = {false};
         struct slice *oldest = NULL;
@@ -202,7 +219,8 @@ static int take_board_slot(struct agent *agent, const char *gpu_uuid, uint32_t *
 }
 
 static int find_owner(const char *owner, const struct editor *editor, struct slice_record *next,
-                      struct failure *failure) {
+                      struct failure *failure)
+{
     if (!owner) {
         text_copy(next->owner, sizeof next->owner, editor->name);
         next->owner_uid = editor->uid;
@@ -218,7 +236,8 @@ static int find_owner(const char *owner, const struct editor *editor, struct sli
 }
 
 static int prepare_create(struct agent *agent, const struct slice_changes *c, const struct editor *editor,
-                          struct slice_record *next, struct failure *failure) {
+                          struct slice_record *next, struct failure *failure)
+{
     uint64_t random;
     if (agent->gpu_count == 0) {
         return fail(failure, "no-gpu", "%s has no GPU to cut: %s.", agent->host_name, agent->gpu_note);
@@ -239,7 +258,8 @@ static int prepare_create(struct agent *agent, const struct slice_changes *c, co
     size_t present = 0;
     for (size_t i = 0; i < agent->slices.count; i++) present += !agent->slices.items[i]->r.deleted;
     if (present >= SLICES_MAX || take_board_slot(agent, next->gpu_uuid, &next->board_slot) != 0) {
-        return fail(failure, "too-many-slices", "No more slices fit on this %s; nothing was created. Delete one first.",
+        return fail(failure, "too-many-slices",
+                    "No more slices fit on this %s; nothing was created. Delete one first.",
                     present >= SLICES_MAX ? "host" : "GPU");
     }
     if (fs_random(&random, sizeof random) != 0) {
@@ -251,9 +271,9 @@ static int prepare_create(struct agent *agent, const struct slice_changes *c, co
 }
 
 int edit_create(struct agent *agent, const struct slice_changes *c, const struct editor *editor,
-                struct edit_reply *reply, struct failure *failure) {
-    struct slice_record next = {
-        .priority = REGION_PRIORITY_NORMAL, .starts_at_ms = NO_TIME, .expires_at_ms = NO_TIME};
+                struct edit_reply *reply, struct failure *failure)
+{
+    struct slice_record next = {.priority = REGION_PRIORITY_NORMAL, .starts_at_ms = NO_TIME, .expires_at_ms = NO_TIME};
     if (prepare_create(agent, c, editor, &next, failure) != 0) return -1;
     struct slice_record nothing = next;
     nothing.deleted = true;
@@ -276,7 +296,8 @@ int edit_create(struct agent *agent, const struct slice_changes *c, const struct
 }
 
 int edit_resize(struct agent *agent, struct slice *slice, const struct slice_changes *c, const struct editor *editor,
-                struct edit_reply *reply, struct failure *failure) {
+                struct edit_reply *reply, struct failure *failure)
+{
     struct slice_record next = slice->r;
     if (apply_changes(&next, c, failure) != 0 || check_admission(agent, &next, slice, failure) != 0) return -1;
     if (c->has_memory) {
@@ -284,9 +305,9 @@ int edit_resize(struct agent *agent, struct slice *slice, const struct slice_cha
         uint64_t used = measure_used(slice);
         if (c->refuse_below_use && next.memory_limit_bytes < used) {
             char use[32], limit[32];
-            return fail(failure, "below-use", "%s uses %s, more than the new limit of %s; the limit was left as it was.",
-                        slice->r.name, text_gib(use, sizeof use, used),
-                        text_gib(limit, sizeof limit, next.memory_limit_bytes));
+            return fail(failure, "below-use",
+                        "%s uses %s, more than the new limit of %s; the limit was left as it was.", slice->r.name,
+                        text_gib(use, sizeof use, used), text_gib(limit, sizeof limit, next.memory_limit_bytes));
         }
         note_shrink(slice, &next);
     }
@@ -294,7 +315,8 @@ int edit_resize(struct agent *agent, struct slice *slice, const struct slice_cha
 }
 
 int edit_assign(struct agent *agent, struct slice *slice, const char *owner, const struct editor *editor,
-                struct edit_reply *reply, struct failure *failure) {
+                struct edit_reply *reply, struct failure *failure)
+{
     struct slice_record next = slice->r;
     if (find_owner(owner, editor, &next, failure) != 0) return -1;
     uid_t earlier = slice->r.owner_uid;
@@ -309,23 +331,27 @@ int edit_assign(struct agent *agent, struct slice *slice, const char *owner, con
 }
 
 int edit_rename(struct agent *agent, struct slice *slice, const char *name, const struct editor *editor,
-                struct edit_reply *reply, struct failure *failure) {
+                struct edit_reply *reply, struct failure *failure)
+{
     struct slice_record next = slice->r;
     if (check_name(agent, name, slice, failure) != 0) return -1;
     text_copy(next.name, sizeof next.name, name);
     return commit(agent, slice, &next, editor, reply, failure);
 }
 
-static int refuse_in_use(struct agent *agent, struct slice *slice, struct failure *failure) {
+static int refuse_in_use(struct agent *agent, struct slice *slice, struct failure *failure)
+{
     measure_slice(agent, slice, now_mono_ms());
     if (slice->m.process_count == 0) return 0;
-    return fail(failure, "slice-in-use", "%u %s in %s; it was not deleted. Stop them first, or delete it with its "
+    return fail(failure, "slice-in-use",
+                "%u %s in %s; it was not deleted. Stop them first, or delete it with its "
                 "processes: they keep what they hold and get nothing more.",
                 slice->m.process_count, slice->m.process_count == 1 ? "process is" : "processes are", slice->r.name);
 }
 
 int edit_delete(struct agent *agent, struct slice *slice, bool with_processes, const struct editor *editor,
-                struct edit_reply *reply, struct failure *failure) {
+                struct edit_reply *reply, struct failure *failure)
+{
     if (!with_processes && refuse_in_use(agent, slice, failure) != 0) return -1;
     struct slice_record next = slice->r;
     next.deleted = true;
@@ -333,7 +359,8 @@ int edit_delete(struct agent *agent, struct slice *slice, bool with_processes, c
 }
 
 int edit_undo(struct agent *agent, const char *token, const struct editor *editor, struct edit_reply *reply,
-              struct failure *failure) {
+              struct failure *failure)
+{
     int64_t now_ms = now_wall_ms();
     struct undo_entry *entry = undo_find(&agent->slices, token, now_ms);
     struct slice *slice = entry ? slice_find(&agent->slices, entry->before.id) : NULL;
@@ -362,7 +389,8 @@ int edit_undo(struct agent *agent, const char *token, const struct editor *edito
     return 0;
 }
 
-void edit_prune(struct agent *agent, int64_t mono_ms) {
+void edit_prune(struct agent *agent, int64_t mono_ms)
+{
     if (mono_ms < agent->prune_at_ms) return;
     agent->prune_at_ms = mono_ms + PRUNE_INTERVAL_MS;
     bool changed = undo_expire(&agent->slices, now_wall_ms()) || agent->pending_unsaved;

@@ -14,7 +14,8 @@
 #define PEOPLE_MAX 200
 #define LINE_TAIL_BYTES 256 /* room for the end of a line after the last list */
 
-static struct shared_line *finish(struct json_writer *w) {
+static struct shared_line *finish(struct json_writer *w)
+{
     json_close(w, '}');
     json_raw(w, "\n", 1);
     if (w->failed) {
@@ -24,7 +25,8 @@ static struct shared_line *finish(struct json_writer *w) {
     return line_new(w->data, w->len);
 }
 
-void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message) {
+void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message)
+{
     struct json_writer w;
     json_writer_init(&w, 8192);
     json_open(&w, '{');
@@ -45,7 +47,8 @@ void events_notice(struct agent *agent, const char *code, const char *slice_id, 
 
 /* ---- state ---------------------------------------------------------------------------------------------- */
 
-static void put_gpu(struct json_writer *w, const struct gpu_info *info) {
+static void put_gpu(struct json_writer *w, const struct gpu_info *info)
+{
     json_open(w, '{');
     json_put_text(w, "uuid", info->uuid);
     json_put_integer(w, "index", info->index);
@@ -62,7 +65,8 @@ static void put_gpu(struct json_writer *w, const struct gpu_info *info) {
     json_close(w, '}');
 }
 
-static void put_slice(struct json_writer *w, const struct slice_record *r) {
+static void put_slice(struct json_writer *w, const struct slice_record *r)
+{
     bool shrinks = r->shrinks_from_bytes != 0;
     json_open(w, '{');
     json_put_text(w, "id", r->id);
@@ -88,8 +92,10 @@ struct people_writer {
     size_t count;
 };
 
-static void put_person(struct people_writer *p, uid_t uid, const char *name, const char *source) {
-    if (!name || p->count >= PEOPLE_MAX || p->w->len > AGENT_LINE_MAX_BYTES - LINE_TAIL_BYTES - OWNER_BYTES * 6) return;
+static void put_person(struct people_writer *p, uid_t uid, const char *name, const char *source)
+{
+    if (!name || p->count >= PEOPLE_MAX || p->w->len > AGENT_LINE_MAX_BYTES - LINE_TAIL_BYTES - OWNER_BYTES * 6)
+        return;
     for (size_t i = 0; i < p->count; i++) {
         if (p->seen[i] == uid) return;
     }
@@ -101,7 +107,8 @@ static void put_person(struct people_writer *p, uid_t uid, const char *name, con
     json_close(p->w, '}');
 }
 
-static void put_people(struct agent *agent, struct json_writer *w) {
+static void put_people(struct agent *agent, struct json_writer *w)
+{
     struct people_writer people = {.w = w};
     int64_t mono_ms = now_mono_ms();
     for (size_t i = 0; i < agent->gpu_count; i++) {
@@ -119,7 +126,8 @@ static void put_people(struct agent *agent, struct json_writer *w) {
     for (size_t i = 0; i < n; i++) put_person(&people, logins[i].uid, logins[i].name, "login");
 }
 
-struct shared_line *events_state(struct agent *agent) {
+struct shared_line *events_state(struct agent *agent)
+{
     struct json_writer *w = &agent->scratch;
     json_writer_clear(w);
     json_open(w, '{');
@@ -144,7 +152,8 @@ struct shared_line *events_state(struct agent *agent) {
 
 /* ---- sample --------------------------------------------------------------------------------------------- */
 
-static void put_gpu_sample(struct json_writer *w, const struct gpu_state *gpu) {
+static void put_gpu_sample(struct json_writer *w, const struct gpu_state *gpu)
+{
     const struct gpu_reading *r = &gpu->reading;
     json_open(w, '{');
     json_put_text(w, "uuid", gpu->info.uuid);
@@ -159,7 +168,8 @@ static void put_gpu_sample(struct json_writer *w, const struct gpu_state *gpu) {
     json_close(w, '}');
 }
 
-static void put_slice_sample(struct json_writer *w, const struct slice *slice) {
+static void put_slice_sample(struct json_writer *w, const struct slice *slice)
+{
     const struct slice_measure *m = &slice->m;
     json_open(w, '{');
     json_put_text(w, "id", slice->r.id);
@@ -197,7 +207,8 @@ struct rows {
     size_t written, omitted;
 };
 
-static void put_row(struct rows *rows, const struct row *row) {
+static void put_row(struct rows *rows, const struct row *row)
+{
     struct proc *proc = procs_get(&rows->agent->procs, (pid_t)row->pid, rows->mono_ms);
     if (!proc) return; /* it left since it was seen */
     struct json_writer *w = rows->w;
@@ -225,7 +236,8 @@ static void put_row(struct rows *rows, const struct row *row) {
     }
 }
 
-static bool is_managed(const struct agent *agent, const char *gpu_uuid, uint32_t pid) {
+static bool is_managed(const struct agent *agent, const char *gpu_uuid, uint32_t pid)
+{
     for (size_t i = 0; i < agent->slices.count; i++) {
         const struct slice *slice = agent->slices.items[i];
         if (strcmp(slice->r.gpu_uuid, gpu_uuid) != 0) continue;
@@ -236,7 +248,8 @@ static bool is_managed(const struct agent *agent, const char *gpu_uuid, uint32_t
     return false;
 }
 
-static void put_managed(struct rows *rows, const struct slice *slice) {
+static void put_managed(struct rows *rows, const struct slice *slice)
+{
     const struct gpu_state *gpu = agent_gpu(rows->agent, slice->r.gpu_uuid);
     for (size_t i = 0; i < slice->track_count; i++) {
         const struct entry_track *t = &slice->tracks[i];
@@ -257,7 +270,8 @@ static void put_managed(struct rows *rows, const struct slice *slice) {
     }
 }
 
-static void put_unmanaged(struct rows *rows, const struct gpu_state *gpu) {
+static void put_unmanaged(struct rows *rows, const struct gpu_state *gpu)
+{
     for (size_t i = 0; i < gpu->process_count; i++) {
         const struct gpu_process *p = &gpu->processes[i];
         if (is_managed(rows->agent, gpu->info.uuid, p->pid)) continue;
@@ -272,7 +286,8 @@ static void put_unmanaged(struct rows *rows, const struct gpu_state *gpu) {
     }
 }
 
-struct shared_line *events_sample(struct agent *agent) {
+struct shared_line *events_sample(struct agent *agent)
+{
     struct json_writer *w = &agent->scratch;
     struct rows rows = {.agent = agent, .w = w, .mono_ms = now_mono_ms()};
     json_writer_clear(w);

@@ -6,7 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int fail(struct failure *failure, const char *code, const char *format, ...) {
+int fail(struct failure *failure, const char *code, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
     vsnprintf(failure->message, sizeof failure->message, format, args);

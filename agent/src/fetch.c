@@ -15,19 +15,22 @@
 
 #define ELEMENT_MAX 2048 /* one GPU or slice of the state line */
 
-static void take_text(const struct json_object *o, const char *key, char *out, size_t cap) {
+static void take_text(const struct json_object *o, const char *key, char *out, size_t cap)
+{
     const char *text = "";
     json_get_text(o, key, &text);
     /* An agent of another user wrote this: it goes to a terminal. */
     text_sanitize(out, cap, text, strlen(text));
 }
 
-static int64_t take_integer(const struct json_object *o, const char *key, int64_t otherwise) {
+static int64_t take_integer(const struct json_object *o, const char *key, int64_t otherwise)
+{
     int64_t value;
     return json_get_integer(o, key, 0, JSON_INTEGER_MAX, &value) == 1 ? value : otherwise;
 }
 
-const char *reply_failure(char *line, size_t len, struct json_object *object) {
+const char *reply_failure(char *line, size_t len, struct json_object *object)
+{
     bool ok = false;
     const char *why = NULL, *message = NULL;
     if (json_parse_flat(line, len, object, &why) != 0) return "The agent's answer could not be read.";
@@ -35,7 +38,8 @@ const char *reply_failure(char *line, size_t len, struct json_object *object) {
     return json_get_text(object, "message", &message) == 1 ? message : "The agent refused without a reason.";
 }
 
-static int parse_element(struct json_span element, char buf[ELEMENT_MAX], struct json_object *object) {
+static int parse_element(struct json_span element, char buf[ELEMENT_MAX], struct json_object *object)
+{
     size_t n = (size_t)(element.end - element.start);
     if (n >= ELEMENT_MAX) return -1;
     memcpy(buf, element.start, n);
@@ -43,7 +47,8 @@ static int parse_element(struct json_span element, char buf[ELEMENT_MAX], struct
     return json_parse_flat(buf, n, object, NULL);
 }
 
-static void take_gpu(struct fetched *out, const struct json_object *o) {
+static void take_gpu(struct fetched *out, const struct json_object *o)
+{
     if (out->gpu_count == sizeof out->gpus / sizeof out->gpus[0]) return;
     struct fetched_gpu *gpu = &out->gpus[out->gpu_count++];
     take_text(o, "uuid", gpu->uuid, sizeof gpu->uuid);
@@ -52,7 +57,8 @@ static void take_gpu(struct fetched *out, const struct json_object *o) {
     gpu->capacity_bytes = take_integer(o, "capacityBytes", 0);
 }
 
-static struct fetched_slice *add_slice(struct fetched *out) {
+static struct fetched_slice *add_slice(struct fetched *out)
+{
     struct fetched_slice *slices = realloc(out->slices, (out->slice_count + 1) * sizeof *slices);
     if (!slices) return NULL;
     out->slices = slices;
@@ -60,7 +66,8 @@ static struct fetched_slice *add_slice(struct fetched *out) {
     return &slices[out->slice_count++];
 }
 
-static int take_slice(struct fetched *out, const struct json_object *o) {
+static int take_slice(struct fetched *out, const struct json_object *o)
+{
     struct fetched_slice *s = add_slice(out);
     if (!s) return -1;
     take_text(o, "id", s->id, sizeof s->id);
@@ -78,7 +85,8 @@ static int take_slice(struct fetched *out, const struct json_object *o) {
     return 0;
 }
 
-static int parse_state(struct fetched *out, const char *line, size_t len) {
+static int parse_state(struct fetched *out, const char *line, size_t len)
+{
     struct json_span state = {line, line + len}, list, at = {NULL, NULL}, element;
     static char buf[ELEMENT_MAX];
     static struct json_object object;
@@ -96,7 +104,8 @@ static int parse_state(struct fetched *out, const char *line, size_t len) {
     return more;
 }
 
-int fetch_all(struct client *client, struct fetched *out, char *why, size_t cap) {
+int fetch_all(struct client *client, struct fetched *out, char *why, size_t cap)
+{
     struct json_writer fields;
     struct json_object object;
     char *line;
@@ -129,7 +138,8 @@ int fetch_all(struct client *client, struct fetched *out, char *why, size_t cap)
     return -1;
 }
 
-int fetch_from_files(struct fetched *out, char *why, size_t cap) {
+int fetch_from_files(struct fetched *out, char *why, size_t cap)
+{
     struct places places;
     char path[FS_PATH_BYTES], file[FS_PATH_BYTES];
     memset(out, 0, sizeof *out);
@@ -152,7 +162,8 @@ int fetch_from_files(struct fetched *out, char *why, size_t cap) {
         if (s) {
             text_sanitize(s->id, sizeof s->id, policy->slice_id, strnlen(policy->slice_id, REGION_ID_BYTES));
             text_sanitize(s->name, sizeof s->name, policy->name, strnlen(policy->name, REGION_NAME_BYTES));
-            text_sanitize(s->gpu_uuid, sizeof s->gpu_uuid, policy->gpu_uuid, strnlen(policy->gpu_uuid, REGION_UUID_BYTES));
+            text_sanitize(s->gpu_uuid, sizeof s->gpu_uuid, policy->gpu_uuid,
+                          strnlen(policy->gpu_uuid, REGION_UUID_BYTES));
             s->owner_uid = atomic_load(&((struct region_policy *)policy)->owner_uid);
             s->closed = (atomic_load(&((struct region_policy *)policy)->flags) & REGION_POLICY_DELETED) != 0;
             s->starts_at_ms = s->expires_at_ms = NO_TIME;
@@ -164,12 +175,14 @@ int fetch_from_files(struct fetched *out, char *why, size_t cap) {
     return 0;
 }
 
-void fetched_free(struct fetched *fetched) {
+void fetched_free(struct fetched *fetched)
+{
     free(fetched->slices);
     memset(fetched, 0, sizeof *fetched);
 }
 
-const struct fetched_slice *fetched_find(const struct fetched *fetched, const char *name) {
+const struct fetched_slice *fetched_find(const struct fetched *fetched, const char *name)
+{
     for (size_t i = 0; i < fetched->slice_count; i++) {
         if (strcmp(fetched->slices[i].name, name) == 0) return &fetched->slices[i];
     }

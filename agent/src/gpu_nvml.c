@@ -26,24 +26,21 @@ static struct {
     nvmlDevice_t devices[GPU_MAX];
 } nvml;
 
-static const char *error_sentence(nvmlReturn_t result) {
+static const char *error_sentence(nvmlReturn_t result)
+{
     switch (result) {
-    case NVML_ERROR_DRIVER_NOT_LOADED:
-        return "the NVIDIA kernel driver is not loaded";
-    case NVML_ERROR_NO_PERMISSION:
-        return "this user may not talk to the NVIDIA driver";
+    case NVML_ERROR_DRIVER_NOT_LOADED: return "the NVIDIA kernel driver is not loaded";
+    case NVML_ERROR_NO_PERMISSION: return "this user may not talk to the NVIDIA driver";
     case NVML_ERROR_LIB_RM_VERSION_MISMATCH:
         return "the NVIDIA driver was upgraded and its library no longer matches the kernel module; reboot the host";
-    case NVML_ERROR_GPU_IS_LOST:
-        return "a GPU has fallen off the bus";
-    case NVML_ERROR_FUNCTION_NOT_FOUND:
-        return "this NVIDIA driver is too old";
-    default:
-        return "NVML did not start";
+    case NVML_ERROR_GPU_IS_LOST: return "a GPU has fallen off the bus";
+    case NVML_ERROR_FUNCTION_NOT_FOUND: return "this NVIDIA driver is too old";
+    default: return "NVML did not start";
     }
 }
 
-static void nvml_close(void) {
+static void nvml_close(void)
+{
     if (nvml.library) {
         if (nvml.nvmlShutdown) nvml.nvmlShutdown();
         dlclose(nvml.library);
@@ -51,7 +48,8 @@ static void nvml_close(void) {
     memset(&nvml, 0, sizeof nvml);
 }
 
-static int resolve(const char *driver_dir, char *note, size_t cap) {
+static int resolve(const char *driver_dir, char *note, size_t cap)
+{
     char path[PATH_MAX];
     if (driver_dir && driver_dir[0] && snprintf(path, sizeof path, "%s/" LIBRARY, driver_dir) < (int)sizeof path) {
         nvml.library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -76,7 +74,8 @@ static int resolve(const char *driver_dir, char *note, size_t cap) {
     return 0;
 }
 
-static int nvml_open(const char *driver_dir, char *note, size_t cap) {
+static int nvml_open(const char *driver_dir, char *note, size_t cap)
+{
     nvml_close();
     if (resolve(driver_dir, note, cap) != 0) {
         /* Nothing was initialized yet, so nvmlShutdown must not be called. */
@@ -112,15 +111,18 @@ static int nvml_open(const char *driver_dir, char *note, size_t cap) {
     return 0;
 }
 
-static const char *nvml_driver_version(void) {
+static const char *nvml_driver_version(void)
+{
     return nvml.driver[0] ? nvml.driver : NULL;
 }
 
-static const struct tranche_sim_api *nvml_simulation(void) {
+static const struct tranche_sim_api *nvml_simulation(void)
+{
     return nvml.simulation;
 }
 
-static void fill_modes(nvmlDevice_t device, struct gpu_info *info) {
+static void fill_modes(nvmlDevice_t device, struct gpu_info *info)
+{
     nvmlComputeMode_t mode;
     if (nvml.nvmlDeviceGetComputeMode && nvml.nvmlDeviceGetComputeMode(device, &mode) == NVML_SUCCESS) {
         text_copy(info->compute_mode, sizeof info->compute_mode,
@@ -138,7 +140,8 @@ static void fill_modes(nvmlDevice_t device, struct gpu_info *info) {
     }
 }
 
-static size_t nvml_list(struct gpu_info *out, size_t max) {
+static size_t nvml_list(struct gpu_info *out, size_t max)
+{
     size_t n = 0;
     for (size_t i = 0; i < nvml.count && n < max; i++) {
         struct gpu_info *info = &out[n];
@@ -164,7 +167,8 @@ static size_t nvml_list(struct gpu_info *out, size_t max) {
     return n;
 }
 
-static void nvml_read(size_t gpu, uint32_t wanted, struct gpu_reading *out) {
+static void nvml_read(size_t gpu, uint32_t wanted, struct gpu_reading *out)
+{
     out->valid &= ~wanted;
     if (gpu >= nvml.count) return;
     nvmlDevice_t device = nvml.devices[gpu];
@@ -206,7 +210,8 @@ static void nvml_read(size_t gpu, uint32_t wanted, struct gpu_reading *out) {
 
 /* A process can be on both lists with the same memory, or with compute and graphics memory apart: the larger figure
  * is the one that is certainly held. */
-static int merge(struct gpu_process *out, size_t max, int n, unsigned pid, unsigned long long bytes) {
+static int merge(struct gpu_process *out, size_t max, int n, unsigned pid, unsigned long long bytes)
+{
     bool known = bytes != NVML_VALUE_NOT_AVAILABLE_U64;
     if (pid == 0) return n;
     for (int i = 0; i < n; i++) {
@@ -222,7 +227,8 @@ static int merge(struct gpu_process *out, size_t max, int n, unsigned pid, unsig
     return n + 1;
 }
 
-static int nvml_processes(size_t gpu, struct gpu_process *out, size_t max) {
+static int nvml_processes(size_t gpu, struct gpu_process *out, size_t max)
+{
     static nvmlProcessInfo_t infos[GPU_PROCESSES_MAX];
     static nvmlProcessInfo_v1_t old[GPU_PROCESSES_MAX];
     if (gpu >= nvml.count) return -1;
@@ -249,13 +255,15 @@ static int nvml_processes(size_t gpu, struct gpu_process *out, size_t max) {
     return known ? n : -1;
 }
 
-static int nvml_process_use(size_t gpu, struct gpu_process_use *out, size_t max) {
+static int nvml_process_use(size_t gpu, struct gpu_process_use *out, size_t max)
+{
     static nvmlProcessUtilizationSample_t samples[USE_SAMPLES_MAX];
     static unsigned long long stamps[GPU_PROCESSES_MAX];
     if (gpu >= nvml.count || !nvml.nvmlDeviceGetProcessUtilization) return -1;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    unsigned long long now_us = (unsigned long long)now.tv_sec * 1000000ULL + (unsigned long long)now.tv_nsec / 1000ULL;
+    unsigned long long now_us =
+        (unsigned long long)now.tv_sec * 1000000ULL + (unsigned long long)now.tv_nsec / 1000ULL;
     unsigned count = USE_SAMPLES_MAX;
     nvmlReturn_t result =
         nvml.nvmlDeviceGetProcessUtilization(nvml.devices[gpu], samples, &count, now_us - USE_WINDOW_US);

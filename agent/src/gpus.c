@@ -13,7 +13,8 @@
 #define RETRY_MS 60000 /* a driver may be installed or loaded later */
 
 /* The UUID names a file on the board: nothing but what NVIDIA writes. */
-static bool is_uuid(const char *text) {
+static bool is_uuid(const char *text)
+{
     size_t n = strlen(text);
     if (n < 5 || n >= REGION_UUID_BYTES) return false;
     for (size_t i = 0; i < n; i++) {
@@ -24,7 +25,8 @@ static bool is_uuid(const char *text) {
     return true;
 }
 
-static void drop_readings(struct gpu_state *gpu) {
+static void drop_readings(struct gpu_state *gpu)
+{
     gpu->reading.valid = 0;
     free(gpu->processes);
     free(gpu->use);
@@ -35,7 +37,8 @@ static void drop_readings(struct gpu_state *gpu) {
     gpu->processes_at_ms = gpu->details_at_ms = gpu->use_at_ms = 0;
 }
 
-void gpus_close(struct agent *agent, const char *note, int64_t retry_in_ms) {
+void gpus_close(struct agent *agent, const char *note, int64_t retry_in_ms)
+{
     if (agent->backend_open) agent->backend->close();
     agent->backend_open = false;
     agent->simulation = NULL;
@@ -44,7 +47,8 @@ void gpus_close(struct agent *agent, const char *note, int64_t retry_in_ms) {
     agent->retry_at_ms = now_mono_ms() + retry_in_ms;
 }
 
-void gpus_open(struct agent *agent) {
+void gpus_open(struct agent *agent)
+{
     struct gpu_info found[GPU_MAX];
     char note[sizeof agent->gpu_note] = "";
     agent->retry_at_ms = now_mono_ms() + RETRY_MS;
@@ -78,7 +82,8 @@ void gpus_open(struct agent *agent) {
     log_line("driver %s, %zu GPU(s)%s", agent->driver, agent->gpu_count, agent->simulation ? ", simulated" : "");
 }
 
-void gpus_retry(struct agent *agent, int64_t mono_ms) {
+void gpus_retry(struct agent *agent, int64_t mono_ms)
+{
     if (agent->backend_open || mono_ms < agent->retry_at_ms) return;
     gpus_open(agent);
     if (!agent->backend_open) return;
@@ -86,7 +91,8 @@ void gpus_retry(struct agent *agent, int64_t mono_ms) {
     for (size_t i = 0; i < agent->slices.count; i++) policy_apply(agent, agent->slices.items[i]);
 }
 
-struct gpu_state *agent_gpu(struct agent *agent, const char *uuid) {
+struct gpu_state *agent_gpu(struct agent *agent, const char *uuid)
+{
     for (size_t i = 0; i < agent->gpu_count; i++) {
         if (strcmp(agent->gpus[i].info.uuid, uuid) == 0) return &agent->gpus[i];
     }

@@ -44,7 +44,8 @@ struct record {
 };
 _Static_assert(sizeof(struct record) == 32, "record layout");
 
-static uint32_t checksum(const struct record *record) {
+static uint32_t checksum(const struct record *record)
+{
     struct record copy = *record;
     copy.checksum = 0;
     const unsigned char *bytes = (const unsigned char *)&copy;
@@ -53,29 +54,34 @@ static uint32_t checksum(const struct record *record) {
     return hash;
 }
 
-static int ring_path(const struct agent *agent, const char *subject, size_t tier, char out[FS_PATH_BYTES]) {
+static int ring_path(const struct agent *agent, const char *subject, size_t tier, char out[FS_PATH_BYTES])
+{
     int n = snprintf(out, FS_PATH_BYTES, "%s/history/%s.%llds", agent->places.state, subject,
                      (long long)tiers[tier].seconds);
     return n < FS_PATH_BYTES ? 0 : -1;
 }
 
-static int ring_open(const struct agent *agent, const char *subject, size_t tier, int flags) {
+static int ring_open(const struct agent *agent, const char *subject, size_t tier, int flags)
+{
     char path[FS_PATH_BYTES];
     if (ring_path(agent, subject, tier, path) != 0) return -1;
     return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
-static off_t slot_of(size_t tier, int64_t seconds) {
+static off_t slot_of(size_t tier, int64_t seconds)
+{
     return (off_t)((size_t)(seconds / tiers[tier].seconds) % tiers[tier].records * sizeof(struct record));
 }
 
-int history_open(struct agent *agent) {
+int history_open(struct agent *agent)
+{
     char path[FS_PATH_BYTES];
     if (fs_join(path, agent->places.state, "history") != 0) return ENAMETOOLONG;
     return fs_make_directories(path, 0700);
 }
 
-static void put(int fd, size_t tier, struct record *record) {
+static void put(int fd, size_t tier, struct record *record)
+{
     record->checksum = checksum(record);
     /* A full disk costs history, nothing else. */
     ssize_t n = pwrite(fd, record, sizeof *record, slot_of(tier, record->seconds));
@@ -88,9 +94,11 @@ struct total {
     uint8_t valid;
 };
 
-static void total_add(struct total *total, const struct record *r) {
+static void total_add(struct total *total, const struct record *r)
+{
     total->valid |= r->valid;
-    if ((r->valid & RECORD_MEMORY) && r->memory_used_bytes > total->memory_max) total->memory_max = r->memory_used_bytes;
+    if ((r->valid & RECORD_MEMORY) && r->memory_used_bytes > total->memory_max)
+        total->memory_max = r->memory_used_bytes;
     if (r->valid & RECORD_COMPUTE) total->compute_sum += r->compute_tenths, total->compute_count++;
     if (r->valid & RECORD_THROTTLED) total->throttled_sum += r->throttled_tenths, total->throttled_count++;
     if (r->valid & RECORD_LIMITS) {
@@ -99,7 +107,8 @@ static void total_add(struct total *total, const struct record *r) {
     }
 }
 
-static void total_end(const struct total *total, struct record *out) {
+static void total_end(const struct total *total, struct record *out)
+{
     out->valid = total->valid;
     out->memory_used_bytes = total->memory_max;
     out->memory_limit_bytes = total->memory_limit;
@@ -109,7 +118,8 @@ static void total_end(const struct total *total, struct record *out) {
 }
 
 /* The coarser record is made from the finer ones on disk, so that a restart in between loses nothing. */
-static void fold(const struct agent *agent, const char *subject, size_t tier, int64_t begin) {
+static void fold(const struct agent *agent, const char *subject, size_t tier, int64_t begin)
+{
     int from = ring_open(agent, subject, tier - 1, O_RDONLY);
     if (from < 0) return;
     struct total total = {0};
@@ -132,7 +142,8 @@ static void fold(const struct agent *agent, const char *subject, size_t tier, in
     close(to);
 }
 
-static void record_subject(const struct agent *agent, const char *subject, int *fd, struct record *record) {
+static void record_subject(const struct agent *agent, const char *subject, int *fd, struct record *record)
+{
     if (*fd < 0) *fd = ring_open(agent, subject, 0, O_WRONLY | O_CREAT);
     if (*fd < 0) return;
     put(*fd, 0, record);
@@ -142,7 +153,8 @@ static void record_subject(const struct agent *agent, const char *subject, int *
     }
 }
 
-void history_record(struct agent *agent, int64_t at_ms) {
+void history_record(struct agent *agent, int64_t at_ms)
+{
     uint32_t seconds = (uint32_t)(at_ms / 1000);
     for (size_t i = 0; i < agent->gpu_count; i++) {
         struct gpu_state *gpu = &agent->gpus[i];
@@ -176,7 +188,8 @@ void history_record(struct agent *agent, int64_t at_ms) {
     }
 }
 
-void history_remove(struct agent *agent, const char *subject) {
+void history_remove(struct agent *agent, const char *subject)
+{
     char path[FS_PATH_BYTES];
     for (size_t tier = 0; tier < TIER_COUNT; tier++) {
         if (ring_path(agent, subject, tier, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
@@ -185,7 +198,8 @@ void history_remove(struct agent *agent, const char *subject) {
     }
 }
 
-void history_sweep(struct agent *agent) {
+void history_sweep(struct agent *agent)
+{
     char path[FS_PATH_BYTES];
     if (fs_join(path, agent->places.state, "history") != 0) return;
     DIR *directory = opendir(path);
@@ -204,14 +218,16 @@ void history_sweep(struct agent *agent) {
 
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
-static size_t choose_tier(int64_t from_s, int64_t now_s) {
+static size_t choose_tier(int64_t from_s, int64_t now_s)
+{
     for (size_t tier = 0; tier < TIER_COUNT; tier++) {
         if (now_s - from_s <= tiers[tier].seconds * (int64_t)tiers[tier].records + RANGE_SLACK_S) return tier;
     }
     return TIER_COUNT - 1;
 }
 
-static struct record *read_ring(const struct agent *agent, const char *subject, size_t tier, size_t *records) {
+static struct record *read_ring(const struct agent *agent, const char *subject, size_t tier, size_t *records)
+{
     *records = 0;
     struct record *ring = calloc(tiers[tier].records, sizeof *ring);
     if (!ring) return NULL;
@@ -223,7 +239,8 @@ static struct record *read_ring(const struct agent *agent, const char *subject, 
     return ring;
 }
 
-static void end_point(struct history_job *job, const struct total *total, int64_t seconds) {
+static void end_point(struct history_job *job, const struct total *total, int64_t seconds)
+{
     struct record r = {0};
     total_end(total, &r);
     struct history_point *p = &job->points[job->count++];
@@ -240,7 +257,8 @@ static void end_point(struct history_job *job, const struct total *total, int64_
 }
 
 struct history_job *history_query(struct agent *agent, const char *subject, bool is_gpu, int64_t from_ms,
-                                  int64_t to_ms, size_t max_points) {
+                                  int64_t to_ms, size_t max_points)
+{
     struct history_job *job = calloc(1, sizeof *job + max_points * sizeof job->points[0]);
     if (!job) return NULL;
     int64_t now_s = now_wall_ms() / 1000, from = from_ms / 1000, to = to_ms / 1000;
@@ -279,7 +297,8 @@ struct history_job *history_query(struct agent *agent, const char *subject, bool
 }
 
 static void put_series(struct json_writer *w, const char *key, const struct history_job *job, size_t from, size_t to,
-                       int column) {
+                       int column)
+{
     json_key(w, key);
     json_open(w, '[');
     for (size_t i = from; i < to; i++) {
@@ -304,10 +323,11 @@ static void put_series(struct json_writer *w, const char *key, const struct hist
     json_close(w, ']');
 }
 
-struct shared_line *history_chunk(struct agent *agent, struct history_job *job, bool *last) {
+struct shared_line *history_chunk(struct agent *agent, struct history_job *job, bool *last)
+{
     size_t to = job->sent + HISTORY_CHUNK_POINTS < job->count ? job->sent + HISTORY_CHUNK_POINTS : job->count;
-    static const char *const columns[] = {"atMs",           "memoryUsedBytes",  "computeTenths",
-                                          "throttledTenths", "memoryLimitBytes", "computeLimitPercent"};
+    static const char *const columns[] = {
+        "atMs", "memoryUsedBytes", "computeTenths", "throttledTenths", "memoryLimitBytes", "computeLimitPercent"};
     struct json_writer *w = &agent->scratch;
     json_writer_clear(w);
     json_open(w, '{');

@@ -26,7 +26,8 @@ static const char usage[] =
     "  attach NONCE                                   join stdin and stdout to the agent\n"
     "  version [--json]\n";
 
-int complain(const char *format, ...) {
+int complain(const char *format, ...)
+{
     va_list args;
     fputs("tranche: ", stderr);
     va_start(args, format);
@@ -36,7 +37,8 @@ int complain(const char *format, ...) {
     return EXIT_OWN_FAILURE;
 }
 
-int command_agent(int argc, char **argv) {
+int command_agent(int argc, char **argv)
+{
     bool foreground = false;
     int64_t ready_fd = -1;
     for (int i = 1; i < argc; i++) {
@@ -55,9 +57,11 @@ int command_agent(int argc, char **argv) {
     return 0;
 }
 
-int command_version(int argc, char **argv) {
+int command_version(int argc, char **argv)
+{
     if (argc > 1 && strcmp(argv[1], "--json") == 0) {
-        printf("{\"version\":\"" TRANCHE_VERSION "\",\"protocol\":%d,\"regionAbi\":%u,\"arch\":\"" TRANCHE_ARCH "\"}\n",
+        printf("{\"version\":\"" TRANCHE_VERSION "\",\"protocol\":%d,\"regionAbi\":%u,\"arch\":\"" TRANCHE_ARCH
+               "\"}\n",
                PROTOCOL_VERSION, REGION_ABI);
     } else {
         puts("tranche " TRANCHE_VERSION " (" TRANCHE_ARCH ")");
@@ -65,7 +69,8 @@ int command_version(int argc, char **argv) {
     return 0;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     static const struct {
         const char *name;
         int (*run)(int, char **);

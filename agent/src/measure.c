@@ -12,8 +12,8 @@
 #include "events.h"
 #include "people.h"
 
-#define RATE_WINDOW_NS 90000000u  /* shorter differences are noise */
-#define NOTICE_INTERVAL_MS 1000   /* at most one a second and slice: a refused loop must not fill the screen */
+#define RATE_WINDOW_NS 90000000u /* shorter differences are noise */
+#define NOTICE_INTERVAL_MS 1000  /* at most one a second and slice: a refused loop must not fill the screen */
 #define ENTRIES_OFFSET offsetof(struct region_usage, entries)
 
 /* Entries as they lie in the file, without the price book behind them. */
@@ -30,15 +30,18 @@ struct usage_head {
 };
 
 /* What a tenant writes is its own claim about itself; a lie must not overflow a sum or a line. */
-static uint64_t sane(uint64_t value) {
+static uint64_t sane(uint64_t value)
+{
     return value > (uint64_t)JSON_INTEGER_MAX ? (uint64_t)JSON_INTEGER_MAX : value;
 }
 
-static uint64_t add_sane(uint64_t a, uint64_t b) {
+static uint64_t add_sane(uint64_t a, uint64_t b)
+{
     return sane(a + sane(b));
 }
 
-static int read_head(struct slice *slice, struct usage_head *head) {
+static int read_head(struct slice *slice, struct usage_head *head)
+{
     if (slice->usage_fd < 0) return -1;
     for (int attempt = 0; attempt < 2; attempt++) {
         size_t want = slice->entries_high > 0 ? ENTRIES_OFFSET + slice->entries_high * sizeof head->entries[0] : 64;
@@ -51,7 +54,8 @@ static int read_head(struct slice *slice, struct usage_head *head) {
     return 0;
 }
 
-static struct entry_track *find_track(struct slice *slice, uint64_t token) {
+static struct entry_track *find_track(struct slice *slice, uint64_t token)
+{
     for (size_t i = 0; i < slice->track_count; i++) {
         if (slice->tracks[i].token == token) return &slice->tracks[i];
     }
@@ -59,7 +63,8 @@ static struct entry_track *find_track(struct slice *slice, uint64_t token) {
 }
 
 static struct entry_track *add_track(struct slice *slice, const struct region_entry *e, bool since_last_look,
-                                     uint64_t throttled_ns) {
+                                     uint64_t throttled_ns)
+{
     if (slice->track_count == slice->track_cap) {
         size_t cap = slice->track_cap ? slice->track_cap * 2 : 4;
         struct entry_track *tracks = realloc(slice->tracks, cap * sizeof *tracks);
@@ -82,7 +87,8 @@ static struct entry_track *add_track(struct slice *slice, const struct region_en
 }
 
 static void notice_denied(struct agent *agent, struct slice *slice, struct proc *proc, uint32_t pid, uint64_t bytes,
-                          int64_t mono_ms) {
+                          int64_t mono_ms)
+{
     if (slice->notice_at_ms != 0 && mono_ms - slice->notice_at_ms < NOTICE_INTERVAL_MS) return;
     slice->notice_at_ms = mono_ms;
     char message[512], asked[32], limit[32];
@@ -92,10 +98,11 @@ static void notice_denied(struct agent *agent, struct slice *slice, struct proc 
     events_notice(agent, "denied", slice->r.id, pid, message);
 }
 
-static void notice_not_held(struct agent *agent, struct slice *slice, struct proc *proc, uint32_t pid,
-                            int64_t mono_ms) {
+static void notice_not_held(struct agent *agent, struct slice *slice, struct proc *proc, uint32_t pid, int64_t mono_ms)
+{
     char message[512];
-    snprintf(message, sizeof message, "%.80s (pid %u) in %s was held back as long as is allowed and went on: its "
+    snprintf(message, sizeof message,
+             "%.80s (pid %u) in %s was held back as long as is allowed and went on: its "
              "compute limit is not held right now.",
              proc ? procs_command(proc, mono_ms) : "A process", pid, slice->r.name);
     events_notice(agent, "limit-not-held", slice->r.id, pid, message);
@@ -113,13 +120,14 @@ struct look {
     size_t uid_count;
 };
 
-static uint32_t tenths(uint64_t part, uint64_t whole) {
+static uint32_t tenths(uint64_t part, uint64_t whole)
+{
     if (part >= whole) return 1000;
     return (uint32_t)((double)part * 1000.0 / (double)whole + 0.5);
 }
 
-static void take_denials(struct look *look, const struct region_entry *e, struct entry_track *track,
-                         struct proc *proc) {
+static void take_denials(struct look *look, const struct region_entry *e, struct entry_track *track, struct proc *proc)
+{
     uint64_t denied = sane(e->denied_count);
     uint32_t pid = (uint32_t)(e->token & 0x7fffffffu);
     if (denied > track->denied_count) {
@@ -140,7 +148,8 @@ static void take_denials(struct look *look, const struct region_entry *e, struct
 }
 
 static void take_rates(struct look *look, const struct region_entry *e, struct entry_track *track,
-                       uint64_t throttled_ns) {
+                       uint64_t throttled_ns)
+{
     if (look->elapsed_ns > 0 && track->rates_known) {
         uint64_t charged = e->charged_ns > track->charged_ns ? e->charged_ns - track->charged_ns : 0;
         uint64_t waited = throttled_ns > track->throttled_ns ? throttled_ns - track->throttled_ns : 0;
@@ -157,7 +166,8 @@ static void take_rates(struct look *look, const struct region_entry *e, struct e
     if (track->throttled_tenths > look->m.throttled_tenths) look->m.throttled_tenths = track->throttled_tenths;
 }
 
-static void note_uid(struct look *look, const struct proc *proc) {
+static void note_uid(struct look *look, const struct proc *proc)
+{
     if (!proc || !proc->uid_known || proc->uid == look->slice->r.owner_uid) return;
     for (size_t i = 0; i < look->uid_count; i++) {
         if (look->uids[i] == proc->uid) return;
@@ -165,7 +175,8 @@ static void note_uid(struct look *look, const struct proc *proc) {
     if (look->uid_count < ACL_USERS_MAX) look->uids[look->uid_count++] = proc->uid;
 }
 
-static void take_entry(struct look *look, const struct region_entry *e) {
+static void take_entry(struct look *look, const struct region_entry *e)
+{
     if (e->token == 0) return;
     struct proc *proc;
     if (!procs_token_alive(&look->agent->procs, e->token, look->mono_ms, &proc)) {
@@ -191,7 +202,8 @@ static void take_entry(struct look *look, const struct region_entry *e) {
     note_uid(look, proc);
 }
 
-static void drop_unseen(struct slice *slice) {
+static void drop_unseen(struct slice *slice)
+{
     size_t kept = 0;
     for (size_t i = 0; i < slice->track_count; i++) {
         if (slice->tracks[i].seen) {
@@ -205,7 +217,8 @@ static void drop_unseen(struct slice *slice) {
 }
 
 /* People other than the owner keep their access while they have a process in the slice. */
-static void settle_access(struct look *look) {
+static void settle_access(struct look *look)
+{
     struct slice *slice = look->slice;
     size_t kept = 0;
     for (size_t i = 0; i < slice->acl_count; i++) {
@@ -221,21 +234,27 @@ static void settle_access(struct look *look) {
     policy_update_access(look->agent, slice);
 }
 
-static void settle_shrink(struct agent *agent, struct slice *slice) {
+static void settle_shrink(struct agent *agent, struct slice *slice)
+{
     if (slice->r.shrinks_from_bytes == 0 || measure_used(slice) > slice->r.memory_limit_bytes) return;
     slice->r.shrinks_from_bytes = 0;
     agent->state_dirty = true;
     agent->pending_unsaved = true;
 }
 
-void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms) {
+void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
+{
     static struct usage_head head;
     if (read_head(slice, &head) != 0) {
         slice->m.usage_known = slice->m.rates_known = false;
         return;
     }
-    struct look look = {.agent = agent, .slice = slice, .mono_ms = mono_ms, .wall_ms = now_wall_ms(),
-                        .now_ns = now_region_ns(agent), .m = slice->m};
+    struct look look = {.agent = agent,
+                        .slice = slice,
+                        .mono_ms = mono_ms,
+                        .wall_ms = now_wall_ms(),
+                        .now_ns = now_region_ns(agent),
+                        .m = slice->m};
     look.m.ledger_bytes = look.m.denied_count = 0;
     look.m.throttled_tenths = 0;
     look.m.process_count = 0;
@@ -259,12 +278,14 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms) {
     settle_shrink(agent, slice);
 }
 
-uint64_t measure_used(const struct slice *slice) {
+uint64_t measure_used(const struct slice *slice)
+{
     uint64_t ledger = slice->m.usage_known ? slice->m.ledger_bytes : 0;
     return add_sane(ledger, slice->m.residue_known ? slice->m.residue_bytes : 0);
 }
 
-bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *bytes) {
+bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *bytes)
+{
     if (!gpu->processes_known) return false;
     for (size_t i = 0; i < gpu->process_count; i++) {
         if (gpu->processes[i].pid != pid) continue;
@@ -274,7 +295,8 @@ bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *byte
     return false;
 }
 
-void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_before) {
+void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_before)
+{
     struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
     if (!gpu || !gpu->processes_known || !slice->m.usage_known) {
         /* The last figure stays in the policy: a driver that does not answer frees no memory. */

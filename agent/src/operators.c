@@ -12,7 +12,8 @@
 #include "log.h"
 #include "people.h"
 
-bool agent_is_operator(const struct agent *agent, uid_t uid) {
+bool agent_is_operator(const struct agent *agent, uid_t uid)
+{
     if (uid == 0 || uid == agent->places.uid) return true;
     for (size_t i = 0; i < agent->operator_count; i++) {
         if (agent->operators[i] == uid) return true;
@@ -20,7 +21,8 @@ bool agent_is_operator(const struct agent *agent, uid_t uid) {
     return false;
 }
 
-void operators_load(struct agent *agent) {
+void operators_load(struct agent *agent)
+{
     char path[FS_PATH_BYTES], *data;
     size_t len;
     agent->operator_count = 0;
@@ -40,7 +42,8 @@ void operators_load(struct agent *agent) {
     free(data);
 }
 
-int operators_set(struct agent *agent, const char *names, struct failure *failure) {
+int operators_set(struct agent *agent, const char *names, struct failure *failure)
+{
     uid_t uids[OPERATORS_MAX];
     size_t count = 0;
     char copy[REQUEST_LINE_MAX_BYTES + 1], file[OPERATORS_MAX * 12];
@@ -51,7 +54,8 @@ int operators_set(struct agent *agent, const char *names, struct failure *failur
         name[strcspn(name, " ")] = '\0';
         if (name[0] == '\0') continue;
         if (count == OPERATORS_MAX) {
-            return fail(failure, "bad-request", "At most %d operators can be named; nothing was changed.", OPERATORS_MAX);
+            return fail(failure, "bad-request", "At most %d operators can be named; nothing was changed.",
+                        OPERATORS_MAX);
         }
         if (people_uid_of(name, &uids[count]) != 0) {
             char shown[80];

@@ -17,7 +17,8 @@
 
 #define SEND_BUFFER_BYTES (64 * 1024) /* what waits in the kernel is old news; latest-wins works before it */
 
-struct shared_line *line_new(const char *data, size_t len) {
+struct shared_line *line_new(const char *data, size_t len)
+{
     struct shared_line *line = malloc(sizeof *line + len);
     if (!line) return NULL;
     line->references = 1;
@@ -26,11 +27,13 @@ struct shared_line *line_new(const char *data, size_t len) {
     return line;
 }
 
-void line_release(struct shared_line *line) {
+void line_release(struct shared_line *line)
+{
     if (line && --line->references == 0) free(line);
 }
 
-struct peer *peer_accept(struct agent *agent, int fd) {
+struct peer *peer_accept(struct agent *agent, int fd)
+{
     struct ucred who;
     socklen_t len = sizeof who;
     struct peer *peer = NULL;
@@ -67,7 +70,8 @@ struct peer *peer_accept(struct agent *agent, int fd) {
     return peer;
 }
 
-void peer_close(struct agent *agent, struct peer *peer) {
+void peer_close(struct agent *agent, struct peer *peer)
+{
     for (size_t i = 0; i < agent->peer_count; i++) {
         if (agent->peers[i] == peer) agent->peers[i] = agent->peers[--agent->peer_count];
     }
@@ -84,7 +88,8 @@ void peer_close(struct agent *agent, struct peer *peer) {
 }
 
 /* Takes whole lines out of the buffer. Stops while too many replies wait. */
-static void take_lines(struct agent *agent, struct peer *peer) {
+static void take_lines(struct agent *agent, struct peer *peer)
+{
     size_t at = 0;
     while (at < peer->in_len && !peer->closing) {
         if (peer->replies.len - peer->replies_sent >= REPLIES_HIGH_BYTES) break;
@@ -104,7 +109,8 @@ static void take_lines(struct agent *agent, struct peer *peer) {
     }
 }
 
-void peer_readable(struct agent *agent, struct peer *peer) {
+void peer_readable(struct agent *agent, struct peer *peer)
+{
     while (!peer->closing && !peer->input_end && peer->in_len < REQUEST_LINE_MAX_BYTES + 1) {
         ssize_t n = recv(peer->fd, peer->in + peer->in_len, REQUEST_LINE_MAX_BYTES + 1 - peer->in_len, MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
@@ -132,7 +138,8 @@ void peer_readable(struct agent *agent, struct peer *peer) {
 }
 
 /* Replies first, then state, notices, one chunk of history, and the newest sample. */
-static struct shared_line *next_event(struct agent *agent, struct peer *peer) {
+static struct shared_line *next_event(struct agent *agent, struct peer *peer)
+{
     if (peer->wants_state) {
         peer->wants_state = false;
         return events_state(agent);
@@ -161,7 +168,8 @@ static struct shared_line *next_event(struct agent *agent, struct peer *peer) {
 }
 
 /* 1: all sent, 0: the socket is full, -1: the connection is broken. */
-static int send_part(struct peer *peer, const char *data, size_t len, size_t *sent) {
+static int send_part(struct peer *peer, const char *data, size_t len, size_t *sent)
+{
     while (*sent < len) {
         ssize_t n = send(peer->fd, data + *sent, len - *sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
@@ -172,7 +180,8 @@ static int send_part(struct peer *peer, const char *data, size_t len, size_t *se
     return 1;
 }
 
-static int send_all(struct agent *agent, struct peer *peer) {
+static int send_all(struct agent *agent, struct peer *peer)
+{
     for (;;) {
         int result;
         if (peer->current) {
@@ -195,7 +204,8 @@ static int send_all(struct agent *agent, struct peer *peer) {
     }
 }
 
-void peer_flush(struct agent *agent, struct peer *peer) {
+void peer_flush(struct agent *agent, struct peer *peer)
+{
     if (peer->dead) return;
     int result = peer->lingering ? 1 : send_all(agent, peer);
     if (result < 0 || (peer->input_end && result == 1)) {
@@ -218,13 +228,15 @@ void peer_flush(struct agent *agent, struct peer *peer) {
     }
 }
 
-void peer_offer_sample(struct peer *peer, struct shared_line *line) {
+void peer_offer_sample(struct peer *peer, struct shared_line *line)
+{
     line_release(peer->sample);
     line->references++;
     peer->sample = line;
 }
 
-void peer_offer_notice(struct peer *peer, struct shared_line *line) {
+void peer_offer_notice(struct peer *peer, struct shared_line *line)
+{
     if (peer->notice_count == NOTICES_WAITING_MAX) {
         line_release(peer->notices[peer->notice_first]);
         peer->notice_first = (peer->notice_first + 1) % NOTICES_WAITING_MAX;
@@ -234,7 +246,8 @@ void peer_offer_notice(struct peer *peer, struct shared_line *line) {
     peer->notices[(peer->notice_first + peer->notice_count++) % NOTICES_WAITING_MAX] = line;
 }
 
-void peers_check_stalls(struct agent *agent, int64_t mono_ms) {
+void peers_check_stalls(struct agent *agent, int64_t mono_ms)
+{
     for (size_t i = 0; i < agent->peer_count; i++) {
         struct peer *peer = agent->peers[i];
         bool much = peer->replies.len - peer->replies_sent >= REPLIES_HIGH_BYTES;
@@ -244,7 +257,8 @@ void peers_check_stalls(struct agent *agent, int64_t mono_ms) {
     }
 }
 
-void peers_flush_all(struct agent *agent) {
+void peers_flush_all(struct agent *agent)
+{
     for (size_t i = 0; i < agent->peer_count; i++) peer_flush(agent, agent->peers[i]);
     for (size_t i = 0; i < agent->peer_count;) {
         if (agent->peers[i]->dead) {
@@ -255,7 +269,8 @@ void peers_flush_all(struct agent *agent) {
     }
 }
 
-bool peers_subscribed(const struct agent *agent) {
+bool peers_subscribed(const struct agent *agent)
+{
     for (size_t i = 0; i < agent->peer_count; i++) {
         if (agent->peers[i]->subscribed) return true;
     }

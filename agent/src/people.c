@@ -27,13 +27,16 @@ struct cached {
 
 static char passwd_path[FS_PATH_BYTES] = "/etc/passwd";
 
-void people_use_root(const char *root) {
+void people_use_root(const char *root)
+{
     char path[FS_PATH_BYTES];
-    if (fs_join(path, root, "passwd") == 0 && access(path, R_OK) == 0) text_copy(passwd_path, sizeof passwd_path, path);
+    if (fs_join(path, root, "passwd") == 0 && access(path, R_OK) == 0)
+        text_copy(passwd_path, sizeof passwd_path, path);
 }
 
 /* People of a private root come before the machine's own: they exist there only. */
-static const struct person *root_person(uid_t uid, const char *name) {
+static const struct person *root_person(uid_t uid, const char *name)
+{
     const struct person *logins;
     if (strcmp(passwd_path, "/etc/passwd") == 0) return NULL;
     size_t count = people_logins(&logins);
@@ -43,7 +46,8 @@ static const struct person *root_person(uid_t uid, const char *name) {
     return NULL;
 }
 
-const char *people_name_of(uid_t uid) {
+const char *people_name_of(uid_t uid)
+{
     static struct cached *cache[CACHE_MAX];
     static size_t count, next;
     for (size_t i = 0; i < count; i++) {
@@ -67,7 +71,8 @@ const char *people_name_of(uid_t uid) {
     return pw ? cache[at]->name : NULL;
 }
 
-int people_uid_of(const char *name, uid_t *uid) {
+int people_uid_of(const char *name, uid_t *uid)
+{
     const struct person *person = name[0] ? root_person(0, name) : NULL;
     if (person) {
         *uid = person->uid;
@@ -79,7 +84,8 @@ int people_uid_of(const char *name, uid_t *uid) {
     return 0;
 }
 
-static bool is_real_shell(const char *shell) {
+static bool is_real_shell(const char *shell)
+{
     const char *base = strrchr(shell, '/');
     base = base ? base + 1 : shell;
     static const char *const none[] = {"nologin", "false", "true", "sync", "halt", "shutdown"};
@@ -91,7 +97,8 @@ static bool is_real_shell(const char *shell) {
 
 /* name:password:uid:gid:comment:home:shell. Read as a file, not through getpwent: a directory service may take
  * minutes to list everybody, and the agent has one thread. */
-static bool parse_login(char *line, struct person *out) {
+static bool parse_login(char *line, struct person *out)
+{
     char *field[7];
     for (size_t i = 0; i < 7; i++) {
         field[i] = line;
@@ -108,7 +115,8 @@ static bool parse_login(char *line, struct person *out) {
     return true;
 }
 
-size_t people_logins(const struct person **out) {
+size_t people_logins(const struct person **out)
+{
     static struct person *logins;
     static size_t count;
     static struct timespec changed;

@@ -16,14 +16,16 @@
 
 #define UID_FIRST_PERSON 1000 /* logind never removes the IPC objects of system users */
 
-static void read_line(const char *path, char *out, size_t cap) {
+static void read_line(const char *path, char *out, size_t cap)
+{
     char buf[256];
     ssize_t n = fs_read_small(path, buf, sizeof buf);
     buf[n > 0 ? strcspn(buf, "\n") : 0] = '\0';
     text_sanitize(out, cap, buf, strlen(buf));
 }
 
-static int home_of(uid_t uid, char out[FS_PATH_BYTES]) {
+static int home_of(uid_t uid, char out[FS_PATH_BYTES])
+{
     const char *home = getenv("HOME");
     if (!home || home[0] != '/') {
         struct passwd *pw = getpwuid(uid);
@@ -34,7 +36,8 @@ static int home_of(uid_t uid, char out[FS_PATH_BYTES]) {
     return 0;
 }
 
-static int find_root(struct places *p, const char *root, char *why, size_t cap) {
+static int find_root(struct places *p, const char *root, char *why, size_t cap)
+{
     p->scope = SCOPE_ROOT;
     int n = snprintf(p->socket, sizeof p->socket, "%s/agent.sock", root);
     if (root[0] != '/' || n >= (int)sizeof p->socket) {
@@ -47,7 +50,8 @@ static int find_root(struct places *p, const char *root, char *why, size_t cap) 
     return 0;
 }
 
-int places_find(struct places *p, char *why, size_t cap) {
+int places_find(struct places *p, char *why, size_t cap)
+{
     memset(p, 0, sizeof *p);
     p->uid = geteuid();
     read_line("/etc/machine-id", p->machine_id, 33);
@@ -87,14 +91,16 @@ int places_find(struct places *p, char *why, size_t cap) {
     return 0;
 }
 
-int places_open_state(struct places *p, char *why, size_t cap) {
+int places_open_state(struct places *p, char *why, size_t cap)
+{
     int error = fs_make_directories(p->state, p->scope == SCOPE_ROOT ? 0755 : 0700);
     if (error == 0 && access(p->state, W_OK | X_OK) != 0) error = errno;
     if (error != 0) snprintf(why, cap, "The state directory %s can not be used: %s.", p->state, strerror(error));
     return error == 0 ? 0 : -1;
 }
 
-static bool has_setting(const char *path, const char *setting) {
+static bool has_setting(const char *path, const char *setting)
+{
     char *data;
     size_t len;
     if (fs_read_file(path, 1 << 20, &data, &len) != 0) return false;
@@ -106,14 +112,16 @@ static bool has_setting(const char *path, const char *setting) {
     return found;
 }
 
-bool places_shm_is_kept(uid_t uid, const char *user) {
+bool places_shm_is_kept(uid_t uid, const char *user)
+{
     char linger[FS_PATH_BYTES];
     if (uid < UID_FIRST_PERSON || access("/run/systemd/system", F_OK) != 0) return true;
     if (fs_join(linger, "/var/lib/systemd/linger", user) == 0 && access(linger, F_OK) == 0) return true;
     return has_setting("/etc/systemd/logind.conf", "RemoveIPC=no");
 }
 
-static int make_runtime(const struct places *p, const char *directory) {
+static int make_runtime(const struct places *p, const char *directory)
+{
     /* Tenants pass through (x) to files whose names they know, and can not list, add or remove any. */
     int error = fs_own_directory(directory, 0711, p->uid);
     char part[FS_PATH_BYTES];
@@ -124,7 +132,8 @@ static int make_runtime(const struct places *p, const char *directory) {
     return error;
 }
 
-int places_recorded_runtime(struct places *p) {
+int places_recorded_runtime(struct places *p)
+{
     char path[FS_PATH_BYTES];
     if (fs_join(path, p->state, "runtime") != 0) return -1;
     char buf[FS_PATH_BYTES];
@@ -136,7 +145,8 @@ int places_recorded_runtime(struct places *p) {
     return 0;
 }
 
-static int use_runtime(struct places *p, const char *directory) {
+static int use_runtime(struct places *p, const char *directory)
+{
     int error = make_runtime(p, directory);
     if (error != 0) return error;
     text_copy(p->runtime, sizeof p->runtime, directory);
@@ -145,7 +155,8 @@ static int use_runtime(struct places *p, const char *directory) {
     return fs_write_atomic(p->state, "runtime", line, (size_t)n, 0644, false);
 }
 
-int places_open_runtime(struct places *p, char *why, size_t cap) {
+int places_open_runtime(struct places *p, char *why, size_t cap)
+{
     char directory[FS_PATH_BYTES];
     int error = ENOENT;
     if (p->scope != SCOPE_USER) {
@@ -157,7 +168,8 @@ int places_open_runtime(struct places *p, char *why, size_t cap) {
         /* /run/tranche also holds the socket, which everybody must reach. */
         error = use_runtime(p, directory);
         if (error == 0 && p->scope == SCOPE_SYSTEM && chmod(directory, 0755) != 0) error = errno;
-        if (error != 0) snprintf(why, cap, "The runtime directory %s can not be used: %s.", directory, strerror(error));
+        if (error != 0)
+            snprintf(why, cap, "The runtime directory %s can not be used: %s.", directory, strerror(error));
         return error == 0 ? 0 : -1;
     }
     /* Tenants that run have the recorded one mapped: stay there as long as it is usable. */
@@ -176,7 +188,8 @@ int places_open_runtime(struct places *p, char *why, size_t cap) {
     return -1;
 }
 
-socklen_t places_address(const char *name, bool abstract, struct sockaddr_un *address) {
+socklen_t places_address(const char *name, bool abstract, struct sockaddr_un *address)
+{
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
     size_t skip = abstract ? 1 : 0;
@@ -184,13 +197,15 @@ socklen_t places_address(const char *name, bool abstract, struct sockaddr_un *ad
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + skip + strlen(name) + (abstract ? 0 : 1));
 }
 
-int places_own_exe(char out[FS_PATH_BYTES]) {
+int places_own_exe(char out[FS_PATH_BYTES])
+{
     ssize_t n = readlink("/proc/self/exe", out, FS_PATH_BYTES - 1);
     out[n > 0 ? n : 0] = '\0';
     return n > 0 ? 0 : -1;
 }
 
-int places_shim_for(const char *exe, char out[FS_PATH_BYTES]) {
+int places_shim_for(const char *exe, char out[FS_PATH_BYTES])
+{
     char directory[FS_PATH_BYTES], current[FS_PATH_BYTES], real[FS_PATH_BYTES * 4];
     text_copy(directory, sizeof directory, exe);
     char *slash = strrchr(directory, '/');

@@ -21,14 +21,21 @@
 #include "log.h"
 #include "region_file.h"
 
-static int path_of(const struct agent *agent, const char *folder, const char *name, char out[FS_PATH_BYTES]) {
+static int path_of(const struct agent *agent, const char *folder, const char *name, char out[FS_PATH_BYTES])
+{
     int n = snprintf(out, FS_PATH_BYTES, "%s/%s/%s", agent->places.runtime, folder, name);
     return n < FS_PATH_BYTES ? 0 : ENAMETOOLONG;
 }
 
 /* ---- who may join a slice ------------------------------------------------------------------------------ */
 
-enum acl_tag { ACL_TAG_USER_OBJ = 1, ACL_TAG_USER = 2, ACL_TAG_GROUP_OBJ = 4, ACL_TAG_MASK = 0x10, ACL_TAG_OTHER = 0x20 };
+enum acl_tag {
+    ACL_TAG_USER_OBJ = 1,
+    ACL_TAG_USER = 2,
+    ACL_TAG_GROUP_OBJ = 4,
+    ACL_TAG_MASK = 0x10,
+    ACL_TAG_OTHER = 0x20
+};
 
 struct acl_entry {
     uint16_t tag, permissions;
@@ -37,7 +44,8 @@ struct acl_entry {
 
 /* The value of system.posix_acl_access: version 2, then entries ordered by tag and id, all little-endian (as both of
  * our architectures are). */
-static int set_acl(const char *path, const uid_t *users, size_t count) {
+static int set_acl(const char *path, const uid_t *users, size_t count)
+{
     struct {
         uint32_t version;
         struct acl_entry entries[ACL_USERS_MAX + 4];
@@ -59,7 +67,8 @@ static int set_acl(const char *path, const uid_t *users, size_t count) {
     return setxattr(path, "system.posix_acl_access", &acl, 4 + n * sizeof acl.entries[0], 0) == 0 ? 0 : errno;
 }
 
-static void grant(struct agent *agent, struct slice *slice, const char *path) {
+static void grant(struct agent *agent, struct slice *slice, const char *path)
+{
     uid_t file_owner = agent->places.uid;
     /* Root can give the file to its user; then nobody else's help is needed where there are no ACLs. */
     if (file_owner == 0) {
@@ -89,24 +98,28 @@ static void grant(struct agent *agent, struct slice *slice, const char *path) {
     if (chmod(path, 0666) != 0) log_line("chmod %s: %s", path, strerror(errno));
 }
 
-void policy_update_access(struct agent *agent, struct slice *slice) {
+void policy_update_access(struct agent *agent, struct slice *slice)
+{
     char path[FS_PATH_BYTES];
     if (path_of(agent, "usage", slice->r.id, path) == 0 && slice->usage_fd >= 0) grant(agent, slice, path);
 }
 
 /* ---- opening -------------------------------------------------------------------------------------------- */
 
-static uint64_t capacity_of(struct agent *agent, const struct slice *slice) {
+static uint64_t capacity_of(struct agent *agent, const struct slice *slice)
+{
     struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
     return gpu ? gpu->info.capacity_bytes : 0;
 }
 
-static bool same_file(const struct region_policy *policy, const struct slice_record *r) {
+static bool same_file(const struct region_policy *policy, const struct slice_record *r)
+{
     return policy->board_slot == r->board_slot && strncmp(policy->slice_id, r->id, REGION_ID_BYTES) == 0 &&
            strncmp(policy->gpu_uuid, r->gpu_uuid, REGION_UUID_BYTES) == 0;
 }
 
-static void fill(struct agent *agent, const struct slice *slice, struct region_policy *p) {
+static void fill(struct agent *agent, const struct slice *slice, struct region_policy *p)
+{
     const struct slice_record *r = &slice->r;
     bool active = slice_active(r, now_wall_ms());
     atomic_store(&p->flags, active ? 0 : REGION_POLICY_DELETED);
@@ -120,7 +133,8 @@ static void fill(struct agent *agent, const struct slice *slice, struct region_p
     atomic_store(&p->owner_uid, r->owner_uid);
 }
 
-int policy_board(struct agent *agent, const char *gpu_uuid) {
+int policy_board(struct agent *agent, const char *gpu_uuid)
+{
     char path[FS_PATH_BYTES];
     int error = path_of(agent, "board", gpu_uuid, path), fd;
     if (error != 0) return error;
@@ -131,7 +145,8 @@ int policy_board(struct agent *agent, const char *gpu_uuid) {
     return -region_board_create(path, 0666);
 }
 
-static int open_policy(struct agent *agent, struct slice *slice) {
+static int open_policy(struct agent *agent, struct slice *slice)
+{
     char path[FS_PATH_BYTES];
     int error = path_of(agent, "policy", slice->r.id, path);
     if (error != 0) return error;
@@ -156,7 +171,8 @@ static int open_policy(struct agent *agent, struct slice *slice) {
     return error != 0 ? error : -region_policy_map_rw(path, &slice->policy);
 }
 
-static int open_usage(struct agent *agent, struct slice *slice) {
+static int open_usage(struct agent *agent, struct slice *slice)
+{
     char path[FS_PATH_BYTES];
     int error = path_of(agent, "usage", slice->r.id, path);
     if (error != 0) return error;
@@ -172,7 +188,8 @@ static int open_usage(struct agent *agent, struct slice *slice) {
     return 0;
 }
 
-int policy_open(struct agent *agent, struct slice *slice) {
+int policy_open(struct agent *agent, struct slice *slice)
+{
     int error = policy_board(agent, slice->r.gpu_uuid);
     /* Usage before policy: a tenant that sees a policy finds the usage file too. */
     if (error == 0 && slice->usage_fd < 0) error = open_usage(agent, slice);
@@ -181,23 +198,27 @@ int policy_open(struct agent *agent, struct slice *slice) {
     return error;
 }
 
-void policy_open_all(struct agent *agent) {
+void policy_open_all(struct agent *agent)
+{
     for (size_t i = 0; i < agent->slices.count; i++) policy_open(agent, agent->slices.items[i]);
 }
 
-void policy_apply(struct agent *agent, struct slice *slice) {
+void policy_apply(struct agent *agent, struct slice *slice)
+{
     if (!slice->policy) return;
     fill(agent, slice, slice->policy);
     region_policy_announce(slice->policy);
 }
 
-void policy_set_residue(struct slice *slice, uint64_t bytes) {
+void policy_set_residue(struct slice *slice, uint64_t bytes)
+{
     if (!slice->policy || atomic_load(&slice->policy->residue_bytes) == bytes) return;
     atomic_store(&slice->policy->residue_bytes, bytes);
     region_policy_announce(slice->policy);
 }
 
-void policy_close(struct agent *agent, struct slice *slice, bool remove_files) {
+void policy_close(struct agent *agent, struct slice *slice, bool remove_files)
+{
     char path[FS_PATH_BYTES];
     if (slice->policy) region_policy_unmap(slice->policy);
     slice->policy = NULL;
@@ -221,13 +242,15 @@ void policy_close(struct agent *agent, struct slice *slice, bool remove_files) {
 static sigjmp_buf reap_escape;
 static volatile sig_atomic_t reap_armed;
 
-static void on_bus_error(int number) {
+static void on_bus_error(int number)
+{
     if (reap_armed) siglongjmp(reap_escape, 1);
     signal(number, SIG_DFL);
     raise(number);
 }
 
-void policy_reap(struct agent *agent, struct slice *slice, uint64_t token) {
+void policy_reap(struct agent *agent, struct slice *slice, uint64_t token)
+{
     char path[FS_PATH_BYTES];
     struct region_usage *volatile usage = NULL;
     struct region_usage *mapped;

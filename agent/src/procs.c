@@ -26,7 +26,8 @@
 #define DEATHS_AT_ONCE 64
 #define POLL_AGE_MS 1000 /* without a pidfd: how often a process is looked at again */
 
-int procs_init(struct procs *procs) {
+int procs_init(struct procs *procs)
+{
     memset(procs, 0, sizeof *procs);
     procs->deaths_fd = epoll_create1(EPOLL_CLOEXEC);
     procs->ticks_per_second = sysconf(_SC_CLK_TCK);
@@ -43,25 +44,29 @@ int procs_init(struct procs *procs) {
     return 0;
 }
 
-static bool is_polled(const struct procs *procs, const struct proc *proc) {
+static bool is_polled(const struct procs *procs, const struct proc *proc)
+{
     return proc->watched && (proc->pidfd < 0 || procs->deaths_fd < 0);
 }
 
 /* Closing the pidfd takes it out of the epoll set: nobody else has this open file. */
-static void release(struct procs *procs, struct proc *proc) {
+static void release(struct procs *procs, struct proc *proc)
+{
     if (is_polled(procs, proc)) procs->polled_count--;
     if (proc->pidfd >= 0) close(proc->pidfd);
     free(proc);
 }
 
-void procs_free(struct procs *procs) {
+void procs_free(struct procs *procs)
+{
     for (size_t i = 0; i < procs->count; i++) release(procs, procs->items[i]);
     if (procs->deaths_fd >= 0) close(procs->deaths_fd);
     free(procs->items);
     memset(procs, 0, sizeof *procs);
 }
 
-int procs_start_ticks(pid_t pid, uint64_t *out) {
+int procs_start_ticks(pid_t pid, uint64_t *out)
+{
     char path[64], buf[1024];
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
     if (fs_read_small(path, buf, sizeof buf) <= 0) return -1;
@@ -82,7 +87,8 @@ int procs_start_ticks(pid_t pid, uint64_t *out) {
     return 0;
 }
 
-static void read_command(struct proc *proc) {
+static void read_command(struct proc *proc)
+{
     char path[64], buf[1024];
     snprintf(path, sizeof path, "/proc/%ld/cmdline", (long)proc->pid);
     ssize_t n = fs_read_small(path, buf, sizeof buf);
@@ -101,12 +107,14 @@ static void read_command(struct proc *proc) {
     if (proc->command[0] == '\0') text_copy(proc->command, sizeof proc->command, "?");
 }
 
-static bool pidfd_is_dead(int pidfd) {
+static bool pidfd_is_dead(int pidfd)
+{
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
     return poll(&p, 1, 0) > 0 && (p.revents & POLLIN);
 }
 
-static bool still_alive(struct proc *proc, int64_t mono_ms) {
+static bool still_alive(struct proc *proc, int64_t mono_ms)
+{
     if (proc->pidfd >= 0) return !pidfd_is_dead(proc->pidfd);
     if (proc->gone) return false;
     if (mono_ms - proc->checked_at_ms < POLL_AGE_MS) return true;
@@ -118,7 +126,8 @@ static bool still_alive(struct proc *proc, int64_t mono_ms) {
 
 /* The descriptor comes first: if the start time is then read while the descriptor is still silent, both belong to
  * one process. */
-static struct proc *open_process(struct procs *procs, pid_t pid, int64_t mono_ms) {
+static struct proc *open_process(struct procs *procs, pid_t pid, int64_t mono_ms)
+{
     struct proc *proc = calloc(1, sizeof *proc);
     if (!proc) return NULL;
     proc->pid = pid;
@@ -141,7 +150,8 @@ static struct proc *open_process(struct procs *procs, pid_t pid, int64_t mono_ms
     return proc;
 }
 
-struct proc *procs_get(struct procs *procs, pid_t pid, int64_t mono_ms) {
+struct proc *procs_get(struct procs *procs, pid_t pid, int64_t mono_ms)
+{
     if (pid <= 0) return NULL;
     for (size_t i = 0; i < procs->count; i++) {
         struct proc *proc = procs->items[i];
@@ -170,7 +180,8 @@ struct proc *procs_get(struct procs *procs, pid_t pid, int64_t mono_ms) {
     return proc;
 }
 
-void procs_watch(struct procs *procs, struct proc *proc) {
+void procs_watch(struct procs *procs, struct proc *proc)
+{
     if (proc->watched) return;
     if (proc->pidfd >= 0 && procs->deaths_fd >= 0) {
         /* One shot: a death that was told must not wake us again before the table lets go of the descriptor. */
@@ -182,7 +193,8 @@ void procs_watch(struct procs *procs, struct proc *proc) {
     proc->watched = true;
 }
 
-static size_t poll_deaths(struct procs *procs, int64_t mono_ms) {
+static size_t poll_deaths(struct procs *procs, int64_t mono_ms)
+{
     if (procs->polled_count == 0 || mono_ms - procs->polled_at_ms < POLL_DEATHS_MS) return 0;
     procs->polled_at_ms = mono_ms;
     size_t deaths = 0;
@@ -195,7 +207,8 @@ static size_t poll_deaths(struct procs *procs, int64_t mono_ms) {
     return deaths;
 }
 
-size_t procs_deaths(struct procs *procs, int64_t mono_ms) {
+size_t procs_deaths(struct procs *procs, int64_t mono_ms)
+{
     size_t deaths = poll_deaths(procs, mono_ms);
     struct epoll_event events[DEATHS_AT_ONCE];
     while (procs->deaths_fd >= 0) {
@@ -206,7 +219,8 @@ size_t procs_deaths(struct procs *procs, int64_t mono_ms) {
     return deaths;
 }
 
-const char *procs_command(struct proc *proc, int64_t mono_ms) {
+const char *procs_command(struct proc *proc, int64_t mono_ms)
+{
     if (proc->command[0] == '\0' || mono_ms - proc->command_at_ms >= COMMAND_AGE_MS) {
         read_command(proc);
         proc->command_at_ms = mono_ms;
@@ -214,7 +228,8 @@ const char *procs_command(struct proc *proc, int64_t mono_ms) {
     return proc->command;
 }
 
-void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms) {
+void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms)
+{
     for (size_t i = 0; i < procs->count;) {
         if (mono_ms - procs->items[i]->used_at_ms < unused_ms) {
             i++;
@@ -225,7 +240,8 @@ void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms) {
     }
 }
 
-bool procs_token_alive(struct procs *procs, uint64_t token, int64_t mono_ms, struct proc **proc) {
+bool procs_token_alive(struct procs *procs, uint64_t token, int64_t mono_ms, struct proc **proc)
+{
     pid_t pid = (pid_t)(token & 0x7fffffffu);
     uint64_t start_low = token >> 32 & 0x7fffffffu;
     *proc = procs_get(procs, pid, mono_ms);

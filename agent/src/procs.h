@@ -35,8 +35,8 @@ struct procs {
     size_t count, cap;
     int64_t boot_time_ms;
     long ticks_per_second;
-    int deaths_fd;        /* -1: none; everything is then polled */
-    size_t polled_count;  /* watched processes that have no pidfd */
+    int deaths_fd;       /* -1: none; everything is then polled */
+    size_t polled_count; /* watched processes that have no pidfd */
     int64_t polled_at_ms;
 };
 

@@ -34,21 +34,25 @@ struct request {
     struct failure failure;
 };
 
-static int bad(struct request *r, const char *key, const char *what) {
+static int bad(struct request *r, const char *key, const char *what)
+{
     return fail(&r->failure, "bad-request", "The field %s of the request must be %s; nothing was done.", key, what);
 }
 
-static int need_text(struct request *r, const char *key, const char **out) {
+static int need_text(struct request *r, const char *key, const char **out)
+{
     return json_get_text(&r->object, key, out) == 1 ? 0 : bad(r, key, "text");
 }
 
-static int may_text(struct request *r, const char *key, const char **out) {
+static int may_text(struct request *r, const char *key, const char **out)
+{
     *out = NULL;
     return json_get_text(&r->object, key, out) >= 0 ? 0 : bad(r, key, "text or null");
 }
 
 /* 1 present, 0 absent, -1 refused. */
-static int may_integer(struct request *r, const char *key, int64_t min, int64_t max, int64_t *out) {
+static int may_integer(struct request *r, const char *key, int64_t min, int64_t max, int64_t *out)
+{
     int found = json_get_integer(&r->object, key, min, max, out);
     if (found >= 0) return found;
     char what[96];
@@ -60,20 +64,23 @@ static int may_integer(struct request *r, const char *key, int64_t min, int64_t 
     return bad(r, key, what);
 }
 
-static void begin_ok(struct request *r) {
+static void begin_ok(struct request *r)
+{
     r->out->comma = false;
     json_open(r->out, '{');
     json_put_integer(r->out, "id", r->id);
     json_put_bool(r->out, "ok", true);
 }
 
-static void end_line(struct json_writer *w) {
+static void end_line(struct json_writer *w)
+{
     json_close(w, '}');
     json_raw(w, "\n", 1);
     w->comma = false;
 }
 
-static void put_error(struct json_writer *w, int64_t id, const struct failure *failure, bool with_versions) {
+static void put_error(struct json_writer *w, int64_t id, const struct failure *failure, bool with_versions)
+{
     w->comma = false;
     json_open(w, '{');
     json_put_known(w, "id", id >= 0, id);
@@ -87,17 +94,20 @@ static void put_error(struct json_writer *w, int64_t id, const struct failure *f
     end_line(w);
 }
 
-static int need_operator(struct request *r) {
+static int need_operator(struct request *r)
+{
     if (r->peer->is_operator) return 0;
-    return fail(&r->failure, "not-permitted",
-                "%s manages the GPUs of %s and may change them; you are %s and may use slices that you own. Nothing was "
-                "changed. Ask %s.",
-                r->agent->manager_name, r->agent->host_name, r->peer->name, r->agent->manager_name);
+    return fail(
+        &r->failure, "not-permitted",
+        "%s manages the GPUs of %s and may change them; you are %s and may use slices that you own. Nothing was "
+        "changed. Ask %s.",
+        r->agent->manager_name, r->agent->host_name, r->peer->name, r->agent->manager_name);
 }
 
 /* ---- conversation --------------------------------------------------------------------------------------- */
 
-static int op_hello(struct request *r) {
+static int op_hello(struct request *r)
+{
     struct agent *agent = r->agent;
     int64_t min, max;
     if (may_integer(r, "protocolMin", 0, 1000000, &min) != 1 || may_integer(r, "protocolMax", 0, 1000000, &max) != 1) {
@@ -105,7 +115,8 @@ static int op_hello(struct request *r) {
     }
     if (min > PROTOCOL_VERSION || max < PROTOCOL_VERSION) {
         return fail(&r->failure, "protocol-mismatch",
-                    "The agent on %s (" TRANCHE_VERSION ") speaks protocol %d and the desktop %lld to %lld. Upgrade the "
+                    "The agent on %s (" TRANCHE_VERSION
+                    ") speaks protocol %d and the desktop %lld to %lld. Upgrade the "
                     "older one.",
                     agent->host_name, PROTOCOL_VERSION, (long long)min, (long long)max);
     }
@@ -133,7 +144,8 @@ static int op_hello(struct request *r) {
     return 0;
 }
 
-static int op_subscribe(struct request *r) {
+static int op_subscribe(struct request *r)
+{
     int64_t interval = SAMPLE_INTERVAL_DEFAULT_MS;
     if (may_integer(r, "sampleIntervalMs", SAMPLE_INTERVAL_MIN_MS, SAMPLE_INTERVAL_MAX_MS, &interval) < 0) return -1;
     r->peer->subscribed = true;
@@ -145,7 +157,8 @@ static int op_subscribe(struct request *r) {
     return 0;
 }
 
-static int op_unsubscribe(struct request *r) {
+static int op_unsubscribe(struct request *r)
+{
     r->peer->subscribed = r->peer->wants_state = false;
     begin_ok(r);
     end_line(r->out);
@@ -154,7 +167,8 @@ static int op_unsubscribe(struct request *r) {
 
 /* ---- slices --------------------------------------------------------------------------------------------- */
 
-static int put_edit(struct request *r, int result, const struct edit_reply *reply) {
+static int put_edit(struct request *r, int result, const struct edit_reply *reply)
+{
     if (result != 0) return -1;
     begin_ok(r);
     json_put_text(r->out, "sliceId", reply->slice_id);
@@ -165,14 +179,16 @@ static int put_edit(struct request *r, int result, const struct edit_reply *repl
     return 0;
 }
 
-static int take_time(struct request *r, const char *key, bool *has, int64_t *out) {
+static int take_time(struct request *r, const char *key, bool *has, int64_t *out)
+{
     const struct json_field *field = json_get(&r->object, key);
     *has = field != NULL;
     *out = NO_TIME;
     return may_integer(r, key, 0, JSON_INTEGER_MAX, out) < 0 ? -1 : 0;
 }
 
-static int take_changes(struct request *r, struct slice_changes *c) {
+static int take_changes(struct request *r, struct slice_changes *c)
+{
     const char *priority;
     int found[3] = {
         may_integer(r, "memoryLimitBytes", -JSON_INTEGER_MAX, JSON_INTEGER_MAX, &c->memory_limit_bytes),
@@ -191,11 +207,13 @@ static int take_changes(struct request *r, struct slice_changes *c) {
     return take_time(r, "expiresAtMs", &c->has_expires, &c->expires_at_ms);
 }
 
-static struct editor editor_of(const struct request *r) {
+static struct editor editor_of(const struct request *r)
+{
     return (struct editor){.uid = r->peer->uid, .name = r->peer->name};
 }
 
-static int op_create(struct request *r) {
+static int op_create(struct request *r)
+{
     struct slice_changes c = {0};
     struct edit_reply reply;
     struct editor editor = editor_of(r);
@@ -209,7 +227,8 @@ static int op_create(struct request *r) {
 }
 
 /* The slice of the request's sliceId and revision. The revision may be left out only where that is said. */
-static int target(struct request *r, bool revision_needed, struct slice **slice) {
+static int target(struct request *r, bool revision_needed, struct slice **slice)
+{
     const char *id;
     int64_t revision = -1;
     if (need_text(r, "sliceId", &id) != 0) return -1;
@@ -223,7 +242,8 @@ static int target(struct request *r, bool revision_needed, struct slice **slice)
     return *slice ? 0 : -1;
 }
 
-static int op_resize(struct request *r) {
+static int op_resize(struct request *r)
+{
     struct slice_changes c = {0};
     struct edit_reply reply;
     struct slice *slice;
@@ -241,7 +261,8 @@ static int op_resize(struct request *r) {
     return put_edit(r, edit_resize(r->agent, slice, &c, &editor, &reply, &r->failure), &reply);
 }
 
-static int op_assign(struct request *r) {
+static int op_assign(struct request *r)
+{
     struct edit_reply reply;
     struct slice *slice;
     struct editor editor = editor_of(r);
@@ -250,7 +271,8 @@ static int op_assign(struct request *r) {
     return put_edit(r, edit_assign(r->agent, slice, owner, &editor, &reply, &r->failure), &reply);
 }
 
-static int op_rename(struct request *r) {
+static int op_rename(struct request *r)
+{
     struct edit_reply reply;
     struct slice *slice;
     struct editor editor = editor_of(r);
@@ -259,17 +281,20 @@ static int op_rename(struct request *r) {
     return put_edit(r, edit_rename(r->agent, slice, name, &editor, &reply, &r->failure), &reply);
 }
 
-static int op_delete(struct request *r) {
+static int op_delete(struct request *r)
+{
     struct edit_reply reply;
     struct slice *slice;
     struct editor editor = editor_of(r);
     bool with_processes = false;
-    if (json_get_bool(&r->object, "withProcesses", &with_processes) < 0) return bad(r, "withProcesses", "true or false");
+    if (json_get_bool(&r->object, "withProcesses", &with_processes) < 0)
+        return bad(r, "withProcesses", "true or false");
     if (target(r, true, &slice) != 0) return -1;
     return put_edit(r, edit_delete(r->agent, slice, with_processes, &editor, &reply, &r->failure), &reply);
 }
 
-static int op_undo(struct request *r) {
+static int op_undo(struct request *r)
+{
     struct edit_reply reply;
     struct editor editor = editor_of(r);
     const char *token;
@@ -279,7 +304,8 @@ static int op_undo(struct request *r) {
 
 /* ---- history -------------------------------------------------------------------------------------------- */
 
-static int op_history(struct request *r) {
+static int op_history(struct request *r)
+{
     const char *gpu, *slice_id;
     int64_t from, to, max;
     if (may_text(r, "gpuUuid", &gpu) != 0 || may_text(r, "sliceId", &slice_id) != 0) return -1;
@@ -309,7 +335,8 @@ static int op_history(struct request *r) {
     return 0;
 }
 
-void request_history_done(struct peer *peer, const struct history_job *job) {
+void request_history_done(struct peer *peer, const struct history_job *job)
+{
     struct json_writer *w = &peer->replies;
     w->comma = false;
     json_open(w, '{');
@@ -321,7 +348,8 @@ void request_history_done(struct peer *peer, const struct history_job *job) {
 
 /* ---- processes and the agent itself ---------------------------------------------------------------------- */
 
-static bool on_a_gpu(const struct agent *agent, uint32_t pid) {
+static bool on_a_gpu(const struct agent *agent, uint32_t pid)
+{
     for (size_t i = 0; i < agent->gpu_count; i++) {
         for (size_t k = 0; k < agent->gpus[i].process_count; k++) {
             if (agent->gpus[i].processes[k].pid == pid) return true;
@@ -336,7 +364,8 @@ static bool on_a_gpu(const struct agent *agent, uint32_t pid) {
     return false;
 }
 
-static int send_signal(const struct proc *proc, int number) {
+static int send_signal(const struct proc *proc, int number)
+{
     if (proc->pidfd >= 0) {
         if (syscall(SYS_pidfd_send_signal, proc->pidfd, number, NULL, 0) == 0) return 0;
         if (errno != ENOSYS) return errno;
@@ -344,7 +373,8 @@ static int send_signal(const struct proc *proc, int number) {
     return kill(proc->pid, number) == 0 ? 0 : errno;
 }
 
-static int op_process_stop(struct request *r) {
+static int op_process_stop(struct request *r)
+{
     const char *name, *ticks_text;
     int64_t pid, ticks;
     if (may_integer(r, "pid", 1, INT32_MAX, &pid) != 1) return bad(r, "pid", "a process id");
@@ -381,7 +411,8 @@ static int op_process_stop(struct request *r) {
     return 0;
 }
 
-static void put_finding(void *context, const char *code, const char *level, const char *message) {
+static void put_finding(void *context, const char *code, const char *level, const char *message)
+{
     struct json_writer *w = context;
     if (w->len > AGENT_LINE_MAX_BYTES / 2) return;
     json_open(w, '{');
@@ -391,14 +422,16 @@ static void put_finding(void *context, const char *code, const char *level, cons
     json_close(w, '}');
 }
 
-static int op_doctor(struct request *r) {
+static int op_doctor(struct request *r)
+{
     int64_t pid = 0;
     bool release = false;
     if (may_integer(r, "pid", 1, INT32_MAX, &pid) < 0) return -1;
     if (json_get_bool(&r->object, "release", &release) < 0) return bad(r, "release", "true or false");
     if (release) {
         if (need_operator(r) != 0) return -1;
-        gpus_close(r->agent, "the agent has let go of the NVIDIA driver for an upgrade; it looks again after ten minutes",
+        gpus_close(r->agent,
+                   "the agent has let go of the NVIDIA driver for an upgrade; it looks again after ten minutes",
                    RELEASE_MS);
         log_line("%s had the driver released", r->peer->name);
     }
@@ -419,7 +452,8 @@ static int op_doctor(struct request *r) {
     return failed ? fail(&r->failure, "internal", "The agent is out of memory.") : 0;
 }
 
-static int op_operators_set(struct request *r) {
+static int op_operators_set(struct request *r)
+{
     const char *names;
     if (need_text(r, "names", &names) != 0) return -1;
     if (r->peer->uid != r->agent->places.uid && r->peer->uid != 0) {
@@ -436,7 +470,8 @@ static int op_operators_set(struct request *r) {
     return 0;
 }
 
-static int op_shutdown(struct request *r) {
+static int op_shutdown(struct request *r)
+{
     const char *reason;
     if (may_text(r, "reason", &reason) != 0 || need_operator(r) != 0) return -1;
     char shown[TEXT_SHOWN_BYTES + 1] = "";
@@ -472,7 +507,8 @@ static const struct {
 };
 
 /* Sent by `tranche attach` and our command line before anything else; has no id and no reply. */
-static bool take_introduction(struct peer *peer, const struct json_object *object) {
+static bool take_introduction(struct peer *peer, const struct json_object *object)
+{
     const char *op, *path;
     if (json_get(object, "id") || json_get_text(object, "op", &op) != 1 || strcmp(op, "introduce") != 0) return false;
     if (json_get_text(object, "shimPath", &path) == 1) {
@@ -481,7 +517,8 @@ static bool take_introduction(struct peer *peer, const struct json_object *objec
     return true;
 }
 
-void request_line(struct agent *agent, struct peer *peer, char *line, size_t len) {
+void request_line(struct agent *agent, struct peer *peer, char *line, size_t len)
+{
     struct request r = {.agent = agent, .peer = peer, .id = -1, .out = &peer->replies};
     const char *why, *op;
     int result = -1;
@@ -507,9 +544,11 @@ void request_line(struct agent *agent, struct peer *peer, char *line, size_t len
     put_error(r.out, r.id, &r.failure, strcmp(r.failure.code, "protocol-mismatch") == 0);
 }
 
-void request_too_long(struct agent *agent, struct peer *peer) {
+void request_too_long(struct agent *agent, struct peer *peer)
+{
     struct failure failure;
     (void)agent;
-    fail(&failure, "line-too-long", "A request is at most %u bytes long; the connection ends.", REQUEST_LINE_MAX_BYTES);
+    fail(&failure, "line-too-long", "A request is at most %u bytes long; the connection ends.",
+         REQUEST_LINE_MAX_BYTES);
     put_error(&peer->replies, -1, &failure, false);
 }

@@ -27,7 +27,8 @@ struct plan {
     char preload[PRELOAD_BYTES];
 };
 
-static int take_options(struct plan *plan, const char *command, int argc, char **argv, int *rest) {
+static int take_options(struct plan *plan, const char *command, int argc, char **argv, int *rest)
+{
     int i = 1;
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
         const char *name = NULL;
@@ -48,11 +49,13 @@ static int take_options(struct plan *plan, const char *command, int argc, char *
         plan->names[plan->name_count++] = name;
     }
     *rest = i;
-    if (plan->name_count == 0) return complain("say which slice: tranche %s --slice NAME; tranche ls lists them", command);
+    if (plan->name_count == 0)
+        return complain("say which slice: tranche %s --slice NAME; tranche ls lists them", command);
     return 0;
 }
 
-static int check_slice(const struct fetched *fetched, const struct fetched_slice *s, const char *name) {
+static int check_slice(const struct fetched *fetched, const struct fetched_slice *s, const char *name)
+{
     int64_t now_ms = now_wall_ms();
     if (!s) return complain("there is no slice “%s” on this host; `tranche ls` lists them", name);
     if (s->owner_uid != (int64_t)getuid() && !fetched->is_operator) {
@@ -73,7 +76,8 @@ static int check_slice(const struct fetched *fetched, const struct fetched_slice
     return 0;
 }
 
-static int add_slice(struct plan *plan, const struct fetched_slice *s) {
+static int add_slice(struct plan *plan, const struct fetched_slice *s)
+{
     if (strstr(plan->gpus, s->gpu_uuid)) return complain("slice %s is on the same GPU as another one given", s->name);
     size_t n = strlen(plan->slices), m = strlen(plan->gpus);
     snprintf(plan->slices + n, sizeof plan->slices - n, "%s%s", n ? "," : "", s->id);
@@ -81,13 +85,15 @@ static int add_slice(struct plan *plan, const struct fetched_slice *s) {
     return 0;
 }
 
-static int find_preload(struct plan *plan) {
+static int find_preload(struct plan *plan)
+{
     char exe[FS_PATH_BYTES], shim[FS_PATH_BYTES];
     if (places_own_exe(exe) != 0 || places_shim_for(exe, shim) != 0) {
         return complain("libtranche.so is not beside %s, so nothing could be limited; deploy Tranche again", exe);
     }
     if (strpbrk(shim, " :")) {
-        return complain("the path %s has a space or a colon in it, which LD_PRELOAD can not hold; deploy elsewhere", shim);
+        return complain("the path %s has a space or a colon in it, which LD_PRELOAD can not hold; deploy elsewhere",
+                        shim);
     }
     const char *before = getenv("LD_PRELOAD");
     bool empty = !before || !before[0];
@@ -99,7 +105,8 @@ static int find_preload(struct plan *plan) {
     return n < (int)sizeof plan->preload ? 0 : complain("LD_PRELOAD is too long to add to");
 }
 
-static int make_plan(struct plan *plan) {
+static int make_plan(struct plan *plan)
+{
     struct client client;
     struct fetched fetched;
     char why[2048] = "", files_why[1200] = "";
@@ -123,7 +130,8 @@ static int make_plan(struct plan *plan) {
     return result;
 }
 
-int command_run(int argc, char **argv) {
+int command_run(int argc, char **argv)
+{
     static struct plan plan;
     int rest;
     if (take_options(&plan, "run", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
@@ -139,7 +147,8 @@ int command_run(int argc, char **argv) {
     return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }
 
-static void print_export(const char *name, const char *value) {
+static void print_export(const char *name, const char *value)
+{
     printf("export %s='", name);
     for (; *value; value++) {
         if (*value == '\'') {
@@ -151,7 +160,8 @@ static void print_export(const char *name, const char *value) {
     puts("'");
 }
 
-int command_env(int argc, char **argv) {
+int command_env(int argc, char **argv)
+{
     static struct plan plan;
     int rest;
     if (take_options(&plan, "env", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;

@@ -6,12 +6,13 @@
 
 #include "measure.h"
 
-#define LIST_LISTENED_MS 500     /* process lists: at most 2 Hz, */
-#define LIST_ALONE_MS 5000       /* and rarely when only limits depend on them */
-#define DETAILS_MS 1000          /* temperature, power, clock */
-#define PROCESS_USE_MS 5000      /* 1.4 ms a call: one GPU at a time */
+#define LIST_LISTENED_MS 500 /* process lists: at most 2 Hz, */
+#define LIST_ALONE_MS 5000   /* and rarely when only limits depend on them */
+#define DETAILS_MS 1000      /* temperature, power, clock */
+#define PROCESS_USE_MS 5000  /* 1.4 ms a call: one GPU at a time */
 
-static void list_processes(struct agent *agent, struct gpu_state *gpu) {
+static void list_processes(struct agent *agent, struct gpu_state *gpu)
+{
     static struct gpu_process found[GPU_PROCESSES_MAX];
     int n = agent->backend->processes(gpu->info.index, found, GPU_PROCESSES_MAX);
     gpu->processes_known = n >= 0;
@@ -34,7 +35,8 @@ static void list_processes(struct agent *agent, struct gpu_state *gpu) {
     gpu->process_count = count;
 }
 
-static void measure_gpu_slices(struct agent *agent, struct gpu_state *gpu, int64_t mono_ms, bool list_due) {
+static void measure_gpu_slices(struct agent *agent, struct gpu_state *gpu, int64_t mono_ms, bool list_due)
+{
     static uint64_t before[SLICES_MAX * 2];
     for (size_t i = 0; i < agent->slices.count; i++) {
         struct slice *slice = agent->slices.items[i];
@@ -53,7 +55,8 @@ static void measure_gpu_slices(struct agent *agent, struct gpu_state *gpu, int64
     }
 }
 
-static void sum_unmanaged(struct agent *agent, struct gpu_state *gpu) {
+static void sum_unmanaged(struct agent *agent, struct gpu_state *gpu)
+{
     uint64_t managed = 0;
     gpu->unmanaged_known = (gpu->reading.valid & GPU_MEMORY) != 0;
     for (size_t i = 0; i < agent->slices.count; i++) {
@@ -64,7 +67,8 @@ static void sum_unmanaged(struct agent *agent, struct gpu_state *gpu) {
     gpu->unmanaged_bytes = used > managed ? used - managed : 0;
 }
 
-static bool has_unmanaged(const struct gpu_state *gpu, const struct agent *agent) {
+static bool has_unmanaged(const struct gpu_state *gpu, const struct agent *agent)
+{
     size_t managed = 0;
     for (size_t i = 0; i < agent->slices.count; i++) {
         const struct slice *slice = agent->slices.items[i];
@@ -74,7 +78,8 @@ static bool has_unmanaged(const struct gpu_state *gpu, const struct agent *agent
 }
 
 /* At most one GPU a call, so that eight of them do not cost eleven milliseconds at once. */
-static void read_process_use(struct agent *agent, int64_t mono_ms) {
+static void read_process_use(struct agent *agent, int64_t mono_ms)
+{
     static struct gpu_process_use found[GPU_PROCESSES_MAX];
     for (size_t i = 0; i < agent->gpu_count; i++) {
         struct gpu_state *gpu = &agent->gpus[i];
@@ -92,7 +97,8 @@ static void read_process_use(struct agent *agent, int64_t mono_ms) {
 }
 
 /* Slices on a GPU that the driver does not show now: their ledgers are still right. */
-static void measure_orphans(struct agent *agent, int64_t mono_ms) {
+static void measure_orphans(struct agent *agent, int64_t mono_ms)
+{
     for (size_t i = 0; i < agent->slices.count; i++) {
         struct slice *slice = agent->slices.items[i];
         if (agent_gpu(agent, slice->r.gpu_uuid)) continue;
@@ -101,14 +107,15 @@ static void measure_orphans(struct agent *agent, int64_t mono_ms) {
     }
 }
 
-void sample_take(struct agent *agent, int64_t mono_ms, bool listened) {
+void sample_take(struct agent *agent, int64_t mono_ms, bool listened)
+{
     gpus_retry(agent, mono_ms);
     for (size_t i = 0; i < agent->gpu_count; i++) {
         struct gpu_state *gpu = &agent->gpus[i];
         int64_t list_ms = listened ? LIST_LISTENED_MS : LIST_ALONE_MS;
         /* 20 ms of tolerance: a tick that comes a little early must not wait for the next one. */
-        bool list_due = agent->backend_open &&
-                        (gpu->processes_at_ms == 0 || mono_ms - gpu->processes_at_ms >= list_ms - 20);
+        bool list_due =
+            agent->backend_open && (gpu->processes_at_ms == 0 || mono_ms - gpu->processes_at_ms >= list_ms - 20);
         if (agent->backend_open) {
             agent->backend->read(gpu->info.index, GPU_CHEAP, &gpu->reading);
             if (listened && (gpu->details_at_ms == 0 || mono_ms - gpu->details_at_ms >= DETAILS_MS)) {
@@ -127,7 +134,8 @@ void sample_take(struct agent *agent, int64_t mono_ms, bool listened) {
 
 /* Does a slice on this GPU have fewer processes than we thought? The driver's list is then read again at once, because
  * what the dead held beyond their ledger (a context is some hundred MiB) counts against the slice until it is. */
-static bool lost_a_process(struct agent *agent, const struct gpu_state *gpu, int64_t mono_ms) {
+static bool lost_a_process(struct agent *agent, const struct gpu_state *gpu, int64_t mono_ms)
+{
     bool lost = false;
     for (size_t i = 0; i < agent->slices.count; i++) {
         struct slice *slice = agent->slices.items[i];
@@ -139,7 +147,8 @@ static bool lost_a_process(struct agent *agent, const struct gpu_state *gpu, int
     return lost;
 }
 
-void sample_deaths(struct agent *agent, int64_t mono_ms) {
+void sample_deaths(struct agent *agent, int64_t mono_ms)
+{
     for (size_t i = 0; i < agent->gpu_count; i++) {
         struct gpu_state *gpu = &agent->gpus[i];
         if (lost_a_process(agent, gpu, mono_ms) && agent->backend_open) measure_gpu_slices(agent, gpu, mono_ms, true);
@@ -148,7 +157,8 @@ void sample_deaths(struct agent *agent, int64_t mono_ms) {
     agent->sampled_at_ms = 0; /* the GPUs' own figures are older than the slices' now */
 }
 
-void sample_check_times(struct agent *agent) {
+void sample_check_times(struct agent *agent)
+{
     int64_t now_ms = now_wall_ms();
     for (size_t i = 0; i < agent->slices.count; i++) {
         struct slice *slice = agent->slices.items[i];

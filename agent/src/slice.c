@@ -4,21 +4,24 @@
 #include <string.h>
 #include <unistd.h>
 
-struct slice *slice_find(const struct slice_table *table, const char *id) {
+struct slice *slice_find(const struct slice_table *table, const char *id)
+{
     for (size_t i = 0; i < table->count; i++) {
         if (strcmp(table->items[i]->r.id, id) == 0) return table->items[i];
     }
     return NULL;
 }
 
-struct slice *slice_find_name(const struct slice_table *table, const char *name) {
+struct slice *slice_find_name(const struct slice_table *table, const char *name)
+{
     for (size_t i = 0; i < table->count; i++) {
         if (!table->items[i]->r.deleted && strcmp(table->items[i]->r.name, name) == 0) return table->items[i];
     }
     return NULL;
 }
 
-struct slice *slice_add(struct slice_table *table, const struct slice_record *record) {
+struct slice *slice_add(struct slice_table *table, const struct slice_record *record)
+{
     if (table->count == table->cap) {
         size_t cap = table->cap ? table->cap * 2 : 16;
         struct slice **items = realloc(table->items, cap * sizeof *items);
@@ -36,7 +39,8 @@ struct slice *slice_add(struct slice_table *table, const struct slice_record *re
     return slice;
 }
 
-void slice_remove(struct slice_table *table, struct slice *slice) {
+void slice_remove(struct slice_table *table, struct slice *slice)
+{
     size_t i = 0;
     while (i < table->count && table->items[i] != slice) i++;
     if (i == table->count) return;
@@ -48,24 +52,28 @@ void slice_remove(struct slice_table *table, struct slice *slice) {
     free(slice);
 }
 
-void slice_table_free(struct slice_table *table) {
+void slice_table_free(struct slice_table *table)
+{
     while (table->count > 0) slice_remove(table, table->items[table->count - 1]);
     free(table->items);
     free(table->undo);
     memset(table, 0, sizeof *table);
 }
 
-bool slice_active(const struct slice_record *r, int64_t now_ms) {
+bool slice_active(const struct slice_record *r, int64_t now_ms)
+{
     if (r->deleted) return false;
     if (r->starts_at_ms != NO_TIME && now_ms < r->starts_at_ms) return false;
     return r->expires_at_ms == NO_TIME || now_ms < r->expires_at_ms;
 }
 
-const char *priority_name(uint32_t priority) {
+const char *priority_name(uint32_t priority)
+{
     return priority == REGION_PRIORITY_IDLE ? "idle" : priority == REGION_PRIORITY_HIGH ? "high" : "normal";
 }
 
-int priority_parse(const char *text, uint32_t *out) {
+int priority_parse(const char *text, uint32_t *out)
+{
     for (uint32_t p = REGION_PRIORITY_IDLE; p <= REGION_PRIORITY_HIGH; p++) {
         if (strcmp(text, priority_name(p)) == 0) {
             *out = p;
@@ -76,7 +84,8 @@ int priority_parse(const char *text, uint32_t *out) {
 }
 
 size_t slice_count_on(const struct slice_table *table, const char *gpu_uuid, const struct slice *without,
-                      int64_t *guarantees_percent) {
+                      int64_t *guarantees_percent)
+{
     size_t count = 0;
     *guarantees_percent = 0;
     for (size_t i = 0; i < table->count; i++) {

@@ -10,7 +10,7 @@
 #include "json.h"
 #include "region.h"
 
-#define SLICES_MAX (8 * 63)             /* a state line of 256 KiB holds them all */
+#define SLICES_MAX (8 * 63) /* a state line of 256 KiB holds them all */
 #define SLICE_NAME_BYTES 48
 #define OWNER_BYTES 72
 #define UNDO_TOKEN_BYTES 24
@@ -74,7 +74,7 @@ struct slice {
     int64_t notice_at_ms;
     struct entry_track *tracks;
     size_t track_count, track_cap;
-    size_t left_count; /* processes that have left, ever */
+    size_t left_count;              /* processes that have left, ever */
     uid_t acl_users[ACL_USERS_MAX]; /* who may join, beside the file's owner */
     size_t acl_count;
     bool acl_refused; /* no ACLs on this file system: the usage file is open to all */

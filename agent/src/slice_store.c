@@ -19,13 +19,15 @@
 #define STATE_MAX_BYTES (4u << 20)
 #define REVISION_MAX JSON_INTEGER_MAX
 
-static uint64_t checksum(const char *data, size_t len) {
+static uint64_t checksum(const char *data, size_t len)
+{
     uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
     for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
     return hash;
 }
 
-static void put_record(struct json_writer *w, const struct slice_record *r) {
+static void put_record(struct json_writer *w, const struct slice_record *r)
+{
     json_put_text(w, "id", r->id);
     json_put_text(w, "name", r->name);
     json_put_text(w, "gpuUuid", r->gpu_uuid);
@@ -46,13 +48,15 @@ static void put_record(struct json_writer *w, const struct slice_record *r) {
     json_put_bool(w, "deleted", r->deleted);
 }
 
-static void end_line(struct json_writer *w) {
+static void end_line(struct json_writer *w)
+{
     json_close(w, '}');
     json_raw(w, "\n", 1);
     w->comma = false;
 }
 
-int slice_store_save(const struct slice_table *table, const char *directory) {
+int slice_store_save(const struct slice_table *table, const char *directory)
+{
     struct json_writer w;
     json_writer_init(&w, STATE_MAX_BYTES);
     json_open(&w, '{');
@@ -88,21 +92,25 @@ int slice_store_save(const struct slice_table *table, const char *directory) {
     return error;
 }
 
-static bool take_text(const struct json_object *o, const char *key, char *out, size_t cap) {
+static bool take_text(const struct json_object *o, const char *key, char *out, size_t cap)
+{
     const char *text;
     return json_get_text(o, key, &text) == 1 && text_copy(out, cap, text);
 }
 
-static bool take_integer(const struct json_object *o, const char *key, int64_t max, int64_t *out) {
+static bool take_integer(const struct json_object *o, const char *key, int64_t max, int64_t *out)
+{
     return json_get_integer(o, key, 0, max, out) == 1;
 }
 
-static bool take_time(const struct json_object *o, const char *key, int64_t *out) {
+static bool take_time(const struct json_object *o, const char *key, int64_t *out)
+{
     *out = NO_TIME;
     return json_get_integer(o, key, 0, JSON_INTEGER_MAX, out) >= 0;
 }
 
-static bool take_record(const struct json_object *o, struct slice_record *r) {
+static bool take_record(const struct json_object *o, struct slice_record *r)
+{
     char priority[16];
     int64_t uid, memory, shrinks, limit, guarantee, slot, revision;
     memset(r, 0, sizeof *r);
@@ -123,7 +131,8 @@ static bool take_record(const struct json_object *o, struct slice_record *r) {
               take_time(o, "startsAtMs", &r->starts_at_ms) && take_time(o, "expiresAtMs", &r->expires_at_ms) &&
               json_get_bool(o, "deleted", &r->deleted) == 1;
     /* The id becomes a file name: nothing but what we make ourselves. */
-    if (!ok || strncmp(r->id, "s-", 2) != 0 || !text_is_slice_name(r->id) || !text_is_slice_name(r->name)) return false;
+    if (!ok || strncmp(r->id, "s-", 2) != 0 || !text_is_slice_name(r->id) || !text_is_slice_name(r->name))
+        return false;
     r->owner_uid = (uid_t)uid;
     r->memory_limit_bytes = (uint64_t)memory;
     r->shrinks_from_bytes = (uint64_t)shrinks;
@@ -134,7 +143,8 @@ static bool take_record(const struct json_object *o, struct slice_record *r) {
     return true;
 }
 
-static bool take_undo(struct slice_table *table, const struct json_object *o, int64_t now_ms) {
+static bool take_undo(struct slice_table *table, const struct json_object *o, int64_t now_ms)
+{
     struct slice_record before;
     char token[UNDO_TOKEN_BYTES];
     int64_t expires, after;
@@ -152,7 +162,8 @@ static bool take_undo(struct slice_table *table, const struct json_object *o, in
 }
 
 /* Checks the last line against all before it; *body is their length. */
-static bool check_end(char *data, size_t len, size_t *body, int64_t *lines) {
+static bool check_end(char *data, size_t len, size_t *body, int64_t *lines)
+{
     if (len == 0 || data[len - 1] != '\n') return false;
     size_t start = len - 1;
     while (start > 0 && data[start - 1] != '\n') start--;
@@ -172,7 +183,8 @@ static bool check_end(char *data, size_t len, size_t *body, int64_t *lines) {
     return strcmp(sum, expected) == 0;
 }
 
-static bool take_line(struct slice_table *table, char *line, size_t len, int64_t number, int64_t now_ms) {
+static bool take_line(struct slice_table *table, char *line, size_t len, int64_t number, int64_t now_ms)
+{
     struct json_object o;
     struct slice_record record;
     char kind[24];
@@ -191,7 +203,8 @@ static bool take_line(struct slice_table *table, char *line, size_t len, int64_t
     return false;
 }
 
-static bool parse_state(struct slice_table *table, char *data, size_t len, int64_t now_ms) {
+static bool parse_state(struct slice_table *table, char *data, size_t len, int64_t now_ms)
+{
     size_t body;
     int64_t lines, number = 0;
     if (!check_end(data, len, &body, &lines)) return false;
@@ -205,7 +218,8 @@ static bool parse_state(struct slice_table *table, char *data, size_t len, int64
 }
 
 /* 0: loaded; ENOENT: no such file; EBADMSG: broken; others: could not be read. */
-static int load_one(struct slice_table *table, const char *path, int64_t now_ms) {
+static int load_one(struct slice_table *table, const char *path, int64_t now_ms)
+{
     char *data;
     size_t len;
     int error = fs_read_file(path, STATE_MAX_BYTES, &data, &len);
@@ -216,7 +230,8 @@ static int load_one(struct slice_table *table, const char *path, int64_t now_ms)
     return ok ? 0 : EBADMSG;
 }
 
-int slice_store_load(struct slice_table *table, const char *directory, int64_t now_ms) {
+int slice_store_load(struct slice_table *table, const char *directory, int64_t now_ms)
+{
     char path[FS_PATH_BYTES], prev[FS_PATH_BYTES], aside[FS_PATH_BYTES];
     memset(table, 0, sizeof *table);
     if (fs_join(path, directory, STATE_NAME) != 0 || fs_join(prev, directory, STATE_NAME ".prev") != 0) {
@@ -245,8 +260,9 @@ int slice_store_load(struct slice_table *table, const char *directory, int64_t n
         if (n >= (int)sizeof aside || rename(prev, aside) != 0) return EBADMSG;
     }
     if (broken || error == EBADMSG) {
-        snprintf(table->note, sizeof table->note,
-                 "The state file and its previous version were damaged and put aside; the host starts without slices.");
+        snprintf(
+            table->note, sizeof table->note,
+            "The state file and its previous version were damaged and put aside; the host starts without slices.");
     }
     return 0;
 }

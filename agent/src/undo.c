@@ -7,7 +7,8 @@
 #include "fs.h"
 #include "slice.h"
 
-struct undo_entry *undo_find(const struct slice_table *table, const char *token, int64_t now_ms) {
+struct undo_entry *undo_find(const struct slice_table *table, const char *token, int64_t now_ms)
+{
     for (size_t i = 0; i < table->undo_count; i++) {
         struct undo_entry *entry = &table->undo[i];
         if (strcmp(entry->token, token) == 0) return entry->expires_at_ms > now_ms ? entry : NULL;
@@ -15,13 +16,15 @@ struct undo_entry *undo_find(const struct slice_table *table, const char *token,
     return NULL;
 }
 
-static void drop_first(struct slice_table *table, size_t n) {
+static void drop_first(struct slice_table *table, size_t n)
+{
     memmove(table->undo, table->undo + n, (table->undo_count - n) * sizeof *table->undo);
     table->undo_count -= n;
 }
 
 struct undo_entry *undo_push(struct slice_table *table, const struct slice_record *before, uint64_t after_revision,
-                             int64_t now_ms) {
+                             int64_t now_ms)
+{
     uint64_t random;
     if (fs_random(&random, sizeof random) != 0) return NULL;
     if (!table->undo) {
@@ -39,11 +42,13 @@ struct undo_entry *undo_push(struct slice_table *table, const struct slice_recor
     return entry;
 }
 
-void undo_pop(struct slice_table *table) {
+void undo_pop(struct slice_table *table)
+{
     if (table->undo_count > 0) table->undo_count--;
 }
 
-bool undo_expire(struct slice_table *table, int64_t now_ms) {
+bool undo_expire(struct slice_table *table, int64_t now_ms)
+{
     size_t kept = 0;
     for (size_t i = 0; i < table->undo_count; i++) {
         if (table->undo[i].expires_at_ms > now_ms) table->undo[kept++] = table->undo[i];
@@ -53,14 +58,16 @@ bool undo_expire(struct slice_table *table, int64_t now_ms) {
     return changed;
 }
 
-bool undo_mentions(const struct slice_table *table, const char *id) {
+bool undo_mentions(const struct slice_table *table, const char *id)
+{
     for (size_t i = 0; i < table->undo_count; i++) {
         if (strcmp(table->undo[i].before.id, id) == 0) return true;
     }
     return false;
 }
 
-void undo_forget(struct slice_table *table, const char *id) {
+void undo_forget(struct slice_table *table, const char *id)
+{
     size_t kept = 0;
     for (size_t i = 0; i < table->undo_count; i++) {
         if (strcmp(table->undo[i].before.id, id) != 0) table->undo[kept++] = table->undo[i];

@@ -123,11 +123,8 @@ int main(int argc, char **argv)
         const char *name;
         void (*part)(void);
     } parts[] = {
-        {"make-slice", make_slice},
-        {"gpu-less", gpu_less},
-        {"foreign-names", foreign_names},
-        {"hooked-pointers", hooked_pointers},
-        {"limit", limit},
+        {"make-slice", make_slice},           {"gpu-less", gpu_less}, {"foreign-names", foreign_names},
+        {"hooked-pointers", hooked_pointers}, {"limit", limit},
     };
     for (size_t at = 0; argc == 2 && at < sizeof parts / sizeof parts[0]; at++) {
         if (strcmp(parts[at].name, argv[1]) == 0) {
