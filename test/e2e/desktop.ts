@@ -1,5 +1,5 @@
 /** The built desktop app in a real Electron on a display of its own, as an unprivileged user, its sandbox on. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,9 +12,26 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 const WINDOW_TIMEOUT_MS = 30_000;
 
 export const isBuilt = existsSync(join(root, 'dist/electron/main.cjs'));
-export const runtimeFolder: string | null = await ensureElectronRuntime().catch(() => null);
+
+/** What keeps Electron from starting on this machine, or null. */
+function missingHere(): string | null {
+  if (spawnSync('Xvfb', ['-help']).error) return 'Xvfb is not installed';
+  return null;
+}
+
+function missingLibraries(folder: string): string | null {
+  const listed = spawnSync('ldd', [join(folder, 'electron')], { encoding: 'utf8' });
+  const missing = [...(listed.stdout ?? '').matchAll(/^\s*(\S+) => not found/gm)].map((match) => match[1]);
+  return missing.length > 0 ? `system libraries are missing: ${missing.join(', ')}` : null;
+}
+
+const obtained = missingHere() === null ? await ensureElectronRuntime().catch(() => null) : null;
+const why =
+  missingHere() ?? (obtained === null ? 'its runtime can not be obtained' : missingLibraries(obtained));
+/** The runtime's folder where Electron can start, else null. */
+export const runtimeFolder: string | null = why === null ? obtained : null;
 /** Appended to a suite's name, so that a skip says why. */
-export const whyNoRuntime = runtimeFolder === null ? ' (its runtime can not be obtained)' : '';
+export const whyNoRuntime = why === null ? '' : ` (${why})`;
 
 export interface Desktop {
   readonly folder: string;
