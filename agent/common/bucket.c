@@ -21,7 +21,8 @@ void bucket_refill(struct region_usage *usage, uint64_t now_ns, uint32_t share_b
         interval = longest;
     }
     share_bp = share_bp == 0 ? 1 : share_bp > BUCKET_FULL_BP ? BUCKET_FULL_BP : share_bp;
-    int64_t earned = (int64_t)(interval / BUCKET_FULL_BP * share_bp + interval % BUCKET_FULL_BP * share_bp / BUCKET_FULL_BP);
+    int64_t earned =
+        (int64_t)(interval / BUCKET_FULL_BP * share_bp + interval % BUCKET_FULL_BP * share_bp / BUCKET_FULL_BP);
     int64_t level = atomic_load(&usage->bucket_level_ns);
     for (;;) {
         int64_t base = level < -BUCKET_DEBT_MAX_NS ? -BUCKET_DEBT_MAX_NS : level;
@@ -39,7 +40,9 @@ int64_t bucket_take(struct region_usage *usage, int64_t ns)
         /* Anybody in the slice can write this word: clamp what it holds before arithmetic. */
         int64_t base = level > BUCKET_BURST_NS ? BUCKET_BURST_NS : level;
         base = base < -BUCKET_DEBT_MAX_NS ? -BUCKET_DEBT_MAX_NS : base;
-        int64_t taken = ns > BUCKET_DEBT_MAX_NS ? BUCKET_DEBT_MAX_NS : ns < -BUCKET_DEBT_MAX_NS ? -BUCKET_DEBT_MAX_NS : ns;
+        int64_t taken = ns > BUCKET_DEBT_MAX_NS    ? BUCKET_DEBT_MAX_NS
+                        : ns < -BUCKET_DEBT_MAX_NS ? -BUCKET_DEBT_MAX_NS
+                                                   : ns;
         int64_t after = base - taken;
         after = after < -BUCKET_DEBT_MAX_NS ? -BUCKET_DEBT_MAX_NS : after;
         if (atomic_compare_exchange_weak(&usage->bucket_level_ns, &level, after)) {

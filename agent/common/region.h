@@ -79,15 +79,15 @@ struct region_policy {
 
 struct region_entry {
     _Atomic uint64_t token;
-    _Atomic uint64_t memory_bytes;  /* admitted and not yet given back, requests in flight included */
+    _Atomic uint64_t memory_bytes; /* admitted and not yet given back, requests in flight included */
     /* Low 48 bits: of these, bytes of requests still being decided, so that a peer that sees them tries again. High 16
      * bits: requests taken back so far, so that a peer notices one that came and went between two of its readings. */
     _Atomic uint64_t pending_bytes;
     _Atomic uint64_t denied_count;
     _Atomic uint64_t denied_bytes; /* size of the last denied request */
     _Atomic uint64_t denied_at_ns;
-    _Atomic uint64_t charged_ns;   /* GPU time charged since the entry was claimed */
-    _Atomic uint64_t throttled_ns; /* wall time spent waiting for the compute limit */
+    _Atomic uint64_t charged_ns;         /* GPU time charged since the entry was claimed */
+    _Atomic uint64_t throttled_ns;       /* wall time spent waiting for the compute limit */
     _Atomic uint64_t throttled_since_ns; /* 0, or when the wait that is going on now began */
     _Atomic uint64_t launches;
     _Atomic uint64_t claimed_at_ns;
@@ -115,7 +115,7 @@ struct region_price {
 struct region_usage {
     uint64_t magic;
     uint32_t abi;
-    uint32_t bytes; /* sizeof(struct region_usage) */
+    uint32_t bytes;                /* sizeof(struct region_usage) */
     _Atomic uint32_t entries_high; /* entries at and above this index were never claimed */
     uint32_t reserved0;
     /* The slice's token bucket, in nanoseconds of GPU time. level may be negative: debt is paid later.

@@ -52,8 +52,8 @@ static bool metered(struct launch *launch, CUstream stream)
 #define SHAPE ((struct price_shape){(uintptr_t)function, {gx, gy, gz}, {bx, by, bz}, shared})
 
 CUresult hook_cuLaunchKernel(CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx,
-                             unsigned int by, unsigned int bz, unsigned int shared, CUstream stream,
-                             void **parameters, void **extra)
+                             unsigned int by, unsigned int bz, unsigned int shared, CUstream stream, void **parameters,
+                             void **extra)
 {
     METERED(cuLaunchKernel, stream, false, SHAPE, true, function, gx, gy, gz, bx, by, bz, shared, stream, parameters,
             extra)
@@ -88,7 +88,8 @@ static bool depends_programmatically(const CUlaunchConfig *config)
 {
     for (unsigned at = 0; config->attrs != NULL && at < config->numAttrs; at++) {
         int id = config->attrs[at].id;
-        if (id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION || id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT) {
+        if (id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION ||
+            id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT) {
             return true;
         }
     }
@@ -107,12 +108,11 @@ CUresult hook_cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function
         cuLaunchKernelEx_fn judge = REAL(cuLaunchKernelEx);
         return judge == NULL ? ABSENT_CU : judge(config, function, parameters, extra);
     }
-    METERED(cuLaunchKernelEx, config->hStream, false, CONFIG_SHAPE, !depends_programmatically(config), config, function,
-            parameters, extra)
+    METERED(cuLaunchKernelEx, config->hStream, false, CONFIG_SHAPE, !depends_programmatically(config), config,
+            function, parameters, extra)
 }
 
-CUresult hook_cuLaunchKernelEx_ptsz(const CUlaunchConfig *config, CUfunction function, void **parameters,
-                                    void **extra)
+CUresult hook_cuLaunchKernelEx_ptsz(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra)
 {
     if (config == NULL) {
         cuLaunchKernelEx_ptsz_fn judge = REAL(cuLaunchKernelEx_ptsz);

@@ -130,7 +130,8 @@ CUresult hook_cuMemAllocPitch_v2(CUdeviceptr *out, size_t *pitch, size_t width, 
     if (real == NULL) {
         return ABSENT_CU;
     }
-    size_t row = width > SIZE_MAX - PITCH_GRANULE ? width : (width + PITCH_GRANULE - 1) / PITCH_GRANULE * PITCH_GRANULE;
+    size_t row =
+        width > SIZE_MAX - PITCH_GRANULE ? width : (width + PITCH_GRANULE - 1) / PITCH_GRANULE * PITCH_GRANULE;
     size_t bytes;
     struct admitted request;
     if (out == NULL || pitch == NULL || __builtin_mul_overflow(row, height, &bytes)) {

@@ -30,10 +30,10 @@ struct shim {
 struct process {
     uint64_t token;
     uint32_t pid;
-    struct ledger blocks;   /* device address -> bytes */
-    struct ledger handles;  /* cuMemCreate handle -> bytes, references */
-    struct ledger mappings; /* mapped address -> handle */
-    struct region_entry *entries[SHIM_SLICES]; /* NULL: no place was left, and this slice is not limited */
+    struct ledger blocks;                       /* device address -> bytes */
+    struct ledger handles;                      /* cuMemCreate handle -> bytes, references */
+    struct ledger mappings;                     /* mapped address -> handle */
+    struct region_entry *entries[SHIM_SLICES];  /* NULL: no place was left, and this slice is not limited */
     _Atomic uint8_t device_slice[SHIM_DEVICES]; /* 0 unknown, 1 none of ours, 2 + slice */
     _Atomic(CUcontext) primary[SHIM_DEVICES];
     _Atomic int captures; /* under way in this process */

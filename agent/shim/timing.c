@@ -5,7 +5,8 @@ bool capture_pass_enter(struct capture_pass *pass)
     cuThreadExchangeStreamCaptureMode_fn exchange = REAL(cuThreadExchangeStreamCaptureMode);
     pass->mode = CU_STREAM_CAPTURE_MODE_RELAXED;
     pass->exchanged = exchange != NULL && exchange(&pass->mode) == CUDA_SUCCESS;
-    return pass->exchanged || exchange == NULL; /* without the call (before 10.1) only whole-process counting protects */
+    return pass->exchanged ||
+           exchange == NULL; /* without the call (before 10.1) only whole-process counting protects */
 }
 
 void capture_pass_leave(struct capture_pass *pass)

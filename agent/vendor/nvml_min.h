@@ -103,27 +103,27 @@ enum { NVML_DEVICE_MIG_DISABLE = 0, NVML_DEVICE_MIG_ENABLE = 1 };
     X(nvmlDeviceGetHandleByUUID, (const char *uuid, nvmlDevice_t *device))             /* r280 */                     \
     X(nvmlDeviceGetUUID, (nvmlDevice_t device, char *uuid, unsigned int length))       /* r275 */                     \
     X(nvmlDeviceGetName, (nvmlDevice_t device, char *name, unsigned int length))       /* r265 */                     \
-    X(nvmlDeviceGetMemoryInfo, (nvmlDevice_t device, nvmlMemory_t *memory))            /* r265 */                     \
-    X(nvmlDeviceGetMemoryInfo_v2, (nvmlDevice_t device, nvmlMemory_v2_t *memory))      /* r510 */                     \
-    X(nvmlDeviceGetUtilizationRates, (nvmlDevice_t device, nvmlUtilization_t *rates))  /* r265 */                     \
+    X(nvmlDeviceGetMemoryInfo, (nvmlDevice_t device, nvmlMemory_t * memory))           /* r265 */                     \
+    X(nvmlDeviceGetMemoryInfo_v2, (nvmlDevice_t device, nvmlMemory_v2_t * memory))     /* r510 */                     \
+    X(nvmlDeviceGetUtilizationRates, (nvmlDevice_t device, nvmlUtilization_t * rates)) /* r265 */                     \
     X(nvmlDeviceGetTemperature,                                                        /* r265 */                     \
       (nvmlDevice_t device, nvmlTemperatureSensors_t sensor, unsigned int *celsius))                                  \
-    X(nvmlDeviceGetPowerUsage, (nvmlDevice_t device, unsigned int *milliwatts))        /* r265 */                     \
+    X(nvmlDeviceGetPowerUsage, (nvmlDevice_t device, unsigned int *milliwatts))               /* r265 */              \
     X(nvmlDeviceGetClockInfo, (nvmlDevice_t device, nvmlClockType_t type, unsigned int *mhz)) /* r270 */              \
-    X(nvmlDeviceGetTotalEccErrors,                                                     /* r275 */                     \
+    X(nvmlDeviceGetTotalEccErrors,                                                            /* r275 */              \
       (nvmlDevice_t device, nvmlMemoryErrorType_t error, nvmlEccCounterType_t counter, unsigned long long *count))    \
-    X(nvmlDeviceGetComputeMode, (nvmlDevice_t device, nvmlComputeMode_t *mode))        /* r265 */                     \
+    X(nvmlDeviceGetComputeMode, (nvmlDevice_t device, nvmlComputeMode_t * mode))                 /* r265 */           \
     X(nvmlDeviceGetMigMode, (nvmlDevice_t device, unsigned int *current, unsigned int *pending)) /* r450 */           \
-    X(nvmlDeviceGetComputeRunningProcesses,                                            /* r304, v1 structs */         \
+    X(nvmlDeviceGetComputeRunningProcesses, /* r304, v1 structs */                                                    \
       (nvmlDevice_t device, unsigned int *count, nvmlProcessInfo_v1_t *infos))                                        \
-    X(nvmlDeviceGetComputeRunningProcesses_v3,                                         /* r510 */                     \
+    X(nvmlDeviceGetComputeRunningProcesses_v3, /* r510 */                                                             \
       (nvmlDevice_t device, unsigned int *count, nvmlProcessInfo_t *infos))                                           \
-    X(nvmlDeviceGetGraphicsRunningProcesses,                                           /* r331, v1 structs */         \
+    X(nvmlDeviceGetGraphicsRunningProcesses, /* r331, v1 structs */                                                   \
       (nvmlDevice_t device, unsigned int *count, nvmlProcessInfo_v1_t *infos))                                        \
-    X(nvmlDeviceGetGraphicsRunningProcesses_v3,                                        /* r510 */                     \
+    X(nvmlDeviceGetGraphicsRunningProcesses_v3, /* r510 */                                                            \
       (nvmlDevice_t device, unsigned int *count, nvmlProcessInfo_t *infos))                                           \
-    X(nvmlDeviceGetProcessUtilization,                                                 /* r375 */                     \
-      (nvmlDevice_t device, nvmlProcessUtilizationSample_t *samples, unsigned int *count,                             \
+    X(nvmlDeviceGetProcessUtilization, /* r375 */                                                                     \
+      (nvmlDevice_t device, nvmlProcessUtilizationSample_t * samples, unsigned int *count,                            \
        unsigned long long last_seen_us))
 
 #endif

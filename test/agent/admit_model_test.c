@@ -246,7 +246,8 @@ static void judge(const struct state *state)
     unsigned words = 0;
     for (int at = 0; at < PROCESSES; at++) {
         words += state->p[at].dead ? 0 : state->memory[at] + state->pending[at] % TAKEN_BACK;
-        wasted += at < count && !state->p[at].dead && state->p[at].step == REFUSED && granted + dead_bytes + request[at] <= limit;
+        wasted += at < count && !state->p[at].dead && state->p[at].step == REFUSED &&
+                  granted + dead_bytes + request[at] <= limit;
     }
     unbalanced += words != granted;
 }

@@ -140,11 +140,11 @@ static bool play(int victim)
 }
 
 struct faults {
-    unsigned over;    /* rounds in which more than the limit was granted */
-    unsigned wasted;  /* refusals of what would have fitted */
-    unsigned left;    /* rounds after which bytes were left */
+    unsigned over;   /* rounds in which more than the limit was granted */
+    unsigned wasted; /* refusals of what would have fitted */
+    unsigned left;   /* rounds after which bytes were left */
     unsigned hung;
-    unsigned full;    /* rounds with both grants and refusals: those that test anything */
+    unsigned full; /* rounds with both grants and refusals: those that test anything */
 };
 
 static void judge(struct faults *faults, int victim)

@@ -21,8 +21,15 @@ static int64_t wall_ms;
 static uint64_t used;
 static char root[64];
 
-int64_t now_wall_ms(void) { return wall_ms; }
-uint64_t measure_used(const struct slice *s) { (void)s; return used; }
+int64_t now_wall_ms(void)
+{
+    return wall_ms;
+}
+uint64_t measure_used(const struct slice *s)
+{
+    (void)s;
+    return used;
+}
 struct shared_line *line_new(const char *data, size_t len)
 {
     struct shared_line *line = malloc(sizeof *line + len);
@@ -70,7 +77,8 @@ static void record(int64_t from_s, int64_t to_s)
 
 static struct history_job *query(int64_t from_s, int64_t to_s, size_t max)
 {
-    struct history_job *job = history_query(&agent, slice->r.id, false, (BEGIN_S + from_s) * 1000, (BEGIN_S + to_s) * 1000, max);
+    struct history_job *job =
+        history_query(&agent, slice->r.id, false, (BEGIN_S + from_s) * 1000, (BEGIN_S + to_s) * 1000, max);
     CHECK(job != NULL);
     return job;
 }
@@ -86,7 +94,8 @@ static void seconds_come_back_as_recorded(void)
         CHECK_EQ(job->points[i].at_ms, (BEGIN_S + (int64_t)i) * 1000);
         CHECK_EQ(job->points[i].memory_used_bytes, i);
         CHECK_EQ(job->points[i].compute_tenths, i);
-        CHECK(job->points[i].limits_known && job->points[i].memory_limit_bytes == 1000 && job->points[i].compute_limit_percent == 50);
+        CHECK(job->points[i].limits_known && job->points[i].memory_limit_bytes == 1000 &&
+              job->points[i].compute_limit_percent == 50);
     }
     free(job);
     teardown();

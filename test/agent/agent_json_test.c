@@ -27,7 +27,8 @@ static int parse_text(const char *text)
 
 static void takes_every_flat_type(void)
 {
-    CHECK_EQ(parse_text(" { \"a\" : 1 , \"b\":\"x\\n\\u00e9\\ud83d\\ude00\",\"c\":true,\"d\":null,\"e\":-1.5e3 } \r\n"), 0);
+    CHECK_EQ(
+        parse_text(" { \"a\" : 1 , \"b\":\"x\\n\\u00e9\\ud83d\\ude00\",\"c\":true,\"d\":null,\"e\":-1.5e3 } \r\n"), 0);
     CHECK_EQ(object.count, 5);
     CHECK_EQ(json_get(&object, "a")->integer, 1);
     CHECK_STR(json_get(&object, "b")->text, "x\n\xc3\xa9\xf0\x9f\x98\x80");
@@ -53,11 +54,41 @@ static void keeps_integers_exact(void)
 static void refuses_what_is_not_flat_json(void)
 {
     static const char *const bad[] = {
-        "", "{", "}", "[]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1}}", "{\"a\":1} x", "{a:1}", "{\"a\":01}", "{\"a\":1.}",
-        "{\"a\":-}", "{\"a\":1e}", "{\"a\":+1}", "{\"a\":tru}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"\\ud800\"}",
-        "{\"a\":\"\\ud800\\u0041\"}", "{\"a\":\"\\udc00\"}", "{\"a\":\"\\u0000\"}", "{\"a\":\"\t\"}", "{\"a\":\"x}", "{\"a\":\"\\",
-        "{\"a\":\"\xff\"}", "{\"a\":\"\xc0\x80\"}", "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":{}}", "{\"a\":[1]}", "{\"a\" 1}", "{\"a\":1 \"b\":2}",
-        "nul", "{\"a\":nul}", "{\"a\":NaN}",
+        "",
+        "{",
+        "}",
+        "[]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{\"a\":1}}",
+        "{\"a\":1} x",
+        "{a:1}",
+        "{\"a\":01}",
+        "{\"a\":1.}",
+        "{\"a\":-}",
+        "{\"a\":1e}",
+        "{\"a\":+1}",
+        "{\"a\":tru}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\u12\"}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"a\":\"\\ud800\\u0041\"}",
+        "{\"a\":\"\\udc00\"}",
+        "{\"a\":\"\\u0000\"}",
+        "{\"a\":\"\t\"}",
+        "{\"a\":\"x}",
+        "{\"a\":\"\\",
+        "{\"a\":\"\xff\"}",
+        "{\"a\":\"\xc0\x80\"}",
+        "{\"a\":\"\xed\xa0\x80\"}",
+        "{\"a\":{}}",
+        "{\"a\":[1]}",
+        "{\"a\" 1}",
+        "{\"a\":1 \"b\":2}",
+        "nul",
+        "{\"a\":nul}",
+        "{\"a\":NaN}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         why = NULL;
@@ -77,7 +108,8 @@ static void caps_the_number_of_fields(void)
 /* Every prefix of a line, and the line with each byte changed: never beyond the buffer (the sanitizer watches). */
 static void survives_damage(void)
 {
-    static const char line[] = "{\"id\":12,\"op\":\"h\\u00e9\\ud83d\\ude00\\\\\",\"b\":true,\"n\":null,\"f\":-1.5e+3,\"u\":\"\xe2\x82\xac\"}";
+    static const char line[] =
+        "{\"id\":12,\"op\":\"h\\u00e9\\ud83d\\ude00\\\\\",\"b\":true,\"n\":null,\"f\":-1.5e+3,\"u\":\"\xe2\x82\xac\"}";
     for (size_t len = 0; len < sizeof line - 1; len++) CHECK_EQ(parse(line, len), -1);
     char copy[sizeof line];
     for (size_t i = 0; i < sizeof line - 1; i++) {
@@ -126,7 +158,8 @@ static void the_writer_stops_at_its_bound(void)
 
 static void finds_members_and_elements_of_nested_lines(void)
 {
-    static const char line[] = "{\"ev\":\"state\",\"x\":\"}]\\\"\",\"gpus\":[{\"a\":[1,{\"b\":2}]}, {\"a\":3} ],\"n\":4}";
+    static const char line[] =
+        "{\"ev\":\"state\",\"x\":\"}]\\\"\",\"gpus\":[{\"a\":[1,{\"b\":2}]}, {\"a\":3} ],\"n\":4}";
     struct json_span all = {line, line + strlen(line)}, value, at = {NULL, NULL}, element;
     CHECK_EQ(json_member(all, "n", &value), 0);
     CHECK(value.end - value.start == 1 && *value.start == '4');

@@ -35,9 +35,19 @@ static uint64_t region_now_ns = UINT64_C(1000000000000);
 static char last_notice[64];
 static int notices;
 
-int64_t now_mono_ms(void) { return (int64_t)(region_now_ns / 1000000); }
-int64_t now_wall_ms(void) { return INT64_C(1763827200000) + now_mono_ms(); }
-uint64_t now_region_ns(const struct agent *a) { (void)a; return region_now_ns; }
+int64_t now_mono_ms(void)
+{
+    return (int64_t)(region_now_ns / 1000000);
+}
+int64_t now_wall_ms(void)
+{
+    return INT64_C(1763827200000) + now_mono_ms();
+}
+uint64_t now_region_ns(const struct agent *a)
+{
+    (void)a;
+    return region_now_ns;
+}
 struct gpu_state *agent_gpu(struct agent *a, const char *uuid)
 {
     return a->gpu_count > 0 && strcmp(a->gpus[0].info.uuid, uuid) == 0 ? &a->gpus[0] : NULL;
@@ -54,7 +64,10 @@ static struct slice *slice;
 static struct region_usage *usage;
 static pid_t tenant;
 
-static void path_in(char *out, const char *folder) { sprintf(out, "%s/%s/%s", root, folder, slice->r.id); }
+static void path_in(char *out, const char *folder)
+{
+    sprintf(out, "%s/%s/%s", root, folder, slice->r.id);
+}
 
 static uint64_t token_of(pid_t pid)
 {
@@ -115,8 +128,12 @@ static void setup(void)
     agent.gpu_count = 1;
     strcpy(agent.gpus[0].info.uuid, GPU_UUID);
     agent.gpus[0].info.capacity_bytes = 80 * GIB;
-    struct slice_changes changes = {.has_memory = true, .memory_limit_bytes = (int64_t)(10 * GIB), .has_limit = true,
-                                    .compute_limit_percent = 50, .gpu_uuid = GPU_UUID, .name = "test"};
+    struct slice_changes changes = {.has_memory = true,
+                                    .memory_limit_bytes = (int64_t)(10 * GIB),
+                                    .has_limit = true,
+                                    .compute_limit_percent = 50,
+                                    .gpu_uuid = GPU_UUID,
+                                    .name = "test"};
     struct editor editor = {.uid = geteuid(), .name = "tester"};
     struct edit_reply reply;
     struct failure failure = {0};
@@ -357,7 +374,8 @@ static void a_shrink_below_use_waits_and_admits_nothing_new(void)
     setup();
     struct region_entry *e = claim(0, tenant);
     e->memory_bytes = 8 * GIB;
-    struct slice_changes shrink = {.has_memory = true, .memory_limit_bytes = (int64_t)(4 * GIB), .refuse_below_use = true};
+    struct slice_changes shrink = {
+        .has_memory = true, .memory_limit_bytes = (int64_t)(4 * GIB), .refuse_below_use = true};
     CHECK_EQ(edit_resize(&agent, slice, &shrink, &editor, &reply, &failure), -1);
     CHECK_STR(failure.code, "below-use");
     CHECK_EQ(slice->policy->memory_limit_bytes, 10 * GIB);
@@ -428,8 +446,11 @@ static void deleted_slices_do_not_use_up_a_gpu(void)
     struct edit_reply reply;
     struct failure failure = {0};
     setup();
-    struct slice_changes changes = {.has_memory = true, .memory_limit_bytes = (int64_t)GIB, .has_limit = true,
-                                    .compute_limit_percent = 50, .gpu_uuid = GPU_UUID};
+    struct slice_changes changes = {.has_memory = true,
+                                    .memory_limit_bytes = (int64_t)GIB,
+                                    .has_limit = true,
+                                    .compute_limit_percent = 50,
+                                    .gpu_uuid = GPU_UUID};
     for (int i = 0; i < 150; i++) {
         CHECK_THAT(edit_create(&agent, &changes, &editor, &reply, &failure) == 0, "%d: %s", i, failure.message);
         struct slice *made = slice_find(&agent.slices, reply.slice_id);

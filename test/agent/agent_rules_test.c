@@ -87,13 +87,16 @@ static void shares_are_whole_percents(void)
     CHECK(text_parse_percent(" 100 % ", &value) == 0 && value == 100);
     CHECK(text_parse_percent("0%", &value) == 0 && value == 0);
     static const char *const bad[] = {"", "%", "101", "1000", "-1", "2.5", "25 %%", "x"};
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) CHECK_THAT(text_parse_percent(bad[i], &value) == -1, "%s", bad[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CHECK_THAT(text_parse_percent(bad[i], &value) == -1, "%s", bad[i]);
 }
 
 static void names_are_plain(void)
 {
-    CHECK(text_is_slice_name("a") && text_is_slice_name("mira-1.x_Y") && text_is_slice_name("0123456789012345678901234567890123456789"));
-    static const char *const bad[] = {"", "-a", ".", "../etc", "a b", "a/b", "\xc3\xa9", "01234567890123456789012345678901234567890"};
+    CHECK(text_is_slice_name("a") && text_is_slice_name("mira-1.x_Y") &&
+          text_is_slice_name("0123456789012345678901234567890123456789"));
+    static const char *const bad[] = {"",    "-a",  ".",        "../etc",
+                                      "a b", "a/b", "\xc3\xa9", "01234567890123456789012345678901234567890"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) CHECK_THAT(!text_is_slice_name(bad[i]), "%s", bad[i]);
 }
 
@@ -113,8 +116,12 @@ static void hostile_text_is_made_safe(void)
     expect_safe("plain", 5, "plain");
     expect_safe("a\x1b[31mb\n", 8, "a" BAD "[31mb" BAD);
     expect_safe("a\0b", 3, "a" BAD "b");
-    expect_safe("\x7f\xc2\x9b" "1m", 5, BAD BAD "1m");
-    expect_safe("\xe2\x80\xae" "exe", 6, BAD "exe");
+    expect_safe("\x7f\xc2\x9b"
+                "1m",
+                5, BAD BAD "1m");
+    expect_safe("\xe2\x80\xae"
+                "exe",
+                6, BAD "exe");
     expect_safe("\xe2\x81\xa6\xd8\x9c\xef\xbb\xbf", 8, BAD BAD BAD);
     expect_safe("\xff\xc3", 2, BAD BAD);
     expect_safe("\xe0\x80\xaf", 3, BAD BAD BAD); /* a slash in a longer form than needed */

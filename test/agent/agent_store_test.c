@@ -38,9 +38,16 @@ static void remove_directory(void)
 
 static struct slice_record record_of(int n, uint64_t limit)
 {
-    struct slice_record r = {.compute_limit_percent = 50, .priority = 1, .memory_limit_bytes = limit, .revision = (uint64_t)n,
-                             .starts_at_ms = NO_TIME, .expires_at_ms = NOW + n, .created_at_ms = NOW, .changed_at_ms = NOW,
-                             .board_slot = (uint32_t)n % 63, .owner_uid = 1000};
+    struct slice_record r = {.compute_limit_percent = 50,
+                             .priority = 1,
+                             .memory_limit_bytes = limit,
+                             .revision = (uint64_t)n,
+                             .starts_at_ms = NO_TIME,
+                             .expires_at_ms = NOW + n,
+                             .created_at_ms = NOW,
+                             .changed_at_ms = NOW,
+                             .board_slot = (uint32_t)n % 63,
+                             .owner_uid = 1000};
     snprintf(r.id, sizeof r.id, "s-%016x", n);
     snprintf(r.name, sizeof r.name, "mira-%d", n);
     strcpy(r.gpu_uuid, "GPU-0");
@@ -69,7 +76,8 @@ static void what_is_saved_comes_back(void)
     CHECK_STR(loaded.note, "");
     CHECK_EQ(loaded.revision, 41);
     CHECK_EQ(loaded.count, 70);
-    for (size_t i = 0; i < loaded.count; i++) CHECK(memcmp(&loaded.items[i]->r, &table.items[i]->r, sizeof before) == 0);
+    for (size_t i = 0; i < loaded.count; i++)
+        CHECK(memcmp(&loaded.items[i]->r, &table.items[i]->r, sizeof before) == 0);
     struct undo_entry *found = undo_find(&loaded, entry->token, NOW + 1);
     CHECK(found != NULL && found->after_revision == 9 && memcmp(&found->before, &before, sizeof before) == 0);
     CHECK(undo_find(&loaded, entry->token, NOW + UNDO_LIFE_MS) == NULL);

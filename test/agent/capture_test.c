@@ -22,19 +22,17 @@
     X(cuCtxSynchronize, (void))                                                                                       \
     X(cuStreamCreate, (CUstream * out, unsigned flags))                                                               \
     X(cuStreamBeginCapture_v2, (CUstream stream, CUstreamCaptureMode mode))                                           \
-    X(cuStreamEndCapture, (CUstream stream, CUgraph *graph))                                                          \
+    X(cuStreamEndCapture, (CUstream stream, CUgraph * graph))                                                         \
     X(cuModuleLoadData, (CUmodule * out, const void *image))                                                          \
     X(cuModuleGetFunction, (CUfunction * out, CUmodule module, const char *name))                                     \
     X(cuGraphInstantiateWithFlags, (CUgraphExec * out, CUgraph graph, unsigned long long flags))                      \
     X(cuGraphLaunch, (CUgraphExec exec, CUstream stream))                                                             \
     X(cuGraphExecDestroy, (CUgraphExec exec))                                                                         \
     X(cuGraphDestroy, (CUgraph graph))                                                                                \
-    X(cuLaunchKernel,                                                                                                 \
-      (CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,             \
-       unsigned shared, CUstream stream, void **parameters, void **extra))                                            \
-    X(cuLaunchKernel_ptsz,                                                                                            \
-      (CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,             \
-       unsigned shared, CUstream stream, void **parameters, void **extra))
+    X(cuLaunchKernel, (CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,          \
+                       unsigned bz, unsigned shared, CUstream stream, void **parameters, void **extra))               \
+    X(cuLaunchKernel_ptsz, (CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,     \
+                            unsigned bz, unsigned shared, CUstream stream, void **parameters, void **extra))
 #define MEMBER(name, parameters) static CUresult(*name) parameters;
 DRIVER(MEMBER)
 #undef MEMBER
@@ -59,9 +57,8 @@ static void *launch_beside(void *stream)
         uint64_t nanoseconds = 20000;
         void *parameters[] = {&nanoseconds};
         grid = grid % 400 + 1;
-        CUresult result = grid % 2 == 0
-                              ? cuLaunchKernel(spin, grid, 1, 1, 32, 1, 1, 0, stream, parameters, NULL)
-                              : cuLaunchKernel_ptsz(spin, grid, 1, 1, 64, 1, 1, 0, NULL, parameters, NULL);
+        CUresult result = grid % 2 == 0 ? cuLaunchKernel(spin, grid, 1, 1, 32, 1, 1, 0, stream, parameters, NULL)
+                                        : cuLaunchKernel_ptsz(spin, grid, 1, 1, 64, 1, 1, 0, NULL, parameters, NULL);
         atomic_fetch_add(&launches_failed, result != CUDA_SUCCESS);
     }
     return NULL;

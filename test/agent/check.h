@@ -12,58 +12,58 @@ static int check_failures;
 static int check_failures_here;
 static const char *check_name = "?";
 
-#define CHECK(condition)                                                                             \
-    do {                                                                                             \
-        if (!(condition)) {                                                                          \
-            check_failures_here++;                                                                   \
-            printf("FAIL %s %s:%d: %s\n", check_name, __FILE__, __LINE__, #condition);               \
-        }                                                                                            \
+#define CHECK(condition)                                                                                              \
+    do {                                                                                                              \
+        if (!(condition)) {                                                                                           \
+            check_failures_here++;                                                                                    \
+            printf("FAIL %s %s:%d: %s\n", check_name, __FILE__, __LINE__, #condition);                                \
+        }                                                                                                             \
     } while (0)
 
 /* Like CHECK, with figures: CHECK_THAT(a == b, "a is %d", a). */
-#define CHECK_THAT(condition, ...)                                                                   \
-    do {                                                                                             \
-        if (!(condition)) {                                                                          \
-            check_failures_here++;                                                                   \
-            printf("FAIL %s %s:%d: %s: ", check_name, __FILE__, __LINE__, #condition);               \
-            printf(__VA_ARGS__);                                                                     \
-            printf("\n");                                                                            \
-        }                                                                                            \
+#define CHECK_THAT(condition, ...)                                                                                    \
+    do {                                                                                                              \
+        if (!(condition)) {                                                                                           \
+            check_failures_here++;                                                                                    \
+            printf("FAIL %s %s:%d: %s: ", check_name, __FILE__, __LINE__, #condition);                                \
+            printf(__VA_ARGS__);                                                                                      \
+            printf("\n");                                                                                             \
+        }                                                                                                             \
     } while (0)
 
-#define CHECK_EQ(left, right)                                                                        \
-    do {                                                                                             \
-        long long check_left = (long long)(left);                                                    \
-        long long check_right = (long long)(right);                                                  \
-        if (check_left != check_right) {                                                             \
-            check_failures_here++;                                                                   \
-            printf("FAIL %s %s:%d: %s == %s: %lld is not %lld\n", check_name, __FILE__, __LINE__, #left, #right, \
-                   check_left, check_right);                                                         \
-        }                                                                                            \
+#define CHECK_EQ(left, right)                                                                                         \
+    do {                                                                                                              \
+        long long check_left = (long long)(left);                                                                     \
+        long long check_right = (long long)(right);                                                                   \
+        if (check_left != check_right) {                                                                              \
+            check_failures_here++;                                                                                    \
+            printf("FAIL %s %s:%d: %s == %s: %lld is not %lld\n", check_name, __FILE__, __LINE__, #left, #right,      \
+                   check_left, check_right);                                                                          \
+        }                                                                                                             \
     } while (0)
 
-#define CHECK_STR(left, right)                                                                       \
-    do {                                                                                             \
-        const char *check_left = (left);                                                             \
-        const char *check_right = (right);                                                           \
-        if (check_left == NULL || check_right == NULL || strcmp(check_left, check_right) != 0) {     \
-            check_failures_here++;                                                                   \
-            printf("FAIL %s %s:%d: %s is \"%s\", not \"%s\"\n", check_name, __FILE__, __LINE__, #left, \
-                   check_left == NULL ? "(null)" : check_left, check_right == NULL ? "(null)" : check_right); \
-        }                                                                                            \
+#define CHECK_STR(left, right)                                                                                        \
+    do {                                                                                                              \
+        const char *check_left = (left);                                                                              \
+        const char *check_right = (right);                                                                            \
+        if (check_left == NULL || check_right == NULL || strcmp(check_left, check_right) != 0) {                      \
+            check_failures_here++;                                                                                    \
+            printf("FAIL %s %s:%d: %s is \"%s\", not \"%s\"\n", check_name, __FILE__, __LINE__, #left,                \
+                   check_left == NULL ? "(null)" : check_left, check_right == NULL ? "(null)" : check_right);         \
+        }                                                                                                             \
     } while (0)
 
 /* RUN(test_function): one named test, a void function of no arguments. */
-#define RUN(test)                                                                                    \
-    do {                                                                                             \
-        check_name = #test;                                                                          \
-        check_failures_here = 0;                                                                     \
-        test();                                                                                      \
-        if (check_failures_here == 0) {                                                              \
-            printf("PASS %s\n", #test);                                                              \
-        }                                                                                            \
-        check_failures += check_failures_here;                                                       \
-        fflush(stdout);                                                                              \
+#define RUN(test)                                                                                                     \
+    do {                                                                                                              \
+        check_name = #test;                                                                                           \
+        check_failures_here = 0;                                                                                      \
+        test();                                                                                                       \
+        if (check_failures_here == 0) {                                                                               \
+            printf("PASS %s\n", #test);                                                                               \
+        }                                                                                                             \
+        check_failures += check_failures_here;                                                                        \
+        fflush(stdout);                                                                                               \
     } while (0)
 
 static inline int check_done(void)

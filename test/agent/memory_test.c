@@ -29,7 +29,8 @@
     X(CUresult, cuCtxCreate_v2, (CUcontext * context, unsigned flags, CUdevice device))                               \
     X(CUresult, cuCtxDestroy_v2, (CUcontext context))                                                                 \
     X(CUresult, cuMemAlloc_v2, (CUdeviceptr * out, size_t bytes))                                                     \
-    X(CUresult, cuMemAllocPitch_v2, (CUdeviceptr * out, size_t *pitch, size_t width, size_t height, unsigned element)) \
+    X(CUresult, cuMemAllocPitch_v2,                                                                                   \
+      (CUdeviceptr * out, size_t * pitch, size_t width, size_t height, unsigned element))                             \
     X(CUresult, cuMemAllocManaged, (CUdeviceptr * out, size_t bytes, unsigned flags))                                 \
     X(CUresult, cuMemAllocAsync, (CUdeviceptr * out, size_t bytes, CUstream stream))                                  \
     X(CUresult, cuMemAllocAsync_ptsz, (CUdeviceptr * out, size_t bytes, CUstream stream))                             \
@@ -44,11 +45,12 @@
     X(CUresult, cuMemAddressReserve,                                                                                  \
       (CUdeviceptr * out, size_t bytes, size_t alignment, CUdeviceptr hint, unsigned long long flags))                \
     X(CUresult, cuMemMap,                                                                                             \
-      (CUdeviceptr address, size_t bytes, size_t offset, CUmemGenericAllocationHandle handle, unsigned long long flags)) \
+      (CUdeviceptr address, size_t bytes, size_t offset, CUmemGenericAllocationHandle handle,                         \
+       unsigned long long flags))                                                                                     \
     X(CUresult, cuMemUnmap, (CUdeviceptr address, size_t bytes))                                                      \
     X(CUresult, cuMemPoolCreate, (CUmemoryPool * out, const CUmemPoolProps *props))                                   \
-    X(CUresult, cuMemGetInfo_v2, (size_t *free_bytes, size_t *total))                                                 \
-    X(CUresult, cuDeviceTotalMem_v2, (size_t *bytes, CUdevice device))
+    X(CUresult, cuMemGetInfo_v2, (size_t * free_bytes, size_t * total))                                               \
+    X(CUresult, cuDeviceTotalMem_v2, (size_t * bytes, CUdevice device))
 
 #define MEMBER(type, name, parameters) static type(*name) parameters;
 DRIVER(MEMBER)
@@ -106,13 +108,34 @@ static void to_the_limit(CUresult (*get)(CUdeviceptr *out), CUresult (*put)(CUde
     }
 }
 
-static CUresult free_plain(CUdeviceptr address) { return cuMemFree_v2(address); }
-static CUresult free_async(CUdeviceptr address) { return cuMemFreeAsync(address, NULL); }
-static CUresult free_async_ptsz(CUdeviceptr address) { return cuMemFreeAsync_ptsz(address, NULL); }
-static CUresult get_plain(CUdeviceptr *out) { return cuMemAlloc_v2(out, STEP); }
-static CUresult get_managed(CUdeviceptr *out) { return cuMemAllocManaged(out, STEP, 1); }
-static CUresult get_async(CUdeviceptr *out) { return cuMemAllocAsync(out, STEP, NULL); }
-static CUresult get_async_ptsz(CUdeviceptr *out) { return cuMemAllocAsync_ptsz(out, STEP, NULL); }
+static CUresult free_plain(CUdeviceptr address)
+{
+    return cuMemFree_v2(address);
+}
+static CUresult free_async(CUdeviceptr address)
+{
+    return cuMemFreeAsync(address, NULL);
+}
+static CUresult free_async_ptsz(CUdeviceptr address)
+{
+    return cuMemFreeAsync_ptsz(address, NULL);
+}
+static CUresult get_plain(CUdeviceptr *out)
+{
+    return cuMemAlloc_v2(out, STEP);
+}
+static CUresult get_managed(CUdeviceptr *out)
+{
+    return cuMemAllocManaged(out, STEP, 1);
+}
+static CUresult get_async(CUdeviceptr *out)
+{
+    return cuMemAllocAsync(out, STEP, NULL);
+}
+static CUresult get_async_ptsz(CUdeviceptr *out)
+{
+    return cuMemAllocAsync_ptsz(out, STEP, NULL);
+}
 static CUresult get_pitch(CUdeviceptr *out)
 {
     size_t pitch;
@@ -132,16 +155,43 @@ static CUresult get_vmm(CUdeviceptr *out)
 {
     return cuMemCreate((CUmemGenericAllocationHandle *)out, STEP, &on_device, 0);
 }
-static CUresult put_vmm(CUdeviceptr handle) { return cuMemRelease(handle); }
+static CUresult put_vmm(CUdeviceptr handle)
+{
+    return cuMemRelease(handle);
+}
 
-static void limit_plain(void) { to_the_limit(get_plain, free_plain); }
-static void limit_managed(void) { to_the_limit(get_managed, free_plain); }
-static void limit_pitch(void) { to_the_limit(get_pitch, free_plain); }
-static void limit_async(void) { to_the_limit(get_async, free_async); }
-static void limit_async_freed_plainly(void) { to_the_limit(get_async, free_plain); }
-static void limit_async_ptsz(void) { to_the_limit(get_async_ptsz, free_async_ptsz); }
-static void limit_pool(void) { to_the_limit(get_pool, free_async); }
-static void limit_vmm(void) { to_the_limit(get_vmm, put_vmm); }
+static void limit_plain(void)
+{
+    to_the_limit(get_plain, free_plain);
+}
+static void limit_managed(void)
+{
+    to_the_limit(get_managed, free_plain);
+}
+static void limit_pitch(void)
+{
+    to_the_limit(get_pitch, free_plain);
+}
+static void limit_async(void)
+{
+    to_the_limit(get_async, free_async);
+}
+static void limit_async_freed_plainly(void)
+{
+    to_the_limit(get_async, free_plain);
+}
+static void limit_async_ptsz(void)
+{
+    to_the_limit(get_async_ptsz, free_async_ptsz);
+}
+static void limit_pool(void)
+{
+    to_the_limit(get_pool, free_async);
+}
+static void limit_vmm(void)
+{
+    to_the_limit(get_vmm, put_vmm);
+}
 
 static void vmm_lives_until_last_unmap(void)
 {
@@ -386,14 +436,31 @@ static const struct {
     const char *name;
     void (*test)(void);
 } programs[] = {
-#define PROGRAM(name) {#name, name}
-    PROGRAM(limit_plain), PROGRAM(limit_managed), PROGRAM(limit_pitch), PROGRAM(limit_async),
-    PROGRAM(limit_async_freed_plainly), PROGRAM(limit_async_ptsz), PROGRAM(limit_pool), PROGRAM(limit_vmm),
-    PROGRAM(vmm_lives_until_last_unmap), PROGRAM(vmm_on_host_is_free), PROGRAM(vmm_from_threads_without_context),
-    PROGRAM(other_gpu_is_not_ours), PROGRAM(strange_arguments_are_the_drivers),
-    PROGRAM(contexts_free_what_is_in_them), PROGRAM(views), PROGRAM(live_resize),
-    PROGRAM(deleted_slice_admits_nothing), PROGRAM(fork_has_its_own_entry), PROGRAM(exec_starts_empty),
-    PROGRAM(unlimited), PROGRAM(hold),
+#define PROGRAM(name)                                                                                                 \
+    {                                                                                                                 \
+#name, name                                                                                                   \
+    }
+    PROGRAM(limit_plain),
+    PROGRAM(limit_managed),
+    PROGRAM(limit_pitch),
+    PROGRAM(limit_async),
+    PROGRAM(limit_async_freed_plainly),
+    PROGRAM(limit_async_ptsz),
+    PROGRAM(limit_pool),
+    PROGRAM(limit_vmm),
+    PROGRAM(vmm_lives_until_last_unmap),
+    PROGRAM(vmm_on_host_is_free),
+    PROGRAM(vmm_from_threads_without_context),
+    PROGRAM(other_gpu_is_not_ours),
+    PROGRAM(strange_arguments_are_the_drivers),
+    PROGRAM(contexts_free_what_is_in_them),
+    PROGRAM(views),
+    PROGRAM(live_resize),
+    PROGRAM(deleted_slice_admits_nothing),
+    PROGRAM(fork_has_its_own_entry),
+    PROGRAM(exec_starts_empty),
+    PROGRAM(unlimited),
+    PROGRAM(hold),
 };
 #define PROGRAMS (sizeof programs / sizeof programs[0])
 #define PLAIN_PROGRAMS (PROGRAMS - 2) /* the last two have their own arrangements */
@@ -443,8 +510,8 @@ static void broken_files_mean_unlimited(void)
         CHECK(fd >= 0);
         switch (kind) {
         case 0: CHECK_EQ(ftruncate(fd, 100), 0); break;
-        case 1: CHECK_EQ(pwrite(fd, &wrong, sizeof wrong, 0), sizeof wrong); break;  /* magic */
-        case 2: CHECK_EQ(pwrite(fd, &wrong, 4, 8), 4); break;                        /* ABI */
+        case 1: CHECK_EQ(pwrite(fd, &wrong, sizeof wrong, 0), sizeof wrong); break; /* magic */
+        case 2: CHECK_EQ(pwrite(fd, &wrong, 4, 8), 4); break;                       /* ABI */
         case 3: CHECK_EQ(ftruncate(fd, 4096), 0); break;
         case 4: CHECK_EQ(unlink(path), 0); break;
         }

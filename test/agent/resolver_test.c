@@ -26,10 +26,10 @@ static const char *owner(void *address)
     if (dladdr(address, &info) == 0) {
         return "other";
     }
-    return strstr(info.dli_fname, "libtranche") != NULL       ? "shim"
-           : strstr(info.dli_fname, "libcuda.so") != NULL     ? "driver"
-           : strstr(info.dli_fname, "libnvidia-ml") != NULL   ? "nvml"
-                                                              : "other";
+    return strstr(info.dli_fname, "libtranche") != NULL     ? "shim"
+           : strstr(info.dli_fname, "libcuda.so") != NULL   ? "driver"
+           : strstr(info.dli_fname, "libnvidia-ml") != NULL ? "nvml"
+                                                            : "other";
 }
 
 static void *symbol_of(void *address)
@@ -47,7 +47,7 @@ static void dlsym_by_handle(void)
     CHECK_STR(owner(dlsym(cuda, "cuGetProcAddress_v2")), "shim");
     CHECK_STR(owner(dlsym(cuda, "cuStreamCreate")), "driver"); /* not hooked */
     CHECK_STR(owner(dlsym(cuda, "cuNoSuchFunction")), "none");
-    CHECK(dlerror() != NULL); /* the real dlsym's own words */
+    CHECK(dlerror() != NULL);                                             /* the real dlsym's own words */
     CHECK_STR(owner(dlsym(cuda, "cuStreamBeginCaptureToGraph")), "none"); /* hooked, but this driver lacks it */
     void *nvml = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
     CHECK_STR(owner(dlsym(nvml, "nvmlDeviceGetMemoryInfo")), "shim");

@@ -25,12 +25,12 @@ static struct fixture fixture;
     X(CUresult, cuCtxSetCurrent, (CUcontext context))                                                                 \
     X(CUresult, cuCtxSynchronize, (void))                                                                             \
     X(CUresult, cuMemAlloc_v2, (CUdeviceptr * out, size_t bytes))                                                     \
-    X(CUresult, cuMemGetInfo_v2, (size_t *free_bytes, size_t *total))                                                 \
+    X(CUresult, cuMemGetInfo_v2, (size_t * free_bytes, size_t * total))                                               \
     X(CUresult, cuStreamCreate, (CUstream * out, unsigned flags))                                                     \
     X(CUresult, cuStreamQuery, (CUstream stream))                                                                     \
     X(CUresult, cuStreamSynchronize, (CUstream stream))                                                               \
     X(CUresult, cuStreamBeginCapture_v2, (CUstream stream, CUstreamCaptureMode mode))                                 \
-    X(CUresult, cuStreamEndCapture, (CUstream stream, CUgraph *graph))                                                \
+    X(CUresult, cuStreamEndCapture, (CUstream stream, CUgraph * graph))                                               \
     X(CUresult, cuThreadExchangeStreamCaptureMode, (CUstreamCaptureMode * mode))                                      \
     X(CUresult, cuEventCreate, (CUevent * event, unsigned flags))                                                     \
     X(CUresult, cuEventRecord, (CUevent event, CUstream stream))                                                      \
@@ -278,8 +278,13 @@ static void load_shows_in_nvml(void)
     unsigned milliwatts = 0;
     nvmlProcessUtilizationSample_t samples[4];
     unsigned count = 4;
-    char *argv[] = {"tranche-sim-workload", "heavy", "--seconds", "20", "--process-title",
-                    "python train.py --config nightly.yaml", NULL};
+    char *argv[] = {"tranche-sim-workload",
+                    "heavy",
+                    "--seconds",
+                    "20",
+                    "--process-title",
+                    "python train.py --config nightly.yaml",
+                    NULL};
     fixture_open(&fixture, "");
     open_nvml(&device);
     CHECK_EQ(NVML(nvmlDeviceGetProcessUtilization)(device, samples, &count, 0ull), NVML_ERROR_NOT_FOUND);

@@ -43,7 +43,7 @@ static void stop(pid_t pid)
 /* Looks every 50 us until the condition holds; the bound is the failure, not the expectation. */
 #define AWAIT(condition, seconds)                                                                                     \
     ({                                                                                                                \
-        uint64_t await_end = now_ns() + (seconds) * 1000 * MS;                                                        \
+        uint64_t await_end = now_ns() + (seconds)*1000 * MS;                                                          \
         while (!(condition) && now_ns() < await_end) {                                                                \
             usleep(50);                                                                                               \
         }                                                                                                             \
@@ -69,7 +69,8 @@ static void raised_limit_ends_a_long_wait(void)
     pid_t pid = start("heavy", "200000", 100);
     /* Long in a wait, not on the way into one. */
     CHECK(AWAIT(atomic_load(&only_entry()->throttled_since_ns) != 0 &&
-                    now_ns() - atomic_load(&only_entry()->throttled_since_ns) > 100 * MS, 10));
+                    now_ns() - atomic_load(&only_entry()->throttled_since_ns) > 100 * MS,
+                10));
     uint64_t before = atomic_load(&only_entry()->launches);
     uint64_t raised = now_ns();
     atomic_store(&slice.policy->compute_limit_bp, 10000);

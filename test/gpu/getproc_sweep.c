@@ -31,11 +31,29 @@ static const char *const exported[] = {
 #include "symbols.def"
 #undef SYMBOL
 #undef DUAL
-    "cuMemcpyAsync", "cuMemcpyDtoDAsync_v2", "cuMemcpy2DAsync_v2", "cuMemcpy3DAsync_v2", "cuMemsetD32Async",
-    "cuStreamGetCaptureInfo_v2", "cuStreamUpdateCaptureDependencies", "cuGraphAddKernelNode_v2", "cuCtxCreate_v3",
-    "cuCtxCreate_v4", "cuMemPrefetchAsync_v2", "cuMemAdvise_v2", "cuLaunchHostFunc", "cuGraphUpload", "cuArrayCreate_v2",
-    "cuArray3DCreate_v2", "cuMipmappedArrayCreate", "cuIpcOpenMemHandle_v2", "cuImportExternalMemory",
-    "cuOccupancyMaxActiveBlocksPerMultiprocessor", "cuGetExportTable", "cuStreamWaitValue32_v2", "cuStreamBatchMemOp_v2",
+    "cuMemcpyAsync",
+    "cuMemcpyDtoDAsync_v2",
+    "cuMemcpy2DAsync_v2",
+    "cuMemcpy3DAsync_v2",
+    "cuMemsetD32Async",
+    "cuStreamGetCaptureInfo_v2",
+    "cuStreamUpdateCaptureDependencies",
+    "cuGraphAddKernelNode_v2",
+    "cuCtxCreate_v3",
+    "cuCtxCreate_v4",
+    "cuMemPrefetchAsync_v2",
+    "cuMemAdvise_v2",
+    "cuLaunchHostFunc",
+    "cuGraphUpload",
+    "cuArrayCreate_v2",
+    "cuArray3DCreate_v2",
+    "cuMipmappedArrayCreate",
+    "cuIpcOpenMemHandle_v2",
+    "cuImportExternalMemory",
+    "cuOccupancyMaxActiveBlocksPerMultiprocessor",
+    "cuGetExportTable",
+    "cuStreamWaitValue32_v2",
+    "cuStreamBatchMemOp_v2",
 };
 #define EXPORTED (sizeof exported / sizeof exported[0])
 

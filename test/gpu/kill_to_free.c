@@ -20,14 +20,16 @@
 #define DEATH_TIMEOUT_MS 20000
 #define IDLE_SLACK_BYTES (16ull << 20)
 
-static double now_ms(void) {
+static double now_ms(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
 /* Holds gib GiB and writes one byte to ready: 'y', or 'n' when the driver refused. */
-static void hold(int gib, int ready) {
+static void hold(int gib, int ready)
+{
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
     int (*init)(unsigned) = cuda ? (int (*)(unsigned))dlsym(cuda, "cuInit") : NULL;
     int (*retain)(void **, int) = cuda ? (int (*)(void **, int))dlsym(cuda, "cuDevicePrimaryCtxRetain") : NULL;
@@ -43,7 +45,8 @@ static void hold(int gib, int ready) {
     for (;;) pause();
 }
 
-static int measure(int gib, int (*memory_info)(nvmlDevice_t, nvmlMemory_t *), nvmlDevice_t device) {
+static int measure(int gib, int (*memory_info)(nvmlDevice_t, nvmlMemory_t *), nvmlDevice_t device)
+{
     nvmlMemory_t idle, used;
     int ready[2];
     if (memory_info(device, &idle) != NVML_SUCCESS || pipe(ready) != 0) return 1;
@@ -69,20 +72,23 @@ static int measure(int gib, int (*memory_info)(nvmlDevice_t, nvmlMemory_t *), nv
     }
     waitpid(pid, NULL, 0);
     if (pidfd >= 0) close(pidfd);
-    printf("{\"id\":\"kill-to-free\",\"gib\":%d,\"granted\":%s,\"heldBytes\":%llu,\"deadMs\":%.1f,\"freeMs\":%.1f}\n", gib,
-           answer == 'y' ? "true" : "false", used.used - idle.used, died == 1 ? dead : -1.0, freed);
+    printf("{\"id\":\"kill-to-free\",\"gib\":%d,\"granted\":%s,\"heldBytes\":%llu,\"deadMs\":%.1f,\"freeMs\":%.1f}\n",
+           gib, answer == 'y' ? "true" : "false", used.used - idle.used, died == 1 ? dead : -1.0, freed);
     return answer == 'y' && died == 1 && freed >= 0 ? 0 : 1;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     void *nvml = dlopen("libnvidia-ml.so.1", RTLD_NOW);
     if (!nvml) {
         printf("skipped: %s\n", dlerror());
         return SKIPPED;
     }
     int (*init)(void) = (int (*)(void))dlsym(nvml, "nvmlInit_v2");
-    int (*handle)(unsigned, nvmlDevice_t *) = (int (*)(unsigned, nvmlDevice_t *))dlsym(nvml, "nvmlDeviceGetHandleByIndex_v2");
-    int (*info)(nvmlDevice_t, nvmlMemory_t *) = (int (*)(nvmlDevice_t, nvmlMemory_t *))dlsym(nvml, "nvmlDeviceGetMemoryInfo");
+    int (*handle)(unsigned, nvmlDevice_t *) =
+        (int (*)(unsigned, nvmlDevice_t *))dlsym(nvml, "nvmlDeviceGetHandleByIndex_v2");
+    int (*info)(nvmlDevice_t, nvmlMemory_t *) =
+        (int (*)(nvmlDevice_t, nvmlMemory_t *))dlsym(nvml, "nvmlDeviceGetMemoryInfo");
     nvmlDevice_t device;
     if (!init || !handle || !info || init() != NVML_SUCCESS || handle(0, &device) != NVML_SUCCESS) {
         printf("skipped: NVML does not start\n");

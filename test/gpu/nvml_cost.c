@@ -10,13 +10,15 @@
 
 #define SKIPPED 77
 
-static double now_us(void) {
+static double now_us(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-static long status_kib(const char *field) {
+static long status_kib(const char *field)
+{
     char line[256];
     long kib = -1;
     FILE *file = fopen("/proc/self/status", "r");
@@ -26,21 +28,23 @@ static long status_kib(const char *field) {
     return kib;
 }
 
-#define TIME(label, count, call)                                                                                       \
-    do {                                                                                                               \
-        double best = 1e12;                                                                                            \
-        for (int i = 0; i < (count); i++) {                                                                            \
-            double start = now_us();                                                                                   \
-            (void)(call);                                                                                              \
-            double took = now_us() - start;                                                                            \
-            if (took < best) best = took;                                                                              \
-        }                                                                                                              \
-        printf("{\"id\":\"nvml-call\",\"call\":\"%s\",\"bestUs\":%.1f}\n", label, best);                                  \
+#define TIME(label, count, call)                                                                                      \
+    do {                                                                                                              \
+        double best = 1e12;                                                                                           \
+        for (int i = 0; i < (count); i++) {                                                                           \
+            double start = now_us();                                                                                  \
+            (void)(call);                                                                                             \
+            double took = now_us() - start;                                                                           \
+            if (took < best) best = took;                                                                             \
+        }                                                                                                             \
+        printf("{\"id\":\"nvml-call\",\"call\":\"%s\",\"bestUs\":%.1f}\n", label, best);                              \
     } while (0)
 
-#define RESOLVE(name, arguments) __attribute__((unused)) nvmlReturn_t(*name) arguments = (nvmlReturn_t(*) arguments)dlsym(nvml, #name);
+#define RESOLVE(name, arguments)                                                                                      \
+    __attribute__((unused)) nvmlReturn_t(*name) arguments = (nvmlReturn_t(*) arguments)dlsym(nvml, #name);
 
-int main(void) {
+int main(void)
+{
     long before = status_kib("VmRSS");
     void *nvml = dlopen("libnvidia-ml.so.1", RTLD_NOW);
     if (!nvml) {
@@ -68,7 +72,8 @@ int main(void) {
     TIME("PowerUsage", 50, nvmlDeviceGetPowerUsage(device, &value));
     TIME("ClockInfo", 50, nvmlDeviceGetClockInfo(device, NVML_CLOCK_SM, &value));
     TIME("TotalEccErrors", 20, nvmlDeviceGetTotalEccErrors(device, 1, 0, &errors));
-    TIME("ComputeRunningProcesses", 50, (count = 256, nvmlDeviceGetComputeRunningProcesses_v3(device, &count, processes)));
+    TIME("ComputeRunningProcesses", 50,
+         (count = 256, nvmlDeviceGetComputeRunningProcesses_v3(device, &count, processes)));
     TIME("ProcessUtilization", 20, (count = 256, nvmlDeviceGetProcessUtilization(device, samples, &count, 0)));
     nvmlShutdown();
     printf("{\"id\":\"nvml-shutdown\",\"rssKib\":%ld}\n", status_kib("VmRSS"));

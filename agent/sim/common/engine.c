@@ -95,7 +95,8 @@ static void account(struct sim_state *state, uint32_t gpu_index, struct sim_cont
 }
 
 /* The next instant at which something changes, given who runs; never before the GPU's time. */
-static uint64_t next_change(struct sim_state *state, uint32_t gpu_index, struct sim_context *const running[SIM_ENGINES])
+static uint64_t next_change(struct sim_state *state, uint32_t gpu_index,
+                            struct sim_context *const running[SIM_ENGINES])
 {
     struct sim_gpu *gpu = &state->gpus[gpu_index];
     uint64_t next = SIM_NEVER;

@@ -21,10 +21,10 @@
 #define SIM_EVENTS 4096u /* events alive in one context */
 #define SIM_NEVER UINT64_MAX
 
-#define SIM_WINDOW_NS UINT64_C(200000000)    /* utilization is the busy share of the last whole window */
-#define SIM_DEATH_NS UINT64_C(100000000)     /* a killed process's memory comes back this long after it is gone */
-#define SIM_AHEAD_NS UINT64_C(20000)         /* virtual time: how far a thread may run before it gives way */
-#define SIM_WATCHDOG_NS UINT64_C(20000000)   /* real time between looks for killed or sleeping participants */
+#define SIM_WINDOW_NS UINT64_C(200000000)  /* utilization is the busy share of the last whole window */
+#define SIM_DEATH_NS UINT64_C(100000000)   /* a killed process's memory comes back this long after it is gone */
+#define SIM_AHEAD_NS UINT64_C(20000)       /* virtual time: how far a thread may run before it gives way */
+#define SIM_WATCHDOG_NS UINT64_C(20000000) /* real time between looks for killed or sleeping participants */
 
 enum sim_engine { SIM_COMPUTE = 0, SIM_COPY = 1, SIM_ENGINES = 2 };
 
@@ -175,12 +175,12 @@ uint64_t sim_noise(struct sim_state *state, struct sim_context *context, uint64_
 uint64_t sim_real_now(void);
 uint64_t sim_now(struct sim_state *state);
 void sim_cost(struct sim_state *state, uint64_t nanoseconds);
-void sim_settle(struct sim_state *state);              /* lock not held: catch up with the shared clock */
-void sim_advance_all(struct sim_state *state);         /* lock held */
+void sim_settle(struct sim_state *state);      /* lock not held: catch up with the shared clock */
+void sim_advance_all(struct sim_state *state); /* lock held */
 void sim_wait_until(struct sim_state *state, uint64_t deadline_ns);
 void sim_wait_done(struct sim_state *state, struct sim_context *context, const uint64_t seq[SIM_ENGINES]);
 void sim_wait_space(struct sim_state *state, struct sim_context *context, enum sim_engine engine);
-void sim_schedule(struct sim_state *state);            /* lock held */
+void sim_schedule(struct sim_state *state);                                                  /* lock held */
 void sim_thread_forget_process(struct sim_state *state, uint32_t pid, uint64_t start_ticks); /* lock held */
 
 #endif

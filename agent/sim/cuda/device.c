@@ -275,14 +275,14 @@ SIM_API cuDeviceGetAttribute(int *value, int attribute, CUdevice device)
     uint32_t gpu;
     SIM_TRY(sim_device_gpu(device, &gpu));
     switch (attribute) {
-    case 1: *value = 1024; break;    /* threads per block */
-    case 16: *value = 132; break;    /* multiprocessors */
-    case 75: *value = 9; break;      /* compute capability */
+    case 1: *value = 1024; break; /* threads per block */
+    case 16: *value = 132; break; /* multiprocessors */
+    case 75: *value = 9; break;   /* compute capability */
     case 76: *value = 0; break;
-    case 10: *value = 32; break;     /* warp size */
-    case 41: *value = 1; break;      /* unified addressing */
-    case 102: *value = 1; break;     /* virtual memory management */
-    case 115: *value = 1; break;     /* memory pools */
+    case 10: *value = 32; break; /* warp size */
+    case 41: *value = 1; break;  /* unified addressing */
+    case 102: *value = 1; break; /* virtual memory management */
+    case 115: *value = 1; break; /* memory pools */
     default: *value = 0; break;
     }
     return CUDA_SUCCESS;
@@ -472,9 +472,8 @@ SIM_API cuCtxSynchronize(void)
         /* Per engine: its newest item carries the highest number it will reach. */
         for (int engine = 0; engine < SIM_ENGINES; engine++) {
             struct sim_queue *queue = &context->queues[engine];
-            all[engine] = queue->count == 0
-                              ? queue->done_seq
-                              : queue->items[(queue->head + queue->count - 1) % SIM_QUEUE].seq;
+            all[engine] =
+                queue->count == 0 ? queue->done_seq : queue->items[(queue->head + queue->count - 1) % SIM_QUEUE].seq;
         }
     }
     sim_unlock(state);

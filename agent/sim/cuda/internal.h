@@ -52,7 +52,7 @@ struct CUfunc_st {
 };
 
 /* device.c */
-CUresult sim_enter(struct sim_state **state_out);                          /* initialized? */
+CUresult sim_enter(struct sim_state **state_out);                            /* initialized? */
 CUresult sim_enter_context(struct sim_state **state_out, uint32_t *gpu_out); /* and a context is current? */
 CUresult sim_device_gpu(CUdevice device, uint32_t *gpu_out);
 /* Lock held: the queues of this process on that GPU, made on first use. */

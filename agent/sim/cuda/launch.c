@@ -345,8 +345,7 @@ SIM_API cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t count)
     return copy(NULL, false, count / 50, true);
 }
 
-static CUresult cuMemsetD8Async_on(bool per_thread, CUdeviceptr to, unsigned char value, size_t count,
-                                   CUstream stream)
+static CUresult cuMemsetD8Async_on(bool per_thread, CUdeviceptr to, unsigned char value, size_t count, CUstream stream)
 {
     (void)to, (void)value;
     return copy(stream, per_thread, count / 50, false);

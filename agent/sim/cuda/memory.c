@@ -297,7 +297,7 @@ static CUresult cuMemAllocAsync_on(bool per_thread, CUdeviceptr *out, size_t byt
     SIM_TRY(sim_enter_context(&state, &gpu));
     return pool_allocate(out, bytes, NULL, sim_stream(gpu, handle, per_thread));
 }
-SIM_DUAL(cuMemAllocAsync, (CUdeviceptr *out, size_t bytes, CUstream stream), out, bytes, stream)
+SIM_DUAL(cuMemAllocAsync, (CUdeviceptr * out, size_t bytes, CUstream stream), out, bytes, stream)
 
 static CUresult cuMemAllocFromPoolAsync_on(bool per_thread, CUdeviceptr *out, size_t bytes, CUmemoryPool pool,
                                            CUstream handle)
@@ -305,9 +305,10 @@ static CUresult cuMemAllocFromPoolAsync_on(bool per_thread, CUdeviceptr *out, si
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    return pool == NULL ? CUDA_ERROR_INVALID_VALUE : pool_allocate(out, bytes, pool, sim_stream(gpu, handle, per_thread));
+    return pool == NULL ? CUDA_ERROR_INVALID_VALUE
+                        : pool_allocate(out, bytes, pool, sim_stream(gpu, handle, per_thread));
 }
-SIM_DUAL(cuMemAllocFromPoolAsync, (CUdeviceptr *out, size_t bytes, CUmemoryPool pool, CUstream stream), out, bytes,
+SIM_DUAL(cuMemAllocFromPoolAsync, (CUdeviceptr * out, size_t bytes, CUmemoryPool pool, CUstream stream), out, bytes,
          pool, stream)
 
 static CUresult cuMemFreeAsync_on(bool per_thread, CUdeviceptr address, CUstream handle)

@@ -5,7 +5,9 @@
 
 /* Only addresses are needed here. */
 #define SYMBOL(base, version, name) extern CUresult name();
-#define DUAL(base, version, name) extern CUresult name(); extern CUresult name##_ptsz();
+#define DUAL(base, version, name)                                                                                     \
+    extern CUresult name();                                                                                           \
+    extern CUresult name##_ptsz();
 #define cuGetProcAddress cuGetProcAddress_declared_below
 #define cuGetProcAddress_v2 cuGetProcAddress_v2_declared_below
 #pragma GCC diagnostic push

@@ -171,7 +171,7 @@ static CUresult cuStreamIsCapturing_on(bool per_thread, CUstream handle, CUstrea
     if (stream == &legacy[gpu] && atomic_load(&global_captures) > 0) {
         return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
     }
-    *status = stream->capture == NULL    ? CU_STREAM_CAPTURE_STATUS_NONE
+    *status = stream->capture == NULL   ? CU_STREAM_CAPTURE_STATUS_NONE
               : stream->capture_invalid ? CU_STREAM_CAPTURE_STATUS_INVALIDATED
                                         : CU_STREAM_CAPTURE_STATUS_ACTIVE;
     return CUDA_SUCCESS;

@@ -410,8 +410,12 @@ NVML_API nvmlDeviceGetProcessUtilization(nvmlDevice_t device, nvmlProcessUtiliza
             continue;
         }
         if (samples != NULL && found < *count) {
-            samples[found] = (nvmlProcessUtilizationSample_t){state->processes[context->process].pid, stamp,
-                                                              context->window_percent, context->window_percent / 2, 0, 0};
+            samples[found] = (nvmlProcessUtilizationSample_t){state->processes[context->process].pid,
+                                                              stamp,
+                                                              context->window_percent,
+                                                              context->window_percent / 2,
+                                                              0,
+                                                              0};
         }
         found++;
     }

@@ -22,9 +22,9 @@ struct driver {
     CUresult (*cuStreamEndCapture)(CUstream stream, CUgraph *graph);
     CUresult (*cuModuleLoadData)(CUmodule *out, const void *image);
     CUresult (*cuModuleGetFunction)(CUfunction *out, CUmodule module, const char *name);
-    CUresult (*cuLaunchKernel)(CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz,
-                               unsigned int bx, unsigned int by, unsigned int bz, unsigned int shared,
-                               CUstream stream, void **parameters, void **extra);
+    CUresult (*cuLaunchKernel)(CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx,
+                               unsigned int by, unsigned int bz, unsigned int shared, CUstream stream,
+                               void **parameters, void **extra);
     CUresult (*cuGraphInstantiateWithFlags)(CUgraphExec *out, CUgraph graph, unsigned long long flags);
     CUresult (*cuGraphLaunch)(CUgraphExec exec, CUstream stream);
     CUresult (*cuGetErrorString)(CUresult code, const char **text);

@@ -197,7 +197,8 @@ static bool launch(struct run *run, double microseconds)
     /* The grid follows the work, as it does in real kernels: another size is another launch shape. */
     unsigned grid = (unsigned)(nanoseconds / 1000) + 1;
     run->busy_ns += (double)nanoseconds;
-    return succeeded(run, run->driver.cuLaunchKernel(run->spin, grid, 1, 1, 256, 1, 1, 0, run->stream, parameters, NULL),
+    return succeeded(run,
+                     run->driver.cuLaunchKernel(run->spin, grid, 1, 1, 256, 1, 1, 0, run->stream, parameters, NULL),
                      "cuLaunchKernel");
 }
 
