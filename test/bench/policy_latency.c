@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define ROUND_TIMEOUT_NS 5000000000ull
+#define LOOK_INTERVAL_NS 20000
 
 static uint64_t now_ns(void)
 {
@@ -51,6 +52,8 @@ int main(int argc, char **argv)
                 fprintf(stderr, "the tenant did not act on epoch %u within 5 s\n", wanted);
                 return 1;
             }
+            /* Looking without a pause would keep the tenant from the core that it is to be woken on. */
+            nanosleep(&(struct timespec){0, LOOK_INTERVAL_NS}, NULL);
         }
         printf("%llu\n", (unsigned long long)(now_ns() - start));
         usleep((useconds_t)atol(argv[4]));
