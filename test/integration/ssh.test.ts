@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CoreHarness } from './support/core-harness.ts';
-import { makeKey, startOpenSsh, whyNoSshd, writeConfig, type OpenSsh } from './support/openssh.ts';
+import {
+  makeKey,
+  startAgent,
+  startOpenSsh,
+  whyNoSshd,
+  writeConfig,
+  type OpenSsh,
+} from './support/openssh.ts';
 import { makePrivateRoot } from './support/private-root.ts';
 
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -112,6 +119,34 @@ describe.skipIf(whyNoSshd !== null)('a real OpenSSH server', () => {
     const { failure } = await harness.untilConnection('ssh:stranger', 'failed');
     expect(failure.code).toBe('authentication-failed');
     expect(failure.message).toContain(join(home, 'stranger'));
+  });
+
+  it.each([
+    ['with IdentitiesOnly, for the keys that are listed', 'yes'],
+    ['without, for whatever it holds', 'no'],
+  ])('uses the ssh-agent %s, and asks for no passphrase then', async (_label, only) => {
+    const sshd = await server({ passphrase: 'long one' });
+    const home = folder();
+    writeFileSync(join(home, 'known_hosts'), `[127.0.0.1]:${String(sshd.port)} ${sshd.hostKeyLine}\n`);
+    const agent = startAgent(home);
+    onEnd(agent.stop);
+    agent.add(sshd.identityFile, 'long one');
+    makeKey(join(home, 'unlisted'));
+    agent.add(join(home, 'unlisted'), '');
+    const lines = [`IdentityAgent ${agent.socket}`, `IdentitiesOnly ${only}`];
+    const harness = await core(writeConfig(home, [{ name: 'hopper', ...sshd, lines }]));
+    await harness.ask('host:connect', { hostId: 'ssh:hopper' });
+    await harness.untilConnection('ssh:hopper', 'preview');
+  });
+
+  it('goes on without an ssh-agent whose socket was left behind', async () => {
+    const sshd = await server();
+    const home = folder();
+    writeFileSync(join(home, 'known_hosts'), `[127.0.0.1]:${String(sshd.port)} ${sshd.hostKeyLine}\n`);
+    const lines = [`IdentityAgent ${join(home, 'nobody.sock')}`];
+    const harness = await core(writeConfig(home, [{ name: 'hopper', ...sshd, lines }]));
+    await harness.ask('host:connect', { hostId: 'ssh:hopper' });
+    await harness.untilConnection('ssh:hopper', 'preview');
   });
 
   it('goes through a jump host, verifying both', async () => {

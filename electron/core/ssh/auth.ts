@@ -1,6 +1,7 @@
 /** The order in which OpenSSH offers itself: agent, key files (passphrase asked lazily), keyboard-interactive, password. */
 import { readFile } from 'node:fs/promises';
 import { utils, type AnyAuthMethod, type AuthenticationType } from 'ssh2';
+import { openAgent } from './agent.ts';
 import type { SshQuestions } from './questions.ts';
 import type { SshTarget } from './target.ts';
 
@@ -90,12 +91,13 @@ export function makeAuthHandler(
     });
   } else {
     const agent = target.identityAgent;
-    if (agent !== null && !target.identitiesOnly) {
+    if (agent !== null) {
       steps.push({
         needs: 'publickey',
-        step: () => {
-          record.tried.push('ssh-agent');
-          return Promise.resolve({ type: 'agent', username: target.user, agent });
+        step: async () => {
+          const usable = await openAgent(agent, target.identitiesOnly ? target.identityFiles : null);
+          record.tried.push(usable ? 'ssh-agent' : `ssh-agent (nobody answers at ${agent})`);
+          return usable && { type: 'agent', username: target.user, agent: usable };
         },
       });
     }

@@ -45,6 +45,37 @@ export function makeKey(path: string, passphrase = ''): void {
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', passphrase, '-f', path]);
 }
 
+/** A real ssh-agent in `folder`. */
+export function startAgent(folder: string): {
+  readonly socket: string;
+  add(keyFile: string, passphrase: string): void;
+  stop(): void;
+} {
+  const socket = join(folder, 'agent.sock');
+  const started = execFileSync('ssh-agent', ['-s', '-a', socket], { encoding: 'utf8' });
+  const pid = Number(/SSH_AGENT_PID=(\d+)/.exec(started)?.[1]);
+  const askpass = join(folder, 'askpass');
+  return {
+    socket,
+    add: (keyFile, passphrase) => {
+      writeFileSync(askpass, `#!/bin/sh\necho '${passphrase}'\n`, { mode: 0o700 });
+      execFileSync('ssh-add', [keyFile], {
+        env: {
+          ...process.env,
+          SSH_AUTH_SOCK: socket,
+          SSH_ASKPASS: askpass,
+          SSH_ASKPASS_REQUIRE: 'force',
+          DISPLAY: ':0',
+        },
+        stdio: 'ignore',
+      });
+    },
+    stop: () => {
+      process.kill(pid, 'SIGTERM');
+    },
+  };
+}
+
 /** `env` reaches every session by SetEnv; `extra` is appended to sshd_config as it is. */
 export async function startOpenSsh(
   options: {
@@ -124,7 +155,9 @@ export function writeConfig(
       '  HostName 127.0.0.1',
       `  Port ${String(host.port)}`,
       `  User ${host.user}`,
-      '  IdentitiesOnly yes',
+      ...(host.lines?.some((line) => line.startsWith('IdentitiesOnly')) === true
+        ? []
+        : ['  IdentitiesOnly yes']),
       ...(host.identityFile === undefined ? [] : [`  IdentityFile ${host.identityFile}`]),
       `  UserKnownHostsFile ${join(folder, 'known_hosts')}`,
       '  GlobalKnownHostsFile /dev/null',
