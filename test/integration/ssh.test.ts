@@ -129,7 +129,9 @@ describe.skipIf(whyNoSshd !== null)('a real OpenSSH server', () => {
     const home = folder();
     writeFileSync(join(home, 'known_hosts'), `[127.0.0.1]:${String(sshd.port)} ${sshd.hostKeyLine}\n`);
     const agent = startAgent(home);
-    onEnd(agent.stop);
+    onEnd(() => {
+      agent.stop();
+    });
     agent.add(sshd.identityFile, 'long one');
     makeKey(join(home, 'unlisted'));
     agent.add(join(home, 'unlisted'), '');

@@ -63,7 +63,7 @@ class ChosenKeysAgent extends BaseAgent<Identity> {
       const blobOf = (key: Identity) =>
         typeof key === 'object' && 'getPublicSSH' in key ? key.getPublicSSH() : Buffer.from(key);
       const shown = keys?.filter((key) => this.chosen.some((blob) => blob.equals(blobOf(key as Identity))));
-      callback(error, shown as never);
+      callback(error, shown);
     });
   }
 
