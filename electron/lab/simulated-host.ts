@@ -1,9 +1,8 @@
 /** One simulated workstation of the demo lab: its private root, its GPUs, the programs that run on it. */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createConnection } from 'node:net';
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { createConnection, type Socket } from 'node:net';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -41,6 +40,7 @@ export class SimulatedHost {
   readonly plan: SimulatedHostPlan;
   readonly root: string;
   private readonly simFolder: string;
+  private readonly gpuUuids: readonly string[];
   private stopped = false;
 
   /** `simFolder` holds the simulated libcuda.so.1, libnvidia-ml.so.1 and the workload. */
@@ -48,6 +48,7 @@ export class SimulatedHost {
     this.plan = plan;
     this.root = join(labRoot, plan.name);
     this.simFolder = simFolder;
+    this.gpuUuids = plan.gpus.map(() => `GPU-${randomUUID()}`);
   }
 
   /** What every command on this host sees; nothing of the user's own environment but PATH. */
@@ -71,7 +72,7 @@ export class SimulatedHost {
     const gpus = this.plan.gpus.flatMap((gpu, index) => [
       `gpu${String(index)}.name = ${gpu.name}`,
       `gpu${String(index)}.memory = ${String(gpu.bytes)}`,
-      `gpu${String(index)}.uuid = GPU-${randomUUID()}`,
+      `gpu${String(index)}.uuid = ${this.gpuUuids[index] ?? ''}`,
     ]);
     const config = ['clock = wall', `gpus = ${String(this.plan.gpus.length)}`, ...gpus, ''];
     await writeFile(join(this.root, 'sim/sim.conf'), config.join('\n'));
@@ -88,11 +89,17 @@ export class SimulatedHost {
   /** Waits for the agent to be deployed, makes the slices, starts the programs. Rejects with what went wrong. */
   async populate(): Promise<void> {
     const socketPath = join(this.root, 'agent.sock');
-    while (!(await exists(socketPath))) {
+    let socket = await connectTo(socketPath);
+    while (!socket) {
       if (this.stopped) return;
       await delay(AGENT_POLL_MS);
+      socket = await connectTo(socketPath);
     }
-    await this.createSlices(socketPath);
+    try {
+      await this.createSlices(socket);
+    } finally {
+      socket.destroy();
+    }
     const workload = join(this.simFolder, 'tranche-sim-workload');
     for (const program of this.plan.programs) {
       const command = [workload, ...program.args, '--process-title', program.title];
@@ -105,42 +112,40 @@ export class SimulatedHost {
     }
   }
 
-  private async createSlices(socketPath: string): Promise<void> {
-    const socket = createConnection(socketPath);
-    socket.setTimeout(REQUEST_TIMEOUT_MS, () => socket.destroy(new Error('the agent did not answer')));
-    await once(socket, 'connect');
+  private async createSlices(socket: Socket): Promise<void> {
     const lines = createInterface({ input: socket })[Symbol.asyncIterator]();
     let id = 0;
-    const ask = async (fields: object): Promise<Record<string, unknown>> => {
+    const ask = async (fields: object): Promise<void> => {
       id += 1;
       socket.write(`${JSON.stringify({ id, ...fields })}\n`);
       for (;;) {
         const line = await lines.next();
         if (line.done === true) throw new Error('the agent closed its socket');
         const reply = JSON.parse(line.value) as Record<string, unknown>;
-        if (reply['id'] === id || reply['ev'] === 'state') return reply;
+        if (reply['id'] !== id) continue;
+        if (reply['ok'] === false) throw new Error(String(reply['message']));
+        return;
       }
     };
     await ask({ op: 'hello', protocolMin: 1, protocolMax: 1, client: 'demo-lab' });
-    await ask({ op: 'subscribe', sampleIntervalMs: 60_000 });
-    let state = await ask({ op: 'unsubscribe' });
-    if (state['ev'] !== 'state') state = await ask({ op: 'unsubscribe' });
-    const gpus = state['gpus'] as { uuid: string }[];
     for (const { gpu, ...fields } of this.plan.slices) {
-      const uuid = gpus[gpu]?.uuid;
-      if (uuid === undefined) throw new Error(`there is no GPU ${String(gpu)}`);
-      const reply = await ask({ op: 'slice-create', gpuUuid: uuid, ...fields });
-      if (reply['ok'] === false) throw new Error(String(reply['message']));
+      await ask({ op: 'slice-create', gpuUuid: this.gpuUuids[gpu], ...fields });
     }
-    socket.destroy();
   }
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+/** null while nobody listens there: the file appears a moment before the agent does. */
+function connectTo(path: string): Promise<Socket | null> {
+  return new Promise((resolve) => {
+    const socket = createConnection(path);
+    socket.on('connect', () => {
+      resolve(socket);
+    });
+    socket.on('error', () => {
+      resolve(null);
+    });
+    socket.setTimeout(REQUEST_TIMEOUT_MS, () => socket.destroy(new Error('the agent did not answer')));
+  });
 }
 
 /** What runs where: each state that a lab meets shows up once. */
