@@ -30,6 +30,8 @@ const STALE_AFTER_SAMPLES = 3;
 const STALE_CHECK_MS = 500;
 const PREVIEW_TIMEOUT_MS = 15_000;
 const CHANNEL_TIMEOUT_MS = 15_000;
+/** The state follows the subscription at once; an agent that lacks it is shown all the same. */
+const FIRST_STATE_TIMEOUT_MS = 3_000;
 
 export interface SessionOptions {
   readonly id: string;
@@ -96,6 +98,7 @@ export class HostSession {
   private retryTimer: NodeJS.Timeout | null = null;
   private staleTimer: NodeJS.Timeout | null = null;
   private lastSampleAt = 0;
+  private onState: (() => void) | null = null;
   private visible = true;
   private beforeAsking: ConnectionState = { kind: 'disconnected' };
 
@@ -401,8 +404,19 @@ export class HostSession {
     this.client = client;
     this.agent = agentInfo(hello);
     this.everConnected = true;
+    const firstState = new Promise<void>((resolve) => {
+      this.onState = resolve;
+    });
     const subscribed = await this.subscribe(client);
     if (!subscribed.ok) return subscribed;
+    // Live means that there is something to show: not a host without GPUs for the blink of an eye.
+    let timer: NodeJS.Timeout | undefined;
+    const bound = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, FIRST_STATE_TIMEOUT_MS);
+    });
+    await Promise.race([firstState, bound]);
+    clearTimeout(timer);
+    if (this.client !== client) return fail('cancelled', `Connecting to ${this.options.name} was cancelled.`);
     this.lostAtMs = null;
     this.attempts = 0;
     this.lastSampleAt = Date.now();
@@ -449,6 +463,7 @@ export class HostSession {
 
   private applyState(event: StateEvent): void {
     this.snapshot = { ...this.snapshot, gpus: event.gpus, slices: event.slices, people: event.people };
+    this.onState?.();
     this.options.onChange(this.snapshot);
   }
 
