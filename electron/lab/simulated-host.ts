@@ -41,7 +41,6 @@ export class SimulatedHost {
   readonly root: string;
   private readonly simFolder: string;
   private readonly gpuUuids: readonly string[];
-  private stopped = false;
 
   /** `simFolder` holds the simulated libcuda.so.1, libnvidia-ml.so.1 and the workload. */
   constructor(plan: SimulatedHostPlan, labRoot: string, simFolder: string) {
@@ -82,16 +81,11 @@ export class SimulatedHost {
     await writeFile(join(this.root, 'passwd'), `${passwd.join('\n')}\n`);
   }
 
-  stop(): void {
-    this.stopped = true;
-  }
-
   /** Waits for the agent to be deployed, makes the slices, starts the programs. Rejects with what went wrong. */
   async populate(): Promise<void> {
     const socketPath = join(this.root, 'agent.sock');
     let socket = await connectTo(socketPath);
     while (!socket) {
-      if (this.stopped) return;
       await delay(AGENT_POLL_MS);
       socket = await connectTo(socketPath);
     }

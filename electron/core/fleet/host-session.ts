@@ -18,7 +18,7 @@ import { parsePreview } from '../agent/preview.ts';
 import { attachScript, markedLines, previewScript, SHELL_COMMAND } from '../agent/scripts.ts';
 import { openConnection, type OpenOutcome, type SshConnection } from '../ssh/connection.ts';
 import type { SshTarget } from '../ssh/target.ts';
-import { retryDelayMs } from './backoff.ts';
+import { EAGER_ATTEMPTS, retryDelayMs } from './backoff.ts';
 import type { Gate } from './gate.ts';
 import { Prompter } from './prompter.ts';
 
@@ -214,7 +214,7 @@ export class HostSession {
 
   async deployAgent(): Promise<Result<null>> {
     const connection = this.connection;
-    if (!connection) return this.notConnected();
+    if (!connection) return this.notLive();
     if (this.snapshot.connection.kind === 'deploying')
       return fail('busy', `The agent is being installed on ${this.options.name} already.`);
     const arch = this.arch ?? (this.agent?.arch === 'aarch64' ? 'aarch64' : 'x86_64');
@@ -252,7 +252,7 @@ export class HostSession {
 
   async removeAgent(): Promise<Result<{ removed: readonly string[] }>> {
     const connection = this.connection;
-    if (!connection) return this.notConnected();
+    if (!connection) return this.notLive();
     // Somebody else's agent goes on for them; only our own files go.
     if (this.agent?.managerUid === this.agent?.yourUid) {
       const left = await this.retireAgent('removed');
@@ -272,7 +272,7 @@ export class HostSession {
   }
 
   async link(): Promise<Result<{ path: string }>> {
-    return this.connection ? linkCommand(this.connection) : this.notConnected();
+    return this.connection ? linkCommand(this.connection) : this.notLive();
   }
 
   private notLive(): Result<never> {
@@ -280,10 +280,6 @@ export class HostSession {
       'not-connected',
       `${this.options.name} is not connected, so nothing was changed there. Connect and try again.`,
     );
-  }
-
-  private notConnected(): Result<never> {
-    return this.notLive();
   }
 
   private setConnection(connection: ConnectionState): void {
@@ -534,8 +530,7 @@ export class HostSession {
     if (!this.wanted) return;
     this.clearRetry();
     this.lostAtMs ??= Date.now();
-    const eager = Math.ceil(30_000 / 1_000);
-    const delay = retryDelayMs(Date.now() - this.lostAtMs, Math.max(0, this.attempts - eager));
+    const delay = retryDelayMs(Date.now() - this.lostAtMs, Math.max(0, this.attempts - EAGER_ATTEMPTS));
     this.setConnection({
       kind: 'reconnecting',
       attempt: this.attempts,
