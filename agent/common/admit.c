@@ -96,6 +96,8 @@ static void entry_clear(struct region_entry *entry, uint64_t now_ns)
     atomic_store(&entry->claimed_at_ns, now_ns);
     atomic_store(&entry->seen_epoch, 0);
     atomic_store(&entry->flags, 0);
+    atomic_store(&entry->estimate_until, 0);
+    atomic_store(&entry->estimate_bytes, 0);
 }
 
 static void raise_high(struct region_usage *usage, uint32_t at_least)
@@ -191,6 +193,20 @@ uint64_t admit_used(const struct region_usage *usage)
     return sum;
 }
 
+uint64_t admit_beyond(const struct region_policy *policy, const struct region_usage *usage)
+{
+    uint64_t sequence = atomic_load(&policy->residue_sequence);
+    uint64_t sum = atomic_load(&policy->residue_bytes);
+    for (unsigned index = 0; index < entries_in_use(usage); index++) {
+        const struct region_entry *entry = &usage->entries[index];
+        uint64_t token = atomic_load(&entry->token);
+        if (token != 0 && (token & REGION_CLAIMING) == 0 && atomic_load(&entry->estimate_until) > sequence) {
+            sum = add_saturating(sum, atomic_load(&entry->estimate_bytes));
+        }
+    }
+    return sum;
+}
+
 /* pending_bytes holds two things in one word, so that both are read at once: the bytes below, and above them how often
  * a request was taken back. Whoever reads the same word before and after summing, with no bytes in it, has summed
  * nothing of that entry that was later taken back. */
@@ -231,8 +247,8 @@ static bool pending_changed(const struct region_usage *usage, const struct pendi
 static bool fits_with(const struct region_policy *policy, const struct region_usage *usage, uint64_t more)
 {
     uint64_t limit = atomic_load(&policy->memory_limit_bytes);
-    uint64_t residue = atomic_load(&policy->residue_bytes);
-    return add_saturating(add_saturating(admit_used(usage), residue), more) <= limit;
+    uint64_t beyond = admit_beyond(policy, usage);
+    return add_saturating(add_saturating(admit_used(usage), beyond), more) <= limit;
 }
 
 static void pause_before_retry(const struct region_usage *usage, const struct region_entry *own, int attempt)

@@ -42,5 +42,7 @@ void admit_release(struct region_entry *own, uint64_t bytes);
 
 /* Sum over all counted entries, saturating. */
 uint64_t admit_used(const struct region_usage *usage);
+/* What the slice holds beyond that: the residue that was measured, and what processes expect to be measured next. */
+uint64_t admit_beyond(const struct region_policy *policy, const struct region_usage *usage);
 
 #endif

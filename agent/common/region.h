@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REGION_ABI 1u
+#define REGION_ABI 2u
 #define REGION_POLICY_MAGIC UINT64_C(0x314c4f5048435254) /* "TRCHPOL1" in memory order */
 #define REGION_USAGE_MAGIC UINT64_C(0x3147534548435254)
 #define REGION_BOARD_MAGIC UINT64_C(0x3144524248435254)
@@ -61,7 +61,11 @@ struct region_policy {
     char slice_id[REGION_ID_BYTES];
     char gpu_uuid[REGION_UUID_BYTES];
     char name[REGION_NAME_BYTES]; /* at creation; a later rename shows in the agent only */
-    uint8_t reserved[REGION_POLICY_BYTES - 232];
+    _Atomic uint64_t context_bytes; /* what one CUDA context takes on this GPU, the least seen; 0: not known yet */
+    /* How often residue_bytes was confirmed so far. A tenant's estimate counts beside it until a measurement that began
+     * after the estimate was made has been confirmed. */
+    _Atomic uint64_t residue_sequence;
+    uint8_t reserved[REGION_POLICY_BYTES - 248];
 };
 
 /* ---- usage -------------------------------------------------------------------------------------------- */
@@ -94,7 +98,12 @@ struct region_entry {
     _Atomic uint64_t seen_epoch; /* the policy epoch this process last acted on */
     _Atomic uint32_t flags;      /* enum region_entry_flag */
     uint32_t reserved0;
-    uint8_t reserved[24];
+    /* What this process is expected to hold beyond memory_bytes (contexts, stacks, code) and nobody has measured yet.
+     * Counts against the limit while the policy's residue_sequence is below estimate_until; the later is stored
+     * first, so that a reader in between sees too much rather than too little. */
+    _Atomic uint64_t estimate_bytes;
+    _Atomic uint64_t estimate_until;
+    uint8_t reserved[8];
 };
 
 enum region_entry_flag {
@@ -157,6 +166,7 @@ _Static_assert(sizeof(struct region_policy) == REGION_POLICY_BYTES, "policy layo
 _Static_assert(offsetof(struct region_policy, epoch) == 16, "policy layout");
 _Static_assert(offsetof(struct region_policy, memory_limit_bytes) == 32, "policy layout");
 _Static_assert(offsetof(struct region_policy, slice_id) == 80, "policy layout");
+_Static_assert(offsetof(struct region_policy, context_bytes) == 232, "policy layout");
 _Static_assert(sizeof(struct region_entry) == 128, "entry layout");
 _Static_assert(sizeof(struct region_price) == 32, "price layout");
 _Static_assert(offsetof(struct region_usage, entries) == 4096, "usage layout");

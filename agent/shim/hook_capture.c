@@ -1,11 +1,5 @@
-/* Keeps count of stream captures, so that nothing of ours gets into one, and forgets prices whose code went away. */
+/* Keeps count of stream captures, so that nothing of ours gets into one. */
 #include "shim.h"
-
-static struct process *our_process(void)
-{
-    const struct shim *shim = shim_get();
-    return shim == NULL ? NULL : shim_process(shim);
-}
 
 /* Counted before the driver begins: between its success and our count another thread could disturb the capture. */
 static void begin(struct process *process)
@@ -30,7 +24,7 @@ static CUresult begun(struct process *process, CUresult result)
         if (real == NULL) {                                                                                           \
             return ABSENT_CU;                                                                                         \
         }                                                                                                             \
-        struct process *process = our_process();                                                                      \
+        struct process *process = shim_process();                                                                     \
         begin(process);                                                                                               \
         return begun(process, real(__VA_ARGS__));                                                                     \
     }
@@ -57,7 +51,7 @@ static bool still_capturing(CUresult result)
 
 static CUresult ended(CUresult result)
 {
-    struct process *process = our_process();
+    struct process *process = shim_process();
     if (process != NULL && !still_capturing(result)) {
         int before = atomic_load(&process->captures);
         while (before > 0 && !atomic_compare_exchange_weak(&process->captures, &before, before - 1)) {
@@ -78,73 +72,5 @@ CUresult hook_cuStreamEndCapture_ptsz(CUstream stream, CUgraph *graph)
     return real == NULL ? ABSENT_CU : ended(real(stream, graph));
 }
 
-/* ---- code that goes away: its handles may come back for other code ---- */
-
-static void forget_all(void)
-{
-    struct process *process = our_process();
-    if (process != NULL) {
-        price_forget_all(&process->metering.book);
-    }
-}
-
-CUresult hook_cuModuleUnload(CUmodule module)
-{
-    cuModuleUnload_fn real = REAL(cuModuleUnload);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    forget_all();
-    return real(module);
-}
-
-CUresult hook_cuLibraryUnload(CUlibrary library)
-{
-    cuLibraryUnload_fn real = REAL(cuLibraryUnload);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    forget_all();
-    return real(library);
-}
-
-static void forget_graph(CUgraphExec exec)
-{
-    struct process *process = our_process();
-    if (process != NULL) {
-        struct price_shape shape = {.code = (uintptr_t)exec};
-        price_forget(price_find(&process->metering.book, price_key(&shape)));
-    }
-}
-
-CUresult hook_cuGraphExecDestroy(CUgraphExec exec)
-{
-    cuGraphExecDestroy_fn real = REAL(cuGraphExecDestroy);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    forget_graph(exec);
-    return real(exec);
-}
-
-CUresult hook_cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode *node, int *result)
-{
-    cuGraphExecUpdate_fn real = REAL(cuGraphExecUpdate);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    forget_graph(exec);
-    return real(exec, graph, node, result);
-}
-
-CUresult hook_cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, void *info)
-{
-    cuGraphExecUpdate_v2_fn real = REAL(cuGraphExecUpdate_v2);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    forget_graph(exec);
-    return real(exec, graph, info);
-}
-
-#include "hooks_export_capture.h"
+#define EXPORT_capture EXPORTED
+#include "hooks_export.h"

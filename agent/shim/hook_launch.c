@@ -1,5 +1,6 @@
 /* The launch family. Each: is there a meter for it, then begin, the real launch, end. */
-#include "shim.h"
+#include "bucket.h"
+#include "charge.h"
 
 /* An event on the per-thread default stream is recorded through its own handle, so that one cuEventRecord serves. */
 static CUstream event_stream(CUstream stream, bool per_thread)
@@ -7,30 +8,38 @@ static CUstream event_stream(CUstream stream, bool per_thread)
     return stream == NULL && per_thread ? CU_STREAM_PER_THREAD : stream;
 }
 
-/* true: this launch becomes part of a graph and costs nothing now. */
-static bool captured(struct process *process, CUstream stream)
+static bool any_limit(const struct process *process)
 {
-    if (atomic_load_explicit(&process->captures, memory_order_relaxed) == 0) {
-        return false;
+    for (unsigned slice = 0; slice < process->shim->slice_count; slice++) {
+        if (atomic_load_explicit(process->limits[slice], memory_order_relaxed) < BUCKET_FULL_BP) {
+            return true;
+        }
     }
-    if (stream == NULL || stream == CU_STREAM_LEGACY) {
-        return false; /* can not be captured, and asking about it during a capture is an error */
-    }
-    CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-    cuStreamIsCapturing_fn real = REAL(cuStreamIsCapturing);
-    return real != NULL && real(stream, &status) == CUDA_SUCCESS && status != CU_STREAM_CAPTURE_STATUS_NONE;
+    return false;
 }
 
-/* Fills what meter_begin needs; false: forward and be done. */
-static bool metered(struct launch *launch, CUstream stream)
+/* Fills what meter_begin needs; false: forward and be done. Where nothing is limited, most launches end here: of a
+ * thread that launches fast, one in many is metered, for all since the one before. */
+static inline bool metered(struct launch *launch, CUstream stream, bool per_thread)
 {
-    launch->shim = shim_get();
-    launch->process = launch->shim == NULL ? NULL : shim_process(launch->shim);
-    if (launch->process == NULL || captured(launch->process, stream)) {
+    struct process *process = shim_process();
+    if (process == NULL) {
         return false;
     }
-    launch->slice = shim_slice_of_current(launch->shim, launch->process);
-    return launch->slice >= 0 && launch->process->entries[launch->slice] != NULL;
+    launch->weight = 1;
+    if (!any_limit(process)) {
+        if (__builtin_expect(meter_skip(), 1)) {
+            return false;
+        }
+        launch->weight = meter_skipped();
+    }
+    if (shim_is_captured(process, stream, per_thread)) {
+        return false;
+    }
+    launch->process = process;
+    launch->shim = process->shim;
+    launch->slice = shim_slice_of_current(process);
+    return launch->slice >= 0 && process->entries[launch->slice] != NULL;
 }
 
 #define METERED(name, stream_given, per_thread, shape_given, timeable, ...)                                           \
@@ -38,11 +47,11 @@ static bool metered(struct launch *launch, CUstream stream)
     if (real == NULL) {                                                                                               \
         return ABSENT_CU;                                                                                             \
     }                                                                                                                 \
-    CUstream stream_used = event_stream(stream_given, per_thread);                                                    \
     struct launch launch;                                                                                             \
-    if (!metered(&launch, stream_used)) {                                                                             \
+    if (!metered(&launch, stream_given, per_thread)) {                                                                \
         return real(__VA_ARGS__);                                                                                     \
     }                                                                                                                 \
+    CUstream stream_used = event_stream(stream_given, per_thread);                                                    \
     struct price_shape shape = shape_given;                                                                           \
     meter_begin(&launch, &shape, stream_used, timeable);                                                              \
     CUresult result = real(__VA_ARGS__);                                                                              \
@@ -122,16 +131,81 @@ CUresult hook_cuLaunchKernelEx_ptsz(const CUlaunchConfig *config, CUfunction fun
             function, parameters, extra)
 }
 
+/* A cooperative launch over several GPUs is one launch of the first: their slices wait together or not at all. */
+CUresult hook_cuLaunchCooperativeKernelMultiDevice(CUDA_LAUNCH_PARAMS *list, unsigned int devices, unsigned int flags)
+{
+    if (list == NULL || devices == 0) {
+        cuLaunchCooperativeKernelMultiDevice_fn judge = REAL(cuLaunchCooperativeKernelMultiDevice);
+        return judge == NULL ? ABSENT_CU : judge(list, devices, flags);
+    }
+    const struct price_shape first = {(uintptr_t)list->function,
+                                      {list->gridDimX, list->gridDimY, list->gridDimZ},
+                                      {list->blockDimX, list->blockDimY, list->blockDimZ},
+                                      list->sharedMemBytes};
+    METERED(cuLaunchCooperativeKernelMultiDevice, list->hStream, false, first, true, list, devices, flags)
+}
+
+/* The calls of before 4.0: block and parameters were set on the function. */
+CUresult hook_cuLaunch(CUfunction function)
+{
+    METERED(cuLaunch, NULL, false, ((struct price_shape){.code = (uintptr_t)function}), true, function)
+}
+
+CUresult hook_cuLaunchGrid(CUfunction function, int width, int height)
+{
+    METERED(cuLaunchGrid, NULL, false,
+            ((struct price_shape){(uintptr_t)function, {(uint32_t)width, (uint32_t)height, 1}, {0}, 0}), true,
+            function, width, height)
+}
+
+CUresult hook_cuLaunchGridAsync(CUfunction function, int width, int height, CUstream stream)
+{
+    METERED(cuLaunchGridAsync, stream, false,
+            ((struct price_shape){(uintptr_t)function, {(uint32_t)width, (uint32_t)height, 1}, {0}, 0}), true,
+            function, width, height, stream)
+}
+
 #define GRAPH_SHAPE ((struct price_shape){.code = (uintptr_t)exec})
 
-CUresult hook_cuGraphLaunch(CUgraphExec exec, CUstream stream)
+static CUresult launch_graph(CUgraphExec exec, CUstream stream)
 {
     METERED(cuGraphLaunch, stream, false, GRAPH_SHAPE, true, exec, stream)
 }
 
-CUresult hook_cuGraphLaunch_ptsz(CUgraphExec exec, CUstream stream)
+static CUresult launch_graph_ptsz(CUgraphExec exec, CUstream stream)
 {
     METERED(cuGraphLaunch_ptsz, stream, true, GRAPH_SHAPE, true, exec, stream)
 }
 
-#include "hooks_export_launch.h"
+/* Most graphs have no memory of their own; those that do are admitted first. */
+static CUresult with_memory(CUresult (*launch)(CUgraphExec, CUstream), CUgraphExec exec, CUstream stream,
+                            bool per_thread)
+{
+    struct process *process = shim_process();
+    struct graph_run run;
+    if (process == NULL || atomic_load_explicit(&process->graphs_with_memory, memory_order_relaxed) == 0 ||
+        shim_is_captured(process, stream, per_thread)) {
+        return launch(exec, stream);
+    }
+    switch (graphs_before(&run, process, exec)) {
+    case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;
+    case ADMIT_FORWARD: return launch(exec, stream);
+    case ADMIT_GO: break;
+    }
+    CUresult result = launch(exec, stream);
+    graphs_after(&run);
+    return result;
+}
+
+CUresult hook_cuGraphLaunch(CUgraphExec exec, CUstream stream)
+{
+    return with_memory(launch_graph, exec, stream, false);
+}
+
+CUresult hook_cuGraphLaunch_ptsz(CUgraphExec exec, CUstream stream)
+{
+    return with_memory(launch_graph_ptsz, exec, stream, true);
+}
+
+#define EXPORT_launch EXPORTED
+#include "hooks_export.h"

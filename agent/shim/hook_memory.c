@@ -1,80 +1,25 @@
-/* Plain, managed and stream-ordered memory: reserve in the slice, ask the driver, keep or give back. */
-#include "shim.h"
+/* Plain, pitched and managed memory, and every way of freeing an address: reserve in the slice, ask the driver, keep
+ * or give back. */
+#include "charge.h"
 
-#include "admit.h"
-
-/* A request that was admitted, until the driver has answered. */
-struct admitted {
-    const struct shim *shim;
-    struct process *process;
-    int slice;
-    uint64_t bytes;
-};
-
-enum admit_step { ADMIT_FORWARD, ADMIT_GO, ADMIT_DENY };
-
-static void note_denied(struct region_entry *entry, uint64_t bytes)
+/* Filed under the context that it dies with. */
+static CUresult settle(struct admitted *request, CUresult result, uint64_t address)
 {
-    atomic_fetch_add(&entry->denied_count, 1);
-    atomic_store(&entry->denied_bytes, bytes);
-    atomic_store(&entry->denied_at_ns, shim_now());
-}
-
-/* FORWARD: not ours to decide. */
-static enum admit_step admit_on(struct admitted *request, int slice, uint64_t bytes)
-{
-    struct region_entry *own = slice < 0 ? NULL : request->process->entries[slice];
-    if (own == NULL || bytes == 0) {
-        return ADMIT_FORWARD;
-    }
-    const struct shim_slice *at = &request->shim->slices[slice];
-    request->slice = slice;
-    request->bytes = bytes;
-    if (!admit_reserve(at->policy, at->usage, own, bytes)) {
-        note_denied(own, bytes);
-        return ADMIT_DENY;
-    }
-    return ADMIT_GO;
-}
-
-static enum admit_step admit_current(struct admitted *request, uint64_t bytes)
-{
-    request->shim = shim_get();
-    request->process = request->shim == NULL ? NULL : shim_process(request->shim);
-    if (request->process == NULL) {
-        return ADMIT_FORWARD;
-    }
-    return admit_on(request, shim_slice_of_current(request->shim, request->process), bytes);
-}
-
-static void give_back(const struct ledger_value *value, void *process)
-{
-    struct region_entry *entry = ((struct process *)process)->entries[value->slice];
-    if (entry != NULL) {
-        admit_release(entry, value->bytes);
-    }
-}
-
-/* After the driver's answer: remember what the address costs, or take the charge back. */
-static CUresult settle(struct admitted *request, CUresult result, const CUdeviceptr *address)
-{
-    struct ledger_value value = {.bytes = request->bytes, .slice = (uint32_t)request->slice, .references = 1};
-    if (result != CUDA_SUCCESS) {
-        give_back(&value, request->process);
-        return result;
-    }
     CUcontext context = NULL;
     cuCtxGetCurrent_fn current = REAL(cuCtxGetCurrent);
-    if (current != NULL && current(&context) == CUDA_SUCCESS) {
-        value.tag = (uint64_t)(uintptr_t)context;
+    if (result == CUDA_SUCCESS && current != NULL) {
+        (void)current(&context); /* none: then it is filed under none */
     }
-    struct ledger_value old;
-    switch (ledger_put(&request->process->blocks, *address, &value, &old)) {
-    case LEDGER_REPLACED: give_back(&old, request->process); break;
-    case LEDGER_FULL: give_back(&value, request->process); break; /* better uncounted than charged for ever */
-    case LEDGER_ADDED: break;
+    return charge_settle(request, result, &request->process->blocks, address, (uint64_t)(uintptr_t)context);
+}
+
+static enum admit_step admit(struct admitted *request, uint64_t bytes)
+{
+    struct process *process = shim_process();
+    if (process == NULL) {
+        return ADMIT_FORWARD;
     }
-    return result;
+    return charge_admit(request, process, shim_slice_of_current(process), charge_of(bytes));
 }
 
 /* The shape of every allocating hook. NULL out-pointers are the driver's to judge. */
@@ -84,11 +29,19 @@ static CUresult settle(struct admitted *request, CUresult result, const CUdevice
         return ABSENT_CU;                                                                                             \
     }                                                                                                                 \
     struct admitted request;                                                                                          \
-    switch ((out) == NULL ? ADMIT_FORWARD : admit_current(&request, size)) {                                          \
+    switch ((out) == NULL ? ADMIT_FORWARD : admit(&request, size)) {                                                  \
     case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;                                                                 \
-    case ADMIT_GO: return settle(&request, real(__VA_ARGS__), out);                                                   \
+    case ADMIT_GO: {                                                                                                  \
+        CUresult result = real(__VA_ARGS__);                                                                          \
+        return settle(&request, result, result == CUDA_SUCCESS ? *(out) : 0);                                         \
+    }                                                                                                                 \
     default: return real(__VA_ARGS__);                                                                                \
     }
+
+CUresult hook_cuMemAlloc(CUdeviceptr_v1 *out, unsigned int bytes)
+{
+    ALLOCATE(cuMemAlloc, bytes, out, out, bytes)
+}
 
 CUresult hook_cuMemAlloc_v2(CUdeviceptr *out, size_t bytes)
 {
@@ -100,176 +53,117 @@ CUresult hook_cuMemAllocManaged(CUdeviceptr *out, size_t bytes, unsigned int fla
     ALLOCATE(cuMemAllocManaged, bytes, out, out, bytes, flags)
 }
 
-CUresult hook_cuMemAllocAsync(CUdeviceptr *out, size_t bytes, CUstream stream)
-{
-    ALLOCATE(cuMemAllocAsync, bytes, out, out, bytes, stream)
-}
-
-CUresult hook_cuMemAllocAsync_ptsz(CUdeviceptr *out, size_t bytes, CUstream stream)
-{
-    ALLOCATE(cuMemAllocAsync_ptsz, bytes, out, out, bytes, stream)
-}
-
-CUresult hook_cuMemAllocFromPoolAsync(CUdeviceptr *out, size_t bytes, CUmemoryPool pool, CUstream stream)
-{
-    ALLOCATE(cuMemAllocFromPoolAsync, bytes, out, out, bytes, pool, stream)
-}
-
-CUresult hook_cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *out, size_t bytes, CUmemoryPool pool, CUstream stream)
-{
-    ALLOCATE(cuMemAllocFromPoolAsync_ptsz, bytes, out, out, bytes, pool, stream)
-}
-
 /* The pitch is known only afterwards. Rows are padded to 512 bytes on every GPU so far; what the driver really used
  * replaces the estimate. */
 #define PITCH_GRANULE 512u
 
-CUresult hook_cuMemAllocPitch_v2(CUdeviceptr *out, size_t *pitch, size_t width, size_t height, unsigned int element)
+static CUresult settle_pitch(struct admitted *request, CUresult result, uint64_t address, uint64_t pitch,
+                             uint64_t height)
 {
-    cuMemAllocPitch_v2_fn real = REAL(cuMemAllocPitch_v2);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    size_t row =
-        width > SIZE_MAX - PITCH_GRANULE ? width : (width + PITCH_GRANULE - 1) / PITCH_GRANULE * PITCH_GRANULE;
-    size_t bytes;
-    struct admitted request;
-    if (out == NULL || pitch == NULL || __builtin_mul_overflow(row, height, &bytes)) {
-        return real(out, pitch, width, height, element);
-    }
-    switch (admit_current(&request, bytes)) {
-    case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;
-    case ADMIT_FORWARD: return real(out, pitch, width, height, element);
-    case ADMIT_GO: break;
-    }
-    CUresult result = real(out, pitch, width, height, element);
-    size_t actual;
-    if (result == CUDA_SUCCESS && !__builtin_mul_overflow(*pitch, height, &actual) && actual != bytes) {
-        struct region_entry *entry = request.process->entries[request.slice];
-        if (actual < bytes) {
-            admit_release(entry, bytes - actual);
+    uint64_t actual;
+    if (result == CUDA_SUCCESS && !__builtin_mul_overflow(pitch, height, &actual)) {
+        struct region_entry *entry = request->process->entries[request->slice];
+        actual = charge_of(actual);
+        if (actual < request->bytes) {
+            charge_return(request->process, (unsigned)request->slice, request->bytes - actual);
         } else {
-            atomic_fetch_add(&entry->memory_bytes, actual - bytes); /* it is allocated: count it as it is */
+            atomic_fetch_add(&entry->memory_bytes, actual - request->bytes); /* allocated: counted as it is */
         }
-        request.bytes = actual;
+        request->bytes = actual;
     }
-    return settle(&request, result, out);
+    return settle(request, result, address);
 }
 
-/* Frees give back before the driver is asked: once it has the address back, another thread may get the same one, and
- * our record must be gone by then. A free that fails puts it back. */
-#define FREE(name, address, ...)                                                                                      \
+/* What rows of this width and number will take; false: beyond all numbers. */
+static bool pitch_bytes(uint64_t width, uint64_t height, uint64_t *bytes)
+{
+    uint64_t row =
+        width > UINT64_MAX - PITCH_GRANULE ? width : (width + PITCH_GRANULE - 1) / PITCH_GRANULE * PITCH_GRANULE;
+    return !__builtin_mul_overflow(row, height, bytes);
+}
+
+#define ALLOCATE_PITCH(name)                                                                                          \
     name##_fn real = REAL(name);                                                                                      \
     if (real == NULL) {                                                                                               \
         return ABSENT_CU;                                                                                             \
     }                                                                                                                 \
-    const struct shim *shim = shim_get();                                                                             \
-    struct process *process = shim == NULL ? NULL : shim_process(shim);                                               \
-    struct ledger_value value;                                                                                        \
-    if (process == NULL || !ledger_take(&process->blocks, address, &value)) {                                         \
-        return real(__VA_ARGS__);                                                                                     \
+    struct admitted request;                                                                                          \
+    uint64_t bytes;                                                                                                   \
+    if (out == NULL || pitch == NULL || !pitch_bytes(width, height, &bytes)) {                                        \
+        return real(out, pitch, width, height, element);                                                              \
     }                                                                                                                 \
-    return after_free(process, address, &value, real(__VA_ARGS__));
+    switch (admit(&request, bytes)) {                                                                                 \
+    case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;                                                                 \
+    case ADMIT_FORWARD: return real(out, pitch, width, height, element);                                              \
+    case ADMIT_GO: break;                                                                                             \
+    }                                                                                                                 \
+    CUresult result = real(out, pitch, width, height, element);                                                       \
+    bool done = result == CUDA_SUCCESS;                                                                               \
+    return settle_pitch(&request, result, done ? *out : 0, done ? *pitch : 0, height);
 
+CUresult hook_cuMemAllocPitch(CUdeviceptr_v1 *out, unsigned int *pitch, unsigned int width, unsigned int height,
+                              unsigned int element){ALLOCATE_PITCH(cuMemAllocPitch)}
+
+CUresult hook_cuMemAllocPitch_v2(CUdeviceptr *out, size_t *pitch, size_t width, size_t height, unsigned int element)
+{
+    ALLOCATE_PITCH(cuMemAllocPitch_v2)
+}
+
+/* ---- frees ---- */
+
+static void released(struct process *process, const struct ledger_value *value)
+{
+    if (value->references == LEDGER_POOL) {
+        pool_freed(process, value);
+    } else {
+        charge_return(process, value->slice, value->bytes);
+    }
+}
+
+/* Our record goes before the driver is asked: once it has the address back, another thread may get the same one. The
+ * bytes are given back only after it has agreed. A free that fails puts the record back. */
 static CUresult after_free(struct process *process, CUdeviceptr address, const struct ledger_value *value,
                            CUresult result)
 {
     struct ledger_value old;
     if (result == CUDA_SUCCESS || ledger_put(&process->blocks, address, value, &old) != LEDGER_ADDED) {
-        give_back(value, process);
+        released(process, value);
     }
     return result;
+}
+
+#define FREE(name, kept, address, ...)                                                                                \
+    name##_fn real = REAL(name);                                                                                      \
+    if (real == NULL) {                                                                                               \
+        return ABSENT_CU;                                                                                             \
+    }                                                                                                                 \
+    struct process *process = shim_process();                                                                         \
+    struct ledger_value value;                                                                                        \
+    if (process == NULL || (kept) || !ledger_take(&process->blocks, address, &value)) {                               \
+        return real(__VA_ARGS__);                                                                                     \
+    }                                                                                                                 \
+    return after_free(process, address, &value, real(__VA_ARGS__));
+
+CUresult hook_cuMemFree(CUdeviceptr_v1 address)
+{
+    FREE(cuMemFree, false, address, address)
 }
 
 CUresult hook_cuMemFree_v2(CUdeviceptr address)
 {
-    FREE(cuMemFree_v2, address, address)
+    FREE(cuMemFree_v2, false, address, address)
 }
 
+/* A captured free happens when the graph runs, perhaps never: until then the memory is there. */
 CUresult hook_cuMemFreeAsync(CUdeviceptr address, CUstream stream)
 {
-    FREE(cuMemFreeAsync, address, address, stream)
+    FREE(cuMemFreeAsync, shim_is_captured(process, stream, false), address, address, stream)
 }
 
 CUresult hook_cuMemFreeAsync_ptsz(CUdeviceptr address, CUstream stream)
 {
-    FREE(cuMemFreeAsync_ptsz, address, address, stream)
+    FREE(cuMemFreeAsync_ptsz, shim_is_captured(process, stream, true), address, address, stream)
 }
 
-/* ---- contexts: their end frees what was allocated in them ---- */
-
-static void context_gone(CUcontext context)
-{
-    const struct shim *shim = shim_get();
-    struct process *process = shim == NULL ? NULL : shim_process(shim);
-    if (process != NULL && context != NULL) {
-        ledger_take_tag(&process->blocks, (uint64_t)(uintptr_t)context, give_back, process);
-        meter_forget_context(process, context);
-    }
-}
-
-CUresult hook_cuCtxDestroy_v2(CUcontext context)
-{
-    cuCtxDestroy_v2_fn real = REAL(cuCtxDestroy_v2);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    CUresult result = real(context);
-    if (result == CUDA_SUCCESS) {
-        context_gone(context);
-    }
-    return result;
-}
-
-CUresult hook_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
-{
-    cuDevicePrimaryCtxRetain_fn real = REAL(cuDevicePrimaryCtxRetain);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    CUresult result = real(context, device);
-    const struct shim *shim = shim_get();
-    struct process *process = shim == NULL ? NULL : shim_process(shim);
-    if (result == CUDA_SUCCESS && context != NULL && process != NULL && device >= 0 &&
-        device < (CUdevice)SHIM_DEVICES) {
-        atomic_store(&process->primary[device], *context);
-    }
-    return result;
-}
-
-/* only_if_inactive: a release ends the context only with its last reference. */
-static void primary_gone(CUdevice device, bool only_if_inactive)
-{
-    const struct shim *shim = shim_get();
-    struct process *process = shim == NULL ? NULL : shim_process(shim);
-    if (process == NULL || device < 0 || device >= (CUdevice)SHIM_DEVICES) {
-        return;
-    }
-    cuDevicePrimaryCtxGetState_fn state = REAL(cuDevicePrimaryCtxGetState);
-    unsigned int flags;
-    int active = 1;
-    if (only_if_inactive && (state == NULL || state(device, &flags, &active) != CUDA_SUCCESS || active)) {
-        return;
-    }
-    context_gone(atomic_load(&process->primary[device]));
-}
-
-#define PRIMARY_END(name, only_if_inactive)                                                                           \
-    CUresult hook_##name(CUdevice device)                                                                             \
-    {                                                                                                                 \
-        name##_fn real = REAL(name);                                                                                  \
-        if (real == NULL) {                                                                                           \
-            return ABSENT_CU;                                                                                         \
-        }                                                                                                             \
-        CUresult result = real(device);                                                                               \
-        if (result == CUDA_SUCCESS) {                                                                                 \
-            primary_gone(device, only_if_inactive);                                                                   \
-        }                                                                                                             \
-        return result;                                                                                                \
-    }
-PRIMARY_END(cuDevicePrimaryCtxRelease, true)
-PRIMARY_END(cuDevicePrimaryCtxRelease_v2, true)
-PRIMARY_END(cuDevicePrimaryCtxReset, false)
-PRIMARY_END(cuDevicePrimaryCtxReset_v2, false)
-
-#include "hooks_export_memory.h"
+#define EXPORT_memory EXPORTED
+#include "hooks_export.h"

@@ -1,6 +1,6 @@
 /* What programs are told about memory: total = min(limit, physical), free = what the slice may still take, and never
  * more than the card has. Structures of a version that we do not know are the driver's own answer. */
-#include "shim.h"
+#include "charge.h"
 
 #include "admit.h"
 
@@ -9,19 +9,30 @@ struct view {
     uint64_t free_bytes;
 };
 
-static struct view slice_view(const struct shim_slice *slice, uint64_t physical_total, uint64_t physical_free)
+/* process: NULL for one that only looks, as nvidia-smi does, and so has no entry in the slice. */
+static struct view slice_view(const struct shim_slice *at, struct process *process, int slice, uint64_t physical_total,
+                              uint64_t physical_free)
 {
-    uint64_t limit = atomic_load(&slice->policy->memory_limit_bytes);
-    uint64_t residue = atomic_load(&slice->policy->residue_bytes);
-    /* What a killed peer held is free again as soon as it is gone, also before the agent has looked. */
-    (void)admit_reap(slice->usage);
-    uint64_t used = admit_used(slice->usage);
-    used = used > UINT64_MAX - residue ? UINT64_MAX : used + residue;
+    uint64_t limit = atomic_load(&at->policy->memory_limit_bytes);
+    /* What a killed peer held is free again as soon as it is gone, also before the agent has looked; and what our pools
+     * have given back since. */
+    (void)admit_reap(at->usage);
+    if (process != NULL && process->entries[slice] != NULL) {
+        charge_recount(process, (unsigned)slice);
+    }
+    uint64_t beyond = admit_beyond(at->policy, at->usage);
+    uint64_t used = admit_used(at->usage);
+    used = used > UINT64_MAX - beyond ? UINT64_MAX : used + beyond;
     uint64_t room = used >= limit ? 0 : limit - used;
     return (struct view){
         .total = limit < physical_total ? limit : physical_total,
         .free_bytes = room < physical_free ? room : physical_free,
     };
+}
+
+static uint64_t used_of(struct view view)
+{
+    return view.total - (view.free_bytes < view.total ? view.free_bytes : view.total);
 }
 
 CUresult hook_cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
@@ -31,14 +42,13 @@ CUresult hook_cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
         return ABSENT_CU;
     }
     CUresult result = real(free_bytes, total);
-    const struct shim *shim = shim_get();
-    if (result != CUDA_SUCCESS || shim == NULL || free_bytes == NULL || total == NULL) {
+    struct process *process = shim_process();
+    if (result != CUDA_SUCCESS || process == NULL || free_bytes == NULL || total == NULL) {
         return result;
     }
-    struct process *process = shim_process(shim);
-    int slice = process == NULL ? -1 : shim_slice_of_current(shim, process);
+    int slice = shim_slice_of_current(process);
     if (slice >= 0) {
-        struct view view = slice_view(&shim->slices[slice], *total, *free_bytes);
+        struct view view = slice_view(&process->shim->slices[slice], process, slice, *total, *free_bytes);
         *total = view.total;
         *free_bytes = view.free_bytes;
     }
@@ -52,14 +62,59 @@ CUresult hook_cuDeviceTotalMem_v2(size_t *bytes, CUdevice device)
         return ABSENT_CU;
     }
     CUresult result = real(bytes, device);
-    const struct shim *shim = shim_get();
-    if (result != CUDA_SUCCESS || shim == NULL || bytes == NULL) {
+    struct process *process = shim_process();
+    if (result != CUDA_SUCCESS || process == NULL || bytes == NULL) {
         return result;
     }
-    struct process *process = shim_process(shim);
-    int slice = process == NULL ? -1 : shim_slice_of_device(shim, process, device);
+    int slice = shim_slice_of_device(process, device);
     if (slice >= 0) {
-        *bytes = slice_view(&shim->slices[slice], *bytes, *bytes).total;
+        uint64_t limit = atomic_load(&process->shim->slices[slice].policy->memory_limit_bytes);
+        *bytes = limit < *bytes ? limit : *bytes;
+    }
+    return result;
+}
+
+/* The calls of before 3.2 say everything in 32 bits, the largest figure for what does not fit. */
+static unsigned narrow(uint64_t bytes)
+{
+    return bytes > UINT32_MAX ? UINT32_MAX : (unsigned)bytes;
+}
+
+CUresult hook_cuMemGetInfo(unsigned int *free_bytes, unsigned int *total)
+{
+    cuMemGetInfo_fn real = REAL(cuMemGetInfo);
+    if (real == NULL) {
+        return ABSENT_CU;
+    }
+    CUresult result = real(free_bytes, total);
+    struct process *process = shim_process();
+    if (result != CUDA_SUCCESS || process == NULL || free_bytes == NULL || total == NULL) {
+        return result;
+    }
+    int slice = shim_slice_of_current(process);
+    if (slice >= 0) {
+        struct view view =
+            slice_view(&process->shim->slices[slice], process, slice, *total == UINT32_MAX ? UINT64_MAX : *total,
+                       *free_bytes == UINT32_MAX ? UINT64_MAX : *free_bytes);
+        *total = narrow(view.total);
+        *free_bytes = narrow(view.free_bytes);
+    }
+    return result;
+}
+
+CUresult hook_cuDeviceTotalMem(unsigned int *bytes, CUdevice device)
+{
+    cuDeviceTotalMem_fn real = REAL(cuDeviceTotalMem);
+    if (real == NULL) {
+        return ABSENT_CU;
+    }
+    CUresult result = real(bytes, device);
+    struct process *process = shim_process();
+    int slice =
+        result != CUDA_SUCCESS || process == NULL || bytes == NULL ? -1 : shim_slice_of_device(process, device);
+    if (slice >= 0) {
+        unsigned limit = narrow(atomic_load(&process->shim->slices[slice].policy->memory_limit_bytes));
+        *bytes = limit < *bytes ? limit : *bytes;
     }
     return result;
 }
@@ -103,12 +158,13 @@ nvmlReturn_t hook_nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *mem
     }
     nvmlReturn_t result = real(device, memory);
     const struct shim *shim = shim_get();
-    int slice = result != NVML_SUCCESS || shim == NULL || memory == NULL ? -1 : slice_of_handle(shim, device);
+    bool known = result == NVML_SUCCESS && shim != NULL && memory != NULL;
+    int slice = known ? slice_of_handle(shim, device) : -1;
     if (slice >= 0) {
-        struct view view = slice_view(&shim->slices[slice], memory->total, memory->free);
+        struct view view = slice_view(&shim->slices[slice], shim_process_peek(), slice, memory->total, memory->free);
         memory->total = view.total;
         memory->free = view.free_bytes;
-        memory->used = view.total - (view.free_bytes < view.total ? view.free_bytes : view.total);
+        memory->used = used_of(view);
     }
     return result;
 }
@@ -124,13 +180,14 @@ nvmlReturn_t hook_nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_
     bool known = result == NVML_SUCCESS && shim != NULL && memory != NULL && memory->version == NVML_MEMORY_V2;
     int slice = known ? slice_of_handle(shim, device) : -1;
     if (slice >= 0) {
-        struct view view = slice_view(&shim->slices[slice], memory->total, memory->free);
+        struct view view = slice_view(&shim->slices[slice], shim_process_peek(), slice, memory->total, memory->free);
         memory->total = view.total;
         memory->free = view.free_bytes;
         memory->reserved = 0; /* the driver's own share lies outside the slice */
-        memory->used = view.total - (view.free_bytes < view.total ? view.free_bytes : view.total);
+        memory->used = used_of(view);
     }
     return result;
 }
 
-#include "hooks_export_view.h"
+#define EXPORT_view EXPORTED
+#include "hooks_export.h"

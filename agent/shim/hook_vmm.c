@@ -1,14 +1,7 @@
 /* Virtual memory management: physical memory is charged when it is created, for as long as its handle or any mapping
- * of it lives. Address ranges cost nothing. Memory on the host, and memory imported from others, is not ours. */
-#include "shim.h"
-
-#include "admit.h"
-
-static struct process *managed_process(const struct shim **shim_out)
-{
-    *shim_out = shim_get();
-    return *shim_out == NULL ? NULL : shim_process(*shim_out);
-}
+ * of it lives, be it at an address or in a sparse array. Address ranges cost nothing. Memory on the host, and memory
+ * imported from others, is not ours. */
+#include "charge.h"
 
 CUresult hook_cuMemCreate(CUmemGenericAllocationHandle *out, size_t bytes, const CUmemAllocationProp *prop,
                           unsigned long long flags)
@@ -17,38 +10,19 @@ CUresult hook_cuMemCreate(CUmemGenericAllocationHandle *out, size_t bytes, const
     if (real == NULL) {
         return ABSENT_CU;
     }
-    const struct shim *shim;
-    struct process *process = managed_process(&shim);
-    if (process == NULL || out == NULL || prop == NULL || bytes == 0 ||
-        prop->location.type != CU_MEM_LOCATION_TYPE_DEVICE) {
+    struct process *process = shim_process();
+    if (process == NULL || out == NULL || prop == NULL || prop->location.type != CU_MEM_LOCATION_TYPE_DEVICE) {
         return real(out, bytes, prop, flags);
     }
+    struct admitted request;
     /* Not the current device: threads without a context do this too. */
-    int slice = shim_slice_of_device(shim, process, prop->location.id);
-    struct region_entry *own = slice < 0 ? NULL : process->entries[slice];
-    if (own == NULL) {
-        return real(out, bytes, prop, flags);
-    }
-    const struct shim_slice *at = &shim->slices[slice];
-    if (!admit_reserve(at->policy, at->usage, own, bytes)) {
-        atomic_fetch_add(&own->denied_count, 1);
-        atomic_store(&own->denied_bytes, bytes);
-        atomic_store(&own->denied_at_ns, shim_now());
-        return CUDA_ERROR_OUT_OF_MEMORY;
+    switch (charge_admit(&request, process, shim_slice_of_device(process, prop->location.id), bytes)) {
+    case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;
+    case ADMIT_FORWARD: return real(out, bytes, prop, flags);
+    case ADMIT_GO: break;
     }
     CUresult result = real(out, bytes, prop, flags);
-    if (result != CUDA_SUCCESS) {
-        admit_release(own, bytes);
-        return result;
-    }
-    struct ledger_value value = {.bytes = bytes, .slice = (uint32_t)slice, .references = 1};
-    struct ledger_value old;
-    switch (ledger_put(&process->handles, *out, &value, &old)) {
-    case LEDGER_REPLACED: admit_release(process->entries[old.slice], old.bytes); break;
-    case LEDGER_FULL: admit_release(own, bytes); break;
-    case LEDGER_ADDED: break;
-    }
-    return result;
+    return charge_settle(&request, result, &process->handles, result == CUDA_SUCCESS ? *out : 0, 0);
 }
 
 /* Records change before the driver is asked: once it has a handle back, another thread may be given the same one. Bytes
@@ -64,9 +38,7 @@ static void drop_handle(struct process *process, uint64_t handle, uint64_t freed
 static void give_back(struct process *process, const uint64_t freed[SHIM_SLICES])
 {
     for (unsigned slice = 0; slice < SHIM_SLICES; slice++) {
-        if (freed[slice] > 0 && process->entries[slice] != NULL) {
-            admit_release(process->entries[slice], freed[slice]);
-        }
+        charge_return(process, slice, freed[slice]);
     }
 }
 
@@ -76,15 +48,14 @@ CUresult hook_cuMemRelease(CUmemGenericAllocationHandle handle)
     if (real == NULL) {
         return ABSENT_CU;
     }
-    const struct shim *shim;
-    struct process *process = managed_process(&shim);
+    struct process *process = shim_process();
     struct ledger_value value;
     if (process == NULL || !ledger_refer(&process->handles, handle, -1, &value)) {
         return real(handle);
     }
     CUresult result = real(handle);
     if (result == CUDA_SUCCESS && value.references == 0) {
-        admit_release(process->entries[value.slice], value.bytes);
+        charge_return(process, value.slice, value.bytes);
     } else if (result != CUDA_SUCCESS) {
         struct ledger_value back = value;
         if (value.references > 0) {
@@ -104,8 +75,7 @@ CUresult hook_cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *out, voi
         return ABSENT_CU;
     }
     CUresult result = real(out, address);
-    const struct shim *shim;
-    struct process *process = managed_process(&shim);
+    struct process *process = shim_process();
     struct ledger_value value;
     if (process != NULL && result == CUDA_SUCCESS && out != NULL) {
         ledger_refer(&process->handles, *out, 1, &value);
@@ -120,8 +90,7 @@ CUresult hook_cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGe
     if (real == NULL) {
         return ABSENT_CU;
     }
-    const struct shim *shim;
-    struct process *process = managed_process(&shim);
+    struct process *process = shim_process();
     struct ledger_value value;
     /* Referred to before the driver maps it: a release on another thread must not end the charge in between. */
     bool ours = process != NULL && ledger_refer(&process->handles, handle, 1, &value);
@@ -145,8 +114,7 @@ CUresult hook_cuMemUnmap(CUdeviceptr address, size_t bytes)
     if (real == NULL) {
         return ABSENT_CU;
     }
-    const struct shim *shim;
-    struct process *process = managed_process(&shim);
+    struct process *process = shim_process();
     if (process == NULL) {
         return real(address, bytes);
     }
@@ -169,4 +137,67 @@ CUresult hook_cuMemUnmap(CUdeviceptr address, size_t bytes)
     return result;
 }
 
-#include "hooks_export_vmm.h"
+/* ---- parts of sparse arrays ---- */
+
+/* Where in which array: the part's name in our ledger. An unmap names the same part as the map did. */
+static uint64_t tile_key(const CUarrayMapInfo *info)
+{
+    uint64_t hash = (uintptr_t)info->resource ^ (uint64_t)info->subresourceType << 48;
+    const unsigned *words = (const unsigned *)&info->subresource;
+    for (size_t at = 0; at < sizeof info->subresource / sizeof *words; at++) {
+        hash = (hash ^ words[at]) * UINT64_C(0x9fb21c651e98df25);
+        hash ^= hash >> 29;
+    }
+    return hash == 0 ? 1 : hash;
+}
+
+/* A tile's ledger value: tag is the array, bytes the handle that is mapped there. */
+static void drop_tile(const struct ledger_value *value, void *process)
+{
+    uint64_t freed[SHIM_SLICES] = {0};
+    drop_handle(process, value->bytes, freed);
+    give_back(process, freed);
+}
+
+void vmm_forget_tiles(struct process *process, const void *array)
+{
+    ledger_take_tag(&process->tiles, (uintptr_t)array, drop_tile, process);
+}
+
+static CUresult map_tiles(struct process *process, const CUarrayMapInfo *list, unsigned count, CUresult result)
+{
+    for (unsigned at = 0; result == CUDA_SUCCESS && process != NULL && list != NULL && at < count; at++) {
+        const CUarrayMapInfo *info = &list[at];
+        struct ledger_value old;
+        bool had = ledger_take(&process->tiles, tile_key(info), &old);
+        struct ledger_value handle;
+        if (info->memOperationType == CU_MEM_OPERATION_TYPE_MAP && info->memHandleType == 0 &&
+            ledger_refer(&process->handles, info->memHandle, 1, &handle)) {
+            struct ledger_value tile = {
+                .bytes = info->memHandle, .tag = (uintptr_t)info->resource, .references = 1, .slice = handle.slice};
+            struct ledger_value none;
+            if (ledger_put(&process->tiles, tile_key(info), &tile, &none) == LEDGER_FULL) {
+                drop_tile(&tile, process);
+            }
+        }
+        if (had) {
+            drop_tile(&old, process);
+        }
+    }
+    return result;
+}
+
+CUresult hook_cuMemMapArrayAsync(CUarrayMapInfo *list, unsigned int count, CUstream stream)
+{
+    cuMemMapArrayAsync_fn real = REAL(cuMemMapArrayAsync);
+    return real == NULL ? ABSENT_CU : map_tiles(shim_process(), list, count, real(list, count, stream));
+}
+
+CUresult hook_cuMemMapArrayAsync_ptsz(CUarrayMapInfo *list, unsigned int count, CUstream stream)
+{
+    cuMemMapArrayAsync_ptsz_fn real = REAL(cuMemMapArrayAsync_ptsz);
+    return real == NULL ? ABSENT_CU : map_tiles(shim_process(), list, count, real(list, count, stream));
+}
+
+#define EXPORT_vmm EXPORTED
+#include "hooks_export.h"

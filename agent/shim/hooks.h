@@ -29,8 +29,8 @@ enum function_id {
 #undef CALL
 
 /* Exports hook_name under the name itself. An alias, because a pointer to the exported name could be bound to somebody
- * else's function of that name, and then the hook would call itself through it. Used at the end of each hook_*.c with
- * HOOKS_EXPORT(group) spelled as the macro HOOK_group. */
+ * else's function of that name, and then the hook would call itself through it. At the end of each hook_*.c stands
+ * #define EXPORT_group EXPORTED and the inclusion of hooks_export.h. */
 #ifdef SHIM_NO_EXPORTS /* the shim's sources inside a test program */
 #define HOOK_ALIAS(type, name, parameters)
 #else
@@ -39,7 +39,13 @@ enum function_id {
 #endif
 
 /* The real function, NULL if the library is not loaded or lacks it. */
-void *resolve_real(enum function_id id);
+extern _Atomic(void *) resolve_reals[FUNCTION_COUNT];
+void *resolve_slow(enum function_id id);
+static inline void *resolve_real(enum function_id id)
+{
+    void *real = atomic_load_explicit(&resolve_reals[id], memory_order_acquire);
+    return __builtin_expect(real != NULL, 1) ? real : resolve_slow(id);
+}
 #define REAL(name) ((name##_fn)resolve_real(ID_##name))
 
 /* The hook for a real function's address, or the address itself. */

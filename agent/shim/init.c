@@ -26,13 +26,8 @@
 static struct shim passive; /* its address says: looked, and there is nothing to do */
 static _Atomic(struct shim *) current;
 
-/* One page that a forked child finds zeroed, so that it never takes its parent's entry or ledger for its own. */
-struct fork_page {
-    _Atomic(struct process *) process;
-    _Atomic uint32_t building;
-};
-static _Atomic(struct fork_page *) fork_page;
-static _Atomic uint32_t fork_page_pid; /* not 0: the kernel can not wipe, compare pids instead */
+_Atomic(struct shim_fork_page *) shim_fork_page;
+_Atomic uint32_t shim_fork_page_pid;
 
 static bool id_is_plain(const char *id)
 {
@@ -124,9 +119,9 @@ const struct shim *shim_get(void)
     return shim == &passive ? NULL : shim;
 }
 
-static struct fork_page *page_get(void)
+static struct shim_fork_page *page_get(void)
 {
-    struct fork_page *page = atomic_load_explicit(&fork_page, memory_order_acquire);
+    struct shim_fork_page *page = atomic_load_explicit(&shim_fork_page, memory_order_acquire);
     if (page != NULL) {
         return page;
     }
@@ -135,10 +130,10 @@ static struct fork_page *page_get(void)
         return NULL;
     }
     if (madvise(page, 4096, MADV_WIPEONFORK) != 0) {
-        atomic_store(&fork_page_pid, (uint32_t)getpid());
+        atomic_store(&shim_fork_page_pid, (uint32_t)getpid());
     }
-    struct fork_page *expected = NULL;
-    if (!atomic_compare_exchange_strong(&fork_page, &expected, page)) {
+    struct shim_fork_page *expected = NULL;
+    if (!atomic_compare_exchange_strong(&shim_fork_page, &expected, page)) {
         munmap(page, 4096);
         page = expected;
     }
@@ -152,27 +147,30 @@ static struct process *process_build(const struct shim *shim)
     if (process == MAP_FAILED) {
         return NULL;
     }
+    process->shim = shim;
     process->pid = (uint32_t)getpid();
     process->token = admit_token(process->pid, admit_start_ticks(process->pid, NULL));
     uint64_t now = shim_now();
     for (unsigned index = 0; index < shim->slice_count; index++) {
         process->entries[index] = admit_claim(shim->slices[index].usage, process->token, now);
         atomic_store(&process->meters[index].alone, 1);
+        process->limits[index] = &shim->slices[index].policy->compute_limit_bp;
     }
     return process;
 }
 
-struct process *shim_process(const struct shim *shim)
+struct process *shim_process_slow(void)
 {
-    struct fork_page *page = page_get();
+    const struct shim *shim = shim_get();
+    struct shim_fork_page *page = shim == NULL ? NULL : page_get();
     if (page == NULL) {
         return NULL;
     }
-    uint32_t compared = atomic_load_explicit(&fork_page_pid, memory_order_relaxed);
+    uint32_t compared = atomic_load_explicit(&shim_fork_page_pid, memory_order_relaxed);
     if (compared != 0 && compared != (uint32_t)getpid()) {
         atomic_store(&page->process, NULL); /* a child; its copy of the page is its own */
         atomic_store(&page->building, 0);
-        atomic_store(&fork_page_pid, (uint32_t)getpid());
+        atomic_store(&shim_fork_page_pid, (uint32_t)getpid());
     }
     struct process *process = atomic_load_explicit(&page->process, memory_order_acquire);
     for (int waits = 0; process == NULL && waits < BUILD_WAITS_MAX; waits++) {
@@ -187,58 +185,4 @@ struct process *shim_process(const struct shim *shim)
         process = atomic_load_explicit(&page->process, memory_order_acquire);
     }
     return process;
-}
-
-int shim_slice_of_uuid(const struct shim *shim, const char *uuid)
-{
-    for (unsigned index = 0; index < shim->slice_count; index++) {
-        if (strncmp(shim->slices[index].policy->gpu_uuid, uuid, REGION_UUID_BYTES) == 0) {
-            return (int)index;
-        }
-    }
-    return -1;
-}
-
-static bool device_uuid(CUdevice device, char *text, size_t size)
-{
-    CUuuid uuid;
-    cuDeviceGetUuid_v2_fn newer = REAL(cuDeviceGetUuid_v2);
-    cuDeviceGetUuid_fn older = REAL(cuDeviceGetUuid);
-    CUresult result = newer != NULL ? newer(&uuid, device) : older != NULL ? older(&uuid, device) : ABSENT_CU;
-    if (result != CUDA_SUCCESS) {
-        return false;
-    }
-    int at = snprintf(text, size, "GPU-");
-    for (int byte = 0; byte < 16; byte++) {
-        bool dash = byte == 4 || byte == 6 || byte == 8 || byte == 10;
-        at += snprintf(text + at, size - (size_t)at, "%s%02x", dash ? "-" : "", (unsigned char)uuid.bytes[byte]);
-    }
-    return true;
-}
-
-int shim_slice_of_device(const struct shim *shim, struct process *process, CUdevice device)
-{
-    if (device < 0 || device >= (CUdevice)SHIM_DEVICES) {
-        return -1;
-    }
-    uint8_t known = atomic_load_explicit(&process->device_slice[device], memory_order_relaxed);
-    if (known == 0) {
-        char text[REGION_UUID_BYTES];
-        if (!device_uuid(device, text, sizeof text)) {
-            return -1; /* not remembered: the driver may answer later */
-        }
-        known = (uint8_t)(shim_slice_of_uuid(shim, text) + 2);
-        atomic_store_explicit(&process->device_slice[device], known, memory_order_relaxed);
-    }
-    return (int)known - 2;
-}
-
-int shim_slice_of_current(const struct shim *shim, struct process *process)
-{
-    CUdevice device;
-    cuCtxGetDevice_fn real = REAL(cuCtxGetDevice);
-    if (real == NULL || real(&device) != CUDA_SUCCESS) {
-        return -1;
-    }
-    return shim_slice_of_device(shim, process, device);
 }

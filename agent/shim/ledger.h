@@ -11,10 +11,11 @@
 
 struct ledger_value {
     uint64_t bytes;
-    uint64_t tag; /* the user's own: a context, a handle */
+    uint64_t tag; /* the user's own: a context, a handle, a pool */
     uint32_t slice;
-    uint32_t references;
+    uint32_t references; /* a block of a pool has LEDGER_POOL here, and the pool's index for a tag */
 };
+#define LEDGER_POOL UINT32_MAX
 
 struct ledger_slot {
     uint64_t key; /* 0: empty */

@@ -300,6 +300,29 @@ static void record_mark(const struct launch *launch)
 
 /* ---- around one launch ---- */
 
+__thread struct meter_pace meter_pace;
+
+uint32_t meter_skipped(void)
+{
+    struct meter_pace *pace = &meter_pace;
+    uint32_t stands_for = pace->stands_for == 0 ? 1 : pace->stands_for;
+    uint64_t now = shim_now();
+    uint64_t passed = now - pace->at_ns;
+    uint32_t interval = pace->interval == 0 ? 1 : pace->interval;
+    if (passed < METER_PACE_NS / 2 && interval < METER_SKIP_MAX) {
+        interval *= 2;
+    } else if (passed > METER_PACE_NS * 2 && interval > 1) {
+        interval /= 2;
+    }
+    /* Never in step with a loop of the program: between half and one and a half of the interval. */
+    pace->random = pace->random * 1664525u + 1013904223u;
+    pace->left = interval == 1 ? 0 : interval / 2 + (pace->random >> 16) % interval;
+    pace->stands_for = pace->left + 1;
+    pace->interval = interval;
+    pace->at_ns = now;
+    return stands_for;
+}
+
 void meter_begin(struct launch *launch, const struct price_shape *shape, CUstream stream, bool timeable)
 {
     struct meter *meter = meter_of(launch);
@@ -309,14 +332,15 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
     launch->price = price_find(&launch->process->metering.book, price_key(shape));
     /* For display and for "has it moved": a count lost between threads is no matter, a locked add on each launch is. */
     _Atomic uint64_t *launches = &entry_of(launch)->launches;
-    atomic_store_explicit(launches, atomic_load_explicit(launches, memory_order_relaxed) + 1, memory_order_relaxed);
+    atomic_store_explicit(launches, atomic_load_explicit(launches, memory_order_relaxed) + launch->weight,
+                          memory_order_relaxed);
     if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
         await_first_price(launch);
     }
     uint64_t ns = atomic_load_explicit(&launch->price->ns, memory_order_relaxed);
-    launch->charged_ns = corrected(slice, ns);
+    launch->charged_ns = corrected(slice, ns) * launch->weight;
     if (ns == 0) {
-        atomic_fetch_add_explicit(&launch->price->unpriced, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&launch->price->unpriced, launch->weight, memory_order_relaxed);
         atomic_store_explicit(&meter->unpriced, 1, memory_order_relaxed);
     }
     int64_t charge = (int64_t)launch->charged_ns;

@@ -100,7 +100,34 @@ struct launch {
     struct sample *sample;
     uint64_t charged_ns;
     uint64_t started_ns;
+    uint32_t weight; /* launches that this one stands for */
 };
+
+/* Without a limit, one launch in so many is metered: as many as make METER_PACE_NS between two, so that a thread which
+ * launches slowly is metered at each. */
+#define METER_SKIP_MAX 64u
+#define METER_PACE_NS UINT64_C(1000000)
+
+struct meter_pace {
+    uint32_t left; /* launches to let through */
+    uint32_t stands_for;
+    uint32_t interval;
+    uint32_t random;
+    uint64_t at_ns;
+};
+extern __thread struct meter_pace meter_pace;
+
+/* true: let this launch through. */
+static inline bool meter_skip(void)
+{
+    if (meter_pace.left > 0) {
+        meter_pace.left--;
+        return true;
+    }
+    return false;
+}
+/* How many launches the one that was not skipped stands for; chooses when the next is due. */
+uint32_t meter_skipped(void);
 
 /* Around the real launch. stream is where events of it may be recorded. timeable: see METER_UNTIMED_MAX. */
 void meter_begin(struct launch *launch, const struct price_shape *shape, CUstream stream, bool timeable);

@@ -6,6 +6,7 @@
 #include "hooks.h"
 #include "ledger.h"
 #include "meter.h"
+#include "pool.h"
 #include "region.h"
 
 #include <stdbool.h>
@@ -28,12 +29,22 @@ struct shim {
 };
 
 struct process {
+    const struct shim *shim;
+    /* Where each slice's compute limit stands: what a launch looks at first. */
+    const _Atomic uint32_t *limits[SHIM_SLICES];
     uint64_t token;
     uint32_t pid;
-    struct ledger blocks;                       /* device address -> bytes */
+    struct ledger blocks;                       /* device address -> bytes; its context or its pool */
     struct ledger handles;                      /* cuMemCreate handle -> bytes, references */
     struct ledger mappings;                     /* mapped address -> handle */
+    struct ledger tiles;                        /* part of a sparse array -> handle */
+    struct ledger arrays;                       /* array or mipmapped array -> bytes */
+    struct ledger graphs;                       /* executable graph -> bytes its allocation nodes may need */
+    struct pools pools;                         /* stream-ordered memory */
+    struct graph_memory graph[SHIM_DEVICES];    /* per device: the driver keeps it apart from the pools */
+    _Atomic uint32_t graphs_with_memory;        /* how many such graphs exist or have existed */
     struct region_entry *entries[SHIM_SLICES];  /* NULL: no place was left, and this slice is not limited */
+    _Atomic int devices;                        /* visible to this process; 0: not asked yet */
     _Atomic uint8_t device_slice[SHIM_DEVICES]; /* 0 unknown, 1 none of ours, 2 + slice */
     _Atomic(CUcontext) primary[SHIM_DEVICES];
     _Atomic int captures; /* under way in this process */
@@ -43,13 +54,41 @@ struct process {
 
 /* init.c. NULL: this process is in no slice (or Tranche is switched off), forward everything. */
 const struct shim *shim_get(void);
-/* This process's state, made on first use and after a fork. NULL: as above. */
-struct process *shim_process(const struct shim *shim);
+
+/* One page that a forked child finds zeroed, so that it never takes its parent's entry or ledger for its own. */
+struct shim_fork_page {
+    _Atomic(struct process *) process;
+    _Atomic uint32_t building;
+};
+extern _Atomic(struct shim_fork_page *) shim_fork_page;
+extern _Atomic uint32_t shim_fork_page_pid; /* not 0: the kernel can not wipe, compare pids instead */
+struct process *shim_process_slow(void);
+
+/* This process's state, only if it has been made already: for those who just look. */
+static inline struct process *shim_process_peek(void)
+{
+    struct shim_fork_page *page = atomic_load_explicit(&shim_fork_page, memory_order_acquire);
+    bool ours = page != NULL && atomic_load_explicit(&shim_fork_page_pid, memory_order_relaxed) == 0;
+    return ours ? atomic_load_explicit(&page->process, memory_order_acquire) : NULL;
+}
+
+/* This process's state, made on first use and after a fork. NULL: as shim_get. On the path of every launch. */
+static inline struct process *shim_process(void)
+{
+    struct process *process = shim_process_peek();
+    return __builtin_expect(process != NULL, 1) ? process : shim_process_slow();
+}
 
 /* Index into slices for a CUDA ordinal, or for the calling thread's current device; -1: not ours. */
-int shim_slice_of_device(const struct shim *shim, struct process *process, CUdevice device);
-int shim_slice_of_current(const struct shim *shim, struct process *process);
+int shim_slice_of_device(struct process *process, CUdevice device);
+int shim_slice_of_current(struct process *process);
 int shim_slice_of_uuid(const struct shim *shim, const char *uuid);
+/* The calling thread's current device, or a stream's; -1: it has none. Both save the driver's answer where there is
+ * only one device to answer with. */
+CUdevice shim_current_device(struct process *process);
+CUdevice shim_stream_device(struct process *process, CUstream stream);
+/* true: work given to this stream becomes part of a graph. */
+bool shim_is_captured(struct process *process, CUstream stream, bool per_thread);
 
 /* clock.c: the simulated driver's time if it has one, else CLOCK_MONOTONIC and futex. */
 uint64_t shim_now(void);

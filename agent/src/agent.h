@@ -27,6 +27,7 @@ struct gpu_state {
     struct gpu_process *processes; /* last list */
     size_t process_count, process_cap;
     bool processes_known;
+    uint64_t context_bytes; /* the least that a process was seen to hold beyond its ledger; 0: none was */
     int64_t processes_at_ms, details_at_ms, use_at_ms; /* monotonic */
     struct gpu_process_use *use;
     size_t use_count;
@@ -104,7 +105,10 @@ void policy_apply(struct agent *agent, struct slice *slice);
 void policy_close(struct agent *agent, struct slice *slice, bool remove_files);
 void policy_open_all(struct agent *agent);
 int policy_board(struct agent *agent, const char *gpu_uuid); /* makes the board if needed: 0 or errno */
+/* A comparison was made: its result, also when it is the same as before. */
 void policy_set_residue(struct slice *slice, uint64_t bytes);
+/* Tells the slice's tenants what a context is known to take on its GPU. */
+void policy_set_context(struct agent *agent, struct slice *slice);
 void policy_update_access(struct agent *agent, struct slice *slice);
 void policy_reap(struct agent *agent, struct slice *slice, uint64_t token);
 

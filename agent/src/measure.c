@@ -1,4 +1,5 @@
 #ifndef _GNU_SOURCE
+#define CONTEXT_LEAST_BYTES (UINT64_C(16) << 20) /* no CUDA context is smaller; the rest is noise */
 #define _GNU_SOURCE
 #endif
 #include "measure.h"
@@ -295,6 +296,21 @@ bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *byte
     return false;
 }
 
+/* A process that stands still shows what its context takes: what the driver sees of it beyond its ledger. The least ever
+ * seen on a GPU is what the next context is expected to take there; too little does no harm, it is measured soon. */
+static void learn_context(struct agent *agent, struct gpu_state *gpu, struct entry_track *track, uint64_t held)
+{
+    uint64_t beyond = held > track->memory_bytes ? held - track->memory_bytes : 0;
+    bool still = beyond == track->beyond_bytes && beyond >= CONTEXT_LEAST_BYTES;
+    track->beyond_bytes = beyond;
+    if (!still || (gpu->context_bytes != 0 && beyond >= gpu->context_bytes)) return;
+    gpu->context_bytes = beyond;
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        struct slice *slice = agent->slices.items[i];
+        if (strcmp(slice->r.gpu_uuid, gpu->info.uuid) == 0) policy_set_context(agent, slice);
+    }
+}
+
 void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_before)
 {
     struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
@@ -303,14 +319,16 @@ void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_b
         slice->m.residue_known = false;
         return;
     }
+    uint64_t ledger = slice->m.ledger_bytes;
+    bool moved = ledger != ledger_before;
     uint64_t held = 0, bytes;
     for (size_t i = 0; i < slice->track_count; i++) {
-        if (measure_gpu_bytes(gpu, (uint32_t)(slice->tracks[i].token & 0x7fffffffu), &bytes)) {
-            held = add_sane(held, bytes);
-        }
+        struct entry_track *track = &slice->tracks[i];
+        if (!measure_gpu_bytes(gpu, (uint32_t)(track->token & 0x7fffffffu), &bytes)) continue;
+        held = add_sane(held, bytes);
+        if (!moved) learn_context(agent, gpu, track, bytes);
     }
-    uint64_t ledger = slice->m.ledger_bytes;
-    if (ledger != ledger_before && slice->m.residue_known) return; /* it moved while NVML was asked: no comparison */
+    if (moved && slice->m.residue_known) return; /* it moved while NVML was asked: no comparison */
     uint64_t residue = held > ledger ? held - ledger : 0;
     uint64_t candidate = slice->m.residue_candidate_bytes;
     slice->m.residue_candidate_bytes = residue;

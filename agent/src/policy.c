@@ -207,14 +207,27 @@ void policy_apply(struct agent *agent, struct slice *slice)
 {
     if (!slice->policy) return;
     fill(agent, slice, slice->policy);
+    policy_set_context(agent, slice);
     region_policy_announce(slice->policy);
 }
 
 void policy_set_residue(struct slice *slice, uint64_t bytes)
 {
-    if (!slice->policy || atomic_load(&slice->policy->residue_bytes) == bytes) return;
+    if (!slice->policy) return;
+    bool changed = atomic_load(&slice->policy->residue_bytes) != bytes;
     atomic_store(&slice->policy->residue_bytes, bytes);
-    region_policy_announce(slice->policy);
+    /* After the bytes: who sees the new count, and so drops its estimate, must see the figure that replaces it. */
+    atomic_fetch_add(&slice->policy->residue_sequence, 1);
+    if (changed) region_policy_announce(slice->policy);
+}
+
+void policy_set_context(struct agent *agent, struct slice *slice)
+{
+    struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
+    if (!slice->policy || !gpu) return;
+    uint64_t kept = atomic_load(&slice->policy->context_bytes); /* of an agent before this one */
+    if (gpu->context_bytes == 0 || (kept != 0 && kept < gpu->context_bytes)) gpu->context_bytes = kept;
+    atomic_store(&slice->policy->context_bytes, gpu->context_bytes);
 }
 
 void policy_close(struct agent *agent, struct slice *slice, bool remove_files)

@@ -7,7 +7,8 @@
 #include "measure.h"
 
 #define LIST_LISTENED_MS 500 /* process lists: at most 2 Hz, */
-#define LIST_ALONE_MS 5000   /* and rarely when only limits depend on them */
+#define LIST_TENANTS_MS 1000 /* half that when only limits depend on them, */
+#define LIST_ALONE_MS 5000   /* and rarely when no slice on the GPU has a process */
 #define DETAILS_MS 1000      /* temperature, power, clock */
 #define PROCESS_USE_MS 5000  /* 1.4 ms a call: one GPU at a time */
 
@@ -67,14 +68,19 @@ static void sum_unmanaged(struct agent *agent, struct gpu_state *gpu)
     gpu->unmanaged_bytes = used > managed ? used - managed : 0;
 }
 
-static bool has_unmanaged(const struct gpu_state *gpu, const struct agent *agent)
+static size_t tenants(const struct gpu_state *gpu, const struct agent *agent)
 {
-    size_t managed = 0;
+    size_t count = 0;
     for (size_t i = 0; i < agent->slices.count; i++) {
         const struct slice *slice = agent->slices.items[i];
-        if (strcmp(slice->r.gpu_uuid, gpu->info.uuid) == 0) managed += slice->track_count;
+        if (strcmp(slice->r.gpu_uuid, gpu->info.uuid) == 0) count += slice->track_count;
     }
-    return gpu->process_count > managed;
+    return count;
+}
+
+static bool has_unmanaged(const struct gpu_state *gpu, const struct agent *agent)
+{
+    return gpu->process_count > tenants(gpu, agent);
 }
 
 /* At most one GPU a call, so that eight of them do not cost eleven milliseconds at once. */
@@ -112,7 +118,7 @@ void sample_take(struct agent *agent, int64_t mono_ms, bool listened)
     gpus_retry(agent, mono_ms);
     for (size_t i = 0; i < agent->gpu_count; i++) {
         struct gpu_state *gpu = &agent->gpus[i];
-        int64_t list_ms = listened ? LIST_LISTENED_MS : LIST_ALONE_MS;
+        int64_t list_ms = listened ? LIST_LISTENED_MS : tenants(gpu, agent) > 0 ? LIST_TENANTS_MS : LIST_ALONE_MS;
         /* 20 ms of tolerance: a tick that comes a little early must not wait for the next one. */
         bool list_due =
             agent->backend_open && (gpu->processes_at_ms == 0 || mono_ms - gpu->processes_at_ms >= list_ms - 20);

@@ -46,6 +46,7 @@ struct entry_track {
     uint32_t compute_tenths, throttled_tenths;
     bool rates_known, limit_not_held, seen;
     uint64_t memory_bytes;
+    uint64_t beyond_bytes; /* what the driver saw of it beyond that, at the last comparison */
 };
 
 /* The last look at a slice; figures that could not be had are not known. */

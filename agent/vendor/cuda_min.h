@@ -22,10 +22,10 @@ typedef struct CUgraphExec_st *CUgraphExec;
 typedef struct CUgraphNode_st *CUgraphNode;
 typedef struct CUmemPoolHandle_st *CUmemoryPool;
 typedef unsigned long long CUmemGenericAllocationHandle; /* 10.2 */
-typedef unsigned int CUdeviceptr_v1; /* before 3.2: addresses and sizes of 32 bits */
+typedef unsigned int CUdeviceptr_v1;                     /* before 3.2: addresses and sizes of 32 bits */
 typedef struct CUarray_st *CUarray;
-typedef struct CUmipmappedArray_st *CUmipmappedArray;    /* 5.0 */
-typedef struct CUgreenCtx_st *CUgreenCtx;                /* 12.4 */
+typedef struct CUmipmappedArray_st *CUmipmappedArray;   /* 5.0 */
+typedef struct CUgreenCtx_st *CUgreenCtx;               /* 12.4 */
 typedef struct CUdevResourceDesc_st *CUdevResourceDesc; /* 12.4 */
 
 enum {
@@ -94,6 +94,15 @@ typedef struct {
     CUlaunchAttribute *attrs;
     unsigned int numAttrs;
 } CUlaunchConfig;
+
+typedef struct { /* 9.0; one entry of cuLaunchCooperativeKernelMultiDevice */
+    CUfunction function;
+    unsigned int gridDimX, gridDimY, gridDimZ;
+    unsigned int blockDimX, blockDimY, blockDimZ;
+    unsigned int sharedMemBytes;
+    CUstream hStream;
+    void **kernelParams;
+} CUDA_LAUNCH_PARAMS;
 
 /* Virtual memory management (10.2). Location types: 1 device, 2 host, 3 host NUMA, 4 current host NUMA (12.2). */
 typedef struct {

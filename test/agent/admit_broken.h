@@ -9,6 +9,7 @@
 #define admit_reserve BROKEN(reserve)
 #define admit_release BROKEN(release)
 #define admit_used BROKEN(used)
+#define admit_beyond BROKEN(beyond)
 #define entries_in_use BROKEN(entries_in_use)
 #define entry_clear BROKEN(entry_clear)
 #define raise_high BROKEN(raise_high)
@@ -48,6 +49,7 @@
 #undef admit_reserve
 #undef admit_release
 #undef admit_used
+#undef admit_beyond
 #undef entries_in_use
 #undef entry_clear
 #undef raise_high

@@ -28,6 +28,7 @@
     X(CUresult, cuCtxSetCurrent, (CUcontext context))                                                                 \
     X(CUresult, cuCtxCreate_v2, (CUcontext * context, unsigned flags, CUdevice device))                               \
     X(CUresult, cuCtxDestroy_v2, (CUcontext context))                                                                 \
+    X(CUresult, cuCtxSynchronize, (void))                                                                             \
     X(CUresult, cuMemAlloc_v2, (CUdeviceptr * out, size_t bytes))                                                     \
     X(CUresult, cuMemAllocPitch_v2,                                                                                   \
       (CUdeviceptr * out, size_t * pitch, size_t width, size_t height, unsigned element))                             \
@@ -104,6 +105,12 @@ static void to_the_limit(CUresult (*get)(CUdeviceptr *out), CUresult (*put)(CUde
         for (uint64_t at = 0; at < STEPS; at++) {
             CHECK_EQ(put(blocks[at]), CUDA_SUCCESS);
         }
+        /* A pool keeps what was freed until a synchronization, which nobody tells us of: seen when somebody asks. */
+        size_t free_bytes;
+        size_t total;
+        CHECK_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
+        CHECK_EQ(cuMemGetInfo_v2(&free_bytes, &total), CUDA_SUCCESS);
+        CHECK_EQ(free_bytes, LIMIT);
         CHECK_EQ(used(), 0);
     }
 }

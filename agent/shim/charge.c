@@ -1,0 +1,124 @@
+#include "charge.h"
+
+#include "admit.h"
+#include "timing.h"
+
+#define PAGE (UINT64_C(2) << 20)
+#define SHARED_MAX (UINT64_C(1) << 20) /* requests up to this share pages */
+#define SHARED_STEP UINT64_C(512)
+
+uint64_t charge_of(uint64_t bytes)
+{
+    if (bytes > UINT64_MAX - PAGE) {
+        return bytes;
+    }
+    if (bytes > SHARED_MAX) {
+        return (bytes + PAGE - 1) / PAGE * PAGE;
+    }
+    uint64_t rounded = (bytes + SHARED_STEP - 1) / SHARED_STEP * SHARED_STEP;
+    return rounded == 0 ? 0 : PAGE / (PAGE / rounded);
+}
+
+void charge_note_denied(struct process *process, unsigned slice, uint64_t bytes)
+{
+    struct region_entry *entry = process->entries[slice];
+    atomic_fetch_add(&entry->denied_count, 1);
+    atomic_store(&entry->denied_bytes, bytes);
+    atomic_store(&entry->denied_at_ns, shim_now());
+}
+
+void charge_recount(struct process *process, unsigned slice)
+{
+    pools_recount(process, slice);
+    graphs_recount(process, slice);
+}
+
+/* What native would do before it gives up: unused memory of pools serves other requests, also such as will be unused
+ * once the work under way is done. */
+static bool make_room(struct process *process, unsigned slice)
+{
+    uint64_t before = atomic_load(&process->entries[slice]->memory_bytes);
+    charge_recount(process, slice);
+    if (atomic_load(&process->entries[slice]->memory_bytes) < before) {
+        return true;
+    }
+    pools_trim(process, slice);
+    charge_recount(process, slice);
+    if (atomic_load(&process->entries[slice]->memory_bytes) < before) {
+        return true;
+    }
+    struct capture_pass pass;
+    if (!pools_pending(process, slice) || atomic_load(&process->captures) != 0 || REAL(cuCtxSynchronize) == NULL ||
+        !capture_pass_enter(&pass)) {
+        return false;
+    }
+    (void)REAL(cuCtxSynchronize)(); /* a broken context answers the request itself, too */
+    capture_pass_leave(&pass);
+    pools_trim(process, slice);
+    charge_recount(process, slice);
+    return atomic_load(&process->entries[slice]->memory_bytes) < before;
+}
+
+enum admit_step charge_admit(struct admitted *request, struct process *process, int slice, uint64_t bytes)
+{
+    struct region_entry *own = slice < 0 ? NULL : process->entries[slice];
+    if (own == NULL || bytes == 0) {
+        return ADMIT_FORWARD;
+    }
+    const struct shim_slice *at = &process->shim->slices[slice];
+    *request = (struct admitted){process, slice, bytes};
+    if (admit_reserve(at->policy, at->usage, own, bytes)) {
+        return ADMIT_GO;
+    }
+    if (bytes <= atomic_load(&at->policy->memory_limit_bytes) && make_room(process, (unsigned)slice) &&
+        admit_reserve(at->policy, at->usage, own, bytes)) {
+        return ADMIT_GO;
+    }
+    charge_note_denied(process, (unsigned)slice, bytes);
+    return ADMIT_DENY;
+}
+
+void charge_return(struct process *process, unsigned slice, uint64_t bytes)
+{
+    if (process->entries[slice] != NULL && bytes > 0) {
+        admit_release(process->entries[slice], bytes);
+    }
+}
+
+CUresult charge_settle(struct admitted *request, CUresult result, struct ledger *ledger, uint64_t key, uint64_t tag)
+{
+    unsigned slice = (unsigned)request->slice;
+    if (result != CUDA_SUCCESS) {
+        charge_return(request->process, slice, request->bytes);
+        return result;
+    }
+    struct ledger_value value = {.bytes = request->bytes, .tag = tag, .slice = slice, .references = 1};
+    struct ledger_value old;
+    switch (ledger_put(ledger, key, &value, &old)) {
+    case LEDGER_REPLACED: /* its owner let go of it behind our back */
+        if (old.references == LEDGER_POOL) {
+            pool_freed(request->process, &old);
+        } else {
+            charge_return(request->process, old.slice, old.bytes);
+        }
+        break;
+    case LEDGER_FULL: charge_return(request->process, slice, value.bytes); break; /* uncounted, not for ever charged */
+    case LEDGER_ADDED: break;
+    }
+    return result;
+}
+
+void charge_estimate(struct process *process, unsigned slice, uint64_t bytes)
+{
+    struct region_entry *entry = process->entries[slice];
+    if (entry == NULL || bytes == 0) {
+        return;
+    }
+    uint64_t sequence = atomic_load(&process->shim->slices[slice].policy->residue_sequence);
+    if (atomic_load(&entry->estimate_until) <= sequence) {
+        atomic_store(&entry->estimate_bytes, 0); /* what was estimated before has been measured */
+    }
+    /* One comparison may be under way and see nothing yet, and an increase must be seen twice. */
+    atomic_store(&entry->estimate_until, sequence + 3);
+    atomic_fetch_add(&entry->estimate_bytes, bytes);
+}

@@ -1,0 +1,54 @@
+/* Charging a slice for memory: the part that all kinds of allocation share. */
+#ifndef TRANCHE_CHARGE_H
+#define TRANCHE_CHARGE_H
+
+#include "shim.h"
+
+/* What the driver takes for a request, as measured on the card (docs/gpu-results.md): above 1 MiB whole pages of 2 MiB;
+ * up to that, a share of a page which as many as fit live in. 0 for 0; saturates. */
+uint64_t charge_of(uint64_t bytes);
+
+/* A request that was admitted, until the driver has answered. */
+struct admitted {
+    struct process *process;
+    int slice;
+    uint64_t bytes;
+};
+
+enum admit_step { ADMIT_FORWARD, ADMIT_GO, ADMIT_DENY };
+
+/* bytes are charged as they are. FORWARD: not ours to decide. A refusal is final: pools were read anew before it, and
+ * is noted with what was asked. */
+enum admit_step charge_admit(struct admitted *request, struct process *process, int slice, uint64_t bytes);
+/* The driver said no, or what it gave is gone. */
+void charge_return(struct process *process, unsigned slice, uint64_t bytes);
+void charge_note_denied(struct process *process, unsigned slice, uint64_t bytes);
+/* After the driver's answer: key stands for the bytes in the ledger, or the charge is taken back. */
+CUresult charge_settle(struct admitted *request, CUresult result, struct ledger *ledger, uint64_t key, uint64_t tag);
+
+/* What is expected to be held beyond the ledger, until the agent has measured it. */
+void charge_estimate(struct process *process, unsigned slice, uint64_t bytes);
+
+/* One allocation from a pool: begin, the driver, end. end gives the block back if the pool grew beyond all room. */
+enum admit_step pool_begin(struct pool_request *request, struct process *process, struct pool *pool, size_t bytes);
+CUresult pool_end(struct pool_request *request, CUresult result, const CUdeviceptr *address, CUstream stream,
+                  bool per_thread);
+
+/* A graph with memory of its own is about to run, and was given to the driver. FORWARD: it has none, or none of ours;
+ * after it and after DENY there is nothing to end. */
+struct graph_run {
+    struct process *process;
+    unsigned devices; /* bits */
+    int slices[8];
+    uint64_t paid[8];
+};
+enum admit_step graphs_before(struct graph_run *run, struct process *process, CUgraphExec exec);
+void graphs_after(struct graph_run *run);
+
+/* hook_vmm.c: an array is gone, and with it what was mapped into it. */
+void vmm_forget_tiles(struct process *process, const void *array);
+
+/* Reads what pools and graphs hold on this slice's GPU, so that the ledger says what the driver has given back since. */
+void charge_recount(struct process *process, unsigned slice);
+
+#endif

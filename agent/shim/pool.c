@@ -1,0 +1,391 @@
+#include "pool.h"
+
+#include "admit.h"
+#include "charge.h"
+#include "timing.h"
+
+#include <sched.h>
+
+#define VERSION_TRIES 16
+
+static void lock(struct pool *pool)
+{
+    while (atomic_flag_test_and_set_explicit(&pool->busy, memory_order_acquire)) {
+        sched_yield();
+    }
+}
+
+static void unlock(struct pool *pool)
+{
+    atomic_flag_clear_explicit(&pool->busy, memory_order_release);
+}
+
+static bool reserved_of(CUmemoryPool handle, int attribute, uint64_t *bytes)
+{
+    cuMemPoolGetAttribute_fn get = REAL(cuMemPoolGetAttribute);
+    return get != NULL && get(handle, attribute, bytes) == CUDA_SUCCESS;
+}
+
+/* ---- the table ---- */
+
+struct pool *pool_find(struct process *process, CUmemoryPool handle)
+{
+    uint32_t count = atomic_load_explicit(&process->pools.count, memory_order_acquire);
+    for (uint32_t at = 0; at < count; at++) {
+        if (atomic_load_explicit(&process->pools.items[at].handle, memory_order_acquire) == handle) {
+            return &process->pools.items[at];
+        }
+    }
+    return NULL;
+}
+
+struct pool *pool_add(struct process *process, CUmemoryPool handle, int slice)
+{
+    struct pool *known = pool_find(process, handle);
+    if (known != NULL) {
+        return known;
+    }
+    for (uint32_t at = 0; at < POOLS; at++) {
+        struct pool *pool = &process->pools.items[at];
+        CUmemoryPool nobody = NULL;
+        if (atomic_load(&pool->handle) != NULL) {
+            continue;
+        }
+        lock(pool);
+        if (atomic_compare_exchange_strong(&pool->handle, &nobody, handle)) {
+            pool->ignored = slice < 0;
+            pool->slice = slice < 0 ? 0 : (uint32_t)slice;
+            pool->destroyed = false;
+            uint32_t count = atomic_load(&process->pools.count);
+            while (count < at + 1 && !atomic_compare_exchange_weak(&process->pools.count, &count, at + 1)) {
+            }
+            unlock(pool);
+            return pool;
+        }
+        unlock(pool);
+    }
+    return NULL;
+}
+
+/* ---- what the driver holds ---- */
+
+static bool owns(const struct pool *pool, uint64_t start, uint64_t end)
+{
+    for (uint32_t at = 0; at < pool->extent_count; at++) {
+        if (pool->extents[at].start <= start && end <= pool->extents[at].end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A piece more. Pieces that touch become one; when the table is full, the pool is asked about each allocation. */
+static void learn(struct pool *pool, uint64_t start, uint64_t end)
+{
+    for (uint32_t at = 0; at < pool->extent_count;) {
+        struct pool_extent *extent = &pool->extents[at];
+        if (extent->start <= end && start <= extent->end) {
+            start = extent->start < start ? extent->start : start;
+            end = extent->end > end ? extent->end : end;
+            *extent = pool->extents[--pool->extent_count];
+            at = 0;
+        } else {
+            at++;
+        }
+    }
+    if (pool->extent_count < POOL_EXTENTS) {
+        pool->extents[pool->extent_count++] = (struct pool_extent){start, end};
+    }
+}
+
+static void set_unpaid(struct process *process, struct pool *pool, uint64_t bytes)
+{
+    atomic_fetch_add(&process->pools.unpaid, bytes - pool->unpaid);
+    pool->unpaid = bytes;
+}
+
+/* Locked. The pool holds reserved bytes, of which the ledger has charged and paid beside it (reserved before the call,
+ * not yet part of charged). Makes the ledger smaller if it says too much; returns what it says too little. */
+static uint64_t account(struct process *process, struct pool *pool, uint64_t reserved, uint64_t paid)
+{
+    uint64_t known = pool->charged + paid;
+    pool->version++;
+    if (reserved < pool->charged) {
+        pool->extent_count = 0; /* some of it was given back, nobody knows which */
+    }
+    if (reserved <= known) {
+        charge_return(process, pool->slice, known - reserved);
+        pool->charged = reserved;
+        set_unpaid(process, pool, 0);
+        return 0;
+    }
+    pool->charged = known;
+    uint64_t more = reserved - known;
+    set_unpaid(process, pool, more);
+    return more;
+}
+
+/* Pays for what is unpaid, if there is room. true: it has been paid. */
+static bool pay(struct process *process, struct pool *pool, uint64_t bytes)
+{
+    const struct shim_slice *at = &process->shim->slices[pool->slice];
+    if (!admit_reserve(at->policy, at->usage, process->entries[pool->slice], bytes)) {
+        return false;
+    }
+    lock(pool);
+    uint64_t due = pool->unpaid < bytes ? pool->unpaid : bytes; /* another thread may have accounted meanwhile */
+    set_unpaid(process, pool, pool->unpaid - due);
+    pool->charged += due;
+    pool->version++;
+    unlock(pool);
+    charge_return(process, pool->slice, bytes - due);
+    return true;
+}
+
+/* Reads the driver and accounts for it; paid is what the caller has reserved for this. Returns what is unpaid. */
+static uint64_t update(struct process *process, struct pool *pool, uint64_t paid)
+{
+    for (int attempt = 0; attempt < VERSION_TRIES; attempt++) {
+        lock(pool);
+        CUmemoryPool handle = atomic_load(&pool->handle);
+        uint32_t version = pool->version;
+        bool gone = pool->destroyed || handle == NULL;
+        unlock(pool);
+        uint64_t reserved;
+        if (gone || !reserved_of(handle, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &reserved)) {
+            break;
+        }
+        lock(pool);
+        bool fresh = pool->version == version;
+        uint64_t more = fresh ? account(process, pool, reserved, paid) : 0;
+        unlock(pool);
+        if (fresh) {
+            return more > 0 && pay(process, pool, more) ? 0 : more;
+        }
+    }
+    /* The driver does not say, or others change it all the time: what was reserved stays charged. */
+    lock(pool);
+    pool->charged += paid;
+    pool->version++;
+    unlock(pool);
+    return 0;
+}
+
+bool pools_recount(struct process *process, unsigned slice)
+{
+    uint64_t before = atomic_load(&process->entries[slice]->memory_bytes);
+    uint32_t count = atomic_load(&process->pools.count);
+    for (uint32_t at = 0; at < count; at++) {
+        struct pool *pool = &process->pools.items[at];
+        if (atomic_load(&pool->handle) != NULL && !pool->ignored && pool->slice == slice) {
+            update(process, pool, 0);
+        }
+    }
+    return atomic_load(&process->entries[slice]->memory_bytes) < before;
+}
+
+void pools_trim(struct process *process, unsigned slice)
+{
+    cuMemPoolTrimTo_fn trim = REAL(cuMemPoolTrimTo);
+    uint32_t count = atomic_load(&process->pools.count);
+    struct capture_pass pass;
+    if (trim == NULL || count == 0 || !capture_pass_enter(&pass)) {
+        return;
+    }
+    for (uint32_t at = 0; at < count; at++) {
+        struct pool *pool = &process->pools.items[at];
+        CUmemoryPool handle = atomic_load(&pool->handle);
+        if (handle != NULL && !pool->ignored && pool->slice == slice && !pool->destroyed && pool->charged > 0) {
+            (void)trim(handle, 0); /* what it could not give back shows in the recount */
+        }
+    }
+    capture_pass_leave(&pass);
+}
+
+bool pools_pending(struct process *process, unsigned slice)
+{
+    bool pending = false;
+    uint32_t count = atomic_load(&process->pools.count);
+    for (uint32_t at = 0; at < count && !pending; at++) {
+        struct pool *pool = &process->pools.items[at];
+        lock(pool);
+        bool counted = atomic_load(&pool->handle) != NULL && !pool->ignored && pool->slice == slice;
+        pending = counted && pool->charged + pool->unpaid >= pool->used + POOL_STEP;
+        unlock(pool);
+    }
+    return pending;
+}
+
+/* ---- one allocation ---- */
+
+/* More than what the pool holds already is reserved in steps, as the driver will; if a whole step has no room, exactly
+ * what was asked. */
+static enum admit_step reserve_growth(struct pool_request *request)
+{
+    struct pool *pool = request->pool;
+    struct process *process = request->process;
+    const struct shim_slice *at = &process->shim->slices[pool->slice];
+    struct region_entry *own = process->entries[pool->slice];
+    for (int attempt = 0; attempt < 3; attempt++) {
+        lock(pool);
+        uint64_t wanted = pool->used + request->bytes;
+        uint64_t need = wanted > pool->charged ? wanted - pool->charged : 0;
+        unlock(pool);
+        uint64_t step = need > UINT64_MAX - POOL_STEP ? need : (need + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
+        if (need == 0) {
+            return ADMIT_GO; /* fits into what is there, or grows for want of order: pool_end sees that */
+        }
+        if (admit_reserve(at->policy, at->usage, own, step)) {
+            request->paid = step;
+            return ADMIT_GO;
+        }
+        if (admit_reserve(at->policy, at->usage, own, need)) {
+            request->paid = need;
+            return ADMIT_GO;
+        }
+        if (attempt == 0) {
+            charge_recount(process, pool->slice);
+        } else if (attempt == 1) {
+            /* Blocks freed during captures, and blocks of others, are not in our count: the driver's is right. */
+            uint64_t used;
+            pools_trim(process, pool->slice);
+            charge_recount(process, pool->slice);
+            if (reserved_of(atomic_load(&pool->handle), CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &used)) {
+                lock(pool);
+                pool->used = used < pool->used ? used : pool->used;
+                unlock(pool);
+            }
+        }
+    }
+    charge_note_denied(process, pool->slice, request->bytes);
+    return ADMIT_DENY;
+}
+
+enum admit_step pool_begin(struct pool_request *request, struct process *process, struct pool *pool, size_t bytes)
+{
+    if (pool == NULL || pool->ignored || bytes == 0 || process->entries[pool->slice] == NULL) {
+        return ADMIT_FORWARD;
+    }
+    uint64_t rounded = bytes > SIZE_MAX - 511 ? bytes : (bytes + 511) / 512 * 512;
+    *request = (struct pool_request){.process = process, .pool = pool, .bytes = rounded};
+    const struct region_policy *policy = process->shim->slices[pool->slice].policy;
+    if ((atomic_load(&policy->flags) & REGION_POLICY_DELETED) != 0) {
+        charge_note_denied(process, pool->slice, rounded);
+        return ADMIT_DENY;
+    }
+    lock(pool);
+    bool fits = pool->used + rounded <= pool->charged && rounded <= SIZE_MAX / 2;
+    unlock(pool);
+    return fits ? ADMIT_GO : reserve_growth(request);
+}
+
+/* The pool grew beyond what the slice has room for, by more than a step: the block goes back. */
+static bool undo(struct pool_request *request, CUdeviceptr address, CUstream stream, bool per_thread)
+{
+    cuMemFreeAsync_fn free_async = per_thread ? REAL(cuMemFreeAsync_ptsz) : REAL(cuMemFreeAsync);
+    if (free_async == NULL || free_async(address, stream) != CUDA_SUCCESS) {
+        return false;
+    }
+    pools_trim(request->process, request->pool->slice);
+    update(request->process, request->pool, 0);
+    charge_note_denied(request->process, request->pool->slice, request->bytes);
+    return true;
+}
+
+CUresult pool_end(struct pool_request *request, CUresult result, const CUdeviceptr *address, CUstream stream,
+                  bool per_thread)
+{
+    struct process *process = request->process;
+    struct pool *pool = request->pool;
+    if (result != CUDA_SUCCESS) {
+        charge_return(process, pool->slice, request->paid);
+        return result;
+    }
+    lock(pool);
+    bool known = request->paid == 0 && owns(pool, *address, *address + request->bytes);
+    pool->used += request->bytes;
+    pool->blocks++;
+    unlock(pool);
+    if (!known) {
+        uint64_t unpaid = update(process, pool, request->paid);
+        if (unpaid > 0 && atomic_load(&process->pools.unpaid) > POOL_STEP &&
+            undo(request, *address, stream, per_thread)) {
+            lock(pool);
+            pool->used -= request->bytes < pool->used ? request->bytes : pool->used;
+            pool->blocks--;
+            unlock(pool);
+            return CUDA_ERROR_OUT_OF_MEMORY;
+        }
+        lock(pool);
+        learn(pool, *address, *address + request->bytes);
+        unlock(pool);
+    }
+    struct ledger_value value = {.bytes = request->bytes,
+                                 .tag = (uint64_t)(pool - process->pools.items),
+                                 .slice = pool->slice,
+                                 .references = LEDGER_POOL};
+    struct ledger_value old;
+    switch (ledger_put(&process->blocks, *address, &value, &old)) {
+    case LEDGER_REPLACED:
+        if (old.references == LEDGER_POOL) {
+            pool_freed(process, &old);
+        } else {
+            charge_return(process, old.slice, old.bytes);
+        }
+        break;
+    case LEDGER_FULL: pool_freed(process, &value); break;
+    case LEDGER_ADDED: break;
+    }
+    return result;
+}
+
+static void end_if_empty(struct process *process, struct pool *pool)
+{
+    if (pool->destroyed && pool->blocks == 0) {
+        charge_return(process, pool->slice, pool->charged);
+        set_unpaid(process, pool, 0);
+        pool->charged = 0;
+        pool->used = 0;
+        pool->extent_count = 0;
+        atomic_store(&pool->handle, NULL);
+    }
+}
+
+void pool_freed(struct process *process, const struct ledger_value *value)
+{
+    struct pool *pool = &process->pools.items[value->tag % POOLS];
+    lock(pool);
+    pool->used -= value->bytes < pool->used ? value->bytes : pool->used;
+    pool->blocks -= pool->blocks > 0;
+    end_if_empty(process, pool);
+    unlock(pool);
+}
+
+void pool_ending(struct process *process, struct pool *pool)
+{
+    update(process, pool, 0);
+    lock(pool);
+    pool->destroyed = true;
+    /* The driver may give the handle to the next pool at once: until its blocks are gone, this one has our own. */
+    atomic_store(&pool->handle, (CUmemoryPool)(void *)pool);
+    unlock(pool);
+}
+
+void pool_ended(struct process *process, struct pool *pool, CUmemoryPool handle, bool gone)
+{
+    lock(pool);
+    if (gone) {
+        end_if_empty(process, pool);
+    } else {
+        pool->destroyed = false;
+        atomic_store(&pool->handle, handle);
+    }
+    unlock(pool);
+}
+
+void pool_trimmed(struct process *process, struct pool *pool)
+{
+    if (!pool->ignored) {
+        update(process, pool, 0);
+    }
+}

@@ -1,0 +1,89 @@
+/* Stream-ordered memory. A pool is charged what the driver has reserved for it, not what the program uses of it: freed
+ * memory stays in the pool until a synchronization that nobody tells us of. So the ledger follows growth at once, and
+ * shrinkage whenever somebody asks (charge_recount).
+ *
+ * Growth is noticed without asking the driver each time: an address inside memory that the pool was seen to own is no
+ * growth. The lock of a pool is held for a few instructions, never across a call of the driver or an admission. */
+#ifndef TRANCHE_POOL_H
+#define TRANCHE_POOL_H
+
+#include "cuda_min.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct process;
+struct ledger_value;
+
+#define POOLS 256u
+#define POOL_EXTENTS 32u
+#define POOL_DEVICES 64u
+/* Pools grow by this much, as measured on driver 580: what is unused of the last piece may lie beyond the limit, once in
+ * a process, so that the last bytes of a slice are not lost to the step. */
+#define POOL_STEP (UINT64_C(32) << 20)
+
+struct pool_extent {
+    uint64_t start;
+    uint64_t end;
+};
+
+struct pool {
+    _Atomic(CUmemoryPool) handle; /* NULL: free place */
+    atomic_flag busy;             /* guards what follows */
+    bool ignored;                 /* on the host, imported, or on a GPU that is not ours */
+    bool destroyed;               /* lives until its last block is freed */
+    uint32_t slice;
+    uint32_t version; /* bumped with charged, so that an older reading of the driver does not overwrite a newer */
+    uint64_t used;
+    uint64_t blocks;
+    uint64_t charged; /* in the ledger */
+    uint64_t unpaid;  /* reserved by the driver, no room for it in the ledger */
+    uint32_t extent_count;
+    struct pool_extent extents[POOL_EXTENTS];
+};
+
+struct pools {
+    struct pool items[POOLS];
+    _Atomic uint32_t count;                       /* places at and above were never used */
+    _Atomic uint64_t unpaid;                      /* of all */
+    _Atomic(struct pool *) current[POOL_DEVICES]; /* that cuMemAllocAsync takes from; NULL: ask */
+};
+
+/* Memory of graphs on one device: reserved at upload or launch, kept until trimmed. */
+struct graph_memory {
+    atomic_flag busy;
+    uint32_t version;
+    uint64_t charged;
+};
+
+/* What the driver knows as handle; NULL: never seen, or no place was left. slice < 0: its memory is not ours. */
+struct pool *pool_find(struct process *process, CUmemoryPool handle);
+struct pool *pool_add(struct process *process, CUmemoryPool handle, int slice);
+/* Before and after the driver ends it (gone: it did), and after it trimmed it. */
+void pool_ending(struct process *process, struct pool *pool);
+void pool_ended(struct process *process, struct pool *pool, CUmemoryPool handle, bool gone);
+void pool_trimmed(struct process *process, struct pool *pool);
+
+/* One allocation: begin, the driver, end. Declared here, used by hook_pool.c alone. */
+struct pool_request {
+    struct process *process;
+    struct pool *pool;
+    uint64_t bytes;
+    uint64_t paid; /* reserved in the ledger for this call */
+};
+
+/* Frees on every path end here, when the ledger says that the block came from a pool. */
+void pool_freed(struct process *process, const struct ledger_value *value);
+
+/* Reads the reserved bytes of all pools of a slice anew; true if the ledger became smaller. */
+bool pools_recount(struct process *process, unsigned slice);
+/* Gives back what no program uses. */
+void pools_trim(struct process *process, unsigned slice);
+/* true: frees are still on their way in some stream, so that a synchronization would give memory back. */
+bool pools_pending(struct process *process, unsigned slice);
+
+/* hook_graphs.c */
+bool graphs_recount(struct process *process, unsigned slice);
+
+#endif
