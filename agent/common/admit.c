@@ -244,6 +244,24 @@ static bool pending_changed(const struct region_usage *usage, const struct pendi
     return changed;
 }
 
+/* A refusal first looks whether somebody has died, which costs a few microseconds a process. Who was seen alive just now
+ * is believed for so long. */
+unsigned admit_reap_when_due(struct region_usage *usage)
+{
+    static _Atomic uint64_t last_ns;
+    static _Atomic(struct region_usage *) last_usage;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t now_ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    if (atomic_load(&last_usage) == usage && now_ns - atomic_load(&last_ns) < ADMIT_REAP_INTERVAL_NS) {
+        return 0;
+    }
+    unsigned reaped = admit_reap(usage);
+    atomic_store(&last_ns, now_ns);
+    atomic_store(&last_usage, usage);
+    return reaped;
+}
+
 static bool fits_with(const struct region_policy *policy, const struct region_usage *usage, uint64_t more)
 {
     uint64_t limit = atomic_load(&policy->memory_limit_bytes);
@@ -310,7 +328,7 @@ bool admit_reserve(const struct region_policy *policy, struct region_usage *usag
         atomic_fetch_add(&own->pending_bytes, PENDING_TAKEN_BACK - bytes);
         if (decision == CONTESTED) {
             pause_before_retry(usage, own, attempt);
-        } else if (admit_reap(usage) == 0) {
+        } else if (admit_reap_when_due(usage) == 0) {
             return false;
         }
     }

@@ -18,6 +18,9 @@
 #define ADMIT_PAUSE_MIN_NS 20000L
 #define ADMIT_PAUSE_MAX_NS 2000000L
 
+/* Refusals look for dead peers no oftener than this. */
+#define ADMIT_REAP_INTERVAL_NS UINT64_C(5000000)
+
 /* The token of a process, from its pid and start time in clock ticks. */
 uint64_t admit_token(uint32_t pid, uint64_t start_ticks);
 /* Start time of a live process from /proc, 0 if it can not be read. zombie_out (may be NULL): nothing of it runs. */
@@ -30,6 +33,8 @@ struct region_entry *admit_claim(struct region_usage *usage, uint64_t token, uin
 void admit_leave(struct region_entry *entry, uint64_t token);
 /* Frees the entries of dead processes; how many. */
 unsigned admit_reap(struct region_usage *usage);
+/* The same, unless this process did so for this slice within ADMIT_REAP_INTERVAL_NS. */
+unsigned admit_reap_when_due(struct region_usage *usage);
 
 /* true: bytes are charged to own. false: nothing is, and the caller answers out of memory. */
 bool admit_reserve(const struct region_policy *policy, struct region_usage *usage, struct region_entry *own,

@@ -38,12 +38,15 @@ CUresult pool_end(struct pool_request *request, CUresult result, const CUdevicep
  * after it and after DENY there is nothing to end. */
 struct graph_run {
     struct process *process;
+    CUgraphExec exec;
     unsigned devices; /* bits */
     int slices[8];
     uint64_t paid[8];
 };
 enum admit_step graphs_before(struct graph_run *run, struct process *process, CUgraphExec exec);
-void graphs_after(struct graph_run *run);
+void graphs_after(struct graph_run *run, bool launched);
+/* An address was freed that no ledger of blocks knows: it may be one that a graph allocated and kept. */
+void graph_block_freed(struct process *process, CUdeviceptr address);
 
 /* hook_vmm.c: an array is gone, and with it what was mapped into it. */
 void vmm_forget_tiles(struct process *process, const void *array);

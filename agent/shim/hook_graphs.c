@@ -82,7 +82,19 @@ bool graphs_recount(struct process *process, unsigned slice)
 
 /* ---- what a graph may need ---- */
 
-static void add_needs(CUgraph graph, uint64_t needs[GRAPH_DEVICES], int depth)
+struct needs {
+    uint64_t bytes[GRAPH_DEVICES]; /* of all allocation nodes */
+    uint64_t kept[GRAPH_DEVICES];  /* of those that no node of the same graph frees */
+};
+
+static uint64_t in_steps(uint64_t bytes)
+{
+    return bytes > UINT64_MAX - POOL_STEP ? bytes : (bytes + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
+}
+
+/* Allocation nodes are filed in found by their address; free nodes come after them in a graph's order of making, but not
+ * surely in its list: so first all of the one kind, then all of the other. */
+static void add_needs(CUgraph graph, int wanted, struct ledger *found, struct needs *needs, int depth)
 {
     size_t count = 0;
     if (depth > CHILDREN_DEPTH || REAL(cuGraphGetNodes)(graph, NULL, &count) != CUDA_SUCCESS || count == 0 ||
@@ -100,23 +112,51 @@ static void add_needs(CUgraph graph, uint64_t needs[GRAPH_DEVICES], int depth)
     for (size_t at = 0; at < count; at++) {
         int type = -1;
         CUDA_MEM_ALLOC_NODE_PARAMS parameters;
+        CUdeviceptr freed = 0;
         CUgraph child = NULL;
+        struct ledger_value block;
         if (REAL(cuGraphNodeGetType)(nodes[at], &type) != CUDA_SUCCESS) {
             continue;
         }
         memset(&parameters, 0, sizeof parameters);
-        if (type == CU_GRAPH_NODE_TYPE_MEM_ALLOC &&
+        if (type == CU_GRAPH_NODE_TYPE_MEM_ALLOC && type == wanted &&
             REAL(cuGraphMemAllocNodeGetParams)(nodes[at], &parameters) == CUDA_SUCCESS) {
             const CUmemLocation *where = &parameters.poolProps.location;
             if (where->type == CU_MEM_LOCATION_TYPE_DEVICE && where->id >= 0 && where->id < (int)GRAPH_DEVICES) {
-                needs[where->id] += (parameters.bytesize + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
+                block = (struct ledger_value){
+                    .bytes = in_steps(parameters.bytesize), .slice = (uint32_t)where->id, .references = 1};
+                struct ledger_value old;
+                needs->bytes[where->id] += block.bytes;
+                if (ledger_put(found, parameters.dptr, &block, &old) == LEDGER_ADDED) {
+                    needs->kept[where->id] += block.bytes;
+                }
             }
+        } else if (type == CU_GRAPH_NODE_TYPE_MEM_FREE && type == wanted &&
+                   REAL(cuGraphMemFreeNodeGetParams) != NULL &&
+                   REAL(cuGraphMemFreeNodeGetParams)(nodes[at], &freed) == CUDA_SUCCESS &&
+                   ledger_take(found, freed, &block)) {
+            needs->kept[block.slice] -= block.bytes;
         } else if (type == CU_GRAPH_NODE_TYPE_GRAPH && REAL(cuGraphChildGraphNodeGetGraph) != NULL &&
                    REAL(cuGraphChildGraphNodeGetGraph)(nodes[at], &child) == CUDA_SUCCESS) {
-            add_needs(child, needs, depth + 1);
+            add_needs(child, wanted, found, needs, depth + 1);
         }
     }
     munmap(nodes, bytes);
+}
+
+struct filing {
+    struct process *process;
+    CUgraphExec exec;
+};
+
+/* What a graph allocates and keeps is known by its address, so that its free is noticed. */
+static void file_block(uint64_t address, const struct ledger_value *value, void *user)
+{
+    const struct filing *filing = user;
+    struct ledger_value block = *value;
+    struct ledger_value old;
+    block.tag = (uintptr_t)filing->exec;
+    (void)ledger_put(&filing->process->graph_blocks, address, &block, &old);
 }
 
 static CUresult instantiated(CUresult result, const CUgraphExec *out, CUgraph graph)
@@ -126,17 +166,48 @@ static CUresult instantiated(CUresult result, const CUgraphExec *out, CUgraph gr
         REAL(cuGraphNodeGetType) == NULL || REAL(cuGraphMemAllocNodeGetParams) == NULL) {
         return result;
     }
-    uint64_t needs[GRAPH_DEVICES] = {0};
-    add_needs(graph, needs, 0);
+    struct ledger found;
+    struct needs needs = {.bytes = {0}};
+    memset(&found, 0, sizeof found);
+    add_needs(graph, CU_GRAPH_NODE_TYPE_MEM_ALLOC, &found, &needs, 0);
     for (unsigned device = 0; device < GRAPH_DEVICES; device++) {
-        if (needs[device] > 0) {
-            struct ledger_value value = {.bytes = needs[device], .references = 1};
+        if (needs.bytes[device] > 0) {
+            add_needs(graph, CU_GRAPH_NODE_TYPE_MEM_FREE, &found, &needs, 0);
+            break;
+        }
+    }
+    for (unsigned device = 0; device < GRAPH_DEVICES; device++) {
+        if (needs.bytes[device] > 0) {
+            struct ledger_value value = {.bytes = needs.bytes[device], .tag = needs.kept[device], .references = 1};
             struct ledger_value old;
             (void)ledger_put(&process->graphs, (uintptr_t)*out | device, &value, &old);
             atomic_fetch_add(&process->graphs_with_memory, 1);
         }
     }
+    struct filing filing = {process, *out};
+    ledger_visit(&found, file_block, &filing);
+    ledger_dispose(&found);
     return result;
+}
+
+void graph_block_freed(struct process *process, CUdeviceptr address)
+{
+    struct ledger_value block;
+    struct ledger_value exec;
+    if (atomic_load_explicit(&process->graphs_with_memory, memory_order_relaxed) == 0 ||
+        !ledger_get(&process->graph_blocks, address, &block) || block.slice >= GRAPH_DEVICES) {
+        return;
+    }
+    struct graph_memory *memory = &process->graph[block.slice];
+    lock(memory);
+    memory->held -= block.bytes < memory->held ? block.bytes : memory->held;
+    unlock(memory);
+    /* It may run again, and then keep the memory again. */
+    if (ledger_get(&process->graphs, block.tag | block.slice, &exec) && exec.references > 1) {
+        (void)ledger_refer(&process->graphs, block.tag | block.slice, -1, &exec);
+    } else {
+        (void)ledger_take(&process->graph_blocks, address, &block);
+    }
 }
 
 CUresult hook_cuGraphInstantiate(CUgraphExec *out, CUgraph graph, CUgraphNode *node, char *log, size_t log_bytes)
@@ -206,15 +277,16 @@ static enum admit_step reserve(struct graph_run *run, uint64_t need, unsigned de
     struct admitted request = {.bytes = need};
     if (!admit_reserve(at->policy, at->usage, process->entries[slice], need)) {
         lock(memory);
-        uint64_t more = need > memory->charged ? need - memory->charged : 0;
+        uint64_t reusable = memory->charged > memory->held ? memory->charged - memory->held : 0;
         unlock(memory);
+        uint64_t more = need > reusable ? need - reusable : 0;
         request.bytes = 0;
         if (more > 0 && charge_admit(&request, process, slice, more) != ADMIT_GO) {
             return ADMIT_DENY;
         }
         (void)wait_for_others(process); /* if not: the driver may take more, and that is charged after the fact */
     }
-    run->paid[device] = request.bytes;
+    run->paid[device] += request.bytes;
     run->slices[device] = slice;
     run->devices |= 1u << device;
     return ADMIT_GO;
@@ -222,7 +294,7 @@ static enum admit_step reserve(struct graph_run *run, uint64_t need, unsigned de
 
 enum admit_step graphs_before(struct graph_run *run, struct process *process, CUgraphExec exec)
 {
-    *run = (struct graph_run){.process = process};
+    *run = (struct graph_run){.process = process, .exec = exec};
     if (atomic_load_explicit(&process->graphs_with_memory, memory_order_relaxed) == 0) {
         return ADMIT_FORWARD;
     }
@@ -230,18 +302,34 @@ enum admit_step graphs_before(struct graph_run *run, struct process *process, CU
         struct ledger_value need;
         if (ledger_get(&process->graphs, (uintptr_t)exec | device, &need) &&
             reserve(run, need.bytes, device) == ADMIT_DENY) {
-            graphs_after(run);
+            graphs_after(run, false);
             return ADMIT_DENY;
         }
     }
     return run->devices == 0 ? ADMIT_FORWARD : ADMIT_GO;
 }
 
-void graphs_after(struct graph_run *run)
+/* What a graph keeps is held from its run on, once, until it is freed. */
+static void hold(struct process *process, CUgraphExec exec, unsigned device)
+{
+    struct ledger_value value;
+    struct graph_memory *memory = &process->graph[device];
+    if (ledger_get(&process->graphs, (uintptr_t)exec | device, &value) && value.tag > 0 && value.references == 1 &&
+        ledger_refer(&process->graphs, (uintptr_t)exec | device, 1, &value)) {
+        lock(memory);
+        memory->held += value.tag;
+        unlock(memory);
+    }
+}
+
+void graphs_after(struct graph_run *run, bool launched)
 {
     for (unsigned device = 0; device < GRAPH_DEVICES; device++) {
         if ((run->devices & 1u << device) != 0) {
             account(run->process, (CUdevice)device, (unsigned)run->slices[device], run->paid[device]);
+            if (launched) {
+                hold(run->process, run->exec, device);
+            }
         }
     }
 }
@@ -261,7 +349,7 @@ void graphs_after(struct graph_run *run)
         case ADMIT_GO: break;                                                                                         \
         }                                                                                                             \
         CUresult result = real(exec, stream);                                                                         \
-        graphs_after(&run);                                                                                           \
+        graphs_after(&run, false);                                                                                    \
         return result;                                                                                                \
     }
 UPLOAD(cuGraphUpload)

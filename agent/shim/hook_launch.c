@@ -193,7 +193,7 @@ static CUresult with_memory(CUresult (*launch)(CUgraphExec, CUstream), CUgraphEx
     case ADMIT_GO: break;
     }
     CUresult result = launch(exec, stream);
-    graphs_after(&run);
+    graphs_after(&run, result == CUDA_SUCCESS);
     return result;
 }
 

@@ -132,6 +132,15 @@ static CUresult after_free(struct process *process, CUdeviceptr address, const s
     return result;
 }
 
+/* Never ours to refuse: foreign memory, or what a graph allocated. */
+static CUresult after_unknown_free(struct process *process, CUdeviceptr address, CUresult result)
+{
+    if (result == CUDA_SUCCESS) {
+        graph_block_freed(process, address);
+    }
+    return result;
+}
+
 #define FREE(name, kept, address, ...)                                                                                \
     name##_fn real = REAL(name);                                                                                      \
     if (real == NULL) {                                                                                               \
@@ -139,8 +148,11 @@ static CUresult after_free(struct process *process, CUdeviceptr address, const s
     }                                                                                                                 \
     struct process *process = shim_process();                                                                         \
     struct ledger_value value;                                                                                        \
-    if (process == NULL || (kept) || !ledger_take(&process->blocks, address, &value)) {                               \
+    if (process == NULL || (kept)) {                                                                                  \
         return real(__VA_ARGS__);                                                                                     \
+    }                                                                                                                 \
+    if (!ledger_take(&process->blocks, address, &value)) {                                                            \
+        return after_unknown_free(process, address, real(__VA_ARGS__));                                               \
     }                                                                                                                 \
     return after_free(process, address, &value, real(__VA_ARGS__));
 

@@ -16,7 +16,7 @@ static struct view slice_view(const struct shim_slice *at, struct process *proce
     uint64_t limit = atomic_load(&at->policy->memory_limit_bytes);
     /* What a killed peer held is free again as soon as it is gone, also before the agent has looked; and what our pools
      * have given back since. */
-    (void)admit_reap(at->usage);
+    (void)admit_reap_when_due(at->usage);
     if (process != NULL && process->entries[slice] != NULL) {
         charge_recount(process, (unsigned)slice);
     }

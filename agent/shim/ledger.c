@@ -177,6 +177,20 @@ void ledger_take_tag(struct ledger *ledger, uint64_t tag, void (*visit)(const st
     }
 }
 
+void ledger_visit(struct ledger *ledger, void (*visit)(uint64_t key, const struct ledger_value *value, void *user),
+                  void *user)
+{
+    for (uint64_t index = 0; index < LEDGER_SHARDS; index++) {
+        struct ledger_shard *shard = shard_lock(ledger, index << 58);
+        for (uint32_t at = 0; at < shard->capacity; at++) {
+            if (shard->slots[at].key != 0) {
+                visit(shard->slots[at].key, &shard->slots[at].value, user);
+            }
+        }
+        shard_unlock(shard);
+    }
+}
+
 void ledger_dispose(struct ledger *ledger)
 {
     for (uint32_t index = 0; index < LEDGER_SHARDS; index++) {

@@ -46,6 +46,9 @@ bool ledger_refer(struct ledger *ledger, uint64_t key, int delta, struct ledger_
 /* Takes every key whose value has this tag, giving each value to visit. */
 void ledger_take_tag(struct ledger *ledger, uint64_t tag, void (*visit)(const struct ledger_value *value, void *user),
                      void *user);
+/* Shows every key. visit must not call back into this ledger. */
+void ledger_visit(struct ledger *ledger, void (*visit)(uint64_t key, const struct ledger_value *value, void *user),
+                  void *user);
 void ledger_dispose(struct ledger *ledger);
 
 #endif

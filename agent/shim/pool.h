@@ -55,6 +55,7 @@ struct graph_memory {
     atomic_flag busy;
     uint32_t version;
     uint64_t charged;
+    uint64_t held; /* of that, by graphs that allocated and did not free: nobody else can have it meanwhile */
 };
 
 /* What the driver knows as handle; NULL: never seen, or no place was left. slice < 0: its memory is not ours. */

@@ -25,11 +25,13 @@
 #define REFUSED BROKEN(REFUSED)
 #define CONTESTED BROKEN(CONTESTED)
 #define fits_with BROKEN(fits_with)
+#define admit_reap_when_due BROKEN(reap_when_due)
 #define pause_before_retry BROKEN(pause_before_retry)
 #undef TRANCHE_ADMIT_H
 #undef ADMIT_RETRIES
 #undef ADMIT_PAUSE_MIN_NS
 #undef ADMIT_PAUSE_MAX_NS
+#undef ADMIT_REAP_INTERVAL_NS
 #undef PENDING_BITS
 #undef PENDING_BYTES
 #undef PENDING_TAKEN_BACK
@@ -50,6 +52,7 @@
 #undef admit_release
 #undef admit_used
 #undef admit_beyond
+#undef admit_reap_when_due
 #undef entries_in_use
 #undef entry_clear
 #undef raise_high

@@ -1,6 +1,6 @@
 """Everything that is measured on a real card, in one go: driver facts, then agent and shim with PyTorch.
 
-usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput (default: all)
+usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput cost init cap programs tax (default: all)
 Exit 77 where there is no GPU. Writes OUT_FOLDER/results.jsonl; each line says what ran. Nothing of the card's settings is touched.
 Needs build/agent/x86_64 and gcc.
 """
@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import memory_parts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
@@ -163,7 +165,7 @@ def throughput(run):
     run.note(id="contended", workload="matmul", limits=[25, 75], perSecond=[first, second], share=first / (first + second) if first and second else None)
 
 
-PARTS = {"facts": facts, "memory": memory, "equal": equal, "throughput": throughput}
+PARTS = {"facts": facts, "memory": memory, "equal": equal, "throughput": throughput, **memory_parts.PARTS}
 
 
 def main():

@@ -4,6 +4,7 @@ usage: torch_train.py losses          20 deterministic steps: the losses as exac
        torch_train.py resnet SECONDS  images per second
        torch_train.py matmul SECONDS  4096³ fp16 products per second
        torch_train.py small SECONDS   1024³ fp16 products per second
+       torch_train.py decode SECONDS  tokens per second of a 12-layer transformer, one at a time: bound by its launches
 """
 import json
 import os
@@ -51,6 +52,21 @@ def matmul_step(n):
     return lambda: a @ b
 
 
+def decode_step():
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(768, 12, 3072, batch_first=True, dtype=torch.float16, device="cuda")
+    model = nn.TransformerEncoder(layer, 12, enable_nested_tensor=False).eval()
+    token = torch.randn(1, 1, 768, device="cuda", dtype=torch.float16)
+    # Layer by layer and operator by operator, as a model with a cache is: no fused fast path.
+    torch.backends.mha.set_fastpath_enabled(False)
+
+    @torch.no_grad()
+    def step():
+        return model(token)
+
+    return step
+
+
 def rate(step, seconds, per_sync, unit, label):
     for _ in range(WARM_UP_STEPS):
         step()
@@ -66,7 +82,7 @@ def rate(step, seconds, per_sync, unit, label):
     late = [done for at, done in marks if at > seconds / 2]
     first = next(at for at, _ in marks if at > seconds / 2)
     rate_late = sum(late[1:]) / (marks[-1][0] - first) if len(late) > 1 else sum(d for _, d in marks) / marks[-1][0]
-    print(json.dumps({"id": "rate", "workload": label, "perSecond": rate_late}), flush=True)
+    print(json.dumps({"id": f"rate.{label}", "workload": label, "perSecond": rate_late}), flush=True)
 
 
 def main():
@@ -79,6 +95,8 @@ def main():
         rate(resnet_step(64), seconds, 1, 64, mode)
     elif mode == "matmul":
         rate(matmul_step(4096), seconds, 10, 1, mode)
+    elif mode == "decode":
+        rate(decode_step(), seconds, 20, 1, mode)
     elif mode == "small":
         rate(matmul_step(1024), seconds, 200, 1, mode)
     else:

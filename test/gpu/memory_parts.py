@@ -1,0 +1,163 @@
+"""The parts of run.py about memory and about programs that must not notice: cost, init, cap, programs, tax."""
+import glob
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROUNDS = 7
+TOGETHER = 64
+PROGRAM_TIMEOUT_S = 150
+
+
+def cuda_folder():
+    return next(iter(sorted(glob.glob("/usr/local/cuda*"), key=len)), "/usr/local/cuda")
+
+
+def libcuda():
+    listing = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True).stdout
+    found = [line.split("=> ")[1].strip() for line in listing.splitlines() if "libcuda.so.1 " in line and "x86-64" in line]
+    return found[0] if found else next(iter(glob.glob("/usr/local/nvidia/lib64/libcuda.so.1")), "-lcuda")
+
+
+def build(run, source):
+    binary = os.path.join(run.root, os.path.splitext(source)[0])
+    if not os.path.exists(binary):
+        subprocess.run(["gcc", "-std=gnu11", "-O2", "-w", f"-I{cuda_folder()}/include", os.path.join(HERE, source), libcuda(), "-ldl", "-o", binary], check=True)
+    return binary
+
+
+def compared(run, unit, native, inside, better=min):
+    """Medians of rounds in turn, and the difference between them."""
+    for name in native:
+        a, b = statistics.median(native[name]), statistics.median(inside.get(name, [float("nan")]))
+        run.note(id=name, unit=unit, native=round(a, 4), tranche=round(b, 4), difference=round(b - a, 4), ratio=round(b / a, 4) if a else None,
+                 bestNative=round(better(native[name]), 4), bestTranche=round(better(inside.get(name, [float("nan")])), 4), rounds=len(native[name]))
+
+
+def collect(run, into, key, *arguments):
+    done = subprocess.run(arguments, env=run.env, cwd=HERE, capture_output=True, text=True, timeout=PROGRAM_TIMEOUT_S)
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            fact = json.loads(line)
+            into.setdefault(fact["id"], []).append(fact.get(key))
+    if done.returncode != 0:
+        run.failed += 1
+        run.note(id="exit", command=" ".join(arguments[-3:]), code=done.returncode, output=done.stdout[-500:], stderr=done.stderr[-800:])
+
+
+def pinned(*arguments):
+    return ("taskset", "-c", "2,3", *arguments) if shutil.which("taskset") else arguments
+
+
+def cost(run):
+    """The driver's function and the program's way to it in turn in one process: natively both are the same."""
+    binary = build(run, "memory_paths.c")
+    run.slice("cost", "64g", 100)
+    run.slice("limited", "64g", 99)
+    native, free, limited = {}, {}, {}
+    for _ in range(ROUNDS):
+        collect(run, native, "addedNs", *pinned(binary, "cost"))
+        collect(run, free, "addedNs", *pinned(*run.inside("cost", binary, "cost")))
+        collect(run, limited, "addedNs", *pinned(*run.inside("limited", binary, "cost")))
+    for name in native:
+        run.note(id=name, unit="ns added to the driver's own", native=statistics.median(native[name]), tranche=statistics.median(free[name]), limited=statistics.median(limited[name]),
+                 rounds=ROUNDS, tranche_all=free[name])
+
+
+def init(run):
+    binary = build(run, "memory_paths.c")
+    native, inside = {}, {}
+    for _ in range(ROUNDS):
+        collect(run, native, "ms", binary, "init")
+        collect(run, inside, "ms", *run.inside("cost", binary, "init"))
+    compared(run, "ms", native, inside)
+    for _ in range(2):
+        for label, arguments in (("native", (binary, "init")), ("tranche", run.inside("cost", binary, "init"))):
+            children = [subprocess.Popen(arguments, env=run.env, stdout=subprocess.PIPE, text=True) for _ in range(TOGETHER)]
+            times = [json.loads(child.communicate(timeout=PROGRAM_TIMEOUT_S)[0].splitlines()[-1]).get("ms") for child in children]
+            known = [t for t in times if t is not None]
+            run.note(id="mem.init.together", where=label, processes=TOGETHER, medianMs=statistics.median(known) if known else None, maxMs=max(known, default=None), failed=len(times) - len(known))
+
+
+def cap(run):
+    binary = build(run, "memory_paths.c")
+    run.slice("cap", "8g", 100)
+    run.command(*run.inside("cap", binary, "cap"))
+
+
+def values(run, label, *arguments, env=None):
+    try:
+        done = subprocess.run(arguments, env=env or run.env, cwd=HERE, capture_output=True, text=True, timeout=PROGRAM_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return None, "timeout"
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode != 0 or not lines or "values" not in lines[-1]:
+        return None, f"exit {done.returncode}: {(done.stderr or done.stdout)[-700:]}"
+    return [float.fromhex(v) for v in lines[-1]["values"]], ""
+
+
+def compare_program(run, name, arguments, inside=None):
+    started = time.perf_counter()
+    native, why_native = values(run, name, *arguments)
+    sliced, why = values(run, name, *run.inside("programs", *(inside or arguments)))
+    same = native is not None and native == sliced
+    difference = max((abs(a - b) for a, b in zip(native, sliced)), default=0) if native is not None and sliced is not None else None
+    run.failed += 0 if same else 1
+    run.note(id="program", name=name, passed=same, largestDifference=difference, nativeError=why_native or None, error=why or None, seconds=round(time.perf_counter() - started, 1))
+
+
+def programs(run):
+    nvcc = os.path.join(cuda_folder(), "bin/nvcc")
+    run.slice("programs", "40g", 100)
+    static, threads = os.path.join(run.root, "static"), os.path.join(run.root, "threads")
+    subprocess.run([nvcc, "-cudart", "static", "-O2", os.path.join(HERE, "runtime_program.cu"), "-o", static], check=True)
+    subprocess.run([nvcc, "-cudart", "static", "-O2", "--default-stream", "per-thread", os.path.join(HERE, "runtime_program.cu"), "-o", threads], check=True)
+    compare_program(run, "static-cudart", (static,))
+    compare_program(run, "per-thread-default-stream", (threads,))
+    compare_program(run, "driver-api", (build(run, "driver_program.c"),))
+    for tool in ("compute-sanitizer", "ncu"):
+        path = os.path.join(cuda_folder(), "bin", tool)
+        if os.path.exists(path):
+            compare_program(run, tool, (path, *(["--launch-count", "2"] if tool == "ncu" else []), static))
+        else:
+            run.note(id="program", name=tool, passed=None, error="skipped: not installed")
+    names = subprocess.run([sys.executable, os.path.join(HERE, "programs.py"), "--list"], capture_output=True, text=True, check=True).stdout.split()
+    for name in names:
+        compare_program(run, name, run.python("programs.py", name))
+    for shell in ("bash -c :", "java -version", "node -e 0"):
+        arguments = shell.split(" ", 2)
+        if not shutil.which(arguments[0]):
+            run.note(id="program", name=arguments[0], passed=None, error="skipped: not installed")
+            continue
+        plain, preloaded = [], []
+        for _ in range(41):
+            for times, env in ((plain, run.env), (preloaded, dict(run.env, LD_PRELOAD=os.path.join(run.root, "bin/current/libtranche.so")))):
+                began = time.perf_counter()
+                subprocess.run(arguments, env=env, check=True, capture_output=True)
+                times.append((time.perf_counter() - began) * 1e3)
+        run.note(id="preload", name=arguments[0], nativeMs=statistics.median(plain), trancheMs=statistics.median(preloaded), addedMs=statistics.median(preloaded) - statistics.median(plain))
+
+
+def tax(run):
+    """Whole programs with no limit set, in turn with native."""
+    run.slice("tax", "64g", 100)
+    for workload, seconds in (("resnet", 5), ("decode", 4)):
+        native, inside, off = {}, {}, {}
+        script = run.python("torch_train.py", workload, str(seconds))
+        disabled = ("env", "TRANCHE_DISABLE=1", *run.inside("tax", *script))
+        for _ in range(ROUNDS):
+            collect(run, native, "perSecond", "taskset", "-c", "4-7", *script)
+            collect(run, inside, "perSecond", "taskset", "-c", "4-7", *run.inside("tax", *script))
+            collect(run, off, "perSecond", "taskset", "-c", "4-7", *disabled)
+        compared(run, "per second", native, inside, better=max)
+        for name in native:
+            pairs = [b / a for a, b in zip(native[name], inside.get(name, []))]
+            run.note(id=f"tax.{workload}", native=native[name], tranche=inside.get(name), switchedOff=off.get(name), medianOfRatios=statistics.median(pairs) if pairs else None)
+
+
+PARTS = {"cost": cost, "init": init, "cap": cap, "programs": programs, "tax": tax}
