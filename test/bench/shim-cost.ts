@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { median, makeFigure, type Figure } from './report.js';
+import { median, makeFigure, type Figure } from './report.ts';
 
 const RUNS = 7;
 const FIGURES = [
@@ -15,7 +15,7 @@ const FIGURES = [
   ['shim.async', 'cuMemAllocAsync and cuMemFreeAsync', 60],
 ] as const;
 
-export function benchShimCost(repository: string, compile: (args: string[]) => void): Figure[] {
+export function benchShimCost(repository: string, compile: (args: readonly string[]) => void): Figure[] {
   const folder = join(repository, 'build/bench/null');
   mkdirSync(folder, { recursive: true });
   const include = ['-std=gnu11', '-O2', '-Iagent/common', '-Iagent/vendor'];
@@ -39,6 +39,12 @@ export function benchShimCost(repository: string, compile: (args: string[]) => v
     }
   }
   return FIGURES.map(([id, what, target]) =>
-    makeFigure(id, `added to ${what}, over a driver that does nothing`, median(added.get(id) ?? []), 'ns', target),
+    makeFigure(
+      id,
+      `added to ${what}, over a driver that does nothing`,
+      median(added.get(id) ?? []),
+      'ns',
+      target,
+    ),
   );
 }

@@ -13,7 +13,8 @@
 #define CHECK(call)                                                                                                   \
     do {                                                                                                              \
         CUresult code = (call);                                                                                       \
-        if (code != CUDA_SUCCESS) printf("{\"failed\": \"%s\", \"line\": %d, \"code\": %d}\n", #call, __LINE__, code);\
+        if (code != CUDA_SUCCESS)                                                                                     \
+            printf("{\"failed\": \"%s\", \"line\": %d, \"code\": %d}\n", #call, __LINE__, code);                      \
     } while (0)
 
 static CUdevice device;
@@ -34,10 +35,9 @@ static long long in_use(void)
 
 static void plain_sizes(void)
 {
-    static const size_t sizes[] = {1,        512,          4096,        65536,       262144,          524288,
-                                   786432,   MIB - 1,      MIB,         MIB + 1,     MIB + 65536,     3 * MIB / 2,
-                                   2 * MIB - 1, 2 * MIB,   2 * MIB + 1, 3 * MIB,     4 * MIB,         5 * MIB,
-                                   32 * MIB + 1, 33 * MIB};
+    static const size_t sizes[] = {1,           512,     4096,    65536,       262144,       524288,      786432,
+                                   MIB - 1,     MIB,     MIB + 1, MIB + 65536, 3 * MIB / 2,  2 * MIB - 1, 2 * MIB,
+                                   2 * MIB + 1, 3 * MIB, 4 * MIB, 5 * MIB,     32 * MIB + 1, 33 * MIB};
     for (unsigned at = 0; at < sizeof sizes / sizeof sizes[0]; at++) {
         size_t size = sizes[at];
         int count = size < MIB ? (int)(64 * MIB / (size < 4096 ? 4096 : size)) : 32;
@@ -47,7 +47,8 @@ static void plain_sizes(void)
         while (got < count && cuMemAlloc(&held[got], size) == CUDA_SUCCESS) got++;
         long long after = in_use();
         unsigned long long step = got > 1 ? held[1] - held[0] : 0;
-        printf("{\"fact\": \"plain\", \"bytes\": %zu, \"count\": %d, \"each\": %.1f, \"addressStep\": %llu}\n", size, got, (double)(after - before) / got, step);
+        printf("{\"fact\": \"plain\", \"bytes\": %zu, \"count\": %d, \"each\": %.1f, \"addressStep\": %llu}\n", size,
+               got, (double)(after - before) / got, step);
         for (int i = 0; i < got; i++) cuMemFree(held[i]);
         printf("{\"fact\": \"plain left after free\", \"bytes\": %zu, \"left\": %lld}\n", size, in_use() - before);
         free(held);
@@ -66,7 +67,12 @@ static void pitch(void)
 
 static void arrays(void)
 {
-    static const struct { size_t w, h, d; CUarray_format format; unsigned channels, flags; const char *name; } cases[] = {
+    static const struct {
+        size_t w, h, d;
+        CUarray_format format;
+        unsigned channels, flags;
+        const char *name;
+    } cases[] = {
         {1024, 0, 0, CU_AD_FORMAT_FLOAT, 1, 0, "1D 1024 f32"},
         {1024, 1024, 0, CU_AD_FORMAT_FLOAT, 1, 0, "2D 1024^2 f32"},
         {1000, 1000, 0, CU_AD_FORMAT_FLOAT, 1, 0, "2D 1000^2 f32"},
@@ -80,7 +86,8 @@ static void arrays(void)
         {64, 64, 0, CU_AD_FORMAT_FLOAT, 1, 0, "2D 64^2 f32"},
     };
     for (unsigned at = 0; at < sizeof cases / sizeof cases[0]; at++) {
-        CUDA_ARRAY3D_DESCRIPTOR d = {cases[at].w, cases[at].h, cases[at].d, cases[at].format, cases[at].channels, cases[at].flags};
+        CUDA_ARRAY3D_DESCRIPTOR d = {cases[at].w,      cases[at].h,        cases[at].d,
+                                     cases[at].format, cases[at].channels, cases[at].flags};
         CUarray probe = NULL, arrays[16];
         CUDA_ARRAY_MEMORY_REQUIREMENTS need = {0};
         d.Flags |= CUDA_ARRAY3D_DEFERRED_MAPPING;
@@ -97,8 +104,11 @@ static void arrays(void)
         made_ns = (now_ns() - made_ns) / (got ? got : 1);
         CUDA_ARRAY_MEMORY_REQUIREMENTS direct = {0};
         CUresult direct_code = got ? cuArrayGetMemoryRequirements(&direct, arrays[0], device) : 999;
-        printf("{\"fact\": \"array %s\", \"probe\": %d, \"asked\": %d, \"need\": %zu, \"alignment\": %zu, \"probeNs\": %.0f, \"createNs\": %.0f, \"count\": %d, \"each\": %.0f, \"directCode\": %d, \"direct\": %zu}\n",
-               cases[at].name, made, asked, need.size, need.alignment, took, made_ns, got, got ? (double)(in_use() - before) / got : 0, direct_code, direct.size);
+        printf(
+            "{\"fact\": \"array %s\", \"probe\": %d, \"asked\": %d, \"need\": %zu, \"alignment\": %zu, \"probeNs\": "
+            "%.0f, \"createNs\": %.0f, \"count\": %d, \"each\": %.0f, \"directCode\": %d, \"direct\": %zu}\n",
+            cases[at].name, made, asked, need.size, need.alignment, took, made_ns, got,
+            got ? (double)(in_use() - before) / got : 0, direct_code, direct.size);
         for (int i = 0; i < got; i++) cuArrayDestroy(arrays[i]);
     }
     CUDA_ARRAY3D_DESCRIPTOR d = {1024, 1024, 0, CU_AD_FORMAT_FLOAT, 1, CUDA_ARRAY3D_DEFERRED_MAPPING};
@@ -112,7 +122,8 @@ static void arrays(void)
     CUmipmappedArray real[8];
     int got = 0;
     while (got < 8 && cuMipmappedArrayCreate(&real[got], &d, 11) == CUDA_SUCCESS) got++;
-    printf("{\"fact\": \"mipmap 1024^2 f32 11 levels\", \"made\": %d, \"asked\": %d, \"need\": %zu, \"each\": %.0f}\n", made, asked, need.size, got ? (double)(in_use() - before) / got : 0);
+    printf("{\"fact\": \"mipmap 1024^2 f32 11 levels\", \"made\": %d, \"asked\": %d, \"need\": %zu, \"each\": %.0f}\n",
+           made, asked, need.size, got ? (double)(in_use() - before) / got : 0);
     for (int i = 0; i < got; i++) cuMipmappedArrayDestroy(real[i]);
 }
 
@@ -133,19 +144,25 @@ static void pool_story(const char *name, CUmemoryPool pool, CUstream stream)
     long long before = in_use();
     for (unsigned at = 0; at < sizeof sizes / sizeof sizes[0]; at++) {
         CUresult code = cuMemAllocFromPoolAsync(&held[count], sizes[at], pool, stream);
-        printf("{\"fact\": \"pool %s\", \"alloc\": %zu, \"code\": %d, \"address\": \"%llx\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", name, sizes[at], code,
-               code ? 0 : held[count], USED(pool), RESERVED(pool), in_use() - before);
+        printf("{\"fact\": \"pool %s\", \"alloc\": %zu, \"code\": %d, \"address\": \"%llx\", \"used\": %llu, "
+               "\"reserved\": %llu, \"physical\": %lld}\n",
+               name, sizes[at], code, code ? 0 : held[count], USED(pool), RESERVED(pool), in_use() - before);
         count += code == CUDA_SUCCESS;
     }
     for (int i = 0; i < count; i++) CHECK(cuMemFreeAsync(held[i], stream));
-    printf("{\"fact\": \"pool %s\", \"after\": \"free\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", name, USED(pool), RESERVED(pool), in_use() - before);
+    printf("{\"fact\": \"pool %s\", \"after\": \"free\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n",
+           name, USED(pool), RESERVED(pool), in_use() - before);
     CHECK(cuStreamSynchronize(stream));
-    printf("{\"fact\": \"pool %s\", \"after\": \"sync\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", name, USED(pool), RESERVED(pool), in_use() - before);
+    printf("{\"fact\": \"pool %s\", \"after\": \"sync\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n",
+           name, USED(pool), RESERVED(pool), in_use() - before);
     CUdeviceptr again;
     CHECK(cuMemAllocFromPoolAsync(&again, MIB, pool, stream));
-    printf("{\"fact\": \"pool %s\", \"after\": \"alloc again\", \"address\": \"%llx\", \"used\": %llu, \"reserved\": %llu}\n", name, again, USED(pool), RESERVED(pool));
+    printf("{\"fact\": \"pool %s\", \"after\": \"alloc again\", \"address\": \"%llx\", \"used\": %llu, \"reserved\": "
+           "%llu}\n",
+           name, again, USED(pool), RESERVED(pool));
     CHECK(cuMemFree(again));
-    printf("{\"fact\": \"pool %s\", \"after\": \"plain free\", \"used\": %llu, \"reserved\": %llu}\n", name, USED(pool), RESERVED(pool));
+    printf("{\"fact\": \"pool %s\", \"after\": \"plain free\", \"used\": %llu, \"reserved\": %llu}\n", name,
+           USED(pool), RESERVED(pool));
 }
 
 static void pools(void)
@@ -156,7 +173,8 @@ static void pools(void)
     CUmemoryPool pool;
     CHECK(cuDeviceGetDefaultMemPool(&pool, device));
     pool_story("default", pool, stream);
-    CUmemPoolProps props = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED, .location = {CU_MEM_LOCATION_TYPE_DEVICE, {0}}};
+    CUmemPoolProps props = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+                            .location = {CU_MEM_LOCATION_TYPE_DEVICE, {0}}};
     CUmemoryPool own;
     long long before = in_use();
     CHECK(cuMemPoolCreate(&own, &props));
@@ -170,7 +188,9 @@ static void pools(void)
     for (int i = 0; i < 40; i++) {
         CHECK(cuMemAllocFromPoolAsync(&held[i], 100 * MIB, own, i & 1 ? other : stream));
         unsigned long long reserved = RESERVED(own);
-        if (i < 6 || reserved != last) printf("{\"fact\": \"pool growth\", \"i\": %d, \"address\": \"%llx\", \"reserved\": %llu}\n", i, held[i], reserved);
+        if (i < 6 || reserved != last)
+            printf("{\"fact\": \"pool growth\", \"i\": %d, \"address\": \"%llx\", \"reserved\": %llu}\n", i, held[i],
+                   reserved);
         last = reserved;
     }
     for (int i = 0; i < 40; i++) CHECK(cuMemFreeAsync(held[i], stream));
@@ -187,7 +207,8 @@ static void pools(void)
     before = in_use();
     double t = now_ns();
     CHECK(cuMemPoolDestroy(own));
-    printf("{\"fact\": \"pool destroyed with 300 MiB alive\", \"freed\": %lld, \"ns\": %.0f}\n", before - in_use(), now_ns() - t);
+    printf("{\"fact\": \"pool destroyed with 300 MiB alive\", \"freed\": %lld, \"ns\": %.0f}\n", before - in_use(),
+           now_ns() - t);
     CHECK(cuMemFreeAsync(alive, stream));
     printf("{\"fact\": \"then freed\", \"freed\": %lld}\n", before - in_use());
     CHECK(cuStreamSynchronize(stream));
@@ -201,7 +222,8 @@ static void pools(void)
     int got = 0;
     CUresult code = CUDA_SUCCESS;
     while (got < 64 && (code = cuMemAllocFromPoolAsync(&a[got], 10 * MIB, small, stream)) == CUDA_SUCCESS) got++;
-    printf("{\"fact\": \"pool maxSize 256 MiB by 10 MiB\", \"got\": %d, \"code\": %d, \"reserved\": %llu}\n", got, code, RESERVED(small));
+    printf("{\"fact\": \"pool maxSize 256 MiB by 10 MiB\", \"got\": %d, \"code\": %d, \"reserved\": %llu}\n", got,
+           code, RESERVED(small));
     for (int i = 0; i < got; i++) CHECK(cuMemFreeAsync(a[i], stream));
     CHECK(cuStreamSynchronize(stream));
     CHECK(cuMemPoolDestroy(small));
@@ -219,7 +241,8 @@ static void pools(void)
     printf("{\"fact\": \"pool keeps\", \"reserved\": %llu}\n", RESERVED(pool));
     t = now_ns();
     code = cuMemAlloc(&half, half_bytes);
-    printf("{\"fact\": \"plain beside full pool\", \"code\": %d, \"reserved\": %llu, \"ms\": %.1f}\n", code, RESERVED(pool), (now_ns() - t) / 1e6);
+    printf("{\"fact\": \"plain beside full pool\", \"code\": %d, \"reserved\": %llu, \"ms\": %.1f}\n", code,
+           RESERVED(pool), (now_ns() - t) / 1e6);
     if (!code) cuMemFree(half);
     CHECK(cuMemPoolSetAttribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &none));
     CHECK(cuCtxSynchronize());
@@ -247,7 +270,9 @@ static CUgraphExec captured(CUstream stream, size_t bytes, int with_free, CUgrap
     size_t nodes = 0;
     CHECK(cuGraphGetNodes(*graph, NULL, &nodes));
     CHECK(cuGraphInstantiate(&exec, *graph, 0));
-    printf("{\"fact\": \"graph\", \"after\": \"instantiate\", \"bytes\": %zu, \"nodes\": %zu, \"used\": %llu, \"reserved\": %llu}\n", bytes, nodes, GRAPH_USED, GRAPH_RESERVED);
+    printf("{\"fact\": \"graph\", \"after\": \"instantiate\", \"bytes\": %zu, \"nodes\": %zu, \"used\": %llu, "
+           "\"reserved\": %llu}\n",
+           bytes, nodes, GRAPH_USED, GRAPH_RESERVED);
     return exec;
 }
 
@@ -260,36 +285,52 @@ static void graphs(void)
     CUgraphExec one = captured(stream, 200 * MIB, 1, &graph[0]);
     CHECK(cuGraphUpload(one, stream));
     CHECK(cuStreamSynchronize(stream));
-    printf("{\"fact\": \"graph\", \"after\": \"upload\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", GRAPH_USED, GRAPH_RESERVED, in_use() - before);
+    printf("{\"fact\": \"graph\", \"after\": \"upload\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n",
+           GRAPH_USED, GRAPH_RESERVED, in_use() - before);
     CHECK(cuGraphLaunch(one, stream));
     CHECK(cuStreamSynchronize(stream));
-    printf("{\"fact\": \"graph\", \"after\": \"launch\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", GRAPH_USED, GRAPH_RESERVED, in_use() - before);
+    printf("{\"fact\": \"graph\", \"after\": \"launch\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n",
+           GRAPH_USED, GRAPH_RESERVED, in_use() - before);
     CUgraphExec two = captured(stream, 100 * MIB, 1, &graph[1]);
     CHECK(cuGraphLaunch(two, stream));
     CHECK(cuStreamSynchronize(stream));
-    printf("{\"fact\": \"graph\", \"after\": \"second exec launch\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", GRAPH_USED, GRAPH_RESERVED, in_use() - before);
+    printf("{\"fact\": \"graph\", \"after\": \"second exec launch\", \"used\": %llu, \"reserved\": %llu, "
+           "\"physical\": %lld}\n",
+           GRAPH_USED, GRAPH_RESERVED, in_use() - before);
     CHECK(cuDeviceGraphMemTrim(device));
-    printf("{\"fact\": \"graph\", \"after\": \"trim\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", GRAPH_USED, GRAPH_RESERVED, in_use() - before);
+    printf("{\"fact\": \"graph\", \"after\": \"trim\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n",
+           GRAPH_USED, GRAPH_RESERVED, in_use() - before);
     CHECK(cuGraphLaunch(one, stream));
     CHECK(cuGraphLaunch(two, stream));
     CHECK(cuStreamSynchronize(stream));
-    printf("{\"fact\": \"graph\", \"after\": \"both again\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", GRAPH_USED, GRAPH_RESERVED, in_use() - before);
+    printf(
+        "{\"fact\": \"graph\", \"after\": \"both again\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n",
+        GRAPH_USED, GRAPH_RESERVED, in_use() - before);
     CHECK(cuGraphExecDestroy(one));
     CHECK(cuGraphExecDestroy(two));
-    printf("{\"fact\": \"graph\", \"after\": \"execs destroyed\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", GRAPH_USED, GRAPH_RESERVED, in_use() - before);
+    printf("{\"fact\": \"graph\", \"after\": \"execs destroyed\", \"used\": %llu, \"reserved\": %llu, \"physical\": "
+           "%lld}\n",
+           GRAPH_USED, GRAPH_RESERVED, in_use() - before);
     cuGraphDestroy(graph[0]);
     cuGraphDestroy(graph[1]);
-    printf("{\"fact\": \"graph\", \"after\": \"graphs destroyed\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", GRAPH_USED, GRAPH_RESERVED, in_use() - before);
+    printf("{\"fact\": \"graph\", \"after\": \"graphs destroyed\", \"used\": %llu, \"reserved\": %llu, \"physical\": "
+           "%lld}\n",
+           GRAPH_USED, GRAPH_RESERVED, in_use() - before);
     CHECK(cuDeviceGraphMemTrim(device));
-    printf("{\"fact\": \"graph\", \"after\": \"trim 2\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", GRAPH_USED, GRAPH_RESERVED, in_use() - before);
+    printf("{\"fact\": \"graph\", \"after\": \"trim 2\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n",
+           GRAPH_USED, GRAPH_RESERVED, in_use() - before);
     CUgraphExec kept = captured(stream, 50 * MIB + 1, 0, &graph[2]);
     CHECK(cuGraphLaunch(kept, stream));
     CHECK(cuStreamSynchronize(stream));
-    printf("{\"fact\": \"graph\", \"after\": \"alloc without free\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", GRAPH_USED, GRAPH_RESERVED, in_use() - before);
+    printf("{\"fact\": \"graph\", \"after\": \"alloc without free\", \"used\": %llu, \"reserved\": %llu, "
+           "\"physical\": %lld}\n",
+           GRAPH_USED, GRAPH_RESERVED, in_use() - before);
     cuGraphExecDestroy(kept);
     cuGraphDestroy(graph[2]);
     CHECK(cuDeviceGraphMemTrim(device));
-    printf("{\"fact\": \"graph\", \"after\": \"its exec and graph gone\", \"used\": %llu, \"reserved\": %llu, \"physical\": %lld}\n", GRAPH_USED, GRAPH_RESERVED, in_use() - before);
+    printf("{\"fact\": \"graph\", \"after\": \"its exec and graph gone\", \"used\": %llu, \"reserved\": %llu, "
+           "\"physical\": %lld}\n",
+           GRAPH_USED, GRAPH_RESERVED, in_use() - before);
 }
 
 static void contexts(void)
@@ -335,7 +376,8 @@ static void modules(const char *ptx, const char *name)
     long long before = in_use();
     double t = now_ns();
     CHECK(cuModuleLoadData(&module, ptx));
-    printf("{\"fact\": \"module %s load\", \"physical\": %lld, \"ms\": %.1f}\n", name, in_use() - before, (now_ns() - t) / 1e6);
+    printf("{\"fact\": \"module %s load\", \"physical\": %lld, \"ms\": %.1f}\n", name, in_use() - before,
+           (now_ns() - t) / 1e6);
     CHECK(cuModuleGetFunction(&function, module, "k"));
     printf("{\"fact\": \"module %s function\", \"physical\": %lld}\n", name, in_use() - before);
     CHECK(cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL));
@@ -394,7 +436,8 @@ static void costs(void)
     COST("cuDeviceGetMemPool", cuDeviceGetMemPool(&pool, device));
     COST("cuMemPoolGetAttribute RESERVED", cuMemPoolGetAttribute(pool, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &value));
     COST("cuMemPoolTrimTo 0, nothing to trim", cuMemPoolTrimTo(pool, 0));
-    COST("cuDeviceGetGraphMemAttribute RESERVED", cuDeviceGetGraphMemAttribute(device, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT, &value));
+    COST("cuDeviceGetGraphMemAttribute RESERVED",
+         cuDeviceGetGraphMemAttribute(device, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT, &value));
     COST("cuMemGetInfo", cuMemGetInfo(&a, &b));
     COST("cuMemGetAddressRange", cuMemGetAddressRange(&base, &a, p));
     COST("cuEventQuery", cuEventQuery(event));
@@ -406,11 +449,13 @@ static void costs(void)
     CUresult (*v1)(unsigned *, unsigned) = (CUresult(*)(unsigned *, unsigned))dlsym(driver, "cuMemAlloc");
     unsigned address[2] = {0, 0xabcdef01};
     CUresult code = v1 ? v1(address, MIB) : 999;
-    printf("{\"fact\": \"v1 cuMemAlloc\", \"code\": %d, \"address\": \"%x\", \"next\": \"%x\"}\n", code, address[0], address[1]);
+    printf("{\"fact\": \"v1 cuMemAlloc\", \"code\": %d, \"address\": \"%x\", \"next\": \"%x\"}\n", code, address[0],
+           address[1]);
     CUresult (*info1)(unsigned *, unsigned *) = (CUresult(*)(unsigned *, unsigned *))dlsym(driver, "cuMemGetInfo");
     unsigned f[2] = {0, 7}, t[2] = {0, 7};
     code = info1 ? info1(f, t) : 999;
-    printf("{\"fact\": \"v1 cuMemGetInfo\", \"code\": %d, \"free\": %u, \"total\": %u, \"beyond\": [%u, %u]}\n", code, f[0], t[0], f[1], t[1]);
+    printf("{\"fact\": \"v1 cuMemGetInfo\", \"code\": %d, \"free\": %u, \"total\": %u, \"beyond\": [%u, %u]}\n", code,
+           f[0], t[0], f[1], t[1]);
 }
 
 int main(void)
@@ -428,9 +473,13 @@ int main(void)
     pools();
     graphs();
     contexts();
-    modules(".version 7.0\n.target sm_70\n.address_size 64\n.visible .global .align 8 .b8 big[1073741824];\n.visible .entry k() { ret; }\n", "1 GiB global");
+    modules(".version 7.0\n.target sm_70\n.address_size 64\n.visible .global .align 8 .b8 big[1073741824];\n.visible "
+            ".entry k() { ret; }\n",
+            "1 GiB global");
     modules(".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry k() { ret; }\n", "empty");
-    modules(".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry k() { .local .align 8 .b8 a[65536]; .reg .u64 p; .reg .u32 v; mov.u64 p, a; mov.u32 v, %tid.x; st.local.volatile.u32 [p], v; ret; }\n", "64 KiB local");
+    modules(".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry k() { .local .align 8 .b8 a[65536]; .reg "
+            ".u64 p; .reg .u32 v; mov.u64 p, a; mov.u32 v, %tid.x; st.local.volatile.u32 [p], v; ret; }\n",
+            "64 KiB local");
     printf("{\"fact\": \"end\", \"inUse\": %lld}\n", in_use());
     return 0;
 }

@@ -18,13 +18,14 @@
 #define MIB (1ull << 20)
 #define REFUSALS 2000
 #define BLOCKS 4096
-#define CHECK(call)                                                                                                    \
-    do {                                                                                                               \
-        CUresult check_code = (call);                                                                                  \
-        if (check_code != CUDA_SUCCESS) {                                                                              \
-            printf("{\"id\": \"failed\", \"call\": \"%s\", \"line\": %d, \"code\": %d}\n", #call, __LINE__, check_code); \
-            exit(1);                                                                                                   \
-        }                                                                                                              \
+#define CHECK(call)                                                                                                   \
+    do {                                                                                                              \
+        CUresult check_code = (call);                                                                                 \
+        if (check_code != CUDA_SUCCESS) {                                                                             \
+            printf("{\"id\": \"failed\", \"call\": \"%s\", \"line\": %d, \"code\": %d}\n", #call, __LINE__,           \
+                   check_code);                                                                                       \
+            exit(1);                                                                                                  \
+        }                                                                                                             \
     } while (0)
 
 static CUdevice device;
@@ -55,7 +56,8 @@ static void start(void)
 
 /* ---- costs ---- */
 
-static const char *const empty_kernel = ".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry k() { ret; }\n";
+static const char *const empty_kernel =
+    ".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry k() { ret; }\n";
 
 static CUfunction kernel(void)
 {
@@ -78,7 +80,8 @@ static void *real_symbol(const char *name)
         while (maps != NULL && path[0] == 0 && fgets(line, sizeof line, maps) != NULL) {
             unsigned long start;
             char found[400];
-            if (strstr(line, "libcuda.so") != NULL && sscanf(line, "%lx-%*x %*s 0 %*s %*s %399s", &start, found) == 2) {
+            if (strstr(line, "libcuda.so") != NULL &&
+                sscanf(line, "%lx-%*x %*s 0 %*s %*s %399s", &start, found) == 2) {
                 base = start;
                 strcpy(path, found);
             }
@@ -99,7 +102,8 @@ static void *real_symbol(const char *name)
         Elf64_Sym *symbols = (Elf64_Sym *)(file + sections[at].sh_offset);
         const char *names = file + sections[sections[at].sh_link].sh_offset;
         for (size_t n = 0; n < sections[at].sh_size / sizeof *symbols; n++) {
-            if (symbols[n].st_value != 0 && strcmp(names + symbols[n].st_name, name) == 0) return (void *)(base + symbols[n].st_value);
+            if (symbols[n].st_value != 0 && strcmp(names + symbols[n].st_name, name) == 0)
+                return (void *)(base + symbols[n].st_value);
         }
     }
     printf("{\"id\": \"failed\", \"call\": \"no %s in libcuda\"}\n", name);
@@ -108,23 +112,28 @@ static void *real_symbol(const char *name)
 
 /* way[0] is the driver's function, way[1] what this program got. Rounds alternate; a round's figure is the mean over its
  * calls; reported are both medians and the median of the differences of neighbours. */
-#define COST(name, rounds, calls, symbol, function, body)                                                              \
-    do {                                                                                                               \
-        static double each[2][rounds], difference[rounds];                                                             \
-        typeof(&function) way[2] = {(typeof(&function))real_symbol(symbol), (typeof(&function))dlsym(RTLD_DEFAULT, symbol)}; \
-        for (int r = 0; r < 2 * (rounds); r++) {                                                                       \
-            typeof(&function) call = way[(r + r / 2) & 1]; /* first one, then the other goes first */                  \
-            CHECK(cuCtxSynchronize());                                                                                 \
-            double began = now_ns();                                                                                   \
-            for (int i = 0; i < (calls); i++) { body; }                                                                \
-            each[(r + r / 2) & 1][r / 2] = (now_ns() - began) / (calls);                                               \
-        }                                                                                                              \
-        for (int r = 0; r < (rounds); r++) difference[r] = each[1][r] - each[0][r];                                    \
-        qsort(difference, rounds, sizeof difference[0], ascending);                                                    \
-        qsort(each[0], rounds, sizeof difference[0], ascending);                                                       \
-        qsort(each[1], rounds, sizeof difference[0], ascending);                                                       \
-        printf("{\"id\": \"%s\", \"ns\": %.1f, \"driverNs\": %.1f, \"addedNs\": %.1f, \"addedP25\": %.1f, \"addedP75\": %.1f, \"hooked\": %s}\n", name, each[1][(rounds) / 2], each[0][(rounds) / 2],  \
-               difference[(rounds) / 2], difference[(rounds) / 4], difference[(rounds) * 3 / 4], way[0] == way[1] ? "false" : "true");                                                     \
+#define COST(name, rounds, calls, symbol, function, body)                                                             \
+    do {                                                                                                              \
+        static double each[2][rounds], difference[rounds];                                                            \
+        typeof(&function) way[2] = {(typeof(&function))real_symbol(symbol),                                           \
+                                    (typeof(&function))dlsym(RTLD_DEFAULT, symbol)};                                  \
+        for (int r = 0; r < 2 * (rounds); r++) {                                                                      \
+            typeof(&function) call = way[(r + r / 2) & 1]; /* first one, then the other goes first */                 \
+            CHECK(cuCtxSynchronize());                                                                                \
+            double began = now_ns();                                                                                  \
+            for (int i = 0; i < (calls); i++) {                                                                       \
+                body;                                                                                                 \
+            }                                                                                                         \
+            each[(r + r / 2) & 1][r / 2] = (now_ns() - began) / (calls);                                              \
+        }                                                                                                             \
+        for (int r = 0; r < (rounds); r++) difference[r] = each[1][r] - each[0][r];                                   \
+        qsort(difference, rounds, sizeof difference[0], ascending);                                                   \
+        qsort(each[0], rounds, sizeof difference[0], ascending);                                                      \
+        qsort(each[1], rounds, sizeof difference[0], ascending);                                                      \
+        printf("{\"id\": \"%s\", \"ns\": %.1f, \"driverNs\": %.1f, \"addedNs\": %.1f, \"addedP25\": %.1f, "           \
+               "\"addedP75\": %.1f, \"hooked\": %s}\n",                                                               \
+               name, each[1][(rounds) / 2], each[0][(rounds) / 2], difference[(rounds) / 2],                          \
+               difference[(rounds) / 4], difference[(rounds)*3 / 4], way[0] == way[1] ? "false" : "true");            \
     } while (0)
 
 static void costs(void)
@@ -136,13 +145,22 @@ static void costs(void)
     prop.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
     size_t free_bytes, total;
     CHECK(cuLaunchKernel(function, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL));
-    COST("mem.launch", 601, 200, "cuLaunchKernel", cuLaunchKernel, CHECK(call(function, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL)));
-    CUlaunchConfig config = {.gridDimX = 1, .gridDimY = 1, .gridDimZ = 1, .blockDimX = 1, .blockDimY = 1, .blockDimZ = 1, .hStream = stream};
+    COST("mem.launch", 601, 200, "cuLaunchKernel", cuLaunchKernel,
+         CHECK(call(function, 1, 1, 1, 1, 1, 1, 0, stream, NULL, NULL)));
+    CUlaunchConfig config = {.gridDimX = 1,
+                             .gridDimY = 1,
+                             .gridDimZ = 1,
+                             .blockDimX = 1,
+                             .blockDimY = 1,
+                             .blockDimZ = 1,
+                             .hStream = stream};
     COST("mem.launchEx", 601, 200, "cuLaunchKernelEx", cuLaunchKernelEx, CHECK(call(&config, function, NULL, NULL)));
     /* Memory must be given back the way it was got: the pair is one hook each. */
-    typeof(&cuMemFree) give[2] = {(typeof(&cuMemFree))real_symbol("cuMemFree_v2"), (typeof(&cuMemFree))dlsym(RTLD_DEFAULT, "cuMemFree_v2")};
+    typeof(&cuMemFree) give[2] = {(typeof(&cuMemFree))real_symbol("cuMemFree_v2"),
+                                  (typeof(&cuMemFree))dlsym(RTLD_DEFAULT, "cuMemFree_v2")};
     COST("mem.alloc", 201, 10, "cuMemAlloc_v2", cuMemAlloc, CHECK(call(&p, 4 * MIB)); CHECK(give[call == way[1]](p)));
-    COST("mem.alloc.small", 201, 20, "cuMemAlloc_v2", cuMemAlloc, CHECK(call(&p, 4096)); CHECK(give[call == way[1]](p)));
+    COST("mem.alloc.small", 201, 20, "cuMemAlloc_v2", cuMemAlloc, CHECK(call(&p, 4096));
+         CHECK(give[call == way[1]](p)));
     /* Memory is in the pool already, as in a program that runs. */
     cuuint64_t keep = ~0ull;
     CUmemoryPool pool;
@@ -150,10 +168,14 @@ static void costs(void)
     CHECK(cuMemPoolSetAttribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, &keep));
     CHECK(cuMemAllocAsync(&p, 64 * MIB, stream));
     CHECK(cuMemFreeAsync(p, stream));
-    typeof(&cuMemFreeAsync) give_async[2] = {(typeof(&cuMemFreeAsync))real_symbol("cuMemFreeAsync"), (typeof(&cuMemFreeAsync))dlsym(RTLD_DEFAULT, "cuMemFreeAsync")};
-    COST("mem.async", 601, 200, "cuMemAllocAsync", cuMemAllocAsync, CHECK(call(&p, 4 * MIB, stream)); CHECK(give_async[call == way[1]](p, stream)));
-    typeof(&cuMemRelease) release[2] = {(typeof(&cuMemRelease))real_symbol("cuMemRelease"), (typeof(&cuMemRelease))dlsym(RTLD_DEFAULT, "cuMemRelease")};
-    COST("mem.vmm", 101, 10, "cuMemCreate", cuMemCreate, CHECK(call(&handle, 4 * MIB, &prop, 0)); CHECK(release[call == way[1]](handle)));
+    typeof(&cuMemFreeAsync) give_async[2] = {(typeof(&cuMemFreeAsync))real_symbol("cuMemFreeAsync"),
+                                             (typeof(&cuMemFreeAsync))dlsym(RTLD_DEFAULT, "cuMemFreeAsync")};
+    COST("mem.async", 601, 200, "cuMemAllocAsync", cuMemAllocAsync, CHECK(call(&p, 4 * MIB, stream));
+         CHECK(give_async[call == way[1]](p, stream)));
+    typeof(&cuMemRelease) release[2] = {(typeof(&cuMemRelease))real_symbol("cuMemRelease"),
+                                        (typeof(&cuMemRelease))dlsym(RTLD_DEFAULT, "cuMemRelease")};
+    COST("mem.vmm", 101, 10, "cuMemCreate", cuMemCreate, CHECK(call(&handle, 4 * MIB, &prop, 0));
+         CHECK(release[call == way[1]](handle)));
     COST("mem.getinfo", 101, 50, "cuMemGetInfo_v2", cuMemGetInfo, CHECK(call(&free_bytes, &total)));
     CUgraph graph;
     CUgraphExec exec;
@@ -173,21 +195,38 @@ struct path {
     size_t largest; /* first step; each refusal goes on with half of it */
 };
 
-static CUresult get_plain(size_t bytes, void **out) { return cuMemAlloc((CUdeviceptr *)out, bytes); }
-static void put_plain(void *block) { CHECK(cuMemFree((CUdeviceptr)block)); }
+static CUresult get_plain(size_t bytes, void **out)
+{
+    return cuMemAlloc((CUdeviceptr *)out, bytes);
+}
+static void put_plain(void *block)
+{
+    CHECK(cuMemFree((CUdeviceptr)block));
+}
 static CUresult get_pitch(size_t bytes, void **out)
 {
     size_t pitch;
     return cuMemAllocPitch((CUdeviceptr *)out, &pitch, 4096, bytes / 4096, 4);
 }
-static CUresult get_managed(size_t bytes, void **out) { return cuMemAllocManaged((CUdeviceptr *)out, bytes, CU_MEM_ATTACH_GLOBAL); }
-static CUresult get_async(size_t bytes, void **out) { return cuMemAllocAsync((CUdeviceptr *)out, bytes, stream); }
-static void put_async(void *block) { CHECK(cuMemFreeAsync((CUdeviceptr)block, stream)); }
+static CUresult get_managed(size_t bytes, void **out)
+{
+    return cuMemAllocManaged((CUdeviceptr *)out, bytes, CU_MEM_ATTACH_GLOBAL);
+}
+static CUresult get_async(size_t bytes, void **out)
+{
+    return cuMemAllocAsync((CUdeviceptr *)out, bytes, stream);
+}
+static void put_async(void *block)
+{
+    CHECK(cuMemFreeAsync((CUdeviceptr)block, stream));
+}
 static CUresult (*async_ptsz)(CUdeviceptr *, size_t, CUstream);
 static CUresult get_async_ptsz(size_t bytes, void **out)
 {
     CUdriverProcAddressQueryResult status;
-    if (async_ptsz == NULL) CHECK(cuGetProcAddress("cuMemAllocAsync", (void **)&async_ptsz, 11020, CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM, &status));
+    if (async_ptsz == NULL)
+        CHECK(cuGetProcAddress("cuMemAllocAsync", (void **)&async_ptsz, 11020,
+                               CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM, &status));
     return async_ptsz((CUdeviceptr *)out, bytes, stream);
 }
 static CUresult get_pool(size_t bytes, void **out)
@@ -201,11 +240,15 @@ static CUresult get_pool(size_t bytes, void **out)
 }
 static CUresult get_vmm(size_t bytes, void **out)
 {
-    CUmemAllocationProp prop = {.type = CU_MEM_ALLOCATION_TYPE_PINNED, .requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR};
+    CUmemAllocationProp prop = {.type = CU_MEM_ALLOCATION_TYPE_PINNED,
+                                .requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR};
     prop.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
     return cuMemCreate((CUmemGenericAllocationHandle *)out, bytes, &prop, 0);
 }
-static void put_vmm(void *block) { CHECK(cuMemRelease((CUmemGenericAllocationHandle)block)); }
+static void put_vmm(void *block)
+{
+    CHECK(cuMemRelease((CUmemGenericAllocationHandle)block));
+}
 struct mapped {
     CUdeviceptr address;
     size_t bytes;
@@ -237,16 +280,24 @@ static CUresult get_array2d(size_t bytes, void **out)
 }
 static CUresult get_array3d(size_t bytes, void **out)
 {
-    CUDA_ARRAY3D_DESCRIPTOR d = {.Width = 256, .Height = 256, .Depth = bytes / (256 * 256 * 4), .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 1};
+    CUDA_ARRAY3D_DESCRIPTOR d = {
+        .Width = 256, .Height = 256, .Depth = bytes / (256 * 256 * 4), .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 1};
     return cuArray3DCreate((CUarray *)out, &d);
 }
-static void put_array(void *block) { CHECK(cuArrayDestroy((CUarray)block)); }
+static void put_array(void *block)
+{
+    CHECK(cuArrayDestroy((CUarray)block));
+}
 static CUresult get_mipmap(size_t bytes, void **out)
 {
-    CUDA_ARRAY3D_DESCRIPTOR d = {.Width = 1024, .Height = bytes / 16384, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 4};
+    CUDA_ARRAY3D_DESCRIPTOR d = {
+        .Width = 1024, .Height = bytes / 16384, .Format = CU_AD_FORMAT_FLOAT, .NumChannels = 4};
     return cuMipmappedArrayCreate((CUmipmappedArray *)out, &d, 1);
 }
-static void put_mipmap(void *block) { CHECK(cuMipmappedArrayDestroy((CUmipmappedArray)block)); }
+static void put_mipmap(void *block)
+{
+    CHECK(cuMipmappedArrayDestroy((CUmipmappedArray)block));
+}
 
 /* A graph whose allocation is never freed inside it: each launch of another such graph holds its own memory. */
 struct held_graph {
@@ -301,10 +352,16 @@ static void put_graph(void *held)
 static CUresult get_module(size_t bytes, void **out)
 {
     char text[256];
-    snprintf(text, sizeof text, ".version 7.0\n.target sm_70\n.address_size 64\n.visible .global .align 8 .b8 big[%zu];\n.visible .entry k() { ret; }\n", bytes);
+    snprintf(text, sizeof text,
+             ".version 7.0\n.target sm_70\n.address_size 64\n.visible .global .align 8 .b8 big[%zu];\n.visible .entry "
+             "k() { ret; }\n",
+             bytes);
     return cuModuleLoadData((CUmodule *)out, text);
 }
-static void put_module(void *block) { CHECK(cuModuleUnload((CUmodule)block)); }
+static void put_module(void *block)
+{
+    CHECK(cuModuleUnload((CUmodule)block));
+}
 
 static const struct path paths[] = {
     {"plain", get_plain, put_plain, 256 * MIB},
@@ -355,8 +412,11 @@ static void cap(const struct path *path)
     CHECK(cuCtxSynchronize());
     size_t free_end;
     CHECK(cuMemGetInfo(&free_end, &total));
-    printf("{\"id\": \"mem.cap.%s\", \"total\": %zu, \"freeBefore\": %zu, \"granted\": %llu, \"gap\": %lld, \"freeFull\": %zu, \"freeEnd\": %zu, \"code\": %d, \"otherCode\": %d, \"refusalP50Ns\": %.0f, \"refusalP99Ns\": %.0f}\n",
-           path->name, total, free_before, granted, (long long)free_before - (long long)granted, free_after, free_end, code, other, times[refusals / 2], times[refusals * 99 / 100]);
+    printf("{\"id\": \"mem.cap.%s\", \"total\": %zu, \"freeBefore\": %zu, \"granted\": %llu, \"gap\": %lld, "
+           "\"freeFull\": %zu, \"freeEnd\": %zu, \"code\": %d, \"otherCode\": %d, \"refusalP50Ns\": %.0f, "
+           "\"refusalP99Ns\": %.0f}\n",
+           path->name, total, free_before, granted, (long long)free_before - (long long)granted, free_after, free_end,
+           code, other, times[refusals / 2], times[refusals * 99 / 100]);
 }
 
 int main(int argc, char **argv)
@@ -384,7 +444,8 @@ int main(int argc, char **argv)
         size_t free_bytes, total;
         CHECK(cuMemGetInfo(&free_bytes, &total));
         while (contexts < 40 && (code = cuCtxCreate(&created[contexts], NULL, 0, device)) == CUDA_SUCCESS) contexts++;
-        printf("{\"id\": \"mem.cap.context\", \"freeBefore\": %zu, \"contexts\": %d, \"code\": %d}\n", free_bytes, contexts, code);
+        printf("{\"id\": \"mem.cap.context\", \"freeBefore\": %zu, \"contexts\": %d, \"code\": %d}\n", free_bytes,
+               contexts, code);
         while (contexts > 0) cuCtxDestroy(created[--contexts]);
         CHECK(cuCtxSetCurrent(primary));
         code = cuCtxSetLimit(CU_LIMIT_STACK_SIZE, 65536);
