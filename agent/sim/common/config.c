@@ -63,6 +63,8 @@ static void set_option(struct sim_state *state, const char *key, const char *val
         options->lazy_load_ns = strtoull(value, NULL, 10) * 1000;
     } else if (strcmp(key, "context_memory") == 0) {
         options->context_bytes = parse_amount(value);
+    } else if (strcmp(key, "green_context_memory") == 0) {
+        options->green_context_bytes = parse_amount(value);
     } else if (strcmp(key, "driver") == 0) {
         snprintf(options->driver_version, sizeof options->driver_version, "%s", value);
     } else if (sscanf(key, "gpu%u.%n", &index, &length) == 1 && length > 0 && index < SIM_GPUS) {
@@ -98,6 +100,7 @@ void sim_config_load(struct sim_state *state, const char *directory)
         .launch_ns = 2500,
         .lazy_load_ns = 200000,
         .context_bytes = 300 * MIB,
+        .green_context_bytes = 6 * MIB, /* measured: its queues, the rest it shares with the primary context */
         .driver_version = "580.00.00",
     };
     for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++) {

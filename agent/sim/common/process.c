@@ -63,7 +63,6 @@ void sim_context_drop(struct sim_state *state, struct sim_context *context)
 {
     struct sim_process *process = &state->processes[context->process];
     uint32_t index = (uint32_t)(context - state->contexts) + 1;
-    sim_memory_give(state, process, context->gpu, state->options.context_bytes);
     process->contexts[context->gpu] = 0;
     struct sim_gpu *gpu = &state->gpus[context->gpu];
     for (int engine = 0; engine < SIM_ENGINES; engine++) {
@@ -76,6 +75,7 @@ void sim_context_drop(struct sim_state *state, struct sim_context *context)
 
 void sim_process_drop(struct sim_state *state, struct sim_process *process)
 {
+    sim_shared_forget_process(state, process);
     for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++) {
         if (process->contexts[gpu] != 0) {
             sim_context_drop(state, &state->contexts[process->contexts[gpu] - 1]);
@@ -170,9 +170,8 @@ void sim_memory_give(struct sim_state *state, struct sim_process *process, uint3
     at->used_bytes -= bytes > at->used_bytes ? at->used_bytes : bytes;
 }
 
-struct sim_context *sim_context_self(struct sim_state *state, uint32_t gpu, bool *out_of_memory)
+struct sim_context *sim_context_self(struct sim_state *state, uint32_t gpu)
 {
-    *out_of_memory = false;
     struct sim_process *process = sim_process_self(state);
     if (process == NULL) {
         return NULL;
@@ -184,10 +183,6 @@ struct sim_context *sim_context_self(struct sim_state *state, uint32_t gpu, bool
         struct sim_context *context = &state->contexts[index];
         if (context->used) {
             continue;
-        }
-        if (!sim_memory_take(state, process, gpu, state->options.context_bytes)) {
-            *out_of_memory = true;
-            return NULL;
         }
         context->used = 1;
         context->process = (uint32_t)(process - state->processes);

@@ -19,6 +19,7 @@
 #define SIM_THREADS 256u
 #define SIM_QUEUE 1024u  /* launches a context may have queued before the next one blocks */
 #define SIM_EVENTS 4096u /* events alive in one context */
+#define SIM_SHARED 1024u /* memory that more than one process may hold */
 #define SIM_NEVER UINT64_MAX
 
 #define SIM_WINDOW_NS UINT64_C(200000000)  /* utilization is the busy share of the last whole window */
@@ -74,7 +75,18 @@ struct sim_process {
     uint64_t start_ticks;
     uint64_t dead_at_ns; /* real time: 0, or when its death was noticed */
     uint64_t memory_bytes[SIM_GPUS];
-    uint32_t contexts[SIM_GPUS]; /* index + 1 */
+    uint32_t contexts[SIM_GPUS]; /* index + 1: the queues */
+    uint32_t live[SIM_GPUS];     /* contexts of the driver that use these queues */
+};
+
+/* Physical memory that was exported. It is freed when its last holder lets go; until then it is charged to one of
+ * them, first to the one that exported it. */
+struct sim_shared {
+    uint64_t id; /* 0: a free place */
+    uint64_t bytes;
+    uint32_t gpu; /* SIM_GPUS: host memory, charged to nobody */
+    uint32_t owner;
+    uint64_t holders[SIM_PROCESSES / 64];
 };
 
 struct sim_gpu {
@@ -122,6 +134,7 @@ struct sim_options {
     uint64_t launch_ns; /* host time of one driver call, virtual time only */
     uint64_t lazy_load_ns;
     uint64_t context_bytes;
+    uint64_t green_context_bytes;
     char driver_version[32];
 };
 
@@ -133,15 +146,17 @@ struct sim_state {
     _Atomic uint64_t virtual_now_ns;
     uint64_t thread_order;
     uint64_t purged_at_ns;
-    uint64_t epoch_ns; /* wall clock: CLOCK_MONOTONIC when the machine was made */
+    uint64_t shared_made; /* how many were ever exported */
+    uint64_t epoch_ns;    /* wall clock: CLOCK_MONOTONIC when the machine was made */
     uint32_t started;
     uint32_t thread_high;
     uint32_t context_high;
-    uint32_t cursor;
+    uint32_t shared_high;
     struct sim_gpu gpus[SIM_GPUS];
     struct sim_process processes[SIM_PROCESSES];
     struct sim_thread threads[SIM_THREADS];
     struct sim_context contexts[SIM_CONTEXTS];
+    struct sim_shared shared[SIM_SHARED];
 };
 
 /* state.c: the file. NULL if it can not be had. */
@@ -156,12 +171,18 @@ void sim_config_load(struct sim_state *state, const char *directory);
 bool sim_process_alive(uint32_t pid, uint64_t start_ticks);
 uint64_t sim_start_ticks(uint32_t pid, uint32_t tid, char *state_out);
 struct sim_process *sim_process_self(struct sim_state *state);
-struct sim_context *sim_context_self(struct sim_state *state, uint32_t gpu, bool *out_of_memory);
+struct sim_context *sim_context_self(struct sim_state *state, uint32_t gpu);
 void sim_context_drop(struct sim_state *state, struct sim_context *context);
 void sim_process_drop(struct sim_state *state, struct sim_process *process);
 void sim_purge(struct sim_state *state, bool force);
 bool sim_memory_take(struct sim_state *state, struct sim_process *process, uint32_t gpu, uint64_t bytes);
 void sim_memory_give(struct sim_state *state, struct sim_process *process, uint32_t gpu, uint64_t bytes);
+
+/* shared.c: memory of several processes. Lock held. Ids are never reused. */
+uint64_t sim_share(struct sim_state *state, struct sim_process *process, uint32_t gpu, uint64_t bytes);
+const struct sim_shared *sim_shared_hold(struct sim_state *state, struct sim_process *process, uint64_t id);
+void sim_shared_drop(struct sim_state *state, struct sim_process *process, uint64_t id);
+void sim_shared_forget_process(struct sim_state *state, struct sim_process *process);
 
 /* engine.c: what the silicon does between two instants. Lock held. */
 void sim_gpu_advance(struct sim_state *state, uint32_t gpu, uint64_t to_ns);

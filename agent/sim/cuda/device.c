@@ -1,4 +1,4 @@
-/* Initialization, devices and contexts. A process has one set of queues per GPU, whichever context it uses. */
+/* Initialization and devices. */
 #include "internal.h"
 
 #include <ctype.h>
@@ -7,14 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONTEXT_STACK 16
-
 static _Atomic uint32_t initialized_pid;
 static uint32_t visible[SIM_GPUS];
 static uint32_t visible_count;
-static struct CUctx_st primaries[SIM_GPUS];
-static _Thread_local CUcontext stack[CONTEXT_STACK];
-static _Thread_local int depth;
 
 /* CUDA_VISIBLE_DEVICES: ordinals or (beginnings of) UUIDs; the list ends at the first entry that names nothing. */
 static void read_visible(struct sim_state *state)
@@ -67,9 +62,6 @@ SIM_API cuInit(unsigned int flags)
         return CUDA_ERROR_NO_DEVICE;
     }
     read_visible(state);
-    for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++) {
-        primaries[gpu].gpu = gpu;
-    }
     if (visible_count == 0) {
         return CUDA_ERROR_NO_DEVICE;
     }
@@ -110,16 +102,25 @@ CUresult sim_enter(struct sim_state **state_out)
     return *state_out == NULL ? CUDA_ERROR_NOT_INITIALIZED : CUDA_SUCCESS;
 }
 
-uint32_t sim_gpu_of_current(void)
+uint32_t sim_device_count(void)
 {
-    return depth == 0 || stack[depth - 1] == NULL ? SIM_GPUS : stack[depth - 1]->gpu;
+    return visible_count;
 }
 
-CUresult sim_enter_context(struct sim_state **state_out, uint32_t *gpu_out)
+uint32_t sim_device_at(uint32_t ordinal)
 {
-    SIM_TRY(sim_enter(state_out));
-    *gpu_out = sim_gpu_of_current();
-    return *gpu_out == SIM_GPUS ? CUDA_ERROR_INVALID_CONTEXT : CUDA_SUCCESS;
+    return visible[ordinal];
+}
+
+CUresult sim_gpu_device(uint32_t gpu, int *device)
+{
+    for (uint32_t index = 0; index < visible_count; index++) {
+        if (visible[index] == gpu) {
+            *device = (int)index;
+            return CUDA_SUCCESS;
+        }
+    }
+    return CUDA_ERROR_INVALID_DEVICE;
 }
 
 CUresult sim_device_gpu(CUdevice device, uint32_t *gpu_out)
@@ -135,20 +136,8 @@ CUresult sim_device_gpu(CUdevice device, uint32_t *gpu_out)
 
 CUresult sim_queues(struct sim_state *state, uint32_t gpu, struct sim_context **out)
 {
-    bool out_of_memory;
-    *out = sim_context_self(state, gpu, &out_of_memory);
-    return *out != NULL || out_of_memory ? (*out != NULL ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY)
-                                         : CUDA_ERROR_UNKNOWN;
-}
-
-static CUresult make_queues(struct sim_state *state, uint32_t gpu)
-{
-    struct sim_context *context;
-    sim_settle(state);
-    sim_lock(state);
-    CUresult result = sim_queues(state, gpu, &context);
-    sim_unlock(state);
-    return result;
+    *out = sim_context_self(state, gpu);
+    return *out == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 SIM_API cuDriverGetVersion(int *version)
@@ -172,6 +161,10 @@ static const struct {
     {CUDA_ERROR_NO_DEVICE, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
     {CUDA_ERROR_INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
     {CUDA_ERROR_INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+    {CUDA_ERROR_FILE_NOT_FOUND, "CUDA_ERROR_FILE_NOT_FOUND", "file not found"},
+    {CUDA_ERROR_CONTEXT_IS_DESTROYED, "CUDA_ERROR_CONTEXT_IS_DESTROYED", "context is destroyed"},
+    {CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE, "CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE",
+     "the graph update was not performed because it included changes which violated constraints"},
     {CUDA_ERROR_INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
     {CUDA_ERROR_NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
     {CUDA_ERROR_NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
@@ -276,13 +269,18 @@ SIM_API cuDeviceGetAttribute(int *value, int attribute, CUdevice device)
     SIM_TRY(sim_device_gpu(device, &gpu));
     switch (attribute) {
     case 1: *value = 1024; break; /* threads per block */
-    case 16: *value = 132; break; /* multiprocessors */
-    case 75: *value = 9; break;   /* compute capability */
+    case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: *value = SIM_MULTIPROCESSORS; break;
+    case 75: *value = 9; break; /* compute capability */
     case 76: *value = 0; break;
     case 10: *value = 32; break; /* warp size */
-    case 41: *value = 1; break;  /* unified addressing */
-    case 102: *value = 1; break; /* virtual memory management */
-    case 115: *value = 1; break; /* memory pools */
+    case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR: *value = SIM_THREADS_PER_SM; break;
+    case 41: *value = 1; break;                                         /* unified addressing */
+    case 102: *value = 1; break;                                        /* virtual memory management */
+    case 115: *value = 1; break;                                        /* memory pools */
+    case 103: *value = 1; break;                                        /* handles as file descriptors */
+    case 119: *value = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR; break; /* of pools */
+    case 112: *value = 1; break;                                        /* sparse arrays */
+    case 121: *value = 1; break;                                        /* arrays without memory */
     default: *value = 0; break;
     }
     return CUDA_SUCCESS;
@@ -294,192 +292,4 @@ SIM_API cuDeviceGetPCIBusId(char *text, int length, CUdevice device)
     SIM_TRY(sim_device_gpu(device, &gpu));
     snprintf(text, (size_t)length, "0000:%02X:00.0", gpu + 1);
     return CUDA_SUCCESS;
-}
-
-SIM_API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
-{
-    uint32_t gpu;
-    SIM_TRY(sim_device_gpu(device, &gpu));
-    SIM_TRY(make_queues(sim_state(), gpu));
-    primaries[gpu].primary_count++;
-    *context = &primaries[gpu];
-    return CUDA_SUCCESS;
-}
-
-static CUresult primary_release(CUdevice device)
-{
-    uint32_t gpu;
-    SIM_TRY(sim_device_gpu(device, &gpu));
-    if (primaries[gpu].primary_count == 0) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
-    primaries[gpu].primary_count--;
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuDevicePrimaryCtxRelease(CUdevice device)
-{
-    return primary_release(device);
-}
-
-SIM_API cuDevicePrimaryCtxRelease_v2(CUdevice device)
-{
-    return primary_release(device);
-}
-
-SIM_API cuDevicePrimaryCtxGetState(CUdevice device, unsigned int *flags, int *active)
-{
-    uint32_t gpu;
-    SIM_TRY(sim_device_gpu(device, &gpu));
-    *flags = 0;
-    *active = primaries[gpu].primary_count > 0;
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned int flags)
-{
-    uint32_t gpu;
-    (void)flags;
-    return sim_device_gpu(device, &gpu);
-}
-
-SIM_API cuCtxCreate_v2(CUcontext *context, unsigned int flags, CUdevice device)
-{
-    (void)flags;
-    uint32_t gpu;
-    SIM_TRY(sim_device_gpu(device, &gpu));
-    SIM_TRY(make_queues(sim_state(), gpu));
-    if (depth == CONTEXT_STACK) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
-    CUcontext made = calloc(1, sizeof *made);
-    if (made == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
-    made->gpu = gpu;
-    stack[depth++] = made;
-    *context = made;
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuCtxDestroy_v2(CUcontext context)
-{
-    struct sim_state *state;
-    SIM_TRY(sim_enter(&state));
-    if (context == NULL || (context >= primaries && context < primaries + SIM_GPUS)) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
-    if (depth > 0 && stack[depth - 1] == context) {
-        depth--;
-    }
-    free(context);
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuCtxSetCurrent(CUcontext context)
-{
-    struct sim_state *state;
-    SIM_TRY(sim_enter(&state));
-    if (depth == 0) {
-        depth = 1;
-    }
-    stack[depth - 1] = context;
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuCtxGetCurrent(CUcontext *context)
-{
-    struct sim_state *state;
-    SIM_TRY(sim_enter(&state));
-    *context = depth == 0 ? NULL : stack[depth - 1];
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuCtxPushCurrent_v2(CUcontext context)
-{
-    struct sim_state *state;
-    SIM_TRY(sim_enter(&state));
-    if (context == NULL || depth == CONTEXT_STACK) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
-    stack[depth++] = context;
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuCtxPopCurrent_v2(CUcontext *context)
-{
-    struct sim_state *state;
-    SIM_TRY(sim_enter(&state));
-    if (depth == 0) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
-    depth--;
-    if (context != NULL) {
-        *context = stack[depth];
-    }
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuCtxGetDevice(CUdevice *device)
-{
-    struct sim_state *state;
-    uint32_t gpu;
-    SIM_TRY(sim_enter_context(&state, &gpu));
-    for (uint32_t index = 0; index < visible_count; index++) {
-        if (visible[index] == gpu) {
-            *device = (CUdevice)index;
-            return CUDA_SUCCESS;
-        }
-    }
-    return CUDA_ERROR_INVALID_CONTEXT;
-}
-
-SIM_API cuCtxGetFlags(unsigned int *flags)
-{
-    *flags = 0;
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuCtxGetApiVersion(CUcontext context, unsigned int *version)
-{
-    (void)context;
-    *version = 3020;
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuCtxGetStreamPriorityRange(int *least, int *greatest)
-{
-    if (least != NULL) {
-        *least = 0;
-    }
-    if (greatest != NULL) {
-        *greatest = -5;
-    }
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuCtxSynchronize(void)
-{
-    struct sim_state *state;
-    uint32_t gpu;
-    SIM_TRY(sim_enter_context(&state, &gpu));
-    SIM_TRY(sim_capture_guard());
-    struct sim_context *context;
-    sim_lock(state);
-    CUresult result = sim_queues(state, gpu, &context);
-    uint64_t all[SIM_ENGINES] = {0, 0};
-    if (result == CUDA_SUCCESS) {
-        /* Per engine: its newest item carries the highest number it will reach. */
-        for (int engine = 0; engine < SIM_ENGINES; engine++) {
-            struct sim_queue *queue = &context->queues[engine];
-            all[engine] =
-                queue->count == 0 ? queue->done_seq : queue->items[(queue->head + queue->count - 1) % SIM_QUEUE].seq;
-        }
-    }
-    sim_unlock(state);
-    if (result == CUDA_SUCCESS) {
-        sim_wait_done(state, context, all);
-        sim_pools_trim(state, gpu);
-    }
-    return result;
 }

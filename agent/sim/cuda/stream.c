@@ -3,24 +3,41 @@
 
 #include <stdlib.h>
 
+#define CAPTURES 64
+
 static struct CUstream_st legacy[SIM_GPUS];
-static _Thread_local struct CUstream_st per_thread_streams[SIM_GPUS];
+static _Thread_local CUstream per_thread_streams[SIM_GPUS]; /* made at first use: static thread storage is scarce */
 static _Atomic int global_captures;
 static _Thread_local int local_captures;
 static _Thread_local CUstreamCaptureMode thread_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
-static _Atomic(CUstream) captures[64];
+static _Atomic(CUstream) captures[CAPTURES]; /* every stream that captures now */
+static _Atomic uint64_t stream_ids;
+
+static CUstream standing(struct CUstream_st *stream, uint32_t gpu)
+{
+    stream->gpu = gpu;
+    if (stream->id == 0) {
+        stream->id = atomic_fetch_add(&stream_ids, 1) + 1;
+    }
+    return stream;
+}
 
 CUstream sim_stream(uint32_t gpu, CUstream handle, bool per_thread)
 {
     if ((handle == NULL && per_thread) || handle == CU_STREAM_PER_THREAD) {
-        per_thread_streams[gpu].gpu = gpu;
-        return &per_thread_streams[gpu];
+        CUstream own = per_thread_streams[gpu];
+        if (own == NULL) {
+            own = calloc(1, sizeof *own);
+            per_thread_streams[gpu] = own;
+        }
+        return own == NULL ? standing(&legacy[gpu], gpu) : standing(own, gpu);
     }
-    if (handle == NULL || handle == CU_STREAM_LEGACY) {
-        legacy[gpu].gpu = gpu;
-        return &legacy[gpu];
-    }
-    return handle;
+    return handle == NULL || handle == CU_STREAM_LEGACY ? standing(&legacy[gpu], gpu) : handle;
+}
+
+struct sim_stamp sim_stamp_of(CUstream stream)
+{
+    return (struct sim_stamp){stream->id, stream->gpu, {stream->last[SIM_COMPUTE], stream->last[SIM_COPY]}};
 }
 
 CUresult sim_capture_guard(void)
@@ -30,7 +47,7 @@ CUresult sim_capture_guard(void)
     if (!disturbs) {
         return CUDA_SUCCESS;
     }
-    for (size_t index = 0; index < sizeof captures / sizeof captures[0]; index++) {
+    for (size_t index = 0; index < CAPTURES; index++) {
         CUstream stream = atomic_load(&captures[index]);
         if (stream != NULL) {
             stream->capture_invalid = true;
@@ -89,6 +106,25 @@ CUresult sim_stream_drain(struct sim_state *state, CUstream stream)
     return result;
 }
 
+CUresult sim_drain_gpu(struct sim_state *state, uint32_t gpu)
+{
+    struct sim_context *context;
+    sim_lock(state);
+    CUresult result = sim_queues(state, gpu, &context);
+    uint64_t all[SIM_ENGINES] = {0, 0};
+    for (int engine = 0; result == CUDA_SUCCESS && engine < SIM_ENGINES; engine++) {
+        /* Its newest item carries the highest number it will reach. */
+        struct sim_queue *queue = &context->queues[engine];
+        all[engine] =
+            queue->count == 0 ? queue->done_seq : queue->items[(queue->head + queue->count - 1) % SIM_QUEUE].seq;
+    }
+    sim_unlock(state);
+    if (result == CUDA_SUCCESS) {
+        sim_wait_done(state, context, all);
+    }
+    return result;
+}
+
 SIM_API cuStreamCreateWithPriority(CUstream *out, unsigned int flags, int priority)
 {
     (void)priority;
@@ -99,8 +135,8 @@ SIM_API cuStreamCreateWithPriority(CUstream *out, unsigned int flags, int priori
     if (stream == NULL) {
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
-    stream->gpu = gpu;
-    stream->flags = flags;
+    *stream = (struct CUstream_st){
+        .gpu = gpu, .flags = flags, .id = atomic_fetch_add(&stream_ids, 1) + 1, .context = sim_context_current()};
     *out = stream;
     return CUDA_SUCCESS;
 }
@@ -117,9 +153,24 @@ SIM_API cuStreamDestroy_v2(CUstream stream)
     if (stream == NULL || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD) {
         return CUDA_ERROR_INVALID_HANDLE;
     }
+    for (size_t index = 0; index < CAPTURES; index++) {
+        CUstream mine = stream;
+        atomic_compare_exchange_strong(&captures[index], &mine, NULL);
+    }
     free(stream);
     return CUDA_SUCCESS;
 }
+
+static CUresult cuStreamGetCtx_on(bool per_thread, CUstream handle, CUcontext *context)
+{
+    struct sim_state *state;
+    uint32_t gpu;
+    SIM_TRY(sim_enter_context(&state, &gpu));
+    CUstream stream = sim_stream(gpu, handle, per_thread);
+    *context = stream->context == NULL ? sim_context_current() : stream->context;
+    return CUDA_SUCCESS;
+}
+SIM_DUAL(cuStreamGetCtx, (CUstream stream, CUcontext *context), stream, context)
 
 static CUresult cuStreamSynchronize_on(bool per_thread, CUstream handle)
 {
@@ -178,7 +229,19 @@ static CUresult cuStreamIsCapturing_on(bool per_thread, CUstream handle, CUstrea
 }
 SIM_DUAL(cuStreamIsCapturing, (CUstream stream, CUstreamCaptureStatus *status), stream, status)
 
-static CUresult cuStreamBeginCapture_v2_on(bool per_thread, CUstream handle, CUstreamCaptureMode mode)
+static void capture_note(CUstream stream)
+{
+    for (size_t index = 0; index < CAPTURES; index++) {
+        CUstream empty = NULL;
+        if (atomic_compare_exchange_strong(&captures[index], &empty, stream)) {
+            return;
+        }
+    }
+}
+
+/* graph NULL: a new one. */
+static CUresult capture_begin(bool per_thread, CUstream handle, CUgraph graph, const CUgraphNode *nodes, size_t count,
+                              CUstreamCaptureMode mode)
 {
     struct sim_state *state;
     uint32_t gpu;
@@ -187,27 +250,45 @@ static CUresult cuStreamBeginCapture_v2_on(bool per_thread, CUstream handle, CUs
     if (stream == &legacy[gpu]) {
         return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     }
-    if (stream->capture != NULL || mode < CU_STREAM_CAPTURE_MODE_GLOBAL || mode > CU_STREAM_CAPTURE_MODE_RELAXED) {
+    if (stream->capture != NULL || mode < CU_STREAM_CAPTURE_MODE_GLOBAL || mode > CU_STREAM_CAPTURE_MODE_RELAXED ||
+        count > SIM_TAILS) {
         return CUDA_ERROR_INVALID_VALUE;
     }
-    CUgraph graph = calloc(1, sizeof *graph);
-    if (graph == NULL) {
+    CUgraph into = graph == NULL ? sim_graph_make() : graph;
+    if (into == NULL) {
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
-    stream->capture = graph;
+    stream->tail_count = count;
+    for (size_t at = 0; at < count; at++) {
+        stream->tails[at] = nodes[at];
+    }
+    stream->capture_into = graph != NULL;
+    stream->capture = into;
     stream->capture_mode = mode;
     stream->capture_invalid = false;
     global_captures += mode == CU_STREAM_CAPTURE_MODE_GLOBAL;
     local_captures += mode == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-    for (size_t index = 0; index < sizeof captures / sizeof captures[0]; index++) {
-        CUstream empty = NULL;
-        if (atomic_compare_exchange_strong(&captures[index], &empty, stream)) {
-            break;
-        }
-    }
+    capture_note(stream);
     return CUDA_SUCCESS;
 }
+
+static CUresult cuStreamBeginCapture_v2_on(bool per_thread, CUstream stream, CUstreamCaptureMode mode)
+{
+    return capture_begin(per_thread, stream, NULL, NULL, 0, mode);
+}
 SIM_DUAL(cuStreamBeginCapture_v2, (CUstream stream, CUstreamCaptureMode mode), stream, mode)
+
+static CUresult cuStreamBeginCaptureToGraph_on(bool per_thread, CUstream stream, CUgraph graph,
+                                               const CUgraphNode *nodes, const void *edges, size_t count,
+                                               CUstreamCaptureMode mode)
+{
+    (void)edges;
+    return graph == NULL ? CUDA_ERROR_INVALID_VALUE : capture_begin(per_thread, stream, graph, nodes, count, mode);
+}
+SIM_DUAL(cuStreamBeginCaptureToGraph,
+         (CUstream stream, CUgraph graph, const CUgraphNode *nodes, const void *edges, size_t count,
+          CUstreamCaptureMode mode),
+         stream, graph, nodes, edges, count, mode)
 
 static CUresult cuStreamBeginCapture_on(bool per_thread, CUstream stream)
 {
@@ -226,14 +307,19 @@ static CUresult cuStreamEndCapture_on(bool per_thread, CUstream handle, CUgraph 
     }
     global_captures -= stream->capture_mode == CU_STREAM_CAPTURE_MODE_GLOBAL;
     local_captures -= stream->capture_mode == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-    for (size_t index = 0; index < sizeof captures / sizeof captures[0]; index++) {
-        CUstream mine = stream;
-        atomic_compare_exchange_strong(&captures[index], &mine, NULL);
-    }
     CUgraph made = stream->capture;
+    for (size_t index = 0; index < CAPTURES; index++) {
+        CUstream joined = atomic_load(&captures[index]);
+        if (joined != NULL && joined->capture == made) {
+            atomic_store(&captures[index], NULL);
+            joined->capture = NULL;
+        }
+    }
     stream->capture = NULL;
     if (stream->capture_invalid) {
-        free(made);
+        if (!stream->capture_into) {
+            sim_graph_free(made);
+        }
         *graph = NULL;
         return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
     }
@@ -241,6 +327,17 @@ static CUresult cuStreamEndCapture_on(bool per_thread, CUstream handle, CUgraph 
     return CUDA_SUCCESS;
 }
 SIM_DUAL(cuStreamEndCapture, (CUstream stream, CUgraph *graph), stream, graph)
+
+static bool being_captured(CUgraph graph)
+{
+    for (size_t index = 0; index < CAPTURES; index++) {
+        CUstream stream = atomic_load(&captures[index]);
+        if (stream != NULL && stream->capture == graph) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static CUresult cuStreamWaitEvent_on(bool per_thread, CUstream handle, CUevent event, unsigned int flags)
 {
@@ -250,9 +347,19 @@ static CUresult cuStreamWaitEvent_on(bool per_thread, CUstream handle, CUevent e
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = sim_stream(gpu, handle, per_thread);
     if (event->captured != NULL) {
-        stream->capture = stream->capture == NULL ? event->captured : stream->capture; /* joins the capture */
+        if (stream->capture == NULL && being_captured(event->captured)) {
+            stream->capture = event->captured; /* joins the capture */
+            stream->capture_invalid = false;
+            stream->tail_count = 0;
+            capture_note(stream);
+        }
+        if (event->tail != NULL && stream->tail_count < SIM_TAILS) {
+            stream->tails[stream->tail_count++] = event->tail;
+        }
         return CUDA_SUCCESS;
     }
+    stream->waited[stream->waits++ % SIM_WAITED] =
+        (struct sim_stamp){event->stream, event->gpu, {event->seq[SIM_COMPUTE], event->seq[SIM_COPY]}};
     for (int engine = 0; engine < SIM_ENGINES; engine++) {
         if (event->seq[engine] > stream->last[engine]) {
             stream->last[engine] = event->seq[engine];
@@ -322,6 +429,7 @@ static CUresult cuEventRecordWithFlags_on(bool per_thread, CUevent event, CUstre
     }
     if (stream->capture != NULL) {
         event->captured = stream->capture;
+        event->tail = stream->tail_count == 0 ? NULL : stream->tails[stream->tail_count - 1];
         return CUDA_SUCCESS;
     }
     event->captured = NULL;
@@ -329,6 +437,7 @@ static CUresult cuEventRecordWithFlags_on(bool per_thread, CUevent event, CUstre
     SIM_TRY(sim_enqueue(state, stream, SIM_COMPUTE, 0, event->slot + 1, event->generation));
     event->seq[0] = stream->last[0];
     event->seq[1] = stream->last[1];
+    event->stream = stream->id;
     return CUDA_SUCCESS;
 }
 SIM_DUAL(cuEventRecordWithFlags, (CUevent event, CUstream stream, unsigned int flags), event, stream, flags)
@@ -368,6 +477,7 @@ SIM_API cuEventSynchronize(CUevent event)
     sim_unlock(state);
     if (result == CUDA_SUCCESS) {
         sim_wait_done(state, context, event->seq);
+        sim_pools_trim(state, event->gpu);
     }
     return result;
 }

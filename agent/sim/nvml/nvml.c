@@ -330,7 +330,7 @@ static nvmlReturn_t list(nvmlDevice_t device, unsigned int *count, void *infos,
     unsigned int found = 0;
     for (uint32_t index = 0; index < SIM_PROCESSES; index++) {
         const struct sim_process *process = &state->processes[index];
-        if (!process->used || (process->contexts[gpu] == 0 && process->memory_bytes[gpu] == 0)) {
+        if (!process->used || (process->live[gpu] == 0 && process->memory_bytes[gpu] == 0)) {
             continue;
         }
         if (infos != NULL && found < *count) {
