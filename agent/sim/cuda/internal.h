@@ -49,7 +49,6 @@ struct CUstream_st {
     CUgraph capture; /* NULL: not capturing */
     CUgraphNode tails[SIM_TAILS];
     size_t tail_count;
-    bool capture_into; /* the graph was there before: it is not freed when the capture fails */
     int capture_mode;
     bool capture_invalid;
 };
@@ -94,6 +93,8 @@ CUresult sim_stream_drain(struct sim_state *state, CUstream stream);
 /* A call that could disturb a capture: refused, and the capture spoiled, unless the thread's mode allows it. */
 CUresult sim_capture_guard(void);
 struct sim_stamp sim_stamp_of(CUstream stream);
+/* How the queues of this process on that GPU stand right now. */
+bool sim_done_now(struct sim_state *state, uint32_t gpu, const uint64_t seq[SIM_ENGINES]);
 CUresult sim_drain_gpu(struct sim_state *state, uint32_t gpu); /* waits for all work of this process on it */
 
 /* memory.c, pool.c */

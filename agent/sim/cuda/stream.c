@@ -1,4 +1,4 @@
-/* Streams, events and captures. */
+/* Streams and captures. */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -189,8 +189,7 @@ static CUresult cuStreamSynchronize_on(bool per_thread, CUstream handle)
 }
 SIM_DUAL(cuStreamSynchronize, (CUstream stream), stream)
 
-/* How the queues of the current process on gpu stand right now. */
-static bool done_now(struct sim_state *state, uint32_t gpu, const uint64_t seq[SIM_ENGINES])
+bool sim_done_now(struct sim_state *state, uint32_t gpu, const uint64_t seq[SIM_ENGINES])
 {
     struct sim_context *context;
     sim_cost(state, COST_QUERY_NS);
@@ -209,7 +208,7 @@ static CUresult cuStreamQuery_on(bool per_thread, CUstream handle)
     SIM_TRY(sim_enter_context(&state, &gpu));
     SIM_TRY(sim_capture_guard());
     CUstream stream = sim_stream(gpu, handle, per_thread);
-    return done_now(state, stream->gpu, stream->last) ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+    return sim_done_now(state, stream->gpu, stream->last) ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
 }
 SIM_DUAL(cuStreamQuery, (CUstream stream), stream)
 
@@ -239,9 +238,7 @@ static void capture_note(CUstream stream)
     }
 }
 
-/* graph NULL: a new one. */
-static CUresult capture_begin(bool per_thread, CUstream handle, CUgraph graph, const CUgraphNode *nodes, size_t count,
-                              CUstreamCaptureMode mode)
+static CUresult cuStreamBeginCapture_v2_on(bool per_thread, CUstream handle, CUstreamCaptureMode mode)
 {
     struct sim_state *state;
     uint32_t gpu;
@@ -250,20 +247,15 @@ static CUresult capture_begin(bool per_thread, CUstream handle, CUgraph graph, c
     if (stream == &legacy[gpu]) {
         return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     }
-    if (stream->capture != NULL || mode < CU_STREAM_CAPTURE_MODE_GLOBAL || mode > CU_STREAM_CAPTURE_MODE_RELAXED ||
-        count > SIM_TAILS) {
+    if (stream->capture != NULL || mode < CU_STREAM_CAPTURE_MODE_GLOBAL || mode > CU_STREAM_CAPTURE_MODE_RELAXED) {
         return CUDA_ERROR_INVALID_VALUE;
     }
-    CUgraph into = graph == NULL ? sim_graph_make() : graph;
-    if (into == NULL) {
+    CUgraph graph = sim_graph_make();
+    if (graph == NULL) {
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
-    stream->tail_count = count;
-    for (size_t at = 0; at < count; at++) {
-        stream->tails[at] = nodes[at];
-    }
-    stream->capture_into = graph != NULL;
-    stream->capture = into;
+    stream->tail_count = 0;
+    stream->capture = graph;
     stream->capture_mode = mode;
     stream->capture_invalid = false;
     global_captures += mode == CU_STREAM_CAPTURE_MODE_GLOBAL;
@@ -271,24 +263,7 @@ static CUresult capture_begin(bool per_thread, CUstream handle, CUgraph graph, c
     capture_note(stream);
     return CUDA_SUCCESS;
 }
-
-static CUresult cuStreamBeginCapture_v2_on(bool per_thread, CUstream stream, CUstreamCaptureMode mode)
-{
-    return capture_begin(per_thread, stream, NULL, NULL, 0, mode);
-}
 SIM_DUAL(cuStreamBeginCapture_v2, (CUstream stream, CUstreamCaptureMode mode), stream, mode)
-
-static CUresult cuStreamBeginCaptureToGraph_on(bool per_thread, CUstream stream, CUgraph graph,
-                                               const CUgraphNode *nodes, const void *edges, size_t count,
-                                               CUstreamCaptureMode mode)
-{
-    (void)edges;
-    return graph == NULL ? CUDA_ERROR_INVALID_VALUE : capture_begin(per_thread, stream, graph, nodes, count, mode);
-}
-SIM_DUAL(cuStreamBeginCaptureToGraph,
-         (CUstream stream, CUgraph graph, const CUgraphNode *nodes, const void *edges, size_t count,
-          CUstreamCaptureMode mode),
-         stream, graph, nodes, edges, count, mode)
 
 static CUresult cuStreamBeginCapture_on(bool per_thread, CUstream stream)
 {
@@ -317,9 +292,7 @@ static CUresult cuStreamEndCapture_on(bool per_thread, CUstream handle, CUgraph 
     }
     stream->capture = NULL;
     if (stream->capture_invalid) {
-        if (!stream->capture_into) {
-            sim_graph_free(made);
-        }
+        sim_graph_free(made);
         *graph = NULL;
         return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
     }
@@ -368,150 +341,3 @@ static CUresult cuStreamWaitEvent_on(bool per_thread, CUstream handle, CUevent e
     return CUDA_SUCCESS;
 }
 SIM_DUAL(cuStreamWaitEvent, (CUstream stream, CUevent event, unsigned int flags), stream, event, flags)
-
-SIM_API cuEventCreate(CUevent *out, unsigned int flags)
-{
-    struct sim_state *state;
-    uint32_t gpu;
-    SIM_TRY(sim_enter_context(&state, &gpu));
-    CUevent event = calloc(1, sizeof *event);
-    if (event == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
-    struct sim_context *context;
-    sim_lock(state);
-    CUresult result = sim_queues(state, gpu, &context);
-    if (result == CUDA_SUCCESS) {
-        uint32_t slot = 0;
-        while (slot < SIM_EVENTS && context->events[slot].used) {
-            slot++;
-        }
-        if (slot == SIM_EVENTS) {
-            result = CUDA_ERROR_OUT_OF_MEMORY;
-        } else {
-            context->events[slot] = (struct sim_event){.used = 1};
-            *event = (struct CUevent_st){.gpu = gpu, .slot = slot, .flags = flags};
-        }
-    }
-    sim_unlock(state);
-    if (result != CUDA_SUCCESS) {
-        free(event);
-        return result;
-    }
-    *out = event;
-    return CUDA_SUCCESS;
-}
-
-SIM_API cuEventDestroy_v2(CUevent event)
-{
-    struct sim_state *state;
-    SIM_TRY(sim_enter(&state));
-    struct sim_context *context;
-    sim_lock(state);
-    CUresult result = sim_queues(state, event->gpu, &context);
-    if (result == CUDA_SUCCESS && event->generation == context->events[event->slot].done_generation) {
-        context->events[event->slot].used = 0; /* one still queued keeps its slot: nobody may get the stamp */
-    }
-    sim_unlock(state);
-    free(event);
-    return result;
-}
-
-static CUresult cuEventRecordWithFlags_on(bool per_thread, CUevent event, CUstream handle, unsigned int flags)
-{
-    (void)flags;
-    struct sim_state *state;
-    uint32_t gpu;
-    SIM_TRY(sim_enter_context(&state, &gpu));
-    CUstream stream = sim_stream(gpu, handle, per_thread);
-    if (event == NULL || event->gpu != stream->gpu) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
-    if (stream->capture != NULL) {
-        event->captured = stream->capture;
-        event->tail = stream->tail_count == 0 ? NULL : stream->tails[stream->tail_count - 1];
-        return CUDA_SUCCESS;
-    }
-    event->captured = NULL;
-    event->generation++;
-    SIM_TRY(sim_enqueue(state, stream, SIM_COMPUTE, 0, event->slot + 1, event->generation));
-    event->seq[0] = stream->last[0];
-    event->seq[1] = stream->last[1];
-    event->stream = stream->id;
-    return CUDA_SUCCESS;
-}
-SIM_DUAL(cuEventRecordWithFlags, (CUevent event, CUstream stream, unsigned int flags), event, stream, flags)
-
-static CUresult cuEventRecord_on(bool per_thread, CUevent event, CUstream stream)
-{
-    return cuEventRecordWithFlags_on(per_thread, event, stream, 0);
-}
-SIM_DUAL(cuEventRecord, (CUevent event, CUstream stream), event, stream)
-
-static CUresult event_usable(struct sim_state **state, CUevent event)
-{
-    SIM_TRY(sim_enter(state));
-    if (event == NULL) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
-    if (event->captured != NULL) {
-        return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-    }
-    return sim_capture_guard();
-}
-
-SIM_API cuEventQuery(CUevent event)
-{
-    struct sim_state *state;
-    SIM_TRY(event_usable(&state, event));
-    return event->generation == 0 || done_now(state, event->gpu, event->seq) ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
-}
-
-SIM_API cuEventSynchronize(CUevent event)
-{
-    struct sim_state *state;
-    SIM_TRY(event_usable(&state, event));
-    struct sim_context *context;
-    sim_lock(state);
-    CUresult result = sim_queues(state, event->gpu, &context);
-    sim_unlock(state);
-    if (result == CUDA_SUCCESS) {
-        sim_wait_done(state, context, event->seq);
-        sim_pools_trim(state, event->gpu);
-    }
-    return result;
-}
-
-static CUresult elapsed(float *milliseconds, CUevent start, CUevent end)
-{
-    struct sim_state *state;
-    SIM_TRY(sim_enter(&state));
-    if (start == NULL || end == NULL || start->generation == 0 || end->generation == 0 || start->gpu != end->gpu ||
-        (start->flags & CU_EVENT_DISABLE_TIMING) != 0 || (end->flags & CU_EVENT_DISABLE_TIMING) != 0) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
-    if (!done_now(state, start->gpu, start->seq) || !done_now(state, end->gpu, end->seq)) {
-        return CUDA_ERROR_NOT_READY;
-    }
-    struct sim_context *context;
-    sim_lock(state);
-    CUresult result = sim_queues(state, start->gpu, &context);
-    if (result == CUDA_SUCCESS) {
-        uint64_t from = context->events[start->slot].stamp_ns;
-        uint64_t to = context->events[end->slot].stamp_ns;
-        double span = (double)to - (double)from;
-        *milliseconds = (float)(span / 1e6);
-    }
-    sim_unlock(state);
-    return result;
-}
-
-SIM_API cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end)
-{
-    return elapsed(milliseconds, start, end);
-}
-
-SIM_API cuEventElapsedTime_v2(float *milliseconds, CUevent start, CUevent end)
-{
-    return elapsed(milliseconds, start, end);
-}
