@@ -186,6 +186,9 @@ static inline pid_t driver_start(const struct driver_case *one, bool partner)
         driver_is_partner = partner;
         close(driver_link[!partner]);
         driver_enter();
+        if (one->partner != NULL) {
+            driver_turn(); /* both contexts are there before anything is counted */
+        }
         (partner ? one->partner : one->test)();
         fflush(stdout);
         exit(check_failures_here != 0);
