@@ -308,6 +308,7 @@ static void ends_of_pools(void)
     while (got > 1) {
         CHECK_EQ(cuMemFreeAsync(held[--got], NULL), CUDA_SUCCESS);
     }
+    set(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, UINT64_MAX);
     /* Destroyed while something lives in it: that lives on, and the last free and sync give everything back. */
     CHECK_EQ(cuMemPoolDestroy(pool), CUDA_SUCCESS);
     CHECK_EQ(driver_held(), 256 * MIB);

@@ -257,14 +257,12 @@ SIM_API cuMemUnmap(CUdeviceptr address, size_t bytes)
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
     uint64_t covered = 0;
-    bool cut = false;
     memory_lock();
     for (struct mapping *at = mappings; at != NULL; at = at->next) {
         bool inside = at->address >= address && at->address + at->bytes <= address + bytes;
         covered += inside ? at->bytes : 0;
-        cut = cut || (!inside && at->address < address + bytes && address < at->address + at->bytes);
     }
-    bool good = !cut && covered > 0 && covered == bytes;
+    bool good = covered > 0 && covered == bytes;
     for (struct mapping **at = &mappings; good && *at != NULL;) {
         struct mapping *mapping = *at;
         if (mapping->address < address || mapping->address >= address + bytes) {
