@@ -29,10 +29,12 @@ CUresult charge_settle(struct admitted *request, CUresult result, struct ledger 
 /* What is expected to be held beyond the ledger, until the agent has measured it. */
 void charge_estimate(struct process *process, unsigned slice, uint64_t bytes);
 
-/* One allocation from a pool: begin, the driver, end. end gives the block back if the pool grew beyond all room. */
+/* One allocation from a pool: begin, the driver, end. UNDONE: the pool grew where there was no room; the block is gone
+ * again, the work that held others back is done, and another attempt, begun anew, may find room in the pool. */
+enum pool_outcome { POOL_DONE, POOL_UNDONE };
 enum admit_step pool_begin(struct pool_request *request, struct process *process, struct pool *pool, size_t bytes);
-CUresult pool_end(struct pool_request *request, CUresult result, const CUdeviceptr *address, CUstream stream,
-                  bool per_thread);
+enum pool_outcome pool_end(struct pool_request *request, CUresult result, const CUdeviceptr *address, CUstream stream,
+                           bool per_thread);
 
 /* A graph with memory of its own is about to run, and was given to the driver. FORWARD: it has none, or none of ours;
  * after it and after DENY there is nothing to end. */

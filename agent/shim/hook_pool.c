@@ -44,6 +44,8 @@ static struct pool *current_pool(struct process *process, CUdevice device)
     return known;
 }
 
+#define ATTEMPTS 2
+
 #define POOL_ALLOCATE(name, per_thread, pool_given, ...)                                                              \
     name##_fn real = REAL(name);                                                                                      \
     if (real == NULL) {                                                                                               \
@@ -54,11 +56,20 @@ static struct pool *current_pool(struct process *process, CUdevice device)
     if (process == NULL || out == NULL || shim_is_captured(process, stream, per_thread)) {                            \
         return real(__VA_ARGS__); /* captured: it becomes a node, and hook_graphs.c pays for it */                    \
     }                                                                                                                 \
-    switch (pool_begin(&request, process, pool_given, bytes)) {                                                       \
-    case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;                                                                 \
-    case ADMIT_GO: return pool_end(&request, real(__VA_ARGS__), out, stream, per_thread);                             \
-    default: return real(__VA_ARGS__);                                                                                \
-    }
+    struct pool *pool_used = pool_given;                                                                              \
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {                                                            \
+        switch (pool_begin(&request, process, pool_used, bytes)) {                                                    \
+        case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;                                                             \
+        case ADMIT_FORWARD: return real(__VA_ARGS__);                                                                 \
+        case ADMIT_GO: break;                                                                                         \
+        }                                                                                                             \
+        CUresult result = real(__VA_ARGS__);                                                                          \
+        if (pool_end(&request, result, out, stream, per_thread) == POOL_DONE) {                                       \
+            return result;                                                                                            \
+        }                                                                                                             \
+    }                                                                                                                 \
+    charge_note_denied(process, pool_used->slice, bytes);                                                             \
+    return CUDA_ERROR_OUT_OF_MEMORY;
 
 CUresult hook_cuMemAllocAsync(CUdeviceptr *out, size_t bytes, CUstream stream){
     POOL_ALLOCATE(cuMemAllocAsync, false, current_pool(process, shim_stream_device(process, stream)), out, bytes,

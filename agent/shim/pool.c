@@ -279,27 +279,43 @@ enum admit_step pool_begin(struct pool_request *request, struct process *process
     return fits ? ADMIT_GO : reserve_growth(request);
 }
 
-/* The pool grew beyond what the slice has room for, by more than a step: the block goes back. */
+/* The pool grew and the slice has no room for it: the block goes back, and with it what the pool grew by. */
 static bool undo(struct pool_request *request, CUdeviceptr address, CUstream stream, bool per_thread)
 {
+    struct pool *pool = request->pool;
     cuMemFreeAsync_fn free_async = per_thread ? REAL(cuMemFreeAsync_ptsz) : REAL(cuMemFreeAsync);
     if (free_async == NULL || free_async(address, stream) != CUDA_SUCCESS) {
         return false;
     }
-    pools_trim(request->process, request->pool->slice);
-    update(request->process, request->pool, 0);
-    charge_note_denied(request->process, request->pool->slice, request->bytes);
+    lock(pool);
+    pool->used -= request->bytes < pool->used ? request->bytes : pool->used;
+    pool->blocks -= pool->blocks > 0;
+    unlock(pool);
+    struct capture_pass pass;
+    /* What was freed before, on whatever stream, is there for the next attempt once its work is done. */
+    if (atomic_load(&request->process->captures) == 0 && REAL(cuCtxSynchronize) != NULL && capture_pass_enter(&pass)) {
+        (void)REAL(cuCtxSynchronize)();
+        capture_pass_leave(&pass);
+    }
+    pools_trim(request->process, pool->slice);
+    update(request->process, pool, 0);
     return true;
 }
 
-CUresult pool_end(struct pool_request *request, CUresult result, const CUdeviceptr *address, CUstream stream,
-                  bool per_thread)
+/* true: the slice can stand it. Beyond the limit is only what is unused of a piece by which the pool had to grow. */
+static bool bearable(const struct pool_request *request, uint64_t unpaid)
+{
+    return unpaid == 0 || (request->paid > 0 && atomic_load(&request->process->pools.unpaid) <= POOL_STEP);
+}
+
+enum pool_outcome pool_end(struct pool_request *request, CUresult result, const CUdeviceptr *address, CUstream stream,
+                           bool per_thread)
 {
     struct process *process = request->process;
     struct pool *pool = request->pool;
     if (result != CUDA_SUCCESS) {
         charge_return(process, pool->slice, request->paid);
-        return result;
+        return POOL_DONE;
     }
     lock(pool);
     bool known = request->paid == 0 && owns(pool, *address, *address + request->bytes);
@@ -308,13 +324,8 @@ CUresult pool_end(struct pool_request *request, CUresult result, const CUdevicep
     unlock(pool);
     if (!known) {
         uint64_t unpaid = update(process, pool, request->paid);
-        if (unpaid > 0 && atomic_load(&process->pools.unpaid) > POOL_STEP &&
-            undo(request, *address, stream, per_thread)) {
-            lock(pool);
-            pool->used -= request->bytes < pool->used ? request->bytes : pool->used;
-            pool->blocks--;
-            unlock(pool);
-            return CUDA_ERROR_OUT_OF_MEMORY;
+        if (!bearable(request, unpaid) && undo(request, *address, stream, per_thread)) {
+            return POOL_UNDONE;
         }
         lock(pool);
         learn(pool, *address, *address + request->bytes);
@@ -336,7 +347,7 @@ CUresult pool_end(struct pool_request *request, CUresult result, const CUdevicep
     case LEDGER_FULL: pool_freed(process, &value); break;
     case LEDGER_ADDED: break;
     }
-    return result;
+    return POOL_DONE;
 }
 
 static void end_if_empty(struct process *process, struct pool *pool)

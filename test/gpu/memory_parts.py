@@ -10,6 +10,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = 7
+TURNS = 40
 TOGETHER = 64
 PROGRAM_TIMEOUT_S = 150
 
@@ -111,53 +112,94 @@ def compare_program(run, name, arguments, inside=None):
     run.note(id="program", name=name, passed=same, largestDifference=difference, nativeError=why_native or None, error=why or None, seconds=round(time.perf_counter() - started, 1))
 
 
-def programs(run):
+def built_programs(run):
+    """Name and command of what is compiled here, tools that look into a program included."""
     nvcc = os.path.join(cuda_folder(), "bin/nvcc")
-    run.slice("programs", "40g", 100)
     static, threads = os.path.join(run.root, "static"), os.path.join(run.root, "threads")
-    subprocess.run([nvcc, "-cudart", "static", "-O2", os.path.join(HERE, "runtime_program.cu"), "-o", static], check=True)
-    subprocess.run([nvcc, "-cudart", "static", "-O2", "--default-stream", "per-thread", os.path.join(HERE, "runtime_program.cu"), "-o", threads], check=True)
-    compare_program(run, "static-cudart", (static,))
-    compare_program(run, "per-thread-default-stream", (threads,))
-    compare_program(run, "driver-api", (build(run, "driver_program.c"),))
-    for tool in ("compute-sanitizer", "ncu"):
-        path = os.path.join(cuda_folder(), "bin", tool)
-        if os.path.exists(path):
-            compare_program(run, tool, (path, *(["--launch-count", "2"] if tool == "ncu" else []), static))
-        else:
-            run.note(id="program", name=tool, passed=None, error="skipped: not installed")
+    source = os.path.join(HERE, "runtime_program.cu")
+    subprocess.run([nvcc, "-cudart", "static", "-O2", source, "-o", static], check=True)
+    subprocess.run([nvcc, "-cudart", "static", "-O2", "--default-stream", "per-thread", source, "-o", threads], check=True)
+    tools = {"compute-sanitizer": (), "ncu": ("--launch-count", "2")}
+    return {
+        "static-cudart": (static,),
+        "per-thread-default-stream": (threads,),
+        "driver-api": (build(run, "driver_program.c"),),
+        **{tool: (os.path.join(cuda_folder(), "bin", tool), *options, static) for tool, options in tools.items()},
+    }
+
+
+def preload_cost(run, *arguments):
+    """Programs that have nothing to do with CUDA, under LD_PRELOAD."""
+    if not shutil.which(arguments[0]):
+        run.note(id="preload", name=arguments[0], addedMs=None, error="skipped: not installed")
+        return
+    plain, preloaded = [], []
+    shim = os.path.join(run.root, "bin/current/libtranche.so")
+    for _ in range(41):
+        for times, env in ((plain, run.env), (preloaded, dict(run.env, LD_PRELOAD=shim))):
+            began = time.perf_counter()
+            subprocess.run(arguments, env=env, check=True, capture_output=True)
+            times.append((time.perf_counter() - began) * 1e3)
+    run.note(id="preload", name=arguments[0], nativeMs=statistics.median(plain), trancheMs=statistics.median(preloaded), addedMs=statistics.median(preloaded) - statistics.median(plain))
+
+
+def programs(run, only=""):
+    run.slice("programs", "40g", 100)
+    commands = built_programs(run)
     names = subprocess.run([sys.executable, os.path.join(HERE, "programs.py"), "--list"], capture_output=True, text=True, check=True).stdout.split()
-    for name in names:
-        compare_program(run, name, run.python("programs.py", name))
-    for shell in ("bash -c :", "java -version", "node -e 0"):
-        arguments = shell.split(" ", 2)
-        if not shutil.which(arguments[0]):
-            run.note(id="program", name=arguments[0], passed=None, error="skipped: not installed")
+    commands.update({name: run.python("programs.py", name) for name in names})
+    for name, command in commands.items():
+        if only and name not in only.split(","):
             continue
-        plain, preloaded = [], []
-        for _ in range(41):
-            for times, env in ((plain, run.env), (preloaded, dict(run.env, LD_PRELOAD=os.path.join(run.root, "bin/current/libtranche.so")))):
-                began = time.perf_counter()
-                subprocess.run(arguments, env=env, check=True, capture_output=True)
-                times.append((time.perf_counter() - began) * 1e3)
-        run.note(id="preload", name=arguments[0], nativeMs=statistics.median(plain), trancheMs=statistics.median(preloaded), addedMs=statistics.median(preloaded) - statistics.median(plain))
+        if os.path.isabs(command[0]) and not os.path.exists(command[0]):
+            run.note(id="program", name=name, passed=None, error="skipped: not installed")
+            continue
+        compare_program(run, name, command)
+    for command in (("bash", "-c", ":"), ("java", "-version"), ("node", "-e", "0"), ("python3", "-c", "0")):
+        preload_cost(run, *command)
+
+
+class Turner:
+    """A program that works when it is told to, for a moment, and says how fast."""
+
+    def __init__(self, run, *arguments):
+        self.child = subprocess.Popen(("taskset", "-c", "4-7", *arguments), env=run.env, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.line()
+
+    def line(self):
+        while True:
+            text = self.child.stdout.readline()
+            if text == "":
+                raise RuntimeError(f"it ended with {self.child.wait(10)}")
+            if text.startswith("{"):
+                return json.loads(text)
+
+    def turn(self):
+        self.child.stdin.write("go\n")
+        self.child.stdin.flush()
+        return self.line()["perSecond"]
+
+    def end(self):
+        self.child.stdin.close()
+        self.child.wait(30)
 
 
 def tax(run):
-    """Whole programs with no limit set, in turn with native."""
-    run.slice("tax", "64g", 100)
-    for workload, seconds in (("resnet", 5), ("decode", 4)):
-        native, inside, off = {}, {}, {}
-        script = run.python("torch_train.py", workload, str(seconds))
-        disabled = ("env", "TRANCHE_DISABLE=1", *run.inside("tax", *script))
-        for _ in range(ROUNDS):
-            collect(run, native, "perSecond", "taskset", "-c", "4-7", *script)
-            collect(run, inside, "perSecond", "taskset", "-c", "4-7", *run.inside("tax", *script))
-            collect(run, off, "perSecond", "taskset", "-c", "4-7", *disabled)
-        compared(run, "per second", native, inside, better=max)
-        for name in native:
-            pairs = [b / a for a, b in zip(native[name], inside.get(name, []))]
-            run.note(id=f"tax.{workload}", native=native[name], tranche=inside.get(name), switchedOff=off.get(name), medianOfRatios=statistics.median(pairs) if pairs else None)
+    """Whole programs with no limit set: a native one and one in a slice take turns of a second on the same cores."""
+    run.slice("tax", "40g", 100)
+    for workload, seconds in (("resnet", 1.0), ("decode", 0.7)):
+        script = run.python("torch_train.py", "turns", workload, str(seconds))
+        native, inside = Turner(run, *script), Turner(run, *run.inside("tax", *script))
+        pairs = []
+        for at in range(TURNS):
+            first, second = (native, inside) if at % 2 == 0 else (inside, native)
+            rates = {id(first): first.turn(), id(second): second.turn()}
+            pairs.append((rates[id(native)], rates[id(inside)]))
+        native.end()
+        inside.end()
+        ratios = sorted(b / a for a, b in pairs)
+        run.note(id=f"tax.{workload}", unit="of native", native=statistics.median(a for a, _ in pairs), tranche=statistics.median(b for _, b in pairs), ratio=round(statistics.median(ratios), 4),
+                 ratioP25=round(ratios[len(ratios) // 4], 4), ratioP75=round(ratios[len(ratios) * 3 // 4], 4), turns=len(pairs))
 
 
 PARTS = {"cost": cost, "init": init, "cap": cap, "programs": programs, "tax": tax}

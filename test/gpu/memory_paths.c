@@ -78,10 +78,10 @@ static void *real_symbol(const char *name)
         char line[512], path[400] = "";
         FILE *maps = fopen("/proc/self/maps", "r");
         while (maps != NULL && path[0] == 0 && fgets(line, sizeof line, maps) != NULL) {
-            unsigned long start;
+            unsigned long start, offset;
             char found[400];
             if (strstr(line, "libcuda.so") != NULL &&
-                sscanf(line, "%lx-%*x %*s 0 %*s %*s %399s", &start, found) == 2) {
+                sscanf(line, "%lx-%*x %*s %lx %*s %*s %399s", &start, &offset, found) == 3 && offset == 0) {
                 base = start;
                 strcpy(path, found);
             }

@@ -159,6 +159,9 @@ try:
 except ImportError:
     pass
 
+# Left alone, XLA chooses its algorithms by timing them, and another choice rounds differently, natively too.
+XLA = {"XLA_FLAGS": "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0"}
+
 PROGRAMS = {
     "torch-eager": (torch_eager, {}),
     "torch-compile": (torch_compile, {}),
@@ -168,8 +171,8 @@ PROGRAMS = {
     "torch-malloc-async-graphs": (torch_cuda_graphs, {"PYTORCH_CUDA_ALLOC_CONF": "backend:cudaMallocAsync"}),
     "dataloader-fork": (dataloader_fork, {}),
     "cuda-ipc": (cuda_ipc, {}),
-    "jax-preallocated": (jax_program, {}),
-    "jax-on-demand": (jax_program, {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}),
+    "jax-preallocated": (jax_program, XLA),
+    "jax-on-demand": (jax_program, {**XLA, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}),
     "cupy": (cupy_program, {}),
     "triton": (triton_program, {}),
 }

@@ -1,6 +1,6 @@
 """Everything that is measured on a real card, in one go: driver facts, then agent and shim with PyTorch.
 
-usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput cost init cap programs tax (default: all)
+usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput cost init cap programs[=NAME,…] tax (default: all)
 Exit 77 where there is no GPU. Writes OUT_FOLDER/results.jsonl; each line says what ran. Nothing of the card's settings is touched.
 Needs build/agent/x86_64 and gcc.
 """
@@ -179,7 +179,8 @@ def main():
         for name in sys.argv[2:] or PARTS:
             started = time.perf_counter()
             try:
-                PARTS[name](run)
+                part, _, only = name.partition("=")
+                PARTS[part](run, only) if only else PARTS[part](run)
             except Exception as error:  # one part that fails must not cost the others their turn on a scarce card
                 run.failed += 1
                 run.note(id="failed", part=name, error=repr(error)[:1500])

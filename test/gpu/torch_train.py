@@ -4,6 +4,7 @@ usage: torch_train.py losses          20 deterministic steps: the losses as exac
        torch_train.py resnet SECONDS  images per second
        torch_train.py matmul SECONDS  4096³ fp16 products per second
        torch_train.py small SECONDS   1024³ fp16 products per second
+       torch_train.py turns WORKLOAD SECONDS   resnet or decode, for so long at each line on standard input
        torch_train.py decode SECONDS  tokens per second of a 12-layer transformer, one at a time: bound by its launches
 """
 import json
@@ -85,8 +86,28 @@ def rate(step, seconds, per_sync, unit, label):
     print(json.dumps({"id": f"rate.{label}", "workload": label, "perSecond": rate_late}), flush=True)
 
 
+def turns(step, seconds, per_sync, unit):
+    """Two such processes that take turns see the same machine; two that run one after the other do not."""
+    for _ in range(30):
+        step()
+    torch.cuda.synchronize()
+    print(json.dumps({"id": "ready"}), flush=True)
+    for _ in sys.stdin:
+        done, started = 0, time.perf_counter()
+        while time.perf_counter() - started < seconds:
+            for _ in range(per_sync):
+                step()
+            torch.cuda.synchronize()
+            done += per_sync * unit
+        print(json.dumps({"id": "turn", "perSecond": done / (time.perf_counter() - started)}), flush=True)
+
+
 def main():
     mode = sys.argv[1]
+    if mode == "turns":
+        step, per_sync, unit = (resnet_step(64), 1, 64) if sys.argv[2] == "resnet" else (decode_step(), 5, 1)
+        turns(step, float(sys.argv[3]), per_sync, unit)
+        return
     if mode == "losses":
         losses()
         return
