@@ -22,17 +22,18 @@ static bool any_limit(const struct process *process)
  * thread that launches fast, one in many is metered, for all since the one before. */
 static inline bool metered(struct launch *launch, CUstream stream, bool per_thread)
 {
+    if (__builtin_expect(meter_skip(), 1)) {
+        return false;
+    }
     struct process *process = shim_process();
     if (process == NULL) {
         return false;
     }
-    launch->weight = 1;
-    if (!any_limit(process)) {
-        if (__builtin_expect(meter_skip(), 1)) {
-            return false;
-        }
-        launch->weight = meter_skipped();
-    }
+    /* Of several slices a launch looks at the first alone, so fewer are let through between two full looks. */
+    launch->weight = any_limit(process)
+                         ? 1
+                         : meter_skipped(process->limits[0],
+                                         process->shim->slice_count == 1 ? METER_SKIP_MAX : METER_SKIP_MANY_GPUS_MAX);
     if (shim_is_captured(process, stream, per_thread)) {
         return false;
     }

@@ -302,14 +302,15 @@ static void record_mark(const struct launch *launch)
 
 __thread struct meter_pace meter_pace;
 
-uint32_t meter_skipped(void)
+uint32_t meter_skipped(const _Atomic uint32_t *limit, uint32_t most)
 {
     struct meter_pace *pace = &meter_pace;
-    uint32_t stands_for = pace->stands_for == 0 ? 1 : pace->stands_for;
+    /* A limit that was set meanwhile ends the skipping early: those that were not let through do not count. */
+    uint32_t stands_for = pace->stands_for > pace->left ? pace->stands_for - pace->left : 1;
     uint64_t now = shim_now();
     uint64_t passed = now - pace->at_ns;
     uint32_t interval = pace->interval == 0 ? 1 : pace->interval;
-    if (passed < METER_PACE_NS / 2 && interval < METER_SKIP_MAX) {
+    if (passed < METER_PACE_NS / 2 && interval < most) {
         interval *= 2;
     } else if (passed > METER_PACE_NS * 2 && interval > 1) {
         interval /= 2;
@@ -317,6 +318,7 @@ uint32_t meter_skipped(void)
     /* Never in step with a loop of the program: between half and one and a half of the interval. */
     pace->random = pace->random * 1664525u + 1013904223u;
     pace->left = interval == 1 ? 0 : interval / 2 + (pace->random >> 16) % interval;
+    pace->limit = limit;
     pace->stands_for = pace->left + 1;
     pace->interval = interval;
     pace->at_ns = now;

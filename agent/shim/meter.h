@@ -105,11 +105,16 @@ struct launch {
 
 /* Without a limit, one launch in so many is metered: as many as make METER_PACE_NS between two, so that a thread which
  * launches slowly is metered at each. */
-#define METER_SKIP_MAX 64u
+#define METER_SKIP_MAX 256u
+#define METER_SKIP_MANY_GPUS_MAX 16u
+#define METER_UNLIMITED_BP 10000u
 #define METER_PACE_NS UINT64_C(1000000)
 
+/* A thread's own, and all that a launch looks at where nothing is limited: after a driver's call every other line of
+ * memory is a cold one. A forked child that goes on with its parent's lets a few launches through, and no more. */
 struct meter_pace {
-    uint32_t left; /* launches to let through */
+    const _Atomic uint32_t *limit; /* of the first slice */
+    uint32_t left;                 /* launches to let through */
     uint32_t stands_for;
     uint32_t interval;
     uint32_t random;
@@ -117,17 +122,18 @@ struct meter_pace {
 };
 extern __thread struct meter_pace meter_pace;
 
-/* true: let this launch through. */
+/* true: let this launch through. Where it says no, a limit may be why. */
 static inline bool meter_skip(void)
 {
-    if (meter_pace.left > 0) {
-        meter_pace.left--;
+    struct meter_pace *pace = &meter_pace;
+    if (pace->left > 0 && atomic_load_explicit(pace->limit, memory_order_relaxed) >= METER_UNLIMITED_BP) {
+        pace->left--;
         return true;
     }
     return false;
 }
-/* How many launches the one that was not skipped stands for; chooses when the next is due. */
-uint32_t meter_skipped(void);
+/* How many launches the one that was not skipped stands for; chooses when the next is due, or when limit is set. */
+uint32_t meter_skipped(const _Atomic uint32_t *limit, uint32_t most);
 
 /* Around the real launch. stream is where events of it may be recorded. timeable: see METER_UNTIMED_MAX. */
 void meter_begin(struct launch *launch, const struct price_shape *shape, CUstream stream, bool timeable);
