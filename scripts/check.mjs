@@ -61,6 +61,7 @@ const steps = [
   ...clangFormatSteps(),
   ['native build', process.execPath, ['scripts/build-agent.mjs']],
   ['native checks', process.execPath, ['scripts/check-native.mjs']],
+  ['header diff (where a toolkit is)', process.execPath, ['scripts/header-diff.mjs']],
 ];
 
 checkNode();

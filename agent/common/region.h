@@ -60,7 +60,7 @@ struct region_policy {
     uint32_t reserved0;
     char slice_id[REGION_ID_BYTES];
     char gpu_uuid[REGION_UUID_BYTES];
-    char name[REGION_NAME_BYTES]; /* at creation; a later rename shows in the agent only */
+    char name[REGION_NAME_BYTES];   /* at creation; a later rename shows in the agent only */
     _Atomic uint64_t context_bytes; /* what one CUDA context takes on this GPU, the least seen; 0: not known yet */
     /* How often residue_bytes was confirmed so far. A tenant's estimate counts beside it until a measurement that began
      * after the estimate was made has been confirmed. */
