@@ -25,7 +25,9 @@ void bucket_refill(struct region_usage *usage, uint64_t now_ns, uint32_t share_b
         (int64_t)(interval / BUCKET_FULL_BP * share_bp + interval % BUCKET_FULL_BP * share_bp / BUCKET_FULL_BP);
     int64_t level = atomic_load(&usage->bucket_level_ns);
     for (;;) {
+        /* Anybody in the slice can write this word: clamp what it holds before arithmetic. */
         int64_t base = level < -BUCKET_DEBT_MAX_NS ? -BUCKET_DEBT_MAX_NS : level;
+        base = base > BUCKET_BURST_NS ? BUCKET_BURST_NS : base;
         int64_t filled = base + earned > BUCKET_BURST_NS ? BUCKET_BURST_NS : base + earned;
         if (atomic_compare_exchange_weak(&usage->bucket_level_ns, &level, filled)) {
             return;
@@ -37,7 +39,6 @@ int64_t bucket_take(struct region_usage *usage, int64_t ns)
 {
     int64_t level = atomic_load(&usage->bucket_level_ns);
     for (;;) {
-        /* Anybody in the slice can write this word: clamp what it holds before arithmetic. */
         int64_t base = level > BUCKET_BURST_NS ? BUCKET_BURST_NS : level;
         base = base < -BUCKET_DEBT_MAX_NS ? -BUCKET_DEBT_MAX_NS : base;
         int64_t taken = ns > BUCKET_DEBT_MAX_NS    ? BUCKET_DEBT_MAX_NS

@@ -325,6 +325,42 @@ static void a_full_pool_gives_way(void)
     CHECK_EQ(get_vmm(&other), CUDA_SUCCESS);
 }
 
+/* What this process holds on the card beyond its context, as the driver counts it. */
+static uint64_t physical(void)
+{
+    void *library = dlopen("libnvidia-ml.so.1", RTLD_NOW);
+    nvmlDevice_t device;
+    nvmlProcessInfo_t infos[16];
+    unsigned count = 16;
+    CHECK_EQ(((nvmlReturn_t(*)(void))dlsym(library, "nvmlInit_v2"))(), NVML_SUCCESS);
+    CHECK_EQ(((nvmlReturn_t(*)(unsigned, nvmlDevice_t *))dlsym(library, "nvmlDeviceGetHandleByIndex_v2"))(0, &device),
+             NVML_SUCCESS);
+    CHECK_EQ(((nvmlReturn_t(*)(nvmlDevice_t, unsigned *, nvmlProcessInfo_t *))dlsym(
+                 library, "nvmlDeviceGetComputeRunningProcesses_v3"))(device, &count, infos),
+             NVML_SUCCESS);
+    CHECK_EQ(count, 1);
+    return infos[0].usedGpuMemory - MIB;
+}
+
+/* Free memory in pieces too small serves no larger request: the pool grows, though what it holds would be enough. */
+static void a_fragmented_pool_stays_within(void)
+{
+    struct block blocks[LIMIT / STEP];
+    struct block large = {.bytes = 2 * STEP};
+    for (unsigned at = 0; at < LIMIT / STEP; at++) {
+        blocks[at] = (struct block){.bytes = STEP};
+        CHECK_EQ(get_async(&blocks[at]), CUDA_SUCCESS);
+    }
+    for (unsigned at = 0; at < LIMIT / STEP; at += 2) {
+        CHECK_EQ(put_async(&blocks[at]), CUDA_SUCCESS);
+    }
+    CHECK_EQ(physical(), LIMIT);
+    CHECK_EQ(get_async(&large), CUDA_SUCCESS); /* its pieces went back, and then there was room */
+    CHECK_THAT(physical() <= LIMIT, "%llu bytes over", (unsigned long long)(physical() - LIMIT));
+    CHECK_EQ(physical(), LIMIT / 2 + 2 * STEP);
+    CHECK_EQ(free_now(), LIMIT / 2 - 2 * STEP);
+}
+
 /* A destroyed pool is charged until its last block is freed; a new one may get its handle. */
 static void a_destroyed_pool_is_charged_to_its_end(void)
 {
@@ -476,6 +512,7 @@ static const struct {
     PROGRAM(each_grants_the_limit, 0),
     PROGRAM(a_pool_grants_the_last_bytes, 0),
     PROGRAM(a_full_pool_gives_way, 0),
+    PROGRAM(a_fragmented_pool_stays_within, 0),
     PROGRAM(a_destroyed_pool_is_charged_to_its_end, 0),
     PROGRAM(graphs_share_their_memory, 0),
     PROGRAM(code_and_stacks_are_refused, 0),
