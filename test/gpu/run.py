@@ -172,6 +172,7 @@ def main():
     if not shutil.which("nvidia-smi") or subprocess.run(["nvidia-smi", "-L"], capture_output=True).returncode != 0:
         print("skipped: no GPU here")
         return SKIPPED
+    os.makedirs(sys.argv[1], exist_ok=True)
     run = Run(sys.argv[1])
     identity = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"], capture_output=True, text=True).stdout.strip()
     run.note(id="card", card=identity, date=time.strftime("%Y-%m-%d"))
