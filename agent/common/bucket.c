@@ -23,12 +23,14 @@ void bucket_refill(struct region_usage *usage, uint64_t now_ns, uint32_t share_b
     share_bp = share_bp == 0 ? 1 : share_bp > BUCKET_FULL_BP ? BUCKET_FULL_BP : share_bp;
     int64_t earned =
         (int64_t)(interval / BUCKET_FULL_BP * share_bp + interval % BUCKET_FULL_BP * share_bp / BUCKET_FULL_BP);
+    int64_t burst = BUCKET_SAVINGS_WINDOW_NS / BUCKET_FULL_BP * share_bp;
+    burst = burst < BUCKET_BURST_MIN_NS ? BUCKET_BURST_MIN_NS : burst;
     int64_t level = atomic_load(&usage->bucket_level_ns);
     for (;;) {
         /* Anybody in the slice can write this word: clamp what it holds before arithmetic. */
         int64_t base = level < -BUCKET_DEBT_MAX_NS ? -BUCKET_DEBT_MAX_NS : level;
-        base = base > BUCKET_BURST_NS ? BUCKET_BURST_NS : base;
-        int64_t filled = base + earned > BUCKET_BURST_NS ? BUCKET_BURST_NS : base + earned;
+        base = base > burst ? burst : base;
+        int64_t filled = base + earned > burst ? burst : base + earned;
         if (atomic_compare_exchange_weak(&usage->bucket_level_ns, &level, filled)) {
             return;
         }

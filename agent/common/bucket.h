@@ -5,8 +5,11 @@
 
 #include "region.h"
 
-/* What an idle slice may save up: enough for a late wake-up of its sleepers, too little to be felt by others. */
-#define BUCKET_BURST_NS INT64_C(10000000)
+/* What an idle slice may save up: its share of so much time, so that a program which works in bursts gets its share
+ * over a second; and never less than what a late wake-up of its sleepers costs. */
+#define BUCKET_SAVINGS_WINDOW_NS INT64_C(200000000)
+#define BUCKET_BURST_MIN_NS INT64_C(5000000)
+#define BUCKET_BURST_NS BUCKET_SAVINGS_WINDOW_NS
 /* Deepest debt: a price that was far too low must not stop a slice for minutes. */
 #define BUCKET_DEBT_MAX_NS INT64_C(20000000000)
 /* Shorter intervals are left to the next call, so that rounding down loses nothing worth counting. */

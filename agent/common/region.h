@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REGION_ABI 2u
+#define REGION_ABI 3u
 #define REGION_POLICY_MAGIC UINT64_C(0x314c4f5048435254) /* "TRCHPOL1" in memory order */
 #define REGION_USAGE_MAGIC UINT64_C(0x3147534548435254)
 #define REGION_BOARD_MAGIC UINT64_C(0x3144524248435254)
@@ -40,6 +40,19 @@ enum region_policy_flag {
 enum region_priority { REGION_PRIORITY_IDLE = 0, REGION_PRIORITY_NORMAL = 1, REGION_PRIORITY_HIGH = 2 };
 
 #define REGION_POLICY_BYTES 4096u
+#define REGION_BOARD_SLOTS 63u
+
+/* Another slice of the same GPU, in one word: low 32 bits of its slice tag, then limit (14 bits) and guarantee (14) in
+ * basis points, priority (2), and the top bit set. 0: nobody has this line of the board. Here, and not on the board,
+ * because what a neighbour may claim is for the agent to say. */
+#define REGION_NEIGHBOUR_PRESENT (UINT64_C(1) << 63)
+#define REGION_NEIGHBOUR(tag, limit_bp, guarantee_bp, priority)                                                       \
+    (REGION_NEIGHBOUR_PRESENT | (uint64_t)((priority)&3u) << 60 | (uint64_t)((guarantee_bp)&0x3fffu) << 46 |          \
+     (uint64_t)((limit_bp)&0x3fffu) << 32 | ((tag)&UINT64_C(0xffffffff)))
+#define REGION_NEIGHBOUR_TAG(word) ((word)&UINT64_C(0xffffffff))
+#define REGION_NEIGHBOUR_LIMIT_BP(word) ((uint32_t)((word) >> 32) & 0x3fffu)
+#define REGION_NEIGHBOUR_GUARANTEE_BP(word) ((uint32_t)((word) >> 46) & 0x3fffu)
+#define REGION_NEIGHBOUR_PRIORITY(word) ((uint32_t)((word) >> 60) & 3u)
 
 struct region_policy {
     uint64_t magic;
@@ -65,7 +78,8 @@ struct region_policy {
     /* How often residue_bytes was confirmed so far. A tenant's estimate counts beside it until a measurement that began
      * after the estimate was made has been confirmed. */
     _Atomic uint64_t residue_sequence;
-    uint8_t reserved[REGION_POLICY_BYTES - 248];
+    _Atomic uint64_t neighbours[REGION_BOARD_SLOTS]; /* by line of the board; this slice's own is 0 */
+    uint8_t reserved[REGION_POLICY_BYTES - 752];
 };
 
 /* ---- usage -------------------------------------------------------------------------------------------- */
@@ -141,8 +155,6 @@ struct region_usage {
 
 /* ---- board -------------------------------------------------------------------------------------------- */
 
-#define REGION_BOARD_SLOTS 63u
-
 /* A claim counts only as far as the claimer's policy allows and only until claim_until_ns (about 5 ms ahead),
  * so a dead or lying tenant takes nothing from another's guarantee. */
 struct region_board_slot {
@@ -150,8 +162,9 @@ struct region_board_slot {
     _Atomic uint64_t claim_until_ns; /* has work, or wants to have, until then */
     _Atomic uint64_t waits_since_ns; /* 0, or since when it is held back */
     _Atomic uint64_t charged_ns;
-    _Atomic uint64_t in_flight_ns; /* priced work issued and not known to be finished */
-    uint64_t reserved[3];
+    _Atomic uint64_t in_flight_ns;    /* priced work issued and not known to be finished */
+    _Atomic uint64_t hungry_until_ns; /* has more work than it is given, though its own limit would allow more */
+    uint64_t reserved[2];
 };
 
 struct region_board {
@@ -167,6 +180,7 @@ _Static_assert(offsetof(struct region_policy, epoch) == 16, "policy layout");
 _Static_assert(offsetof(struct region_policy, memory_limit_bytes) == 32, "policy layout");
 _Static_assert(offsetof(struct region_policy, slice_id) == 80, "policy layout");
 _Static_assert(offsetof(struct region_policy, context_bytes) == 232, "policy layout");
+_Static_assert(offsetof(struct region_policy, neighbours) == 248, "policy layout");
 _Static_assert(sizeof(struct region_entry) == 128, "entry layout");
 _Static_assert(sizeof(struct region_price) == 32, "price layout");
 _Static_assert(offsetof(struct region_usage, entries) == 4096, "usage layout");

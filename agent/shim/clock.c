@@ -3,6 +3,7 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -35,6 +36,19 @@ uint64_t shim_now(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+#define PAUSE_SIMULATED_NS UINT64_C(5000)
+
+void shim_pause(void)
+{
+    const struct tranche_sim_api *api = simulation();
+    if (api != NULL) {
+        _Atomic uint32_t never = 0;
+        api->wait_word(&never, 0, api->now_ns() + PAUSE_SIMULATED_NS);
+    } else {
+        sched_yield();
+    }
 }
 
 void shim_wait_word(const _Atomic uint32_t *word, uint32_t expected, uint64_t deadline)

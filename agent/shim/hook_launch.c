@@ -8,10 +8,12 @@ static CUstream event_stream(CUstream stream, bool per_thread)
     return stream == NULL && per_thread ? CU_STREAM_PER_THREAD : stream;
 }
 
+/* ...or somebody who may at any time have a better right to the GPU. */
 static bool any_limit(const struct process *process)
 {
     for (unsigned slice = 0; slice < process->shim->slice_count; slice++) {
-        if (atomic_load_explicit(process->limits[slice], memory_order_relaxed) < BUCKET_FULL_BP) {
+        if (atomic_load_explicit(process->limits[slice], memory_order_relaxed) < BUCKET_FULL_BP ||
+            atomic_load_explicit(&process->meters[slice].contest.neighbours, memory_order_relaxed) > 0) {
             return true;
         }
     }

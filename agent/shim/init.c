@@ -153,7 +153,7 @@ static struct process *process_build(const struct shim *shim)
     uint64_t now = shim_now();
     for (unsigned index = 0; index < shim->slice_count; index++) {
         process->entries[index] = admit_claim(shim->slices[index].usage, process->token, now);
-        atomic_store(&process->meters[index].alone, 1);
+        atomic_store(&process->meters[index].contest.alone, 1);
         process->limits[index] = &shim->slices[index].policy->compute_limit_bp;
     }
     return process;

@@ -3,6 +3,7 @@
 #ifndef TRANCHE_METER_H
 #define TRANCHE_METER_H
 
+#include "contest.h"
 #include "cuda_min.h"
 #include "price.h"
 
@@ -30,17 +31,24 @@
 #define METER_FIRST_PRICE_MAX_NS UINT64_C(50000000)
 /* Programmatic dependent launches are not timed, unless this many went by with no price. */
 #define METER_UNTIMED_MAX 64u
-/* Our line on the board: how long it counts, and how often it is written and the others are read. */
-#define METER_CLAIM_NS UINT64_C(5000000)
-#define METER_CLAIM_INTERVAL_NS UINT64_C(2000000)
-/* One who is held back says nothing for a while and then launches: alone is who saw nobody for so long. */
-#define METER_QUIET_NS UINT64_C(100000000)
-/* Settlement: measured over charged, when this much has been measured; bounds and weight of one correction. */
-#define METER_SETTLE_NS UINT64_C(50000000)
+/* While somebody of higher priority is about. A mark is then waited for without sleeping, for so long. */
+#define METER_MARK_TIGHT_NS INT64_C(300000)
+#define METER_MARKS_AHEAD_TIGHT 1u
+#define METER_DRAIN_SPIN_NS UINT64_C(1000000)
+/* Who gives way looks so often whether he still has to, and takes at most so much along from before. */
+#define METER_GIVING_WAY_NS UINT64_C(500000)
+#define METER_SAVINGS_BESIDE_NS INT64_C(500000)
+/* Beside others: how much one who was held back has before he goes on. About a turn of the hardware's. */
+#define METER_TURN_NS INT64_C(500000)
+/* Upwards hardly at all: a limited slice times its kernels so often that prices are right; downwards far, where streams
+ * overlap. Settlement: measured over charged, when this much has been measured; bounds and weight of one correction. */
+#define METER_SETTLE_NS UINT64_C(200000000)
 #define METER_CORRECTION_MIN_BP 2500u
-#define METER_CORRECTION_MAX_BP 12500u
+#define METER_CORRECTION_MAX_BP 10300u
 
 #define METER_SAMPLES 32u
+/* A timing of one launch is charged in place of its price, up to this. */
+#define METER_ADJUST_MAX_NS UINT64_C(10000000000)
 
 enum sample_state { SAMPLE_EMPTY, SAMPLE_IDLE, SAMPLE_BUSY, SAMPLE_PENDING };
 
@@ -51,14 +59,20 @@ struct sample {
     CUevent start;
     CUevent end;
     struct price *price;
-    uint64_t gap_ns; /* host time between start and launch, if the stream had nothing to do */
+    CUevent after;      /* recorded behind end, to learn what a pair of events takes with nothing between */
+    uint64_t gap_ns;    /* host time between start and launch, if the stream had nothing to do */
+    uint64_t others_ns; /* charged by others when it began */
+    uint64_t charged_ns;
     bool alone;
+    bool calibrates;
 };
 
 struct meter_shared {
     struct price_book book;
     struct sample samples[METER_SAMPLES];
     _Atomic uint32_t pending;
+    _Atomic uint32_t calibrations;
+    _Atomic uint64_t event_pair_ns; /* the least seen */
 };
 
 struct mark {
@@ -76,10 +90,7 @@ struct meter {
     _Atomic uint64_t priced_ns;
     _Atomic uint32_t unpriced; /* something without a price was issued since the last mark */
     _Atomic uint32_t waiting;  /* threads held back now */
-    _Atomic uint64_t claimed_at_ns;
-    _Atomic uint32_t alone;
-    _Atomic uint64_t others_at_ns; /* when somebody else was last seen at work */
-    _Atomic uint64_t peer_launches;
+    struct contest contest;
     atomic_flag marking; /* tried, never waited for: guards what follows */
     uint32_t mark_head;  /* next to record */
     uint32_t mark_tail;  /* oldest unreached */

@@ -33,7 +33,7 @@ struct price *price_find(struct price_book *book, uint64_t key)
     return &book->rest;
 }
 
-bool price_due(struct price *price)
+bool price_due(struct price *price, bool exact)
 {
     uint32_t samples = atomic_load_explicit(&price->samples, memory_order_relaxed);
     /* Not a read-modify-write: a count lost between threads moves the next timing by one launch, a locked add costs
@@ -46,6 +46,11 @@ bool price_due(struct price *price)
         interval = doublings > 8 ? PRICE_INTERVAL_MAX : 1u << doublings;
         interval = interval > PRICE_INTERVAL_MAX ? PRICE_INTERVAL_MAX : interval;
     }
+    if (exact) {
+        uint64_t ns = atomic_load_explicit(&price->ns, memory_order_relaxed);
+        uint64_t dear = PRICE_TIMING_NS * PRICE_TIMING_PART / (ns == 0 ? 1 : ns) + 1;
+        interval = dear < interval ? (uint32_t)dear : interval;
+    }
     if (since < interval || atomic_exchange_explicit(&price->timing, 1, memory_order_acquire) != 0) {
         return false;
     }
@@ -53,43 +58,82 @@ bool price_due(struct price *price)
     return true;
 }
 
-uint64_t price_learn(struct price *price, uint64_t measured, bool alone)
+static void step_to(_Atomic uint64_t *mean, uint64_t measured, uint32_t samples)
 {
-    uint64_t known = atomic_load(&price->ns);
-    uint32_t samples = atomic_load(&price->samples);
-    measured = measured == 0 ? 1 : measured;
-    atomic_store(&price->timing, 0);
-    if (known == 0) {
-        atomic_store(&price->ns, measured);
-        atomic_store(&price->samples, 1);
-        return (uint64_t)atomic_exchange(&price->unpriced, 0) * measured;
+    uint64_t known = atomic_load(mean);
+    uint64_t weight = samples + 1 < PRICE_WINDOW ? samples + 1 : PRICE_WINDOW;
+    int64_t step = ((int64_t)measured - (int64_t)known) / (int64_t)weight;
+    uint64_t next = known == 0 ? measured : (uint64_t)((int64_t)known + step);
+    atomic_store(mean, next == 0 ? 1 : next);
+}
+
+/* Three steps down for one up: where a quarter lies below, both come to the same. */
+static void track_low(_Atomic uint64_t *low, uint64_t measured, uint32_t samples)
+{
+    uint64_t known = atomic_load(low);
+    if (known == 0 || (samples < PRICE_SETTLED_SAMPLES && measured < known)) {
+        atomic_store(low, measured);
+        return;
     }
-    bool longer = measured > known + known / PRICE_TOLERANCE;
-    if (!alone && longer && atomic_fetch_add(&price->outliers, 1) + 1 < PRICE_OUTLIERS_MAX) {
-        return 0; /* most likely another tenant's turn lies within */
-    }
-    atomic_store(&price->outliers, 0);
-    uint64_t next;
-    if (!alone && measured < known - known / PRICE_TOLERANCE) {
-        next = measured; /* the known one was such a timing itself */
-        samples = 0;
+    uint64_t up = known / 128 + 1;
+    uint64_t down = 3 * up < known ? 3 * up : known - 1;
+    if (measured > known) {
+        atomic_store(low, known + up > measured ? measured : known + up);
     } else {
-        uint64_t weight = samples + 1 < PRICE_WINDOW ? samples + 1 : PRICE_WINDOW;
-        int64_t step = ((int64_t)measured - (int64_t)known) / (int64_t)weight;
-        next = (uint64_t)((int64_t)known + step);
+        atomic_store(low, known - down < measured ? measured : known - down);
     }
-    atomic_store(&price->ns, next == 0 ? 1 : next);
+}
+
+static uint64_t beside_others(const struct price *price)
+{
+    uint64_t mean = atomic_load(&price->mean_ns);
+    uint64_t low = atomic_load(&price->low_ns);
+    uint64_t before = atomic_load(&price->low_alone_ns);
+    if (atomic_load(&price->alone_samples) < PRICE_SETTLED_SAMPLES || before == 0 || low == 0) {
+        return low == 0 ? mean : low;
+    }
+    low = low < before / 2 ? before / 2 : low > before * 2 ? before * 2 : low;
+    return (uint64_t)((double)mean * (double)low / (double)before);
+}
+
+uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_t theirs)
+{
+    uint32_t samples = atomic_load(&price->samples);
+    uint32_t alone_samples = atomic_load(&price->alone_samples);
+    bool first = atomic_load(&price->ns) == 0;
+    measured = measured == 0 ? 1 : measured;
+    if (alone) {
+        if (alone_samples == 0) {
+            atomic_store(&price->mean_ns, 0); /* what was guessed beside others is no part of it */
+        }
+        step_to(&price->mean_ns, measured, alone_samples);
+        track_low(&price->low_alone_ns, measured, alone_samples);
+        atomic_store(&price->low_ns, atomic_load(&price->low_alone_ns));
+        atomic_store(&price->alone_samples, alone_samples == UINT32_MAX ? alone_samples : alone_samples + 1);
+        atomic_store(&price->ns, atomic_load(&price->mean_ns));
+    } else if (measured < PRICE_TURN_NS) {
+        track_low(&price->low_ns, measured, samples);
+        atomic_store(&price->ns, beside_others(price));
+    } else if (alone_samples == 0 && atomic_load(&price->low_ns) == 0) {
+        uint64_t own = theirs < measured ? measured - theirs : 0;
+        step_to(&price->mean_ns, own < measured / 8 ? measured / 8 : own, samples);
+        atomic_store(&price->ns, atomic_load(&price->mean_ns));
+    }
     atomic_store(&price->samples, samples == UINT32_MAX ? samples : samples + 1);
-    return 0;
+    atomic_store(&price->timing, 0);
+    return first ? (uint64_t)atomic_exchange(&price->unpriced, 0) * atomic_load(&price->ns) : 0;
 }
 
 void price_forget(struct price *price)
 {
     atomic_store(&price->ns, 0);
+    atomic_store(&price->mean_ns, 0);
+    atomic_store(&price->low_ns, 0);
+    atomic_store(&price->low_alone_ns, 0);
     atomic_store(&price->samples, 0);
+    atomic_store(&price->alone_samples, 0);
     atomic_store(&price->since, 0);
     atomic_store(&price->unpriced, 0);
-    atomic_store(&price->outliers, 0);
 }
 
 void price_forget_all(struct price_book *book)

@@ -12,21 +12,31 @@
 /* The first launches of a shape are all timed, then ever fewer, down to one in this many. */
 #define PRICE_EAGER_SAMPLES 4u
 #define PRICE_INTERVAL_MAX 256u
+/* ...but never so many that timing takes more of a limited slice's time than this part of 1: see price_due. */
+#define PRICE_TIMING_NS UINT64_C(4000)
+#define PRICE_TIMING_PART 200u
 /* A mean over about so many of the newest samples. */
-#define PRICE_WINDOW 16u
-/* Beside other tenants a timing that is longer by a time slice is no news; so many in a row are. */
-#define PRICE_OUTLIERS_MAX 6u
-/* ...where longer means by more than this part: even a short burst of a neighbour within must not count. */
-#define PRICE_TOLERANCE 16u
+#define PRICE_WINDOW 64u
+/* So many timings alone make a mean that is kept when others come; fewer may all lie in the moment before they were
+ * noticed. */
+#define PRICE_SETTLED_SAMPLES 32u
+/* A kernel that runs for so long does not end within one turn of its process: beside others its timing holds theirs. */
+#define PRICE_TURN_NS UINT64_C(2000000)
 
+/* Alone, a price is the mean of its timings: one kernel may take different times with different arguments. Beside
+ * others a timing may hold a neighbour's turn, so that a mean says nothing; what can be told is the lower quartile,
+ * and by how much that has moved since the mean was taken (the clock of a card that others heat is another one). */
 struct price {
     _Atomic uint64_t key;
-    _Atomic uint64_t ns; /* 0: not known yet */
-    _Atomic uint32_t samples;
+    _Atomic uint64_t ns; /* what to charge; 0: not known yet */
+    _Atomic uint64_t mean_ns;
+    _Atomic uint64_t low_ns;       /* lower quartile of all timings */
+    _Atomic uint64_t low_alone_ns; /* ...of those alone */
+    _Atomic uint32_t samples;      /* alone and beside others */
+    _Atomic uint32_t alone_samples;
     _Atomic uint32_t since;    /* launches since the last timed one */
     _Atomic uint32_t unpriced; /* launches that were charged nothing, to be charged when ns is known */
-    _Atomic uint32_t outliers;
-    _Atomic uint32_t timing; /* a sample of this price is under way */
+    _Atomic uint32_t timing;   /* a sample of this price is under way */
 };
 
 struct price_book {
@@ -43,10 +53,12 @@ struct price_shape {
 
 uint64_t price_key(const struct price_shape *shape);
 struct price *price_find(struct price_book *book, uint64_t key);
-/* Counts one launch; true if this one should be timed. */
-bool price_due(struct price *price);
-/* A timing. alone: nobody else used the GPU, as far as is known. Returns what earlier, unpriced launches now owe. */
-uint64_t price_learn(struct price *price, uint64_t measured_ns, bool alone);
+/* Counts one launch; true if this one should be timed. exact: as often as may be, for a slice that is held to a limit;
+ * a kernel of a millisecond is then timed at each launch. */
+bool price_due(struct price *price, bool exact);
+/* A timing. alone: nobody else used the GPU, as far as is known; otherwise theirs_ns is how long others had the GPU
+ * meanwhile, as far as they say. Returns what earlier, unpriced launches now owe. One caller at a time for a price. */
+uint64_t price_learn(struct price *price, uint64_t measured_ns, bool alone, uint64_t theirs_ns);
 /* The code behind some or all keys went away; handles are reused, so old prices must not meet new code. */
 void price_forget(struct price *price);
 void price_forget_all(struct price_book *book);

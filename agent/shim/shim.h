@@ -95,6 +95,8 @@ bool shim_is_captured(struct process *process, CUstream stream, bool per_thread)
 uint64_t shim_now(void);
 /* Until *word != expected or deadline; may return early; never sleeps longer than SHIM_WAIT_SLICE_NS at once. */
 #define SHIM_WAIT_SLICE_NS UINT64_C(10000000)
+/* Gives way to another thread for a moment, without sleeping. */
+void shim_pause(void);
 void shim_wait_word(const _Atomic uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 
 #endif

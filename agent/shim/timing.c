@@ -54,6 +54,7 @@ static struct sample *sample_for(struct process *process, CUcontext context)
             continue;
         }
         sample->context = context;
+        sample->after = NULL;
         sample->start = timing_event();
         sample->end = sample->start == NULL ? NULL : timing_event();
         if (sample->end != NULL) {
@@ -90,8 +91,35 @@ struct sample *timing_start(struct process *process, unsigned slice, struct pric
     }
     sample->price = price;
     sample->slice = slice;
+    sample->others_ns = atomic_load(&process->meters[slice].contest.others_charged_ns);
     *started_ns = shim_now();
     return sample;
+}
+
+/* A pair of events takes a little even with nothing between; that is no part of the launch. */
+static bool calibrate(struct process *process, struct sample *sample, CUstream stream)
+{
+    if (atomic_load_explicit(&process->metering.calibrations, memory_order_relaxed) >= TIMING_CALIBRATIONS) {
+        return false;
+    }
+    if (sample->after == NULL) {
+        sample->after = timing_event();
+    }
+    return sample->after != NULL && REAL(cuEventRecord)(sample->after, stream) == CUDA_SUCCESS;
+}
+
+static void learn_calibration(struct process *process, const struct sample *sample)
+{
+    float milliseconds = 0;
+    if (REAL(cuEventElapsedTime)(&milliseconds, sample->end, sample->after) != CUDA_SUCCESS || milliseconds < 0) {
+        return;
+    }
+    uint64_t pair = (uint64_t)((double)milliseconds * 1e6);
+    uint64_t known = atomic_load(&process->metering.event_pair_ns);
+    if (pair < TIMING_EVENT_PAIR_MAX_NS && (known == 0 || pair < known)) {
+        atomic_store(&process->metering.event_pair_ns, pair);
+    }
+    atomic_fetch_add(&process->metering.calibrations, 1);
 }
 
 void timing_end(struct process *process, struct sample *sample, CUstream stream, uint64_t started_ns, bool failed)
@@ -105,6 +133,7 @@ void timing_end(struct process *process, struct sample *sample, CUstream stream,
          * reached at once, the GPU had nothing to do and waited for the launch. */
         bool idle = recorded && launched_ns > started_ns && REAL(cuEventQuery)(sample->start) == CUDA_SUCCESS;
         sample->gap_ns = idle ? launched_ns - started_ns : 0;
+        sample->calibrates = recorded && calibrate(process, sample, stream);
         capture_pass_leave(&pass);
     }
     if (!recorded) {
@@ -112,7 +141,7 @@ void timing_end(struct process *process, struct sample *sample, CUstream stream,
         atomic_store(&sample->state, SAMPLE_IDLE);
         return;
     }
-    sample->alone = atomic_load(&process->meters[sample->slice].alone) != 0;
+    sample->alone = atomic_load(&process->meters[sample->slice].contest.alone) != 0;
     atomic_store(&sample->state, SAMPLE_PENDING);
     atomic_fetch_add(&process->metering.pending, 1);
 }
@@ -128,10 +157,16 @@ static void learn(struct process *process, struct sample *sample)
     uint64_t elapsed = (uint64_t)((double)milliseconds * 1e6);
     /* With a gap longer than the kernel the end event waited for the host too: all that is known is "short". */
     uint64_t measured = elapsed > sample->gap_ns + elapsed / 8 ? elapsed - sample->gap_ns : elapsed / 8;
-    bool alone = sample->alone && atomic_load(&meter->alone) != 0;
-    uint64_t owed = price_learn(sample->price, measured, alone);
+    uint64_t pair = atomic_load(&process->metering.event_pair_ns);
+    measured = measured > 2 * pair ? measured - pair : measured - measured / 2;
+    bool alone = sample->alone && atomic_load(&meter->contest.alone) != 0;
+    uint64_t theirs = atomic_load(&meter->contest.others_charged_ns) - sample->others_ns;
+    uint64_t owed = price_learn(sample->price, measured, alone, theirs);
     if (owed > 0) {
         atomic_fetch_sub(&meter->credit_ns, owed > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)owed);
+    } else if (alone && sample->charged_ns > 0 && measured < METER_ADJUST_MAX_NS) {
+        /* This very launch took so long, whatever its price said. */
+        atomic_fetch_add(&meter->credit_ns, (int64_t)sample->charged_ns - (int64_t)measured);
     }
 }
 
@@ -147,12 +182,15 @@ void timing_poll(struct process *process)
         if (!take(sample, SAMPLE_PENDING)) {
             continue;
         }
-        CUresult result = REAL(cuEventQuery)(sample->end);
+        CUresult result = REAL(cuEventQuery)(sample->calibrates ? sample->after : sample->end);
         if (result == CUDA_ERROR_NOT_READY) {
             atomic_store(&sample->state, SAMPLE_PENDING);
             continue;
         }
         if (result == CUDA_SUCCESS) {
+            if (sample->calibrates) {
+                learn_calibration(process, sample);
+            }
             learn(process, sample);
         } else {
             atomic_store(&sample->price->timing, 0);

@@ -4,6 +4,10 @@
 
 #include "shim.h"
 
+/* So many timings also tell what a pair of events takes by itself; more than the bound is somebody's work. */
+#define TIMING_CALIBRATIONS 8u
+#define TIMING_EVENT_PAIR_MAX_NS UINT64_C(20000)
+
 /* The calls between these two are ours: a capture that another thread begins meanwhile must not be disturbed. */
 struct capture_pass {
     CUstreamCaptureMode mode;

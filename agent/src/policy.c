@@ -133,6 +133,31 @@ static void fill(struct agent *agent, const struct slice *slice, struct region_p
     atomic_store(&p->owner_uid, r->owner_uid);
 }
 
+/* Tells the slices of a GPU about each other, but for one that is about to go. A slice before its start or after its
+ * end has no claim. */
+static void introduce_neighbours(struct agent *agent, const char *gpu_uuid, const struct slice *leaving)
+{
+    uint64_t words[REGION_BOARD_SLOTS] = {0};
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        const struct slice_record *r = &agent->slices.items[i]->r;
+        if (agent->slices.items[i] != leaving && strcmp(r->gpu_uuid, gpu_uuid) == 0 &&
+            r->board_slot < REGION_BOARD_SLOTS && slice_active(r, now_wall_ms())) {
+            words[r->board_slot] = REGION_NEIGHBOUR(region_slice_tag(r->id), r->compute_limit_percent * 100,
+                                                    r->compute_guarantee_percent * 100, r->priority);
+        }
+    }
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        struct slice *slice = agent->slices.items[i];
+        if (!slice->policy || strcmp(slice->r.gpu_uuid, gpu_uuid) != 0) continue;
+        bool changed = false;
+        for (size_t at = 0; at < REGION_BOARD_SLOTS; at++) {
+            uint64_t word = at == slice->r.board_slot ? 0 : words[at];
+            changed = changed || atomic_exchange(&slice->policy->neighbours[at], word) != word;
+        }
+        if (changed) region_policy_announce(slice->policy);
+    }
+}
+
 int policy_board(struct agent *agent, const char *gpu_uuid)
 {
     char path[FS_PATH_BYTES];
@@ -194,6 +219,7 @@ int policy_open(struct agent *agent, struct slice *slice)
     /* Usage before policy: a tenant that sees a policy finds the usage file too. */
     if (error == 0 && slice->usage_fd < 0) error = open_usage(agent, slice);
     if (error == 0 && !slice->policy) error = open_policy(agent, slice);
+    if (error == 0) introduce_neighbours(agent, slice->r.gpu_uuid, NULL);
     if (error != 0) log_line("files of slice %s: %s", slice->r.id, strerror(error));
     return error;
 }
@@ -209,6 +235,7 @@ void policy_apply(struct agent *agent, struct slice *slice)
     fill(agent, slice, slice->policy);
     policy_set_context(agent, slice);
     region_policy_announce(slice->policy);
+    introduce_neighbours(agent, slice->r.gpu_uuid, NULL);
 }
 
 void policy_set_residue(struct slice *slice, uint64_t bytes)
@@ -238,6 +265,7 @@ void policy_close(struct agent *agent, struct slice *slice, bool remove_files)
     if (slice->usage_fd >= 0) close(slice->usage_fd);
     slice->usage_fd = -1;
     if (!remove_files) return;
+    introduce_neighbours(agent, slice->r.gpu_uuid, slice);
     static const char *const folders[] = {"policy", "usage"};
     for (size_t i = 0; i < 2; i++) {
         if (path_of(agent, folders[i], slice->r.id, path) == 0 && unlink(path) != 0 && errno != ENOENT) {

@@ -37,9 +37,9 @@ static void the_first_are_timed_then_ever_fewer(void)
     struct price *price = fresh(100);
     int timed = 0;
     for (int launch = 0; launch < 100000; launch++) {
-        if (price_due(price)) {
+        if (price_due(price, false)) {
             timed++;
-            price_learn(price, 1000, true);
+            price_learn(price, 1000, true, 0);
             CHECK(launch >= (int)PRICE_EAGER_SAMPLES || timed == launch + 1);
         }
     }
@@ -49,25 +49,25 @@ static void the_first_are_timed_then_ever_fewer(void)
 static void one_timing_at_a_time(void)
 {
     struct price *price = fresh(200);
-    CHECK(price_due(price));
-    CHECK(!price_due(price));
-    price_learn(price, 5, true);
-    CHECK(price_due(price));
+    CHECK(price_due(price, false));
+    CHECK(!price_due(price, false));
+    price_learn(price, 5, true, 0);
+    CHECK(price_due(price, false));
 }
 
 static void unpriced_launches_owe(void)
 {
     struct price *price = fresh(300);
     atomic_store(&price->unpriced, 7);
-    CHECK_EQ(price_learn(price, 1000, true), 7000);
-    CHECK_EQ(price_learn(price, 1000, true), 0);
+    CHECK_EQ(price_learn(price, 1000, true, 0), 7000);
+    CHECK_EQ(price_learn(price, 1000, true, 0), 0);
 }
 
 static void alone_every_timing_counts(void)
 {
     struct price *price = fresh(400);
     for (int at = 0; at < 400; at++) {
-        price_learn(price, at % 4 == 0 ? 4000 : 1000, true); /* arguments decide: the mean is 1750 */
+        price_learn(price, at % 4 == 0 ? 4000 : 1000, true, 0); /* arguments decide: the mean is 1750 */
     }
     uint64_t ns = atomic_load(&price->ns);
     CHECK_THAT(ns > 1400 && ns < 2100, "%llu", (unsigned long long)ns);
@@ -76,17 +76,66 @@ static void alone_every_timing_counts(void)
 static void beside_others_their_turns_do_not_count(void)
 {
     struct price *price = fresh(500);
-    price_learn(price, 2001000, false); /* the very first lies under somebody's turn */
-    price_learn(price, 1000, false);
+    price_learn(price, 2001000, false, 2000000); /* the very first lies under somebody's turn, who says so */
+    CHECK_EQ(atomic_load(&price->ns), 250125);   /* ...and is not believed altogether */
+    price_learn(price, 1000, false, 0);
     CHECK_EQ(atomic_load(&price->ns), 1000);
     for (int at = 0; at < 100; at++) {
-        price_learn(price, at % 2 == 0 ? 2001000 : 1000, false);
+        price_learn(price, at % 2 == 0 ? 1900000 : 1000, false, 0);
     }
-    CHECK_EQ(atomic_load(&price->ns), 1000);
-    for (unsigned at = 0; at < 10 * PRICE_OUTLIERS_MAX; at++) {
-        price_learn(price, 5000, false); /* it really became dearer */
+    uint64_t ns = atomic_load(&price->ns);
+    CHECK_THAT(ns >= 990 && ns < 1100, "%llu", (unsigned long long)ns);
+    for (int at = 0; at < 600; at++) {
+        price_learn(price, 5000, false, 0); /* it really became dearer */
     }
-    CHECK(atomic_load(&price->ns) > 2000);
+    CHECK(atomic_load(&price->ns) > 4000);
+}
+
+/* A card that others heat runs slower: the mean that was taken alone moves with the quartile. */
+static void a_mean_taken_alone_follows_the_clock(void)
+{
+    struct price *price = fresh(600);
+    for (int at = 0; at < 400; at++) {
+        price_learn(price, at % 4 == 0 ? 400000 : 100000, true, 0);
+    }
+    uint64_t alone = atomic_load(&price->ns);
+    CHECK_THAT(alone > 150000 && alone < 205000, "%llu", (unsigned long long)alone);
+    for (int at = 0; at < 400; at++) {
+        price_learn(price, at % 4 == 0 ? 440000 : 110000, false, 0);
+    }
+    double ratio = (double)atomic_load(&price->ns) / (double)alone;
+    CHECK_THAT(ratio > 1.07 && ratio < 1.13, "%.3f", ratio);
+}
+
+/* Longer than a turn: every timing holds others' turns. What is known from before is kept, else theirs is taken off. */
+static void long_kernels_beside_others(void)
+{
+    struct price *price = fresh(700);
+    price_learn(price, 200000000, false, 100000000);
+    CHECK_EQ(atomic_load(&price->ns), 100000000);
+    struct price *known = fresh(701);
+    price_learn(known, 100000000, true, 0);
+    price_learn(known, 230000000, false, 0);
+    CHECK_EQ(atomic_load(&known->ns), 100000000);
+}
+
+static void a_limit_is_timed_as_often_as_pays(void)
+{
+    struct price *dear = fresh(800);
+    struct price *cheap = fresh(801);
+    int timed[2] = {0};
+    for (int launch = 0; launch < 10000; launch++) {
+        if (price_due(dear, true)) {
+            timed[0]++;
+            price_learn(dear, 1000000, true, 0);
+        }
+        if (price_due(cheap, true)) {
+            timed[1]++;
+            price_learn(cheap, 5000, true, 0);
+        }
+    }
+    CHECK_EQ(timed[0], 10000);
+    CHECK_THAT(timed[1] * 4 < 10000 * 5 / 100, "%d", timed[1]); /* 4 us each, of 5 us x 10,000: under a hundredth */
 }
 
 static void a_full_book_still_answers(void)
@@ -106,6 +155,9 @@ int main(void)
     RUN(unpriced_launches_owe);
     RUN(alone_every_timing_counts);
     RUN(beside_others_their_turns_do_not_count);
+    RUN(a_mean_taken_alone_follows_the_clock);
+    RUN(long_kernels_beside_others);
+    RUN(a_limit_is_timed_as_often_as_pays);
     RUN(a_full_book_still_answers);
     return check_done();
 }

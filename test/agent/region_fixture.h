@@ -111,6 +111,21 @@ static inline void fixture_slice(const struct fixture *fixture, struct fixture_s
     }
 }
 
+/* What the agent does when slices of one GPU change: tells each of the others. */
+static inline void fixture_introduce(struct fixture_slice *slices, int count)
+{
+    for (int to = 0; to < count; to++) {
+        for (int of = 0; of < count; of++) {
+            const struct region_policy *policy = slices[of].policy;
+            uint64_t word =
+                REGION_NEIGHBOUR(region_slice_tag(slices[of].id), atomic_load(&policy->compute_limit_bp),
+                                 atomic_load(&policy->compute_guarantee_bp), atomic_load(&policy->priority));
+            atomic_store(&slices[to].policy->neighbours[policy->board_slot], to == of ? 0 : word);
+        }
+        region_policy_announce(slices[to].policy);
+    }
+}
+
 /* Sums a field over the counted entries of a slice. */
 #define FIXTURE_SUM(slice, field)                                                                                     \
     ({                                                                                                                \

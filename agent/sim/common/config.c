@@ -59,6 +59,12 @@ static void set_option(struct sim_state *state, const char *key, const char *val
         options->slice_ns = strtoull(value, NULL, 10) * 1000;
     } else if (strcmp(key, "launch_ns") == 0) {
         options->launch_ns = strtoull(value, NULL, 10);
+    } else if (strcmp(key, "event_ns") == 0) {
+        options->event_ns = strtoull(value, NULL, 10);
+    } else if (strcmp(key, "gap_ns") == 0) {
+        options->gap_ns = strtoull(value, NULL, 10);
+    } else if (strcmp(key, "switch_us") == 0) {
+        options->switch_ns = strtoull(value, NULL, 10) * 1000;
     } else if (strcmp(key, "lazy_load_us") == 0) {
         options->lazy_load_ns = strtoull(value, NULL, 10) * 1000;
     } else if (strcmp(key, "context_memory") == 0) {
@@ -96,7 +102,11 @@ void sim_config_load(struct sim_state *state, const char *directory)
         .gpu_count = 2,
         .noise_permille = 20,
         .seed = 1,
-        .slice_ns = 2000000,
+        /* These four as measured on an H100 (docs/gpu-results.md, compute facts). */
+        .slice_ns = 2240000,
+        .event_ns = 1280,
+        .gap_ns = 2000,
+        .switch_ns = 190000,
         .launch_ns = 2500,
         .lazy_load_ns = 200000,
         .context_bytes = 300 * MIB,

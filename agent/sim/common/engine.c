@@ -41,6 +41,9 @@ static struct sim_context *pick(struct sim_state *state, uint32_t gpu_index, int
         uint32_t index = (current + step) % high;
         struct sim_context *context = &state->contexts[index];
         if (context->used && context->gpu == gpu_index && head_ready(context, engine, gpu->time_ns)) {
+            if (engine == SIM_COMPUTE && current != 0 && current != index + 1) {
+                queue_head(context, engine)->remaining_ns += state->options.switch_ns;
+            }
             gpu->current[engine] = index + 1;
             if (engine == SIM_COMPUTE) {
                 gpu->slice_end_ns = gpu->time_ns + state->options.slice_ns;

@@ -132,6 +132,9 @@ struct sim_options {
     uint64_t seed;
     uint64_t slice_ns;
     uint64_t launch_ns; /* host time of one driver call, virtual time only */
+    uint64_t event_ns;  /* what an event takes of its stream's time */
+    uint64_t gap_ns;    /* what a launch takes of the GPU beside the kernel's own time */
+    uint64_t switch_ns; /* the GPU does nothing for so long when it goes from one context to another */
     uint64_t lazy_load_ns;
     uint64_t context_bytes;
     uint64_t green_context_bytes;

@@ -68,7 +68,7 @@ static CUresult cuEventRecordWithFlags_on(bool per_thread, CUevent event, CUstre
     }
     event->captured = NULL;
     event->generation++;
-    SIM_TRY(sim_enqueue(state, stream, SIM_COMPUTE, 0, event->slot + 1, event->generation));
+    SIM_TRY(sim_enqueue(state, stream, SIM_COMPUTE, state->options.event_ns, event->slot + 1, event->generation));
     event->seq[0] = stream->last[0];
     event->seq[1] = stream->last[1];
     event->stream = stream->id;

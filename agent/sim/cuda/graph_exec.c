@@ -178,7 +178,7 @@ static CUresult cuGraphLaunch_on(bool per_thread, CUgraphExec exec, CUstream han
     if (result != CUDA_SUCCESS) {
         return result;
     }
-    result = sim_enqueue(state, stream, SIM_COMPUTE, exec->duration_ns, 0, 0);
+    result = sim_enqueue(state, stream, SIM_COMPUTE, exec->duration_ns + state->options.gap_ns, 0, 0);
     memory_lock();
     graph_memory_end(state, exec, stream);
     memory_unlock();

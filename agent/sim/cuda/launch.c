@@ -44,7 +44,7 @@ static CUresult launch(CUfunction function, uint64_t blocks, uint64_t threads, C
         return sim_capture_work(stream, CU_GRAPH_NODE_TYPE_KERNEL, function, duration);
     }
     SIM_TRY(sim_function_load(state, function));
-    return sim_enqueue(state, stream, SIM_COMPUTE, duration, 0, 0);
+    return sim_enqueue(state, stream, SIM_COMPUTE, duration + state->options.gap_ns, 0, 0);
 }
 
 static CUresult cuLaunchKernel_on(bool per_thread, CUfunction function, unsigned int gx, unsigned int gy,

@@ -58,7 +58,9 @@ static int usage(void)
             "  notebook  holds its memory, runs a cell now and then\n"
             "  greedy    allocates until refused, frees some, again and again\n"
             "  heavy     1 ms kernels back to back       tiny   10 us kernels back to back\n"
-            "  graph     a graph of 40 kernels of 10 us, launched back to back\n");
+            "  graph     a graph of 40 kernels of 10 us, launched back to back\n"
+            "  mixed     one kernel and grid that takes 50 to 800 us, as a product does with another inner length\n"
+            "  bursts    300 ms of work, 200 ms of none, again and again\n");
     return 2;
 }
 
@@ -190,16 +192,20 @@ static void drop(struct run *run)
     }
 }
 
-static bool launch(struct run *run, double microseconds)
+static bool launch_as(struct run *run, double microseconds, unsigned grid)
 {
     uint64_t nanoseconds = (uint64_t)(microseconds * 1000.0);
     void *parameters[] = {&nanoseconds};
-    /* The grid follows the work, as it does in real kernels: another size is another launch shape. */
-    unsigned grid = (unsigned)(nanoseconds / 1000) + 1;
     run->busy_ns += (double)nanoseconds;
     return succeeded(run,
                      run->driver.cuLaunchKernel(run->spin, grid, 1, 1, 256, 1, 1, 0, run->stream, parameters, NULL),
                      "cuLaunchKernel");
+}
+
+/* The grid follows the work, as it does in most kernels: another size is another launch shape. */
+static bool launch(struct run *run, double microseconds)
+{
+    return launch_as(run, microseconds, (unsigned)microseconds + 1);
 }
 
 static void fill(struct run *run, size_t target, size_t step)
@@ -314,6 +320,39 @@ static int run_kernels(struct run *run, double kernel, int batch)
     return 0;
 }
 
+static int run_mixed(struct run *run)
+{
+    static const double lengths[] = {50, 100, 200, 400, 800};
+    while (go_on(run)) {
+        for (int index = 0; index < 20 && !stopping; index++) {
+            if (!launch_as(run, lengths[(int)(uniform(run) * 5)], 64)) {
+                return 1;
+            }
+            run->iterations++;
+        }
+        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int run_bursts(struct run *run)
+{
+    while (go_on(run)) {
+        /* So much work a burst: who is held back takes longer over it. */
+        for (int index = 0; index < 1500 && !stopping; index++) {
+            if (!launch(run, 200)) {
+                return 1;
+            }
+            run->iterations++;
+        }
+        run->driver.cuStreamSynchronize(run->stream);
+        driver_sleep(&run->driver, (uint64_t)(0.2 * SECOND_NS));
+    }
+    return 0;
+}
+
 static int run_graph(struct run *run)
 {
     double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 10;
@@ -376,6 +415,12 @@ static int dispatch(struct run *run)
     }
     if (strcmp(kind, "tiny") == 0) {
         return run_kernels(run, 10, 500);
+    }
+    if (strcmp(kind, "mixed") == 0) {
+        return run_mixed(run);
+    }
+    if (strcmp(kind, "bursts") == 0) {
+        return run_bursts(run);
     }
     return strcmp(kind, "graph") == 0 ? run_graph(run) : usage();
 }

@@ -1,0 +1,226 @@
+#include "contest.h"
+
+#include "bucket.h"
+#include "region_file.h"
+#include "shim.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* Has any other process of this slice launched something since the last look? */
+static bool peers_launched(struct contest *contest, const struct region_usage *usage, const struct region_entry *own)
+{
+    uint32_t high = atomic_load(&usage->entries_high);
+    uint64_t sum = 0;
+    for (uint32_t at = 0; at < high && at < REGION_USAGE_ENTRIES; at++) {
+        if (&usage->entries[at] != own && atomic_load(&usage->entries[at].token) != 0) {
+            sum += atomic_load_explicit(&usage->entries[at].launches, memory_order_relaxed);
+        }
+    }
+    return atomic_exchange(&contest->peer_launches, sum) != sum;
+}
+
+static uint64_t charged_by_slice(const struct region_usage *usage)
+{
+    uint32_t high = atomic_load(&usage->entries_high);
+    uint64_t sum = 0;
+    for (uint32_t at = 0; at < high && at < REGION_USAGE_ENTRIES; at++) {
+        if (atomic_load(&usage->entries[at].token) != 0) {
+            sum += atomic_load_explicit(&usage->entries[at].charged_ns, memory_order_relaxed);
+        }
+    }
+    return sum;
+}
+
+static void write_line(const struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
+                       int fd, uint64_t claim, uint64_t now)
+{
+    uint64_t backlog = atomic_load(&contest->backlog_at_ns);
+    uint64_t held = atomic_load(&contest->held_at_ns);
+    bool hungry = backlog != 0 && now < backlog + CONTEST_HUNGRY_NS && (held == 0 || now > held + CONTEST_PACE_NS);
+    struct region_board_slot line;
+    memset(&line, 0, sizeof line);
+    atomic_store(&line.slice_tag, region_slice_tag(slice->policy->slice_id));
+    atomic_store(&line.claim_until_ns, claim);
+    atomic_store(&line.waits_since_ns, atomic_load(&own->throttled_since_ns));
+    atomic_store(&line.charged_ns, charged_by_slice(slice->usage));
+    atomic_store(&line.hungry_until_ns, hungry ? now + CONTEST_HUNGRY_NS : 0);
+    (void)region_board_write_slot(fd, slice->policy->board_slot, &line); /* fails: others know less, no more */
+}
+
+struct claims {
+    bool any;
+    bool higher;
+    uint32_t guaranteed_bp; /* of those who claim */
+    uint32_t limits_bp;
+    bool unlimited;
+    uint64_t hungriest_bp; /* of what is due to the hungriest, what he got; 0: nobody is hungry */
+    uint64_t charged_ns;
+};
+
+/* One step of a window's length towards getting as much of our share as the hungriest gets of his. */
+static void follow(struct contest *contest, uint64_t hungriest_bp, uint64_t own_charged, uint32_t due_bp,
+                   uint64_t window)
+{
+    uint64_t before = contest->pace_own_ns;
+    int64_t pace = atomic_load(&contest->pace_bp) == 0 ? BUCKET_FULL_BP : atomic_load(&contest->pace_bp);
+    contest->pace_own_ns = own_charged;
+    if (hungriest_bp == 0) {
+        pace += (BUCKET_FULL_BP - pace) / 4 + 1;
+    } else if (before != 0 && own_charged > before && window < 4 * CONTEST_PACE_NS && due_bp > 0) {
+        uint64_t got = (own_charged - before) * BUCKET_FULL_BP / window * BUCKET_FULL_BP / due_bp;
+        int64_t step = ((int64_t)hungriest_bp - (int64_t)got) / 4;
+        pace += step > 500 ? 500 : step < -500 ? -500 : step;
+    }
+    pace = pace > BUCKET_FULL_BP ? BUCKET_FULL_BP : pace < CONTEST_PACE_MIN_BP ? CONTEST_PACE_MIN_BP : pace;
+    atomic_store(&contest->pace_bp, (uint32_t)pace);
+}
+
+static void read_claims(struct contest *contest, struct claims *claims, const struct region_policy *policy,
+                        const struct region_board *board, uint64_t now, uint64_t own_charged)
+{
+    memset(claims, 0, sizeof *claims);
+    uint64_t window = now - contest->pace_since_ns;
+    bool whole_window = window >= CONTEST_PACE_NS;
+    uint32_t priority = atomic_load(&policy->priority);
+    for (uint32_t at = 0; at < REGION_BOARD_SLOTS; at++) {
+        const struct region_board_slot *line = &board->slots[at];
+        uint64_t word = atomic_load_explicit(&policy->neighbours[at], memory_order_relaxed);
+        uint64_t until = atomic_load(&line->claim_until_ns);
+        if (word == 0 || (atomic_load(&line->slice_tag) & UINT64_C(0xffffffff)) != REGION_NEIGHBOUR_TAG(word)) {
+            continue;
+        }
+        uint64_t charged = atomic_load(&line->charged_ns);
+        uint64_t before = contest->pace_charged_ns[at];
+        claims->charged_ns += charged;
+        if (whole_window) {
+            contest->pace_charged_ns[at] = charged;
+        }
+        if (until < now || until > now + 2 * CONTEST_CLAIM_MAX_NS) {
+            continue;
+        }
+        uint32_t limit = REGION_NEIGHBOUR_LIMIT_BP(word);
+        claims->any = true;
+        claims->higher = claims->higher || REGION_NEIGHBOUR_PRIORITY(word) > priority;
+        claims->guaranteed_bp += REGION_NEIGHBOUR_GUARANTEE_BP(word);
+        claims->limits_bp += limit;
+        claims->unlimited = claims->unlimited || limit >= BUCKET_FULL_BP;
+        uint64_t hungry = atomic_load(&line->hungry_until_ns);
+        uint32_t due = limit < BUCKET_FULL_BP ? limit : REGION_NEIGHBOUR_GUARANTEE_BP(word);
+        if (whole_window && window < 4 * CONTEST_PACE_NS && before != 0 && charged > before && due > 0 &&
+            hungry >= now && hungry <= now + CONTEST_HUNGRY_NS) {
+            uint64_t got = (charged - before) * BUCKET_FULL_BP / window * BUCKET_FULL_BP / due;
+            claims->hungriest_bp =
+                claims->hungriest_bp == 0 || got < claims->hungriest_bp ? got : claims->hungriest_bp;
+        }
+    }
+    if (whole_window) {
+        uint32_t own = atomic_load(&policy->compute_limit_bp);
+        uint32_t left = claims->guaranteed_bp < BUCKET_FULL_BP ? BUCKET_FULL_BP - claims->guaranteed_bp : 0;
+        follow(contest, claims->hungriest_bp, own_charged, own < BUCKET_FULL_BP ? own : left, window);
+        contest->pace_since_ns = now;
+    }
+}
+
+static uint32_t share_beside(const struct contest *contest, const struct region_policy *policy,
+                             const struct claims *claims)
+{
+    uint32_t limit = atomic_load(&policy->compute_limit_bp);
+    uint32_t guarantee = atomic_load(&policy->compute_guarantee_bp);
+    limit = limit > BUCKET_FULL_BP ? BUCKET_FULL_BP : limit;
+    uint32_t share = limit;
+    uint32_t floor = guarantee > CONTEST_FLOOR_BP ? guarantee : CONTEST_FLOOR_BP;
+    if (claims->higher) {
+        share = floor;
+    } else if (claims->guaranteed_bp > 0) {
+        uint32_t left = claims->guaranteed_bp < BUCKET_FULL_BP ? BUCKET_FULL_BP - claims->guaranteed_bp : 0;
+        share = left > floor ? left : floor;
+    }
+    share = share > limit ? limit : share;
+    uint32_t whole = claims->limits_bp + limit;
+    bool shared_out = !claims->unlimited && limit < BUCKET_FULL_BP && share == limit &&
+                      whole >= CONTEST_WHOLE_MIN_BP && whole <= CONTEST_WHOLE_MAX_BP;
+    bool rest = !claims->higher && share > floor && claims->guaranteed_bp + share >= CONTEST_WHOLE_MIN_BP;
+    if (claims->any && (shared_out || rest)) {
+        uint32_t pace = atomic_load(&contest->pace_bp);
+        share = pace == 0 ? share : (uint32_t)((uint64_t)share * pace / BUCKET_FULL_BP);
+    }
+    return share == 0 ? 1 : share;
+}
+
+/* What the agent says about the neighbours, whether they have work or not. */
+static void look_at_neighbours(struct contest *contest, const struct region_policy *policy)
+{
+    uint32_t priority = atomic_load(&policy->priority);
+    uint32_t count = 0;
+    /* One with a guarantee marks his work too: only so do the others learn that he has more of it than he gets. */
+    bool guaranteed = atomic_load(&policy->compute_guarantee_bp) > 0;
+    bool bounded = false;
+    for (uint32_t at = 0; at < REGION_BOARD_SLOTS; at++) {
+        uint64_t word = atomic_load_explicit(&policy->neighbours[at], memory_order_relaxed);
+        count += word != 0;
+        bounded = bounded || (word != 0 && guaranteed);
+        bounded = bounded || (word != 0 &&
+                              (REGION_NEIGHBOUR_GUARANTEE_BP(word) > 0 || REGION_NEIGHBOUR_PRIORITY(word) > priority));
+    }
+    atomic_store(&contest->neighbours, count);
+    atomic_store(&contest->bounded, bounded);
+}
+
+void contest_look(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
+                  uint64_t now, uint64_t charged, bool wants)
+{
+    uint64_t busy = atomic_load(&contest->busy_until_ns);
+    /* Beside somebody else it takes longer: as if he had every other turn. */
+    busy = (busy > now ? busy : now) + (atomic_load(&contest->alone) ? charged : 2 * charged);
+    busy = busy > now + CONTEST_CLAIM_MAX_NS ? now + CONTEST_CLAIM_MAX_NS : busy;
+    atomic_store(&contest->busy_until_ns, busy);
+    uint64_t last = atomic_load_explicit(&contest->looked_at_ns, memory_order_relaxed);
+    uint64_t interval = atomic_load(&contest->alone) ? CONTEST_INTERVAL_ALONE_NS : CONTEST_INTERVAL_NS;
+    bool outgrown = wants && busy > atomic_load(&contest->claimed_until_ns);
+    if ((now < last + interval && !outgrown) || !atomic_compare_exchange_strong(&contest->looked_at_ns, &last, now)) {
+        return;
+    }
+    bool others = peers_launched(contest, slice->usage, own);
+    struct claims claims = {0};
+    int fd;
+    look_at_neighbours(contest, slice->policy);
+    if (atomic_load(&contest->neighbours) > 0 && slice->board_path[0] != 0 &&
+        region_board_open(slice->board_path, &fd) == 0) {
+        struct region_board board;
+        uint64_t claim = wants ? busy + CONTEST_CLAIM_NS : busy;
+        atomic_store(&contest->claimed_until_ns, claim);
+        write_line(contest, slice, own, fd, claim, now);
+        if (region_board_read(fd, &board) == 0) {
+            read_claims(contest, &claims, slice->policy, &board, now, charged_by_slice(slice->usage));
+        }
+        close(fd);
+        uint64_t seen = atomic_exchange(&contest->others_seen_ns, claims.charged_ns);
+        if (seen != 0 && claims.charged_ns > seen) { /* it shrinks when a process has ended */
+            atomic_fetch_add(&contest->others_charged_ns, claims.charged_ns - seen);
+        }
+    } else {
+        atomic_store(&contest->claimed_until_ns, UINT64_MAX); /* nobody to tell */
+    }
+    if (claims.higher) {
+        atomic_store(&contest->higher_at_ns, now);
+    }
+    if (others || claims.any) {
+        atomic_store(&contest->others_at_ns, now);
+    }
+    uint64_t seen_at = atomic_load(&contest->others_at_ns);
+    uint64_t higher_at = atomic_load(&contest->higher_at_ns);
+    atomic_store(&contest->alone, seen_at == 0 || now > seen_at + CONTEST_QUIET_NS);
+    atomic_store(&contest->tight, higher_at != 0 && now < higher_at + CONTEST_EXPECT_NS);
+    uint32_t share = share_beside(contest, slice->policy, &claims);
+    /* 0 where it is the limit itself, so that a changed limit is felt without another look. */
+    atomic_store(&contest->share_bp, share == atomic_load(&slice->policy->compute_limit_bp) ? 0 : share);
+}
+
+uint32_t contest_share(const struct contest *contest, const struct region_policy *policy)
+{
+    uint32_t limit = atomic_load_explicit(&policy->compute_limit_bp, memory_order_relaxed);
+    uint32_t share = atomic_load_explicit(&contest->share_bp, memory_order_relaxed);
+    limit = limit > BUCKET_FULL_BP ? BUCKET_FULL_BP : limit;
+    return share == 0 || share > limit ? limit : share;
+}

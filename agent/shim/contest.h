@@ -1,0 +1,68 @@
+/* Who else wants this GPU now, and what that leaves for us: each slice says on its line of the board until when it has
+ * work, and everybody works out his own share from that and from what the agent says of his neighbours. No round trip
+ * to anybody: a claim is felt as soon as the others look. */
+#ifndef TRANCHE_CONTEST_H
+#define TRANCHE_CONTEST_H
+
+#include "region.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A claim outlives the work that is known by so much, so that a pause between two launches gives nothing away. */
+#define CONTEST_CLAIM_NS UINT64_C(3000000)
+/* Longest claim that counts: work in flight, as priced. A longer one is somebody's error or lie. */
+#define CONTEST_CLAIM_MAX_NS UINT64_C(500000000)
+/* How often the board is read and written: while somebody else is there, and while nobody is. */
+#define CONTEST_INTERVAL_NS UINT64_C(1000000)
+#define CONTEST_INTERVAL_ALONE_NS UINT64_C(2000000)
+/* One who is held back says nothing for a while and then launches: alone is who saw nobody for so long. */
+#define CONTEST_QUIET_NS UINT64_C(100000000)
+/* So long after a tenant of higher priority was last seen, its next launch is waited for with little in flight. */
+#define CONTEST_EXPECT_NS UINT64_C(1000000000)
+/* What remains to one who yields and was guaranteed nothing: its wait stays bounded. */
+#define CONTEST_FLOOR_BP 100u
+/* Limits that together promise the whole GPU, as they do when an operator cuts it up, are met in proportion: switching
+ * between processes takes a part that nobody gets, and without this all of it would be the greatest share's loss. Who
+ * reaches his limit follows the one who does not, measured over windows of so long, and at most by this. */
+#define CONTEST_PACE_NS UINT64_C(100000000)
+#define CONTEST_PACE_MIN_BP 7500u
+#define CONTEST_HUNGRY_NS UINT64_C(30000000)
+#define CONTEST_WHOLE_MIN_BP 9500u
+#define CONTEST_WHOLE_MAX_BP 10050u
+
+struct shim_slice;
+
+/* One process's knowledge about one slice's GPU. */
+struct contest {
+    _Atomic uint64_t looked_at_ns;
+    _Atomic uint64_t claimed_until_ns;
+    _Atomic uint64_t busy_until_ns; /* when what was charged so far would be done if nobody else were there */
+    _Atomic uint64_t others_at_ns;  /* when somebody else was last seen at work, in this slice or another */
+    _Atomic uint64_t higher_at_ns;  /* ...somebody of higher priority */
+    _Atomic uint64_t peer_launches;
+    _Atomic uint64_t others_charged_ns; /* by everybody else since this process began, as far as seen */
+    _Atomic uint64_t others_seen_ns;
+    _Atomic uint64_t backlog_at_ns; /* when our work was last seen to queue up */
+    _Atomic uint64_t held_at_ns;    /* when our own limit last held us back */
+    _Atomic uint32_t pace_bp;       /* of our share, what we take so as not to outrun the hungry; 0: not known */
+    uint64_t pace_since_ns;         /* these belong to whoever looks */
+    uint64_t pace_own_ns;
+    uint64_t pace_charged_ns[REGION_BOARD_SLOTS];
+    _Atomic uint32_t share_bp; /* what we may take now; 0: not looked yet, the limit holds */
+    _Atomic uint32_t alone;
+    _Atomic uint32_t neighbours; /* slices on this GPU beside ours */
+    _Atomic uint32_t bounded;    /* somebody may claim his part at any time: keep the work in flight short */
+    _Atomic uint32_t tight;      /* ...and somebody of higher priority is about: very short */
+};
+
+/* Reads and writes the board if it is time. charged: GPU time that is being charged now. wants: there is work, and it
+ * is for the others to make room. Who only waits for his own limit claims nothing. */
+void contest_look(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
+                  uint64_t now, uint64_t charged, bool wants);
+
+/* What we may take of the GPU's time now, of 10000; 10000: nothing holds us back. */
+uint32_t contest_share(const struct contest *contest, const struct region_policy *policy);
+
+#endif
