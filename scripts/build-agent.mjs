@@ -46,7 +46,12 @@ const TARGETS = [
     folders: ['agent/common', 'agent/shim'],
     flags: [...SHARED, ...HARDEN, '-Wl,-soname,libtranche.so', '-Wl,--version-script=agent/shim/exports.map'],
   },
-  { file: 'tranche', folders: ['agent/common', 'agent/src'], flags: ['-fPIE', '-pie', ...HARDEN] },
+  // -Os: it waits most of the time, and it is sent to every host.
+  {
+    file: 'tranche',
+    folders: ['agent/common', 'agent/src'],
+    flags: ['-fPIE', '-pie', '-Os', ...HARDEN],
+  },
   {
     file: 'sim/libcuda.so.1',
     folders: ['agent/sim/common', 'agent/sim/cuda'],
