@@ -171,11 +171,53 @@ export const noticeEventSchema = z.object({
   message: z.string().max(4096),
 });
 
+const auditSliceSchema = z.object({
+  name: text,
+  owner: text,
+  memoryLimitBytes: count,
+  computeLimitPercent: count.max(100),
+  computeGuaranteePercent: count.max(100),
+  priority: z.enum(['idle', 'normal', 'high']),
+  startsAtMs: timeMs.nullable(),
+  expiresAtMs: timeMs.nullable(),
+});
+
+/** One edit, made or refused. `before` is null for a slice that was made, `after` for one that was deleted. */
+export const auditRecordSchema = z.object({
+  seq: count,
+  atMs: timeMs,
+  action: text,
+  refusal: text.nullable(),
+  sliceId: id.nullable(),
+  sliceName: text.nullable(),
+  gpuUuid: id.nullable(),
+  uid: count,
+  user: text,
+  /** What the client said of itself; nobody checked it. */
+  claimedFrom: text.nullable(),
+  detail: text.nullable(),
+  refusalsOmitted: count,
+  before: auditSliceSchema.nullable(),
+  after: auditSliceSchema.nullable(),
+});
+
+export const auditReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  /** Newest first. */
+  records: z.array(auditRecordSchema).max(100),
+  /** What to ask for next; null when there are no older ones in the range. */
+  nextBeforeSeq: count.nullable(),
+});
+
+export const auditEventSchema = z.object({ ev: z.literal('audit'), record: auditRecordSchema });
+
 export const eventSchema = z.discriminatedUnion('ev', [
   stateEventSchema,
   sampleEventSchema,
   historyEventSchema,
   noticeEventSchema,
+  auditEventSchema,
 ]);
 
 export type HelloReply = z.infer<typeof helloReplySchema>;
@@ -186,3 +228,6 @@ export type StateEvent = z.infer<typeof stateEventSchema>;
 export type SampleEvent = z.infer<typeof sampleEventSchema>;
 export type HistoryEvent = z.infer<typeof historyEventSchema>;
 export type NoticeEvent = z.infer<typeof noticeEventSchema>;
+export type AuditRecord = z.infer<typeof auditRecordSchema>;
+export type AuditReply = z.infer<typeof auditReplySchema>;
+export type AuditEvent = z.infer<typeof auditEventSchema>;

@@ -22,6 +22,9 @@
 /* "user" or "system": which scope `tranche agent` manages. Default: system for root, else user. */
 #define ENV_SCOPE "TRANCHE_SCOPE"
 
+/* Set by sshd: "client-address port server-address port". Its first word goes into the audit, marked as claimed. */
+#define ENV_SSH_CONNECTION "SSH_CONNECTION"
+
 /* Simulated driver only: directory of its shared state (sim.shm and sim.conf). */
 #define ENV_SIM_DIR "TRANCHE_SIM_DIR"
 

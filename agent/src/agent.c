@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "edit.h"
 #include "events.h"
 #include "history.h"
@@ -181,6 +182,8 @@ static int start(struct agent *agent, char *why, size_t cap)
     error = history_open(agent);
     if (error != 0) log_line("history can not be kept: %s", strerror(error));
     history_sweep(agent);
+    error = audit_open(agent);
+    if (error != 0) log_line("the audit in %s can not be read: %s", agent->places.state, strerror(error));
     error = open_loop(agent);
     if (error == 0 && listen(agent->listen_fd, LISTEN_BACKLOG) != 0) error = errno;
     if (error != 0) snprintf(why, cap, "The agent can not listen: %s.", strerror(error));

@@ -76,6 +76,10 @@ struct agent {
     bool people_dirty; /* the same, but worth a line only every few seconds */
     int64_t people_at_ms;
 
+    uint64_t audit_seq;       /* of the last record */
+    int64_t refused_since_ms; /* monotonic; refusals since then, and those that were not recorded */
+    int64_t refused_count, refused_omitted;
+
     uint64_t sample_seq;
     int64_t sampled_at_ms; /* monotonic, the last look at slices and GPUs */
     int64_t history_at_ms; /* wall clock, the next second to record */

@@ -175,6 +175,13 @@ int client_introduce(int fd)
     json_open(&w, '{');
     json_put_text(&w, "op", "introduce");
     json_put_text(&w, "shimPath", shim);
+    /* "client-address port server-address port", as sshd sets it; a claim, because anybody may set it. */
+    const char *ssh = getenv(ENV_SSH_CONNECTION);
+    char from[72];
+    if (ssh && strcspn(ssh, " ") > 0) {
+        text_sanitize(from, sizeof from, ssh, strcspn(ssh, " "));
+        json_put_text(&w, "from", from);
+    }
     json_close(&w, '}');
     json_raw(&w, "\n", 1);
     int result = w.failed ? -1 : send_all(fd, w.data, w.len);

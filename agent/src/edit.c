@@ -160,6 +160,8 @@ static int commit(struct agent *agent, struct slice *slice, struct slice_record 
     reply->revision = next->revision;
     reply->undo_expires_at_ms = entry->expires_at_ms;
     policy_apply(agent, slice);
+    /* After the effect, so that its disk delays nobody, and before the reply. */
+    audit_edit(agent, editor, before.deleted ? NULL : &before, next->deleted ? NULL : next);
     return 0;
 }
 

@@ -3,11 +3,7 @@
 #define TRANCHE_EDIT_H
 
 #include "agent.h"
-
-struct editor {
-    uid_t uid;
-    const char *name;
-};
+#include "audit.h"
 
 struct edit_reply {
     char slice_id[REGION_ID_BYTES];

@@ -12,6 +12,7 @@
 #define STALL_MS 10000                /* and a client that reads nothing for this long is disconnected */
 #define LINGER_MS 2000                /* how long one that we end may go on sending before it must have heard */
 #define PEERS_PER_UID_MAX 32
+#define CLAIMED_FROM_BYTES 72 /* an address of SSH_CONNECTION, which has no more than 45 characters and a scope */
 
 struct peer {
     int fd;
@@ -30,6 +31,7 @@ struct peer {
     uint32_t epoll_events;
     char name[OWNER_BYTES];
     char shim_path[FS_PATH_BYTES];
+    char claimed_from[CLAIMED_FROM_BYTES]; /* "" = it said nothing */
 
     char *in; /* REQUEST_LINE_MAX_BYTES + 1 */
     size_t in_len;

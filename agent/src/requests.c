@@ -209,7 +209,10 @@ static int take_changes(struct request *r, struct slice_changes *c)
 
 static struct editor editor_of(const struct request *r)
 {
-    return (struct editor){.uid = r->peer->uid, .name = r->peer->name};
+    const char *op = "";
+    json_get_text(&r->object, "op", &op);
+    return (struct editor){
+        .uid = r->peer->uid, .name = r->peer->name, .action = op, .claimed_from = r->peer->claimed_from};
 }
 
 static int op_create(struct request *r)
@@ -346,6 +349,44 @@ void request_history_done(struct peer *peer, const struct history_job *job)
     end_line(w);
 }
 
+/* ---- audit ---------------------------------------------------------------------------------------------- */
+
+static int op_audit(struct request *r)
+{
+    struct audit_query q = {.from_ms = 0, .to_ms = JSON_INTEGER_MAX, .before_seq = JSON_INTEGER_MAX};
+    int64_t max = AUDIT_RECORDS_MAX;
+    if (may_text(r, "sliceId", &q.slice_id) != 0) return -1;
+    if (may_integer(r, "fromMs", 0, JSON_INTEGER_MAX, &q.from_ms) < 0 ||
+        may_integer(r, "toMs", 0, JSON_INTEGER_MAX, &q.to_ms) < 0 ||
+        may_integer(r, "beforeSeq", 0, JSON_INTEGER_MAX, &q.before_seq) < 0 ||
+        may_integer(r, "maxRecords", 1, AUDIT_RECORDS_MAX, &max) < 0) {
+        return -1;
+    }
+    q.max = (size_t)max;
+    struct json_mark mark = json_mark(r->out);
+    begin_ok(r);
+    int error = audit_read(r->agent, &q, r->out);
+    if (error != 0) {
+        json_rewind(r->out, mark);
+        return fail(&r->failure, "internal", "The audit in %s could not be read: %s.", r->agent->places.state,
+                    strerror(error));
+    }
+    end_line(r->out);
+    return 0;
+}
+
+/* Edits that were refused for lack of rights are kept too. */
+static void note_refusal(struct request *r, const char *op)
+{
+    const char *id;
+    bool edits = strncmp(op, "slice-", 6) == 0 || strcmp(op, "undo") == 0 || strcmp(op, "operators-set") == 0;
+    if (!edits || strcmp(r->failure.code, "not-permitted") != 0) return;
+    struct slice *slice = json_get_text(&r->object, "sliceId", &id) == 1 ? slice_find(&r->agent->slices, id) : NULL;
+    if (slice && slice->r.deleted) slice = NULL;
+    struct editor editor = editor_of(r);
+    audit_refused(r->agent, &editor, r->failure.code, slice);
+}
+
 /* ---- processes and the agent itself ---------------------------------------------------------------------- */
 
 static bool on_a_gpu(const struct agent *agent, uint32_t pid)
@@ -461,6 +502,8 @@ static int op_operators_set(struct request *r)
                     r->agent->manager_name);
     }
     if (operators_set(r->agent, names, &r->failure) != 0) return -1;
+    struct editor editor = editor_of(r);
+    audit_setting(r->agent, &editor, names);
     for (size_t i = 0; i < r->agent->peer_count; i++) {
         struct peer *peer = r->agent->peers[i];
         peer->is_operator = agent_is_operator(r->agent, peer->uid);
@@ -500,6 +543,7 @@ static const struct {
     {"slice-delete", op_delete},
     {"undo", op_undo},
     {"history", op_history},
+    {"audit", op_audit},
     {"process-stop", op_process_stop},
     {"doctor", op_doctor},
     {"operators-set", op_operators_set},
@@ -513,6 +557,9 @@ static bool take_introduction(struct peer *peer, const struct json_object *objec
     if (json_get(object, "id") || json_get_text(object, "op", &op) != 1 || strcmp(op, "introduce") != 0) return false;
     if (json_get_text(object, "shimPath", &path) == 1) {
         text_sanitize(peer->shim_path, sizeof peer->shim_path, path, strlen(path));
+    }
+    if (json_get_text(object, "from", &path) == 1) {
+        text_sanitize(peer->claimed_from, sizeof peer->claimed_from, path, strlen(path));
     }
     return true;
 }
@@ -536,6 +583,7 @@ void request_line(struct agent *agent, struct peer *peer, char *line, size_t len
         while (i < sizeof ops / sizeof ops[0] && strcmp(ops[i].name, op) != 0) i++;
         if (i < sizeof ops / sizeof ops[0]) {
             result = ops[i].run(&r);
+            if (result != 0) note_refusal(&r, ops[i].name);
         } else {
             fail(&r.failure, "unknown-op", "This agent (" TRANCHE_VERSION ") does not know that operation.");
         }

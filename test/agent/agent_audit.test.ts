@@ -1,0 +1,175 @@
+/** Who changed which slice: kept through kill -9 and torn files, bounded, and not to be pushed out by refused edits. */
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { auditReplySchema, type AuditRecord } from '../../model/agent-protocol.ts';
+import {
+  Client,
+  GIB,
+  GPU0,
+  hasSim,
+  makeRoot,
+  startAgent,
+  trancheBin,
+  type Root,
+  type RunningAgent,
+} from './agent_process.ts';
+
+let root: Root;
+let agents: RunningAgent[] = [];
+
+async function start(): Promise<RunningAgent> {
+  const agent = await startAgent(root);
+  agents.push(agent);
+  return agent;
+}
+
+beforeEach(() => {
+  root = makeRoot();
+});
+
+afterEach(async () => {
+  for (const agent of agents) await agent.stop('SIGKILL');
+  agents = [];
+  root.remove();
+});
+
+const create = (client: Client, name: string) =>
+  client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 50, name });
+const audit = async (client: Client, fields: Record<string, unknown> = {}): Promise<AuditRecord[]> =>
+  auditReplySchema.parse(await client.ask('audit', fields)).records;
+const file = (name = 'audit.jsonl') => join(root.path, 'root/state', name);
+
+describe.skipIf(!hasSim)('the audit', () => {
+  test('says who did what, from what to what, to those who listen and to those who ask', async () => {
+    await start();
+    const client = await Client.open(root);
+    client.socket.write('{"op":"introduce","shimPath":"/x","from":"10.0.0.7"}\n');
+    await client.ask('subscribe', { sampleIntervalMs: 60000 });
+    const made = await create(client, 'one');
+    await client.ask('slice-resize', { sliceId: made['sliceId'], memoryLimitBytes: 2 * GIB });
+    await client.ask('slice-rename', { sliceId: made['sliceId'], revision: 2, name: 'two' });
+    const gone = await client.ask('slice-delete', { sliceId: made['sliceId'], revision: 3 });
+    await client.ask('undo', { undoToken: gone['undoToken'] });
+    const records = await audit(client);
+    expect(records.map((one) => one.action)).toEqual([
+      'undo',
+      'slice-delete',
+      'slice-rename',
+      'slice-resize',
+      'slice-create',
+    ]);
+    const me = process.getuid?.();
+    for (const one of records) expect(one).toMatchObject({ uid: me, claimedFrom: '10.0.0.7', refusal: null });
+    expect(records[4]).toMatchObject({ before: null, after: { name: 'one', memoryLimitBytes: GIB } });
+    expect(records[3]).toMatchObject({ before: { memoryLimitBytes: GIB }, after: { memoryLimitBytes: 2 * GIB } });
+    expect(records[2]).toMatchObject({ before: { name: 'one' }, after: { name: 'two' } });
+    expect(records[1]).toMatchObject({ before: { name: 'two' }, after: null });
+    expect(records[0]).toMatchObject({ before: null, after: { name: 'two' } });
+    const event = await client.event('audit', (line) => (line['record'] as AuditRecord).action === 'undo');
+    expect(event['record']).toEqual(records[0]);
+    client.close();
+  });
+
+  test('is asked for in pages, per slice and per range', async () => {
+    await start();
+    const client = await Client.open(root);
+    const ids: unknown[] = [];
+    for (let i = 0; i < 7; i += 1) ids.push((await create(client, `s${i}`))['sliceId']);
+    const seen: number[] = [];
+    let beforeSeq: number | null = null;
+    for (let page = 0; page < 10; page += 1) {
+      const reply = auditReplySchema.parse(await client.ask('audit', { maxRecords: 3, beforeSeq }));
+      seen.push(...reply.records.map((one) => one.seq));
+      beforeSeq = reply.nextBeforeSeq;
+      if (beforeSeq === null) break;
+    }
+    expect(seen).toEqual([7, 6, 5, 4, 3, 2, 1]);
+    expect((await audit(client, { sliceId: ids[2] })).map((one) => one.sliceName)).toEqual(['s2']);
+    const at = (await audit(client)).map((one) => one.atMs);
+    expect((await audit(client, { fromMs: at[0] })).every((one) => one.atMs >= (at[0] ?? 0))).toBe(true);
+    expect(await audit(client, { toMs: (at.at(-1) ?? 0) - 1 })).toEqual([]);
+    client.close();
+  });
+
+  test('survives kill -9 right after the reply, a torn tail and a line that was changed', async () => {
+    const first = await start();
+    let client = await Client.open(root);
+    await create(client, 'one');
+    await create(client, 'two');
+    await first.stop('SIGKILL');
+    const text = readFileSync(file(), 'utf8');
+    writeFileSync(file(), text.replace('"sliceName":"one"', '"sliceName":"eno"'));
+    appendFileSync(file(), text.slice(0, 100));
+    await start();
+    client = await Client.open(root);
+    await create(client, 'three');
+    const records = await audit(client);
+    expect(records.map((one) => [one.seq, one.sliceName])).toEqual([
+      [3, 'three'],
+      [2, 'two'],
+    ]);
+    client.close();
+  });
+
+  test('is bounded on disk and keeps the newest', async () => {
+    const first = await start();
+    let client = await Client.open(root);
+    const made = await create(client, 'one');
+    await first.stop();
+    const line = readFileSync(file(), 'utf8');
+    writeFileSync(file(), line.repeat(Math.floor((1 << 20) / line.length)));
+    await start();
+    client = await Client.open(root);
+    await client.ask('slice-resize', { sliceId: made['sliceId'], computeLimitPercent: 60 });
+    expect(existsSync(file('audit.1.jsonl'))).toBe(true);
+    expect(statSync(file()).size).toBeLessThan(4096);
+    expect((await audit(client))[0]).toMatchObject({ seq: 2, action: 'slice-resize' });
+    client.close();
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'records the refused, in a file of their own, and counts what a loop of them asks',
+    async () => {
+      await start();
+      const client = await Client.open(root);
+      const made = await create(client, 'one');
+      spawnSync('chmod', ['-R', 'go+rX', root.path]);
+      const ask = `{"id":1,"op":"slice-resize","sliceId":"${String(made['sliceId'])}","computeLimitPercent":9}\n`;
+      const run = spawnSync(trancheBin, ['attach', 'x'], {
+        env: { ...root.env, SSH_CONNECTION: '10.9.8.7 5 10.0.0.1 22' },
+        input: ask.repeat(30),
+        uid: 4242,
+        gid: 4242,
+        encoding: 'utf8',
+      });
+      expect(run.stdout.match(/"not-permitted"/g)).toHaveLength(30);
+      const refused = (await audit(client)).filter((one) => one.refusal !== null);
+      expect(refused).toHaveLength(20);
+      expect(refused[0]).toMatchObject({
+        uid: 4242,
+        claimedFrom: '10.9.8.7',
+        refusal: 'not-permitted',
+        sliceName: 'one',
+      });
+      expect(readFileSync(file(), 'utf8')).not.toContain('not-permitted');
+      client.close();
+    },
+  );
+
+  test('comes as text, JSON and CSV in which no cell is a formula', async () => {
+    await start();
+    const client = await Client.open(root);
+    client.socket.write('{"op":"introduce","from":"=cmd(\\"x\\")"}\n');
+    await create(client, 'one');
+    const run = (...args: string[]) => spawnSync(trancheBin, ['audit', ...args], { env: root.env, encoding: 'utf8' });
+    expect(run().stdout).toMatch(/slice-create one .*memoryLimitBytes — → 1073741824/);
+    expect(JSON.parse(run('--json', '--slice', 'one').stdout)).toMatchObject({ action: 'slice-create' });
+    const csv = run('--csv').stdout.split('\r\n');
+    expect(csv[0]).toContain('"claimedFrom"');
+    expect(csv[1]).toContain(`"'=cmd(""x"")"`);
+    expect(run('--slice', 'nobody').status).toBe(125);
+    client.close();
+  });
+});
