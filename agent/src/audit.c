@@ -15,7 +15,6 @@
 #include "events.h"
 #include "fs.h"
 #include "log.h"
-#include "peer.h"
 
 #define CHECKSUM_BYTES 17 /* 16 digits and a blank before each record */
 #define RECORD_MAX_BYTES 4096
@@ -277,15 +276,7 @@ static void announce(struct agent *agent, const struct entry *e, uint64_t seq, i
     json_put_text(&w, "ev", "audit");
     json_key(&w, "record");
     put_record(&w, e, seq, at_ms);
-    json_close(&w, '}');
-    json_raw(&w, "\n", 1);
-    struct shared_line *line = w.failed ? NULL : line_new(w.data, w.len);
-    json_writer_free(&w);
-    if (!line) return;
-    for (size_t i = 0; i < agent->peer_count; i++) {
-        if (agent->peers[i]->subscribed) peer_offer_notice(agent->peers[i], line);
-    }
-    line_release(line);
+    events_send(agent, &w);
 }
 
 static void record(struct agent *agent, const struct entry *e, int kind)

@@ -25,6 +25,17 @@ static struct shared_line *finish(struct json_writer *w)
     return line_new(w->data, w->len);
 }
 
+void events_send(struct agent *agent, struct json_writer *w)
+{
+    struct shared_line *line = finish(w);
+    json_writer_free(w);
+    if (!line) return;
+    for (size_t i = 0; i < agent->peer_count; i++) {
+        if (agent->peers[i]->subscribed) peer_offer_notice(agent->peers[i], line);
+    }
+    line_release(line);
+}
+
 void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message)
 {
     struct json_writer w;
@@ -36,13 +47,7 @@ void events_notice(struct agent *agent, const char *code, const char *slice_id, 
     json_put_text(&w, "sliceId", slice_id);
     json_put_known(&w, "pid", pid != 0, pid);
     json_put_text(&w, "message", message);
-    struct shared_line *line = finish(&w);
-    json_writer_free(&w);
-    if (!line) return;
-    for (size_t i = 0; i < agent->peer_count; i++) {
-        if (agent->peers[i]->subscribed) peer_offer_notice(agent->peers[i], line);
-    }
-    line_release(line);
+    events_send(agent, &w);
 }
 
 /* ---- state ---------------------------------------------------------------------------------------------- */

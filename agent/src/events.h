@@ -3,9 +3,13 @@
 #define TRANCHE_EVENTS_H
 
 #include "agent.h"
+#include "json.h"
 
 /* A note for everybody who listens; slice_id may be NULL, pid 0 = none. */
 void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message);
+
+/* Closes what w holds as one line, sends it to everybody who listens and frees w. */
+void events_send(struct agent *agent, struct json_writer *w);
 
 /* The whole seldom-changing state as one line, or NULL (no memory). The caller holds one reference. */
 struct shared_line *events_state(struct agent *agent);

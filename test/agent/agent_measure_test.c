@@ -1,5 +1,5 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/procs.c agent/src/people.c agent/src/measure.c agent/src/edit.c agent/src/admission.c agent/src/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/procs.c agent/src/people.c agent/src/measure.c agent/src/edit.c agent/src/audit.c agent/src/admission.c agent/src/failure.c
  * sanitize: address,undefined
  */
 #define _GNU_SOURCE
@@ -57,6 +57,11 @@ void events_notice(struct agent *a, const char *code, const char *id, uint32_t p
     (void)a, (void)id, (void)pid, (void)message;
     snprintf(last_notice, sizeof last_notice, "%s", code);
     notices++;
+}
+void events_send(struct agent *a, struct json_writer *w)
+{
+    (void)a;
+    json_writer_free(w);
 }
 
 static char root[64];
@@ -134,7 +139,7 @@ static void setup(void)
                                     .compute_limit_percent = 50,
                                     .gpu_uuid = GPU_UUID,
                                     .name = "test"};
-    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct editor editor = {.uid = geteuid(), .name = "tester", .claimed_from = "", .action = "test"};
     struct edit_reply reply;
     struct failure failure = {0};
     CHECK_THAT(edit_create(&agent, &changes, &editor, &reply, &failure) == 0, "%s", failure.message);
@@ -368,7 +373,7 @@ static void residue_is_what_nvml_sees_beyond_the_ledger(void)
 
 static void a_shrink_below_use_waits_and_admits_nothing_new(void)
 {
-    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct editor editor = {.uid = geteuid(), .name = "tester", .claimed_from = "", .action = "test"};
     struct edit_reply reply;
     struct failure failure = {0};
     setup();
@@ -397,7 +402,7 @@ static void a_shrink_below_use_waits_and_admits_nothing_new(void)
 
 static void a_slice_in_use_is_not_deleted_by_accident(void)
 {
-    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct editor editor = {.uid = geteuid(), .name = "tester", .claimed_from = "", .action = "test"};
     struct edit_reply reply, undo;
     struct failure failure = {0};
     setup();
@@ -417,7 +422,7 @@ static void a_slice_in_use_is_not_deleted_by_accident(void)
 
 static void deleted_slices_go_when_nothing_needs_them(void)
 {
-    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct editor editor = {.uid = geteuid(), .name = "tester", .claimed_from = "", .action = "test"};
     struct edit_reply reply;
     struct failure failure = {0};
     char path[256];
@@ -442,7 +447,7 @@ static void deleted_slices_go_when_nothing_needs_them(void)
 /* 63 creations and deletions use up the board's lines: the oldest deleted slice makes room. */
 static void deleted_slices_do_not_use_up_a_gpu(void)
 {
-    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct editor editor = {.uid = geteuid(), .name = "tester", .claimed_from = "", .action = "test"};
     struct edit_reply reply;
     struct failure failure = {0};
     setup();
@@ -468,7 +473,7 @@ static void deleted_slices_do_not_use_up_a_gpu(void)
 static void only_the_owner_gets_access(void)
 {
     char path[256], acl[256];
-    struct editor editor = {.uid = geteuid(), .name = "tester"};
+    struct editor editor = {.uid = geteuid(), .name = "tester", .claimed_from = "", .action = "test"};
     struct edit_reply reply;
     struct failure failure = {0};
     setup();

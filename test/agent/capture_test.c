@@ -14,6 +14,7 @@
 
 #define CAPTURES 300
 #define NODES 20
+#define NODE_NS 20000
 
 #define DRIVER(X)                                                                                                     \
     X(cuInit, (unsigned flags))                                                                                       \
@@ -84,7 +85,7 @@ static void inside(void)
     CHECK_EQ(cuStreamCreate(&other, CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
     CHECK_EQ(cuModuleLoadData(&module, "image"), CUDA_SUCCESS);
     CHECK_EQ(cuModuleGetFunction(&spin, module, "spin"), CUDA_SUCCESS);
-    CHECK_EQ(launch(stream, 1000), CUDA_SUCCESS);
+    CHECK_EQ(launch(stream, NODE_NS), CUDA_SUCCESS);
     CHECK_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
     pthread_create(&thread, NULL, launch_beside, other);
     for (int at = 0; at < CAPTURES; at++) {
@@ -92,7 +93,7 @@ static void inside(void)
         CUgraphExec exec = NULL;
         CHECK_EQ(cuStreamBeginCapture_v2(stream, at % 3), CUDA_SUCCESS);
         for (int node = 0; node < NODES; node++) {
-            CHECK_EQ(launch(stream, 1000), CUDA_SUCCESS);
+            CHECK_EQ(launch(stream, NODE_NS), CUDA_SUCCESS);
         }
         CHECK_EQ(cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
         CHECK_EQ(cuGraphInstantiateWithFlags(&exec, graph, 0), CUDA_SUCCESS);
