@@ -36,6 +36,7 @@ const COMMON = [
   ...WARNINGS,
   `-DTRANCHE_VERSION="${version}"`,
 ];
+const NO_FRAMES = '-fomit-frame-pointer'; // a launch passes through the shim in a dozen instructions
 const HARDEN = ['-Wl,--gc-sections', '-Wl,-z,relro', '-Wl,-z,now', '-fstack-protector-strong'];
 const LIBRARIES = ['-lpthread', '-ldl', '-lrt'];
 const SHARED = ['-shared', '-fPIC', '-Wl,-z,defs', '-Wl,-z,nodelete', '-ftls-model=initial-exec'];
@@ -44,7 +45,13 @@ const TARGETS = [
   {
     file: 'libtranche.so',
     folders: ['agent/common', 'agent/shim'],
-    flags: [...SHARED, ...HARDEN, '-Wl,-soname,libtranche.so', '-Wl,--version-script=agent/shim/exports.map'],
+    flags: [
+      ...SHARED,
+      ...HARDEN,
+      NO_FRAMES,
+      '-Wl,-soname,libtranche.so',
+      '-Wl,--version-script=agent/shim/exports.map',
+    ],
   },
   // -Os: it waits most of the time, and it is sent to every host.
   {

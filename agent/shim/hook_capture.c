@@ -6,6 +6,7 @@ static void begin(struct process *process)
 {
     if (process != NULL) {
         atomic_fetch_add(&process->captures, 1);
+        atomic_fetch_add(&resolve_hot.captures, 1);
     }
 }
 
@@ -13,6 +14,7 @@ static CUresult begun(struct process *process, CUresult result)
 {
     if (process != NULL && result != CUDA_SUCCESS) {
         atomic_fetch_sub(&process->captures, 1);
+        atomic_fetch_sub(&resolve_hot.captures, 1);
     }
     return result;
 }
@@ -55,6 +57,9 @@ static CUresult ended(CUresult result)
     if (process != NULL && !still_capturing(result)) {
         int before = atomic_load(&process->captures);
         while (before > 0 && !atomic_compare_exchange_weak(&process->captures, &before, before - 1)) {
+        }
+        if (before > 0) {
+            atomic_fetch_sub(&resolve_hot.captures, 1);
         }
     }
     return result;

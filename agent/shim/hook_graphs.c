@@ -68,7 +68,7 @@ static void account(struct process *process, CUdevice device, unsigned slice, ui
 
 bool graphs_recount(struct process *process, unsigned slice)
 {
-    if (atomic_load_explicit(&process->graphs_with_memory, memory_order_relaxed) == 0) {
+    if (atomic_load_explicit(&resolve_hot.graphs_with_memory, memory_order_relaxed) == 0) {
         return false;
     }
     uint64_t before = atomic_load(&process->entries[slice]->memory_bytes);
@@ -181,7 +181,7 @@ static CUresult instantiated(CUresult result, const CUgraphExec *out, CUgraph gr
             struct ledger_value value = {.bytes = needs.bytes[device], .tag = needs.kept[device], .references = 1};
             struct ledger_value old;
             (void)ledger_put(&process->graphs, (uintptr_t)*out | device, &value, &old);
-            atomic_fetch_add(&process->graphs_with_memory, 1);
+            atomic_fetch_add(&resolve_hot.graphs_with_memory, 1);
         }
     }
     struct filing filing = {process, *out};
@@ -194,7 +194,7 @@ void graph_block_freed(struct process *process, CUdeviceptr address)
 {
     struct ledger_value block;
     struct ledger_value exec;
-    if (atomic_load_explicit(&process->graphs_with_memory, memory_order_relaxed) == 0 ||
+    if (atomic_load_explicit(&resolve_hot.graphs_with_memory, memory_order_relaxed) == 0 ||
         !ledger_get(&process->graph_blocks, address, &block) || block.slice >= GRAPH_DEVICES) {
         return;
     }
@@ -295,7 +295,7 @@ static enum admit_step reserve(struct graph_run *run, uint64_t need, unsigned de
 enum admit_step graphs_before(struct graph_run *run, struct process *process, CUgraphExec exec)
 {
     *run = (struct graph_run){.process = process, .exec = exec};
-    if (atomic_load_explicit(&process->graphs_with_memory, memory_order_relaxed) == 0) {
+    if (atomic_load_explicit(&resolve_hot.graphs_with_memory, memory_order_relaxed) == 0) {
         return ADMIT_FORWARD;
     }
     for (unsigned device = 0; device < GRAPH_DEVICES; device++) {

@@ -20,13 +20,10 @@ static bool any_limit(const struct process *process)
     return false;
 }
 
-/* Fills what meter_begin needs; false: forward and be done. Where nothing is limited, most launches end here: of a
- * thread that launches fast, one in many is metered, for all since the one before. */
-static inline bool metered(struct launch *launch, CUstream stream, bool per_thread)
+/* Fills what meter_begin needs; false: forward and be done. Of a thread that launches fast and is not limited, one in
+ * many comes here, for all since the one before. */
+static bool metered(struct launch *launch, CUstream stream, bool per_thread)
 {
-    if (__builtin_expect(meter_skip(), 1)) {
-        return false;
-    }
     struct process *process = shim_process();
     if (process == NULL) {
         return false;
@@ -45,6 +42,7 @@ static inline bool metered(struct launch *launch, CUstream stream, bool per_thre
     return launch->slice >= 0 && process->entries[launch->slice] != NULL;
 }
 
+/* A launch that is looked at in full. */
 #define METERED(name, stream_given, per_thread, shape_given, timeable, ...)                                           \
     name##_fn real = REAL(name);                                                                                      \
     if (real == NULL) {                                                                                               \
@@ -61,35 +59,87 @@ static inline bool metered(struct launch *launch, CUstream stream, bool per_thre
     meter_end(&launch, result);                                                                                       \
     return result;
 
+/* Three ways of rising cost. hook_name and paid_name leave no frame behind and jump on to the driver: a few instructions
+ * each, in which nothing but the line of resolve_hot and the thread's own is read. metered_name is written out below. */
+#ifndef __clang__
+#error                                                                                                                \
+    "only clang's musttail promises the jumps that follow; gcc would leave our frame between a caller and its arguments"
+#endif
+#define JUMP __attribute__((musttail)) return
+
+/* The first of them does not look at its arguments, and says so: the words that are in registers pass through it, and
+ * those on the stack stay where the caller put them. (Said in full they would be copied, for cuLaunchKernel five.) */
+#if defined(__x86_64__)
+#define WORDS uint64_t w0, uint64_t w1, uint64_t w2, uint64_t w3, uint64_t w4, uint64_t w5
+#define SAME_WORDS w0, w1, w2, w3, w4, w5
+#elif defined(__aarch64__)
+#define WORDS uint64_t w0, uint64_t w1, uint64_t w2, uint64_t w3, uint64_t w4, uint64_t w5, uint64_t w6, uint64_t w7
+#define SAME_WORDS w0, w1, w2, w3, w4, w5, w6, w7
+#else
+#error "say which registers carry arguments here"
+#endif
+typedef CUresult (*passing_fn)(WORDS);
+
+#define KNOWN(name) atomic_load_explicit(&resolve_hot.reals[ID_##name], memory_order_relaxed)
+#define LAUNCH(name, parameters, skippable, payable, shape_given, ...)                                                \
+    static CUresult metered_##name parameters;                                                                        \
+    CUresult paid_##name parameters;                                                                                  \
+    CUresult paid_##name parameters                                                                                   \
+    {                                                                                                                 \
+        name##_fn real = (name##_fn)KNOWN(name);                                                                      \
+        if (real != NULL && (payable) && atomic_load_explicit(&resolve_hot.captures, memory_order_relaxed) == 0 &&    \
+            meter_pays(shape_given)) {                                                                                \
+            JUMP real(__VA_ARGS__);                                                                                   \
+        }                                                                                                             \
+        JUMP metered_##name(__VA_ARGS__);                                                                             \
+    }                                                                                                                 \
+    extern __typeof__(CUresult(WORDS)) passing_##name __asm__("hook_" #name);                                         \
+    extern __typeof__(CUresult(WORDS)) paying_##name __asm__("paid_" #name);                                          \
+    __attribute__((aligned(64))) CUresult passing_##name(WORDS)                                                       \
+    {                                                                                                                 \
+        if (__builtin_expect((skippable) && meter_skip(), 1)) {                                                       \
+            passing_fn real = (passing_fn)KNOWN(name);                                                                \
+            if (__builtin_expect(real != NULL, 1)) {                                                                  \
+                JUMP real(SAME_WORDS);                                                                                \
+            }                                                                                                         \
+        }                                                                                                             \
+        JUMP paying_##name(SAME_WORDS);                                                                               \
+    }                                                                                                                 \
+    static __attribute__((noinline)) CUresult metered_##name parameters
+
 #define SHAPE ((struct price_shape){(uintptr_t)function, {gx, gy, gz}, {bx, by, bz}, shared})
 
-CUresult hook_cuLaunchKernel(CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx,
-                             unsigned int by, unsigned int bz, unsigned int shared, CUstream stream, void **parameters,
-                             void **extra)
+LAUNCH(cuLaunchKernel,
+       (CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx, unsigned int by,
+        unsigned int bz, unsigned int shared, CUstream stream, void **parameters, void **extra),
+       true, true, SHAPE, function, gx, gy, gz, bx, by, bz, shared, stream, parameters, extra)
 {
     METERED(cuLaunchKernel, stream, false, SHAPE, true, function, gx, gy, gz, bx, by, bz, shared, stream, parameters,
             extra)
 }
 
-CUresult hook_cuLaunchKernel_ptsz(CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz,
-                                  unsigned int bx, unsigned int by, unsigned int bz, unsigned int shared,
-                                  CUstream stream, void **parameters, void **extra)
+LAUNCH(cuLaunchKernel_ptsz,
+       (CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx, unsigned int by,
+        unsigned int bz, unsigned int shared, CUstream stream, void **parameters, void **extra),
+       true, true, SHAPE, function, gx, gy, gz, bx, by, bz, shared, stream, parameters, extra)
 {
     METERED(cuLaunchKernel_ptsz, stream, true, SHAPE, true, function, gx, gy, gz, bx, by, bz, shared, stream,
             parameters, extra)
 }
 
-CUresult hook_cuLaunchCooperativeKernel(CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz,
-                                        unsigned int bx, unsigned int by, unsigned int bz, unsigned int shared,
-                                        CUstream stream, void **parameters)
+LAUNCH(cuLaunchCooperativeKernel,
+       (CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx, unsigned int by,
+        unsigned int bz, unsigned int shared, CUstream stream, void **parameters),
+       true, true, SHAPE, function, gx, gy, gz, bx, by, bz, shared, stream, parameters)
 {
     METERED(cuLaunchCooperativeKernel, stream, false, SHAPE, true, function, gx, gy, gz, bx, by, bz, shared, stream,
             parameters)
 }
 
-CUresult hook_cuLaunchCooperativeKernel_ptsz(CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz,
-                                             unsigned int bx, unsigned int by, unsigned int bz, unsigned int shared,
-                                             CUstream stream, void **parameters)
+LAUNCH(cuLaunchCooperativeKernel_ptsz,
+       (CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx, unsigned int by,
+        unsigned int bz, unsigned int shared, CUstream stream, void **parameters),
+       true, true, SHAPE, function, gx, gy, gz, bx, by, bz, shared, stream, parameters)
 {
     METERED(cuLaunchCooperativeKernel_ptsz, stream, true, SHAPE, true, function, gx, gy, gz, bx, by, bz, shared,
             stream, parameters)
@@ -114,7 +164,8 @@ static bool depends_programmatically(const CUlaunchConfig *config)
                           {config->blockDimX, config->blockDimY, config->blockDimZ},                                  \
                           config->sharedMemBytes})
 
-CUresult hook_cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra)
+LAUNCH(cuLaunchKernelEx, (const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra), true,
+       config != NULL, CONFIG_SHAPE, config, function, parameters, extra)
 {
     if (config == NULL) {
         cuLaunchKernelEx_fn judge = REAL(cuLaunchKernelEx);
@@ -124,7 +175,8 @@ CUresult hook_cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function
             function, parameters, extra)
 }
 
-CUresult hook_cuLaunchKernelEx_ptsz(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra)
+LAUNCH(cuLaunchKernelEx_ptsz, (const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra),
+       true, config != NULL, CONFIG_SHAPE, config, function, parameters, extra)
 {
     if (config == NULL) {
         cuLaunchKernelEx_ptsz_fn judge = REAL(cuLaunchKernelEx_ptsz);
@@ -170,44 +222,50 @@ CUresult hook_cuLaunchGridAsync(CUfunction function, int width, int height, CUst
 
 #define GRAPH_SHAPE ((struct price_shape){.code = (uintptr_t)exec})
 
-static CUresult launch_graph(CUgraphExec exec, CUstream stream)
+static CUresult run_graph(CUgraphExec exec, CUstream stream)
 {
     METERED(cuGraphLaunch, stream, false, GRAPH_SHAPE, true, exec, stream)
 }
 
-static CUresult launch_graph_ptsz(CUgraphExec exec, CUstream stream)
+static CUresult run_graph_ptsz(CUgraphExec exec, CUstream stream)
 {
     METERED(cuGraphLaunch_ptsz, stream, true, GRAPH_SHAPE, true, exec, stream)
 }
 
 /* Most graphs have no memory of their own; those that do are admitted first. */
-static CUresult with_memory(CUresult (*launch)(CUgraphExec, CUstream), CUgraphExec exec, CUstream stream,
+static bool no_graph_has_memory(void)
+{
+    return atomic_load_explicit(&resolve_hot.graphs_with_memory, memory_order_relaxed) == 0;
+}
+
+static CUresult with_memory(CUresult (*run_it)(CUgraphExec, CUstream), CUgraphExec exec, CUstream stream,
                             bool per_thread)
 {
-    struct process *process = shim_process();
+    struct process *process = no_graph_has_memory() ? NULL : shim_process();
     struct graph_run run;
-    if (process == NULL || atomic_load_explicit(&process->graphs_with_memory, memory_order_relaxed) == 0 ||
-        shim_is_captured(process, stream, per_thread)) {
-        return launch(exec, stream);
+    if (process == NULL || shim_is_captured(process, stream, per_thread)) {
+        return run_it(exec, stream);
     }
     switch (graphs_before(&run, process, exec)) {
     case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;
-    case ADMIT_FORWARD: return launch(exec, stream);
+    case ADMIT_FORWARD: return run_it(exec, stream);
     case ADMIT_GO: break;
     }
-    CUresult result = launch(exec, stream);
+    CUresult result = run_it(exec, stream);
     graphs_after(&run, result == CUDA_SUCCESS);
     return result;
 }
 
-CUresult hook_cuGraphLaunch(CUgraphExec exec, CUstream stream)
+LAUNCH(cuGraphLaunch, (CUgraphExec exec, CUstream stream), no_graph_has_memory(), no_graph_has_memory(), GRAPH_SHAPE,
+       exec, stream)
 {
-    return with_memory(launch_graph, exec, stream, false);
+    return with_memory(run_graph, exec, stream, false);
 }
 
-CUresult hook_cuGraphLaunch_ptsz(CUgraphExec exec, CUstream stream)
+LAUNCH(cuGraphLaunch_ptsz, (CUgraphExec exec, CUstream stream), no_graph_has_memory(), no_graph_has_memory(),
+       GRAPH_SHAPE, exec, stream)
 {
-    return with_memory(launch_graph_ptsz, exec, stream, true);
+    return with_memory(run_graph_ptsz, exec, stream, true);
 }
 
 #define EXPORT_launch EXPORTED

@@ -6,6 +6,7 @@
 #include "nvml_min.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 enum function_id {
 #define HOOK(group, type, name, parameters) ID_##name,
@@ -38,12 +39,20 @@ enum function_id {
     type export_##name parameters __asm__(#name) __attribute__((alias("hook_" #name), visibility("default")));
 #endif
 
+/* What a launch looks at before all else, in one line of memory: after a driver's call most lines are cold ones. The
+ * counts are of this process image, a forked child's included, where they only make launches slower. */
+struct resolve_hot {
+    _Alignas(64) _Atomic uint32_t captures; /* under way */
+    _Atomic uint32_t graphs_with_memory;    /* executable graphs that allocate: how many exist or have existed */
+    _Atomic(void *) reals[FUNCTION_COUNT];  /* launches first */
+};
+extern struct resolve_hot resolve_hot;
+
 /* The real function, NULL if the library is not loaded or lacks it. */
-extern _Atomic(void *) resolve_reals[FUNCTION_COUNT];
 void *resolve_slow(enum function_id id);
 static inline void *resolve_real(enum function_id id)
 {
-    void *real = atomic_load_explicit(&resolve_reals[id], memory_order_acquire);
+    void *real = atomic_load_explicit(&resolve_hot.reals[id], memory_order_acquire);
     return __builtin_expect(real != NULL, 1) ? real : resolve_slow(id);
 }
 #define REAL(name) ((name##_fn)resolve_real(ID_##name))

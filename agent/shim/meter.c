@@ -135,7 +135,7 @@ static void await_first_price(const struct launch *launch)
 
 /* ---- around one launch ---- */
 
-__thread struct meter_pace meter_pace;
+_Alignas(64) __thread struct meter_pace meter_pace;
 
 uint32_t meter_skipped(const _Atomic uint32_t *limit, uint32_t most)
 {
@@ -160,6 +160,53 @@ uint32_t meter_skipped(const _Atomic uint32_t *limit, uint32_t most)
     return stands_for;
 }
 
+/* For display and for "has it moved": a count lost between threads is no matter, a locked add on each launch is. */
+static void count_launches(const struct launch *launch, uint32_t more)
+{
+    _Atomic uint64_t *launches = &entry_of(launch)->launches;
+    atomic_store_explicit(launches, atomic_load_explicit(launches, memory_order_relaxed) + more, memory_order_relaxed);
+}
+
+/* Takes ns from the process's credit; what that leaves may make us wait. */
+static void charge(const struct launch *launch, uint64_t ns)
+{
+    int64_t taken = (int64_t)ns;
+    if (atomic_fetch_sub_explicit(&meter_of(launch)->credit_ns, taken, memory_order_relaxed) < taken) {
+        refill(launch);
+    }
+}
+
+/* The thread's next portion, paid in advance. A portion is of one slice: where launches may be of another one, each is
+ * looked at. */
+static void take_portion(const struct launch *launch)
+{
+    struct meter_pace *pace = &meter_pace;
+    struct process *process = launch->process;
+    bool tight = atomic_load_explicit(&meter_of(launch)->contest.tight, memory_order_relaxed) != 0;
+    int64_t portion = tight ? METER_PORTION_TIGHT_NS : METER_PORTION_NS;
+    if (launch->weight != 1 || pace->portion_ns > portion / 8 || process->shim->slice_count != 1 ||
+        atomic_load_explicit(&process->devices, memory_order_relaxed) != 1 ||
+        atomic_load_explicit(&launch->price->ns, memory_order_relaxed) > (uint64_t)portion / 4) {
+        return;
+    }
+    charge(launch, meter_corrected(slice_of(launch), (uint64_t)portion));
+    pace->book = &process->metering.book;
+    pace->portion_ns += portion;
+}
+
+/* What this thread paid for since it was last here. */
+static uint64_t report_issued(const struct launch *launch)
+{
+    struct meter_pace *pace = &meter_pace;
+    uint64_t issued = pace->issued_ns;
+    if (pace->issued_count > 0) {
+        count_launches(launch, pace->issued_count);
+        pace->issued_count = 0;
+        pace->issued_ns = 0;
+    }
+    return issued;
+}
+
 void meter_begin(struct launch *launch, const struct price_shape *shape, CUstream stream, bool timeable)
 {
     struct meter *meter = meter_of(launch);
@@ -167,10 +214,8 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
     launch->stream = stream;
     launch->sample = NULL;
     launch->price = price_find(&launch->process->metering.book, price_key(shape));
-    /* For display and for "has it moved": a count lost between threads is no matter, a locked add on each launch is. */
-    _Atomic uint64_t *launches = &entry_of(launch)->launches;
-    atomic_store_explicit(launches, atomic_load_explicit(launches, memory_order_relaxed) + launch->weight,
-                          memory_order_relaxed);
+    launch->issued_ns = report_issued(launch);
+    count_launches(launch, launch->weight);
     if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
         await_first_price(launch);
     }
@@ -180,15 +225,16 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
         atomic_fetch_add_explicit(&launch->price->unpriced, launch->weight, memory_order_relaxed);
         atomic_store_explicit(&meter->unpriced, 1, memory_order_relaxed);
     }
-    int64_t charge = (int64_t)launch->charged_ns;
-    if (atomic_fetch_sub_explicit(&meter->credit_ns, charge, memory_order_relaxed) < charge) {
-        refill(launch);
-    }
+    charge(launch, launch->charged_ns);
+    take_portion(launch);
     if (meter_is_bounded(launch)) {
-        atomic_fetch_add_explicit(&meter->priced_ns, ns * launch->weight, memory_order_relaxed);
+        atomic_fetch_add_explicit(&meter->priced_ns, ns * launch->weight + launch->issued_ns, memory_order_relaxed);
         marks_drain(launch);
     }
     bool wanted = timeable || atomic_load(&launch->price->unpriced) >= METER_UNTIMED_MAX;
+    if (!wanted && ns != 0) {
+        price_not_timed(launch->price);
+    }
     if (wanted && atomic_load_explicit(&launch->process->captures, memory_order_relaxed) == 0 &&
         price_due(launch->price, share_of(launch) < BUCKET_FULL_BP)) {
         launch->sample =
@@ -206,13 +252,13 @@ void meter_end(struct launch *launch, CUresult result)
     if (launch->sample != NULL) {
         timing_end(launch->process, launch->sample, launch->stream, launch->started_ns, failed);
     }
-    int64_t charge = (int64_t)launch->charged_ns;
+    int64_t charged = (int64_t)launch->charged_ns;
     if (failed) {
-        atomic_fetch_add(&meter->credit_ns, charge);
-        return;
+        atomic_fetch_add(&meter->credit_ns, charged);
+        charged = 0;
     }
     if (meter_is_bounded(launch)) {
-        marks_issued(launch, charge);
+        marks_issued(launch, charged + (int64_t)launch->issued_ns);
     }
 }
 
@@ -224,7 +270,7 @@ void meter_forget_context(struct process *process, CUcontext context)
         if (sample->context == context && (state == SAMPLE_IDLE || state == SAMPLE_PENDING) &&
             atomic_compare_exchange_strong(&sample->state, &state, SAMPLE_BUSY)) {
             if (state == SAMPLE_PENDING) {
-                atomic_store(&sample->price->timing, 0);
+                price_timing_over(sample->price);
                 atomic_fetch_sub(&process->metering.pending, 1);
             }
             sample->context = NULL;

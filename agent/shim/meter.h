@@ -110,6 +110,7 @@ struct launch {
     struct price *price;
     struct sample *sample;
     uint64_t charged_ns;
+    uint64_t issued_ns; /* by this thread before, from its portion */
     uint64_t started_ns;
     uint32_t weight; /* launches that this one stands for */
 };
@@ -121,16 +122,26 @@ struct launch {
 #define METER_UNLIMITED_BP 10000u
 #define METER_PACE_NS UINT64_C(1000000)
 
-/* A thread's own, and all that a launch looks at where nothing is limited: after a driver's call every other line of
- * memory is a cold one. A forked child that goes on with its parent's lets a few launches through, and no more. */
+/* Beside a limit or neighbours, a thread takes GPU time from its process in portions, and pays its launches from it by
+ * their prices, without another look at anything; shorter ones while somebody of higher priority is about. */
+#define METER_PORTION_NS INT64_C(100000)
+#define METER_PORTION_TIGHT_NS INT64_C(25000)
+
+/* A thread's own, and all that a launch looks at beside its price: after a driver's call every other line of memory is
+ * a cold one. A forked child that goes on with its parent's lets a few launches through, and no more. */
 struct meter_pace {
     const _Atomic uint32_t *limit; /* of the first slice */
-    uint32_t left;                 /* launches to let through */
+    uint32_t left;                 /* launches to let through while nothing is limited */
+    uint32_t issued_count;         /* paid from the portion and not yet reported */
+    int64_t portion_ns;            /* left of it, in prices as they stand in the book */
+    uint64_t issued_ns;
+    struct price_book *book;
     uint32_t stands_for;
     uint32_t interval;
     uint32_t random;
     uint64_t at_ns;
 };
+_Static_assert(sizeof(struct meter_pace) == 64, "a thread's pace is one line of memory");
 extern __thread struct meter_pace meter_pace;
 
 /* true: let this launch through. Where it says no, a limit may be why. */
@@ -142,6 +153,23 @@ static inline bool meter_skip(void)
         return true;
     }
     return false;
+}
+
+/* true: this launch is paid for. */
+static inline bool meter_pays(struct price_shape shape)
+{
+    struct meter_pace *pace = &meter_pace;
+    if (pace->portion_ns <= 0) {
+        return false;
+    }
+    uint64_t ns = price_of_known(pace->book, price_key(&shape));
+    if (ns == 0 || ns > (uint64_t)pace->portion_ns) {
+        return false;
+    }
+    pace->portion_ns -= (int64_t)ns;
+    pace->issued_ns += ns;
+    pace->issued_count++;
+    return true;
 }
 /* How many launches the one that was not skipped stands for; chooses when the next is due, or when limit is set. */
 uint32_t meter_skipped(const _Atomic uint32_t *limit, uint32_t most);

@@ -1,23 +1,8 @@
 #include "price.h"
 
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
-    return hash ^ hash >> 29;
-}
-
-uint64_t price_key(const struct price_shape *shape)
-{
-    uint64_t hash = mix(UINT64_C(0x243f6a8885a308d3), shape->code);
-    hash = mix(hash, (uint64_t)shape->grid[0] << 32 | shape->grid[1]);
-    hash = mix(hash, (uint64_t)shape->grid[2] << 32 | shape->shared);
-    hash = mix(hash, (uint64_t)shape->block[0] << 40 ^ (uint64_t)shape->block[1] << 20 ^ shape->block[2]);
-    return hash == 0 ? 1 : hash;
-}
-
 struct price *price_find(struct price_book *book, uint64_t key)
 {
-    uint32_t at = (uint32_t)(key >> 40) % PRICE_BOOK_ENTRIES;
+    uint32_t at = price_place(key);
     for (uint32_t probe = 0; probe < PRICE_PROBES; probe++) {
         struct price *price = &book->entries[(at + probe) % PRICE_BOOK_ENTRIES];
         uint64_t seen = atomic_load_explicit(&price->key, memory_order_relaxed);
@@ -51,11 +36,31 @@ bool price_due(struct price *price, bool exact)
         uint64_t dear = PRICE_TIMING_NS * PRICE_TIMING_PART / (ns == 0 ? 1 : ns) + 1;
         interval = dear < interval ? (uint32_t)dear : interval;
     }
-    if (since < interval || atomic_exchange_explicit(&price->timing, 1, memory_order_acquire) != 0) {
+    atomic_store_explicit(&price->due, interval, memory_order_relaxed);
+    if (since < interval) {
         return false;
     }
+    bool ours = atomic_exchange_explicit(&price->timing, 1, memory_order_acquire) == 0;
+    if (ours) {
+        atomic_store_explicit(&price->since, 0, memory_order_relaxed);
+    }
+    atomic_store_explicit(&price->due, UINT32_MAX, memory_order_relaxed);
+    if (atomic_load_explicit(&price->timing, memory_order_acquire) == 0) {
+        atomic_store_explicit(&price->due, 0, memory_order_relaxed); /* it ended meanwhile, in another thread */
+    }
+    return ours;
+}
+
+void price_not_timed(struct price *price)
+{
     atomic_store_explicit(&price->since, 0, memory_order_relaxed);
-    return true;
+    atomic_store_explicit(&price->due, PRICE_INTERVAL_MAX, memory_order_relaxed);
+}
+
+void price_timing_over(struct price *price)
+{
+    atomic_store(&price->timing, 0);
+    atomic_store(&price->due, 0);
 }
 
 static void step_to(_Atomic uint64_t *mean, uint64_t measured, uint32_t samples)
@@ -120,7 +125,7 @@ uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_
         atomic_store(&price->ns, atomic_load(&price->mean_ns));
     }
     atomic_store(&price->samples, samples == UINT32_MAX ? samples : samples + 1);
-    atomic_store(&price->timing, 0);
+    price_timing_over(price);
     return first ? (uint64_t)atomic_exchange(&price->unpriced, 0) * atomic_load(&price->ns) : 0;
 }
 
@@ -133,6 +138,7 @@ void price_forget(struct price *price)
     atomic_store(&price->samples, 0);
     atomic_store(&price->alone_samples, 0);
     atomic_store(&price->since, 0);
+    atomic_store(&price->due, 0);
     atomic_store(&price->unpriced, 0);
 }
 
@@ -141,7 +147,7 @@ void price_forget_all(struct price_book *book)
     for (uint32_t at = 0; at < PRICE_BOOK_ENTRIES; at++) {
         if (atomic_load_explicit(&book->entries[at].key, memory_order_relaxed) != 0) {
             price_forget(&book->entries[at]);
-            atomic_store(&book->entries[at].timing, 0);
+            price_timing_over(&book->entries[at]);
             atomic_store(&book->entries[at].key, 0);
         }
     }

@@ -37,10 +37,12 @@ struct price {
     _Atomic uint32_t since;    /* launches since the last timed one */
     _Atomic uint32_t unpriced; /* launches that were charged nothing, to be charged when ns is known */
     _Atomic uint32_t timing;   /* a sample of this price is under way */
+    _Atomic uint32_t due;      /* launches since, at which to look again; all bits set while a timing is under way */
 };
+_Static_assert(sizeof(struct price) == 64, "a price is one line of memory");
 
 struct price_book {
-    struct price entries[PRICE_BOOK_ENTRIES];
+    _Alignas(64) struct price entries[PRICE_BOOK_ENTRIES];
     struct price rest; /* shared by all shapes that found no place */
 };
 
@@ -51,11 +53,48 @@ struct price_shape {
     uint32_t shared;
 };
 
-uint64_t price_key(const struct price_shape *shape);
+static inline uint64_t price_mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+    return hash ^ hash >> 29;
+}
+
+/* Never 0. */
+static inline uint64_t price_key(const struct price_shape *shape)
+{
+    uint64_t hash = price_mix(UINT64_C(0x243f6a8885a308d3), shape->code);
+    hash = price_mix(hash, (uint64_t)shape->grid[0] << 32 | shape->grid[1]);
+    hash = price_mix(hash, (uint64_t)shape->grid[2] << 32 | shape->shared);
+    hash = price_mix(hash, (uint64_t)shape->block[0] << 40 ^ (uint64_t)shape->block[1] << 20 ^ shape->block[2]);
+    return hash == 0 ? 1 : hash;
+}
+
+static inline uint32_t price_place(uint64_t key)
+{
+    return (uint32_t)(key >> 40) % PRICE_BOOK_ENTRIES;
+}
+
 struct price *price_find(struct price_book *book, uint64_t key);
+/* The price of a launch that needs nothing but its price: known, and not to be timed this time; then it is counted.
+ * 0: anything else. */
+static inline uint64_t price_of_known(struct price_book *book, uint64_t key)
+{
+    struct price *price = &book->entries[price_place(key)];
+    uint32_t since = atomic_load_explicit(&price->since, memory_order_relaxed) + 1;
+    if (atomic_load_explicit(&price->key, memory_order_relaxed) != key ||
+        since >= atomic_load_explicit(&price->due, memory_order_relaxed)) {
+        return 0;
+    }
+    atomic_store_explicit(&price->since, since, memory_order_relaxed);
+    return atomic_load_explicit(&price->ns, memory_order_relaxed);
+}
 /* Counts one launch; true if this one should be timed. exact: as often as may be, for a slice that is held to a limit;
  * a kernel of a millisecond is then timed at each launch. */
 bool price_due(struct price *price, bool exact);
+/* This launch could not be timed: look again after a while. */
+void price_not_timed(struct price *price);
+/* A timing that was due did not come to be, or has been learned. */
+void price_timing_over(struct price *price);
 /* A timing. alone: nobody else used the GPU, as far as is known; otherwise theirs_ns is how long others had the GPU
  * meanwhile, as far as they say. Returns what earlier, unpriced launches now owe. One caller at a time for a price. */
 uint64_t price_learn(struct price *price, uint64_t measured_ns, bool alone, uint64_t theirs_ns);

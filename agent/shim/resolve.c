@@ -45,7 +45,7 @@ struct library {
 
 static struct library driver = {.name = DRIVER_NAME, .prefix = "cu"};
 static struct library nvml = {.name = NVML_NAME, .prefix = "nvml"};
-_Atomic(void *) resolve_reals[FUNCTION_COUNT];
+struct resolve_hot resolve_hot;
 static _Atomic(void *) real_dlsym_found;
 
 static dlsym_fn real_dlsym(void)
@@ -71,7 +71,7 @@ static void fill(struct library *library, void *handle, dlsym_fn lookup)
     for (int id = 0; id < FUNCTION_COUNT; id++) {
         if (belongs(library, names[id])) {
             void *real = lookup(handle, names[id]);
-            atomic_store_explicit(&resolve_reals[id], real, memory_order_relaxed);
+            atomic_store_explicit(&resolve_hot.reals[id], real, memory_order_relaxed);
             any = real != NULL ? real : any;
         }
     }
@@ -109,13 +109,13 @@ static bool loaded(struct library *library)
 void *resolve_slow(enum function_id id)
 {
     bool there = loaded(belongs(&driver, names[id]) ? &driver : &nvml);
-    return there ? atomic_load_explicit(&resolve_reals[id], memory_order_acquire) : NULL;
+    return there ? atomic_load_explicit(&resolve_hot.reals[id], memory_order_acquire) : NULL;
 }
 
 void *resolve_route(void *pointer)
 {
     for (int id = 0; pointer != NULL && id < HOOK_COUNT; id++) {
-        if (atomic_load_explicit(&resolve_reals[id], memory_order_relaxed) == pointer) {
+        if (atomic_load_explicit(&resolve_hot.reals[id], memory_order_relaxed) == pointer) {
             return hooks[id];
         }
     }
@@ -177,7 +177,7 @@ __attribute__((visibility("hidden"), used)) struct dlsym_verdict resolve_dlsym(v
     if (present && called_from(library, caller)) {
         return forward; /* the driver resolves its own functions: it means them */
     }
-    void *real = present ? atomic_load_explicit(&resolve_reals[id], memory_order_acquire) : NULL;
+    void *real = present ? atomic_load_explicit(&resolve_hot.reals[id], memory_order_acquire) : NULL;
     /* Asked with RTLD_NEXT, the object after the program is us, and after us comes what lookup finds from here. */
     void *found = lookup == NULL ? NULL : lookup(handle, name);
     if (found != NULL && found != real && !is_ours(found, id)) {

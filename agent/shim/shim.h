@@ -43,7 +43,6 @@ struct process {
     struct ledger graph_blocks;                 /* address that a graph keeps -> bytes, the graph, its device */
     struct pools pools;                         /* stream-ordered memory */
     struct graph_memory graph[SHIM_DEVICES];    /* per device: the driver keeps it apart from the pools */
-    _Atomic uint32_t graphs_with_memory;        /* how many such graphs exist or have existed */
     struct region_entry *entries[SHIM_SLICES];  /* NULL: no place was left, and this slice is not limited */
     _Atomic int devices;                        /* visible to this process; 0: not asked yet */
     _Atomic uint8_t device_slice[SHIM_DEVICES]; /* 0 unknown, 1 none of ours, 2 + slice */

@@ -55,6 +55,38 @@ static void one_timing_at_a_time(void)
     CHECK(price_due(price, false));
 }
 
+/* What a launch may be paid by without another look: a known price, until the next timing is due. */
+static void known_prices_pay_until_a_timing_is_due(void)
+{
+    struct price *price = fresh(250);
+    uint64_t key = price->key;
+    CHECK_EQ(price_of_known(&book, key), 0);
+    CHECK(price_due(price, false));
+    CHECK_EQ(price_of_known(&book, key), 0); /* nothing is known yet */
+    price_learn(price, 700, true, 0);
+    CHECK_EQ(price_of_known(&book, key), 0); /* the next is to be timed as well */
+    for (uint32_t timed = 1; timed < PRICE_EAGER_SAMPLES; timed++) {
+        CHECK(price_due(price, false));
+        price_learn(price, 700, true, 0);
+    }
+    int paid = 0;
+    CHECK(!price_due(price, false));
+    while (price_of_known(&book, key) == 700) paid++;
+    CHECK_EQ(paid, 2); /* the first interval is 4: one was looked at, two were paid, the next is due */
+    CHECK(price_due(price, false));
+    for (int launch = 0; launch < 1000; launch++) {
+        CHECK_EQ(price_of_known(&book, key), 700); /* while its timing is under way nothing else is due */
+    }
+    price_timing_over(price);
+    CHECK_EQ(price_of_known(&book, key), 0);
+    price_not_timed(price);
+    for (paid = 0; price_of_known(&book, key) == 700; paid++) {
+    }
+    CHECK_EQ(paid, PRICE_INTERVAL_MAX - 1);
+    price_forget(price);
+    CHECK_EQ(price_of_known(&book, key), 0);
+}
+
 static void unpriced_launches_owe(void)
 {
     struct price *price = fresh(300);
@@ -152,6 +184,7 @@ int main(void)
     RUN(shapes_have_their_own_price);
     RUN(the_first_are_timed_then_ever_fewer);
     RUN(one_timing_at_a_time);
+    RUN(known_prices_pay_until_a_timing_is_due);
     RUN(unpriced_launches_owe);
     RUN(alone_every_timing_counts);
     RUN(beside_others_their_turns_do_not_count);

@@ -1,4 +1,4 @@
-"""The parts of run.py about memory and about programs that must not notice: cost, init, cap, programs, tax."""
+"""The parts of run.py about memory and about programs that must not notice: floor, cost, init, cap, programs, tax."""
 import glob
 import json
 import os
@@ -58,27 +58,39 @@ def pinned(*arguments):
 def cost(run):
     """The driver's function and the program's way to it in turn in one process: natively both are the same."""
     binary = build(run, "memory_paths.c")
-    run.slice("cost", "64g", 100)
-    run.slice("limited", "64g", 99)
-    native, free, limited = {}, {}, {}
+    native, ways = {}, {"tranche": {}, "limited": {}, "beside": {}}
     for _ in range(ROUNDS):
         collect(run, native, "addedNs", *pinned(binary, "cost"))
-        collect(run, free, "addedNs", *pinned(*run.inside("cost", binary, "cost")))
-        collect(run, limited, "addedNs", *pinned(*run.inside("limited", binary, "cost")))
+        for way, compute in (("tranche", 100), ("limited", 99), ("beside", 100)):
+            # A slice that has another one beside it is metered as closely as a limited one.
+            run.slice("cost", "60g", compute)
+            if way == "beside":
+                run.slice("neighbour", "8g", 50)
+            collect(run, ways[way], "addedNs", *pinned(*run.inside("cost", binary, "cost")))
+            for name in ("cost", "neighbour") if way == "beside" else ("cost",):
+                run.delete(name)
     for name in native:
-        run.note(id=name, unit="ns added to the driver's own", native=statistics.median(native[name]), tranche=statistics.median(free[name]), limited=statistics.median(limited[name]),
-                 rounds=ROUNDS, tranche_all=free[name])
+        run.note(id=name, unit="ns added to the driver's own", native=statistics.median(native[name]), rounds=ROUNDS, **{way: statistics.median(got[name]) for way, got in ways.items()},
+                 tranche_all=ways["tranche"][name])
+
+
+def floor(run):
+    """What any hook costs on this machine, however little it does."""
+    binary = build(run, "hook_floor.c")
+    for _ in range(2):
+        run.command(*pinned(binary))
 
 
 def init(run):
     binary = build(run, "memory_paths.c")
     native, inside = {}, {}
+    run.slice("init", "64g", 100)
     for _ in range(ROUNDS):
         collect(run, native, "ms", binary, "init")
-        collect(run, inside, "ms", *run.inside("cost", binary, "init"))
+        collect(run, inside, "ms", *run.inside("init", binary, "init"))
     compared(run, "ms", native, inside)
     for _ in range(2):
-        for label, arguments in (("native", (binary, "init")), ("tranche", run.inside("cost", binary, "init"))):
+        for label, arguments in (("native", (binary, "init")), ("tranche", run.inside("init", binary, "init"))):
             children = [subprocess.Popen(arguments, env=run.env, stdout=subprocess.PIPE, text=True) for _ in range(TOGETHER)]
             times = [json.loads(child.communicate(timeout=PROGRAM_TIMEOUT_S)[0].splitlines()[-1]).get("ms") for child in children]
             known = [t for t in times if t is not None]
@@ -202,4 +214,4 @@ def tax(run):
                  ratioP25=round(ratios[len(ratios) // 4], 4), ratioP75=round(ratios[len(ratios) * 3 // 4], 4), turns=len(pairs))
 
 
-PARTS = {"cost": cost, "init": init, "cap": cap, "programs": programs, "tax": tax}
+PARTS = {"floor": floor, "cost": cost, "init": init, "cap": cap, "programs": programs, "tax": tax}

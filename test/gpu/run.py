@@ -1,6 +1,6 @@
 """Everything that is measured on a real card, in one go: driver facts, then agent and shim with PyTorch.
 
-usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput cost init cap programs[=NAME,…] tax (default: all)
+usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput floor cost init cap programs[=NAME,…] tax (default: all)
 Exit 77 where there is no GPU. Writes OUT_FOLDER/results.jsonl; each line says what ran. Nothing of the card's settings is touched.
 Needs build/agent/x86_64 and gcc.
 """
@@ -72,6 +72,11 @@ class Run:
         if done.returncode != 0:
             raise RuntimeError(f"slice resize: {done.stderr}")
         return time.perf_counter() - started
+
+    def delete(self, name):
+        done = subprocess.run([self.tranche, "slice", "delete", name], env=self.env, capture_output=True, text=True, timeout=30)
+        if done.returncode != 0:
+            raise RuntimeError(f"slice delete: {done.stderr}")
 
     def inside(self, name, *arguments):
         return (self.tranche, "run", "--slice", name, "--", *arguments)
