@@ -14,6 +14,40 @@ uint64_t meter_corrected(const struct shim_slice *slice, uint64_t ns)
 
 /* ---- holding back ---- */
 
+/* The processes of a slice share its time alike: of those who want more, he goes first who got less in this window.
+ * Without this whoever asks more often, or for more at once, takes it all. */
+static bool peer_goes_first(const struct launch *launch, uint64_t now)
+{
+    const struct region_usage *usage = slice_of(launch)->usage;
+    const struct region_entry *own = entry_of(launch);
+    struct meter *meter = meter_of(launch);
+    uint32_t high = atomic_load(&usage->entries_high);
+    high = high < REGION_USAGE_ENTRIES ? high : REGION_USAGE_ENTRIES;
+    bool window_over = now - atomic_load(&meter->peers_since_ns) >= METER_PEERS_NS;
+    if (window_over) {
+        atomic_store(&meter->peers_since_ns, now);
+        for (uint32_t at = 0; at < high; at++) {
+            atomic_store_explicit(&meter->peers_charged_ns[at], atomic_load(&usage->entries[at].charged_ns),
+                                  memory_order_relaxed);
+        }
+    }
+    uint64_t own_charged = atomic_load(&own->charged_ns) - atomic_load(&meter->peers_charged_ns[own - usage->entries]);
+    for (uint32_t at = 0; at < high; at++) {
+        const struct region_entry *peer = &usage->entries[at];
+        if (peer == own || (atomic_load_explicit(&peer->flags, memory_order_relaxed) & REGION_ENTRY_WAITS) == 0 ||
+            atomic_load(&peer->token) == 0) {
+            continue;
+        }
+        /* One who came after the window began counts from his first instant, and what he had before is not known. */
+        uint64_t charged = atomic_load(&peer->charged_ns);
+        uint64_t before = atomic_load_explicit(&meter->peers_charged_ns[at], memory_order_relaxed);
+        if (charged - (before <= charged ? before : 0) < own_charged) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Until what was issued before is paid for. What comes is paid afterwards, so that a program which waits for its own
  * kernels pays while they run. Beside others we wait until a turn of useful length is there: a switch between
  * processes costs the GPU as much as a short turn. */
@@ -23,6 +57,7 @@ static void throttle(const struct launch *launch, uint64_t now)
     struct region_entry *entry = entry_of(launch);
     struct meter *meter = meter_of(launch);
     uint64_t began = now;
+    uint64_t paid_at = 0; /* since when nothing but a peer holds us back */
     bool held = true;
     if (atomic_fetch_add(&meter->waiting, 1) == 0) {
         atomic_store(&entry->throttled_since_ns, began);
@@ -41,7 +76,8 @@ static void throttle(const struct launch *launch, uint64_t now)
         bucket_refill(slice->usage, now, share);
         int64_t wanted = atomic_load(&meter->contest.alone) ? 0 : METER_TURN_NS;
         int64_t level = bucket_level(slice->usage) - wanted;
-        if (level >= 0) {
+        paid_at = level < 0 ? 0 : paid_at == 0 ? now : paid_at;
+        if (level >= 0 && (now - paid_at >= METER_PEER_MAX_NS || !peer_goes_first(launch, now))) {
             break;
         }
         if (share >= limit) {
@@ -78,6 +114,13 @@ static void look_before_learning(const struct launch *launch)
     }
 }
 
+/* Far from having to wait, and nobody else about. */
+static bool at_ease(const struct launch *launch)
+{
+    return bucket_level(slice_of(launch)->usage) >= METER_EASE_NS &&
+           atomic_load_explicit(&meter_of(launch)->contest.alone, memory_order_relaxed) != 0;
+}
+
 /* The local credit is spent: look at the clock, the samples, the board and the bucket. */
 static void refill(const struct launch *launch)
 {
@@ -87,7 +130,7 @@ static void refill(const struct launch *launch)
     look_before_learning(launch);
     timing_poll(launch->process);
     int64_t credit = atomic_load(&meter->credit_ns);
-    int64_t grant = limited ? METER_CREDIT_NS : METER_CREDIT_UNLIMITED_NS;
+    int64_t grant = limited && !at_ease(launch) ? METER_CREDIT_NS : METER_CREDIT_EASY_NS;
     do {
         if (credit >= 0) {
             return; /* another thread was quicker */
@@ -105,7 +148,7 @@ static void refill(const struct launch *launch)
         if (share < limit_of(slice) && level > METER_SAVINGS_BESIDE_NS) {
             bucket_take(slice->usage, level - METER_SAVINGS_BESIDE_NS); /* saved up while nobody else wanted it */
         }
-        if (bucket_level(slice->usage) < 0) {
+        if (bucket_level(slice->usage) < 0 || peer_goes_first(launch, now)) {
             throttle(launch, now);
         }
         bucket_take(slice->usage, need);
@@ -183,7 +226,7 @@ static void take_portion(const struct launch *launch)
     struct meter_pace *pace = &meter_pace;
     struct process *process = launch->process;
     bool tight = atomic_load_explicit(&meter_of(launch)->contest.tight, memory_order_relaxed) != 0;
-    int64_t portion = tight ? METER_PORTION_TIGHT_NS : METER_PORTION_NS;
+    int64_t portion = tight ? METER_PORTION_TIGHT_NS : at_ease(launch) ? METER_PORTION_EASY_NS : METER_PORTION_NS;
     if (launch->weight != 1 || pace->portion_ns > portion / 8 || process->shim->slice_count != 1 ||
         atomic_load_explicit(&process->devices, memory_order_relaxed) != 1 ||
         atomic_load_explicit(&launch->price->ns, memory_order_relaxed) > (uint64_t)portion / 4) {

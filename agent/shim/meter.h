@@ -13,13 +13,19 @@
 
 /* GPU time a process may spend before it looks at the clock and the bucket again. */
 #define METER_CREDIT_NS INT64_C(200000)
-#define METER_CREDIT_UNLIMITED_NS INT64_C(1000000)
+/* ...and where no limit is near: one that is set meanwhile is then felt after so much work at most. */
+#define METER_CREDIT_EASY_NS INT64_C(1000000)
+#define METER_EASE_NS INT64_C(4000000)
 /* A limited slice marks its stream each time it has issued so much, and has at most so many marks unreached. */
 #define METER_MARK_NS INT64_C(2000000)
 #define METER_MARKS_AHEAD 3u
 #define METER_MARKS 8u
 /* Longest wait for the bucket; then the limit is reported as not held. */
 #define METER_THROTTLE_MAX_NS UINT64_C(30000000000)
+/* The window in which the processes of one slice get the same, and the longest wait for a peer that does not take what
+ * is left to him: he may be gone. */
+#define METER_PEERS_NS UINT64_C(100000000)
+#define METER_PEER_MAX_NS UINT64_C(5000000)
 /* Shortest: a futex wakes no sooner anyway, and what is overslept stays in the bucket. */
 #define METER_WAIT_MIN_NS UINT64_C(100000)
 /* Longest wait for work in flight. Soft: the work may wait for us, as a collective over several GPUs does. */
@@ -91,6 +97,8 @@ struct meter {
     _Atomic uint32_t unpriced; /* something without a price was issued since the last mark */
     _Atomic uint32_t waiting;  /* threads held back now */
     struct contest contest;
+    _Atomic uint64_t peers_since_ns; /* when each entry of the slice was charged so much: */
+    _Atomic uint64_t peers_charged_ns[REGION_USAGE_ENTRIES];
     atomic_flag marking; /* tried, never waited for: guards what follows */
     uint32_t mark_head;  /* next to record */
     uint32_t mark_tail;  /* oldest unreached */
@@ -126,6 +134,7 @@ struct launch {
  * their prices, without another look at anything; shorter ones while somebody of higher priority is about. */
 #define METER_PORTION_NS INT64_C(100000)
 #define METER_PORTION_TIGHT_NS INT64_C(25000)
+#define METER_PORTION_EASY_NS INT64_C(500000)
 
 /* A thread's own, and all that a launch looks at beside its price: after a driver's call every other line of memory is
  * a cold one. A forked child that goes on with its parent's lets a few launches through, and no more. */

@@ -20,6 +20,23 @@ static void unlock(struct pool *pool)
     atomic_flag_clear_explicit(&pool->busy, memory_order_release);
 }
 
+/* The two words that are read without the lock; not read-modify-write, for the lock is held by who writes. */
+static uint64_t get(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static void put(_Atomic uint64_t *word, uint64_t value)
+{
+    atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static void take_used(struct pool *pool, uint64_t bytes)
+{
+    uint64_t used = get(&pool->used);
+    put(&pool->used, bytes < used ? used - bytes : 0);
+}
+
 static bool reserved_of(CUmemoryPool handle, int attribute, uint64_t *bytes)
 {
     cuMemPoolGetAttribute_fn get = REAL(cuMemPoolGetAttribute);
@@ -108,18 +125,18 @@ static void set_unpaid(struct process *process, struct pool *pool, uint64_t byte
  * not yet part of charged). Makes the ledger smaller if it says too much; returns what it says too little. */
 static uint64_t account(struct process *process, struct pool *pool, uint64_t reserved, uint64_t paid)
 {
-    uint64_t known = pool->charged + paid;
+    uint64_t known = get(&pool->charged) + paid;
     pool->version++;
-    if (reserved < pool->charged) {
+    if (reserved < get(&pool->charged)) {
         pool->extent_count = 0; /* some of it was given back, nobody knows which */
     }
     if (reserved <= known) {
         charge_return(process, pool->slice, known - reserved);
-        pool->charged = reserved;
+        put(&pool->charged, reserved);
         set_unpaid(process, pool, 0);
         return 0;
     }
-    pool->charged = known;
+    put(&pool->charged, known);
     uint64_t more = reserved - known;
     set_unpaid(process, pool, more);
     return more;
@@ -135,7 +152,7 @@ static bool pay(struct process *process, struct pool *pool, uint64_t bytes)
     lock(pool);
     uint64_t due = pool->unpaid < bytes ? pool->unpaid : bytes; /* another thread may have accounted meanwhile */
     set_unpaid(process, pool, pool->unpaid - due);
-    pool->charged += due;
+    put(&pool->charged, get(&pool->charged) + due);
     pool->version++;
     unlock(pool);
     charge_return(process, pool->slice, bytes - due);
@@ -165,7 +182,7 @@ static uint64_t update(struct process *process, struct pool *pool, uint64_t paid
     }
     /* The driver does not say, or others change it all the time: what was reserved stays charged. */
     lock(pool);
-    pool->charged += paid;
+    put(&pool->charged, get(&pool->charged) + paid);
     pool->version++;
     unlock(pool);
     return 0;
@@ -195,7 +212,7 @@ void pools_trim(struct process *process, unsigned slice)
     for (uint32_t at = 0; at < count; at++) {
         struct pool *pool = &process->pools.items[at];
         CUmemoryPool handle = atomic_load(&pool->handle);
-        if (handle != NULL && !pool->ignored && pool->slice == slice && !pool->destroyed && pool->charged > 0) {
+        if (handle != NULL && !pool->ignored && pool->slice == slice && !pool->destroyed && get(&pool->charged) > 0) {
             (void)trim(handle, 0); /* what it could not give back shows in the recount */
         }
     }
@@ -210,7 +227,7 @@ bool pools_pending(struct process *process, unsigned slice)
         struct pool *pool = &process->pools.items[at];
         lock(pool);
         bool counted = atomic_load(&pool->handle) != NULL && !pool->ignored && pool->slice == slice;
-        pending = counted && pool->charged + pool->unpaid >= pool->used + POOL_STEP;
+        pending = counted && get(&pool->charged) + pool->unpaid >= get(&pool->used) + POOL_STEP;
         unlock(pool);
     }
     return pending;
@@ -228,8 +245,9 @@ static enum admit_step reserve_growth(struct pool_request *request)
     struct region_entry *own = process->entries[pool->slice];
     for (int attempt = 0; attempt < 3; attempt++) {
         lock(pool);
-        uint64_t wanted = pool->used + request->bytes;
-        uint64_t need = wanted > pool->charged ? wanted - pool->charged : 0;
+        uint64_t wanted = get(&pool->used) + request->bytes;
+        uint64_t charged = get(&pool->charged);
+        uint64_t need = wanted > charged ? wanted - charged : 0;
         unlock(pool);
         uint64_t step = need > UINT64_MAX - POOL_STEP ? need : (need + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
         if (need == 0) {
@@ -252,7 +270,7 @@ static enum admit_step reserve_growth(struct pool_request *request)
             charge_recount(process, pool->slice);
             if (reserved_of(atomic_load(&pool->handle), CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &used)) {
                 lock(pool);
-                pool->used = used < pool->used ? used : pool->used;
+                put(&pool->used, used < get(&pool->used) ? used : get(&pool->used));
                 unlock(pool);
             }
         }
@@ -273,9 +291,7 @@ enum admit_step pool_begin(struct pool_request *request, struct process *process
         charge_note_denied(process, pool->slice, rounded);
         return ADMIT_DENY;
     }
-    lock(pool);
-    bool fits = pool->used + rounded <= pool->charged && rounded <= SIZE_MAX / 2;
-    unlock(pool);
+    bool fits = rounded <= SIZE_MAX / 2 && get(&pool->used) + rounded <= get(&pool->charged);
     return fits ? ADMIT_GO : reserve_growth(request);
 }
 
@@ -288,7 +304,7 @@ static bool undo(struct pool_request *request, CUdeviceptr address, CUstream str
         return false;
     }
     lock(pool);
-    pool->used -= request->bytes < pool->used ? request->bytes : pool->used;
+    take_used(pool, request->bytes);
     pool->blocks -= pool->blocks > 0;
     unlock(pool);
     struct capture_pass pass;
@@ -319,7 +335,7 @@ enum pool_outcome pool_end(struct pool_request *request, CUresult result, const 
     }
     lock(pool);
     bool known = request->paid == 0 && owns(pool, *address, *address + request->bytes);
-    pool->used += request->bytes;
+    put(&pool->used, get(&pool->used) + request->bytes);
     pool->blocks++;
     unlock(pool);
     if (!known) {
@@ -353,10 +369,10 @@ enum pool_outcome pool_end(struct pool_request *request, CUresult result, const 
 static void end_if_empty(struct process *process, struct pool *pool)
 {
     if (pool->destroyed && pool->blocks == 0) {
-        charge_return(process, pool->slice, pool->charged);
+        charge_return(process, pool->slice, get(&pool->charged));
         set_unpaid(process, pool, 0);
-        pool->charged = 0;
-        pool->used = 0;
+        put(&pool->charged, 0);
+        put(&pool->used, 0);
         pool->extent_count = 0;
         atomic_store(&pool->handle, NULL);
     }
@@ -366,7 +382,7 @@ void pool_freed(struct process *process, const struct ledger_value *value)
 {
     struct pool *pool = &process->pools.items[value->tag % POOLS];
     lock(pool);
-    pool->used -= value->bytes < pool->used ? value->bytes : pool->used;
+    take_used(pool, value->bytes);
     pool->blocks -= pool->blocks > 0;
     end_if_empty(process, pool);
     unlock(pool);

@@ -35,10 +35,11 @@ struct pool {
     bool destroyed;               /* lives until its last block is freed */
     uint32_t slice;
     uint32_t version; /* bumped with charged, so that an older reading of the driver does not overwrite a newer */
-    uint64_t used;
     uint64_t blocks;
-    uint64_t charged; /* in the ledger */
-    uint64_t unpaid;  /* reserved by the driver, no room for it in the ledger */
+    /* Written under the lock. Read without it before an allocation: whoever is wrong there sees the pool grow. */
+    _Atomic uint64_t used;
+    _Atomic uint64_t charged; /* in the ledger */
+    uint64_t unpaid;          /* reserved by the driver, no room for it in the ledger */
     uint32_t extent_count;
     struct pool_extent extents[POOL_EXTENTS];
 };
