@@ -33,9 +33,17 @@ struct price *price_find(struct price_book *book, uint64_t key)
     return &book->rest;
 }
 
+/* Between half and one and a half of the interval, another one each time. */
+static uint32_t drawn(uint32_t interval, uint32_t begun)
+{
+    return interval <= 1 ? 1 : interval / 2 + 1 + (begun * 2654435761u >> 16) % interval;
+}
+
 bool price_due(struct price *price, bool exact)
 {
+    uint32_t timing = atomic_load_explicit(&price->timing, memory_order_relaxed);
     uint32_t samples = atomic_load_explicit(&price->samples, memory_order_relaxed);
+    samples = samples > UINT32_MAX - timing ? samples : samples + timing;
     /* Not a read-modify-write: a count lost between threads moves the next timing by one launch, a locked add costs
      * every launch. */
     uint32_t since = atomic_load_explicit(&price->since, memory_order_relaxed) + 1;
@@ -51,11 +59,21 @@ bool price_due(struct price *price, bool exact)
         uint64_t dear = PRICE_TIMING_NS * PRICE_TIMING_PART / (ns == 0 ? 1 : ns) + 1;
         interval = dear < interval ? (uint32_t)dear : interval;
     }
-    if (since < interval || atomic_exchange_explicit(&price->timing, 1, memory_order_acquire) != 0) {
+    if (since < drawn(interval, atomic_load_explicit(&price->begun, memory_order_relaxed)) ||
+        timing >= PRICE_TIMINGS_MAX) {
         return false;
     }
+    atomic_fetch_add_explicit(&price->timing, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&price->begun, 1, memory_order_relaxed);
     atomic_store_explicit(&price->since, 0, memory_order_relaxed);
     return true;
+}
+
+void price_timing_ended(struct price *price)
+{
+    uint32_t timing = atomic_load(&price->timing);
+    while (timing > 0 && !atomic_compare_exchange_weak(&price->timing, &timing, timing - 1)) {
+    }
 }
 
 static void step_to(_Atomic uint64_t *mean, uint64_t measured, uint32_t samples)
@@ -96,12 +114,24 @@ static uint64_t beside_others(const struct price *price)
     return (uint64_t)((double)mean * (double)low / (double)before);
 }
 
+bool price_discard(struct price *price)
+{
+    uint32_t discarded = atomic_load(&price->discarded) + 1;
+    if (discarded > PRICE_DISCARDS_MAX) {
+        return false;
+    }
+    atomic_store(&price->discarded, discarded);
+    price_timing_ended(price);
+    return true;
+}
+
 uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_t theirs)
 {
     uint32_t samples = atomic_load(&price->samples);
     uint32_t alone_samples = atomic_load(&price->alone_samples);
     bool first = atomic_load(&price->ns) == 0;
     measured = measured == 0 ? 1 : measured;
+    atomic_store(&price->discarded, 0);
     if (alone) {
         if (alone_samples == 0) {
             atomic_store(&price->mean_ns, 0); /* what was guessed beside others is no part of it */
@@ -120,7 +150,7 @@ uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_
         atomic_store(&price->ns, atomic_load(&price->mean_ns));
     }
     atomic_store(&price->samples, samples == UINT32_MAX ? samples : samples + 1);
-    atomic_store(&price->timing, 0);
+    price_timing_ended(price);
     return first ? (uint64_t)atomic_exchange(&price->unpriced, 0) * atomic_load(&price->ns) : 0;
 }
 
@@ -134,6 +164,7 @@ void price_forget(struct price *price)
     atomic_store(&price->alone_samples, 0);
     atomic_store(&price->since, 0);
     atomic_store(&price->unpriced, 0);
+    atomic_store(&price->discarded, 0);
 }
 
 void price_forget_all(struct price_book *book)
