@@ -313,7 +313,7 @@ void meter_forget_context(struct process *process, CUcontext context)
         if (sample->context == context && (state == SAMPLE_IDLE || state == SAMPLE_PENDING) &&
             atomic_compare_exchange_strong(&sample->state, &state, SAMPLE_BUSY)) {
             if (state == SAMPLE_PENDING) {
-                price_timing_over(sample->price);
+                price_timing_ended(sample->price);
                 atomic_fetch_sub(&process->metering.pending, 1);
             }
             sample->context = NULL;

@@ -18,9 +18,17 @@ struct price *price_find(struct price_book *book, uint64_t key)
     return &book->rest;
 }
 
+/* Between half and one and a half of the interval, another one each time. */
+static uint32_t drawn(uint32_t interval, uint32_t begun)
+{
+    return interval <= 1 ? 1 : interval / 2 + 1 + (begun * 2654435761u >> 16) % interval;
+}
+
 bool price_due(struct price *price, bool exact)
 {
+    uint32_t timing = atomic_load_explicit(&price->timing, memory_order_relaxed);
     uint32_t samples = atomic_load_explicit(&price->samples, memory_order_relaxed);
+    samples = samples > UINT32_MAX - timing ? samples : samples + timing;
     /* Not a read-modify-write: a count lost between threads moves the next timing by one launch, a locked add costs
      * every launch. */
     uint32_t since = atomic_load_explicit(&price->since, memory_order_relaxed) + 1;
@@ -36,19 +44,17 @@ bool price_due(struct price *price, bool exact)
         uint64_t dear = PRICE_TIMING_NS * PRICE_TIMING_PART / (ns == 0 ? 1 : ns) + 1;
         interval = dear < interval ? (uint32_t)dear : interval;
     }
-    atomic_store_explicit(&price->due, interval, memory_order_relaxed);
-    if (since < interval) {
+    uint32_t begun = atomic_load_explicit(&price->begun, memory_order_relaxed);
+    uint32_t due = timing >= PRICE_TIMINGS_MAX ? UINT32_MAX : drawn(interval, begun);
+    if (since < due) {
+        atomic_store_explicit(&price->due, due, memory_order_relaxed);
         return false;
     }
-    bool ours = atomic_exchange_explicit(&price->timing, 1, memory_order_acquire) == 0;
-    if (ours) {
-        atomic_store_explicit(&price->since, 0, memory_order_relaxed);
-    }
-    atomic_store_explicit(&price->due, UINT32_MAX, memory_order_relaxed);
-    if (atomic_load_explicit(&price->timing, memory_order_acquire) == 0) {
-        atomic_store_explicit(&price->due, 0, memory_order_relaxed); /* it ended meanwhile, in another thread */
-    }
-    return ours;
+    atomic_store_explicit(&price->begun, begun + 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&price->timing, 1, memory_order_relaxed);
+    atomic_store_explicit(&price->since, 0, memory_order_relaxed);
+    atomic_store_explicit(&price->due, drawn(interval, begun + 1), memory_order_relaxed);
+    return true;
 }
 
 void price_not_timed(struct price *price)
@@ -57,9 +63,11 @@ void price_not_timed(struct price *price)
     atomic_store_explicit(&price->due, PRICE_INTERVAL_MAX, memory_order_relaxed);
 }
 
-void price_timing_over(struct price *price)
+void price_timing_ended(struct price *price)
 {
-    atomic_store(&price->timing, 0);
+    uint8_t timing = atomic_load(&price->timing);
+    while (timing > 0 && !atomic_compare_exchange_weak(&price->timing, &timing, (uint8_t)(timing - 1))) {
+    }
     atomic_store(&price->due, 0);
 }
 
@@ -101,12 +109,24 @@ static uint64_t beside_others(const struct price *price)
     return (uint64_t)((double)mean * (double)low / (double)before);
 }
 
+bool price_discard(struct price *price)
+{
+    uint32_t discarded = atomic_load(&price->discarded) + 1;
+    if (discarded > PRICE_DISCARDS_MAX) {
+        return false;
+    }
+    atomic_store(&price->discarded, (uint8_t)discarded);
+    price_timing_ended(price);
+    return true;
+}
+
 uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_t theirs)
 {
     uint32_t samples = atomic_load(&price->samples);
     uint32_t alone_samples = atomic_load(&price->alone_samples);
     bool first = atomic_load(&price->ns) == 0;
     measured = measured == 0 ? 1 : measured;
+    atomic_store(&price->discarded, 0);
     if (alone) {
         if (alone_samples == 0) {
             atomic_store(&price->mean_ns, 0); /* what was guessed beside others is no part of it */
@@ -114,7 +134,8 @@ uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_
         step_to(&price->mean_ns, measured, alone_samples);
         track_low(&price->low_alone_ns, measured, alone_samples);
         atomic_store(&price->low_ns, atomic_load(&price->low_alone_ns));
-        atomic_store(&price->alone_samples, alone_samples == UINT32_MAX ? alone_samples : alone_samples + 1);
+        atomic_store(&price->alone_samples,
+                     (uint16_t)(alone_samples == UINT16_MAX ? alone_samples : alone_samples + 1));
         atomic_store(&price->ns, atomic_load(&price->mean_ns));
     } else if (measured < PRICE_TURN_NS) {
         track_low(&price->low_ns, measured, samples);
@@ -125,7 +146,7 @@ uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_
         atomic_store(&price->ns, atomic_load(&price->mean_ns));
     }
     atomic_store(&price->samples, samples == UINT32_MAX ? samples : samples + 1);
-    price_timing_over(price);
+    price_timing_ended(price);
     return first ? (uint64_t)atomic_exchange(&price->unpriced, 0) * atomic_load(&price->ns) : 0;
 }
 
@@ -140,6 +161,7 @@ void price_forget(struct price *price)
     atomic_store(&price->since, 0);
     atomic_store(&price->due, 0);
     atomic_store(&price->unpriced, 0);
+    atomic_store(&price->discarded, 0);
 }
 
 void price_forget_all(struct price_book *book)
@@ -147,7 +169,7 @@ void price_forget_all(struct price_book *book)
     for (uint32_t at = 0; at < PRICE_BOOK_ENTRIES; at++) {
         if (atomic_load_explicit(&book->entries[at].key, memory_order_relaxed) != 0) {
             price_forget(&book->entries[at]);
-            price_timing_over(&book->entries[at]);
+            atomic_store(&book->entries[at].timing, 0);
             atomic_store(&book->entries[at].key, 0);
         }
     }

@@ -15,6 +15,11 @@
 /* ...but never so many that timing takes more of a limited slice's time than this part of 1: see price_due. */
 #define PRICE_TIMING_NS UINT64_C(4000)
 #define PRICE_TIMING_PART 200u
+/* Several at once, and never in step with a loop of the program: where one kernel takes different times in a fixed order,
+ * one timing at a time would always meet the same of them. */
+#define PRICE_TIMINGS_MAX 12u
+/* So many timings in a row may be thrown away; the next is learned from, good or not. */
+#define PRICE_DISCARDS_MAX 8u
 /* A mean over about so many of the newest samples. */
 #define PRICE_WINDOW 64u
 /* So many timings alone make a mean that is kept when others come; fewer may all lie in the moment before they were
@@ -33,11 +38,13 @@ struct price {
     _Atomic uint64_t low_ns;       /* lower quartile of all timings */
     _Atomic uint64_t low_alone_ns; /* ...of those alone */
     _Atomic uint32_t samples;      /* alone and beside others */
-    _Atomic uint32_t alone_samples;
-    _Atomic uint32_t since;    /* launches since the last timed one */
-    _Atomic uint32_t unpriced; /* launches that were charged nothing, to be charged when ns is known */
-    _Atomic uint32_t timing;   /* a sample of this price is under way */
-    _Atomic uint32_t due;      /* launches since, at which to look again; all bits set while a timing is under way */
+    _Atomic uint32_t since;        /* launches since the last timed one */
+    _Atomic uint32_t due;          /* ...at which to look whether the next is to be timed */
+    _Atomic uint32_t unpriced;     /* launches that were charged nothing, to be charged when ns is known */
+    _Atomic uint32_t begun;        /* timings so far: what the next interval is drawn from */
+    _Atomic uint16_t alone_samples;
+    _Atomic uint8_t timing;    /* timings under way */
+    _Atomic uint8_t discarded; /* timings thrown away since the last that was learned from */
 };
 _Static_assert(sizeof(struct price) == 64, "a price is one line of memory");
 
@@ -93,11 +100,13 @@ static inline uint64_t price_of_known(struct price_book *book, uint64_t key)
 bool price_due(struct price *price, bool exact);
 /* This launch could not be timed: look again after a while. */
 void price_not_timed(struct price *price);
-/* A timing that was due did not come to be, or has been learned. */
-void price_timing_over(struct price *price);
 /* A timing. alone: nobody else used the GPU, as far as is known; otherwise theirs_ns is how long others had the GPU
- * meanwhile, as far as they say. Returns what earlier, unpriced launches now owe. One caller at a time for a price. */
+ * meanwhile, as far as they say. Returns what earlier, unpriced launches now owe. */
 uint64_t price_learn(struct price *price, uint64_t measured_ns, bool alone, uint64_t theirs_ns);
+/* A timing that price_due asked for will never be learned. */
+void price_timing_ended(struct price *price);
+/* A timing that tells nothing. false: too many were thrown away already, learn from it. */
+bool price_discard(struct price *price);
 /* The code behind some or all keys went away; handles are reused, so old prices must not meet new code. */
 void price_forget(struct price *price);
 void price_forget_all(struct price_book *book);

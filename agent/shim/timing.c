@@ -86,7 +86,7 @@ struct sample *timing_start(struct process *process, unsigned slice, struct pric
         capture_pass_leave(&pass);
     }
     if (sample == NULL) {
-        price_timing_over(price);
+        price_timing_ended(price);
         return NULL;
     }
     sample->price = price;
@@ -137,7 +137,7 @@ void timing_end(struct process *process, struct sample *sample, CUstream stream,
         capture_pass_leave(&pass);
     }
     if (!recorded) {
-        price_timing_over(sample->price);
+        price_timing_ended(sample->price);
         atomic_store(&sample->state, SAMPLE_IDLE);
         return;
     }
@@ -151,10 +151,14 @@ static void learn(struct process *process, struct sample *sample)
     float milliseconds = 0;
     struct meter *meter = &process->meters[sample->slice];
     if (REAL(cuEventElapsedTime)(&milliseconds, sample->start, sample->end) != CUDA_SUCCESS || milliseconds < 0) {
-        price_timing_over(sample->price);
+        price_timing_ended(sample->price);
         return;
     }
     uint64_t elapsed = (uint64_t)((double)milliseconds * 1e6);
+    /* A launch that took the host so long loaded code: the kernel is a small part of what was measured, if any. */
+    if (sample->gap_ns > TIMING_GAP_MAX_NS && price_discard(sample->price)) {
+        return;
+    }
     /* With a gap longer than the kernel the end event waited for the host too: all that is known is "short". */
     uint64_t measured = elapsed > sample->gap_ns + elapsed / 8 ? elapsed - sample->gap_ns : elapsed / 8;
     uint64_t pair = atomic_load(&process->metering.event_pair_ns);
@@ -193,7 +197,7 @@ void timing_poll(struct process *process)
             }
             learn(process, sample);
         } else {
-            price_timing_over(sample->price);
+            price_timing_ended(sample->price);
         }
         atomic_fetch_sub(&process->metering.pending, 1);
         atomic_store(&sample->state, result == CUDA_SUCCESS ? SAMPLE_IDLE : SAMPLE_EMPTY);

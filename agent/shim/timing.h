@@ -7,6 +7,8 @@
 /* So many timings also tell what a pair of events takes by itself; more than the bound is somebody's work. */
 #define TIMING_CALIBRATIONS 8u
 #define TIMING_EVENT_PAIR_MAX_NS UINT64_C(20000)
+/* Longest time the host may take over a launch for its timing to be learned from. */
+#define TIMING_GAP_MAX_NS UINT64_C(100000)
 
 /* The calls between these two are ours: a capture that another thread begins meanwhile must not be disturbed. */
 struct capture_pass {

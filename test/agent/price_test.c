@@ -46,13 +46,61 @@ static void the_first_are_timed_then_ever_fewer(void)
     CHECK_THAT(timed > 300 && timed < 600, "%d", timed);
 }
 
-static void one_timing_at_a_time(void)
+static void so_many_timings_at_once(void)
 {
     struct price *price = fresh(200);
-    CHECK(price_due(price, false));
-    CHECK(!price_due(price, false));
+    unsigned under_way = 0;
+    for (int launch = 0; launch < 100000; launch++) {
+        under_way += price_due(price, true);
+    }
+    CHECK_EQ(under_way, PRICE_TIMINGS_MAX);
     price_learn(price, 5, true, 0);
-    CHECK(price_due(price, false));
+    price_timing_ended(price);
+    for (int launch = 0; launch < 100000; launch++) {
+        under_way += price_due(price, true);
+    }
+    CHECK_EQ(under_way, PRICE_TIMINGS_MAX + 2);
+}
+
+/* One kernel that takes other times in a fixed order, ten launches to a synchronization: all are met alike. */
+static void timings_are_not_in_step(void)
+{
+    struct price *price = fresh(210);
+    int met[10] = {0};
+    int pending[10] = {0};
+    int total = 0;
+    for (int launch = 0; launch < 300000; launch++) {
+        int at = launch % 10;
+        if (price_due(price, true)) {
+            pending[at]++;
+        }
+        for (int one = 0; at == 9 && one < 10; one++) {
+            for (; pending[one] > 0; pending[one]--) {
+                met[one]++;
+                total++;
+                price_learn(price, 300000, true, 0);
+            }
+        }
+    }
+    for (int at = 0; at < 10; at++) {
+        CHECK_THAT(met[at] > total / 10 * 0.85 && met[at] < total / 10 * 1.15, "%d of %d at %d", met[at], total, at);
+    }
+}
+
+static void a_timing_that_loaded_code_is_thrown_away(void)
+{
+    struct price *price = fresh(220);
+    for (unsigned at = 0; at < PRICE_DISCARDS_MAX; at++) {
+        CHECK(price_due(price, true));
+        CHECK(price_discard(price));
+        CHECK_EQ(atomic_load(&price->ns), 0);
+    }
+    CHECK(price_due(price, true)); /* whoever always takes so long must get a price too */
+    CHECK(!price_discard(price));
+    price_learn(price, 7, true, 0);
+    CHECK_EQ(atomic_load(&price->ns), 7);
+    CHECK(price_due(price, true));
+    CHECK(price_discard(price));
 }
 
 /* What a launch may be paid by without another look: a known price, until the next timing is due. */
@@ -72,12 +120,17 @@ static void known_prices_pay_until_a_timing_is_due(void)
     int paid = 0;
     CHECK(!price_due(price, false));
     while (price_of_known(&book, key) == 700) paid++;
-    CHECK_EQ(paid, 2); /* the first interval is 4: one was looked at, two were paid, the next is due */
+    CHECK_THAT(paid >= 1 && paid <= 4, "%d", paid); /* the interval is drawn around 4, and one was looked at */
     CHECK(price_due(price, false));
-    for (int launch = 0; launch < 1000; launch++) {
-        CHECK_EQ(price_of_known(&book, key), 700); /* while its timing is under way nothing else is due */
+    for (unsigned timing = 1; timing < PRICE_TIMINGS_MAX; timing++) {
+        while (!price_due(price, false)) {
+        }
     }
-    price_timing_over(price);
+    CHECK(!price_due(price, false));
+    for (int launch = 0; launch < 1000; launch++) {
+        CHECK_EQ(price_of_known(&book, key), 700); /* enough timings are under way: nothing is due */
+    }
+    price_timing_ended(price);
     CHECK_EQ(price_of_known(&book, key), 0);
     price_not_timed(price);
     for (paid = 0; price_of_known(&book, key) == 700; paid++) {
@@ -183,8 +236,10 @@ int main(void)
 {
     RUN(shapes_have_their_own_price);
     RUN(the_first_are_timed_then_ever_fewer);
-    RUN(one_timing_at_a_time);
     RUN(known_prices_pay_until_a_timing_is_due);
+    RUN(so_many_timings_at_once);
+    RUN(timings_are_not_in_step);
+    RUN(a_timing_that_loaded_code_is_thrown_away);
     RUN(unpriced_launches_owe);
     RUN(alone_every_timing_counts);
     RUN(beside_others_their_turns_do_not_count);

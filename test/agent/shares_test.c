@@ -104,6 +104,10 @@ static void lone_mixed(void)
 {
     lone("mixed", NULL, "10", 1);
 }
+static void lone_cycle(void)
+{
+    lone("cycle", NULL, "10", 1);
+}
 static void lone_long(void)
 {
     lone("heavy", "100000", "60", 1);
@@ -280,6 +284,7 @@ int main(void)
     RUN(lone_tiny);
     RUN(lone_heavy);
     RUN(lone_mixed);
+    RUN(lone_cycle);
     RUN(lone_long);
     RUN(lone_graph);
     RUN(lone_bursts);

@@ -1,6 +1,6 @@
 """Everything that is measured on a real card, in one go: driver facts, then agent and shim with PyTorch.
 
-usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput floor cost init cap programs[=NAME,…] tax (default: all)
+usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput floor cost init cap programs[=NAME,…] tax compute[=b5,…] (default: all)
 Exit 77 where there is no GPU. Writes OUT_FOLDER/results.jsonl; each line says what ran. Nothing of the card's settings is touched.
 Needs build/agent/x86_64 and gcc.
 """
@@ -26,6 +26,7 @@ SKIPPED = 77
 
 class Run:
     def __init__(self, out):
+        self.folder = os.path.abspath(out)
         self.out = open(os.path.join(out, "results.jsonl"), "a", buffering=1)
         self.root = tempfile.mkdtemp(prefix="tranche-gpu-")
         binaries = os.path.join(self.root, "bin/0.1.0-x86_64")
@@ -60,8 +61,8 @@ class Run:
             self.note(id="exit", command=" ".join(arguments[-4:]), code=done.returncode, stderr=done.stderr[-1500:])
         return done.returncode, facts
 
-    def slice(self, name, memory, compute):
-        done = subprocess.run([self.tranche, "slice", "create", "--gpu", "0", "--name", name, "--memory", memory, "--compute", str(compute)],
+    def slice(self, name, memory, compute, *options):
+        done = subprocess.run([self.tranche, "slice", "create", "--gpu", "0", "--name", name, "--memory", memory, "--compute", str(compute), *options],
                               env=self.env, capture_output=True, text=True, timeout=30)
         if done.returncode != 0:
             raise RuntimeError(f"slice create: {done.stderr}")
@@ -83,6 +84,21 @@ class Run:
 
     def python(self, script, *arguments):
         return (sys.executable, os.path.join(HERE, script), *arguments)
+
+    def end(self, out):
+        """Ends what runs in this run's root, and keeps the agent's log."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    environment = file.read()
+            except OSError:
+                continue
+            if f"TRANCHE_ROOT={self.root}".encode() in environment.split(b"\0") and int(pid) != os.getpid():
+                os.kill(int(pid), signal.SIGKILL)
+        log = os.path.join(self.root, "state/agent.log")
+        if os.path.exists(log):
+            shutil.copy(log, out)
+        shutil.rmtree(self.root, ignore_errors=True)
 
 
 def facts(run):
@@ -170,11 +186,21 @@ def throughput(run):
     run.note(id="contended", workload="matmul", limits=[25, 75], perSecond=[first, second], share=first / (first + second) if first and second else None)
 
 
-PARTS = {"facts": facts, "memory": memory, "equal": equal, "throughput": throughput, **memory_parts.PARTS}
+def compute(run, only=""):
+    import compute as benchmark  # it imports this file
+
+    benchmark.measure(run, run.folder, only.split(",") if only else list(benchmark.DEFAULT), benchmark.DEFAULT_SECONDS)
+
+
+PARTS = {"facts": facts, "memory": memory, "equal": equal, "throughput": throughput, **memory_parts.PARTS, "compute": compute}
+
+
+def has_gpu():
+    return shutil.which("nvidia-smi") is not None and subprocess.run(["nvidia-smi", "-L"], capture_output=True).returncode == 0
 
 
 def main():
-    if not shutil.which("nvidia-smi") or subprocess.run(["nvidia-smi", "-L"], capture_output=True).returncode != 0:
+    if not has_gpu():
         print("skipped: no GPU here")
         return SKIPPED
     os.makedirs(sys.argv[1], exist_ok=True)
@@ -192,18 +218,9 @@ def main():
                 run.note(id="failed", part=name, error=repr(error)[:1500])
             run.note(id="part", part=name, seconds=round(time.perf_counter() - started, 1))
     finally:
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                environment = open(f"/proc/{pid}/environ", "rb").read()
-            except OSError:
-                continue
-            if f"TRANCHE_ROOT={run.root}".encode() in environment.split(b"\0") and int(pid) != os.getpid():
-                os.kill(int(pid), signal.SIGKILL)
-        log = os.path.join(run.root, "state/agent.log")
-        if os.path.exists(log):
-            shutil.copy(log, sys.argv[1])
-        shutil.rmtree(run.root, ignore_errors=True)
+        run.end(sys.argv[1])
     return 1 if run.failed else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

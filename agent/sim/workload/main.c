@@ -60,6 +60,7 @@ static int usage(void)
             "  heavy     1 ms kernels back to back       tiny   10 us kernels back to back\n"
             "  graph     a graph of 40 kernels of 10 us, launched back to back\n"
             "  mixed     one kernel and grid that takes 50 to 800 us, as a product does with another inner length\n"
+            "  cycle     the same ten of those lengths in the same order\n"
             "  bursts    300 ms of work, 200 ms of none, again and again\n");
     return 2;
 }
@@ -320,12 +321,13 @@ static int run_kernels(struct run *run, double kernel, int batch)
     return 0;
 }
 
-static int run_mixed(struct run *run)
+/* in_order: always the same ten, one after the other. */
+static int run_mixed(struct run *run, bool in_order)
 {
-    static const double lengths[] = {50, 100, 200, 400, 800};
+    static const double lengths[] = {50, 800, 100, 400, 200, 50, 200, 100, 800, 400};
     while (go_on(run)) {
         for (int index = 0; index < 20 && !stopping; index++) {
-            if (!launch_as(run, lengths[(int)(uniform(run) * 5)], 64)) {
+            if (!launch_as(run, lengths[in_order ? index % 10 : (int)(uniform(run) * 10)], 64)) {
                 return 1;
             }
             run->iterations++;
@@ -417,7 +419,10 @@ static int dispatch(struct run *run)
         return run_kernels(run, 10, 500);
     }
     if (strcmp(kind, "mixed") == 0) {
-        return run_mixed(run);
+        return run_mixed(run, false);
+    }
+    if (strcmp(kind, "cycle") == 0) {
+        return run_mixed(run, true);
     }
     if (strcmp(kind, "bursts") == 0) {
         return run_bursts(run);

@@ -1,0 +1,214 @@
+"""The benchmark of compute shares: natively, in slices, and beside what else can share a card, in turns on one machine.
+
+usage: compute.py OUT_FOLDER [--seconds N] [--dry] [part …]     parts: b5 b6 b7 live b8 b9 b10 b1 b2 (default: all, in this order)
+--seconds is the time for all parts together (default 460). --dry runs it on the simulated driver of build/agent: its
+figures mean nothing, but a mistake shows here and not on a scarce card. Exit 77 where there is no GPU.
+
+Scored by throughput and by the kernels' own stamps, never by NVML. Writes as it goes, so that whoever ends it keeps what
+there is: compute-rows.jsonl {id, workload, native, tranche, peer, unit, date, gpu, driver, …}, and after each part
+compute.md, compute-shares.svg and compute-tails.svg. No setting of the card is touched.
+"""
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import compute_parts
+import compute_report
+import compute_tails
+import run as gpu_run
+from loads import Load, Mps
+
+PARTS = {**compute_parts.PARTS, **compute_tails.PARTS}
+# Of the time for all parts, by experience.
+WEIGHTS = {"b5": 210, "b6": 90, "b7": 18, "live": 10, "b8": 110, "b9": 50, "b10": 40, "b1": 25, "b2": 100}
+DEFAULT = ("b5", "b6", "b7", "live", "b8", "b9", "b10")
+DEFAULT_SECONDS = 460
+MEMORY_EACH = "40g"
+
+
+class Bench:
+    """One call of the benchmark: its tenants, its clock and its rows."""
+
+    def __init__(self, run, out, dry):
+        self.run, self.out, self.dry = run, out, dry
+        self.rows_path = os.path.join(out, "compute-rows.jsonl")
+        self.rows = open(self.rows_path, "a", buffering=1)
+        self.log = os.path.join(out, "tenants.log")
+        self.loads, self.slices, self.daemon = [], [], None
+        self.until = self.end_at = self.part_seconds = 0.0
+        self.gpu, self.driver = ("simulated", "simulated") if dry else self.identity()
+        self.torch = subprocess.run([sys.executable, "-c", "import torch"], capture_output=True).returncode == 0
+        self.binary = os.path.join(run.root, "compute_load")
+        subprocess.run(["gcc", "-std=gnu11", "-O2", "-I", os.path.join(gpu_run.REPOSITORY, "agent/vendor"), os.path.join(gpu_run.HERE, "compute_load.c"), "-o", self.binary, "-ldl", "-lm"], check=True)
+        done = subprocess.run([self.binary, "calibrate"], env=run.env, capture_output=True, text=True, timeout=120, check=True)
+        calibration = json.loads(done.stdout)
+        run.note(**calibration)
+        self.env = dict(run.env, STEPS_PER_US=str(calibration["stepsPerUs"]))
+        run.env = self.env
+
+    def identity(self):
+        text = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True).stdout
+        name, _, driver = text.strip().splitlines()[0].partition(", ")
+        return name, driver
+
+    def note(self, **fact):
+        self.run.note(**fact)
+
+    def row(self, id, workload, native, tranche, peer, unit, **more):
+        row = {"id": id, "workload": workload, "native": native, "tranche": tranche, "peer": peer, "unit": unit, "date": time.strftime("%Y-%m-%d"), "gpu": self.gpu, "driver": self.driver, **more}
+        self.rows.write(json.dumps(row) + "\n")
+        self.note(**row)
+
+    # ---- time ----
+
+    def left(self):
+        return max(0.0, self.until - time.monotonic())
+
+    def started(self, loads):
+        """All of them are up: their start is nobody's time but the whole run's."""
+        for load in loads:
+            load.ready()
+        self.until = min(self.end_at, time.monotonic() + self.part_seconds)
+
+    def pause(self, seconds):
+        time.sleep(seconds)
+
+    def now_ns(self):
+        return time.monotonic_ns()
+
+    def since(self, load):
+        return time.monotonic() - load.told_at
+
+    # ---- tenants ----
+
+    def has(self, program):
+        return program == "c" or self.torch
+
+    def known(self, loads):
+        for name, program, *_ in loads:
+            if not self.has(program):
+                self.note(id="skipped", workload=name, why="no PyTorch here")
+        return [load for load in loads if self.has(load[1])]
+
+    def command(self, program, *words):
+        return (self.binary, *words) if program == "c" else self.run.python("compute_torch.py", *words)
+
+    def load(self, command, slot, slice=None, env=None):
+        load = Load(self.run.inside(slice, *command) if slice else command, env or self.env, slot, self.log)
+        self.loads.append(load)
+        return load
+
+    def turn(self, load, warm, seconds, duty=None):
+        rate = load.rate(warm, seconds, duty)
+        self.note(id="turn", load=load.name, perSecond=rate)
+        return rate
+
+    def clock(self, load):
+        answer = load.ask("clock", 10)
+        return answer["nowNs"], answer["offsetNs"]
+
+    def between(self, before, after, at):
+        """The offset of the GPU's clock at a moment between two readings of it: the two drift apart."""
+        span = after[0] - before[0]
+        return before[1] + (after[1] - before[1]) * ((at - before[0]) / span if span > 0 else 0)
+
+    def end_loads(self):
+        for load in self.loads:
+            load.end()
+        self.loads = []
+
+    # ---- slices ----
+
+    def slice(self, name, compute, *options):
+        self.run.slice(name, MEMORY_EACH, compute, *options)
+        self.slices.append(name)
+
+    def resize(self, name, *options):
+        return self.run.resize(name, *options)
+
+    def delete(self, name):
+        done = subprocess.run([self.run.tranche, "slice", "delete", name], env=self.env, capture_output=True, text=True, timeout=30)
+        if done.returncode != 0:
+            raise RuntimeError(f"slice delete: {done.stderr}")
+        self.slices.remove(name)
+
+    def mps(self):
+        if self.dry:
+            return None
+        if self.daemon is None:
+            self.daemon = Mps(self.run.root, self.env)
+            if self.daemon.problem:
+                self.note(id="skipped", part="mps", why=self.daemon.problem)
+        return None if self.daemon.problem else self.daemon
+
+    def path(self, name):
+        return os.path.join(self.run.root, name)
+
+    @contextlib.contextmanager
+    def guard(self, what):
+        """One workload that fails must not cost the others their turn."""
+        try:
+            yield
+        except Exception as error:
+            self.run.failed += 1
+            self.note(id="failed", part=what, error=repr(error)[:1500])
+
+    def part(self, name, seconds):
+        started = time.monotonic()
+        self.part_seconds = seconds
+        self.until = min(self.end_at, started + seconds)
+        with self.guard(name):
+            PARTS[name](self)
+        self.end_loads()
+        for left in list(self.slices):
+            with self.guard(f"{name}: end of {left}"):
+                self.delete(left)
+        self.note(id="part", part=name, seconds=round(time.monotonic() - started, 1))
+        with self.guard("report"):
+            compute_report.write(self.rows_path, self.out)
+
+    def end(self):
+        self.end_loads()
+        if self.daemon is not None:
+            self.daemon.end()
+        self.rows.close()
+
+
+def measure(run, out, parts, seconds, dry=False):
+    bench = Bench(run, out, dry)
+    bench.end_at = time.monotonic() + seconds
+    try:
+        for at, name in enumerate(parts):
+            weight = WEIGHTS[name] / sum(WEIGHTS[n] for n in parts[at:])
+            bench.part(name, max(0.0, bench.end_at - time.monotonic()) * weight)
+    finally:
+        bench.end()
+
+
+def main():
+    arguments = sys.argv[1:]
+    dry = "--dry" in arguments
+    seconds = float(arguments[arguments.index("--seconds") + 1]) if "--seconds" in arguments else DEFAULT_SECONDS
+    words = [a for at, a in enumerate(arguments) if not a.startswith("--") and (at == 0 or arguments[at - 1] != "--seconds")]
+    if not words or any(w not in PARTS for w in words[1:]):
+        sys.exit(__doc__)
+    if not dry and not gpu_run.has_gpu():
+        print("skipped: no GPU here")
+        return gpu_run.SKIPPED
+    os.makedirs(words[0], exist_ok=True)
+    run = gpu_run.Run(words[0])
+    if dry:
+        run.env.update(TRANCHE_SIM_DIR=run.root, LD_LIBRARY_PATH=os.path.join(gpu_run.BUILD, "sim"))
+    try:
+        measure(run, os.path.abspath(words[0]), words[1:] or list(DEFAULT), seconds, dry)
+    finally:
+        run.end(words[0])
+    return 1 if run.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

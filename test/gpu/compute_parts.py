@@ -1,0 +1,234 @@
+"""The parts of compute.py about one limit and about shares side by side: b5, b6, b7, live."""
+import array
+import itertools
+import statistics
+
+from loads import together
+
+LIMITS = (10, 25, 50, 75, 90)
+SAVINGS_S = 0.2  # what an idle slice may have saved up, in time of its share (agent/common/bucket.h)
+BURST_KERNEL_S = 202e-6  # 200 us and what a launch takes
+GREW_WINDOW_S = 0.1
+# name, program, its words, what part of the time it keeps the GPU busy natively (None: asked of the profiler)
+LOADS = [
+    ("10 us kernels", "c", ("spin", "10"), 1.0),
+    ("1 ms kernels", "c", ("spin", "1000"), 1.0),
+    ("1 ms GEMM", "torch", ("gemm",), None),
+    ("mixed-K GEMM", "torch", ("mixedk",), None),
+    ("mixed kernels, one grid", "c", ("mixed",), 1.0),
+    ("100 ms kernel + sync", "c", ("spin", "100000"), 1.0),
+    ("graph replay", "c", ("graph",), 1.0),
+    ("decode in graphs", "torch", ("graphdecode",), None),
+    ("ResNet-50 training", "torch", ("resnet",), None),
+    ("launch-bound decode", "torch", ("decode",), None),
+    ("on/off bursts", "c", ("bursts",), "bursts"),
+]
+CONTROLLED = ("1 ms GEMM", "mixed-K GEMM", "1 ms kernels")
+
+
+def warm_for(share):
+    """Until what was saved up is spent, where all of the share can be used."""
+    return min(2.2, SAVINGS_S * share / (1 - share) * 1.2 + 0.15)
+
+
+def one_limit(bench, name, native, inside, busy, seconds):
+    """Native, slice, native, slice, …: each turn in the slice against the native ones before and after it."""
+    bench.turn(native, 0.3, seconds)  # the clocks come up
+    before = bench.turn(native, 0.1, seconds)
+    first = before
+    turns = []
+    for limit in LIMITS:
+        share = limit / 100
+        bench.resize("b5", "--compute", str(limit))
+        delivered = bench.turn(inside, warm_for(share), seconds)
+        control = bench.turn(native, 0.1, seconds, share) if name in CONTROLLED else None
+        after = bench.turn(native, 0.1, seconds)
+        around = (before + after) / 2
+        turns.append((limit, around, delivered, control))
+        before = after
+    if busy == "bursts":
+        busy = first * BURST_KERNEL_S
+    if busy is None:
+        per_unit = native.ask("busy", 60)["secondsPerUnit"]
+        busy = None if per_unit is None else min(1.0, per_unit * statistics.median(around for _, around, _, _ in turns))
+    errors = []
+    for limit, around, delivered, control in turns:
+        expected = None if busy is None else min(1.0, limit / 100 / busy)
+        ratio = delivered / around
+        error = None if expected is None else 100 * (ratio - expected)
+        errors.append(error)
+        bench.row("b5", name, around, delivered, None if control is None else {"duty cycle": control}, "units a second", limitPercent=limit, nativeBusy=busy,
+                  ratio=ratio, expected=expected, errorPoints=error, controlRatio=None if control is None else control / around,
+                  errorBesideControlPoints=None if control is None else 100 * (ratio - control / around))
+    known = [abs(e) for e in errors if e is not None]
+    if known:
+        bench.row("b5.class", name, 0.0, statistics.mean(known), None, "points, mean of 5 limits", worstPoints=max(known))
+
+
+def b5(bench):
+    bench.slice("b5", 100)
+    loads = bench.known(LOADS)
+    pairs = {}
+    for name, program, words, busy in loads:
+        command = bench.command(program, *words)
+        pairs[name] = (bench.load(command, 0), bench.load(command, 0, "b5"), busy)
+    bench.started([load for pair in pairs.values() for load in pair[:2]])
+    for count, (name, (native, inside, busy)) in enumerate(pairs.items()):
+        with bench.guard(f"b5 {name}"):
+            left = bench.left() / (len(pairs) - count)
+            controls = len(LIMITS) if name in CONTROLLED else 0
+            warm = sum(warm_for(limit / 100) for limit in LIMITS) + 1
+            seconds = max(0.3, min(1.6, (left - warm) / (12 + controls)))
+            if bench.left() < 5:
+                bench.note(id="skipped", part="b5", workload=name, why="no time left")
+                continue
+            one_limit(bench, name, native.ready(), inside.ready(), busy, seconds)
+        native.end()
+        inside.end()
+
+
+SPLITS = [
+    ("1 ms kernels", "c", [("spin", "1000")] * 2, (30, 70)),
+    ("1 ms kernels", "c", [("spin", "1000")] * 2, (10, 90)),
+    ("1 ms kernels", "c", [("spin", "1000")] * 4, (25, 25, 25, 25)),
+    ("1 ms GEMM", "torch", [("gemm",)] * 2, (30, 70)),
+    ("10 us kernels", "c", [("spin", "10")] * 2, (10, 90)),
+    ("graph replay beside 1 ms kernels", "c", [("graph",), ("spin", "1000")], (70, 30)),
+]
+
+
+def shares_of(rates, solo):
+    parts = [rate / alone for rate, alone in zip(rates, solo)]
+    total = sum(parts)
+    return [part / total for part in parts], total
+
+
+def one_split(bench, name, program, words, asked, seconds):
+    commands = [bench.command(program, *w) for w in words]
+    slices = [f"b6-{at}" for at in range(len(asked))]
+    for at, percent in enumerate(asked):
+        bench.slice(slices[at], percent)
+    groups = {"native": [bench.load(c, at) for at, c in enumerate(commands)], "tranche": [bench.load(c, at, s) for at, (c, s) in enumerate(zip(commands, slices))]}
+    if bench.mps() is not None:
+        groups["MPS"] = [bench.load(c, at, env=bench.mps().client(percent)) for at, (c, percent) in enumerate(zip(commands, asked))]
+    try:
+        for group in groups.values():
+            for load in group:
+                load.ready()
+        solo = {w: bench.turn(groups["native"][words.index(w)], 0.4, seconds / 2) for w in set(words)}
+        alone = [solo[w] for w in words]
+        result = {}
+        for mode, group in groups.items():
+            warm = 2.2 if mode == "tranche" else 0.4
+            rates = [answer["perSecond"] for answer in together(group, [f"rate {warm} {seconds}"] * len(group), warm + 3 * seconds)]
+            result[mode] = shares_of(rates, alone)
+        worst = {mode: max(abs(100 * got - want) for got, want in zip(parts, asked)) for mode, (parts, _) in result.items()}
+        label = f"{name}, {'/'.join(str(a) for a in asked)}"
+        peers = {"MPS": worst.get("MPS")}
+        bench.row("b6.error", label, worst["native"], worst["tranche"], peers, "points, worst tenant", got=[round(100 * p, 2) for p in result["tranche"][0]])
+        sums = {mode: total for mode, (_, total) in result.items()}
+        bench.row("b6.sum", label, sums["native"], sums["tranche"], {"MPS": sums.get("MPS")}, "of one alone", ofSlicing=sums["tranche"] / sums["native"])
+    finally:
+        bench.end_loads()
+        for name in slices:
+            bench.delete(name)
+
+
+def b6(bench):
+    splits = [s for s in SPLITS if bench.has(s[1])]
+    for count, (name, program, words, asked) in enumerate(splits):
+        with bench.guard(f"b6 {name} {asked}"):
+            each = bench.left() / (len(splits) - count)
+            if each < 3:
+                bench.note(id="skipped", part="b6", workload=name, why="no time left")
+                continue
+            one_split(bench, name, program, words, asked, max(0.5, min(2.5, (each - 6) / 4)))
+
+
+def read_stamps(path):
+    """(start, end) nanoseconds of each kernel, by the GPU's clock."""
+    values = array.array("Q")
+    with open(path, "rb") as file:
+        values.frombytes(file.read())
+    return list(zip(values[0::2], values[1::2]))
+
+
+def work_in(stamps, since, until):
+    """How long this tenant's kernels would have taken alone, of those that ended then: counted in kernels."""
+    return sum(1 for _, end in stamps if since <= end < until)
+
+
+def b7(bench):
+    """A guarantee of 60 % that comes and goes every 0.4 s, beside somebody without a limit."""
+    bench.slice("b7-lends", 100, "--guarantee", "60")
+    bench.slice("b7-borrows", 100)
+    command = bench.command("c", "spin", "1000")
+    native, borrows, lends = bench.load(command, 0), bench.load(command, 0, "b7-borrows"), bench.load(command, 1, "b7-lends")
+    bench.started((native, borrows, lends))
+    seconds = max(0.5, min(1.5, bench.left() / 20))
+    ratios, natives = [], []
+    for _ in range(3):
+        alone = bench.turn(native, 0.3, seconds)
+        natives.append(alone)
+        ratios.append(bench.turn(borrows, 0.3, seconds) / alone)
+    bench.row("b7.lent", "1 ms kernels beside an idle guarantee of 60 %", 1.0, statistics.median(ratios), None, "of alone", runs=ratios)
+    offset = bench.clock(lends)
+    length = max(2.0, min(6.0, bench.left() - 2))
+    paths = [bench.path("b7-borrows.bin"), bench.path("b7-lends.bin")]
+    answers = together([borrows, lends], [f"stamp {length} {paths[0]}", f"stamp {length - 0.5} {paths[1]} 0.4 0.4"], 2 * length)
+    after = bench.clock(lends)
+    theirs, own = read_stamps(paths[0]), read_stamps(paths[1])
+    per_second = statistics.median(natives)
+    grew, gave = [], []
+    window = GREW_WINDOW_S * 1e9
+    ends = [a[1] for a, b in itertools.pairwise(own) if b[0] - a[1] > 0.2e9]
+    for end in ends:
+        served = work_in(theirs, end, end + window) / per_second
+        grew.append(1e3 * (GREW_WINDOW_S - served))
+    for began in answers[1]["burstsNs"][1:]:
+        at = began - bench.between(offset, after, began)
+        if at + window < own[-1][1]:
+            gave.append(1e3 * (GREW_WINDOW_S - work_in(own, at, at + window) / (0.6 * per_second)))
+    for name, values in (("b7.grow", grew), ("b7.giveBack", gave)):
+        if values:
+            bench.row(name, "1 ms kernels, guarantee of 60 %", None, statistics.median(values), None, "ms of full service missed in 100 ms", worst=max(values), count=len(values))
+        else:
+            bench.note(id="nothing", part="b7", what=name)
+
+
+def live(bench):
+    """25 % to 75 % and back, while it runs: how long the old share was still in force, from the command's start."""
+    bench.slice("live", 25)
+    command = bench.command("c", "spin", "100")
+    native, inside = bench.load(command, 0), bench.load(command, 0, "live")
+    bench.started((native, inside))
+    per_second = bench.turn(native, 0.4, 0.8)
+    offset = bench.clock(inside)
+    length = max(2.0, min(6.0, bench.left() - 2))
+    path = bench.path("live.bin")
+    inside.tell(f"stamp {length} {path}")
+    changes = []
+    bench.pause(0.8)  # what was saved up is spent
+    while bench.since(inside) < length - 0.6:
+        percent = 75 if len(changes) % 2 == 0 else 25
+        changes.append((bench.now_ns(), percent, bench.resize("live", "--compute", str(percent))))
+        bench.pause(0.35)
+    inside.line(2 * length)
+    after = bench.clock(inside)
+    stamps = read_stamps(path)
+    late, commands = [], []
+    window = GREW_WINDOW_S * 1e9
+    for began, percent, took in changes:
+        at = began - bench.between(offset, after, began)
+        if at + window > stamps[-1][1]:
+            continue
+        old, new = (0.25, 0.75) if percent == 75 else (0.75, 0.25)
+        served = work_in(stamps, at, at + window) / per_second
+        late.append(1e3 * (served - new * GREW_WINDOW_S) / (old - new))
+        commands.append(1e3 * took)
+    if late:
+        bench.row("live", "100 us kernels, 25 to 75 % and back", None, statistics.median(late), None, "ms that the old share was in force, from the command's start", worst=max(late), count=len(late),
+                  commandMs=statistics.median(commands))
+
+
+PARTS = {"b5": b5, "b6": b6, "b7": b7, "live": live}

@@ -1,0 +1,134 @@
+"""The parts of compute.py about who waits for whom: b8, b9, b10. And b1, b2: what no limit at all costs."""
+import statistics
+
+import memory_parts
+from loads import together
+
+SERVICES = [("BERT-large, 4 × 384", "bert"), ("16 tokens", "tokens")]
+BEST_EFFORT = [("ResNet-50 training", "resnet"), ("1 ms GEMM", "gemm"), ("decode in graphs", "graphdecode")]
+LOAD = 0.5  # of what the service can answer
+KERNELS_US = (50, 500, 2000, 10000)
+PROBES_PER_SECOND = 80
+MODES = ("time slicing", "tranche", "MPS", "MPS + priority")
+
+
+def quantile(values, q):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+
+
+def modes_of(bench, high, low):
+    """Mode → how a program is started as the preferred one and as the other."""
+    modes = {"time slicing": ({}, {}), "tranche": ({"slice": high}, {"slice": low})}
+    if bench.mps() is not None:
+        modes["MPS"] = ({"env": bench.mps().client()}, {"env": bench.mps().client()})
+        modes["MPS + priority"] = ({"env": bench.mps().client()}, {"env": bench.mps().client(low=True)})
+    return modes
+
+
+def b8(bench):
+    """Poisson requests at half of what the service can do, beside training: each mode and alone, in turns."""
+    if not bench.has("torch"):
+        bench.note(id="skipped", part="b8", why="no PyTorch here")
+        return
+    bench.slice("b8-high", 100, "--priority", "high")
+    bench.slice("b8-low", 100)
+    modes = modes_of(bench, "b8-high", "b8-low")
+    services = {(name, mode): bench.load(bench.command("torch", kind), 0, **how[0]) for name, kind in SERVICES for mode, how in modes.items()}
+    others = {(name, mode): bench.load(bench.command("torch", kind), 1, **how[1]) for name, kind in BEST_EFFORT for mode, how in modes.items()}
+    bench.started((*services.values(), *others.values()))
+    pairs = [(s, o) for s, _ in SERVICES for o, _ in BEST_EFFORT]
+    capacity, alone_rates = {}, {}
+    for name, _ in SERVICES:
+        capacity[name] = bench.turn(services[name, "time slicing"], 0.3, 1.0)
+    for name, _ in BEST_EFFORT:
+        alone_rates[name] = bench.turn(others[name, "time slicing"], 0.3, 1.0)
+    ratios = []
+    for count, (service, other) in enumerate(pairs):
+        each = bench.left() / (len(pairs) - count) / (len(modes) + 2)
+        if each < 0.8:
+            bench.note(id="skipped", part="b8", workload=f"{service} beside {other}", why="no time left")
+            continue
+        with bench.guard(f"b8 {service} beside {other}"):
+            seconds, rate = min(4.0, each - 0.3), LOAD * capacity[service]
+            request = f"serve {seconds} {rate} 7"
+            alone = services[service, "time slicing"].ask(request, 3 * seconds)["ms"]
+            result = {}
+            for mode in modes:
+                pair = [services[service, mode], others[other, mode]]
+                answers = together(pair, [request, f"rate 0.1 {seconds - 0.2}"], 4 * seconds)
+                result[mode] = (quantile(answers[0]["ms"], 0.99), quantile(answers[0]["ms"], 0.5), answers[1]["perSecond"] / alone_rates[other])
+            again = services[service, "time slicing"].ask(request, 3 * seconds)["ms"]
+            base99, base50 = (statistics.mean((quantile(alone, q), quantile(again, q))) for q in (0.99, 0.5))
+            label = f"{service} beside {other}"
+            p99 = {mode: values[0] / base99 for mode, values in result.items()}
+            kept = {mode: values[2] for mode, values in result.items()}
+            bench.row("b8.p99", label, p99["time slicing"], p99["tranche"], {m: p99.get(m) for m in MODES[2:]}, "of alone", aloneMs=base99, requests=len(alone),
+                      p50={mode: values[1] / base50 for mode, values in result.items()})
+            bench.row("b8.kept", label, kept["time slicing"], kept["tranche"], {m: kept.get(m) for m in MODES[2:]}, "of training alone")
+            ratios.append((p99["tranche"], p99["time slicing"]))
+    if ratios:
+        bench.row("b8.mean", "p99 over all pairs", statistics.mean(r[1] for r in ratios), statistics.mean(r[0] for r in ratios), None, "of alone", worst=max(r[0] for r in ratios), pairs=len(ratios))
+
+
+def b9(bench):
+    """How long a preferred tiny kernel waits behind kernels of a given length, from its launch to its start."""
+    bench.slice("b9-high", 100, "--priority", "high")
+    bench.slice("b9-low", 100)
+    modes = modes_of(bench, "b9-high", "b9-low")
+    probe = bench.command("c", "spin", "100")
+    probes = {mode: bench.load(probe, 0, **how[0]) for mode, how in modes.items()}
+    idle = [us for _ in range(2) for us in probes["time slicing"].ready().ask(f"probe 0.5 {PROBES_PER_SECOND} 3", 2)["us"]]
+    base = quantile(idle, 0.5)
+    for count, length in enumerate(KERNELS_US):
+        with bench.guard(f"b9 {length}"):
+            each = bench.left() / (len(KERNELS_US) - count) / len(modes)
+            if each < 1:
+                bench.note(id="skipped", part="b9", workload=f"{length} us", why="no time left")
+                continue
+            seconds = min(3.5, each - 0.9)
+            waits = {}
+            for mode, how in modes.items():
+                other = bench.load(bench.command("c", "spin", str(length)), 1, **how[1])
+                answers = together([other, probes[mode]], [f"rate 0 {seconds + 0.3}", f"probe {seconds} {PROBES_PER_SECOND} 5"], 4 * seconds + 10)
+                waits[mode] = [us - base for us in answers[1]["us"]]
+                other.end()
+            p99 = {mode: quantile(values, 0.99) for mode, values in waits.items()}
+            bench.row("b9", f"behind kernels of {length} us", p99["time slicing"], p99["tranche"], {m: p99.get(m) for m in MODES[2:]}, "us to its start beyond idle, p99",
+                      p50={mode: quantile(values, 0.5) for mode, values in waits.items()}, ofKernel=p99["tranche"] / length, idleUs=base, probes=len(waits["tranche"]))
+
+
+def b10(bench):
+    """Tenants that do not fill the GPU: together, in parts of what each does alone."""
+    if not bench.has("torch"):
+        bench.note(id="skipped", part="b10", why="no PyTorch here")
+        return
+    command = bench.command("torch", "decode")
+    for at in range(4):
+        bench.slice(f"b10-{at}", 100)
+    groups = {"time slicing": [bench.load(command, at) for at in range(4)], "tranche": [bench.load(command, at, f"b10-{at}") for at in range(4)]}
+    if bench.mps() is not None:
+        groups["MPS"] = [bench.load(command, at, env=bench.mps().client()) for at in range(4)]
+    bench.started([load for group in groups.values() for load in group])
+    turns = 2 * (len(groups) + 1) + len(groups)
+    seconds = max(0.5, min(3.0, bench.left() / turns - 0.5))
+    for tenants in (2, 3, 4):
+        with bench.guard(f"b10 {tenants}"):
+            if bench.left() < 2:
+                bench.note(id="skipped", part="b10", workload=f"{tenants} tenants", why="no time left")
+                continue
+            solo = bench.turn(groups["time slicing"][0], 0.2, seconds)
+            sums = {mode: sum(a["perSecond"] for a in together(group[:tenants], [f"rate 0.3 {seconds}"] * tenants, 4 * seconds)) / solo for mode, group in groups.items()}
+            bench.row("b10", f"{tenants} × launch-bound decode", sums["time slicing"], sums["tranche"], {"MPS": sums.get("MPS")}, "sum, of one alone")
+
+
+def b1(bench):
+    memory_parts.cost(bench.run)
+
+
+def b2(bench):
+    if bench.has("torch"):
+        memory_parts.tax(bench.run)
+
+
+PARTS = {"b1": b1, "b2": b2, "b8": b8, "b9": b9, "b10": b10}

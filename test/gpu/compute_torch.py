@@ -1,0 +1,212 @@
+"""Programs of PyTorch that keep the GPU busy and say how fast, for compute.py: the protocol of compute_load.c.
+
+usage: compute_torch.py KIND     gemm mixedk resnet decode graphdecode   (programs that work as fast as they can)
+                                 bert tokens                             (services that answer requests)
+then, a line each on standard input, answered by one JSON object a line:
+  rate WARM SECONDS [DUTY]     units a second, from the first synchronization after WARM to the first after SECONDS
+  busy                         kernel time of one unit, by the profiler: seconds
+  serve SECONDS PER_SECOND SEED  requests at random times, in the order of their arrival: milliseconds of each
+Without a CUDA device it runs on the CPU with small shapes, so that the lines themselves can be tried anywhere.
+"""
+import json
+import random
+import statistics
+import sys
+import time
+
+import torch
+import torch.nn as nn
+
+CUDA = torch.cuda.is_available()
+DEVICE = "cuda" if CUDA else "cpu"
+HALF = torch.float16 if CUDA else torch.float32
+SMALL = not CUDA
+# One launch more in a full stream takes its own time and so much (docs/gpu-results.md): no gap that anybody could use.
+LAUNCH_GAP_US = 2.0
+BUSY_UNITS = 8
+
+
+def sync():
+    if CUDA:
+        torch.cuda.synchronize()
+
+
+def gemm(n):
+    a, b = (torch.randn(n, n, device=DEVICE, dtype=HALF) for _ in range(2))
+    return (lambda: a @ b), 4
+
+
+def mixedk():
+    """One output, and so one grid, whatever the inner length is."""
+    n = 64 if SMALL else 4096
+    lengths = [n // 16, n * 2, n // 4, n, n // 2, n // 16, n * 4, n // 8]
+    pairs = [(torch.randn(n, k, device=DEVICE, dtype=HALF), torch.randn(k, n, device=DEVICE, dtype=HALF)) for k in lengths]
+
+    def step():
+        for a, b in pairs:
+            a @ b
+
+    return step, 1
+
+
+def resnet():
+    if SMALL:
+        model, images = nn.Sequential(nn.Flatten(), nn.Linear(48, 10)), torch.randn(4, 3, 4, 4)
+    else:
+        import torchvision
+
+        model, images = torchvision.models.resnet50().cuda(), torch.randn(64, 3, 224, 224, device=DEVICE)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    labels = torch.randint(0, 10, (len(images),), device=DEVICE)
+    criterion = nn.CrossEntropyLoss()
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(DEVICE, torch.bfloat16):
+            loss = criterion(model(images), labels)
+        loss.backward()
+        optimizer.step()
+
+    return step, 1
+
+
+def encoder(layers, width, heads, batch, length):
+    if SMALL:
+        layers, width, heads, batch, length = 1, 32, 2, 1, 4
+    layer = nn.TransformerEncoderLayer(width, heads, 4 * width, batch_first=True, dtype=HALF, device=DEVICE)
+    model = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False).eval()
+    tokens = torch.randn(batch, length, width, device=DEVICE, dtype=HALF)
+    # Operator by operator, as a model with a cache is: no fused fast path.
+    if hasattr(torch.backends, "mha"):
+        torch.backends.mha.set_fastpath_enabled(False)
+
+    @torch.no_grad()
+    def step():
+        return model(tokens)
+
+    return step
+
+
+def as_graph(step):
+    if not CUDA:
+        return step
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
+def tokens():
+    """A request is sixteen tokens, one after the other."""
+    one = as_graph(encoder(12, 768, 12, 1, 1))
+
+    def step():
+        for _ in range(16):
+            one()
+
+    return step, 1
+
+
+KINDS = {
+    "gemm": lambda: gemm(64 if SMALL else 7168),
+    "mixedk": mixedk,
+    "resnet": resnet,
+    "decode": lambda: (encoder(12, 768, 12, 1, 1), 5),
+    "graphdecode": lambda: (as_graph(encoder(12, 768, 12, 1, 1)), 20),
+    "bert": lambda: (as_graph(encoder(24, 1024, 16, 4, 384)), 1),
+    "tokens": tokens,
+}
+
+
+def rate(step, batch, warm, seconds, duty=0.0):
+    started, first, last, done = time.perf_counter(), 0.0, 0.0, 0
+    while last == 0 or last - first < seconds:
+        began = time.perf_counter()
+        for _ in range(batch):
+            step()
+        sync()
+        now = time.perf_counter()
+        if 0 < duty < 1:
+            time.sleep(max(0.0, (now - began) / duty - (now - began) - 60e-6))  # a sleep takes so much longer
+            now = time.perf_counter()
+        if first == 0:
+            first = now if now - started >= warm else 0
+        else:
+            done, last = done + batch, now
+    return {"id": "turn", "perSecond": done / (last - first), "units": done, "seconds": last - first}
+
+
+def busy(step):
+    """The union of the kernels' times, gaps closed that nobody could use; None where no profiler sees kernels."""
+    if not CUDA:
+        return {"id": "busy", "secondsPerUnit": None}
+    from torch.profiler import ProfilerActivity, profile
+
+    step()
+    sync()
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        for _ in range(BUSY_UNITS):
+            step()
+        sync()
+    spans = sorted((e.time_range.start, e.time_range.end) for e in seen.events() if "cuda" in str(e.device_type).lower())
+    total, until = 0.0, None
+    for start, end in spans:
+        if until is None or start > until + LAUNCH_GAP_US:
+            total += end - start + (LAUNCH_GAP_US if until is not None else 0)
+            until = end
+        elif end > until:
+            total += end - until
+            until = end
+    return {"id": "busy", "secondsPerUnit": total / 1e6 / BUSY_UNITS if spans else None, "spans": len(spans)}
+
+
+def serve(step, seconds, per_second, seed):
+    """Arrivals do not wait for answers: who comes while another is served waits, and that is part of his time."""
+    source, arrival, times, services = random.Random(seed), 0.0, [], []
+    started = time.perf_counter()
+    while arrival < seconds:
+        arrival += source.expovariate(per_second)
+        wait = started + arrival - time.perf_counter()
+        if wait > 0:
+            time.sleep(max(0.0, wait - 2e-4))
+            while time.perf_counter() < started + arrival:
+                pass
+        began = time.perf_counter()
+        step()
+        sync()
+        now = time.perf_counter()
+        times.append((now - started - arrival) * 1e3)
+        services.append((now - began) * 1e3)
+        if now - started > 2 * seconds:  # it falls behind for good: what there is, is enough
+            break
+    return {"id": "served", "ms": [round(t, 4) for t in times], "serviceMedianMs": statistics.median(services)}
+
+
+def main():
+    torch.manual_seed(0)
+    step, batch = KINDS[sys.argv[1]]()
+    for _ in range(10 if SMALL else 30):
+        step()
+    sync()
+    print(json.dumps({"id": "ready"}), flush=True)
+    for line in sys.stdin:
+        verb, *numbers = line.split()
+        given = [float(n) for n in numbers]
+        if verb == "rate":
+            answer = rate(step, batch, *given)
+        elif verb == "busy":
+            answer = busy(step)
+        elif verb == "serve":
+            answer = serve(step, given[0], given[1], int(given[2]))
+        else:
+            sys.exit(f"not understood: {line}")
+        print(json.dumps(answer), flush=True)
+
+
+main()
