@@ -21,6 +21,7 @@ LOADS = [
     ("decode in graphs", "torch", ("graphdecode",), None),
     ("ResNet-50 training", "torch", ("resnet",), None),
     ("launch-bound decode", "torch", ("decode",), None),
+    ("copies within the GPU", "c", ("copy",), 1.0),
     ("on/off bursts", "c", ("bursts",), "bursts"),
 ]
 CONTROLLED = ("1 ms GEMM", "mixed-K GEMM", "1 ms kernels")
@@ -242,4 +243,16 @@ def live(bench):
                   commandMs=statistics.median(commands))
 
 
-PARTS = {"b5": b5, "b6": b6, "b7": b7, "live": live}
+def engines(bench):
+    """Which work shares the time of somebody else's kernels, and which runs beside them: two processes, no slices."""
+    kernels = bench.load(bench.command("c", "spin", "1000"), 0)
+    others = {kind: bench.load(bench.command("c", kind), 1) for kind in ("copy", "fill", "upload")}
+    bench.started([kernels, *others.values()])
+    seconds = max(0.3, min(1.0, bench.left() / 10))
+    for kind, other in others.items():
+        alone = [bench.turn(kernels, 0.2, seconds), bench.turn(other, 0.2, seconds)]
+        beside = [answer["perSecond"] for answer in together([kernels, other], [f"rate 0.2 {seconds}"] * 2, 3 * seconds)]
+        bench.row("engines", f"1 ms kernels beside {kind}", beside[0] / alone[0], None, {kind: beside[1] / alone[1]}, "of alone")
+
+
+PARTS = {"engines": engines, "b5": b5, "b6": b6, "b7": b7, "live": live}
