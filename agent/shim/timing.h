@@ -8,7 +8,7 @@
 #define TIMING_CALIBRATIONS 8u
 #define TIMING_EVENT_PAIR_MAX_NS UINT64_C(20000)
 /* Longest time the host may take over a launch for its timing to be learned from. */
-#define TIMING_GAP_MAX_NS UINT64_C(100000)
+#define TIMING_GAP_MAX_NS UINT64_C(30000)
 
 /* The calls between these two are ours: a capture that another thread begins meanwhile must not be disturbed. */
 struct capture_pass {

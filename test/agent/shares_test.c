@@ -116,6 +116,21 @@ static void lone_graph(void)
 {
     lone("graph", NULL, "6", 1);
 }
+static void lone_copies_and_fills(void)
+{
+    lone("copies", NULL, "6", 1);
+    lone("fills", NULL, "6", 1);
+}
+
+/* They run on an engine of their own, so that a limit on GPU time is none on them. */
+static void uploads_are_free(void)
+{
+    double rates[2];
+    measure((struct tenant[]){{.kind = "uploads"}}, 1, "2", &rates[0]);
+    measure((struct tenant[]){{.kind = "uploads", .limit_bp = 1000}}, 1, "2", &rates[1]);
+    CHECK_THAT(rates[1] > 0.99 * rates[0], "%.1f of %.1f", rates[1], rates[0]);
+}
+
 static void lone_bursts(void)
 {
     lone("bursts", NULL, "20", 303.0 / 503.0);
@@ -288,6 +303,8 @@ int main(void)
     RUN(lone_long);
     RUN(lone_graph);
     RUN(lone_bursts);
+    RUN(lone_copies_and_fills);
+    RUN(uploads_are_free);
     RUN(split_heavy_30_70);
     RUN(split_tiny_10_90);
     RUN(split_mixed_kinds);

@@ -1,13 +1,14 @@
 """The benchmark of compute shares: natively, in slices, and beside what else can share a card, in turns on one machine.
 
-usage: compute.py OUT_FOLDER [--seconds N] [--dry] [part …]     parts: b5 b6 b7 live b8 b9 b10 b1 b2 (default: all, in this order)
---seconds is the time for all parts together (default 460). --dry runs it on the simulated driver of build/agent: its
+usage: compute.py OUT_FOLDER [--seconds N] [--only WORDS] [--dry] [part …]     parts: engines b5 b6 b7 live b8 b9 b10 (the default, in this order), b1 b2
+--seconds is the time for all parts together (default 460). --only: of b5 and b6, workloads of such a name. --dry runs it on the simulated driver of build/agent: its
 figures mean nothing, but a mistake shows here and not on a scarce card. Exit 77 where there is no GPU.
 
 Scored by throughput and by the kernels' own stamps, never by NVML. Writes as it goes, so that whoever ends it keeps what
 there is: compute-rows.jsonl {id, workload, native, tranche, peer, unit, date, gpu, driver, …}, and after each part
 compute.md, compute-shares.svg and compute-tails.svg. No setting of the card is touched.
 """
+import argparse
 import contextlib
 import json
 import os
@@ -24,8 +25,8 @@ from loads import Load, Mps
 
 PARTS = {**compute_parts.PARTS, **compute_tails.PARTS}
 # Of the time for all parts, by experience.
-WEIGHTS = {"b5": 210, "b6": 90, "b7": 18, "live": 10, "b8": 110, "b9": 50, "b10": 40, "b1": 25, "b2": 100}
-DEFAULT = ("b5", "b6", "b7", "live", "b8", "b9", "b10")
+WEIGHTS = {"engines": 10, "b5": 210, "b6": 90, "b7": 18, "live": 10, "b8": 110, "b9": 50, "b10": 40, "b1": 25, "b2": 100}
+DEFAULT = ("engines", "b5", "b6", "b7", "live", "b8", "b9", "b10")
 DEFAULT_SECONDS = 460
 MEMORY_EACH = "40g"
 
@@ -33,8 +34,8 @@ MEMORY_EACH = "40g"
 class Bench:
     """One call of the benchmark: its tenants, its clock and its rows."""
 
-    def __init__(self, run, out, dry):
-        self.run, self.out, self.dry = run, out, dry
+    def __init__(self, run, out, dry, only=""):
+        self.run, self.out, self.dry, self.only = run, out, dry, only
         self.rows_path = os.path.join(out, "compute-rows.jsonl")
         self.rows = open(self.rows_path, "a", buffering=1)
         self.log = os.path.join(out, "tenants.log")
@@ -92,7 +93,7 @@ class Bench:
         for name, program, *_ in loads:
             if not self.has(program):
                 self.note(id="skipped", workload=name, why="no PyTorch here")
-        return [load for load in loads if self.has(load[1])]
+        return [load for load in loads if self.has(load[1]) and self.only in load[0]]
 
     def command(self, program, *words):
         return (self.binary, *words) if program == "c" else self.run.python("compute_torch.py", *words)
@@ -178,8 +179,8 @@ class Bench:
         self.rows.close()
 
 
-def measure(run, out, parts, seconds, dry=False):
-    bench = Bench(run, out, dry)
+def measure(run, out, parts, seconds, dry=False, only=""):
+    bench = Bench(run, out, dry, only)
     bench.end_at = time.monotonic() + seconds
     try:
         for at, name in enumerate(parts):
@@ -190,23 +191,24 @@ def measure(run, out, parts, seconds, dry=False):
 
 
 def main():
-    arguments = sys.argv[1:]
-    dry = "--dry" in arguments
-    seconds = float(arguments[arguments.index("--seconds") + 1]) if "--seconds" in arguments else DEFAULT_SECONDS
-    words = [a for at, a in enumerate(arguments) if not a.startswith("--") and (at == 0 or arguments[at - 1] != "--seconds")]
-    if not words or any(w not in PARTS for w in words[1:]):
-        sys.exit(__doc__)
-    if not dry and not gpu_run.has_gpu():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("out")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []])
+    parser.add_argument("--seconds", type=float, default=DEFAULT_SECONDS)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--dry", action="store_true")
+    given = parser.parse_intermixed_args()
+    if not given.dry and not gpu_run.has_gpu():
         print("skipped: no GPU here")
         return gpu_run.SKIPPED
-    os.makedirs(words[0], exist_ok=True)
-    run = gpu_run.Run(words[0])
-    if dry:
+    os.makedirs(given.out, exist_ok=True)
+    run = gpu_run.Run(given.out)
+    if given.dry:
         run.env.update(TRANCHE_SIM_DIR=run.root, LD_LIBRARY_PATH=os.path.join(gpu_run.BUILD, "sim"))
     try:
-        measure(run, os.path.abspath(words[0]), words[1:] or list(DEFAULT), seconds, dry)
+        measure(run, os.path.abspath(given.out), given.parts or list(DEFAULT), given.seconds, given.dry, given.only)
     finally:
-        run.end(words[0])
+        run.end(given.out)
     return 1 if run.failed else 0
 
 

@@ -3,7 +3,7 @@
  * runs on a real driver and on the simulated one (where a step is a nanosecond and no kernel can stamp its times).
  *
  * usage: compute_load calibrate            prints the steps in a microsecond; others take it from STEPS_PER_US
- *        compute_load KIND [MICROSECONDS]  kinds: spin mixed graph bursts
+ *        compute_load KIND [MICROSECONDS]  kinds: spin mixed graph bursts copy fill upload
  * then, a line each on standard input, answered by one JSON object a line:
  *   rate WARM SECONDS [DUTY]      units a second, from the first synchronization after WARM to the first after SECONDS
  *   stamp SECONDS FILE [ON OFF]   as fast as it can, or ON seconds of work and OFF of none; the GPU's own start and end
@@ -29,6 +29,8 @@
 #define BURSTS_MAX 64
 #define ATTRIBUTE_SM_COUNT 16
 #define HOST_PORTABLE_MAPPED 3u
+#define COPY_BYTES ((size_t)256 << 20) /* more than any cache */
+#define UPLOAD_BYTES ((size_t)64 << 20)
 /* A kernel that has not begun by then never will: said, not waited for. */
 #define START_MAX_S 30.0
 
@@ -60,6 +62,10 @@ static const char image[] =
     F(cuStreamEndCapture, 10000, (CUstream, CUgraph *))                                                               \
     F(cuGraphInstantiateWithFlags, 11040, (CUgraphExec *, CUgraph, unsigned long long))                               \
     F(cuGraphLaunch, 10000, (CUgraphExec, CUstream))                                                                  \
+    F(cuMemAlloc, 3020, (CUdeviceptr *, size_t))                                                                      \
+    F(cuMemcpyDtoDAsync, 3020, (CUdeviceptr, CUdeviceptr, size_t, CUstream))                                          \
+    F(cuMemcpyHtoDAsync, 3020, (CUdeviceptr, const void *, size_t, CUstream))                                         \
+    F(cuMemsetD32Async, 3020, (CUdeviceptr, unsigned, size_t, CUstream))                                              \
     F(cuMemHostAlloc, 2020, (void **, size_t, unsigned))                                                              \
     F(cuEventCreate, 2000, (CUevent *, unsigned))                                                                     \
     F(cuEventRecord, 2000, (CUevent, CUstream))                                                                       \
@@ -88,6 +94,8 @@ static CUfunction spin;
 static CUgraphExec graph;
 static unsigned grid_full;
 static double steps_per_us = 1;
+static CUdeviceptr near_memory[2]; /* for copies and fills */
+static void *host_memory;
 static struct stamp *stamps; /* the GPU writes them */
 static volatile uint64_t *flag;
 static uint64_t flag_value;
@@ -202,6 +210,29 @@ static void prepare_graph(void)
     CHECK(cuGraphInstantiateWithFlags(&graph, made, 0));
 }
 
+static int is_copy(void)
+{
+    return strcmp(kind, "copy") == 0 || strcmp(kind, "fill") == 0 || strcmp(kind, "upload") == 0;
+}
+
+static void prepare_copies(void)
+{
+    CHECK(cuMemAlloc(&near_memory[0], COPY_BYTES));
+    CHECK(cuMemAlloc(&near_memory[1], COPY_BYTES));
+    CHECK(cuMemHostAlloc(&host_memory, UPLOAD_BYTES, HOST_PORTABLE_MAPPED));
+}
+
+static void copy_one(void)
+{
+    if (strcmp(kind, "copy") == 0) {
+        CHECK(cuMemcpyDtoDAsync(near_memory[0], near_memory[1], COPY_BYTES, stream));
+    } else if (strcmp(kind, "fill") == 0) {
+        CHECK(cuMemsetD32Async(near_memory[0], 7, COPY_BYTES / 4, stream));
+    } else {
+        CHECK(cuMemcpyHtoDAsync(near_memory[0], host_memory, UPLOAD_BYTES, stream));
+    }
+}
+
 /* One batch, to its synchronization; returns the units done. */
 static int work(struct stamp *out)
 {
@@ -211,7 +242,9 @@ static int work(struct stamp *out)
         count = sizeof lengths / sizeof lengths[0];
     }
     for (int at = 0; at < count; at++) {
-        if (graph != NULL) {
+        if (host_memory != NULL) {
+            copy_one();
+        } else if (graph != NULL) {
             CHECK(cuGraphLaunch(graph, stream));
         } else {
             launch_us(strcmp(kind, "mixed") == 0 ? lengths[at] : kernel_us, out == NULL ? NULL : out + at);
@@ -383,6 +416,10 @@ int main(int argc, char **argv)
     }
     kernel_us = argc > 2 ? atof(argv[2]) : strcmp(kind, "bursts") == 0 ? 200 : strcmp(kind, "graph") == 0 ? 10 : 1000;
     batch = strcmp(kind, "graph") == 0 ? 20 : kernel_us >= 20000 ? 1 : (int)fmax(2, fmin(500, 8000 / kernel_us));
+    if (is_copy()) {
+        prepare_copies();
+        batch = 16;
+    }
     if (strcmp(kind, "graph") == 0) {
         prepare_graph();
     }

@@ -6,7 +6,7 @@ import statistics
 from loads import together
 
 LIMITS = (10, 25, 50, 75, 90)
-SAVINGS_S = 0.2  # what an idle slice may have saved up, in time of its share (agent/common/bucket.h)
+SETTLE_S = 0.5
 BURST_KERNEL_S = 202e-6  # 200 us and what a launch takes
 GREW_WINDOW_S = 0.1
 # name, program, its words, what part of the time it keeps the GPU busy natively (None: asked of the profiler)
@@ -21,14 +21,26 @@ LOADS = [
     ("decode in graphs", "torch", ("graphdecode",), None),
     ("ResNet-50 training", "torch", ("resnet",), None),
     ("launch-bound decode", "torch", ("decode",), None),
+    ("copies within the GPU", "c", ("copy",), 1.0),
     ("on/off bursts", "c", ("bursts",), "bursts"),
 ]
 CONTROLLED = ("1 ms GEMM", "mixed-K GEMM", "1 ms kernels")
 
 
-def warm_for(share):
-    """Until what was saved up is spent, where all of the share can be used."""
-    return min(2.2, SAVINGS_S * share / (1 - share) * 1.2 + 0.15)
+def settled(bench, loads, limits, seconds):
+    """Turns of tenants in slices from which all savings were taken first, by a limit of 1 % for a moment: what an idle
+    slice has saved up would otherwise be measured too. limits: slice → percent."""
+    for load in loads:
+        load.tell(f"rate {SETTLE_S} {seconds}")
+    bench.pause(0.05)
+    for name in limits:
+        bench.resize(name, "--compute", "1")
+    bench.pause(0.15)
+    for name, percent in limits.items():
+        bench.resize(name, "--compute", str(percent))
+    rates = [load.line(SETTLE_S + 3 * seconds + 90)["perSecond"] for load in loads]
+    bench.note(id="settled", limits=limits, perSecond=rates)
+    return rates
 
 
 def one_limit(bench, name, native, inside, busy, seconds):
@@ -38,10 +50,8 @@ def one_limit(bench, name, native, inside, busy, seconds):
     first = before
     turns = []
     for limit in LIMITS:
-        share = limit / 100
-        bench.resize("b5", "--compute", str(limit))
-        delivered = bench.turn(inside, warm_for(share), seconds)
-        control = bench.turn(native, 0.1, seconds, share) if name in CONTROLLED else None
+        delivered = settled(bench, [inside], {"b5": limit}, seconds)[0]
+        control = bench.turn(native, 0.1, seconds, limit / 100) if name in CONTROLLED else None
         after = bench.turn(native, 0.1, seconds)
         around = (before + after) / 2
         turns.append((limit, around, delivered, control))
@@ -77,7 +87,7 @@ def b5(bench):
         with bench.guard(f"b5 {name}"):
             left = bench.left() / (len(pairs) - count)
             controls = len(LIMITS) if name in CONTROLLED else 0
-            warm = sum(warm_for(limit / 100) for limit in LIMITS) + 1
+            warm = len(LIMITS) * (SETTLE_S + 0.1) + 1
             seconds = max(0.3, min(1.6, (left - warm) / (12 + controls)))
             if bench.left() < 5:
                 bench.note(id="skipped", part="b5", workload=name, why="no time left")
@@ -119,8 +129,10 @@ def one_split(bench, name, program, words, asked, seconds):
         alone = [solo[w] for w in words]
         result = {}
         for mode, group in groups.items():
-            warm = 2.2 if mode == "tranche" else 0.4
-            rates = [answer["perSecond"] for answer in together(group, [f"rate {warm} {seconds}"] * len(group), warm + 3 * seconds)]
+            if mode == "tranche":
+                rates = settled(bench, group, dict(zip(slices, asked)), seconds)
+            else:
+                rates = [answer["perSecond"] for answer in together(group, [f"rate {SETTLE_S} {seconds}"] * len(group), 3 * seconds)]
             result[mode] = shares_of(rates, alone)
         worst = {mode: max(abs(100 * got - want) for got, want in zip(parts, asked)) for mode, (parts, _) in result.items()}
         label = f"{name}, {'/'.join(str(a) for a in asked)}"
@@ -135,14 +147,14 @@ def one_split(bench, name, program, words, asked, seconds):
 
 
 def b6(bench):
-    splits = [s for s in SPLITS if bench.has(s[1])]
+    splits = bench.known(SPLITS)
     for count, (name, program, words, asked) in enumerate(splits):
         with bench.guard(f"b6 {name} {asked}"):
             each = bench.left() / (len(splits) - count)
             if each < 3:
                 bench.note(id="skipped", part="b6", workload=name, why="no time left")
                 continue
-            one_split(bench, name, program, words, asked, max(0.5, min(2.5, (each - 6) / 4)))
+            one_split(bench, name, program, words, asked, max(0.5, min(2.5, (each - 5) / 4)))
 
 
 def read_stamps(path):
@@ -231,4 +243,16 @@ def live(bench):
                   commandMs=statistics.median(commands))
 
 
-PARTS = {"b5": b5, "b6": b6, "b7": b7, "live": live}
+def engines(bench):
+    """Which work shares the time of somebody else's kernels, and which runs beside them: two processes, no slices."""
+    kernels = bench.load(bench.command("c", "spin", "1000"), 0)
+    others = {kind: bench.load(bench.command("c", kind), 1) for kind in ("copy", "fill", "upload")}
+    bench.started([kernels, *others.values()])
+    seconds = max(0.3, min(1.0, bench.left() / 10))
+    for kind, other in others.items():
+        alone = [bench.turn(kernels, 0.2, seconds), bench.turn(other, 0.2, seconds)]
+        beside = [answer["perSecond"] for answer in together([kernels, other], [f"rate 0.2 {seconds}"] * 2, 3 * seconds)]
+        bench.row("engines", f"1 ms kernels beside {kind}", beside[0] / alone[0], None, {kind: beside[1] / alone[1]}, "of alone")
+
+
+PARTS = {"engines": engines, "b5": b5, "b6": b6, "b7": b7, "live": live}

@@ -2,13 +2,17 @@
  *   spin...    parameter 0 is a uint64_t: nanoseconds of GPU time
  *   matmul...  parameter 0 is an int n: one n x n x n product (same grid whatever n, as with a library's K)
  *   others     by the number of threads launched */
-#include "internal.h"
+#include "memory.h"
 
 #include <string.h>
 
 #define NODE_MEMCPY 1
-#define COPY_BYTES_PER_US UINT64_C(25000)
+#define NODE_MEMSET 2
 #define COPY_START_NS UINT64_C(1500)
+/* Over the bus, within the GPU (each byte is read and written), and fills (written alone). */
+#define COPY_BYTES_PER_US UINT64_C(25000)
+#define WITHIN_BYTES_PER_US UINT64_C(1500000)
+#define FILL_BYTES_PER_US UINT64_C(2600000)
 
 uint64_t sim_kernel_ns(CUfunction function, uint64_t blocks, uint64_t threads, void **parameters)
 {
@@ -88,19 +92,36 @@ SIM_DUAL(cuLaunchKernelEx, (const CUlaunchConfig *config, CUfunction function, v
 
 /* ---- copies and fills ---- */
 
-static CUresult copy(CUstream handle, bool per_thread, size_t bytes, bool wait)
+/* Over the bus on the copy engine; within the GPU and fills where kernels run. */
+static CUresult copy_as(CUstream handle, bool per_thread, enum sim_engine engine, int node, uint64_t nanoseconds,
+                        bool wait)
 {
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = sim_stream(gpu, handle, per_thread);
     if (stream->capture != NULL) {
-        CUresult result = sim_capture_work(stream, NODE_MEMCPY, NULL, COPY_START_NS);
+        uint64_t duration = engine == SIM_COMPUTE ? COPY_START_NS + nanoseconds : COPY_START_NS;
+        CUresult result = sim_capture_work(stream, node, NULL, duration);
         return result == CUDA_ERROR_STREAM_CAPTURE_INVALIDATED ? CUDA_SUCCESS : result;
     }
-    uint64_t duration = COPY_START_NS + (uint64_t)bytes * 1000 / COPY_BYTES_PER_US;
-    SIM_TRY(sim_enqueue(state, stream, SIM_COPY, duration, 0, 0));
+    SIM_TRY(sim_enqueue(state, stream, engine, COPY_START_NS + nanoseconds, 0, 0));
     return wait ? sim_stream_drain(state, stream) : CUDA_SUCCESS;
+}
+
+static CUresult copy(CUstream handle, bool per_thread, size_t bytes, bool wait)
+{
+    return copy_as(handle, per_thread, SIM_COPY, NODE_MEMCPY, (uint64_t)bytes * 1000 / COPY_BYTES_PER_US, wait);
+}
+
+static CUresult within(CUstream handle, bool per_thread, size_t bytes)
+{
+    return copy_as(handle, per_thread, SIM_COMPUTE, NODE_MEMCPY, (uint64_t)bytes * 1000 / WITHIN_BYTES_PER_US, false);
+}
+
+static CUresult fill(CUstream handle, bool per_thread, size_t bytes)
+{
+    return copy_as(handle, per_thread, SIM_COMPUTE, NODE_MEMSET, (uint64_t)bytes * 1000 / FILL_BYTES_PER_US, false);
 }
 
 SIM_API cuMemcpyHtoD_v2(CUdeviceptr to, const void *from, size_t bytes)
@@ -131,16 +152,51 @@ static CUresult cuMemcpyDtoHAsync_v2_on(bool per_thread, void *to, CUdeviceptr f
 }
 SIM_DUAL(cuMemcpyDtoHAsync_v2, (void *to, CUdeviceptr from, size_t bytes, CUstream stream), to, from, bytes, stream)
 
+SIM_API cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t bytes)
+{
+    (void)to, (void)from;
+    return within(NULL, false, bytes);
+}
+
+static CUresult cuMemcpyDtoDAsync_v2_on(bool per_thread, CUdeviceptr to, CUdeviceptr from, size_t bytes,
+                                        CUstream stream)
+{
+    (void)to, (void)from;
+    return within(stream, per_thread, bytes);
+}
+SIM_DUAL(cuMemcpyDtoDAsync_v2, (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream), to, from, bytes,
+         stream)
+
+SIM_API cuMemcpy(CUdeviceptr to, CUdeviceptr from, size_t bytes)
+{
+    return !sim_on_device(to) || !sim_on_device(from) ? copy(NULL, false, bytes, true) : within(NULL, false, bytes);
+}
+
+static CUresult cuMemcpyAsync_on(bool per_thread, CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream)
+{
+    return !sim_on_device(to) || !sim_on_device(from) ? copy(stream, per_thread, bytes, false)
+                                                      : within(stream, per_thread, bytes);
+}
+SIM_DUAL(cuMemcpyAsync, (CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream), to, from, bytes, stream)
+
 SIM_API cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t count)
 {
     (void)to, (void)value;
-    return copy(NULL, false, count / 50, true);
+    return fill(NULL, false, count);
 }
 
 static CUresult cuMemsetD8Async_on(bool per_thread, CUdeviceptr to, unsigned char value, size_t count, CUstream stream)
 {
     (void)to, (void)value;
-    return copy(stream, per_thread, count / 50, false);
+    return fill(stream, per_thread, count);
 }
 SIM_DUAL(cuMemsetD8Async, (CUdeviceptr to, unsigned char value, size_t count, CUstream stream), to, value, count,
+         stream)
+
+static CUresult cuMemsetD32Async_on(bool per_thread, CUdeviceptr to, unsigned int value, size_t count, CUstream stream)
+{
+    (void)to, (void)value;
+    return fill(stream, per_thread, count * sizeof value);
+}
+SIM_DUAL(cuMemsetD32Async, (CUdeviceptr to, unsigned int value, size_t count, CUstream stream), to, value, count,
          stream)

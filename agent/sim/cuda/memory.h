@@ -146,4 +146,7 @@ bool share_read(int fd, uint32_t kind, struct share_record *record); /* is it on
 struct physical *mapped_physical(CUdeviceptr address, CUdeviceptr *start, uint64_t *bytes); /* lock held */
 CUresult location_gpu(const CUmemLocation *location, uint32_t *gpu);                        /* SIM_GPUS: the host */
 
+/* pointer.c: memory of a GPU, and not of the host. */
+bool sim_on_device(CUdeviceptr address);
+
 #endif

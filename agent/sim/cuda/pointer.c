@@ -123,6 +123,15 @@ SIM_API cuPointerGetAttribute(void *out, int attribute, CUdeviceptr address)
     return result;
 }
 
+bool sim_on_device(CUdeviceptr address)
+{
+    unsigned type = CU_MEMORYTYPE_HOST;
+    memory_lock();
+    CUresult result = answer_one(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, address);
+    memory_unlock();
+    return result == CUDA_SUCCESS && type == CU_MEMORYTYPE_DEVICE;
+}
+
 /* Never fails for an address: what has no answer is 0. */
 SIM_API cuPointerGetAttributes(unsigned int count, int *attributes, void **out, CUdeviceptr address)
 {

@@ -16,6 +16,8 @@ struct driver {
     CUresult (*cuMemFreeAsync)(CUdeviceptr address, CUstream stream);
     CUresult (*cuMemGetInfo)(size_t *free_bytes, size_t *total);
     CUresult (*cuMemcpyHtoDAsync)(CUdeviceptr to, const void *from, size_t bytes, CUstream stream);
+    CUresult (*cuMemcpyDtoDAsync)(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream);
+    CUresult (*cuMemsetD32Async)(CUdeviceptr to, unsigned int value, size_t count, CUstream stream);
     CUresult (*cuStreamCreate)(CUstream *out, unsigned int flags);
     CUresult (*cuStreamSynchronize)(CUstream stream);
     CUresult (*cuStreamBeginCapture)(CUstream stream, CUstreamCaptureMode mode);

@@ -50,18 +50,20 @@ static void on_term(int signal_number)
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: tranche-sim-workload KIND [--seconds S] [--memory BYTES] [--kernel-us N] [--rate R] [--seed N]\n"
-            "                            [--process-title TEXT]\n"
-            "  trainer   steps of kernels; memory grows to a working set, a refusal makes it smaller\n"
-            "  server    Poisson requests of 5 kernels each (--rate, default 20 a second)\n"
-            "  notebook  holds its memory, runs a cell now and then\n"
-            "  greedy    allocates until refused, frees some, again and again\n"
-            "  heavy     1 ms kernels back to back       tiny   10 us kernels back to back\n"
-            "  graph     a graph of 40 kernels of 10 us, launched back to back\n"
-            "  mixed     one kernel and grid that takes 50 to 800 us, as a product does with another inner length\n"
-            "  cycle     the same ten of those lengths in the same order\n"
-            "  bursts    300 ms of work, 200 ms of none, again and again\n");
+    fprintf(
+        stderr,
+        "usage: tranche-sim-workload KIND [--seconds S] [--memory BYTES] [--kernel-us N] [--rate R] [--seed N]\n"
+        "                            [--process-title TEXT]\n"
+        "  trainer   steps of kernels; memory grows to a working set, a refusal makes it smaller\n"
+        "  server    Poisson requests of 5 kernels each (--rate, default 20 a second)\n"
+        "  notebook  holds its memory, runs a cell now and then\n"
+        "  greedy    allocates until refused, frees some, again and again\n"
+        "  heavy     1 ms kernels back to back       tiny   10 us kernels back to back\n"
+        "  graph     a graph of 40 kernels of 10 us, launched back to back\n"
+        "  mixed     one kernel and grid that takes 50 to 800 us, as a product does with another inner length\n"
+        "  cycle     the same ten of those lengths in the same order\n"
+        "  copies, fills, uploads   256 MiB within the GPU, 256 MiB of one value, 16 MiB from the host, back to back\n"
+        "  bursts    300 ms of work, 200 ms of none, again and again\n");
     return 2;
 }
 
@@ -355,6 +357,33 @@ static int run_bursts(struct run *run)
     return 0;
 }
 
+static int run_copies(struct run *run)
+{
+    static char host[64]; /* the simulated driver reads nothing */
+    bool uploads = strcmp(run->settings.kind, "uploads") == 0;
+    bool fills = strcmp(run->settings.kind, "fills") == 0;
+    size_t bytes = uploads ? 16 * MIB : 256 * MIB;
+    if (!grab(run, bytes) || !grab(run, bytes)) {
+        return 1;
+    }
+    while (go_on(run)) {
+        for (int index = 0; index < 20 && !stopping; index++) {
+            CUdeviceptr to = run->blocks[0];
+            CUresult result = uploads ? run->driver.cuMemcpyHtoDAsync(to, host, bytes, run->stream)
+                              : fills ? run->driver.cuMemsetD32Async(to, 0, bytes / 4, run->stream)
+                                      : run->driver.cuMemcpyDtoDAsync(to, run->blocks[1], bytes, run->stream);
+            if (!succeeded(run, result, run->settings.kind)) {
+                return 1;
+            }
+            run->iterations++;
+        }
+        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int run_graph(struct run *run)
 {
     double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 10;
@@ -423,6 +452,9 @@ static int dispatch(struct run *run)
     }
     if (strcmp(kind, "cycle") == 0) {
         return run_mixed(run, true);
+    }
+    if (strcmp(kind, "copies") == 0 || strcmp(kind, "fills") == 0 || strcmp(kind, "uploads") == 0) {
+        return run_copies(run);
     }
     if (strcmp(kind, "bursts") == 0) {
         return run_bursts(run);
