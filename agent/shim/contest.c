@@ -51,6 +51,7 @@ static void write_line(const struct contest *contest, const struct shim_slice *s
 struct claims {
     bool any;
     bool higher;
+    bool rival;             /* of our priority or higher */
     uint32_t guaranteed_bp; /* of those who claim */
     uint32_t limits_bp;
     bool unlimited;
@@ -102,6 +103,7 @@ static void read_claims(struct contest *contest, struct claims *claims, const st
         uint32_t limit = REGION_NEIGHBOUR_LIMIT_BP(word);
         claims->any = true;
         claims->higher = claims->higher || REGION_NEIGHBOUR_PRIORITY(word) > priority;
+        claims->rival = claims->rival || REGION_NEIGHBOUR_PRIORITY(word) >= priority;
         claims->guaranteed_bp += REGION_NEIGHBOUR_GUARANTEE_BP(word);
         claims->limits_bp += limit;
         claims->unlimited = claims->unlimited || limit >= BUCKET_FULL_BP;
@@ -156,39 +158,53 @@ static void look_at_neighbours(struct contest *contest, const struct region_poli
     /* One with a guarantee marks his work too: only so do the others learn that he has more of it than he gets. */
     bool guaranteed = atomic_load(&policy->compute_guarantee_bp) > 0;
     bool bounded = false;
+    bool served = false;
     for (uint32_t at = 0; at < REGION_BOARD_SLOTS; at++) {
         uint64_t word = atomic_load_explicit(&policy->neighbours[at], memory_order_relaxed);
         count += word != 0;
+        served = served || (word != 0 && (guaranteed || REGION_NEIGHBOUR_PRIORITY(word) < priority));
         bounded = bounded || (word != 0 && guaranteed);
         bounded = bounded || (word != 0 &&
                               (REGION_NEIGHBOUR_GUARANTEE_BP(word) > 0 || REGION_NEIGHBOUR_PRIORITY(word) > priority));
     }
     atomic_store(&contest->neighbours, count);
     atomic_store(&contest->bounded, bounded);
+    atomic_store(&contest->served, served);
+}
+
+static bool lately(const _Atomic uint64_t *seen_at, uint64_t now, uint64_t span)
+{
+    uint64_t at = atomic_load(seen_at);
+    return at != 0 && now <= at + span;
 }
 
 void contest_look(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
                   uint64_t now, uint64_t charged, bool wants)
 {
     uint64_t busy = atomic_load(&contest->busy_until_ns);
-    /* Beside somebody else it takes longer: as if he had every other turn. */
-    busy = (busy > now ? busy : now) + (atomic_load(&contest->alone) ? charged : 2 * charged);
+    /* Beside somebody who need not give way it takes longer: as if he had every other turn. And prices err a little. */
+    bool rivals = lately(&contest->rival_at_ns, now, CONTEST_QUIET_NS);
+    bool others_about = lately(&contest->others_at_ns, now, CONTEST_QUIET_NS);
+    busy = (busy > now ? busy : now) + (rivals ? 2 * charged : others_about ? charged + charged / 8 : charged);
     busy = busy > now + CONTEST_CLAIM_MAX_NS ? now + CONTEST_CLAIM_MAX_NS : busy;
     atomic_store(&contest->busy_until_ns, busy);
     uint64_t last = atomic_load_explicit(&contest->looked_at_ns, memory_order_relaxed);
-    uint64_t interval = atomic_load(&contest->alone) ? CONTEST_INTERVAL_ALONE_NS : CONTEST_INTERVAL_NS;
+    uint64_t interval = atomic_load(&contest->tight)   ? CONTEST_INTERVAL_TIGHT_NS
+                        : atomic_load(&contest->alone) ? CONTEST_INTERVAL_ALONE_NS
+                                                       : CONTEST_INTERVAL_NS;
     bool outgrown = wants && busy > atomic_load(&contest->claimed_until_ns);
     if ((now < last + interval && !outgrown) || !atomic_compare_exchange_strong(&contest->looked_at_ns, &last, now)) {
         return;
     }
-    bool others = peers_launched(contest, slice->usage, own);
+    bool peers = peers_launched(contest, slice->usage, own);
     struct claims claims = {0};
     int fd;
     look_at_neighbours(contest, slice->policy);
     if (atomic_load(&contest->neighbours) > 0 && slice->board_path[0] != 0 &&
         region_board_open(slice->board_path, &fd) == 0) {
         struct region_board board;
-        uint64_t claim = wants ? busy + CONTEST_CLAIM_NS : busy;
+        bool first = atomic_load(&contest->served) && !rivals;
+        uint64_t claim = !wants ? busy : busy + (first ? CONTEST_CLAIM_FIRST_NS : CONTEST_CLAIM_NS);
         atomic_store(&contest->claimed_until_ns, claim);
         write_line(contest, slice, own, fd, claim, now);
         if (region_board_read(fd, &board) == 0) {
@@ -205,13 +221,14 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     if (claims.higher) {
         atomic_store(&contest->higher_at_ns, now);
     }
-    if (others || claims.any) {
+    if (claims.rival) {
+        atomic_store(&contest->rival_at_ns, now);
+    }
+    if (peers || claims.any) {
         atomic_store(&contest->others_at_ns, now);
     }
-    uint64_t seen_at = atomic_load(&contest->others_at_ns);
-    uint64_t higher_at = atomic_load(&contest->higher_at_ns);
-    atomic_store(&contest->alone, seen_at == 0 || now > seen_at + CONTEST_QUIET_NS);
-    atomic_store(&contest->tight, higher_at != 0 && now < higher_at + CONTEST_EXPECT_NS);
+    atomic_store(&contest->alone, !lately(&contest->others_at_ns, now, CONTEST_QUIET_NS));
+    atomic_store(&contest->tight, lately(&contest->higher_at_ns, now, CONTEST_EXPECT_NS));
     uint32_t share = share_beside(contest, slice->policy, &claims);
     /* 0 where it is the limit itself, so that a changed limit is felt without another look. */
     atomic_store(&contest->share_bp, share == atomic_load(&slice->policy->compute_limit_bp) ? 0 : share);

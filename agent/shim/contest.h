@@ -12,11 +12,14 @@
 
 /* A claim outlives the work that is known by so much, so that a pause between two launches gives nothing away. */
 #define CONTEST_CLAIM_NS UINT64_C(3000000)
+/* ...of one whom nobody else may keep waiting: what he does not use between two requests is most of what others get. */
+#define CONTEST_CLAIM_FIRST_NS UINT64_C(500000)
 /* Longest claim that counts: work in flight, as priced. A longer one is somebody's error or lie. */
 #define CONTEST_CLAIM_MAX_NS UINT64_C(500000000)
 /* How often the board is read and written: while somebody else is there, and while nobody is. */
 #define CONTEST_INTERVAL_NS UINT64_C(1000000)
 #define CONTEST_INTERVAL_ALONE_NS UINT64_C(2000000)
+#define CONTEST_INTERVAL_TIGHT_NS UINT64_C(200000) /* while somebody of higher priority is about */
 /* One who is held back says nothing for a while and then launches: alone is who saw nobody for so long. */
 #define CONTEST_QUIET_NS UINT64_C(100000000)
 /* So long after a tenant of higher priority was last seen, its next launch is waited for with little in flight. */
@@ -41,6 +44,7 @@ struct contest {
     _Atomic uint64_t busy_until_ns; /* when what was charged so far would be done if nobody else were there */
     _Atomic uint64_t others_at_ns;  /* when somebody else was last seen at work, in this slice or another */
     _Atomic uint64_t higher_at_ns;  /* ...somebody of higher priority */
+    _Atomic uint64_t rival_at_ns;   /* ...somebody who need not give way to us */
     _Atomic uint64_t peer_launches;
     _Atomic uint64_t others_charged_ns; /* by everybody else since this process began, as far as seen */
     _Atomic uint64_t others_seen_ns;
@@ -55,6 +59,7 @@ struct contest {
     _Atomic uint32_t neighbours; /* slices on this GPU beside ours */
     _Atomic uint32_t bounded;    /* somebody may claim his part at any time: keep the work in flight short */
     _Atomic uint32_t tight;      /* ...and somebody of higher priority is about: very short */
+    _Atomic uint32_t served;     /* somebody would make room for us: he should hear of our work at once */
 };
 
 /* Reads and writes the board if it is time. charged: GPU time that is being charged now. wants: there is work, and it

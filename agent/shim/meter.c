@@ -121,37 +121,57 @@ static bool at_ease(const struct launch *launch)
            atomic_load_explicit(&meter_of(launch)->contest.alone, memory_order_relaxed) != 0;
 }
 
+/* What the board and the bucket say now; may hold us back. charged: GPU time taken from the process's credit. */
+static void look_and_wait(const struct launch *launch, uint64_t now, uint64_t charged)
+{
+    const struct shim_slice *slice = slice_of(launch);
+    atomic_store_explicit(&entry_of(launch)->seen_epoch, atomic_load(&slice->policy->epoch), memory_order_relaxed);
+    contest_look(&meter_of(launch)->contest, slice, entry_of(launch), now, charged, true);
+    uint32_t share = share_of(launch);
+    if (share >= BUCKET_FULL_BP) {
+        return;
+    }
+    bucket_refill(slice->usage, now, share);
+    int64_t level = bucket_level(slice->usage);
+    if (share < limit_of(slice) && level > METER_SAVINGS_BESIDE_NS) {
+        bucket_take(slice->usage, level - METER_SAVINGS_BESIDE_NS); /* saved up while nobody else wanted it */
+    }
+    if (bucket_level(slice->usage) < 0 || peer_goes_first(launch, now)) {
+        throttle(launch, now);
+    }
+    bucket_take(slice->usage, (int64_t)charged);
+}
+
 /* The local credit is spent: look at the clock, the samples, the board and the bucket. */
 static void refill(const struct launch *launch)
 {
-    const struct shim_slice *slice = slice_of(launch);
     struct meter *meter = meter_of(launch);
-    bool limited = share_of(launch) < BUCKET_FULL_BP;
     look_before_learning(launch);
     timing_poll(launch->process);
+    bool far = share_of(launch) < BUCKET_FULL_BP
+                   ? at_ease(launch)
+                   : atomic_load_explicit(&meter->contest.neighbours, memory_order_relaxed) == 0;
     int64_t credit = atomic_load(&meter->credit_ns);
-    int64_t grant = limited && !at_ease(launch) ? METER_CREDIT_NS : METER_CREDIT_EASY_NS;
+    int64_t grant = far ? METER_CREDIT_EASY_NS : METER_CREDIT_NS;
     do {
         if (credit >= 0) {
             return; /* another thread was quicker */
         }
     } while (!atomic_compare_exchange_weak(&meter->credit_ns, &credit, grant));
-    int64_t need = grant - credit;
-    uint64_t now = shim_now();
-    atomic_fetch_add_explicit(&entry_of(launch)->charged_ns, (uint64_t)need, memory_order_relaxed);
-    atomic_store_explicit(&entry_of(launch)->seen_epoch, atomic_load(&slice->policy->epoch), memory_order_relaxed);
-    contest_look(&meter->contest, slice, entry_of(launch), now, (uint64_t)need, true);
-    uint32_t share = share_of(launch);
-    if (share < BUCKET_FULL_BP) {
-        bucket_refill(slice->usage, now, share);
-        int64_t level = bucket_level(slice->usage);
-        if (share < limit_of(slice) && level > METER_SAVINGS_BESIDE_NS) {
-            bucket_take(slice->usage, level - METER_SAVINGS_BESIDE_NS); /* saved up while nobody else wanted it */
+    uint64_t need = (uint64_t)(grant - credit);
+    atomic_fetch_add_explicit(&entry_of(launch)->charged_ns, need, memory_order_relaxed);
+    look_and_wait(launch, shim_now(), need);
+}
+
+/* Others make room as soon as they hear of our work: after a pause, with its first launch. */
+static void announce(const struct launch *launch)
+{
+    struct contest *contest = &meter_of(launch)->contest;
+    if (atomic_load_explicit(&contest->served, memory_order_relaxed) != 0) {
+        uint64_t now = shim_now();
+        if (now >= atomic_load_explicit(&contest->claimed_until_ns, memory_order_relaxed)) {
+            contest_look(contest, slice_of(launch), entry_of(launch), now, 0, true);
         }
-        if (bucket_level(slice->usage) < 0 || peer_goes_first(launch, now)) {
-            throttle(launch, now);
-        }
-        bucket_take(slice->usage, need);
     }
 }
 
@@ -228,6 +248,7 @@ static void take_portion(const struct launch *launch)
     bool tight = atomic_load_explicit(&meter_of(launch)->contest.tight, memory_order_relaxed) != 0;
     int64_t portion = tight ? METER_PORTION_TIGHT_NS : at_ease(launch) ? METER_PORTION_EASY_NS : METER_PORTION_NS;
     if (launch->weight != 1 || pace->portion_ns > portion / 8 || process->shim->slice_count != 1 ||
+        atomic_load_explicit(&meter_of(launch)->contest.served, memory_order_relaxed) != 0 ||
         atomic_load_explicit(&process->devices, memory_order_relaxed) != 1 ||
         atomic_load_explicit(&launch->price->ns, memory_order_relaxed) > (uint64_t)portion / 4) {
         return;
@@ -268,11 +289,14 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
         atomic_fetch_add_explicit(&launch->price->unpriced, launch->weight, memory_order_relaxed);
         atomic_store_explicit(&meter->unpriced, 1, memory_order_relaxed);
     }
+    announce(launch);
     charge(launch, launch->charged_ns);
     take_portion(launch);
     if (meter_is_bounded(launch)) {
         atomic_fetch_add_explicit(&meter->priced_ns, ns * launch->weight + launch->issued_ns, memory_order_relaxed);
-        marks_drain(launch);
+        if (marks_drain(launch) && atomic_load(&meter->contest.tight) != 0) {
+            look_and_wait(launch, shim_now(), 0); /* somebody may have come while we waited for the GPU */
+        }
     }
     bool wanted = timeable || atomic_load(&launch->price->unpriced) >= METER_UNTIMED_MAX;
     if (!wanted && ns != 0) {

@@ -24,6 +24,9 @@ struct tenant {
     const char *seconds; /* NULL: as long as all */
 };
 
+/* Of the tenant that answers requests, if there is one. */
+static double latency_p50_ns, latency_p99_ns;
+
 /* Iterations a second of each. */
 static void measure(const struct tenant *tenants, int count, const char *seconds, double *rates)
 {
@@ -60,6 +63,10 @@ static void measure(const struct tenant *tenants, int count, const char *seconds
         int status = fixture_wait(pids[at], 120);
         fixture_output(&fixture, name, output, sizeof output);
         CHECK_THAT(status == 0, "%s ended with %d: %s", tenants[at].kind, status, output);
+        if (strcmp(tenants[at].kind, "requests") == 0) {
+            latency_p50_ns = fixture_figure(output, "latencyP50Ns");
+            latency_p99_ns = fixture_figure(output, "latencyP99Ns");
+        }
         rates[at] = fixture_figure(output, "iterations") / fixture_figure(output, "elapsedNs") * 1e9;
     }
     fixture_close(&fixture);
@@ -237,6 +244,30 @@ static void high_priority_goes_first(void)
     CHECK_THAT(rates[1] / (rates[0] + rates[1]) > 0.27, "%.3f", rates[1] / (rates[0] + rates[1]));
 }
 
+/* b8: requests that take half of the GPU's time, beside somebody who wants all of it. */
+static void requests_come_first(void)
+{
+    static const char *const kinds[] = {"heavy", "tiny", "graph"};
+    double rates[2];
+    double alone;
+    double p99;
+    measure((struct tenant[]){{.kind = "requests", .limit_bp = 10000}}, 1, "20", rates);
+    p99 = latency_p99_ns;
+    for (size_t at = 0; at < sizeof kinds / sizeof kinds[0]; at++) {
+        measure((struct tenant[]){{.kind = kinds[at]}}, 1, "4", &alone);
+        measure((struct tenant[]){{.kind = "requests"}, {.kind = kinds[at]}}, 2, "20", rates);
+        printf("     b8 requests beside %s, time slicing: p99 %.2f of alone, kept %.3f\n", kinds[at],
+               latency_p99_ns / p99, rates[1] / alone);
+        measure((struct tenant[]){{.kind = "requests", .limit_bp = 10000, .priority = REGION_PRIORITY_HIGH},
+                                  {.kind = kinds[at], .limit_bp = 10000}},
+                2, "20", rates);
+        printf("     b8 requests beside %s: p99 %.2f of alone, kept %.3f\n", kinds[at], latency_p99_ns / p99,
+               rates[1] / alone);
+        CHECK_THAT(latency_p99_ns / p99 < 1.3, "p99 %.2f", latency_p99_ns / p99);
+        CHECK_THAT(rates[1] / alone > 0.38, "kept %.3f", rates[1] / alone);
+    }
+}
+
 /* ---- several processes, neighbours without a slice ---- */
 
 /* Two processes in one slice share its limit. */
@@ -312,6 +343,7 @@ int main(void)
     RUN(a_guarantee_is_a_floor);
     RUN(an_idle_guarantee_is_lent);
     RUN(high_priority_goes_first);
+    RUN(requests_come_first);
     RUN(one_slice_two_processes);
     RUN(limited_beside_others);
     return check_done();

@@ -25,6 +25,8 @@ struct settings {
     unsigned seed;
 };
 
+#define LATENCIES_MAX 4096
+
 struct run {
     struct driver driver;
     struct settings settings;
@@ -38,6 +40,8 @@ struct run {
     uint64_t iterations;
     uint64_t refusals;
     double busy_ns; /* asked of the GPU */
+    double latencies_ns[LATENCIES_MAX];
+    int latency_count;
 };
 
 static volatile sig_atomic_t stopping;
@@ -63,7 +67,9 @@ static int usage(void)
         "  mixed     one kernel and grid that takes 50 to 800 us, as a product does with another inner length\n"
         "  cycle     the same ten of those lengths in the same order\n"
         "  copies, fills, uploads   256 MiB within the GPU, 256 MiB of one value, 16 MiB from the host, back to back\n"
-        "  bursts    300 ms of work, 200 ms of none, again and again\n");
+        "  bursts    300 ms of work, 200 ms of none, again and again\n"
+        "  requests  40 kernels of 200 us each, so that the GPU is busy for half of the time; says how long they "
+        "took\n");
     return 2;
 }
 
@@ -357,6 +363,43 @@ static int run_bursts(struct run *run)
     return 0;
 }
 
+/* They come when they come, whether the one before is done or not. */
+static int run_requests(struct run *run)
+{
+    uint64_t due = driver_now_ns(&run->driver);
+    while (go_on(run)) {
+        due += (uint64_t)(-log(1 - uniform(run)) * 16e6);
+        uint64_t now = driver_now_ns(&run->driver);
+        if (now < due) {
+            driver_sleep(&run->driver, due - now);
+        }
+        for (int kernel = 0; kernel < 40; kernel++) {
+            if (!launch(run, 200)) {
+                return 1;
+            }
+        }
+        run->driver.cuStreamSynchronize(run->stream);
+        if (run->latency_count < LATENCIES_MAX) {
+            run->latencies_ns[run->latency_count++] = (double)(driver_now_ns(&run->driver) - due);
+        }
+        run->iterations++;
+    }
+    return 0;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double latency(struct run *run, double quantile)
+{
+    qsort(run->latencies_ns, (size_t)run->latency_count, sizeof run->latencies_ns[0], ascending);
+    return run->latency_count == 0 ? 0 : run->latencies_ns[(int)(quantile * (run->latency_count - 1))];
+}
+
 static int run_copies(struct run *run)
 {
     static char host[64]; /* the simulated driver reads nothing */
@@ -459,6 +502,9 @@ static int dispatch(struct run *run)
     if (strcmp(kind, "bursts") == 0) {
         return run_bursts(run);
     }
+    if (strcmp(kind, "requests") == 0) {
+        return run_requests(run);
+    }
     return strcmp(kind, "graph") == 0 ? run_graph(run) : usage();
 }
 
@@ -488,8 +534,10 @@ int main(int argc, char **argv)
     run.started_ns = driver_now_ns(&run.driver);
     int result = dispatch(&run);
     run.driver.cuCtxSynchronize();
-    printf("{\"iterations\":%llu,\"gpuBusyNs\":%.0f,\"elapsedNs\":%llu,\"refusals\":%llu}\n",
+    printf("{\"iterations\":%llu,\"gpuBusyNs\":%.0f,\"elapsedNs\":%llu,\"refusals\":%llu,\"latencyP50Ns\":%.0f,"
+           "\"latencyP99Ns\":%.0f}\n",
            (unsigned long long)run.iterations, run.busy_ns,
-           (unsigned long long)(driver_now_ns(&run.driver) - run.started_ns), (unsigned long long)run.refusals);
+           (unsigned long long)(driver_now_ns(&run.driver) - run.started_ns), (unsigned long long)run.refusals,
+           latency(&run, 0.5), latency(&run, 0.99));
     return result;
 }
