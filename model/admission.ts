@@ -17,15 +17,30 @@ export interface AdmissionRequest {
   readonly memoryLimitBytes: number;
   readonly computeLimitPercent: number;
   readonly computeGuaranteePercent: number;
+  /** Of the capacity, by which the limits of a GPU may add up; null: the operators set no guard. */
+  readonly memoryOvercommitMaxPercent?: number | null;
+  readonly otherMemoryLimitsBytes?: number;
+  /** 0: it is new. A limit that does not grow is not the guard's business. */
+  readonly previousMemoryLimitBytes?: number;
 }
 
 export type Admission = { readonly ok: true } | { readonly ok: false; readonly code: AgentErrorCode };
 
-/** The first rule that is broken, in this order; memory limits and compute limits may overcommit, guarantees may not. */
+function exceedsGuard(r: AdmissionRequest): boolean {
+  const most = r.memoryOvercommitMaxPercent ?? null;
+  const sum = (r.otherMemoryLimitsBytes ?? 0) + r.memoryLimitBytes;
+  const grows = r.memoryLimitBytes > (r.previousMemoryLimitBytes ?? 0);
+  return (
+    most !== null && grows && sum > r.capacityBytes + Math.floor(r.capacityBytes / 100) * (most - 100)
+  );
+}
+
+/** The first rule that is broken, in this order. Limits may overcommit, memory as far as the guard; guarantees may not. */
 export function admit(r: AdmissionRequest): Admission {
   const refuse = (code: AgentErrorCode): Admission => ({ ok: false, code });
   if (r.memoryLimitBytes < MEMORY_LIMIT_MIN_BYTES) return refuse('memory-limit-too-small');
   if (r.memoryLimitBytes > r.capacityBytes) return refuse('memory-limit-exceeds-gpu');
+  if (exceedsGuard(r)) return refuse('overcommit-exceeds-guard');
   if (r.computeLimitPercent < COMPUTE_LIMIT_MIN_PERCENT || r.computeLimitPercent > 100) {
     return refuse('compute-limit-out-of-range');
   }

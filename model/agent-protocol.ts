@@ -131,6 +131,8 @@ export const errorReplySchema = z.object({
 export const stateEventSchema = z.object({
   ev: z.literal('state'),
   revision: count,
+  /** The guard on overcommitted memory; an agent of before it has none. */
+  memoryOvercommitMaxPercent: z.number().int().min(100).max(1000).nullable().default(null),
   gpus: z.array(gpuSchema).max(64),
   slices: z.array(sliceSchema).max(4096),
   people: z.array(personSchema).max(256),

@@ -18,6 +18,7 @@ export const AGENT_ERROR_CODES = [
   'guarantee-out-of-range',
   'guarantee-exceeds-limit',
   'guarantee-exceeds-headroom',
+  'overcommit-exceeds-guard',
   'below-use',
   'too-many-slices',
   'slice-in-use',

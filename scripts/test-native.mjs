@@ -89,6 +89,7 @@ export function testNative(only = '') {
         env: {
           ...process.env,
           BUILD_DIR: 'build/agent/x86_64',
+          NODE: process.execPath,
           TSAN_OPTIONS: 'halt_on_error=1',
           ASAN_OPTIONS: 'detect_leaks=1',
         },

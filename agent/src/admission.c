@@ -6,6 +6,11 @@ const char *admission_check(const struct admission *r)
 {
     if (r->memory_limit_bytes < MEMORY_LIMIT_MIN_BYTES) return "memory-limit-too-small";
     if (r->memory_limit_bytes > r->capacity_bytes) return "memory-limit-exceeds-gpu";
+    if (r->memory_overcommit_max_percent > 0 && r->memory_limit_bytes > r->previous_memory_limit_bytes &&
+        r->other_memory_limits_bytes + r->memory_limit_bytes >
+            r->capacity_bytes + r->capacity_bytes / 100 * (r->memory_overcommit_max_percent - 100)) {
+        return "overcommit-exceeds-guard";
+    }
     if (r->compute_limit_percent < 1 || r->compute_limit_percent > 100) return "compute-limit-out-of-range";
     if (r->compute_guarantee_percent < 0 || r->compute_guarantee_percent > 100) return "guarantee-out-of-range";
     if (r->compute_guarantee_percent > r->compute_limit_percent) return "guarantee-exceeds-limit";

@@ -11,7 +11,10 @@ struct admission {
     int64_t capacity_bytes;
     int64_t other_slice_count; /* on the GPU, without the one that is being changed */
     int64_t other_guarantees_percent;
+    int64_t other_memory_limits_bytes;
     int64_t memory_limit_bytes;
+    int64_t previous_memory_limit_bytes;   /* 0: it is new. A limit that does not grow is not the guard's business */
+    int64_t memory_overcommit_max_percent; /* of the capacity, by which limits may add up; 0: there is no guard */
     int64_t compute_limit_percent;
     int64_t compute_guarantee_percent;
 };

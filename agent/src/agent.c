@@ -169,6 +169,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     raise_file_limit();
     json_writer_init(&agent->scratch, AGENT_LINE_MAX_BYTES);
     operators_load(agent);
+    settings_load(agent);
     int error = procs_init(&agent->procs);
     if (error == 0) error = slice_store_load(&agent->slices, agent->places.state, now_wall_ms());
     if (error != 0) {

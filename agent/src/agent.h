@@ -69,6 +69,7 @@ struct agent {
     int64_t deaths_at_ms; /* monotonic, when deaths were last dealt with */
     uid_t operators[OPERATORS_MAX];
     size_t operator_count;
+    int64_t memory_overcommit_max_percent; /* of a GPU, by which memory limits may add up; 0: no guard */
 
     struct peer *peers[PEERS_MAX];
     size_t peer_count;
@@ -115,6 +116,11 @@ void policy_set_residue(struct slice *slice, uint64_t bytes);
 void policy_set_context(struct agent *agent, struct slice *slice);
 void policy_update_access(struct agent *agent, struct slice *slice);
 void policy_reap(struct agent *agent, struct slice *slice, uint64_t token);
+
+/* settings.c: what operators set for the whole host. The first keeps defaults and says so if the file is not right. */
+#define OVERCOMMIT_MAX_PERCENT 1000
+void settings_load(struct agent *agent);
+int settings_set_overcommit(struct agent *agent, int64_t max_percent, struct failure *failure);
 
 /* operators.c */
 void operators_load(struct agent *agent);

@@ -2,7 +2,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
@@ -190,17 +192,37 @@ static int send_edit(struct client *client, const char *op, const struct json_wr
     return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
 }
 
+/* How far the memory limits of a GPU may add up: "150" or "150%" of it, "off" for as far as anybody likes. */
+static int prepare_guard(struct json_writer *w, const struct options *o)
+{
+    const char *text = o->positional_count == 1 ? o->positional[0] : "";
+    char *end;
+    errno = 0;
+    long percent = strtol(text, &end, 10);
+    if (strcmp(text, "off") == 0) {
+        json_key(w, "memoryOvercommitMaxPercent");
+        json_null(w);
+        return 0;
+    }
+    if (end == text || errno != 0 || (end[0] != '\0' && strcmp(end, "%") != 0)) {
+        return complain("say how much of a GPU limits may add up to: tranche slice guard 150 (or off)");
+    }
+    json_put_integer(w, "memoryOvercommitMaxPercent", percent);
+    return 0;
+}
+
 int command_slice(int argc, char **argv)
 {
     static const struct {
         const char *verb, *op;
     } verbs[] = {{"create", "slice-create"}, {"resize", "slice-resize"}, {"assign", "slice-assign"},
-                 {"rename", "slice-rename"}, {"delete", "slice-delete"}, {"undo", "undo"}};
+                 {"rename", "slice-rename"}, {"delete", "slice-delete"}, {"undo", "undo"},
+                 {"guard", "settings-set"}};
     struct options options = {0};
     size_t v = 0;
     while (argc > 1 && v < sizeof verbs / sizeof verbs[0] && strcmp(verbs[v].verb, argv[1]) != 0) v++;
     if (argc < 2 || v == sizeof verbs / sizeof verbs[0]) {
-        return complain("slice takes create, resize, assign, rename, delete or undo");
+        return complain("slice takes create, resize, assign, rename, delete, undo or guard");
     }
     if (take_options(&options, argc, argv) != 0) return EXIT_OWN_FAILURE;
     struct client client;
@@ -214,6 +236,8 @@ int command_slice(int argc, char **argv)
     if (strcmp(verbs[v].verb, "undo") == 0) {
         if (options.positional_count != 1) result = complain("say which edit: tranche slice undo TOKEN");
         if (result == 0) json_put_text(&fields, "undoToken", options.positional[0]);
+    } else if (strcmp(verbs[v].verb, "guard") == 0) {
+        result = prepare_guard(&fields, &options);
     } else if (strcmp(verbs[v].verb, "create") == 0) {
         result = prepare_create(&fields, &options, &fetched);
     } else {

@@ -46,6 +46,15 @@ static int admission_failure(struct failure *f, const char *code, const struct a
                     "The memory limit of %s is more than the GPU has; nothing was changed. Choose at most %s.", limit,
                     capacity);
     }
+    if (strcmp(code, "overcommit-exceeds-guard") == 0) {
+        char others[32];
+        text_gib(others, sizeof others, (uint64_t)a->other_memory_limits_bytes);
+        return fail(f, code,
+                    "With %s the limits on this GPU, %s without it, would add up to more than %" PRId64
+                    " %% of its %s, which is the most that this host's operators allow; nothing was changed. Choose "
+                    "less, or have the guard raised.",
+                    limit, others, a->memory_overcommit_max_percent, capacity);
+    }
     if (strcmp(code, "compute-limit-out-of-range") == 0) {
         return fail(f, code,
                     "A compute limit is a whole number from 1 to 100 %%; nothing was changed. Choose one of these.");
@@ -77,12 +86,15 @@ static int check_admission(struct agent *agent, const struct slice_record *next,
         .memory_limit_bytes = (int64_t)next->memory_limit_bytes,
         .compute_limit_percent = next->compute_limit_percent,
         .compute_guarantee_percent = next->compute_guarantee_percent,
+        .previous_memory_limit_bytes = self && !self->r.deleted ? (int64_t)self->r.memory_limit_bytes : 0,
+        .memory_overcommit_max_percent = agent->memory_overcommit_max_percent,
     };
     /* A GPU that is away for now: what it had when the slice was cut still holds. */
     if (!gpu && self && self->policy && self->policy->gpu_capacity_bytes > 0) {
         a.capacity_bytes = (int64_t)self->policy->gpu_capacity_bytes;
     }
-    a.other_slice_count = (int64_t)slice_count_on(&agent->slices, next->gpu_uuid, self, &a.other_guarantees_percent);
+    a.other_slice_count = (int64_t)slice_count_on(&agent->slices, next->gpu_uuid, self, &a.other_guarantees_percent,
+                                                  &a.other_memory_limits_bytes);
     const char *code = admission_check(&a);
     return code ? admission_failure(failure, code, &a) : 0;
 }

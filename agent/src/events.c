@@ -138,6 +138,8 @@ struct shared_line *events_state(struct agent *agent)
     json_open(w, '{');
     json_put_text(w, "ev", "state");
     json_put_integer(w, "revision", (int64_t)agent->slices.revision);
+    json_put_known(w, "memoryOvercommitMaxPercent", agent->memory_overcommit_max_percent > 0,
+                   agent->memory_overcommit_max_percent);
     json_key(w, "gpus");
     json_open(w, '[');
     for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(w, &agent->gpus[i].info);

@@ -513,6 +513,31 @@ static int op_operators_set(struct request *r)
     return 0;
 }
 
+static int op_settings_set(struct request *r)
+{
+    int64_t percent = 0;
+    char detail[64];
+    if (need_operator(r) != 0) return -1;
+    const struct json_field *given = json_get(&r->object, "memoryOvercommitMaxPercent");
+    bool lifts = given != NULL && given->type == JSON_NULL;
+    if (!lifts &&
+        json_get_integer(&r->object, "memoryOvercommitMaxPercent", 100, OVERCOMMIT_MAX_PERCENT, &percent) != 1) {
+        return bad(r, "memoryOvercommitMaxPercent", "a whole number from 100 to 1000, or null for no guard");
+    }
+    if (settings_set_overcommit(r->agent, percent, &r->failure) != 0) return -1;
+    struct editor editor = editor_of(r);
+    if (percent == 0) {
+        snprintf(detail, sizeof detail, "no overcommit guard");
+    } else {
+        snprintf(detail, sizeof detail, "overcommit guard of %lld %%", (long long)percent);
+    }
+    audit_setting(r->agent, &editor, detail);
+    r->agent->state_dirty = true;
+    begin_ok(r);
+    end_line(r->out);
+    return 0;
+}
+
 static int op_shutdown(struct request *r)
 {
     const char *reason;
@@ -547,6 +572,7 @@ static const struct {
     {"process-stop", op_process_stop},
     {"doctor", op_doctor},
     {"operators-set", op_operators_set},
+    {"settings-set", op_settings_set},
     {"shutdown", op_shutdown},
 };
 

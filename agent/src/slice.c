@@ -84,15 +84,17 @@ int priority_parse(const char *text, uint32_t *out)
 }
 
 size_t slice_count_on(const struct slice_table *table, const char *gpu_uuid, const struct slice *without,
-                      int64_t *guarantees_percent)
+                      int64_t *guarantees_percent, int64_t *memory_limits_bytes)
 {
     size_t count = 0;
     *guarantees_percent = 0;
+    *memory_limits_bytes = 0;
     for (size_t i = 0; i < table->count; i++) {
         const struct slice *s = table->items[i];
         if (s == without || s->r.deleted || strcmp(s->r.gpu_uuid, gpu_uuid) != 0) continue;
         count++;
         *guarantees_percent += s->r.compute_guarantee_percent;
+        *memory_limits_bytes += (int64_t)s->r.memory_limit_bytes;
     }
     return count;
 }

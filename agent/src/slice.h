@@ -109,7 +109,7 @@ bool slice_active(const struct slice_record *record, int64_t now_ms);
 const char *priority_name(uint32_t priority);
 int priority_parse(const char *text, uint32_t *out);
 size_t slice_count_on(const struct slice_table *table, const char *gpu_uuid, const struct slice *without,
-                      int64_t *guarantees_percent);
+                      int64_t *guarantees_percent, int64_t *memory_limits_bytes);
 
 /* undo.c */
 struct undo_entry *undo_find(const struct slice_table *table, const char *token, int64_t now_ms);

@@ -231,8 +231,27 @@ static void giving_up_beside_others_is_caught(void)
     CHECK_EQ(faults.over, 0);
 }
 
+/* Somebody was killed while he made his entry of one that a dead process left: its bytes are nobody's. */
+static void half_made_entries_do_not_count(void)
+{
+    static struct region_usage usage;
+    static struct region_policy policy;
+    atomic_store(&policy.memory_limit_bytes, 100);
+    atomic_store(&usage.entries_high, 2);
+    atomic_store(&usage.entries[0].token, (uint64_t)getpid() | REGION_CLAIMING);
+    atomic_store(&usage.entries[0].memory_bytes, 70);
+    atomic_store(&usage.entries[0].estimate_bytes, 70);
+    atomic_store(&usage.entries[0].estimate_until, 9);
+    atomic_store(&usage.entries[1].token, (uint64_t)getpid());
+    CHECK_EQ(admit_used(&usage), 0);
+    CHECK_EQ(admit_beyond(&policy, &usage), 0);
+    CHECK(admit_reserve(&policy, &usage, &usage.entries[1], 100));
+    CHECK_EQ(admit_used(&usage), 100);
+}
+
 int main(void)
 {
+    RUN(half_made_entries_do_not_count);
     RUN(looking_before_publishing_is_caught);
     RUN(giving_up_beside_others_is_caught);
     RUN(last_bytes_are_exact);

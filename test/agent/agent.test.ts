@@ -94,6 +94,35 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
     client.close();
   });
 
+  test('holds limits to the guard that operators set, over a restart, and lets what is above it shrink', async () => {
+    const first = await start();
+    let client = await Client.open(root);
+    await client.ask('subscribe', { sampleIntervalMs: 100 });
+    const gpus = (await client.event('state'))['gpus'] as { uuid: string; capacityBytes: number }[];
+    const card = Math.floor((gpus.find(({ uuid }) => uuid === GPU0)?.capacityBytes ?? 0) / GIB);
+    const one = await create(client, 'one', card - 2);
+    expect((await create(client, 'two', card - 2))['ok']).toBe(true); // no guard to begin with
+    expect((await client.ask('settings-set', { memoryOvercommitMaxPercent: 100 }))['ok']).toBe(true);
+    expect(await client.event('state', (line) => line['memoryOvercommitMaxPercent'] === 100)).toBeTruthy();
+    client.close();
+    await first.stop('SIGKILL');
+    await start();
+    client = await Client.open(root);
+    expect(await create(client, 'three', 1)).toMatchObject({ ok: false, code: 'overcommit-exceeds-guard' });
+    const id = one['sliceId'];
+    const grow = await client.ask('slice-resize', { sliceId: id, memoryLimitBytes: (card - 1) * GIB });
+    expect(grow).toMatchObject({ ok: false, code: 'overcommit-exceeds-guard' });
+    const shrunk = await client.ask('slice-resize', { sliceId: id, memoryLimitBytes: GIB });
+    expect(shrunk['ok']).toBe(true);
+    expect((await create(client, 'three', 1))['ok']).toBe(true);
+    expect(await client.ask('undo', { undoToken: shrunk['undoToken'] })).toMatchObject({
+      code: 'overcommit-exceeds-guard',
+    });
+    expect((await client.ask('settings-set', { memoryOvercommitMaxPercent: null }))['ok']).toBe(true);
+    expect((await client.ask('undo', { undoToken: shrunk['undoToken'] }))['ok']).toBe(true);
+    client.close();
+  });
+
   test('an undo token survives kill -9', async () => {
     const first = await start();
     let client = await Client.open(root);

@@ -70,9 +70,12 @@ static void admission_is_as_golden(void)
             .other_slice_count = field("otherSliceCount"),
             .other_guarantees_percent = field("otherGuaranteesPercent"),
             .memory_limit_bytes = field("memoryLimitBytes"),
+            .other_memory_limits_bytes = field("otherMemoryLimitsBytes"),
+            .previous_memory_limit_bytes = field("previousMemoryLimitBytes"),
             .compute_limit_percent = field("computeLimitPercent"),
             .compute_guarantee_percent = field("computeGuaranteePercent"),
         };
+        json_get_integer(&object, "memoryOvercommitMaxPercent", 100, 1000, &request.memory_overcommit_max_percent);
         const char *code = admission_check(&request);
         CHECK_THAT(strcmp(code ? code : "ok", expected) == 0, "%s: %s, not %s", name, code ? code : "ok", expected);
         count++;

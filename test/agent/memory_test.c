@@ -58,10 +58,23 @@ DRIVER(MEMBER)
 #undef MEMBER
 
 static struct fixture_slice inside;
+static struct fixture_slice second; /* where there is one */
 
-static void enter(void)
+static void map_slice(struct fixture_slice *into, const char *id, size_t length)
 {
     char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/policy/%.*s", getenv(ENV_RUNTIME_DIR), (int)length, id);
+    if (region_policy_map_rw(path, &into->policy) != 0) {
+        into->policy = NULL; /* the cases about broken files */
+    }
+    snprintf(path, sizeof path, "%s/usage/%.*s", getenv(ENV_RUNTIME_DIR), (int)length, id);
+    if (region_usage_map(path, &into->usage) != 0) {
+        into->usage = NULL;
+    }
+}
+
+static void enter(bool computes)
+{
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
     if (cuda == NULL) {
         fixture_fail("libcuda.so.1");
@@ -69,13 +82,14 @@ static void enter(void)
 #define LOAD(type, name, parameters) name = (type(*) parameters)dlsym(cuda, #name);
     DRIVER(LOAD)
 #undef LOAD
-    snprintf(path, sizeof path, "%s/policy/%s", getenv(ENV_RUNTIME_DIR), getenv(ENV_SLICES));
-    if (region_policy_map_rw(path, &inside.policy) != 0) {
-        inside.policy = NULL; /* the cases about broken files */
+    const char *ids = getenv(ENV_SLICES) == NULL ? "" : getenv(ENV_SLICES);
+    size_t length = strcspn(ids, ",");
+    map_slice(&inside, ids, length);
+    if (ids[length] == ',') {
+        map_slice(&second, ids + length + 1, strlen(ids + length + 1));
     }
-    snprintf(path, sizeof path, "%s/usage/%s", getenv(ENV_RUNTIME_DIR), getenv(ENV_SLICES));
-    if (region_usage_map(path, &inside.usage) != 0) {
-        inside.usage = NULL;
+    if (!computes) {
+        return;
     }
     CUcontext context;
     CHECK_EQ(cuInit(0), CUDA_SUCCESS);
@@ -83,9 +97,14 @@ static void enter(void)
     CHECK_EQ(cuCtxSetCurrent(context), CUDA_SUCCESS);
 }
 
+static uint64_t used_in(struct fixture_slice *one)
+{
+    return FIXTURE_SUM(one, memory_bytes);
+}
+
 static uint64_t used(void)
 {
-    return FIXTURE_SUM(&inside, memory_bytes);
+    return used_in(&inside);
 }
 
 /* One way of allocating and freeing: exactly the limit fits, the next is refused, everything comes back. */
@@ -273,6 +292,59 @@ static void other_gpu_is_not_ours(void)
     CHECK_EQ(used(), 0);
 }
 
+/* Two slices, one on each GPU, in one program: what is got on one and freed while the other is current. */
+static void each_gpu_has_its_slice(void)
+{
+    CUcontext contexts[2];
+    CUdeviceptr addresses[2];
+    for (int device = 0; device < 2; device++) {
+        CHECK_EQ(cuCtxCreate_v2(&contexts[device], 0, device), CUDA_SUCCESS);
+        CHECK_EQ(cuMemAlloc_v2(&addresses[device], (size_t)(device + 1) * STEP), CUDA_SUCCESS);
+    }
+    CHECK_EQ(used(), STEP);
+    CHECK_EQ(used_in(&second), 2 * STEP);
+    CHECK_EQ(cuMemFree_v2(addresses[0]), CUDA_SUCCESS); /* the second GPU's context is current */
+    CHECK_EQ(used(), 0);
+    CHECK_EQ(used_in(&second), 2 * STEP);
+    CHECK_EQ(cuMemAllocAsync(&addresses[0], STEP, NULL), CUDA_SUCCESS);
+    CHECK_EQ(used(), 0);
+    CHECK_EQ(cuCtxSetCurrent(contexts[0]), CUDA_SUCCESS);
+    CHECK_EQ(cuMemFreeAsync(addresses[0], NULL), CUDA_SUCCESS);
+    CHECK_EQ(cuMemFree_v2(addresses[1]), CUDA_SUCCESS);
+    CHECK_EQ(used(), 0);
+    CHECK(used_in(&second) < LIMIT); /* no more than what its pool keeps */
+}
+
+/* Looks and computes nothing, as nvidia-smi does: it has no entry in the slice, and is told the same. */
+static void one_that_only_looks(void)
+{
+    nvmlDevice_t device;
+    nvmlMemory_t memory;
+    nvmlMemory_v2_t newer = {.version = NVML_MEMORY_V2};
+    struct {
+        unsigned version;
+        unsigned char rest[sizeof(nvmlMemory_v2_t)];
+    } unknown = {.version = 77};
+    memset(unknown.rest, 0xa5, sizeof unknown.rest);
+    void *nvml = dlopen("libnvidia-ml.so.1", RTLD_NOW);
+    CHECK_EQ(((nvmlReturn_t(*)(void))dlsym(nvml, "nvmlInit_v2"))(), NVML_SUCCESS);
+    CHECK_EQ(((nvmlReturn_t(*)(unsigned, nvmlDevice_t *))dlsym(nvml, "nvmlDeviceGetHandleByIndex_v2"))(0, &device),
+             NVML_SUCCESS);
+    CHECK_EQ(((nvmlReturn_t(*)(nvmlDevice_t, nvmlMemory_t *))dlsym(nvml, "nvmlDeviceGetMemoryInfo"))(device, &memory),
+             NVML_SUCCESS);
+    CHECK_EQ(memory.total, LIMIT);
+    nvmlReturn_t (*info2)(nvmlDevice_t, nvmlMemory_v2_t *) =
+        (nvmlReturn_t(*)(nvmlDevice_t, nvmlMemory_v2_t *))dlsym(nvml, "nvmlDeviceGetMemoryInfo_v2");
+    CHECK_EQ(info2(device, &newer), NVML_SUCCESS);
+    CHECK_EQ(newer.total, LIMIT);
+    /* A structure of another version is for the driver to judge; nothing of it is written. */
+    CHECK_EQ(info2(device, (nvmlMemory_v2_t *)(void *)&unknown), NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
+    for (size_t at = 0; at < sizeof unknown.rest; at++) {
+        CHECK_EQ(unknown.rest[at], 0xa5);
+    }
+    CHECK_EQ(atomic_load(&inside.usage->entries_high), 0);
+}
+
 static void strange_arguments_are_the_drivers(void)
 {
     CUdeviceptr address = 0;
@@ -282,6 +354,7 @@ static void strange_arguments_are_the_drivers(void)
     CHECK_EQ(cuMemFree_v2(0), CUDA_SUCCESS);
     CHECK_EQ(cuMemFree_v2(0x1234567), CUDA_ERROR_INVALID_VALUE);
     CHECK_EQ(cuMemGetInfo_v2(NULL, NULL), CUDA_ERROR_INVALID_VALUE);
+    CHECK_EQ(cuDeviceTotalMem_v2(NULL, 0), CUDA_ERROR_INVALID_VALUE);
     CHECK_EQ(cuMemAllocManaged(&address, STEP, 77), CUDA_ERROR_INVALID_VALUE); /* refused by the driver: rolled back */
     CHECK_EQ(used(), 0);
 }
@@ -390,9 +463,13 @@ static void fork_has_its_own_entry(void)
     pid_t child = fork();
     if (child == 0) {
         CUmemGenericAllocationHandle handle;
+        bool own = false;
         (void)cuMemFree_v2(address); /* the driver refuses, it is not initialized here */
         (void)cuMemCreate(&handle, STEP, &on_device, 0);
-        _exit(0);
+        for (unsigned at = 0; at < REGION_USAGE_ENTRIES; at++) {
+            own = own || (uint32_t)atomic_load(&inside.usage->entries[at].token) == (uint32_t)getpid();
+        }
+        _exit(own ? 0 : 3);
     }
     int status;
     waitpid(child, &status, 0);
@@ -468,9 +545,11 @@ static const struct {
     PROGRAM(exec_starts_empty),
     PROGRAM(unlimited),
     PROGRAM(hold),
+    PROGRAM(each_gpu_has_its_slice),
+    PROGRAM(one_that_only_looks),
 };
 #define PROGRAMS (sizeof programs / sizeof programs[0])
-#define PLAIN_PROGRAMS (PROGRAMS - 2) /* the last two have their own arrangements */
+#define PLAIN_PROGRAMS (PROGRAMS - 4) /* the last ones have their own arrangements */
 
 /* ---- outside ---- */
 
@@ -534,6 +613,22 @@ static void broken_files_mean_unlimited(void)
     CHECK_THAT(status == 0 || status == 1, "status %d", status);
 }
 
+static void two_slices(void)
+{
+    struct fixture_slice other;
+    char both[2 * REGION_ID_BYTES + 2];
+    fixture_slice_on(&fixture, &other, 2, LIMIT, 10000, FIXTURE_SECOND_GPU_UUID);
+    snprintf(both, sizeof both, "%s,%s", slice.id, other.id);
+    run_as("each_gpu_has_its_slice", both, true);
+}
+
+static void only_looking(void)
+{
+    struct fixture_slice untouched;
+    fixture_slice(&fixture, &untouched, 3, LIMIT, 10000);
+    run_as("one_that_only_looks", untouched.id, true);
+}
+
 static void switched_off(void)
 {
     setenv(ENV_DISABLE, "1", 1);
@@ -549,7 +644,7 @@ int main(int argc, char **argv)
         for (size_t at = 0; at < PROGRAMS; at++) {
             if (strcmp(programs[at].name, argv[1]) == 0) {
                 check_name = programs[at].name;
-                enter();
+                enter(strcmp(argv[1], "one_that_only_looks") != 0);
                 programs[at].test();
                 return check_failures_here != 0;
             }
@@ -575,6 +670,8 @@ int main(int argc, char **argv)
     fixture_slice(&fixture, &slice, 1, LIMIT, 10000);
     RUN(killed_holder_is_reaped);
     RUN(broken_files_mean_unlimited);
+    RUN(two_slices);
+    RUN(only_looking);
     RUN(switched_off);
     fixture_close(&fixture);
     return check_done();

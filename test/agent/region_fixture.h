@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define FIXTURE_GPU_UUID "GPU-51000000-0000-4000-8000-000000000000"
+#define FIXTURE_SECOND_GPU_UUID "GPU-51000000-0000-4000-8000-000000000001"
 
 struct fixture {
     char root[128];
@@ -86,8 +87,8 @@ static inline void fixture_close(struct fixture *fixture)
     }
 }
 
-static inline void fixture_slice(const struct fixture *fixture, struct fixture_slice *slice, unsigned number,
-                                 uint64_t memory_limit, uint32_t compute_limit_bp)
+static inline void fixture_slice_on(const struct fixture *fixture, struct fixture_slice *slice, unsigned number,
+                                    uint64_t memory_limit, uint32_t compute_limit_bp, const char *gpu_uuid)
 {
     struct region_policy initial;
     char path[PATH_MAX];
@@ -100,7 +101,7 @@ static inline void fixture_slice(const struct fixture *fixture, struct fixture_s
     atomic_store(&initial.priority, REGION_PRIORITY_NORMAL);
     initial.board_slot = number;
     memcpy(initial.slice_id, slice->id, sizeof slice->id);
-    snprintf(initial.gpu_uuid, sizeof initial.gpu_uuid, "%s", FIXTURE_GPU_UUID);
+    snprintf(initial.gpu_uuid, sizeof initial.gpu_uuid, "%s", gpu_uuid);
     snprintf(path, sizeof path, "%s/policy/%s", fixture->root, slice->id);
     if (region_policy_create(path, &initial, 0644) != 0 || region_policy_map_rw(path, &slice->policy) != 0) {
         fixture_fail(path);
@@ -109,6 +110,12 @@ static inline void fixture_slice(const struct fixture *fixture, struct fixture_s
     if (region_usage_create(path, 0666) != 0 || region_usage_map(path, &slice->usage) != 0) {
         fixture_fail(path);
     }
+}
+
+static inline void fixture_slice(const struct fixture *fixture, struct fixture_slice *slice, unsigned number,
+                                 uint64_t memory_limit, uint32_t compute_limit_bp)
+{
+    fixture_slice_on(fixture, slice, number, memory_limit, compute_limit_bp, FIXTURE_GPU_UUID);
 }
 
 /* What the agent does when slices of one GPU change: tells each of the others. */

@@ -79,6 +79,16 @@ static void foreign_names_keep_their_caller(void)
     CHECK(dlsym(RTLD_DEFAULT, "no_such_symbol_here") == NULL);
 }
 
+/* The driver looks functions of its own up by name, and means its own. */
+static void the_driver_finds_itself(void)
+{
+    void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
+    void *(*own_lookup)(const char *) = (void *(*)(const char *))dlsym(cuda, "tranche_sim_own_lookup");
+    CHECK(own_lookup != NULL);
+    CHECK_STR(owner(own_lookup("cuMemAlloc_v2")), "driver");
+    CHECK_STR(owner(dlsym(cuda, "cuMemAlloc_v2")), "shim");
+}
+
 static void get_proc_address(void)
 {
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
@@ -151,6 +161,7 @@ static const struct {
     {"dlsym_by_handle", dlsym_by_handle},
     {"dlsym_pseudo_handles", dlsym_pseudo_handles},
     {"foreign_names_keep_their_caller", foreign_names_keep_their_caller},
+    {"the_driver_finds_itself", the_driver_finds_itself},
     {"get_proc_address", get_proc_address},
     {"every_hook_is_reached", every_hook_is_reached},
     {"gpu_less_program", gpu_less_program},
@@ -217,17 +228,54 @@ static void own_function_of_that_name(void)
     run_program(&fixture, &slice, argv, true);
 }
 
+/* A library between the program and another one asks for the next of a name: the one behind it, not the one behind us. */
+static const char first_source[] = "#define _GNU_SOURCE\n#include <dlfcn.h>\n"
+                                   "int which(void) { return 1; }\n"
+                                   "int next(void) { int (*f)(void) = (int (*)(void))dlsym(RTLD_NEXT, \"which\");\n"
+                                   "  return f ? f() : 0; }\n";
+static const char behind_source[] = "int which(void) { return 2; }\n";
+static const char between_source[] = "int next(void); int which(void);\n"
+                                     "int main(void) { return which() == 1 && next() == 2 ? 0 : 10 + next(); }\n";
+
+static void the_next_is_the_callers(void)
+{
+    char command[PATH_MAX * 4];
+    char program[PATH_MAX];
+    const char *root = fixture.root;
+    fixture_write(&fixture, "first.c", first_source);
+    fixture_write(&fixture, "behind.c", behind_source);
+    fixture_write(&fixture, "between.c", between_source);
+    snprintf(program, sizeof program, "%s/between", root);
+    snprintf(
+        command, sizeof command,
+        "cd '%s' && gcc -shared -fPIC -o libfirst.so first.c -ldl && gcc -shared -fPIC -o libbehind.so behind.c && "
+        "gcc -o between between.c -Wl,--no-as-needed -L. -lfirst -lbehind -Wl,-rpath,'%s'",
+        root, root);
+    CHECK_EQ(system(command), 0);
+    char *argv[] = {program, NULL};
+    run_program(&fixture, &slice, argv, true);
+}
+
 /* What a shell and its tools do must not change. */
 static void common_programs(void)
 {
+    const char *node = getenv("NODE") == NULL ? "" : getenv("NODE");
     char *const commands[][4] = {
         {"/bin/sh", "-c", "echo hello | tr a-z A-Z | grep -q HELLO", NULL},
         {"/usr/bin/env", "true", NULL, NULL},
         {"/usr/bin/python3", "-c", "import ctypes, threading; assert not hasattr(ctypes.CDLL(None), 'cuInit')", NULL},
+        {"/bin/bash", "-c", "for i in 1 2 3; do (exit 0); done", NULL},
+        {(char *)node, "-e", "process.exit(require('os').availableParallelism() > 0 ? 0 : 1)", NULL},
+        {"/usr/bin/java", "-Xmx64m", "-version", NULL},
     };
     for (size_t at = 0; at < sizeof commands / sizeof commands[0]; at++) {
         if (access(commands[at][0], X_OK) == 0) {
+            char plain[8192], preloaded[8192];
+            run_program(&fixture, &slice, commands[at], false);
+            fixture_output(&fixture, "program", plain, sizeof plain);
             run_program(&fixture, &slice, commands[at], true);
+            fixture_output(&fixture, "program", preloaded, sizeof preloaded);
+            CHECK_STR(preloaded, plain);
         }
     }
 }
@@ -261,6 +309,7 @@ int main(int argc, char **argv)
     }
     RUN(direct_link);
     RUN(own_function_of_that_name);
+    RUN(the_next_is_the_callers);
     RUN(common_programs);
     fixture_close(&fixture);
     return check_done();

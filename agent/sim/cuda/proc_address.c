@@ -1,6 +1,7 @@
 /* cuGetProcAddress: by name, version and stream flag, always a pointer that dlsym gives too. */
 #include "internal.h"
 
+#include <dlfcn.h>
 #include <string.h>
 
 /* Only addresses are needed here. */
@@ -78,4 +79,15 @@ SIM_API cuGetProcAddress_v2(const char *name, void **function, int version, cuui
         return result;
     }
     return result == CUDA_SUCCESS && ignored != CU_GET_PROC_ADDRESS_SUCCESS ? CUDA_ERROR_NOT_FOUND : result;
+}
+
+/* How the driver's own libraries find its functions, made callable: they mean the driver's, whoever else is there. */
+__attribute__((visibility("default"))) void *tranche_sim_own_lookup(const char *name)
+{
+    void *own = dlopen("libcuda.so.1", RTLD_NOLOAD | RTLD_LAZY);
+    void *found = own == NULL ? NULL : dlsym(own, name);
+    if (own != NULL) {
+        dlclose(own);
+    }
+    return found;
 }

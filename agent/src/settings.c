@@ -1,0 +1,52 @@
+/* What operators set for the whole host, in the state file `settings`: one JSON object. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent.h"
+#include "fs.h"
+#include "log.h"
+
+#define FILE_MAX_BYTES 4096
+
+void settings_load(struct agent *agent)
+{
+    char path[FS_PATH_BYTES], *data;
+    size_t len;
+    agent->memory_overcommit_max_percent = 0;
+    if (fs_join(path, agent->places.state, "settings") != 0) return;
+    int error = fs_read_file(path, FILE_MAX_BYTES, &data, &len);
+    if (error != 0) {
+        if (error != ENOENT) log_line("%s: %s; memory may be overcommitted without a guard", path, strerror(error));
+        return;
+    }
+    struct json_object object;
+    int64_t percent;
+    const char *why = "";
+    data[strcspn(data, "\n")] = '\0';
+    if (json_parse_flat(data, strlen(data), &object, &why) != 0) {
+        log_line("%s: %s; memory may be overcommitted without a guard", path, why);
+    } else if (json_get_integer(&object, "memoryOvercommitMaxPercent", 100, OVERCOMMIT_MAX_PERCENT, &percent) == 1) {
+        agent->memory_overcommit_max_percent = percent;
+    }
+    free(data);
+}
+
+int settings_set_overcommit(struct agent *agent, int64_t max_percent, struct failure *failure)
+{
+    char file[128];
+    int len = max_percent == 0
+                  ? snprintf(file, sizeof file, "{\"memoryOvercommitMaxPercent\":null}\n")
+                  : snprintf(file, sizeof file, "{\"memoryOvercommitMaxPercent\":%lld}\n", (long long)max_percent);
+    int error = fs_write_atomic(agent->places.state, "settings", file, (size_t)len, 0600, false);
+    if (error != 0) {
+        return fail(failure, "state-not-saved", "The settings could not be written to %s (%s); nothing was changed.",
+                    agent->places.state, strerror(error));
+    }
+    agent->memory_overcommit_max_percent = max_percent;
+    return 0;
+}
