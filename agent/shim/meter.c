@@ -1,4 +1,5 @@
 #include "meter_parts.h"
+#include "price_shared.h"
 #include "timing.h"
 
 uint64_t meter_corrected(const struct shim_slice *slice, uint64_t ns)
@@ -171,6 +172,9 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
     _Atomic uint64_t *launches = &entry_of(launch)->launches;
     atomic_store_explicit(launches, atomic_load_explicit(launches, memory_order_relaxed) + launch->weight,
                           memory_order_relaxed);
+    if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
+        price_shared_look(launch->process, slice->usage, launch->price, shape);
+    }
     if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
         await_first_price(launch);
     }

@@ -63,6 +63,7 @@ struct sample {
     uint64_t gap_ns;    /* host time between start and launch, if the stream had nothing to do */
     uint64_t others_ns; /* charged by others when it began */
     uint64_t charged_ns;
+    uint32_t generation; /* of the book when it began: afterwards its price may be another's */
     bool alone;
     bool calibrates;
 };
