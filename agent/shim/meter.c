@@ -88,7 +88,10 @@ static void refill(const struct launch *launch)
     look_before_learning(launch);
     timing_poll(launch->process);
     int64_t credit = atomic_load(&meter->credit_ns);
-    int64_t grant = limited ? METER_CREDIT_NS : METER_CREDIT_UNLIMITED_NS;
+    /* Who is preferred says with each launch how long he has work; who may have to give way looks up often. */
+    int64_t grant = atomic_load(&meter->contest.prefers) != 0 ? 0
+                    : limited || meter_is_bounded(launch)     ? METER_CREDIT_NS
+                                                              : METER_CREDIT_UNLIMITED_NS;
     do {
         if (credit >= 0) {
             return; /* another thread was quicker */
@@ -110,6 +113,30 @@ static void refill(const struct launch *launch)
             throttle(launch, now);
         }
         bucket_take(slice->usage, need);
+    }
+}
+
+/* Somebody of higher priority is about, and what we had in flight is done: does he want the GPU before we go on? */
+static void give_way(const struct launch *launch)
+{
+    const struct shim_slice *slice = slice_of(launch);
+    struct contest *contest = &meter_of(launch)->contest;
+    uint64_t now = shim_now();
+    uint64_t longest = atomic_load(&contest->longest_ns);
+    longest -= longest / 16;
+    atomic_store(&contest->longest_ns, launch->charged_ns > longest ? launch->charged_ns : longest);
+    if (launch->charged_ns >= CONTEST_INTERVAL_TIGHT_NS) {
+        contest_look_now(contest, slice, entry_of(launch), now, 0, true);
+    } else {
+        contest_look(contest, slice, entry_of(launch), now, 0, true);
+    }
+    if (contest_share(contest, slice->policy) < limit_of(slice) &&
+        atomic_load(&slice->policy->compute_guarantee_bp) == 0) {
+        int64_t level = bucket_level(slice->usage);
+        if (level > 0) {
+            bucket_take(slice->usage, level); /* saved up while nobody wanted it, and now somebody does */
+        }
+        throttle(launch, now);
     }
 }
 
@@ -161,6 +188,15 @@ uint32_t meter_skipped(const _Atomic uint32_t *limit, uint32_t most)
     return stands_for;
 }
 
+/* One that goes on while another is waited for must not be taken for done. */
+static void note_stream(struct contest *contest, uintptr_t stream)
+{
+    uintptr_t used = atomic_load_explicit(&contest->stream, memory_order_relaxed);
+    bool lapsed = shim_now() > atomic_load_explicit(&contest->claimed_until_ns, memory_order_relaxed);
+    atomic_store_explicit(&contest->stream, lapsed || used == stream ? stream : CONTEST_STREAMS_MANY,
+                          memory_order_relaxed);
+}
+
 void meter_begin(struct launch *launch, const struct price_shape *shape, CUstream stream, bool timeable)
 {
     struct meter *meter = meter_of(launch);
@@ -185,12 +221,18 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
         atomic_store_explicit(&meter->unpriced, 1, memory_order_relaxed);
     }
     int64_t charge = (int64_t)launch->charged_ns;
+    if (atomic_load_explicit(&meter->contest.prefers, memory_order_relaxed) != 0) {
+        note_stream(&meter->contest, (uintptr_t)stream);
+    }
     if (atomic_fetch_sub_explicit(&meter->credit_ns, charge, memory_order_relaxed) < charge) {
         refill(launch);
     }
     if (meter_is_bounded(launch)) {
         atomic_fetch_add_explicit(&meter->priced_ns, ns * launch->weight, memory_order_relaxed);
         marks_drain(launch);
+        if (atomic_load_explicit(&meter->contest.tight, memory_order_relaxed) != 0) {
+            give_way(launch);
+        }
     }
     bool wanted = timeable || atomic_load(&launch->price->unpriced) >= METER_UNTIMED_MAX;
     if (wanted && atomic_load_explicit(&launch->process->captures, memory_order_relaxed) == 0 &&

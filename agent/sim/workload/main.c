@@ -15,6 +15,7 @@
 #define SECOND_NS 1e9
 #define MIB ((size_t)1 << 20)
 #define BLOCKS_MAX 4096
+#define ANSWERS_MAX 65536
 
 struct settings {
     const char *kind;
@@ -37,7 +38,9 @@ struct run {
     uint64_t started_ns;
     uint64_t iterations;
     uint64_t refusals;
-    double busy_ns; /* asked of the GPU */
+    double busy_ns;                   /* asked of the GPU */
+    uint64_t answers_ns[ANSWERS_MAX]; /* of a server: from the arrival of a request to its end */
+    size_t answers;
 };
 
 static volatile sig_atomic_t stopping;
@@ -253,8 +256,13 @@ static int run_server(struct run *run)
     double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 600;
     double rate = run->settings.rate > 0 ? run->settings.rate : 20;
     fill(run, run->settings.memory, 512 * MIB);
+    double arrival = (double)driver_now_ns(&run->driver);
     while (go_on(run)) {
-        driver_sleep(&run->driver, (uint64_t)(-log(uniform(run)) / rate * SECOND_NS));
+        arrival += -log(uniform(run)) / rate * SECOND_NS; /* whether the one before is answered or not */
+        uint64_t now = driver_now_ns(&run->driver);
+        if (arrival > (double)now) {
+            driver_sleep(&run->driver, (uint64_t)arrival - now);
+        }
         for (int layer = 0; layer < 5; layer++) {
             if (!launch(run, kernel)) {
                 return 1;
@@ -263,9 +271,25 @@ static int run_server(struct run *run)
         if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
             return 1;
         }
+        run->answers_ns[run->answers++ % ANSWERS_MAX] = driver_now_ns(&run->driver) - (uint64_t)arrival;
         run->iterations++;
     }
     return 0;
+}
+
+static int compare_ns(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The one below which this part of all answers lies; 0 of no answers. */
+static double answer_quantile(struct run *run, double part)
+{
+    size_t count = run->answers < ANSWERS_MAX ? run->answers : ANSWERS_MAX;
+    qsort(run->answers_ns, count, sizeof run->answers_ns[0], compare_ns);
+    return count == 0 ? 0 : (double)run->answers_ns[(size_t)(part * (double)(count - 1))];
 }
 
 static int run_notebook(struct run *run)
@@ -488,8 +512,10 @@ int main(int argc, char **argv)
     run.started_ns = driver_now_ns(&run.driver);
     int result = dispatch(&run);
     run.driver.cuCtxSynchronize();
-    printf("{\"iterations\":%llu,\"gpuBusyNs\":%.0f,\"elapsedNs\":%llu,\"refusals\":%llu}\n",
+    printf("{\"iterations\":%llu,\"gpuBusyNs\":%.0f,\"elapsedNs\":%llu,\"refusals\":%llu,\"p50Ns\":%.0f,\"p99Ns\":%."
+           "0f}\n",
            (unsigned long long)run.iterations, run.busy_ns,
-           (unsigned long long)(driver_now_ns(&run.driver) - run.started_ns), (unsigned long long)run.refusals);
+           (unsigned long long)(driver_now_ns(&run.driver) - run.started_ns), (unsigned long long)run.refusals,
+           answer_quantile(&run, 0.5), answer_quantile(&run, 0.99));
     return result;
 }
