@@ -44,6 +44,7 @@ static void write_line(const struct contest *contest, const struct shim_slice *s
     atomic_store(&line.claim_until_ns, claim);
     atomic_store(&line.waits_since_ns, atomic_load(&own->throttled_since_ns));
     atomic_store(&line.charged_ns, charged_by_slice(slice->usage));
+    atomic_store(&line.in_flight_ns, atomic_load(&contest->tight) ? atomic_load(&contest->longest_ns) : 0);
     atomic_store(&line.hungry_until_ns, hungry ? now + CONTEST_HUNGRY_NS : 0);
     (void)region_board_write_slot(fd, slice->policy->board_slot, &line); /* fails: others know less, no more */
 }
@@ -51,12 +52,12 @@ static void write_line(const struct contest *contest, const struct shim_slice *s
 struct claims {
     bool any;
     bool higher;
-    bool rival;             /* of our priority or higher */
     uint32_t guaranteed_bp; /* of those who claim */
     uint32_t limits_bp;
     bool unlimited;
     uint64_t hungriest_bp; /* of what is due to the hungriest, what he got; 0: nobody is hungry */
     uint64_t charged_ns;
+    uint64_t in_flight_ns; /* the longest of those who give way to us */
 };
 
 /* One step of a window's length towards getting as much of our share as the hungriest gets of his. */
@@ -100,10 +101,14 @@ static void read_claims(struct contest *contest, struct claims *claims, const st
         if (until < now || until > now + 2 * CONTEST_CLAIM_MAX_NS) {
             continue;
         }
+        uint64_t in_flight = atomic_load(&line->in_flight_ns);
+        in_flight = in_flight > CONTEST_IN_FLIGHT_MAX_NS ? CONTEST_IN_FLIGHT_MAX_NS : in_flight;
+        if (REGION_NEIGHBOUR_PRIORITY(word) < priority && in_flight > claims->in_flight_ns) {
+            claims->in_flight_ns = in_flight;
+        }
         uint32_t limit = REGION_NEIGHBOUR_LIMIT_BP(word);
         claims->any = true;
         claims->higher = claims->higher || REGION_NEIGHBOUR_PRIORITY(word) > priority;
-        claims->rival = claims->rival || REGION_NEIGHBOUR_PRIORITY(word) >= priority;
         claims->guaranteed_bp += REGION_NEIGHBOUR_GUARANTEE_BP(word);
         claims->limits_bp += limit;
         claims->unlimited = claims->unlimited || limit >= BUCKET_FULL_BP;
@@ -158,34 +163,36 @@ static void look_at_neighbours(struct contest *contest, const struct region_poli
     /* One with a guarantee marks his work too: only so do the others learn that he has more of it than he gets. */
     bool guaranteed = atomic_load(&policy->compute_guarantee_bp) > 0;
     bool bounded = false;
-    bool served = false;
+    bool prefers = false;
     for (uint32_t at = 0; at < REGION_BOARD_SLOTS; at++) {
         uint64_t word = atomic_load_explicit(&policy->neighbours[at], memory_order_relaxed);
         count += word != 0;
-        served = served || (word != 0 && (guaranteed || REGION_NEIGHBOUR_PRIORITY(word) < priority));
         bounded = bounded || (word != 0 && guaranteed);
+        prefers = prefers || (word != 0 && REGION_NEIGHBOUR_PRIORITY(word) < priority);
         bounded = bounded || (word != 0 &&
                               (REGION_NEIGHBOUR_GUARANTEE_BP(word) > 0 || REGION_NEIGHBOUR_PRIORITY(word) > priority));
     }
     atomic_store(&contest->neighbours, count);
     atomic_store(&contest->bounded, bounded);
-    atomic_store(&contest->served, served);
+    atomic_store(&contest->prefers, prefers);
 }
 
-static bool lately(const _Atomic uint64_t *seen_at, uint64_t now, uint64_t span)
+static bool is_still_expected(const struct contest *contest, uint64_t now)
 {
-    uint64_t at = atomic_load(seen_at);
-    return at != 0 && now <= at + span;
+    uint64_t longest = atomic_load(&contest->longest_ns);
+    uint64_t higher_at = atomic_load(&contest->higher_at_ns);
+    longest = longest > CONTEST_IN_FLIGHT_MAX_NS ? CONTEST_IN_FLIGHT_MAX_NS : longest;
+    return higher_at != 0 && longest > CONTEST_SOON_NS && now < higher_at + longest - CONTEST_SOON_NS;
 }
 
 void contest_look(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
                   uint64_t now, uint64_t charged, bool wants)
 {
     uint64_t busy = atomic_load(&contest->busy_until_ns);
-    /* Beside somebody who need not give way it takes longer: as if he had every other turn. And prices err a little. */
-    bool rivals = lately(&contest->rival_at_ns, now, CONTEST_QUIET_NS);
-    bool others_about = lately(&contest->others_at_ns, now, CONTEST_QUIET_NS);
-    busy = (busy > now ? busy : now) + (rivals ? 2 * charged : others_about ? charged + charged / 8 : charged);
+    bool prefers = atomic_load(&contest->prefers) != 0;
+    /* Beside somebody else it takes longer: as if he had every other turn, unless he gives way. */
+    busy = (busy > now ? busy : now) + charged;
+    busy += atomic_load(&contest->alone) ? 0 : prefers ? charged / 4 : charged;
     busy = busy > now + CONTEST_CLAIM_MAX_NS ? now + CONTEST_CLAIM_MAX_NS : busy;
     atomic_store(&contest->busy_until_ns, busy);
     uint64_t last = atomic_load_explicit(&contest->looked_at_ns, memory_order_relaxed);
@@ -196,19 +203,25 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     if ((now < last + interval && !outgrown) || !atomic_compare_exchange_strong(&contest->looked_at_ns, &last, now)) {
         return;
     }
-    bool peers = peers_launched(contest, slice->usage, own);
+    bool lapsed = now > atomic_load(&contest->claimed_until_ns);
+    bool others = peers_launched(contest, slice->usage, own);
     struct claims claims = {0};
     int fd;
     look_at_neighbours(contest, slice->policy);
     if (atomic_load(&contest->neighbours) > 0 && slice->board_path[0] != 0 &&
         region_board_open(slice->board_path, &fd) == 0) {
         struct region_board board;
-        bool first = atomic_load(&contest->served) && !rivals;
-        uint64_t claim = !wants ? busy : busy + (first ? CONTEST_CLAIM_FIRST_NS : CONTEST_CLAIM_NS);
+        uint64_t claim = busy + (!wants ? 0 : prefers ? CONTEST_CLAIM_PREFERRED_NS : CONTEST_CLAIM_NS);
         atomic_store(&contest->claimed_until_ns, claim);
         write_line(contest, slice, own, fd, claim, now);
         if (region_board_read(fd, &board) == 0) {
             read_claims(contest, &claims, slice->policy, &board, now, charged_by_slice(slice->usage));
+        }
+        if (prefers && wants && lapsed && claims.in_flight_ns > 0) {
+            claim += claims.in_flight_ns; /* our work begins when theirs is done */
+            atomic_store(&contest->busy_until_ns, busy + claims.in_flight_ns);
+            atomic_store(&contest->claimed_until_ns, claim);
+            write_line(contest, slice, own, fd, claim, now);
         }
         close(fd);
         uint64_t seen = atomic_exchange(&contest->others_seen_ns, claims.charged_ns);
@@ -220,18 +233,41 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     }
     if (claims.higher) {
         atomic_store(&contest->higher_at_ns, now);
+    } else {
+        claims.higher = is_still_expected(contest, now);
     }
-    if (claims.rival) {
-        atomic_store(&contest->rival_at_ns, now);
-    }
-    if (peers || claims.any) {
+    if (others || claims.any) {
         atomic_store(&contest->others_at_ns, now);
     }
-    atomic_store(&contest->alone, !lately(&contest->others_at_ns, now, CONTEST_QUIET_NS));
-    atomic_store(&contest->tight, lately(&contest->higher_at_ns, now, CONTEST_EXPECT_NS));
+    uint64_t seen_at = atomic_load(&contest->others_at_ns);
+    uint64_t higher_at = atomic_load(&contest->higher_at_ns);
+    atomic_store(&contest->alone, seen_at == 0 || now > seen_at + CONTEST_QUIET_NS);
+    atomic_store(&contest->tight, higher_at != 0 && now < higher_at + CONTEST_EXPECT_NS);
     uint32_t share = share_beside(contest, slice->policy, &claims);
     /* 0 where it is the limit itself, so that a changed limit is felt without another look. */
     atomic_store(&contest->share_bp, share == atomic_load(&slice->policy->compute_limit_bp) ? 0 : share);
+}
+
+void contest_look_now(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
+                      uint64_t now, uint64_t charged, bool wants)
+{
+    atomic_store(&contest->looked_at_ns, 1);
+    contest_look(contest, slice, own, now, charged, wants);
+}
+
+void contest_done(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
+                  uint64_t now)
+{
+    uint64_t claim = now + CONTEST_CLAIM_DONE_NS;
+    int fd;
+    if (atomic_load(&contest->claimed_until_ns) <= claim || slice->board_path[0] == 0 ||
+        region_board_open(slice->board_path, &fd) != 0) {
+        return;
+    }
+    atomic_store(&contest->busy_until_ns, now);
+    atomic_store(&contest->claimed_until_ns, claim);
+    write_line(contest, slice, own, fd, claim, now);
+    close(fd);
 }
 
 uint32_t contest_share(const struct contest *contest, const struct region_policy *policy)

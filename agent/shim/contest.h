@@ -12,14 +12,23 @@
 
 /* A claim outlives the work that is known by so much, so that a pause between two launches gives nothing away. */
 #define CONTEST_CLAIM_NS UINT64_C(3000000)
-/* ...of one whom nobody else may keep waiting: what he does not use between two requests is most of what others get. */
-#define CONTEST_CLAIM_FIRST_NS UINT64_C(500000)
+/* ...and that of one who is preferred to somebody by so much, because all of it is time that nobody uses: he claims anew
+ * with the next launch, and what gives way to him has little in flight. */
+#define CONTEST_CLAIM_PREFERRED_NS UINT64_C(300000)
+/* ...and by this after he has waited for all of his work. */
+#define CONTEST_CLAIM_DONE_NS UINT64_C(50000)
+#define CONTEST_STREAMS_MANY UINTPTR_MAX
+/* Whoever gives way begins again at once with work up to this length. With longer kernels he lets so much more time go by:
+ * one that is begun in a short pause of somebody preferred delays all that comes after it. */
+#define CONTEST_SOON_NS UINT64_C(1000000)
+/* What he expects to wait for first: a kernel of somebody who gives way, and no more than this. */
+#define CONTEST_IN_FLIGHT_MAX_NS UINT64_C(20000000)
 /* Longest claim that counts: work in flight, as priced. A longer one is somebody's error or lie. */
 #define CONTEST_CLAIM_MAX_NS UINT64_C(500000000)
 /* How often the board is read and written: while somebody else is there, and while nobody is. */
 #define CONTEST_INTERVAL_NS UINT64_C(1000000)
+#define CONTEST_INTERVAL_TIGHT_NS UINT64_C(100000)
 #define CONTEST_INTERVAL_ALONE_NS UINT64_C(2000000)
-#define CONTEST_INTERVAL_TIGHT_NS UINT64_C(200000) /* while somebody of higher priority is about */
 /* One who is held back says nothing for a while and then launches: alone is who saw nobody for so long. */
 #define CONTEST_QUIET_NS UINT64_C(100000000)
 /* So long after a tenant of higher priority was last seen, its next launch is waited for with little in flight. */
@@ -44,11 +53,12 @@ struct contest {
     _Atomic uint64_t busy_until_ns; /* when what was charged so far would be done if nobody else were there */
     _Atomic uint64_t others_at_ns;  /* when somebody else was last seen at work, in this slice or another */
     _Atomic uint64_t higher_at_ns;  /* ...somebody of higher priority */
-    _Atomic uint64_t rival_at_ns;   /* ...somebody who need not give way to us */
     _Atomic uint64_t peer_launches;
     _Atomic uint64_t others_charged_ns; /* by everybody else since this process began, as far as seen */
     _Atomic uint64_t others_seen_ns;
     _Atomic uint64_t backlog_at_ns; /* when our work was last seen to queue up */
+    _Atomic uintptr_t stream;       /* the only one in use since all work was done; 0 is one too */
+    _Atomic uint64_t longest_ns;    /* of our work in flight, about; where we may have to give way */
     _Atomic uint64_t held_at_ns;    /* when our own limit last held us back */
     _Atomic uint32_t pace_bp;       /* of our share, what we take so as not to outrun the hungry; 0: not known */
     uint64_t pace_since_ns;         /* these belong to whoever looks */
@@ -59,13 +69,21 @@ struct contest {
     _Atomic uint32_t neighbours; /* slices on this GPU beside ours */
     _Atomic uint32_t bounded;    /* somebody may claim his part at any time: keep the work in flight short */
     _Atomic uint32_t tight;      /* ...and somebody of higher priority is about: very short */
-    _Atomic uint32_t served;     /* somebody would make room for us: he should hear of our work at once */
+    _Atomic uint32_t prefers; /* somebody is of lower priority than we are: claim at once, and no longer than needed */
 };
 
 /* Reads and writes the board if it is time. charged: GPU time that is being charged now. wants: there is work, and it
  * is for the others to make room. Who only waits for his own limit claims nothing. */
 void contest_look(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
                   uint64_t now, uint64_t charged, bool wants);
+
+/* The same, however short ago the last look was. */
+void contest_look_now(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
+                      uint64_t now, uint64_t charged, bool wants);
+
+/* All of our work is done. */
+void contest_done(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
+                  uint64_t now);
 
 /* What we may take of the GPU's time now, of 10000; 10000: nothing holds us back. */
 uint32_t contest_share(const struct contest *contest, const struct region_policy *policy);

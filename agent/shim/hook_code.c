@@ -2,6 +2,7 @@
  * it is loaded: the load is measured, and taken back if the slice has no room for it. Libraries load lazily, at the
  * first use of one of their kernels: what they take is seen by NVML, and is residue. */
 #include "charge.h"
+#include "code.h"
 
 /* Free bytes on the current device; false: no context, no answer. */
 static bool free_now(size_t *free_bytes)
@@ -25,8 +26,11 @@ static void before_load(struct measured_load *load)
     load->measured = load->slice >= 0 && load->process->entries[load->slice] != NULL && free_now(&load->free_before);
 }
 
-static CUresult after_load(const struct measured_load *load, CUresult result, CUmodule *module)
+static CUresult after_load(const struct measured_load *load, CUresult result, CUmodule *module, uint64_t code)
 {
+    if (result == CUDA_SUCCESS && module != NULL) {
+        code_loaded(load->process, *module, code);
+    }
     size_t free_after;
     if (!load->measured || result != CUDA_SUCCESS || module == NULL || !free_now(&free_after) ||
         free_after >= load->free_before) {
@@ -37,6 +41,7 @@ static CUresult after_load(const struct measured_load *load, CUresult result, CU
     struct admitted request;
     enum admit_step step = charge_admit(&request, load->process, load->slice, bytes);
     if (step == ADMIT_DENY && REAL(cuModuleUnload) != NULL && REAL(cuModuleUnload)(*module) == CUDA_SUCCESS) {
+        code_unloaded(load->process, *module);
         *module = NULL;
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
@@ -47,33 +52,36 @@ static CUresult after_load(const struct measured_load *load, CUresult result, CU
     return result;
 }
 
-#define LOAD(name, ...)                                                                                               \
+#define LOAD(name, code, ...)                                                                                         \
     name##_fn real = REAL(name);                                                                                      \
     if (real == NULL) {                                                                                               \
         return ABSENT_CU;                                                                                             \
     }                                                                                                                 \
     struct measured_load load;                                                                                        \
     before_load(&load);                                                                                               \
-    return after_load(&load, real(__VA_ARGS__), module);
+    CUresult result = real(__VA_ARGS__);                                                                              \
+    return after_load(&load, result, module, load.process == NULL ? 0 : (code));
 
-CUresult hook_cuModuleLoad(CUmodule *module, const char *path){LOAD(cuModuleLoad, module, path)}
+CUresult hook_cuModuleLoad(CUmodule *module, const char *path){LOAD(cuModuleLoad, code_of_file(path), module, path)}
 
-CUresult hook_cuModuleLoadData(CUmodule *module, const void *image){LOAD(cuModuleLoadData, module, image)}
+CUresult hook_cuModuleLoadData(CUmodule *module,
+                               const void *image){LOAD(cuModuleLoadData, code_of_image(image), module, image)}
 
-CUresult hook_cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned int count, int *options,
-                                 void **values){LOAD(cuModuleLoadDataEx, module, image, count, options, values)}
+CUresult hook_cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned int count, int *options, void **values){
+    LOAD(cuModuleLoadDataEx, code_of_image(image), module, image, count, options, values)}
 
 CUresult hook_cuModuleLoadFatBinary(CUmodule *module, const void *image)
 {
-    LOAD(cuModuleLoadFatBinary, module, image)
+    LOAD(cuModuleLoadFatBinary, code_of_image(image), module, image)
 }
 
 /* Handles of code that goes away may come back for other code: no price may outlive it. */
-static void forget_prices(void)
+static void forget_prices(const void *owner)
 {
     struct process *process = shim_process();
     if (process != NULL) {
         price_forget_all(&process->metering.book);
+        code_unloaded(process, owner);
     }
 }
 
@@ -83,7 +91,7 @@ CUresult hook_cuModuleUnload(CUmodule module)
     if (real == NULL) {
         return ABSENT_CU;
     }
-    forget_prices();
+    forget_prices(module);
     return real(module);
 }
 
@@ -93,7 +101,7 @@ CUresult hook_cuLibraryUnload(CUlibrary library)
     if (real == NULL) {
         return ABSENT_CU;
     }
-    forget_prices();
+    forget_prices(library);
     return real(library);
 }
 

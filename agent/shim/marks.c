@@ -65,26 +65,26 @@ static bool marks_ahead(const struct launch *launch)
     return ahead;
 }
 
-bool marks_drain(const struct launch *launch)
+void marks_drain(const struct launch *launch)
 {
     struct meter *meter = meter_of(launch);
     const struct shim_slice *slice = slice_of(launch);
     uint64_t until = 0;
     for (;;) {
         if (atomic_flag_test_and_set_explicit(&meter->marking, memory_order_acquire)) {
-            return until != 0; /* another thread looks after it */
+            return; /* another thread looks after it */
         }
         bool ahead = marks_ahead(launch);
         atomic_flag_clear_explicit(&meter->marking, memory_order_release);
         if (!ahead) {
-            return until != 0;
+            return;
         }
         uint64_t now = shim_now();
         if (until == 0) {
             until = now + (launch->shim->slice_count > 1 ? METER_DRAIN_MANY_GPUS_NS : METER_DRAIN_MAX_NS);
         }
         if (now >= until || !meter_is_bounded(launch)) {
-            return true;
+            return;
         }
         if (is_tight(meter) && now + METER_DRAIN_MAX_NS < until + METER_DRAIN_SPIN_NS) {
             shim_pause(); /* a sleep here is time that the GPU does nothing */

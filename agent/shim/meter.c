@@ -1,4 +1,5 @@
 #include "meter_parts.h"
+#include "price_shared.h"
 #include "timing.h"
 
 uint64_t meter_corrected(const struct shim_slice *slice, uint64_t ns)
@@ -148,11 +149,13 @@ static void refill(const struct launch *launch)
     struct meter *meter = meter_of(launch);
     look_before_learning(launch);
     timing_poll(launch->process);
-    bool far = share_of(launch) < BUCKET_FULL_BP
-                   ? at_ease(launch)
-                   : atomic_load_explicit(&meter->contest.neighbours, memory_order_relaxed) == 0;
+    bool far =
+        share_of(launch) < BUCKET_FULL_BP
+            ? at_ease(launch)
+            : atomic_load_explicit(&meter->contest.neighbours, memory_order_relaxed) == 0 && !meter_is_bounded(launch);
     int64_t credit = atomic_load(&meter->credit_ns);
-    int64_t grant = far ? METER_CREDIT_EASY_NS : METER_CREDIT_NS;
+    /* Who is preferred says with each launch how long he has work; who may have to give way looks up often. */
+    int64_t grant = atomic_load(&meter->contest.prefers) != 0 ? 0 : far ? METER_CREDIT_EASY_NS : METER_CREDIT_NS;
     do {
         if (credit >= 0) {
             return; /* another thread was quicker */
@@ -163,15 +166,27 @@ static void refill(const struct launch *launch)
     look_and_wait(launch, shim_now(), need);
 }
 
-/* Others make room as soon as they hear of our work: after a pause, with its first launch. */
-static void announce(const struct launch *launch)
+/* Somebody of higher priority is about, and what we had in flight is done: does he want the GPU before we go on? */
+static void give_way(const struct launch *launch)
 {
+    const struct shim_slice *slice = slice_of(launch);
     struct contest *contest = &meter_of(launch)->contest;
-    if (atomic_load_explicit(&contest->served, memory_order_relaxed) != 0) {
-        uint64_t now = shim_now();
-        if (now >= atomic_load_explicit(&contest->claimed_until_ns, memory_order_relaxed)) {
-            contest_look(contest, slice_of(launch), entry_of(launch), now, 0, true);
+    uint64_t now = shim_now();
+    uint64_t longest = atomic_load(&contest->longest_ns);
+    longest -= longest / 16;
+    atomic_store(&contest->longest_ns, launch->charged_ns > longest ? launch->charged_ns : longest);
+    if (launch->charged_ns >= CONTEST_INTERVAL_TIGHT_NS) {
+        contest_look_now(contest, slice, entry_of(launch), now, 0, true);
+    } else {
+        contest_look(contest, slice, entry_of(launch), now, 0, true);
+    }
+    if (contest_share(contest, slice->policy) < limit_of(slice) &&
+        atomic_load(&slice->policy->compute_guarantee_bp) == 0) {
+        int64_t level = bucket_level(slice->usage);
+        if (level > 0) {
+            bucket_take(slice->usage, level); /* saved up while nobody wanted it, and now somebody does */
         }
+        throttle(launch, now);
     }
 }
 
@@ -248,7 +263,7 @@ static void take_portion(const struct launch *launch)
     bool tight = atomic_load_explicit(&meter_of(launch)->contest.tight, memory_order_relaxed) != 0;
     int64_t portion = tight ? METER_PORTION_TIGHT_NS : at_ease(launch) ? METER_PORTION_EASY_NS : METER_PORTION_NS;
     if (launch->weight != 1 || pace->portion_ns > portion / 8 || process->shim->slice_count != 1 ||
-        atomic_load_explicit(&meter_of(launch)->contest.served, memory_order_relaxed) != 0 ||
+        atomic_load_explicit(&meter_of(launch)->contest.prefers, memory_order_relaxed) != 0 ||
         atomic_load_explicit(&process->devices, memory_order_relaxed) != 1 ||
         atomic_load_explicit(&launch->price->ns, memory_order_relaxed) > (uint64_t)portion / 4) {
         return;
@@ -271,6 +286,15 @@ static uint64_t report_issued(const struct launch *launch)
     return issued;
 }
 
+/* One that goes on while another is waited for must not be taken for done. */
+static void note_stream(struct contest *contest, uintptr_t stream)
+{
+    uintptr_t used = atomic_load_explicit(&contest->stream, memory_order_relaxed);
+    bool lapsed = shim_now() > atomic_load_explicit(&contest->claimed_until_ns, memory_order_relaxed);
+    atomic_store_explicit(&contest->stream, lapsed || used == stream ? stream : CONTEST_STREAMS_MANY,
+                          memory_order_relaxed);
+}
+
 void meter_begin(struct launch *launch, const struct price_shape *shape, CUstream stream, bool timeable)
 {
     struct meter *meter = meter_of(launch);
@@ -281,6 +305,9 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
     launch->issued_ns = report_issued(launch);
     count_launches(launch, launch->weight);
     if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
+        price_shared_look(launch->process, slice->usage, launch->price, shape);
+    }
+    if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
         await_first_price(launch);
     }
     uint64_t ns = atomic_load_explicit(&launch->price->ns, memory_order_relaxed);
@@ -289,13 +316,16 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
         atomic_fetch_add_explicit(&launch->price->unpriced, launch->weight, memory_order_relaxed);
         atomic_store_explicit(&meter->unpriced, 1, memory_order_relaxed);
     }
-    announce(launch);
+    if (atomic_load_explicit(&meter->contest.prefers, memory_order_relaxed) != 0) {
+        note_stream(&meter->contest, (uintptr_t)stream);
+    }
     charge(launch, launch->charged_ns);
     take_portion(launch);
     if (meter_is_bounded(launch)) {
         atomic_fetch_add_explicit(&meter->priced_ns, ns * launch->weight + launch->issued_ns, memory_order_relaxed);
-        if (marks_drain(launch) && atomic_load(&meter->contest.tight) != 0) {
-            look_and_wait(launch, shim_now(), 0); /* somebody may have come while we waited for the GPU */
+        marks_drain(launch);
+        if (atomic_load_explicit(&meter->contest.tight, memory_order_relaxed) != 0) {
+            give_way(launch);
         }
     }
     bool wanted = timeable || atomic_load(&launch->price->unpriced) >= METER_UNTIMED_MAX;

@@ -42,7 +42,7 @@
 #define METER_MARKS_AHEAD_TIGHT 1u
 #define METER_DRAIN_SPIN_NS UINT64_C(1000000)
 /* Who gives way looks so often whether he still has to, and takes at most so much along from before. */
-#define METER_GIVING_WAY_NS UINT64_C(500000)
+#define METER_GIVING_WAY_NS UINT64_C(200000)
 #define METER_SAVINGS_BESIDE_NS INT64_C(500000)
 /* Beside others: how much one who was held back has before he goes on. About a turn of the hardware's. */
 #define METER_TURN_NS INT64_C(500000)
@@ -69,6 +69,7 @@ struct sample {
     uint64_t gap_ns;    /* host time between start and launch, if the stream had nothing to do */
     uint64_t others_ns; /* charged by others when it began */
     uint64_t charged_ns;
+    uint32_t generation; /* of the book when it began: afterwards its price may be another's */
     bool alone;
     bool calibrates;
 };

@@ -40,8 +40,8 @@ static inline bool meter_is_bounded(const struct launch *launch)
 /* A price by what the slice's settlements say. */
 uint64_t meter_corrected(const struct shim_slice *slice, uint64_t ns);
 
-/* marks.c. Before a launch: waits while there is more in flight than there should be. true: it waited. */
-bool marks_drain(const struct launch *launch);
+/* marks.c. Before a launch: waits while there is more in flight than there should be. */
+void marks_drain(const struct launch *launch);
 /* After it: so much more was issued. */
 void marks_issued(const struct launch *launch, int64_t charge);
 void marks_forget_context(struct process *process, CUcontext context);

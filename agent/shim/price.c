@@ -120,6 +120,24 @@ bool price_discard(struct price *price)
     return true;
 }
 
+void price_seed(struct price *price, uint64_t ns, uint32_t samples)
+{
+    if (atomic_load(&price->ns) != 0) {
+        return;
+    }
+    atomic_store(&price->mean_ns, ns);
+    atomic_store(&price->alone_samples, samples < PRICE_SEED_SAMPLES ? samples : PRICE_SEED_SAMPLES);
+    atomic_store(&price->seeded, 1);
+    atomic_store(&price->ns, ns);
+}
+
+/* It was another kernel after all, or a lie. */
+static bool seed_is_contradicted(const struct price *price, uint64_t measured)
+{
+    uint64_t seed = atomic_load(&price->mean_ns);
+    return measured / PRICE_SEED_FACTOR > seed || seed / PRICE_SEED_FACTOR > measured;
+}
+
 uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_t theirs)
 {
     uint32_t samples = atomic_load(&price->samples);
@@ -128,6 +146,9 @@ uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_
     measured = measured == 0 ? 1 : measured;
     atomic_store(&price->discarded, 0);
     if (alone) {
+        if (atomic_exchange(&price->seeded, 0) != 0 && seed_is_contradicted(price, measured)) {
+            alone_samples = 0;
+        }
         if (alone_samples == 0) {
             atomic_store(&price->mean_ns, 0); /* what was guessed beside others is no part of it */
         }
@@ -162,10 +183,14 @@ void price_forget(struct price *price)
     atomic_store(&price->due, 0);
     atomic_store(&price->unpriced, 0);
     atomic_store(&price->discarded, 0);
+    atomic_store(&price->looked, 0);
+    atomic_store(&price->seeded, 0);
+    atomic_store(&price->shared_key, 0);
 }
 
 void price_forget_all(struct price_book *book)
 {
+    atomic_fetch_add(&book->generation, 1);
     for (uint32_t at = 0; at < PRICE_BOOK_ENTRIES; at++) {
         if (atomic_load_explicit(&book->entries[at].key, memory_order_relaxed) != 0) {
             price_forget(&book->entries[at]);

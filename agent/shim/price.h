@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PRICE_BOOK_ENTRIES 8192u
@@ -25,6 +26,9 @@
 /* So many timings alone make a mean that is kept when others come; fewer may all lie in the moment before they were
  * noticed. */
 #define PRICE_SETTLED_SAMPLES 32u
+/* A price from another process counts as so many own timings, unless an own one is so many times more or less. */
+#define PRICE_SEED_SAMPLES 8u
+#define PRICE_SEED_FACTOR 8u
 /* A kernel that runs for so long does not end within one turn of its process: beside others its timing holds theirs. */
 #define PRICE_TURN_NS UINT64_C(2000000)
 
@@ -32,24 +36,29 @@
  * others a timing may hold a neighbour's turn, so that a mean says nothing; what can be told is the lower quartile,
  * and by how much that has moved since the mean was taken (the clock of a card that others heat is another one). */
 struct price {
-    _Atomic uint64_t key;
-    _Atomic uint64_t ns; /* what to charge; 0: not known yet */
+    _Alignas(64) _Atomic uint64_t key;
+    _Atomic uint64_t ns;    /* what to charge; 0: not known yet */
+    _Atomic uint32_t since; /* launches since the last timed one */
+    _Atomic uint32_t due;   /* ...at which to look whether the next is to be timed */
+    /* So much, a line of memory, a launch looks at that is only paid for. */
+    _Atomic uint32_t unpriced; /* launches that were charged nothing, to be charged when ns is known */
+    _Atomic uint32_t begun;    /* timings so far: what the next interval is drawn from */
     _Atomic uint64_t mean_ns;
     _Atomic uint64_t low_ns;       /* lower quartile of all timings */
     _Atomic uint64_t low_alone_ns; /* ...of those alone */
+    _Atomic uint64_t shared_key;   /* 0: no other process could tell that it is the same */
     _Atomic uint32_t samples;      /* alone and beside others */
-    _Atomic uint32_t since;        /* launches since the last timed one */
-    _Atomic uint32_t due;          /* ...at which to look whether the next is to be timed */
-    _Atomic uint32_t unpriced;     /* launches that were charged nothing, to be charged when ns is known */
-    _Atomic uint32_t begun;        /* timings so far: what the next interval is drawn from */
+    _Atomic uint32_t looked;       /* for a price that another process of the slice has learned */
+    _Atomic uint32_t seeded;       /* it came from there, and no own timing has contradicted it */
     _Atomic uint16_t alone_samples;
     _Atomic uint8_t timing;    /* timings under way */
     _Atomic uint8_t discarded; /* timings thrown away since the last that was learned from */
 };
-_Static_assert(sizeof(struct price) == 64, "a price is one line of memory");
+_Static_assert(offsetof(struct price, due) < 64, "what a paid launch looks at is one line of memory");
 
 struct price_book {
-    _Alignas(64) struct price entries[PRICE_BOOK_ENTRIES];
+    _Atomic uint32_t generation; /* how often all was forgotten */
+    struct price entries[PRICE_BOOK_ENTRIES];
     struct price rest; /* shared by all shapes that found no place */
 };
 
@@ -103,6 +112,8 @@ void price_not_timed(struct price *price);
 /* A timing. alone: nobody else used the GPU, as far as is known; otherwise theirs_ns is how long others had the GPU
  * meanwhile, as far as they say. Returns what earlier, unpriced launches now owe. */
 uint64_t price_learn(struct price *price, uint64_t measured_ns, bool alone, uint64_t theirs_ns);
+/* What another process has learned in so many timings; nothing if something is known already. */
+void price_seed(struct price *price, uint64_t ns, uint32_t samples);
 /* A timing that price_due asked for will never be learned. */
 void price_timing_ended(struct price *price);
 /* A timing that tells nothing. false: too many were thrown away already, learn from it. */

@@ -40,6 +40,7 @@ struct process {
     struct ledger tiles;                        /* part of a sparse array -> handle */
     struct ledger arrays;                       /* array or mipmapped array -> bytes */
     struct ledger graphs;                       /* executable graph -> bytes its allocation nodes may need */
+    struct ledger codes;                        /* module, library, function -> what code it is */
     struct ledger graph_blocks;                 /* address that a graph keeps -> bytes, the graph, its device */
     struct pools pools;                         /* stream-ordered memory */
     struct graph_memory graph[SHIM_DEVICES];    /* per device: the driver keeps it apart from the pools */

@@ -1,5 +1,7 @@
 #include "timing.h"
 
+#include "price_shared.h"
+
 bool capture_pass_enter(struct capture_pass *pass)
 {
     cuThreadExchangeStreamCaptureMode_fn exchange = REAL(cuThreadExchangeStreamCaptureMode);
@@ -90,6 +92,7 @@ struct sample *timing_start(struct process *process, unsigned slice, struct pric
         return NULL;
     }
     sample->price = price;
+    sample->generation = atomic_load(&process->metering.book.generation);
     sample->slice = slice;
     sample->others_ns = atomic_load(&process->meters[slice].contest.others_charged_ns);
     *started_ns = shim_now();
@@ -150,6 +153,9 @@ static void learn(struct process *process, struct sample *sample)
 {
     float milliseconds = 0;
     struct meter *meter = &process->meters[sample->slice];
+    if (sample->generation != atomic_load(&process->metering.book.generation)) {
+        return; /* its code went away, and perhaps its place in the book is another's */
+    }
     if (REAL(cuEventElapsedTime)(&milliseconds, sample->start, sample->end) != CUDA_SUCCESS || milliseconds < 0) {
         price_timing_ended(sample->price);
         return;
@@ -166,6 +172,9 @@ static void learn(struct process *process, struct sample *sample)
     bool alone = sample->alone && atomic_load(&meter->contest.alone) != 0;
     uint64_t theirs = atomic_load(&meter->contest.others_charged_ns) - sample->others_ns;
     uint64_t owed = price_learn(sample->price, measured, alone, theirs);
+    if (alone) {
+        price_shared_tell(process->shim->slices[sample->slice].usage, sample->price);
+    }
     if (owed > 0) {
         atomic_fetch_sub(&meter->credit_ns, owed > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)owed);
     } else if (alone && sample->charged_ns > 0 && measured < METER_ADJUST_MAX_NS) {

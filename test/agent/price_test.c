@@ -87,6 +87,28 @@ static void timings_are_not_in_step(void)
     }
 }
 
+static void a_seed_holds_until_it_is_contradicted(void)
+{
+    struct price *price = fresh(230);
+    price_seed(price, 1000, 1000000);
+    CHECK_EQ(atomic_load(&price->ns), 1000);
+    price_seed(price, 5, 1000000); /* what is known stays */
+    CHECK_EQ(atomic_load(&price->ns), 1000);
+    CHECK(price_due(price, false));
+    price_learn(price, 1900, true, 0);
+    CHECK_EQ(atomic_load(&price->ns), 1100); /* one of nine */
+    price = fresh(231);
+    price_seed(price, UINT64_C(10000000000), 1000000);
+    CHECK(price_due(price, false));
+    price_learn(price, 1000, true, 0);
+    CHECK_EQ(atomic_load(&price->ns), 1000); /* a lie does not outlive the first timing */
+    price = fresh(232);
+    price_seed(price, 500, UINT32_MAX);
+    CHECK(price_due(price, false));
+    price_learn(price, 1000000, true, 0);
+    CHECK_EQ(atomic_load(&price->ns), 1000000);
+}
+
 static void a_timing_that_loaded_code_is_thrown_away(void)
 {
     struct price *price = fresh(220);
@@ -239,6 +261,7 @@ int main(void)
     RUN(known_prices_pay_until_a_timing_is_due);
     RUN(so_many_timings_at_once);
     RUN(timings_are_not_in_step);
+    RUN(a_seed_holds_until_it_is_contradicted);
     RUN(a_timing_that_loaded_code_is_thrown_away);
     RUN(unpriced_launches_owe);
     RUN(alone_every_timing_counts);

@@ -21,13 +21,13 @@ struct tenant {
     uint32_t limit_bp;     /* 0: without the shim */
     uint32_t guarantee_bp;
     uint32_t priority;
-    const char *seconds; /* NULL: as long as all */
+    const char *seconds;    /* NULL: as long as all */
+    const char *per_second; /* requests of a server; NULL: its own */
 };
 
-/* Of the tenant that answers requests, if there is one. */
-static double latency_p50_ns, latency_p99_ns;
-
-/* Iterations a second of each. */
+/* Iterations a second of each; of the last measurement, what the first tenant's answers took. */
+static double p50_us;
+static double p99_us;
 static void measure(const struct tenant *tenants, int count, const char *seconds, double *rates)
 {
     struct fixture fixture;
@@ -51,6 +51,8 @@ static void measure(const struct tenant *tenants, int count, const char *seconds
                         (char *)tenants[at].kind,
                         "--seconds",
                         (char *)(tenants[at].seconds == NULL ? seconds : tenants[at].seconds),
+                        "--rate",
+                        (char *)(tenants[at].per_second == NULL ? "0" : tenants[at].per_second),
                         tenants[at].kernel_us == NULL ? NULL : "--kernel-us",
                         (char *)tenants[at].kernel_us,
                         NULL};
@@ -63,9 +65,9 @@ static void measure(const struct tenant *tenants, int count, const char *seconds
         int status = fixture_wait(pids[at], 120);
         fixture_output(&fixture, name, output, sizeof output);
         CHECK_THAT(status == 0, "%s ended with %d: %s", tenants[at].kind, status, output);
-        if (strcmp(tenants[at].kind, "requests") == 0) {
-            latency_p50_ns = fixture_figure(output, "latencyP50Ns");
-            latency_p99_ns = fixture_figure(output, "latencyP99Ns");
+        if (at == 0) {
+            p50_us = fixture_figure(output, "p50Ns") / 1e3;
+            p99_us = fixture_figure(output, "p99Ns") / 1e3;
         }
         rates[at] = fixture_figure(output, "iterations") / fixture_figure(output, "elapsedNs") * 1e9;
     }
@@ -244,27 +246,73 @@ static void high_priority_goes_first(void)
     CHECK_THAT(rates[1] / (rates[0] + rates[1]) > 0.27, "%.3f", rates[1] / (rates[0] + rates[1]));
 }
 
-/* b8: requests that take half of the GPU's time, beside somebody who wants all of it. */
-static void requests_come_first(void)
+/* b8: a service at half of what it could answer, beside work without priority. What that keeps can not be more than the
+ * service leaves and the switches do not take: 0.46 here. Long kernels keep less, because one that is begun in a short
+ * pause of the service would be felt by all that come after it. */
+static void a_service_beside_training(void)
 {
-    static const char *const kinds[] = {"heavy", "tiny", "graph"};
+    static const struct {
+        const char *kind;
+        const char *kernel_us;
+        double kept_min;
+    } others[] = {{"trainer", NULL, 0.42},
+                  {"heavy", NULL, 0.4},
+                  {"graph", NULL, 0.42},
+                  {"heavy", "2000", 0.36},
+                  {"heavy", "5000", 0.28}};
+    int count = sizeof others / sizeof others[0];
+    double sum = 0;
+    double worst = 0;
     double rates[2];
-    double alone;
-    double p99;
-    measure((struct tenant[]){{.kind = "requests", .limit_bp = 10000}}, 1, "20", rates);
-    p99 = latency_p99_ns;
-    for (size_t at = 0; at < sizeof kinds / sizeof kinds[0]; at++) {
-        measure((struct tenant[]){{.kind = kinds[at]}}, 1, "4", &alone);
-        measure((struct tenant[]){{.kind = "requests"}, {.kind = kinds[at]}}, 2, "20", rates);
-        printf("     b8 requests beside %s, time slicing: p99 %.2f of alone, kept %.3f\n", kinds[at],
-               latency_p99_ns / p99, rates[1] / alone);
-        measure((struct tenant[]){{.kind = "requests", .limit_bp = 10000, .priority = REGION_PRIORITY_HIGH},
-                                  {.kind = kinds[at], .limit_bp = 10000}},
-                2, "20", rates);
-        printf("     b8 requests beside %s: p99 %.2f of alone, kept %.3f\n", kinds[at], latency_p99_ns / p99,
-               rates[1] / alone);
-        CHECK_THAT(latency_p99_ns / p99 < 1.3, "p99 %.2f", latency_p99_ns / p99);
-        CHECK_THAT(rates[1] / alone > 0.38, "kept %.3f", rates[1] / alone);
+    struct tenant service = {.kind = "server", .kernel_us = "600", .per_second = "160"};
+    measure(&service, 1, "15", rates);
+    double alone = p99_us;
+    for (int at = 0; at < count; at++) {
+        double other_alone;
+        double plain = 0;
+        struct tenant other = {.kind = others[at].kind, .kernel_us = others[at].kernel_us};
+        struct tenant preferred = service;
+        measure(&other, 1, "4", &other_alone);
+        if (at == 0) {
+            measure((struct tenant[]){service, other}, 2, "15", rates);
+            plain = p99_us / alone;
+        }
+        preferred.limit_bp = 10000;
+        preferred.priority = REGION_PRIORITY_HIGH;
+        other.limit_bp = 10000;
+        measure((struct tenant[]){preferred, other}, 2, "15", rates);
+        double ratio = p99_us / alone;
+        double kept = rates[1] / other_alone;
+        printf("     b8 beside %s %s: p99 %.2f of alone, kept %.2f", others[at].kind,
+               others[at].kernel_us == NULL ? "" : others[at].kernel_us, ratio, kept);
+        printf(plain == 0 ? "\n" : " (time slicing %.0f)\n", plain);
+        CHECK_THAT(kept >= others[at].kept_min, "%.3f", kept);
+        sum += ratio;
+        worst = fmax(worst, ratio);
+    }
+    printf("     b8: p99 mean %.2f, worst %.2f of alone\n", sum / count, worst);
+    CHECK_THAT(sum / count <= 1.3, "%.2f", sum / count);
+    CHECK_THAT(worst <= 1.6, "%.2f", worst);
+}
+
+/* b9: a tiny preferred kernel behind kernels of a given length: what is in flight, and a switch between processes. */
+static void a_preferred_kernel_starts_soon(void)
+{
+    static const char *const lengths_us[] = {"50", "500", "2000", "10000"};
+    double rates[2];
+    struct tenant probe = {.kind = "server", .kernel_us = "2", .per_second = "80"};
+    measure(&probe, 1, "10", rates);
+    double idle = p50_us;
+    for (int at = 0; at < 4; at++) {
+        struct tenant preferred = probe;
+        struct tenant other = {.kind = "heavy", .kernel_us = lengths_us[at], .limit_bp = 10000};
+        double length = atof(lengths_us[at]);
+        preferred.limit_bp = 10000;
+        preferred.priority = REGION_PRIORITY_HIGH;
+        measure((struct tenant[]){preferred, other}, 2, "15", rates);
+        double wait = p99_us - idle;
+        printf("     b9 behind kernels of %.0f us: p50 %.0f, p99 %.0f us\n", length, p50_us - idle, wait);
+        CHECK_THAT(wait <= 1.2 * length + 800, "%.0f", wait); /* two marks of 300 us, a switch of 190 */
     }
 }
 
@@ -343,7 +391,8 @@ int main(void)
     RUN(a_guarantee_is_a_floor);
     RUN(an_idle_guarantee_is_lent);
     RUN(high_priority_goes_first);
-    RUN(requests_come_first);
+    RUN(a_service_beside_training);
+    RUN(a_preferred_kernel_starts_soon);
     RUN(one_slice_two_processes);
     RUN(limited_beside_others);
     return check_done();

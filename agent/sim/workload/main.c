@@ -15,6 +15,7 @@
 #define SECOND_NS 1e9
 #define MIB ((size_t)1 << 20)
 #define BLOCKS_MAX 4096
+#define ANSWERS_MAX 65536
 
 struct settings {
     const char *kind;
@@ -24,8 +25,6 @@ struct settings {
     double rate;      /* requests a second */
     unsigned seed;
 };
-
-#define LATENCIES_MAX 4096
 
 struct run {
     struct driver driver;
@@ -39,9 +38,9 @@ struct run {
     uint64_t started_ns;
     uint64_t iterations;
     uint64_t refusals;
-    double busy_ns; /* asked of the GPU */
-    double latencies_ns[LATENCIES_MAX];
-    int latency_count;
+    double busy_ns;                   /* asked of the GPU */
+    uint64_t answers_ns[ANSWERS_MAX]; /* of a server: from the arrival of a request to its end */
+    size_t answers;
 };
 
 static volatile sig_atomic_t stopping;
@@ -67,9 +66,7 @@ static int usage(void)
         "  mixed     one kernel and grid that takes 50 to 800 us, as a product does with another inner length\n"
         "  cycle     the same ten of those lengths in the same order\n"
         "  copies, fills, uploads   256 MiB within the GPU, 256 MiB of one value, 16 MiB from the host, back to back\n"
-        "  bursts    300 ms of work, 200 ms of none, again and again\n"
-        "  requests  40 kernels of 200 us each, so that the GPU is busy for half of the time; says how long they "
-        "took\n");
+        "  bursts    300 ms of work, 200 ms of none, again and again\n");
     return 2;
 }
 
@@ -259,8 +256,13 @@ static int run_server(struct run *run)
     double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 600;
     double rate = run->settings.rate > 0 ? run->settings.rate : 20;
     fill(run, run->settings.memory, 512 * MIB);
+    double arrival = (double)driver_now_ns(&run->driver);
     while (go_on(run)) {
-        driver_sleep(&run->driver, (uint64_t)(-log(uniform(run)) / rate * SECOND_NS));
+        arrival += -log(uniform(run)) / rate * SECOND_NS; /* whether the one before is answered or not */
+        uint64_t now = driver_now_ns(&run->driver);
+        if (arrival > (double)now) {
+            driver_sleep(&run->driver, (uint64_t)arrival - now);
+        }
         for (int layer = 0; layer < 5; layer++) {
             if (!launch(run, kernel)) {
                 return 1;
@@ -269,9 +271,25 @@ static int run_server(struct run *run)
         if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
             return 1;
         }
+        run->answers_ns[run->answers++ % ANSWERS_MAX] = driver_now_ns(&run->driver) - (uint64_t)arrival;
         run->iterations++;
     }
     return 0;
+}
+
+static int compare_ns(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The one below which this part of all answers lies; 0 of no answers. */
+static double answer_quantile(struct run *run, double part)
+{
+    size_t count = run->answers < ANSWERS_MAX ? run->answers : ANSWERS_MAX;
+    qsort(run->answers_ns, count, sizeof run->answers_ns[0], compare_ns);
+    return count == 0 ? 0 : (double)run->answers_ns[(size_t)(part * (double)(count - 1))];
 }
 
 static int run_notebook(struct run *run)
@@ -361,43 +379,6 @@ static int run_bursts(struct run *run)
         driver_sleep(&run->driver, (uint64_t)(0.2 * SECOND_NS));
     }
     return 0;
-}
-
-/* They come when they come, whether the one before is done or not. */
-static int run_requests(struct run *run)
-{
-    uint64_t due = driver_now_ns(&run->driver);
-    while (go_on(run)) {
-        due += (uint64_t)(-log(1 - uniform(run)) * 16e6);
-        uint64_t now = driver_now_ns(&run->driver);
-        if (now < due) {
-            driver_sleep(&run->driver, due - now);
-        }
-        for (int kernel = 0; kernel < 40; kernel++) {
-            if (!launch(run, 200)) {
-                return 1;
-            }
-        }
-        run->driver.cuStreamSynchronize(run->stream);
-        if (run->latency_count < LATENCIES_MAX) {
-            run->latencies_ns[run->latency_count++] = (double)(driver_now_ns(&run->driver) - due);
-        }
-        run->iterations++;
-    }
-    return 0;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double latency(struct run *run, double quantile)
-{
-    qsort(run->latencies_ns, (size_t)run->latency_count, sizeof run->latencies_ns[0], ascending);
-    return run->latency_count == 0 ? 0 : run->latencies_ns[(int)(quantile * (run->latency_count - 1))];
 }
 
 static int run_copies(struct run *run)
@@ -502,9 +483,6 @@ static int dispatch(struct run *run)
     if (strcmp(kind, "bursts") == 0) {
         return run_bursts(run);
     }
-    if (strcmp(kind, "requests") == 0) {
-        return run_requests(run);
-    }
     return strcmp(kind, "graph") == 0 ? run_graph(run) : usage();
 }
 
@@ -534,10 +512,10 @@ int main(int argc, char **argv)
     run.started_ns = driver_now_ns(&run.driver);
     int result = dispatch(&run);
     run.driver.cuCtxSynchronize();
-    printf("{\"iterations\":%llu,\"gpuBusyNs\":%.0f,\"elapsedNs\":%llu,\"refusals\":%llu,\"latencyP50Ns\":%.0f,"
-           "\"latencyP99Ns\":%.0f}\n",
+    printf("{\"iterations\":%llu,\"gpuBusyNs\":%.0f,\"elapsedNs\":%llu,\"refusals\":%llu,\"p50Ns\":%.0f,\"p99Ns\":%."
+           "0f}\n",
            (unsigned long long)run.iterations, run.busy_ns,
            (unsigned long long)(driver_now_ns(&run.driver) - run.started_ns), (unsigned long long)run.refusals,
-           latency(&run, 0.5), latency(&run, 0.99));
+           answer_quantile(&run, 0.5), answer_quantile(&run, 0.99));
     return result;
 }
