@@ -3,6 +3,7 @@
 // notice: a test that still passes protects nothing. Minutes, so by hand and not part of `npm test`:
 //   node scripts/mutations.mjs [part of an id]
 // test/agent/mutations.json says what is taken out: {id, says, file, take, put, test}; `take` stands once in its file.
+// Where two protections stand behind each other, `also` is {file, take, put} of the second.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,10 +39,10 @@ const node = (...args) =>
 
 /** 'noticed', or why not. */
 function attempt(mutation) {
-  const path = join(copy, mutation.file);
-  const whole = readFileSync(path, 'utf8');
-  writeFileSync(path, mutate(whole, mutation));
+  const edits = [mutation, ...(mutation.also ? [{ id: mutation.id, ...mutation.also }] : [])];
+  const wholes = edits.map(({ file }) => [join(copy, file), readFileSync(join(copy, file), 'utf8')]);
   try {
+    edits.forEach((edit, at) => writeFileSync(wholes[at][0], mutate(wholes[at][1], edit)));
     const built = node('scripts/build-agent.mjs', 'libtranche.so', 'tranche', 'sim');
     if (built.status !== 0) return `does not build:\n${built.stderr.slice(-1500)}`;
     const tested = node('scripts/test-native.mjs', mutation.test);
@@ -53,7 +54,7 @@ function attempt(mutation) {
     if (tested.error) return 'noticed'; // it never ended
     return `${mutation.test} still passes:\n${tested.stdout.slice(-500)}`;
   } finally {
-    writeFileSync(path, whole);
+    for (const [path, whole] of wholes) writeFileSync(path, whole);
   }
 }
 
