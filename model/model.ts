@@ -146,6 +146,8 @@ export type Prompt =
       readonly user: string;
       readonly hostName: string;
       readonly isJump: boolean;
+      /** What the server said before it asked, made plain. */
+      readonly banner: string | null;
     }
   | { readonly kind: 'passphrase'; readonly promptId: string; readonly keyFile: string }
   | {

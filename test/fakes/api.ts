@@ -54,7 +54,14 @@ const PROMPTS: Partial<Record<Scene, ConnectionState>> = {
   },
   'prompt-password': {
     kind: 'asking',
-    prompt: { kind: 'password', promptId: 'p2', user: 'mira', hostName: 'curie.lab.example', isJump: false },
+    prompt: {
+      kind: 'password',
+      promptId: 'p2',
+      user: 'mira',
+      hostName: 'curie.lab.example',
+      isJump: false,
+      banner: null,
+    },
   },
   'prompt-passphrase': {
     kind: 'asking',

@@ -11,3 +11,8 @@ export function retryDelayMs(lostForMs: number, laterAttempts: number): number {
   if (lostForMs < EAGER_MS) return EAGER_DELAY_MS;
   return LATER_DELAYS_MS[Math.min(laterAttempts, LATER_DELAYS_MS.length - 1)] ?? 60_000;
 }
+
+/** Up to a quarter sooner, so that hosts that were lost together do not all come back in the same instant. */
+export const withJitter = (delayMs: number, random: number): number => delayMs * (1 - random / 4);
+/** Hosts restored on start: spread, so that a gateway that all of them share is not hit at once. */
+export const RESTORE_SPREAD_MS = 250;

@@ -10,6 +10,7 @@ import { resolveTarget, type ResolveOptions } from '../ssh/resolve.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { Gate } from './gate.ts';
 import { HostSession } from './host-session.ts';
+import { PromptQueue } from './prompter.ts';
 import { SampleBatcher } from './sample-batcher.ts';
 
 /** Handshakes at a time: each costs CPU for key exchange, and many servers throttle bursts. */
@@ -31,6 +32,7 @@ export class Fleet {
   private readonly options: FleetOptions;
   private readonly sessions = new Map<HostId, HostSession>();
   private readonly gate = new Gate(HANDSHAKES_MAX);
+  private readonly prompts = new PromptQueue();
   private readonly batcher: SampleBatcher;
   private configNotes: readonly string[] = [];
   private visible = true;
@@ -160,6 +162,7 @@ export class Fleet {
       artifactsFolder: this.options.artifactsFolder,
       autoDeploy: source === 'demo',
       gate: this.gate,
+      prompts: this.prompts,
       onChange: (snapshot) => {
         if (this.sessions.get(id)?.current === snapshot)
           this.options.emit({ event: 'host:changed', data: snapshot });

@@ -17,10 +17,11 @@ import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent }
 import { parsePreview } from '../agent/preview.ts';
 import { attachScript, markedLines, previewScript, SHELL_COMMAND } from '../agent/scripts.ts';
 import { openConnection, type OpenOutcome, type SshConnection } from '../ssh/connection.ts';
+import { aroundAnswers } from '../ssh/questions.ts';
 import type { SshTarget } from '../ssh/target.ts';
-import { EAGER_ATTEMPTS, retryDelayMs } from './backoff.ts';
+import { EAGER_ATTEMPTS, RESTORE_SPREAD_MS, retryDelayMs, withJitter } from './backoff.ts';
 import type { Gate } from './gate.ts';
-import { Prompter } from './prompter.ts';
+import { Prompter, type PromptQueue } from './prompter.ts';
 
 const SAMPLE_INTERVAL_MS = 500;
 /** Nobody looks: enough to notice that a host is gone and to have something to show on return. */
@@ -43,9 +44,10 @@ export interface SessionOptions {
   /** The demo lab's hosts: installed without being asked. */
   readonly autoDeploy: boolean;
   readonly gate: Gate;
+  readonly prompts: PromptQueue;
   readonly onChange: (snapshot: HostSnapshot) => void;
   readonly onSample: (hostId: string, sample: Sample) => void;
-  readonly onNotice: (hostId: string, notice: NoticeEvent) => void;
+  readonly onNotice: (hostId: string, notice: Omit<NoticeEvent, 'ev' | 'pid'>) => void;
 }
 
 /** Failures that another try can not mend. */
@@ -115,14 +117,28 @@ export class HostSession {
       people: [],
       lastSample: null,
     };
-    this.prompter = new Prompter((prompt) => {
-      if (prompt) {
-        if (this.snapshot.connection.kind !== 'asking') this.beforeAsking = this.snapshot.connection;
-        this.setConnection({ kind: 'asking', prompt });
-      } else if (this.snapshot.connection.kind === 'asking') {
-        this.setConnection(this.beforeAsking);
-      }
-    });
+    this.prompter = new Prompter(
+      {
+        show: (prompt) => {
+          if (prompt) {
+            if (this.snapshot.connection.kind !== 'asking') this.beforeAsking = this.snapshot.connection;
+            this.setConnection({ kind: 'asking', prompt });
+          } else if (this.snapshot.connection.kind === 'asking') {
+            this.setConnection(this.beforeAsking);
+          }
+        },
+        waiting: () => {
+          this.showStep('Waiting for a question of another host');
+        },
+        progress: (step) => {
+          this.showStep(step);
+        },
+        notice: (message) => {
+          this.say(message);
+        },
+      },
+      options.prompts,
+    );
   }
 
   get current(): HostSnapshot {
@@ -148,7 +164,14 @@ export class HostSession {
     this.everConnected ||= patient;
     this.lostAtMs = null;
     this.attempts = 0;
-    void this.tryConnect();
+    if (!patient) {
+      void this.tryConnect();
+      return;
+    }
+    this.setConnection({ kind: 'connecting', step: 'Looking the host up' });
+    this.retryTimer = setTimeout(() => {
+      void this.tryConnect();
+    }, Math.random() * RESTORE_SPREAD_MS);
   }
 
   retryNow(): void {
@@ -282,6 +305,15 @@ export class HostSession {
     );
   }
 
+  /** Names the step of an attempt that is under way; a host that reconnects keeps its own state. */
+  private showStep(step: string): void {
+    if (this.snapshot.connection.kind === 'connecting') this.setConnection({ kind: 'connecting', step });
+  }
+
+  private say(message: string): void {
+    this.options.onNotice(this.options.id, { atMs: Date.now(), code: 'ssh', sliceId: null, message });
+  }
+
   private setConnection(connection: ConnectionState): void {
     this.snapshot = { ...this.snapshot, connection };
     this.options.onChange(this.snapshot);
@@ -306,11 +338,12 @@ export class HostSession {
     }
     const { user, hostName, port } = target.value;
     this.snapshot = { ...this.snapshot, address: `${user}@${hostName}:${String(port)}` };
-    const outcome = await this.options.gate.pass(async () => {
+    for (const note of target.value.notes) this.say(note);
+    const outcome = await this.options.gate.pass(async (stepAside) => {
       if (attempt.signal.aborted) return fail('cancelled', 'cancelled');
       if (this.lostAtMs === null)
         this.setConnection({ kind: 'connecting', step: 'Checking the host key and signing in' });
-      return openConnection(target.value, this.prompter, attempt.signal);
+      return openConnection(target.value, aroundAnswers(this.prompter, stepAside), attempt.signal);
     });
     if (attempt.signal.aborted) {
       if (outcome.ok) outcome.value.close();
@@ -530,7 +563,10 @@ export class HostSession {
     if (!this.wanted) return;
     this.clearRetry();
     this.lostAtMs ??= Date.now();
-    const delay = retryDelayMs(Date.now() - this.lostAtMs, Math.max(0, this.attempts - EAGER_ATTEMPTS));
+    const delay = withJitter(
+      retryDelayMs(Date.now() - this.lostAtMs, Math.max(0, this.attempts - EAGER_ATTEMPTS)),
+      Math.random(),
+    );
     this.setConnection({
       kind: 'reconnecting',
       attempt: this.attempts,
