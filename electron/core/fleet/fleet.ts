@@ -6,6 +6,7 @@ import type { DemoLab } from '../demo-lab.ts';
 import type { HostStore } from '../hosts/host-store.ts';
 import { parseAddress } from '../ssh/address.ts';
 import { listConfigHosts } from '../ssh/config-hosts.ts';
+import { JumpPool } from '../ssh/jump-pool.ts';
 import { resolveTarget, type ResolveOptions } from '../ssh/resolve.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { Gate } from './gate.ts';
@@ -33,6 +34,7 @@ export class Fleet {
   private readonly sessions = new Map<HostId, HostSession>();
   private readonly gate = new Gate(HANDSHAKES_MAX);
   private readonly prompts = new PromptQueue();
+  private readonly jumps = new JumpPool();
   private readonly batcher: SampleBatcher;
   private configNotes: readonly string[] = [];
   private visible = true;
@@ -163,6 +165,7 @@ export class Fleet {
       autoDeploy: source === 'demo',
       gate: this.gate,
       prompts: this.prompts,
+      jumps: this.jumps,
       onChange: (snapshot) => {
         if (this.sessions.get(id)?.current === snapshot)
           this.options.emit({ event: 'host:changed', data: snapshot });

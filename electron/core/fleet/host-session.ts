@@ -17,6 +17,7 @@ import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent }
 import { parsePreview } from '../agent/preview.ts';
 import { attachScript, markedLines, previewScript, SHELL_COMMAND } from '../agent/scripts.ts';
 import { openConnection, type OpenOutcome, type SshConnection } from '../ssh/connection.ts';
+import type { JumpPool } from '../ssh/jump-pool.ts';
 import { aroundAnswers } from '../ssh/questions.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { EAGER_ATTEMPTS, RESTORE_SPREAD_MS, retryDelayMs, withJitter } from './backoff.ts';
@@ -45,6 +46,7 @@ export interface SessionOptions {
   readonly autoDeploy: boolean;
   readonly gate: Gate;
   readonly prompts: PromptQueue;
+  readonly jumps: JumpPool;
   readonly onChange: (snapshot: HostSnapshot) => void;
   readonly onSample: (hostId: string, sample: Sample) => void;
   readonly onNotice: (hostId: string, notice: Omit<NoticeEvent, 'ev' | 'pid'>) => void;
@@ -343,7 +345,12 @@ export class HostSession {
       if (attempt.signal.aborted) return fail('cancelled', 'cancelled');
       if (this.lostAtMs === null)
         this.setConnection({ kind: 'connecting', step: 'Checking the host key and signing in' });
-      return openConnection(target.value, aroundAnswers(this.prompter, stepAside), attempt.signal);
+      return openConnection(target.value, {
+        questions: aroundAnswers(this.prompter, stepAside),
+        signal: attempt.signal,
+        jumps: this.options.jumps,
+        wait: stepAside,
+      });
     });
     if (attempt.signal.aborted) {
       if (outcome.ok) outcome.value.close();

@@ -4,7 +4,8 @@ import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import { newAuthRecord } from './auth.ts';
 import { connectFailure, detailOf } from './failures.ts';
 import type { HostKeyBlock } from './host-key.ts';
-import { handshake, type NativeConnection } from './native.ts';
+import type { JumpPool } from './jump-pool.ts';
+import { handshake, type NativeOutcome } from './native.ts';
 import { ProcessStream } from './process-stream.ts';
 import type { SshQuestions } from './questions.ts';
 import { ConnectTimeoutError, runProxyCommand, tcpSocket, throughJump } from './sockets.ts';
@@ -36,44 +37,59 @@ export interface SshConnection {
 }
 
 export type OpenOutcome = Result<SshConnection> & { readonly block?: HostKeyBlock };
-export type NativeOutcome = Result<NativeConnection> & { readonly block?: HostKeyBlock };
 
-/** The stream to a host, and what has to be closed with it. */
+export interface OpenOptions {
+  readonly questions: SshQuestions;
+  readonly signal: AbortSignal;
+  readonly jumps: JumpPool;
+  /** Wraps a wait for somebody else, such as another host that signs in to the same gateway. */
+  readonly wait: <T>(work: () => Promise<T>) => Promise<T>;
+}
+
+/** The stream to a host, and what has to be given back with it. */
 interface Way {
   readonly sock: Duplex;
-  readonly jump: NativeConnection | null;
+  readonly release: () => void;
 }
+const nothing = (): void => undefined;
 
 async function findWay(
   target: SshTarget,
-  questions: SshQuestions,
-  signal: AbortSignal,
+  options: OpenOptions,
 ): Promise<Result<Way> & { readonly block?: HostKeyBlock }> {
-  if (target.jump) {
-    const hop = await openNative(target.jump, questions, signal, true);
+  const { signal } = options;
+  const { jump } = target;
+  if (jump) {
+    const open = async () => {
+      const opened = await openNative(jump, options, true);
+      // The jump's sshd sets TCP_NODELAY only once a session channel was opened: one `true` saves 44 ms a round trip.
+      // A jump that runs no commands forwards all the same, so what came of it does not matter.
+      if (opened.ok) await opened.value.run('true', { stdin: '', timeoutMs: jump.connectTimeoutMs });
+      return opened;
+    };
+    const hop = await options.jumps.lease(jump, signal, open, options.wait);
     if (!hop.ok) {
       const message = `On the way to ${target.name}: ${hop.error.message}`;
       return { ...hop, error: { ...hop.error, message } };
     }
-    // The jump's sshd sets TCP_NODELAY only once a session channel was opened: one `true` saves 44 ms a round trip.
-    // A jump that runs no commands forwards all the same, so what came of it does not matter.
-    await hop.value.run('true', { stdin: '', timeoutMs: target.connectTimeoutMs });
+    const { connection, release } = hop.value;
     try {
-      return ok({ sock: await throughJump(hop.value.client, target, signal), jump: hop.value });
+      return ok({ sock: await throughJump(connection.client, target, signal), release });
     } catch (error) {
-      hop.value.close();
+      release();
       if (signal.aborted)
         return fail('cancelled', `Connecting to ${target.name} was cancelled. Nothing was changed there.`);
       return fail(
         'jump-failed',
-        `${target.name} can not be reached through ${target.jump.name}: ${target.jump.name} does not forward to ${target.hostName}:${String(target.port)}. Nothing was changed there; check that the host is up and that the jump host allows forwarding (AllowTcpForwarding).`,
+        `${target.name} can not be reached through ${jump.name}: ${jump.name} does not forward to ${target.hostName}:${String(target.port)}. Nothing was changed there; check that the host is up and that the jump host allows forwarding (AllowTcpForwarding).`,
         detailOf(error),
       );
     }
   }
-  if (target.proxyCommand !== null) return ok({ sock: runProxyCommand(target.proxyCommand), jump: null });
+  if (target.proxyCommand !== null)
+    return ok({ sock: runProxyCommand(target.proxyCommand), release: nothing });
   try {
-    return ok({ sock: await tcpSocket(target, signal), jump: null });
+    return ok({ sock: await tcpSocket(target, signal), release: nothing });
   } catch (error) {
     if (signal.aborted)
       return fail('cancelled', `Connecting to ${target.name} was cancelled. Nothing was changed there.`);
@@ -83,26 +99,18 @@ async function findWay(
   }
 }
 
-async function openNative(
-  target: SshTarget,
-  questions: SshQuestions,
-  signal: AbortSignal,
-  isJump: boolean,
-): Promise<NativeOutcome> {
-  const way = await findWay(target, questions, signal);
+async function openNative(target: SshTarget, options: OpenOptions, isJump: boolean): Promise<NativeOutcome> {
+  const way = await findWay(target, options);
   if (!way.ok) return way;
-  const { sock, jump } = way.value;
+  const { sock, release } = way.value;
   const proxySaid = sock instanceof ProcessStream ? () => sock.lastWords : () => null;
-  const outcome = await handshake(target, sock, { questions, jump, isJump, signal, proxySaid });
-  if (!outcome.ok) jump?.close();
+  const outcome = await handshake(target, sock, { ...options, isJump, proxySaid });
+  if (outcome.ok) outcome.value.onClose(release);
+  else release();
   return outcome;
 }
 
 /** Connects, over every hop there is. Host keys are verified before anything is authenticated. */
-export function openConnection(
-  target: SshTarget,
-  questions: SshQuestions,
-  signal: AbortSignal,
-): Promise<OpenOutcome> {
-  return openNative(target, questions, signal, false);
+export function openConnection(target: SshTarget, options: OpenOptions): Promise<OpenOutcome> {
+  return openNative(target, options, false);
 }

@@ -4,13 +4,7 @@ import { NodeSSH, type Config } from 'node-ssh';
 import type { Client, ClientChannel } from 'ssh2';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import { makeAuthHandler, newAuthRecord } from './auth.ts';
-import type {
-  CommandChannel,
-  CommandResult,
-  NativeOutcome,
-  RunOptions,
-  SshConnection,
-} from './connection.ts';
+import type { CommandChannel, CommandResult, RunOptions, SshConnection } from './connection.ts';
 import { blockedFailure, connectFailure, detailOf } from './failures.ts';
 import { HostKeyBlockedError, readKnownHosts, verifyHostKey, type HostKeyBlock } from './host-key.ts';
 import { knownKeyTypes } from './known-hosts.ts';
@@ -31,20 +25,20 @@ const SUPPORTED_KEY_TYPES = [
   'ecdsa-sha2-nistp521',
 ];
 
+export type NativeOutcome = Result<NativeConnection> & { readonly block?: HostKeyBlock };
+
 export class NativeConnection implements SshConnection {
   readonly target: SshTarget;
   readonly client: Client;
   private readonly ssh: NodeSSH;
-  private readonly jump: NativeConnection | null;
   private readonly closeListeners: ((failure: Failure) => void)[] = [];
   private lost: Failure | null = null;
   private lastError: unknown = null;
 
-  constructor(target: SshTarget, ssh: NodeSSH, client: Client, jump: NativeConnection | null) {
+  constructor(target: SshTarget, ssh: NodeSSH, client: Client) {
     this.target = target;
     this.ssh = ssh;
     this.client = client;
-    this.jump = jump;
     client.setMaxListeners(0);
     client.on('error', (error) => {
       this.lastError = error;
@@ -56,7 +50,6 @@ export class NativeConnection implements SshConnection {
         message: `The connection to ${target.name} was lost (${why}). Slices and programs there go on with their last limits; reconnecting.`,
         detail: why,
       };
-      this.jump?.close();
       for (const listener of this.closeListeners.splice(0)) listener(this.lost);
     });
   }
@@ -69,7 +62,6 @@ export class NativeConnection implements SshConnection {
   close(): void {
     this.ssh.dispose();
     this.client.destroy();
-    this.jump?.close();
   }
 
   async open(command: string, timeoutMs: number): Promise<Result<CommandChannel>> {
@@ -157,7 +149,6 @@ export class NativeConnection implements SshConnection {
 
 export interface HandshakeOptions {
   readonly questions: SshQuestions;
-  readonly jump: NativeConnection | null;
   readonly isJump: boolean;
   readonly signal: AbortSignal;
   /** What a ProxyCommand has said so far; null when there is none. */
@@ -214,7 +205,7 @@ export async function handshake(
   sock: Duplex,
   options: HandshakeOptions,
 ): Promise<NativeOutcome> {
-  const { questions, jump, isJump, signal, proxySaid } = options;
+  const { questions, isJump, signal, proxySaid } = options;
   const files = target.pinned ? ok([]) : await readKnownHosts(target);
   if (!files.ok) {
     sock.destroy();
@@ -273,7 +264,7 @@ export async function handshake(
     });
     await connecting;
     if (!ssh.connection) throw new Error('the connection closed at once');
-    return ok(new NativeConnection(target, ssh, ssh.connection, jump));
+    return ok(new NativeConnection(target, ssh, ssh.connection));
   } catch (error) {
     sock.destroy();
     if (signal.aborted)
