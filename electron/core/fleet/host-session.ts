@@ -250,12 +250,14 @@ export class HostSession {
       this.setConnection({ kind: 'deploying', steps: done });
     };
     const before = this.snapshot.connection;
-    const result = await deploy(connection, {
-      version: this.options.appVersion,
-      arch,
-      artifactsFolder: this.options.artifactsFolder,
-      report,
-    });
+    const result = await this.besideAgent(connection, () =>
+      deploy(connection, {
+        version: this.options.appVersion,
+        arch,
+        artifactsFolder: this.options.artifactsFolder,
+        report,
+      }),
+    );
     if (!result.ok) {
       if (this.connection === connection)
         this.setConnection(
@@ -297,7 +299,21 @@ export class HostSession {
   }
 
   async link(): Promise<Result<{ path: string }>> {
-    return this.connection ? linkCommand(this.connection) : this.notLive();
+    const connection = this.connection;
+    return connection ? this.besideAgent(connection, () => linkCommand(connection)) : this.notLive();
+  }
+
+  /** Where MaxSessions is 1 the agent's own channel is in the way: it makes room and comes back. */
+  private async besideAgent<T>(
+    connection: SshConnection,
+    work: () => Promise<Result<T>>,
+  ): Promise<Result<T>> {
+    const first = await work();
+    if (first.ok || first.error.code !== 'channel-refused' || !this.client) return first;
+    this.detachClient();
+    const second = await work();
+    const back = await this.attach(connection, () => undefined);
+    return back.ok ? second : back;
   }
 
   private notLive(): Result<never> {

@@ -57,38 +57,21 @@ function answers(path: string): Promise<boolean> {
 const blobOf = (key: Identity): Buffer =>
   typeof key === 'object' && 'getPublicSSH' in key ? key.getPublicSSH() : Buffer.from(key);
 
-interface Selection {
-  /** Keys of the listed key files: shown first, as ssh does, so that a server's limit on tries is not spent before. */
-  readonly listed: readonly Buffer[];
-  /** IdentitiesOnly: and no others. */
-  readonly listedOnly: boolean;
-  /** Told what was shown, so that the same keys need not be tried again from their files. */
-  readonly onShown: (blobs: readonly Buffer[]) => void;
-}
-
-/** An agent that shows its keys in the order that ssh would, or only some of them. */
-class SelectedKeysAgent extends BaseAgent<Identity> {
+/** One key of an agent. Each is shown alone, so that what comes after it is decided with what the server said to it. */
+class OneKeyAgent extends BaseAgent<Identity> {
   private readonly inner: BaseAgent<Identity>;
-  private readonly selection: Selection;
+  private readonly key: Identity;
+  private readonly onSigned: () => void;
 
-  constructor(inner: BaseAgent<Identity>, selection: Selection) {
+  constructor(inner: BaseAgent<Identity>, key: Identity, onSigned: () => void) {
     super();
     this.inner = inner;
-    this.selection = selection;
+    this.key = key;
+    this.onSigned = onSigned;
   }
 
   override getIdentities(callback: IdentityCallback<Identity>): void {
-    const { listed, listedOnly, onShown } = this.selection;
-    this.inner.getIdentities((error, keys) => {
-      const all = (keys ?? []) as Identity[];
-      const rank = (key: Identity) => listed.findIndex((blob) => blob.equals(blobOf(key)));
-      const shown = [
-        ...all.filter((key) => rank(key) !== -1).sort((a, b) => rank(a) - rank(b)),
-        ...(listedOnly ? [] : all.filter((key) => rank(key) === -1)),
-      ];
-      onShown(shown.map(blobOf));
-      callback(error, error ? undefined : shown);
-    });
+    callback(undefined, [this.key] as never);
   }
 
   override sign(
@@ -97,22 +80,42 @@ class SelectedKeysAgent extends BaseAgent<Identity> {
     optionsOrCallback?: SigningRequestOptions | SignCallback,
     callback?: SignCallback,
   ): void {
-    if (typeof optionsOrCallback === 'function') this.inner.sign(key, data, optionsOrCallback);
-    else this.inner.sign(key, data, optionsOrCallback ?? {}, callback);
+    const options = typeof optionsOrCallback === 'object' ? optionsOrCallback : {};
+    const done = typeof optionsOrCallback === 'function' ? optionsOrCallback : callback;
+    this.inner.sign(key, data, options, (error, signature) => {
+      if (!error) this.onSigned();
+      done?.(error, signature);
+    });
   }
 }
 
-/** null when nobody answers at `path`. */
-export async function openAgent(
+export interface AgentKey {
+  readonly blob: Buffer;
+  readonly agent: BaseAgent<Identity>;
+}
+
+/**
+ * The keys of the agent at `path`; a string says why there are none. Keys of the listed files come first, as in ssh, so
+ * that a server's limit on tries is not spent before them; under IdentitiesOnly there are no others.
+ */
+export async function agentKeys(
   path: string,
   files: { readonly listed: readonly string[]; readonly listedOnly: boolean },
-  onShown: (blobs: readonly Buffer[]) => void,
-): Promise<BaseAgent<Identity> | null> {
-  if (!(await answers(path))) return null;
-  const blobs = await Promise.all(files.listed.map(publicKeyOf));
-  return new SelectedKeysAgent(createAgent(path), {
-    listed: blobs.flatMap((blob) => blob ?? []),
-    listedOnly: files.listedOnly,
-    onShown,
+  onSigned: () => void,
+): Promise<readonly AgentKey[] | string> {
+  if (!(await answers(path))) return `nobody answers at ${path}`;
+  const agent: BaseAgent<Identity> = createAgent(path);
+  const listed = (await Promise.all(files.listed.map(publicKeyOf))).flatMap((blob) => blob ?? []);
+  const held = await new Promise<readonly Identity[] | string>((resolve) => {
+    agent.getIdentities((error, keys) => {
+      resolve(error ? error.message : ((keys ?? []) as Identity[]));
+    });
   });
+  if (typeof held === 'string') return held;
+  const all = held.map((key) => ({ blob: blobOf(key), agent: new OneKeyAgent(agent, key, onSigned) }));
+  const rank = ({ blob }: AgentKey) => listed.findIndex((one) => one.equals(blob));
+  return [
+    ...all.filter((key) => rank(key) !== -1).sort((a, b) => rank(a) - rank(b)),
+    ...(files.listedOnly ? [] : all.filter((key) => rank(key) === -1)),
+  ];
 }

@@ -3,7 +3,7 @@
  * files, each passphrase asked only for a key that the server takes; at most so many refused answers over all methods.
  */
 import type { AnyAuthMethod, AuthenticationType } from 'ssh2';
-import { openAgent } from './agent.ts';
+import { agentKeys, type AgentKey } from './agent.ts';
 import { openKeyFile, publicKeyOf } from './key-file.ts';
 import { plainText } from './plain-text.ts';
 import type { SshQuestions } from './questions.ts';
@@ -36,6 +36,8 @@ interface Context {
   answersLeft: number;
   /** Keys that the agent has shown. */
   readonly shown: Buffer[];
+  /** The server has taken a key, and has its signature. */
+  readonly onSigned: () => void;
 }
 
 /** A way that has exactly one thing to offer. */
@@ -48,23 +50,28 @@ const once = (make: () => Promise<AnyAuthMethod | null>) => {
   };
 };
 
-function agentWay({ target, record, shown }: Context, path: string): Way {
+function agentWay(context: Context, path: string): Way {
+  const { target, record, shown, onSigned } = context;
+  let left: AgentKey[] | null = null;
   return {
     method: 'publickey',
-    next: once(async () => {
-      const usable = await openAgent(
-        path,
-        { listed: target.identityFiles, listedOnly: target.identitiesOnly },
-        (blobs) => shown.push(...blobs),
-      );
-      record.tried.push(usable ? 'ssh-agent' : `ssh-agent (nobody answers at ${path})`);
-      return usable && { type: 'agent', username: target.user, agent: usable };
-    }),
+    next: async () => {
+      if (left === null) {
+        const files = { listed: target.identityFiles, listedOnly: target.identitiesOnly };
+        const keys = await agentKeys(path, files, onSigned);
+        record.tried.push(typeof keys === 'string' ? `ssh-agent (${keys})` : 'ssh-agent');
+        left = typeof keys === 'string' ? [] : [...keys];
+      }
+      const key = left.shift();
+      if (!key) return null;
+      shown.push(key.blob);
+      return { type: 'agent', username: target.user, agent: key.agent };
+    },
   };
 }
 
 function keyFileWay(context: Context, path: string): Way {
-  const { target, record, questions, shown } = context;
+  const { target, record, questions, shown, onSigned } = context;
   return {
     method: 'publickey',
     next: once(async () => {
@@ -77,6 +84,7 @@ function keyFileWay(context: Context, path: string): Way {
         onWrongPassphrase: () => {
           questions.refused({ keyFile: path });
         },
+        onSigned,
         onOutcome: (what) => {
           record.tried.splice(record.tried.lastIndexOf(path), 1, what);
         },
@@ -183,6 +191,7 @@ export function makeAuthHandler(
   isJump: boolean,
   record: AuthRecord,
 ) {
+  let signed = false;
   const context: Context = {
     target,
     questions,
@@ -190,10 +199,14 @@ export function makeAuthHandler(
     record,
     answersLeft: target.passwordPrompts,
     shown: [],
+    onSigned: () => {
+      signed = true;
+    },
   };
   const ways = waysOf(context);
   let position = -1; // the first call asks the server what it allows
   let partials = 0;
+  let moreWanted = false;
 
   const next = async (allowed: ReadonlySet<string>): Promise<AnyAuthMethod | false> => {
     while (!record.cancelled) {
@@ -216,11 +229,19 @@ export function makeAuthHandler(
       callback({ type: 'none', username: target.user });
       return;
     }
-    if (partial === true) {
-      // Right so far, and the server wants more: ways that were passed over may be what it wants now.
+    if (signed) {
+      // A signed key did not open the door. ssh2 does not pass on what the server said to an agent's key, which may be
+      // "right, and now something else": asking with no method at all brings that list again.
+      signed = false;
+      moreWanted = true;
+      callback({ type: 'none', username: target.user });
+      return;
+    }
+    if (partial === true || moreWanted) {
+      // Ways that were passed over may be what the server wants now.
+      moreWanted = false;
       partials += 1;
-      record.tried.push('(accepted, and more was asked for)');
-      context.answersLeft = target.passwordPrompts;
+      if (partial === true) context.answersLeft = target.passwordPrompts;
       position = partials > PARTIAL_MAX ? ways.length : 0;
     }
     next(new Set<string>(left ?? [])).then(callback, () => {

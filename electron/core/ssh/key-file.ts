@@ -67,6 +67,8 @@ export interface KeyFileOptions {
   /** null: no passphrase is to be had. */
   readonly askPassphrase: () => Promise<string | null>;
   readonly onWrongPassphrase: () => void;
+  /** The server has taken the key and was given its signature. */
+  readonly onSigned: () => void;
   /** Said of this key in the error text, if signing in fails. */
   readonly onOutcome: (what: string) => void;
 }
@@ -74,10 +76,12 @@ export interface KeyFileOptions {
 class KeyFileAgent extends BaseAgent<ParsedKey> {
   private readonly shown: ParsedKey;
   private readonly open: () => Promise<ParsedKey | Error>;
+  private readonly onSigned: () => void;
 
-  constructor(shown: ParsedKey, open: () => Promise<ParsedKey | Error>) {
+  constructor(shown: ParsedKey, onSigned: () => void, open: () => Promise<ParsedKey | Error>) {
     super();
     this.shown = shown;
+    this.onSigned = onSigned;
     this.open = open;
   }
 
@@ -95,8 +99,12 @@ class KeyFileAgent extends BaseAgent<ParsedKey> {
     const hash = typeof optionsOrCallback === 'object' ? optionsOrCallback.hash : undefined;
     void this.open().then((key) => {
       const signature = key instanceof Error ? key : key.sign(data, hash);
-      if (signature instanceof Error) done?.(signature);
-      else done?.(null, signature);
+      if (signature instanceof Error) {
+        done?.(signature);
+        return;
+      }
+      this.onSigned();
+      done?.(null, signature);
     });
   }
 }
@@ -105,7 +113,7 @@ const isEncrypted = (error: Error): boolean => /encrypted|passphrase/i.test(erro
 
 /** Reads the file; null when it is missing. An error says in words why its key can not be used. */
 export async function openKeyFile(options: KeyFileOptions): Promise<BaseAgent<ParsedKey> | Error | null> {
-  const { path } = options;
+  const { path, onSigned } = options;
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -116,7 +124,7 @@ export async function openKeyFile(options: KeyFileOptions): Promise<BaseAgent<Pa
   const parsed = first(utils.parseKey(text));
   if (!(parsed instanceof Error)) {
     // A public half alone: its key is the agent's business.
-    return parsed.isPrivateKey() ? new KeyFileAgent(parsed, () => Promise.resolve(parsed)) : null;
+    return parsed.isPrivateKey() ? new KeyFileAgent(parsed, onSigned, () => Promise.resolve(parsed)) : null;
   }
   if (!isEncrypted(parsed)) return new Error(parsed.message);
 
@@ -133,7 +141,7 @@ export async function openKeyFile(options: KeyFileOptions): Promise<BaseAgent<Pa
   const blob = await publicKeyOf(path);
   const shown = blob === null ? new Error('no public half') : first(utils.parseKey(blob));
   if (!(shown instanceof Error)) {
-    return new KeyFileAgent(shown, async () => {
+    return new KeyFileAgent(shown, onSigned, async () => {
       const key = await decrypt();
       if (key instanceof Error) options.onOutcome(`${path} (${key.message})`);
       return key;
@@ -141,5 +149,5 @@ export async function openKeyFile(options: KeyFileOptions): Promise<BaseAgent<Pa
   }
   // An old format without its public half: what ssh can not show without the passphrase, nor can we.
   const key = await decrypt();
-  return key instanceof Error ? key : new KeyFileAgent(key, () => Promise.resolve(key));
+  return key instanceof Error ? key : new KeyFileAgent(key, onSigned, () => Promise.resolve(key));
 }

@@ -1,5 +1,6 @@
 /** The only door to node-ssh and to ssh2's client: a handshake over a given stream, commands with bounds, raw channels. */
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { NodeSSH, type Config } from 'node-ssh';
 import type { Client, ClientChannel } from 'ssh2';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
@@ -15,6 +16,11 @@ import type { SshTarget } from './target.ts';
 /** A command prints at most this much; the rest is dropped and said so. */
 const OUTPUT_MAX_BYTES = 1 << 20;
 const OMITTED = '\n(more was printed than is kept)\n';
+/**
+ * sshd counts a session until it has cleared it away, which may be after it has told us of its end: where MaxSessions is
+ * 1, the next channel would be refused for a moment.
+ */
+const OPEN_RETRY_PAUSES_MS = [20, 100, 500];
 /** The exit code a shell would give for a command that a signal ended. */
 const KILLED_BY_SIGNAL = 128;
 /** Host key types that ssh2 knows; naming another one in `algorithms` throws. */
@@ -65,6 +71,15 @@ export class NativeConnection implements SshConnection {
   }
 
   async open(command: string, timeoutMs: number): Promise<Result<CommandChannel>> {
+    for (const pauseMs of OPEN_RETRY_PAUSES_MS) {
+      const opened = await this.openOnce(command, timeoutMs);
+      if (opened.ok || opened.error.code !== 'channel-refused') return opened;
+      await delay(pauseMs);
+    }
+    return this.openOnce(command, timeoutMs);
+  }
+
+  private async openOnce(command: string, timeoutMs: number): Promise<Result<CommandChannel>> {
     if (this.lost) return { ok: false, error: this.lost };
     return new Promise((resolve) => {
       let late = false;

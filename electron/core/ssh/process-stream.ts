@@ -4,6 +4,8 @@ import { Duplex, PassThrough } from 'node:stream';
 import { plainText } from './plain-text.ts';
 
 const STDERR_MAX = 8_192;
+/** What has been written before a process ended is read within this time. */
+const LAST_WORDS_MS = 200;
 /** What a child gets to end by itself once its stdin is closed, before it is ended. */
 const END_GRACE_MS = 2_000;
 
@@ -20,7 +22,7 @@ export class ProcessStream extends Duplex {
     options: { readonly env?: NodeJS.ProcessEnv; readonly shell?: boolean } = {},
   ) {
     // allowHalfOpen: a command's output goes on after its input has ended.
-    super({ allowHalfOpen: true, emitClose: true });
+    super({ allowHalfOpen: true, emitClose: true, autoDestroy: true });
     const child = spawn(command, [...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       windowsHide: true,
@@ -31,7 +33,6 @@ export class ProcessStream extends Duplex {
     child.stdout.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) child.stdout.pause();
     });
-    child.stdout.on('end', () => this.push(null));
     child.stderr.on('data', (chunk: Buffer) => {
       this.said = (this.said + chunk.toString('utf8')).slice(-STDERR_MAX);
       this.stderr.write(chunk);
@@ -41,11 +42,21 @@ export class ProcessStream extends Duplex {
     child.on('error', (error) => {
       this.destroy(error); // it could not be started
     });
-    child.on('close', (code) => {
-      this.exitCode = code;
+    // The end of the stream is the end of the process, so that what it said is there when somebody asks why. A child
+    // of its own may hold its stderr open for ever (ControlPersist): that is not waited for.
+    let over = false;
+    const finish = () => {
+      if (over) return;
+      over = true;
       this.stderr.end();
-      this.destroy();
+      this.push(null);
+      if (!this.writableEnded) this.end();
+    };
+    child.on('exit', (code) => {
+      this.exitCode = code;
+      setTimeout(finish, LAST_WORDS_MS).unref();
     });
+    child.on('close', finish);
   }
 
   /** The end of what it said on stderr. */

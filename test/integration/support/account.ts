@@ -57,11 +57,14 @@ export function spawnWithAccount(
     0o600,
   );
   const pam = write('pam', `${(account.pam ?? ['auth required pam_deny.so']).join('\n')}\n`, 0o644);
+  // dropbear lets nobody in whose shell is not listed there.
+  const shells = write('shells', `${readFileSync('/etc/shells', 'utf8')}\n${account.shell ?? ''}\n`, 0o644);
   const script = [
     'mount --bind "$1" /etc/passwd',
     'mount --bind "$2" /etc/shadow',
-    'mount --bind "$3" /etc/pam.d/sshd',
-    'shift 3',
+    'mount --bind "$3" /etc/shells',
+    'if [ -e /etc/pam.d/sshd ]; then mount --bind "$4" /etc/pam.d/sshd; fi',
+    'shift 4',
     'exec "$@"',
   ].join(' && ');
   return spawn(
@@ -76,6 +79,7 @@ export function spawnWithAccount(
       'sh',
       passwd,
       shadow,
+      shells,
       pam,
       command,
       ...args,

@@ -219,16 +219,15 @@ export function writeConfig(
   const text = hosts.map((host) =>
     [
       `Host ${host.name}`,
+      // The first one of a keyword counts, so a test's own lines come first.
+      ...(host.lines ?? []).map((line) => `  ${line}`),
       '  HostName 127.0.0.1',
       `  Port ${String(host.port)}`,
       `  User ${host.user}`,
-      ...(host.lines?.some((line) => line.startsWith('IdentitiesOnly')) === true
-        ? []
-        : ['  IdentitiesOnly yes']),
+      '  IdentitiesOnly yes',
       ...(host.identityFile === undefined ? [] : [`  IdentityFile ${host.identityFile}`]),
       `  UserKnownHostsFile ${join(folder, 'known_hosts')}`,
       '  GlobalKnownHostsFile /dev/null',
-      ...(host.lines ?? []).map((line) => `  ${line}`),
     ].join('\n'),
   );
   writeFileSync(path, `${text.join('\n')}\n`);
