@@ -20,7 +20,7 @@ import { openConnection, type OpenOutcome, type SshConnection } from '../ssh/con
 import type { JumpPool } from '../ssh/jump-pool.ts';
 import { aroundAnswers } from '../ssh/questions.ts';
 import type { SshTarget } from '../ssh/target.ts';
-import { EAGER_ATTEMPTS, RESTORE_SPREAD_MS, retryDelayMs, withJitter } from './backoff.ts';
+import { EAGER_LIMITS, isEager, RESTORE_SPREAD_MS, retryDelayMs } from './backoff.ts';
 import type { Gate } from './gate.ts';
 import { Prompter, type PromptQueue } from './prompter.ts';
 
@@ -99,6 +99,8 @@ export class HostSession {
   private everConnected = false;
   private lostAtMs: number | null = null;
   private attempts = 0;
+  private laterAttempts = 0;
+  private attemptAtMs = 0;
   private retryTimer: NodeJS.Timeout | null = null;
   private staleTimer: NodeJS.Timeout | null = null;
   private lastSampleAt = 0;
@@ -166,6 +168,7 @@ export class HostSession {
     this.everConnected ||= patient;
     this.lostAtMs = null;
     this.attempts = 0;
+    this.laterAttempts = 0;
     if (!patient) {
       void this.tryConnect();
       return;
@@ -344,6 +347,8 @@ export class HostSession {
     const attempt = new AbortController();
     this.attempt = attempt;
     this.attempts += 1;
+    this.attemptAtMs = Date.now();
+    if (this.lostAtMs !== null && !isEager(Date.now() - this.lostAtMs)) this.laterAttempts += 1;
     this.prompter.beginAttempt();
     if (!this.everConnected || this.lostAtMs === null)
       this.setConnection({ kind: 'connecting', step: 'Looking the host up' });
@@ -366,6 +371,7 @@ export class HostSession {
         signal: attempt.signal,
         jumps: this.options.jumps,
         wait: stepAside,
+        eager: this.lostAtMs !== null && isEager(Date.now() - this.lostAtMs) ? EAGER_LIMITS : null,
       });
     });
     if (attempt.signal.aborted) {
@@ -400,7 +406,7 @@ export class HostSession {
     this.connection = connection;
     connection.onClose((failure) => {
       if (this.connection !== connection) return;
-      this.dropConnection();
+      this.dropConnection(failure);
       if (this.wanted) this.scheduleRetry(failure);
     });
     if (this.lostAtMs === null) this.setConnection({ kind: 'connecting', step: 'Looking for the agent' });
@@ -471,6 +477,7 @@ export class HostSession {
     if (this.client !== client) return fail('cancelled', `Connecting to ${this.options.name} was cancelled.`);
     this.lostAtMs = null;
     this.attempts = 0;
+    this.laterAttempts = 0;
     this.lastSampleAt = Date.now();
     this.goLive();
     this.staleTimer = setInterval(() => {
@@ -562,18 +569,25 @@ export class HostSession {
     return ok(null);
   }
 
-  private detachClient(): void {
+  /** `lost`: requests under way are told that nobody knows whether they took effect. */
+  private detachClient(lost?: Failure): void {
     const client = this.client;
     this.client = null;
     if (this.staleTimer) clearInterval(this.staleTimer);
     this.staleTimer = null;
-    client?.close();
+    client?.close(
+      lost && {
+        code: 'connection-lost',
+        message: `The connection to ${this.options.name} broke before its answer came. It may or may not have taken effect; once connected again, the screen shows what the agent says.`,
+        detail: lost.message,
+      },
+    );
   }
 
-  private dropConnection(): void {
+  private dropConnection(lost?: Failure): void {
     const connection = this.connection;
     this.connection = null;
-    this.detachClient();
+    this.detachClient(lost);
     connection?.close();
   }
 
@@ -586,14 +600,17 @@ export class HostSession {
     if (!this.wanted) return;
     this.clearRetry();
     this.lostAtMs ??= Date.now();
-    const delay = withJitter(
-      retryDelayMs(Date.now() - this.lostAtMs, Math.max(0, this.attempts - EAGER_ATTEMPTS)),
-      Math.random(),
-    );
+    const now = Date.now();
+    const delay = retryDelayMs({
+      lostForMs: now - this.lostAtMs,
+      attemptAgoMs: now - this.attemptAtMs,
+      laterAttempts: this.laterAttempts,
+      random: Math.random(),
+    });
     this.setConnection({
       kind: 'reconnecting',
       attempt: this.attempts,
-      nextAttemptAtMs: Date.now() + delay,
+      nextAttemptAtMs: now + delay,
       failure,
     });
     this.retryTimer = setTimeout(() => {

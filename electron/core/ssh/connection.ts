@@ -44,6 +44,8 @@ export interface OpenOptions {
   readonly jumps: JumpPool;
   /** Wraps a wait for somebody else, such as another host that signs in to the same gateway. */
   readonly wait: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Shorter limits than ConnectTimeout, for tries that follow each other; null for ConnectTimeout. */
+  readonly eager: { readonly tcpMs: number; readonly handshakeMs: number } | null;
 }
 
 /** The stream to a host, and what has to be given back with it. */
@@ -89,12 +91,21 @@ async function findWay(
   if (target.proxyCommand !== null)
     return ok({ sock: runProxyCommand(target.proxyCommand), release: nothing });
   try {
-    return ok({ sock: await tcpSocket(target, signal), release: nothing });
+    return ok({
+      sock: await tcpSocket(target, signal, options.eager?.tcpMs ?? target.connectTimeoutMs),
+      release: nothing,
+    });
   } catch (error) {
     if (signal.aborted)
       return fail('cancelled', `Connecting to ${target.name} was cancelled. Nothing was changed there.`);
     const timedOut = error instanceof ConnectTimeoutError ? 'connecting' : null;
-    const circumstances = { record: newAuthRecord(), timedOut, proxySaid: null, untried: [] };
+    const circumstances = {
+      record: newAuthRecord(),
+      timedOut,
+      limitMs: options.eager?.tcpMs ?? target.connectTimeoutMs,
+      proxySaid: null,
+      untried: [],
+    };
     return { ok: false, error: connectFailure(target, error, circumstances) };
   }
 }
@@ -104,7 +115,12 @@ async function openNative(target: SshTarget, options: OpenOptions, isJump: boole
   if (!way.ok) return way;
   const { sock, release } = way.value;
   const proxySaid = sock instanceof ProcessStream ? () => sock.lastWords : () => null;
-  const outcome = await handshake(target, sock, { ...options, isJump, proxySaid });
+  const outcome = await handshake(target, sock, {
+    ...options,
+    isJump,
+    proxySaid,
+    limitMs: options.eager?.handshakeMs ?? target.connectTimeoutMs,
+  });
   if (outcome.ok) outcome.value.onClose(release);
   else release();
   return outcome;

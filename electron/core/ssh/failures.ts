@@ -10,6 +10,8 @@ export interface Circumstances {
   readonly record: AuthRecord;
   /** What the other side was expected to do when time ran out; null when it did not. */
   readonly timedOut: string | null;
+  /** How long it was given. */
+  readonly limitMs: number;
   /** What a ProxyCommand said on stderr. */
   readonly proxySaid: string | null;
   /** Keys or methods that were not tried because ssh2 lacks them, in words. */
@@ -20,7 +22,7 @@ export const whereIs = (target: SshTarget): string =>
   `${target.user}@${target.hostName}:${String(target.port)}`;
 
 export function connectFailure(target: SshTarget, error: unknown, circumstances: Circumstances): Failure {
-  const { record, timedOut, proxySaid, untried } = circumstances;
+  const { record, timedOut, limitMs, proxySaid, untried } = circumstances;
   const where = whereIs(target);
   const { level, code } = error as { level?: string; code?: string };
   const make = (kind: Failure['code'], message: string): Failure => ({
@@ -40,7 +42,7 @@ export function connectFailure(target: SshTarget, error: unknown, circumstances:
     const why =
       timedOut === null
         ? 'ended before there was a connection'
-        : `brought no connection within ${String(target.connectTimeoutMs / 1000)} s`;
+        : `brought no connection within ${String(limitMs / 1000)} s`;
     return make(
       'proxy-failed',
       `The ProxyCommand to ${target.name} ${why}${said === '' ? '' : ` and said: ${said}`}. Nothing was changed there; try the command in a terminal: ${target.proxyCommand}`,
@@ -49,7 +51,7 @@ export function connectFailure(target: SshTarget, error: unknown, circumstances:
   if (timedOut !== null)
     return make(
       'timed-out',
-      `${target.name} (${where}) did not answer within ${String(target.connectTimeoutMs / 1000)} s while ${timedOut}. Nothing was changed there; check the network and try again.`,
+      `${target.name} (${where}) did not answer within ${String(limitMs / 1000)} s while ${timedOut}. Nothing was changed there; check the network and try again.`,
     );
   if (level === 'client-authentication') {
     const tried = record.tried.length > 0 ? record.tried.join(', ') : 'nothing that the server accepts';

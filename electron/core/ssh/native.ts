@@ -166,6 +166,8 @@ export interface HandshakeOptions {
   readonly questions: SshQuestions;
   readonly isJump: boolean;
   readonly signal: AbortSignal;
+  /** How long the other side may take when it is its turn. */
+  readonly limitMs: number;
   /** What a ProxyCommand has said so far; null when there is none. */
   readonly proxySaid: () => string | null;
 }
@@ -220,7 +222,7 @@ export async function handshake(
   sock: Duplex,
   options: HandshakeOptions,
 ): Promise<NativeOutcome> {
-  const { questions, isJump, signal, proxySaid } = options;
+  const { questions, isJump, signal, limitMs, proxySaid } = options;
   const files = target.pinned ? ok([]) : await readKnownHosts(target);
   if (!files.ok) {
     sock.destroy();
@@ -232,7 +234,7 @@ export async function handshake(
   let keyRefused: string | null = null;
   let cause: unknown = null;
   const ssh = new NodeSSH();
-  const clock = new TurnClock(target.connectTimeoutMs, () => sock.destroy(new Error('timed out')));
+  const clock = new TurnClock(limitMs, () => sock.destroy(new Error('timed out')));
   const patient = clock.pausing(questions);
   const config: Config = {
     sock,
@@ -291,7 +293,7 @@ export async function handshake(
         `The key of ${target.name} was not accepted (${keyRefused}), so nothing was sent to it.`,
       );
     const { timedOut } = clock;
-    const circumstances = { record, timedOut, proxySaid: proxySaid(), untried: [] };
+    const circumstances = { record, timedOut, limitMs, proxySaid: proxySaid(), untried: [] };
     return { ok: false, error: connectFailure(target, cause ?? error, circumstances) };
   } finally {
     clock.stop();

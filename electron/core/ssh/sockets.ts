@@ -1,4 +1,4 @@
-/** The byte stream under a connection: TCP, through a jump host, or a ProxyCommand. Each is bounded by ConnectTimeout. */
+/** The byte stream under a connection: TCP, through a jump host, or a ProxyCommand. Each is bounded. */
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Client } from 'ssh2';
@@ -7,9 +7,9 @@ import type { SshTarget } from './target.ts';
 
 export class ConnectTimeoutError extends Error {}
 
-/** Runs `open` with a signal that also fires after ConnectTimeout. (AbortSignal.any is not in Electron 25's Node.) */
+/** Runs `open` with a signal that also fires after `limitMs`. (AbortSignal.any is not in Electron 25's Node.) */
 async function bounded<T>(
-  target: SshTarget,
+  limitMs: number,
   signal: AbortSignal,
   open: (both: AbortSignal) => Promise<T>,
 ): Promise<T> {
@@ -21,7 +21,7 @@ async function bounded<T>(
   const timer = setTimeout(() => {
     timedOut = true;
     both.abort();
-  }, target.connectTimeoutMs);
+  }, limitMs);
   signal.addEventListener('abort', cancel, { once: true });
   if (signal.aborted) cancel();
   try {
@@ -34,7 +34,7 @@ async function bounded<T>(
   }
 }
 
-export function tcpSocket(target: SshTarget, signal: AbortSignal): Promise<Socket> {
+export function tcpSocket(target: SshTarget, signal: AbortSignal, limitMs: number): Promise<Socket> {
   const options: NetConnectOpts & { autoSelectFamily: boolean } = {
     host: target.hostName,
     port: target.port,
@@ -45,7 +45,7 @@ export function tcpSocket(target: SshTarget, signal: AbortSignal): Promise<Socke
     ...(target.bindAddress === null ? {} : { localAddress: target.bindAddress }),
   };
   return bounded(
-    target,
+    limitMs,
     signal,
     (both) =>
       new Promise((resolve, reject) => {
@@ -66,7 +66,7 @@ export function tcpSocket(target: SshTarget, signal: AbortSignal): Promise<Socke
 /** The TCP stream through a connection to a jump host. */
 export function throughJump(jump: Client, target: SshTarget, signal: AbortSignal): Promise<Duplex> {
   return bounded(
-    target,
+    target.connectTimeoutMs,
     signal,
     (both) =>
       new Promise((resolve, reject) => {

@@ -14,6 +14,7 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { spawnWithAccount, whyNoAccounts, type Account } from './account.ts';
+import type { Netns } from './netns.ts';
 
 const START_TIMEOUT_MS = 10_000;
 const SSHD = ['/usr/sbin/sshd', '/usr/bin/sshd'].find((path) => existsSync(path)) ?? null;
@@ -38,9 +39,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function listens(port: number): Promise<boolean> {
+async function listens(port: number, address: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, address);
     socket.on('connect', () => {
       socket.destroy();
       resolve(true);
@@ -93,11 +94,18 @@ export interface OpenSshOptions {
   readonly extra?: readonly string[];
   readonly passphrase?: string;
   readonly account?: Account;
+  /** A network of its own, with a cable that can be pulled. */
+  readonly netns?: Netns;
 }
 
-async function untilListening(port: number, child: ChildProcess, log: string): Promise<void> {
+async function untilListening(
+  port: number,
+  child: ChildProcess,
+  log: string,
+  address = '127.0.0.1',
+): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
-  while (!(await listens(port))) {
+  while (!(await listens(port, address))) {
     if (child.exitCode !== null || Date.now() > deadline)
       throw new Error(`the server did not start: ${existsSync(log) ? readFileSync(log, 'utf8') : 'no log'}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -140,7 +148,7 @@ export async function startOpenSsh(options: OpenSshOptions = {}): Promise<OpenSs
   const config = [
     ...(options.extra ?? []),
     `Port ${String(port)}`,
-    'ListenAddress 127.0.0.1',
+    `ListenAddress ${options.netns?.address ?? '127.0.0.1'}`,
     `HostKey ${join(folder, 'host_key')}`,
     `PidFile ${join(folder, 'pid')}`,
     `AuthorizedKeysFile ${join(folder, 'authorized_keys')}`,
@@ -155,10 +163,12 @@ export async function startOpenSsh(options: OpenSshOptions = {}): Promise<OpenSs
   const log = join(folder, 'log');
   const args = ['-D', '-f', join(folder, 'sshd_config'), '-E', log];
   const child =
-    options.account === undefined
-      ? spawn(SSHD, args, { stdio: 'ignore' })
-      : spawnWithAccount(folder, options.account, SSHD, args, 'ignore');
-  await untilListening(port, child, log);
+    options.account !== undefined
+      ? spawnWithAccount(folder, options.account, SSHD, args, 'ignore')
+      : options.netns !== undefined
+        ? options.netns.spawn(SSHD, args)
+        : spawn(SSHD, args, { stdio: 'ignore' });
+  await untilListening(port, child, log, options.netns?.address);
   return described(folder, port, child);
 }
 
