@@ -105,14 +105,13 @@ describe.skipIf(whyNoSshd !== null)('a link that is cut in the middle of a messa
 describe.skipIf(whyNoSshd !== null)(`a network that is away for ${String(OUTAGE_MS / 1000)} s`, () => {
   async function outage(
     harness: CoreHarness,
-    pull: () => void,
-    plugIn: () => void | Promise<void>,
+    cable: { pull(): void; plugIn(): void | Promise<void> },
   ): Promise<number> {
     const pulledAtMs = Date.now();
-    pull();
+    cable.pull();
     await harness.until('the outage has lasted', () => Date.now() - pulledAtMs >= OUTAGE_MS);
     expect(harness.host(HOST).connection.kind).not.toBe('live');
-    await plugIn();
+    await cable.plugIn();
     const backAtMs = Date.now();
     await liveAgain(harness);
     return Date.now() - backAtMs;
@@ -121,7 +120,7 @@ describe.skipIf(whyNoSshd !== null)(`a network that is away for ${String(OUTAGE_
   it('and refuses connections meanwhile, is live within 2 s of its return, with the history whole', async () => {
     const { cable, harness } = await behindCable();
     const fromMs = Date.now();
-    const tookMs = await outage(harness, cable.pull, cable.plugIn);
+    const tookMs = await outage(harness, cable);
     expect(tookMs).toBeLessThan(LIVE_AGAIN_MS);
     await expectWhole(harness, fromMs);
   });
@@ -150,7 +149,7 @@ describe.skipIf(whyNoSshd !== null)(`a network that is away for ${String(OUTAGE_
       seen.add(harness.host(HOST).connection.kind);
       return seen.has(meanwhile);
     });
-    const tookMs = await outage(harness, netns.pull, netns.plugIn);
+    const tookMs = await outage(harness, netns);
     await watch;
     expect(tookMs).toBeLessThan(LIVE_AGAIN_MS);
     await expectWhole(harness, fromMs);
