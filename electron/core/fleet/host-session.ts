@@ -15,10 +15,11 @@ import type {
 import { AgentClient, type Fields } from '../agent/client.ts';
 import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent } from '../agent/deploy.ts';
 import { parsePreview } from '../agent/preview.ts';
-import { attachScript, markedLines, previewScript, SHELL_COMMAND } from '../agent/scripts.ts';
-import { openConnection, type OpenOutcome, type SshConnection } from '../ssh/connection.ts';
+import { attachScript, markedLines, previewScript } from '../agent/scripts.ts';
+import { openConnection, type OpenOutcome } from '../ssh/connection.ts';
 import type { JumpPool } from '../ssh/jump-pool.ts';
 import { aroundAnswers } from '../ssh/questions.ts';
+import type { SshConnection } from '../ssh/shell.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { EAGER_LIMITS, isEager, RESTORE_SPREAD_MS, retryDelayMs } from './backoff.ts';
 import type { Gate } from './gate.ts';
@@ -425,10 +426,9 @@ export class HostSession {
     connection: SshConnection,
     report: (progress: DeployProgress) => void,
   ): Promise<Result<null>> {
-    const channel = await connection.open(SHELL_COMMAND, CHANNEL_TIMEOUT_MS);
-    if (!channel.ok) return channel;
     const nonce = newNonce();
-    channel.value.write(attachScript(nonce));
+    const channel = await connection.openScript(attachScript(nonce), CHANNEL_TIMEOUT_MS);
+    if (!channel.ok) return channel;
     let mine: AgentClient | null = null;
     const attached = await AgentClient.attach(channel.value, {
       nonce,
@@ -507,8 +507,7 @@ export class HostSession {
     systemNote: string | null = null,
   ): Promise<void> {
     const nonce = newNonce();
-    const result = await connection.run(SHELL_COMMAND, {
-      stdin: previewScript(nonce),
+    const result = await connection.runScript(previewScript(nonce), {
       timeoutMs: PREVIEW_TIMEOUT_MS,
     });
     if (this.connection !== connection) return;

@@ -1,6 +1,6 @@
-/** One verified, authenticated connection to a host: what it can do, and how one is opened, hop by hop. */
+/** How a verified, authenticated connection is opened, hop by hop. */
 import type { Duplex } from 'node:stream';
-import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
+import { fail, ok, type Result } from '../../../model/errors.ts';
 import { newAuthRecord } from './auth.ts';
 import { connectFailure, detailOf } from './failures.ts';
 import type { HostKeyBlock } from './host-key.ts';
@@ -8,33 +8,9 @@ import type { JumpPool } from './jump-pool.ts';
 import { handshake, type NativeOutcome } from './native.ts';
 import { ProcessStream } from './process-stream.ts';
 import type { SshQuestions } from './questions.ts';
+import type { SshConnection } from './shell.ts';
 import { ConnectTimeoutError, runProxyCommand, tcpSocket, throughJump } from './sockets.ts';
 import type { SshTarget } from './target.ts';
-
-export interface CommandResult {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly code: number;
-}
-
-export type CommandChannel = Duplex & { readonly stderr: NodeJS.ReadableStream };
-
-export interface RunOptions {
-  readonly stdin: string | Buffer;
-  readonly timeoutMs: number;
-  readonly onStdout?: (text: string) => void;
-}
-
-export interface SshConnection {
-  readonly target: SshTarget;
-  /** Runs a fixed command with `stdin`, collecting its output; `onStdout` sees it as it comes. */
-  run(command: string, options: RunOptions): Promise<Result<CommandResult>>;
-  /** A raw channel to a command; the caller owns it. */
-  open(command: string, timeoutMs: number): Promise<Result<CommandChannel>>;
-  /** Called once, when the link is gone for whatever reason. */
-  onClose(listener: (failure: Failure) => void): void;
-  close(): void;
-}
 
 export type OpenOutcome = Result<SshConnection> & { readonly block?: HostKeyBlock };
 
@@ -66,7 +42,7 @@ async function findWay(
       const opened = await openNative(jump, options, true);
       // The jump's sshd sets TCP_NODELAY only once a session channel was opened: one `true` saves 44 ms a round trip.
       // A jump that runs no commands forwards all the same, so what came of it does not matter.
-      if (opened.ok) await opened.value.run('true', { stdin: '', timeoutMs: jump.connectTimeoutMs });
+      if (opened.ok) await opened.value.run('true', '', { timeoutMs: jump.connectTimeoutMs });
       return opened;
     };
     const hop = await options.jumps.lease(jump, signal, open, options.wait);

@@ -5,12 +5,18 @@ import { NodeSSH, type Config } from 'node-ssh';
 import type { Client, ClientChannel } from 'ssh2';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import { makeAuthHandler, newAuthRecord } from './auth.ts';
-import type { CommandChannel, CommandResult, RunOptions, SshConnection } from './connection.ts';
 import { blockedFailure, connectFailure, detailOf } from './failures.ts';
 import { HostKeyBlockedError, readKnownHosts, verifyHostKey, type HostKeyBlock } from './host-key.ts';
 import { knownKeyTypes } from './known-hosts.ts';
 import { plainText } from './plain-text.ts';
 import { aroundAnswers, type SshQuestions } from './questions.ts';
+import {
+  SHELL_COMMAND,
+  type CommandChannel,
+  type CommandResult,
+  type RunOptions,
+  type SshConnection,
+} from './shell.ts';
 import type { SshTarget } from './target.ts';
 
 /** A command prints at most this much; the rest is dropped and said so. */
@@ -70,7 +76,17 @@ export class NativeConnection implements SshConnection {
     this.client.destroy();
   }
 
-  async open(command: string, timeoutMs: number): Promise<Result<CommandChannel>> {
+  runScript(script: string, options: RunOptions): Promise<Result<CommandResult>> {
+    return this.run(SHELL_COMMAND, script, options);
+  }
+
+  async openScript(script: string, timeoutMs: number): Promise<Result<CommandChannel>> {
+    const opened = await this.open(SHELL_COMMAND, timeoutMs);
+    if (opened.ok) opened.value.write(script);
+    return opened;
+  }
+
+  private async open(command: string, timeoutMs: number): Promise<Result<CommandChannel>> {
     for (const pauseMs of OPEN_RETRY_PAUSES_MS) {
       const opened = await this.openOnce(command, timeoutMs);
       if (opened.ok || opened.error.code !== 'channel-refused') return opened;
@@ -114,7 +130,7 @@ export class NativeConnection implements SshConnection {
     });
   }
 
-  async run(command: string, options: RunOptions): Promise<Result<CommandResult>> {
+  async run(command: string, stdin: string, options: RunOptions): Promise<Result<CommandResult>> {
     const opened = await this.open(command, options.timeoutMs);
     if (!opened.ok) return opened;
     const channel = opened.value as ClientChannel;
@@ -157,7 +173,7 @@ export class NativeConnection implements SshConnection {
           });
         else resolve(ok({ ...out, code }));
       });
-      channel.end(options.stdin);
+      channel.end(stdin);
     });
   }
 }
