@@ -46,6 +46,7 @@ export const CORE_ERROR_CODES = [
   'proxy-failed',
   'no-common-algorithm',
   'channel-refused',
+  'needs-system-ssh',
   'shell-unusable',
   'unsupported-architecture',
   'unsupported-system',

@@ -281,6 +281,7 @@ export class FakeLab implements TrancheApi {
       this.push({ event: 'host:gone', data: { hostId } });
       return ok(null);
     },
+    'host:transport': () => ok(null),
     'host:retry': ({ hostId }) => {
       this.setConnection(hostId, { kind: 'connecting', step: 'Connecting' });
       return ok(null);

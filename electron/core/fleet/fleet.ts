@@ -1,7 +1,7 @@
 /** All hosts: from the ssh config, typed, and the demo lab's. One host failing never delays another. */
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { CoreEvent } from '../../../model/ipc.ts';
-import type { FleetSnapshot, HostId } from '../../../model/model.ts';
+import type { FleetSnapshot, HostId, TransportChoice } from '../../../model/model.ts';
 import type { DemoLab } from '../demo-lab.ts';
 import type { HostStore } from '../hosts/host-store.ts';
 import { parseAddress } from '../ssh/address.ts';
@@ -117,11 +117,22 @@ export class Fleet {
     const { name, source } = session.value.current;
     this.drop(hostId);
     return this.save((hosts) => ({
+      ...hosts,
       typed: hosts.typed.filter((one) => one !== name),
       hidden:
         source === 'ssh-config' && !hosts.hidden.includes(name) ? [...hosts.hidden, name] : hosts.hidden,
       open: hosts.open.filter((one) => one !== hostId),
     }));
+  }
+
+  async setTransport(hostId: HostId, choice: TransportChoice): Promise<Result<null>> {
+    const session = this.get(hostId);
+    if (!session.ok) return session;
+    session.value.setTransport(choice);
+    return this.save((hosts) => {
+      const { [hostId]: _before, ...others } = hosts.transports;
+      return { ...hosts, transports: choice === 'auto' ? others : { ...others, [hostId]: choice } };
+    });
   }
 
   setVisible(visible: boolean): void {
@@ -178,6 +189,7 @@ export class Fleet {
       },
     });
     session.setVisible(this.visible);
+    session.setTransport(this.options.store.hosts.transports[id] ?? 'auto');
     this.sessions.set(id, session);
     return session;
   }

@@ -11,6 +11,7 @@ import type {
   HostSnapshot,
   Sample,
   SliceEdit,
+  TransportChoice,
 } from '../../../model/model.ts';
 import { AgentClient, type Fields } from '../agent/client.ts';
 import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent } from '../agent/deploy.ts';
@@ -116,6 +117,7 @@ export class HostSession {
       name: options.name,
       source: options.source,
       address: null,
+      transport: { choice: 'auto', used: null, reason: null },
       connection: { kind: 'disconnected' },
       gpus: [],
       slices: [],
@@ -200,6 +202,13 @@ export class HostSession {
   answerPrompt(promptId: string, answers: readonly string[] | null): Result<null> {
     if (this.prompter.answer(promptId, answers)) return ok(null);
     return fail('cancelled', `That question of ${this.options.name} is no longer open. Nothing was sent.`);
+  }
+
+  /** For the next attempt; what is connected stays as it is. */
+  setTransport(choice: TransportChoice): void {
+    if (this.snapshot.transport.choice === choice) return;
+    this.snapshot = { ...this.snapshot, transport: { ...this.snapshot.transport, choice } };
+    this.options.onChange(this.snapshot);
   }
 
   setVisible(visible: boolean): void {
@@ -371,6 +380,10 @@ export class HostSession {
         questions: aroundAnswers(this.prompter, stepAside),
         signal: attempt.signal,
         jumps: this.options.jumps,
+        transport: this.snapshot.transport.choice,
+        onTransport: (chosen) => {
+          this.snapshot = { ...this.snapshot, transport: { ...this.snapshot.transport, ...chosen } };
+        },
         wait: stepAside,
         eager: this.lostAtMs !== null && isEager(Date.now() - this.lostAtMs) ? EAGER_LIMITS : null,
       });

@@ -1,6 +1,7 @@
 /** How a verified, authenticated connection is opened, hop by hop. */
 import type { Duplex } from 'node:stream';
 import { fail, ok, type Result } from '../../../model/errors.ts';
+import type { TransportChoice } from '../../../model/model.ts';
 import { newAuthRecord } from './auth.ts';
 import { connectFailure, detailOf } from './failures.ts';
 import type { HostKeyBlock } from './host-key.ts';
@@ -10,7 +11,9 @@ import { ProcessStream } from './process-stream.ts';
 import type { SshQuestions } from './questions.ts';
 import type { SshConnection } from './shell.ts';
 import { ConnectTimeoutError, runProxyCommand, tcpSocket, throughJump } from './sockets.ts';
+import { SystemConnection } from './system.ts';
 import type { SshTarget } from './target.ts';
+import { chooseTransport, type ChosenTransport } from './transport.ts';
 
 export type OpenOutcome = Result<SshConnection> & { readonly block?: HostKeyBlock };
 
@@ -20,6 +23,9 @@ export interface OpenOptions {
   readonly jumps: JumpPool;
   /** Wraps a wait for somebody else, such as another host that signs in to the same gateway. */
   readonly wait: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly transport: TransportChoice;
+  /** Told which one is used, and why. */
+  readonly onTransport: (chosen: ChosenTransport) => void;
   /** Shorter limits than ConnectTimeout, for tries that follow each other; null for ConnectTimeout. */
   readonly eager: { readonly tcpMs: number; readonly handshakeMs: number } | null;
 }
@@ -103,6 +109,26 @@ async function openNative(target: SshTarget, options: OpenOptions, isJump: boole
 }
 
 /** Connects, over every hop there is. Host keys are verified before anything is authenticated. */
-export function openConnection(target: SshTarget, options: OpenOptions): Promise<OpenOutcome> {
-  return openNative(target, options, false);
+export async function openConnection(target: SshTarget, options: OpenOptions): Promise<OpenOutcome> {
+  const chosen = await chooseTransport(target, options.transport);
+  options.onTransport(chosen);
+  if (chosen.reason !== null) return openSystem(target, options, chosen.reason);
+  const native = await openNative(target, options, false);
+  if (native.ok || native.error.code !== 'no-common-algorithm') return native;
+  if (options.transport !== 'auto' || target.sshBinary === null) return native;
+  const reason = 'it has no algorithm in common with the SSH inside Tranche';
+  options.onTransport({ used: 'system', reason });
+  return openSystem(target, options, reason);
+}
+
+async function openSystem(target: SshTarget, options: OpenOptions, reason: string): Promise<OpenOutcome> {
+  if (target.sshBinary === null)
+    return fail(
+      'needs-system-ssh',
+      `${target.name} can only be reached by an installed OpenSSH client, because ${reason}, and none was found on this computer. Nothing was changed; install one, or choose the built-in SSH for this host.`,
+    );
+  const outcome = await SystemConnection.open(target, options);
+  if (outcome.ok) return outcome;
+  const message = `${outcome.error.message} (The system’s ssh is used because ${reason}.)`;
+  return { ...outcome, error: { ...outcome.error, message } };
 }

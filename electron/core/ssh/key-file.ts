@@ -37,9 +37,9 @@ export function publicBlobIn(privateKey: string): Buffer | null {
   return next();
 }
 
-/** `ssh-ed25519 AAAA… comment` → the blob. */
+/** `ssh-ed25519 AAAA… comment` → the blob, also of types that ssh2 does not know. */
 export function publicBlobOf(line: string): Buffer | null {
-  const base64 = line.trim().split(/\s+/)[1];
+  const base64 = /^[a-z][a-z0-9@.-]+\s+(AAAA[A-Za-z0-9+/]+=*)(?:\s|$)/.exec(line.trim())?.[1];
   return base64 === undefined ? null : Buffer.from(base64, 'base64');
 }
 
@@ -56,6 +56,7 @@ export async function publicKeyOf(path: string): Promise<Buffer | null> {
   if (own) return own;
   const beside = await readText(`${path}.pub`);
   if (beside !== null) return publicBlobOf(beside);
+  if (text !== null && publicBlobOf(text)) return publicBlobOf(text);
   // IdentityFile may name the public half alone, of a key that is in the agent; or an old format without passphrase.
   if (text === null) return null;
   const parsed = first(utils.parseKey(text));

@@ -19,7 +19,7 @@ export class ProcessStream extends Duplex {
   constructor(
     command: string,
     args: readonly string[],
-    options: { readonly env?: NodeJS.ProcessEnv; readonly shell?: boolean } = {},
+    options: { readonly env?: NodeJS.ProcessEnv; readonly shell?: boolean; readonly detached?: boolean } = {},
   ) {
     // allowHalfOpen: a command's output goes on after its input has ended.
     super({ allowHalfOpen: true, emitClose: true, autoDestroy: true });
@@ -28,6 +28,8 @@ export class ProcessStream extends Duplex {
       windowsHide: true,
       env: options.env ?? process.env,
       ...(options.shell === true ? { shell: true } : {}),
+      // A session of its own: no terminal of ours to ask on.
+      ...(options.detached === true ? { detached: true } : {}),
     });
     this.child = child;
     child.stdout.on('data', (chunk: Buffer) => {
@@ -50,7 +52,8 @@ export class ProcessStream extends Duplex {
       over = true;
       this.stderr.end();
       this.push(null);
-      if (!this.writableEnded) this.end();
+      // What still waits to be written has no reader any more.
+      this.once('end', () => this.destroy());
     };
     child.on('exit', (code) => {
       this.exitCode = code;

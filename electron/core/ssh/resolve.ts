@@ -82,7 +82,7 @@ function authMethods(one: (key: string) => string | null): readonly AuthMethod[]
 function toTarget(
   name: string,
   address: TypedAddress,
-  { settings, notes }: HostSettings,
+  { settings, notes, hasSsh }: HostSettings,
   jump: SshTarget | null,
   options: ResolveOptions,
 ): SshTarget {
@@ -161,6 +161,7 @@ function toTarget(
       jump !== null || command === null || command === 'none' ? null : expandTokens(command, values),
     systemOnly: beyondSsh2(one),
     notes,
+    sshBinary: hasSsh ? options.sshBinary : null,
     sshArgs: sshArguments(address, options),
     pinned: null,
   };

@@ -46,7 +46,9 @@ export interface SshTarget {
   readonly systemOnly: readonly string[];
   /** What of the config is not honoured, in sentences for the user. */
   readonly notes: readonly string[];
-  /** What the system's ssh has to be called with to reach the same host. */
+  /** The system's ssh, or null where none is installed. */
+  readonly sshBinary: string | null;
+  /** What it has to be called with to reach the same host. */
   readonly sshArgs: readonly string[];
   /** The demo lab's: keys that live in memory and never in a file. */
   readonly pinned: { readonly hostKey: Buffer; readonly privateKey: string } | null;
@@ -94,6 +96,7 @@ export function pinnedTarget(host: {
     proxyCommand: null,
     systemOnly: [],
     notes: [],
+    sshBinary: null,
     sshArgs: [],
     pinned: { hostKey: host.hostKey, privateKey: host.privateKey },
   };
