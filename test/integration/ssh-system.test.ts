@@ -83,21 +83,6 @@ describe.skipIf(whyNoSshd !== null)('the system’s ssh, chosen for a host', () 
     await harness.until('a sample', () => harness.samples.get(HOST));
   });
 
-  it('never lets the shell read what was meant for the agent', async () => {
-    const server = await lab.openssh();
-    const harness = await bySystem({ server });
-    await bringLive(harness, HOST);
-    // The agent and its attach are gone, what is written meanwhile has no reader but the shell, if that were left.
-    const planted = join(lab.folder, 'planted');
-    killProcessesIn(server.root.path);
-    const requests = Array.from({ length: 20 }, () =>
-      harness.request('slice:undo', { hostId: HOST, undoToken: `";touch ${planted};"` }),
-    );
-    await Promise.all(requests);
-    await harness.until('it is live again', () => harness.host(HOST).connection.kind === 'live');
-    expect(existsSync(planted)).toBe(false);
-  });
-
   it.skipIf(whyNoAccounts !== null)(
     'asks for passphrase, password and keyboard-interactive in our own words',
     async () => {

@@ -18,6 +18,8 @@ export class ScriptChannel extends Duplex {
   /** null until the script has ended, and when the link ended instead. */
   exitCode: number | null = null;
   private readonly shell: SystemShell;
+  private spoken = false;
+  private onSpoken: (() => void) | null = null;
   readonly isInteractive: boolean;
 
   constructor(shell: SystemShell, isInteractive: boolean) {
@@ -26,12 +28,25 @@ export class ScriptChannel extends Duplex {
     this.isInteractive = isInteractive;
   }
 
+  /** It has said something, or has ended. */
+  hasSpoken(): void {
+    this.spoken = true;
+    const waiting = this.onSpoken;
+    this.onSpoken = null;
+    waiting?.();
+  }
+
   override _read(): void {
     this.shell.process.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    if (!this.isInteractive || this.exitCode !== null) callback(new Error('the script has ended'));
+    // A shell reads ahead. Once its script speaks it has been read to its end, and what comes then is the script's.
+    if (!this.spoken && this.exitCode === null)
+      this.onSpoken = () => {
+        this._write(chunk, _encoding, callback);
+      };
+    else if (!this.isInteractive || this.exitCode !== null) callback(new Error('the script has ended'));
     else if (this.shell.process.write(chunk)) callback();
     else this.shell.process.once('drain', callback);
   }
@@ -144,6 +159,7 @@ export class SystemShell {
   private pass(text: string): void {
     // Nothing is expected between scripts; before the first one it is the login shell's greeting.
     if (text === '' || !this.current) return;
+    this.current.hasSpoken();
     if (!this.current.push(Buffer.from(text, 'latin1'))) this.process.pause();
   }
 
@@ -158,7 +174,8 @@ export class SystemShell {
     if (!current) return;
     this.leaving = current.isInteractive && code !== SHELL_FREE_CODE;
     current.exitCode = code;
-    current.stderr.end();
+    current.hasSpoken();
+    current.stderr.end(); // what it said there may come later, and is ssh's last words then
     current.push(null);
     // It may have been held up by a reader that is done now.
     this.process.resume();
