@@ -7,9 +7,10 @@ import type { Prompt } from '../../model/model.ts';
 import { newPassword } from '../../electron/lab/ssh-host.ts';
 import { startDelayProxy } from '../bench/delay-proxy.ts';
 import { whyNoAccounts, type Account } from './support/account.ts';
-import { makeKey, publicLine, whyNoDropbear, whyNoSshd } from './support/openssh.ts';
+import { startAsking } from './support/asking-server.ts';
+import { makeKey, publicLine, startAgent, whyNoDropbear, whyNoSshd } from './support/openssh.ts';
 import { requireBuilt } from './support/private-root.ts';
-import { bringLive, logOf, SshLab, type ConfigHost } from './support/ssh-lab.ts';
+import { answering, bringLive, logOf, SshLab, type ConfigHost } from './support/ssh-lab.ts';
 
 let lab: SshLab;
 beforeAll(requireBuilt);
@@ -33,6 +34,11 @@ interface Row {
   /** Kinds of the questions that must be asked, in order. */
   readonly asks?: readonly Prompt['kind'][];
   readonly skip?: boolean;
+  /** What the server's log must say, or must not. */
+  readonly logs?: RegExp;
+  readonly logsNot?: RegExp;
+  /** An ssh-agent that holds the key, as IdentityAgent. */
+  readonly agent?: boolean;
 }
 
 const password = newPassword();
@@ -96,17 +102,31 @@ const ROWS: readonly Row[] = [
     skip: fish === undefined || whyNoAccounts !== null,
   },
   {
-    name: 'csh-like shells: a login shell that prints before the command',
+    name: 'a login shell that prints before the command',
     sshd: [],
     account: { shell: 'NOISY' },
     skip: whyNoAccounts !== null,
   },
   { name: 'compression', sshd: ['Compression yes'], config: { lines: ['Compression yes'] } },
-  { name: 'agent forwarding asked for', sshd: [], config: { lines: ['ForwardAgent yes'] } },
+  {
+    name: 'an agent that is not forwarded unless asked for',
+    sshd: ['LogLevel DEBUG1'],
+    agent: true,
+    logs: /Accepted publickey/,
+    logsNot: /auth-agent-req/,
+  },
+  {
+    name: 'an agent that is forwarded when ForwardAgent asks for it',
+    sshd: ['LogLevel DEBUG1'],
+    agent: true,
+    config: { lines: ['ForwardAgent yes'] },
+    logs: /auth-agent-req/,
+  },
   {
     name: 'an address to bind to',
     sshd: [],
     config: { lines: ['BindAddress 127.0.0.2', 'AddressFamily inet'] },
+    logs: /Accepted publickey for \S+ from 127\.0\.0\.2 /,
   },
 ];
 
@@ -126,12 +146,23 @@ describe.skipIf(whyNoSshd !== null)('a real OpenSSH server becomes live with', (
         account = { ...account, shell };
       }
       const server = await lab.openssh({ extra: row.sshd, ...(account ? { account } : {}) });
-      const harness = await lab.core([{ name: 'host', server, ...row.config }]);
+      const lines = [...(row.config?.lines ?? [])];
+      if (row.agent === true) {
+        const agent = startAgent(lab.folder);
+        lab.onEnd(() => {
+          agent.stop();
+        });
+        agent.add(server.identityFile, '');
+        lines.push(`IdentityAgent ${agent.socket}`);
+      }
+      const harness = await lab.core([{ name: 'host', server, ...row.config, lines }]);
       const asked = await bringLive(harness, 'ssh:host', () => [password]);
       expect(asked.map(({ kind }) => kind)).toEqual(row.asks ?? []);
       expect(harness.host('ssh:host').gpus).toHaveLength(2);
       // Everything went over one signed-in connection.
-      expect(logOf(server).match(/Accepted /g)).toHaveLength(1);
+      expect(logOf(server).match(/Accepted \S+ for /g)).toHaveLength(1);
+      if (row.logs) expect(logOf(server)).toMatch(row.logs);
+      if (row.logsNot) expect(logOf(server)).not.toMatch(row.logsNot);
     });
   }
 
@@ -198,6 +229,36 @@ describe.skipIf(whyNoSshd !== null)('a real OpenSSH server becomes live with', (
     await harness.until('the gateway is left', () =>
       /Disconnected from|Connection closed/.test(logOf(outer)),
     );
+  });
+
+  it.skipIf(whyNoAccounts !== null)('a gateway with two factors before three hosts, asked once', async () => {
+    const gate = await lab.openssh(
+      {
+        extra: [
+          'UsePAM yes',
+          'KbdInteractiveAuthentication yes',
+          'AuthenticationMethods publickey,keyboard-interactive',
+          'PermitRootLogin yes',
+        ],
+        account: { password, pam: PAM_PASSWORD },
+      },
+      false,
+    );
+    const server = await lab.openssh();
+    const names = ['one', 'two', 'three'];
+    const harness = await lab.core([
+      { name: 'gate', server: gate },
+      ...names.map((name) => ({ name, server, lines: ['ProxyJump gate'] })),
+    ]);
+    for (const name of names) await harness.ask('host:connect', { hostId: `ssh:${name}` });
+    const asked = await answering(
+      harness,
+      'ssh:one',
+      () => [password],
+      () => names.every((name) => harness.host(`ssh:${name}`).connection.kind === 'preview'),
+    );
+    expect(asked).toHaveLength(1);
+    expect(logOf(gate).match(/Accepted keyboard-interactive/g)).toHaveLength(1);
   });
 
   it('a ProxyCommand', async () => {
@@ -350,6 +411,47 @@ describe.skipIf(whyNoSshd !== null)('one clear sentence, and nothing sent, for',
     const { failure } = await harness.untilConnection('ssh:host', 'blocked');
     expect(failure.message).toMatch(/On the way to host: gate showed another key/);
     expect(logOf(gate)).not.toMatch(/Accepted/);
+  });
+});
+
+describe('keyboard-interactive with prompts of the server’s own', () => {
+  // PAM on this machine has no module that asks for two things at once, one of them shown: an ssh2 server does.
+  it('shows each as the server words it, hidden or not, and sends the answers in order', async () => {
+    const server = await startAsking((answers) => answers.join() === 'mira,12 34 56');
+    lab.onEnd(() => {
+      server.stop();
+    });
+    const harness = await lab.core([{ name: 'host', server }]);
+    await harness.ask('host:connect', { hostId: 'ssh:host' });
+    const asked = await answering(
+      harness,
+      'ssh:host',
+      () => ['mira', '12 34 56'],
+      () => harness.host('ssh:host').connection.kind === 'preview',
+    );
+    expect(asked).toMatchObject([
+      {
+        kind: 'keyboard',
+        name: 'Lab login',
+        instructions: 'Be quick.',
+        questions: [
+          { text: 'Badge name: ', echo: true },
+          { text: '[31mCode: ', echo: false },
+        ],
+      },
+    ]);
+  });
+
+  it('stops after three refused answers, over all methods', async () => {
+    const server = await startAsking(() => false);
+    lab.onEnd(() => {
+      server.stop();
+    });
+    const harness = await lab.core([{ name: 'host', server }]);
+    await harness.ask('host:connect', { hostId: 'ssh:host' });
+    const failed = () => harness.host('ssh:host').connection.kind === 'failed';
+    const asked = await answering(harness, 'ssh:host', () => ['wrong', 'wrong'], failed);
+    expect(asked).toHaveLength(3);
   });
 });
 
