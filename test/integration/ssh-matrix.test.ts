@@ -166,6 +166,18 @@ describe.skipIf(whyNoSshd !== null)('a real OpenSSH server becomes live with', (
     });
   }
 
+  it('MaxSessions 1, where an upgrade and a link need the place of the agent’s own channel', async () => {
+    const server = await lab.openssh({ extra: ['MaxSessions 1'] });
+    const harness = await lab.core([{ name: 'host', server }]);
+    await bringLive(harness, 'ssh:host');
+    await harness.ask('host:deploy', { hostId: 'ssh:host' });
+    await harness.untilConnection('ssh:host', 'live');
+    await harness.ask('host:link', { hostId: 'ssh:host' });
+    await harness.until('it is live', () => harness.host('ssh:host').connection.kind === 'live');
+    await harness.ask('host:remove-agent', { hostId: 'ssh:host' });
+    await harness.untilConnection('ssh:host', 'preview');
+  });
+
   it.skipIf(whyNoAccounts !== null)('a Banner, shown plain with the question for the password', async () => {
     const banner = join(lab.folder, 'banner');
     writeFileSync(banner, 'Authorized use only.\n\u001b[31mRed\u001b[0m\n');

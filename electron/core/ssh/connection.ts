@@ -86,7 +86,6 @@ async function findWay(
       timedOut,
       limitMs: options.eager?.tcpMs ?? target.connectTimeoutMs,
       proxySaid: null,
-      untried: [],
     };
     return { ok: false, error: connectFailure(target, error, circumstances) };
   }

@@ -14,15 +14,13 @@ export interface Circumstances {
   readonly limitMs: number;
   /** What a ProxyCommand said on stderr. */
   readonly proxySaid: string | null;
-  /** Keys or methods that were not tried because ssh2 lacks them, in words. */
-  readonly untried: readonly string[];
 }
 
 export const whereIs = (target: SshTarget): string =>
   `${target.user}@${target.hostName}:${String(target.port)}`;
 
 export function connectFailure(target: SshTarget, error: unknown, circumstances: Circumstances): Failure {
-  const { record, timedOut, limitMs, proxySaid, untried } = circumstances;
+  const { record, timedOut, limitMs, proxySaid } = circumstances;
   const where = whereIs(target);
   const { level, code } = error as { level?: string; code?: string };
   const make = (kind: Failure['code'], message: string): Failure => ({
@@ -55,10 +53,9 @@ export function connectFailure(target: SshTarget, error: unknown, circumstances:
     );
   if (level === 'client-authentication') {
     const tried = record.tried.length > 0 ? record.tried.join(', ') : 'nothing that the server accepts';
-    const beyond = untried.length > 0 ? ` Not tried: ${untried.join(', ')}.` : '';
     return make(
       'authentication-failed',
-      `${target.name} (${where}) refused the sign-in after ${tried}.${beyond} Nothing was changed there; check the user name, the key or the password.`,
+      `${target.name} (${where}) refused the sign-in after ${tried}. Nothing was changed there; check the user name, the key or the password.`,
     );
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')

@@ -98,9 +98,14 @@ export async function verifyHostKey(
   if (verdict.kind === 'known') return { kind: 'go' };
   if (verdict.kind === 'changed' || verdict.kind === 'revoked')
     throw new HostKeyBlockedError({ offeredFingerprint: fingerprint(key), verdict });
+  const { authority } = verdict;
+  const unchecked =
+    authority === null
+      ? ''
+      : ` (${authority.file} line ${String(authority.line)} trusts a certificate authority for it, which only the system’s ssh can check)`;
   switch (target.strictHostKeyChecking) {
     case 'yes':
-      return { kind: 'stop', why: 'it is not in known_hosts, and StrictHostKeyChecking is yes' };
+      return { kind: 'stop', why: `it is not in known_hosts${unchecked}, and StrictHostKeyChecking is yes` };
     case 'no':
     case 'accept-new':
       await rememberOrSay(target, key, questions);
@@ -109,7 +114,8 @@ export async function verifyHostKey(
       break;
   }
   if (target.batchMode)
-    return { kind: 'stop', why: 'it is not in known_hosts, and BatchMode lets nothing be asked' };
+    return { kind: 'stop', why: `it is not in known_hosts${unchecked}, and BatchMode lets nothing be asked` };
+  if (unchecked !== '') questions.notice(`The key of ${target.name} is not in known_hosts${unchecked}.`);
   const answer = await questions.hostKey({
     hostName: target.name,
     keyType: keyTypeOf(key),

@@ -309,7 +309,7 @@ export async function handshake(
         `The key of ${target.name} was not accepted (${keyRefused}), so nothing was sent to it.`,
       );
     const { timedOut } = clock;
-    const circumstances = { record, timedOut, limitMs, proxySaid: proxySaid(), untried: [] };
+    const circumstances = { record, timedOut, limitMs, proxySaid: proxySaid() };
     return { ok: false, error: connectFailure(target, cause ?? error, circumstances) };
   } finally {
     clock.stop();

@@ -142,6 +142,17 @@ describe.skipIf(whyNoSshd !== null)('remembering a host key', () => {
     expect(notices).toEqual([expect.stringMatching(/EISDIR/)]);
   });
 
+  it('says that a certificate authority could not be asked', async () => {
+    const files = [{ path: '/k', text: `@cert-authority * ${server.hostKeyLine}\n` }];
+    const strict = target(join(folder, 'k'), { strictHostKeyChecking: 'yes' });
+    expect(await verifyHostKey(strict, files, keyBlob(), questions, false)).toMatchObject({
+      why: expect.stringMatching(/\/k line 1 trusts a certificate authority/) as string,
+    });
+    notices.length = 0;
+    await verifyHostKey(target(join(folder, 'k')), files, keyBlob(), questions, false);
+    expect(notices).toEqual([expect.stringMatching(/only the system’s ssh can check/)]);
+  });
+
   it.each([
     ['accept-new', { kind: 'go' }, true],
     ['no', { kind: 'go' }, true],
