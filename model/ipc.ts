@@ -26,6 +26,8 @@ export const requestSchemas = {
   'host:add': z.strictObject({ address: z.string().min(1).max(300) }),
   /** Disconnects and removes a typed host; hides a host of the config until it is typed again. */
   'host:forget': z.strictObject({ hostId }),
+  /** Kept for this host; the next attempt uses it. */
+  'host:transport': z.strictObject({ hostId, choice: z.enum(['auto', 'built-in', 'system']) }),
   'host:retry': z.strictObject({ hostId }),
   'host:deploy': z.strictObject({ hostId }),
   'host:remove-agent': z.strictObject({ hostId }),
@@ -99,6 +101,7 @@ export interface RequestValues {
   'host:disconnect': null;
   'host:add': { hostId: HostId };
   'host:forget': null;
+  'host:transport': null;
   'host:retry': null;
   'host:deploy': null;
   'host:remove-agent': { removed: readonly string[] };

@@ -146,6 +146,8 @@ export type Prompt =
       readonly user: string;
       readonly hostName: string;
       readonly isJump: boolean;
+      /** What the server said before it asked, made plain. */
+      readonly banner: string | null;
     }
   | { readonly kind: 'passphrase'; readonly promptId: string; readonly keyFile: string }
   | {
@@ -189,12 +191,23 @@ export type ConnectionState =
     }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
+/** How a host is reached: by the SSH inside Tranche, or by the system's ssh. `auto` takes the latter where it must. */
+export type TransportChoice = 'auto' | 'built-in' | 'system';
+export interface Transport {
+  readonly choice: TransportChoice;
+  /** What the last attempt used; null before the first one. */
+  readonly used: 'built-in' | 'system' | null;
+  /** Why the system's ssh is used ("… is a certificate"); null otherwise. */
+  readonly reason: string | null;
+}
+
 export interface HostSnapshot {
   readonly id: HostId;
   readonly name: string;
   readonly source: 'ssh-config' | 'typed' | 'demo';
   /** `user@host:port` as resolved, once known. */
   readonly address: string | null;
+  readonly transport: Transport;
   readonly connection: ConnectionState;
   /** As last reported; kept, greyed, while the host is stale or away. */
   readonly gpus: readonly Gpu[];

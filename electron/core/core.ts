@@ -50,6 +50,7 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     'host:disconnect': ({ hostId }) => fleet.disconnect(hostId),
     'host:add': ({ address }) => fleet.add(address),
     'host:forget': ({ hostId }) => fleet.forget(hostId),
+    'host:transport': ({ hostId, choice }) => fleet.setTransport(hostId, choice),
     'host:retry': ({ hostId }) =>
       on(hostId, (session) => {
         session.retryNow();

@@ -1,12 +1,7 @@
 /** Two simulated workstations behind real SSH, in a process of their own that takes everything with it when it ends. */
 import { fail, ok, type Result } from '../../model/errors.ts';
 import type { FleetSnapshot } from '../../model/model.ts';
-import {
-  CONNECT_TIMEOUT_MS,
-  KEEPALIVE_COUNT_MAX,
-  KEEPALIVE_INTERVAL_MS,
-  type SshTarget,
-} from './ssh/target.ts';
+import { pinnedTarget, type SshTarget } from './ssh/target.ts';
 
 /** What the lab process tells once it listens. Keys are made for this run and live in memory. */
 export interface LabReady {
@@ -52,25 +47,9 @@ export class DemoLab {
   }
 
   get targets(): readonly SshTarget[] {
-    return (this.process?.ready.hosts ?? []).map((host) => ({
-      name: host.name,
-      hostName: '127.0.0.1',
-      port: host.port,
-      user: host.user,
-      hostKeyAlias: null,
-      identityFiles: [],
-      identitiesOnly: true,
-      identityAgent: null,
-      userKnownHostsFiles: [],
-      globalKnownHostsFiles: [],
-      strictHostKeyChecking: 'yes',
-      hashKnownHosts: false,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
-      keepaliveIntervalMs: KEEPALIVE_INTERVAL_MS,
-      keepaliveCountMax: KEEPALIVE_COUNT_MAX,
-      jump: null,
-      pinned: { hostKey: Buffer.from(host.hostKeyBase64, 'base64'), privateKey: host.privateKey },
-    }));
+    return (this.process?.ready.hosts ?? []).map((host) =>
+      pinnedTarget({ ...host, hostKey: Buffer.from(host.hostKeyBase64, 'base64') }),
+    );
   }
 
   onChange(listener: () => void): void {

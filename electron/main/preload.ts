@@ -11,6 +11,7 @@ const CHANNELS: Readonly<Record<RequestChannel, true>> = {
   'host:add': true,
   'host:forget': true,
   'host:retry': true,
+  'host:transport': true,
   'host:deploy': true,
   'host:remove-agent': true,
   'host:link': true,

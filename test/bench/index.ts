@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { goLive, startLiveHost, type LiveHost } from '../integration/support/live-host.ts';
 import { processesIn, repository, requireBuilt, workload } from '../integration/support/private-root.ts';
 import { intoReadme, makeFigure, median, percentile, printTable, save, type Figure } from './report.ts';
+import { benchReconnect } from './reconnect.ts';
 import { benchShimCost } from './shim-cost.ts';
 
 const GIB = 1024 ** 3;
@@ -294,6 +295,7 @@ async function main(): Promise<void> {
   }
   await benchConnect('connect.loopback', 0, 0.7);
   await benchConnect('connect.50ms', 50, 3);
+  figures.push(await benchReconnect());
   await benchAgent();
   figures.push(...benchShimCost(repository, compile));
   console.log(`\n${printTable(figures)}`);

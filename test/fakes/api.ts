@@ -54,7 +54,14 @@ const PROMPTS: Partial<Record<Scene, ConnectionState>> = {
   },
   'prompt-password': {
     kind: 'asking',
-    prompt: { kind: 'password', promptId: 'p2', user: 'mira', hostName: 'curie.lab.example', isJump: false },
+    prompt: {
+      kind: 'password',
+      promptId: 'p2',
+      user: 'mira',
+      hostName: 'curie.lab.example',
+      isJump: false,
+      banner: null,
+    },
   },
   'prompt-passphrase': {
     kind: 'asking',
@@ -274,6 +281,7 @@ export class FakeLab implements TrancheApi {
       this.push({ event: 'host:gone', data: { hostId } });
       return ok(null);
     },
+    'host:transport': () => ok(null),
     'host:retry': ({ hostId }) => {
       this.setConnection(hostId, { kind: 'connecting', step: 'Connecting' });
       return ok(null);

@@ -89,6 +89,7 @@ export function host(
     gpus,
     slices,
     people: people('mira', 'tom', 'wei', 'lab'),
+    transport: { choice: 'auto', used: null, reason: null },
     lastSample: null,
     ...more,
   };

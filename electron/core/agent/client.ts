@@ -165,8 +165,9 @@ export class AgentClient {
     return reply.ok ? ok(chunks) : reply;
   }
 
-  close(): void {
-    this.shut({ code: 'cancelled', message: 'The session was closed here.', detail: null });
+  /** `why`: what the requests that are under way are told; by default that it was ended here. */
+  close(why: Failure = { code: 'cancelled', message: 'The session was closed here.', detail: null }): void {
+    this.shut(why);
   }
 
   private shut(failure: Failure): void {

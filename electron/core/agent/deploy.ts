@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { CORE_ERROR_CODES, fail, ok, type CoreErrorCode, type Result } from '../../../model/errors.ts';
 import type { DeployProgress, DeployStep } from '../../../model/model.ts';
-import type { SshConnection } from '../ssh/connection.ts';
+import type { SshConnection } from '../ssh/shell.ts';
 import { architectureOf, loadArtifacts } from './artifacts.ts';
-import { deployScript, linkScript, markedLines, removeScript, SHELL_COMMAND } from './scripts.ts';
+import { deployScript, linkScript, markedLines, removeScript } from './scripts.ts';
 
 /** About 300 KB over a slow line. */
 const DEPLOY_TIMEOUT_MS = 120_000;
@@ -51,8 +51,7 @@ export async function deploy(
   let pendingText = '';
   const seen: string[] = [];
   const finished = new Set<string>();
-  const result = await connection.run(SHELL_COMMAND, {
-    stdin: deployScript(nonce, version, arch, files.value),
+  const result = await connection.runScript(deployScript(nonce, version, arch, files.value), {
     timeoutMs: DEPLOY_TIMEOUT_MS,
     onStdout: (text) => {
       const pieces = (pendingText + text).split('\n');
@@ -77,7 +76,7 @@ export async function deploy(
 
 export async function removeAgent(connection: SshConnection): Promise<Result<{ readonly removed: readonly string[]; readonly kept: readonly string[] }>> {
   const nonce = newNonce();
-  const result = await connection.run(SHELL_COMMAND, { stdin: removeScript(nonce), timeoutMs: REMOVE_TIMEOUT_MS });
+  const result = await connection.runScript(removeScript(nonce), { timeoutMs: REMOVE_TIMEOUT_MS });
   if (!result.ok) return result;
   const lines = markedLines(result.value.stdout, nonce);
   if (!lines.includes('done')) return fail('internal', `${connection.target.name} did not finish removing the agent. What was removed so far: ${lines.join(', ') || 'nothing'}.`, result.value.stderr.slice(-1000));
@@ -87,7 +86,7 @@ export async function removeAgent(connection: SshConnection): Promise<Result<{ r
 
 export async function linkCommand(connection: SshConnection): Promise<Result<{ readonly path: string }>> {
   const nonce = newNonce();
-  const result = await connection.run(SHELL_COMMAND, { stdin: linkScript(nonce), timeoutMs: REMOVE_TIMEOUT_MS });
+  const result = await connection.runScript(linkScript(nonce), { timeoutMs: REMOVE_TIMEOUT_MS });
   if (!result.ok) return result;
   const linked = markedLines(result.value.stdout, nonce).find((line) => line.startsWith('linked '));
   if (linked === undefined) return fail('internal', `No link was made on ${connection.target.name}: ${markedLines(result.value.stdout, nonce).join(' ').replace(/^failed internal /, '') || 'the shell did not answer'}. Nothing was changed there.`);

@@ -3,9 +3,8 @@
  * csh, a restricted one) never parses anything of ours. Values reach a script only through `shellValue`, which admits a
  * safe alphabet and nothing else. Each line meant for us starts with the marker and a nonce; banners are skipped.
  */
+import { SHELL_FREE_CODE } from '../ssh/shell.ts';
 import type { AgentFile } from './artifacts.ts';
-
-export const SHELL_COMMAND = '/bin/sh -s';
 
 /** Letters, digits and `._-`: what versions, architectures, hashes and nonces are made of. */
 export function shellValue(value: string): string {
@@ -41,7 +40,7 @@ for place in $places; do
 done
 say system "$(uname -s)" "$(uname -m)"
 say missing
-exit 0
+exit ${String(SHELL_FREE_CODE)}
 `;
 }
 

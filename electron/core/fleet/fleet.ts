@@ -1,15 +1,17 @@
 /** All hosts: from the ssh config, typed, and the demo lab's. One host failing never delays another. */
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { CoreEvent } from '../../../model/ipc.ts';
-import type { FleetSnapshot, HostId } from '../../../model/model.ts';
+import type { FleetSnapshot, HostId, TransportChoice } from '../../../model/model.ts';
 import type { DemoLab } from '../demo-lab.ts';
 import type { HostStore } from '../hosts/host-store.ts';
 import { parseAddress } from '../ssh/address.ts';
 import { listConfigHosts } from '../ssh/config-hosts.ts';
+import { JumpPool } from '../ssh/jump-pool.ts';
 import { resolveTarget, type ResolveOptions } from '../ssh/resolve.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { Gate } from './gate.ts';
 import { HostSession } from './host-session.ts';
+import { PromptQueue } from './prompter.ts';
 import { SampleBatcher } from './sample-batcher.ts';
 
 /** Handshakes at a time: each costs CPU for key exchange, and many servers throttle bursts. */
@@ -31,6 +33,8 @@ export class Fleet {
   private readonly options: FleetOptions;
   private readonly sessions = new Map<HostId, HostSession>();
   private readonly gate = new Gate(HANDSHAKES_MAX);
+  private readonly prompts = new PromptQueue();
+  private readonly jumps = new JumpPool();
   private readonly batcher: SampleBatcher;
   private configNotes: readonly string[] = [];
   private visible = true;
@@ -113,11 +117,22 @@ export class Fleet {
     const { name, source } = session.value.current;
     this.drop(hostId);
     return this.save((hosts) => ({
+      ...hosts,
       typed: hosts.typed.filter((one) => one !== name),
       hidden:
         source === 'ssh-config' && !hosts.hidden.includes(name) ? [...hosts.hidden, name] : hosts.hidden,
       open: hosts.open.filter((one) => one !== hostId),
     }));
+  }
+
+  async setTransport(hostId: HostId, choice: TransportChoice): Promise<Result<null>> {
+    const session = this.get(hostId);
+    if (!session.ok) return session;
+    session.value.setTransport(choice);
+    return this.save((hosts) => {
+      const { [hostId]: _before, ...others } = hosts.transports;
+      return { ...hosts, transports: choice === 'auto' ? others : { ...others, [hostId]: choice } };
+    });
   }
 
   setVisible(visible: boolean): void {
@@ -160,6 +175,8 @@ export class Fleet {
       artifactsFolder: this.options.artifactsFolder,
       autoDeploy: source === 'demo',
       gate: this.gate,
+      prompts: this.prompts,
+      jumps: this.jumps,
       onChange: (snapshot) => {
         if (this.sessions.get(id)?.current === snapshot)
           this.options.emit({ event: 'host:changed', data: snapshot });
@@ -172,6 +189,7 @@ export class Fleet {
       },
     });
     session.setVisible(this.visible);
+    session.setTransport(this.options.store.hosts.transports[id] ?? 'auto');
     this.sessions.set(id, session);
     return session;
   }

@@ -7,15 +7,31 @@ export class Gate {
     this.free = width;
   }
 
-  async pass<T>(work: () => Promise<T>): Promise<T> {
+  /** `stepAside` gives the place up while its argument runs: a host that waits for an answer holds nobody else up. */
+  async pass<T>(work: (stepAside: <U>(wait: () => Promise<U>) => Promise<U>) => Promise<T>): Promise<T> {
+    await this.enter();
+    try {
+      return await work(async (wait) => {
+        this.leave();
+        try {
+          return await wait();
+        } finally {
+          await this.enter();
+        }
+      });
+    } finally {
+      this.leave();
+    }
+  }
+
+  private async enter(): Promise<void> {
     if (this.free > 0) this.free -= 1;
     else await new Promise<void>((resolve) => this.waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.free += 1;
-    }
+  }
+
+  private leave(): void {
+    const next = this.waiting.shift();
+    if (next) next();
+    else this.free += 1;
   }
 }

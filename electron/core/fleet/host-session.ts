@@ -11,16 +11,20 @@ import type {
   HostSnapshot,
   Sample,
   SliceEdit,
+  TransportChoice,
 } from '../../../model/model.ts';
 import { AgentClient, type Fields } from '../agent/client.ts';
 import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent } from '../agent/deploy.ts';
 import { parsePreview } from '../agent/preview.ts';
-import { attachScript, markedLines, previewScript, SHELL_COMMAND } from '../agent/scripts.ts';
-import { openConnection, type OpenOutcome, type SshConnection } from '../ssh/connection.ts';
+import { attachScript, markedLines, previewScript } from '../agent/scripts.ts';
+import { openConnection, type OpenOutcome } from '../ssh/connection.ts';
+import type { JumpPool } from '../ssh/jump-pool.ts';
+import { aroundAnswers } from '../ssh/questions.ts';
+import type { SshConnection } from '../ssh/shell.ts';
 import type { SshTarget } from '../ssh/target.ts';
-import { EAGER_ATTEMPTS, retryDelayMs } from './backoff.ts';
+import { EAGER_LIMITS, isEager, RESTORE_SPREAD_MS, retryDelayMs } from './backoff.ts';
 import type { Gate } from './gate.ts';
-import { Prompter } from './prompter.ts';
+import { Prompter, type PromptQueue } from './prompter.ts';
 
 const SAMPLE_INTERVAL_MS = 500;
 /** Nobody looks: enough to notice that a host is gone and to have something to show on return. */
@@ -43,9 +47,11 @@ export interface SessionOptions {
   /** The demo lab's hosts: installed without being asked. */
   readonly autoDeploy: boolean;
   readonly gate: Gate;
+  readonly prompts: PromptQueue;
+  readonly jumps: JumpPool;
   readonly onChange: (snapshot: HostSnapshot) => void;
   readonly onSample: (hostId: string, sample: Sample) => void;
-  readonly onNotice: (hostId: string, notice: NoticeEvent) => void;
+  readonly onNotice: (hostId: string, notice: Omit<NoticeEvent, 'ev' | 'pid'>) => void;
 }
 
 /** Failures that another try can not mend. */
@@ -95,6 +101,8 @@ export class HostSession {
   private everConnected = false;
   private lostAtMs: number | null = null;
   private attempts = 0;
+  private laterAttempts = 0;
+  private attemptAtMs = 0;
   private retryTimer: NodeJS.Timeout | null = null;
   private staleTimer: NodeJS.Timeout | null = null;
   private lastSampleAt = 0;
@@ -109,20 +117,35 @@ export class HostSession {
       name: options.name,
       source: options.source,
       address: null,
+      transport: { choice: 'auto', used: null, reason: null },
       connection: { kind: 'disconnected' },
       gpus: [],
       slices: [],
       people: [],
       lastSample: null,
     };
-    this.prompter = new Prompter((prompt) => {
-      if (prompt) {
-        if (this.snapshot.connection.kind !== 'asking') this.beforeAsking = this.snapshot.connection;
-        this.setConnection({ kind: 'asking', prompt });
-      } else if (this.snapshot.connection.kind === 'asking') {
-        this.setConnection(this.beforeAsking);
-      }
-    });
+    this.prompter = new Prompter(
+      {
+        show: (prompt) => {
+          if (prompt) {
+            if (this.snapshot.connection.kind !== 'asking') this.beforeAsking = this.snapshot.connection;
+            this.setConnection({ kind: 'asking', prompt });
+          } else if (this.snapshot.connection.kind === 'asking') {
+            this.setConnection(this.beforeAsking);
+          }
+        },
+        waiting: () => {
+          this.showStep('Waiting for a question of another host');
+        },
+        progress: (step) => {
+          this.showStep(step);
+        },
+        notice: (message) => {
+          this.say(message);
+        },
+      },
+      options.prompts,
+    );
   }
 
   get current(): HostSnapshot {
@@ -148,7 +171,15 @@ export class HostSession {
     this.everConnected ||= patient;
     this.lostAtMs = null;
     this.attempts = 0;
-    void this.tryConnect();
+    this.laterAttempts = 0;
+    if (!patient) {
+      void this.tryConnect();
+      return;
+    }
+    this.setConnection({ kind: 'connecting', step: 'Looking the host up' });
+    this.retryTimer = setTimeout(() => {
+      void this.tryConnect();
+    }, Math.random() * RESTORE_SPREAD_MS);
   }
 
   retryNow(): void {
@@ -171,6 +202,13 @@ export class HostSession {
   answerPrompt(promptId: string, answers: readonly string[] | null): Result<null> {
     if (this.prompter.answer(promptId, answers)) return ok(null);
     return fail('cancelled', `That question of ${this.options.name} is no longer open. Nothing was sent.`);
+  }
+
+  /** For the next attempt; what is connected stays as it is. */
+  setTransport(choice: TransportChoice): void {
+    if (this.snapshot.transport.choice === choice) return;
+    this.snapshot = { ...this.snapshot, transport: { ...this.snapshot.transport, choice } };
+    this.options.onChange(this.snapshot);
   }
 
   setVisible(visible: boolean): void {
@@ -225,12 +263,14 @@ export class HostSession {
       this.setConnection({ kind: 'deploying', steps: done });
     };
     const before = this.snapshot.connection;
-    const result = await deploy(connection, {
-      version: this.options.appVersion,
-      arch,
-      artifactsFolder: this.options.artifactsFolder,
-      report,
-    });
+    const result = await this.besideAgent(connection, () =>
+      deploy(connection, {
+        version: this.options.appVersion,
+        arch,
+        artifactsFolder: this.options.artifactsFolder,
+        report,
+      }),
+    );
     if (!result.ok) {
       if (this.connection === connection)
         this.setConnection(
@@ -272,7 +312,21 @@ export class HostSession {
   }
 
   async link(): Promise<Result<{ path: string }>> {
-    return this.connection ? linkCommand(this.connection) : this.notLive();
+    const connection = this.connection;
+    return connection ? this.besideAgent(connection, () => linkCommand(connection)) : this.notLive();
+  }
+
+  /** Where MaxSessions is 1 the agent's own channel is in the way: it makes room and comes back. */
+  private async besideAgent<T>(
+    connection: SshConnection,
+    work: () => Promise<Result<T>>,
+  ): Promise<Result<T>> {
+    const first = await work();
+    if (first.ok || first.error.code !== 'channel-refused' || !this.client) return first;
+    this.detachClient();
+    const second = await work();
+    const back = await this.attach(connection, () => undefined);
+    return back.ok ? second : back;
   }
 
   private notLive(): Result<never> {
@@ -280,6 +334,15 @@ export class HostSession {
       'not-connected',
       `${this.options.name} is not connected, so nothing was changed there. Connect and try again.`,
     );
+  }
+
+  /** Names the step of an attempt that is under way; a host that reconnects keeps its own state. */
+  private showStep(step: string): void {
+    if (this.snapshot.connection.kind === 'connecting') this.setConnection({ kind: 'connecting', step });
+  }
+
+  private say(message: string): void {
+    this.options.onNotice(this.options.id, { atMs: Date.now(), code: 'ssh', sliceId: null, message });
   }
 
   private setConnection(connection: ConnectionState): void {
@@ -294,6 +357,8 @@ export class HostSession {
     const attempt = new AbortController();
     this.attempt = attempt;
     this.attempts += 1;
+    this.attemptAtMs = Date.now();
+    if (this.lostAtMs !== null && !isEager(Date.now() - this.lostAtMs)) this.laterAttempts += 1;
     this.prompter.beginAttempt();
     if (!this.everConnected || this.lostAtMs === null)
       this.setConnection({ kind: 'connecting', step: 'Looking the host up' });
@@ -306,11 +371,22 @@ export class HostSession {
     }
     const { user, hostName, port } = target.value;
     this.snapshot = { ...this.snapshot, address: `${user}@${hostName}:${String(port)}` };
-    const outcome = await this.options.gate.pass(async () => {
+    for (const note of target.value.notes) this.say(note);
+    const outcome = await this.options.gate.pass(async (stepAside) => {
       if (attempt.signal.aborted) return fail('cancelled', 'cancelled');
       if (this.lostAtMs === null)
         this.setConnection({ kind: 'connecting', step: 'Checking the host key and signing in' });
-      return openConnection(target.value, this.prompter, attempt.signal);
+      return openConnection(target.value, {
+        questions: aroundAnswers(this.prompter, stepAside),
+        signal: attempt.signal,
+        jumps: this.options.jumps,
+        transport: this.snapshot.transport.choice,
+        onTransport: (chosen) => {
+          this.snapshot = { ...this.snapshot, transport: { ...this.snapshot.transport, ...chosen } };
+        },
+        wait: stepAside,
+        eager: this.lostAtMs !== null && isEager(Date.now() - this.lostAtMs) ? EAGER_LIMITS : null,
+      });
     });
     if (attempt.signal.aborted) {
       if (outcome.ok) outcome.value.close();
@@ -344,7 +420,7 @@ export class HostSession {
     this.connection = connection;
     connection.onClose((failure) => {
       if (this.connection !== connection) return;
-      this.dropConnection();
+      this.dropConnection(failure);
       if (this.wanted) this.scheduleRetry(failure);
     });
     if (this.lostAtMs === null) this.setConnection({ kind: 'connecting', step: 'Looking for the agent' });
@@ -363,10 +439,9 @@ export class HostSession {
     connection: SshConnection,
     report: (progress: DeployProgress) => void,
   ): Promise<Result<null>> {
-    const channel = await connection.open(SHELL_COMMAND, CHANNEL_TIMEOUT_MS);
-    if (!channel.ok) return channel;
     const nonce = newNonce();
-    channel.value.write(attachScript(nonce));
+    const channel = await connection.openScript(attachScript(nonce), CHANNEL_TIMEOUT_MS);
+    if (!channel.ok) return channel;
     let mine: AgentClient | null = null;
     const attached = await AgentClient.attach(channel.value, {
       nonce,
@@ -415,6 +490,7 @@ export class HostSession {
     if (this.client !== client) return fail('cancelled', `Connecting to ${this.options.name} was cancelled.`);
     this.lostAtMs = null;
     this.attempts = 0;
+    this.laterAttempts = 0;
     this.lastSampleAt = Date.now();
     this.goLive();
     this.staleTimer = setInterval(() => {
@@ -444,8 +520,7 @@ export class HostSession {
     systemNote: string | null = null,
   ): Promise<void> {
     const nonce = newNonce();
-    const result = await connection.run(SHELL_COMMAND, {
-      stdin: previewScript(nonce),
+    const result = await connection.runScript(previewScript(nonce), {
       timeoutMs: PREVIEW_TIMEOUT_MS,
     });
     if (this.connection !== connection) return;
@@ -506,18 +581,25 @@ export class HostSession {
     return ok(null);
   }
 
-  private detachClient(): void {
+  /** `lost`: requests under way are told that nobody knows whether they took effect. */
+  private detachClient(lost?: Failure): void {
     const client = this.client;
     this.client = null;
     if (this.staleTimer) clearInterval(this.staleTimer);
     this.staleTimer = null;
-    client?.close();
+    client?.close(
+      lost && {
+        code: 'connection-lost',
+        message: `The connection to ${this.options.name} broke before its answer came. It may or may not have taken effect; once connected again, the screen shows what the agent says.`,
+        detail: lost.message,
+      },
+    );
   }
 
-  private dropConnection(): void {
+  private dropConnection(lost?: Failure): void {
     const connection = this.connection;
     this.connection = null;
-    this.detachClient();
+    this.detachClient(lost);
     connection?.close();
   }
 
@@ -530,11 +612,17 @@ export class HostSession {
     if (!this.wanted) return;
     this.clearRetry();
     this.lostAtMs ??= Date.now();
-    const delay = retryDelayMs(Date.now() - this.lostAtMs, Math.max(0, this.attempts - EAGER_ATTEMPTS));
+    const now = Date.now();
+    const delay = retryDelayMs({
+      lostForMs: now - this.lostAtMs,
+      attemptAgoMs: now - this.attemptAtMs,
+      laterAttempts: this.laterAttempts,
+      random: Math.random(),
+    });
     this.setConnection({
       kind: 'reconnecting',
       attempt: this.attempts,
-      nextAttemptAtMs: Date.now() + delay,
+      nextAttemptAtMs: now + delay,
       failure,
     });
     this.retryTimer = setTimeout(() => {

@@ -5,10 +5,17 @@ import { z } from 'zod';
 
 const HOSTS_MAX = 500;
 const hostList = z.array(z.string().min(1).max(300)).max(HOSTS_MAX);
-const schema = z.object({ version: z.literal(1), typed: hostList, hidden: hostList, open: hostList });
+const schema = z.object({
+  version: z.literal(1),
+  typed: hostList,
+  hidden: hostList,
+  open: hostList,
+  /** Hosts for which a transport was chosen. */
+  transports: z.record(z.string().max(300), z.enum(['built-in', 'system'])).default({}),
+});
 export type SavedHosts = Omit<z.infer<typeof schema>, 'version'>;
 
-const EMPTY: SavedHosts = { typed: [], hidden: [], open: [] };
+const EMPTY: SavedHosts = { typed: [], hidden: [], open: [], transports: {} };
 
 export class HostStore {
   private readonly path: string;

@@ -39,6 +39,46 @@ async function expandInclude(pattern: string, home: string): Promise<readonly st
     .sort();
 }
 
+/**
+ * The text of a config with its Include lines replaced by what they name. What follows an Include belongs to the block
+ * around it again, so that block's head is repeated after it.
+ */
+export async function readWithIncludes(
+  path: string,
+  home: string,
+  seen: ReadonlySet<string> = new Set(),
+): Promise<{ readonly text: string; readonly notes: readonly string[] }> {
+  if (seen.has(path) || seen.size > INCLUDE_DEPTH_MAX) return { text: '', notes: [] };
+  let source: string;
+  try {
+    source = await readFile(path, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { text: '', notes: [] };
+    return { text: '', notes: [`${path} can not be read (${code ?? message}) and was left out.`] };
+  }
+  const lines: string[] = [];
+  const notes: string[] = [];
+  let head = 'Host *';
+  for (const line of source.split(/\r?\n/)) {
+    if (/^\s*(Host|Match)\b/i.test(line)) head = line;
+    const include = /^\s*Include(?:\s*=\s*|\s+)(.+)$/i.exec(line)?.[1];
+    if (include === undefined) {
+      lines.push(line);
+      continue;
+    }
+    for (const pattern of include.trim().split(/\s+/)) {
+      for (const file of await expandInclude(pattern.replace(/^"(.*)"$/, '$1'), home)) {
+        const inner = await readWithIncludes(file, home, new Set([...seen, path]));
+        lines.push(inner.text);
+        notes.push(...inner.notes);
+      }
+    }
+    lines.push(head);
+  }
+  return { text: lines.join('\n'), notes };
+}
+
 const asList = (value: unknown): string[] => {
   if (typeof value === 'string') return value.split(/\s+/).filter(Boolean);
   if (!Array.isArray(value)) return [];

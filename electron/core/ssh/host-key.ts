@@ -1,6 +1,6 @@
 /** Verifies a host key before anything is authenticated, and remembers one as ssh would. */
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import {
   fingerprint,
@@ -45,44 +45,83 @@ export async function readKnownHosts(target: SshTarget): Promise<Result<readonly
   return ok(files);
 }
 
-async function remember(target: SshTarget, name: string, key: Buffer): Promise<void> {
+/**
+ * Appends to the first of the user's files, through links, with the mode that the umask gives, and makes ~/.ssh (and no
+ * other folder) where it is missing: all as ssh does. A file that lacks its last newline gets it first.
+ */
+export async function remember(target: SshTarget, lines: string): Promise<void> {
   const path = target.userKnownHostsFiles[0];
   if (path === undefined) return;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const text = await readFile(path, 'utf8').catch(() => '');
-  const separator = text === '' || text.endsWith('\n') ? '' : '\n';
-  await appendFile(path, separator + knownHostsLine(name, target.port, key, target.hashKnownHosts), {
-    mode: 0o600,
-  });
+  const folder = dirname(path);
+  if (basename(folder) === '.ssh') {
+    await mkdir(folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  }
+  const file = await open(path, 'a+', 0o666);
+  try {
+    const { size } = await file.stat();
+    const last = size === 0 ? '\n' : (await file.read(Buffer.alloc(1), 0, 1, size - 1)).buffer.toString();
+    await file.appendFile((last === '\n' ? '' : '\n') + lines);
+  } finally {
+    await file.close();
+  }
 }
 
-/** Resolves true to go on; throws HostKeyBlockedError when the key is changed or revoked; false when cancelled. */
+async function rememberOrSay(target: SshTarget, key: Buffer, questions: SshQuestions): Promise<void> {
+  try {
+    await remember(target, knownHostsLine(target, key, target.hashKnownHosts));
+  } catch (error) {
+    // As ssh: the user has accepted the key, only the next connection will ask again.
+    questions.notice(
+      `The key of ${target.name} could not be written to ${target.userKnownHostsFiles[0] ?? 'known_hosts'} (${(error as NodeJS.ErrnoException).code ?? String(error)}). The connection goes on; it will be asked about again.`,
+    );
+  }
+}
+
+export type KeyDecision =
+  | { readonly kind: 'go' }
+  /** Why not, as the end of a sentence that says that nothing was sent. */
+  | { readonly kind: 'stop'; readonly why: string };
+
+/** Throws HostKeyBlockedError when the key is changed or revoked, whatever StrictHostKeyChecking says. */
 export async function verifyHostKey(
   target: SshTarget,
   files: readonly KnownHostsFile[],
   key: Buffer,
   questions: SshQuestions,
   isJump: boolean,
-): Promise<boolean> {
-  if (target.pinned) return target.pinned.hostKey.equals(key);
-  const name = target.hostKeyAlias ?? target.hostName;
-  const verdict = judgeHostKey(files, name, target.port, key);
-  if (verdict.kind === 'known') return true;
-  if (verdict.kind === 'changed' || verdict.kind === 'revoked') {
+): Promise<KeyDecision> {
+  if (target.pinned)
+    return target.pinned.hostKey.equals(key) ? { kind: 'go' } : { kind: 'stop', why: 'it is another one' };
+  const verdict = judgeHostKey(files, target, key);
+  if (verdict.kind === 'known') return { kind: 'go' };
+  if (verdict.kind === 'changed' || verdict.kind === 'revoked')
     throw new HostKeyBlockedError({ offeredFingerprint: fingerprint(key), verdict });
+  const { authority } = verdict;
+  const unchecked =
+    authority === null
+      ? ''
+      : ` (${authority.file} line ${String(authority.line)} trusts a certificate authority for it, which only the system’s ssh can check)`;
+  switch (target.strictHostKeyChecking) {
+    case 'yes':
+      return { kind: 'stop', why: `it is not in known_hosts${unchecked}, and StrictHostKeyChecking is yes` };
+    case 'no':
+    case 'accept-new':
+      await rememberOrSay(target, key, questions);
+      return { kind: 'go' };
+    case 'ask':
+      break;
   }
-  if (target.strictHostKeyChecking === 'yes') return false;
-  if (target.strictHostKeyChecking === 'no') return true;
-  if (target.strictHostKeyChecking === 'accept-new') {
-    await remember(target, name, key);
-    return true;
-  }
+  if (target.batchMode)
+    return { kind: 'stop', why: `it is not in known_hosts${unchecked}, and BatchMode lets nothing be asked` };
+  if (unchecked !== '') questions.notice(`The key of ${target.name} is not in known_hosts${unchecked}.`);
   const answer = await questions.hostKey({
     hostName: target.name,
     keyType: keyTypeOf(key),
     fingerprint: fingerprint(key),
     isJump,
   });
-  if (answer === 'remember') await remember(target, name, key);
-  return answer !== null;
+  if (answer === 'remember') await rememberOrSay(target, key, questions);
+  return answer === null ? { kind: 'stop', why: 'you did not accept it' } : { kind: 'go' };
 }

@@ -16,7 +16,8 @@ export interface KnownKey {
 
 export type HostKeyVerdict =
   | { readonly kind: 'known' }
-  | { readonly kind: 'unknown' }
+  /** `authority`: a line that lets a certificate authority vouch for this host, which we can not check. */
+  | { readonly kind: 'unknown'; readonly authority: KnownKey | null }
   /** Another key of the same type stands there. */
   | { readonly kind: 'changed'; readonly known: KnownKey }
   | { readonly kind: 'revoked'; readonly known: KnownKey };
@@ -45,6 +46,15 @@ export function lookupName(host: string, port: number): string {
   return port === 22 ? lower : `[${lower}]:${String(port)}`;
 }
 
+/** HostKeyAlias is looked up by itself, whatever the port. */
+export interface HostIdentity {
+  readonly hostName: string;
+  readonly port: number;
+  readonly hostKeyAlias: string | null;
+}
+export const nameToRemember = ({ hostName, port, hostKeyAlias }: HostIdentity): string =>
+  hostKeyAlias?.toLowerCase() ?? lookupName(hostName, port);
+
 function parseLine(line: string): Entry | null {
   const fields = line.trim().split(/[ \t]+/);
   if (fields[0] === undefined || fields[0] === '' || fields[0].startsWith('#')) return null;
@@ -60,7 +70,7 @@ function globMatches(pattern: string, name: string): boolean {
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')
     .replaceAll('*', '.*')
     .replaceAll('?', '.');
-  return new RegExp(`^${expression}$`).test(name);
+  return new RegExp(`^${expression}$`, 's').test(name.toLowerCase());
 }
 
 function hashedMatches(pattern: string, name: string): boolean {
@@ -87,10 +97,8 @@ function entryMatches(entry: Entry, name: string): boolean {
 
 function* matchingEntries(
   files: readonly KnownHostsFile[],
-  host: string,
-  port: number,
+  name: string,
 ): Generator<{ entry: Entry; known: KnownKey; key: Buffer }> {
-  const name = lookupName(host, port);
   for (const file of files) {
     for (const [index, line] of file.text.split('\n').entries()) {
       const entry = parseLine(line);
@@ -105,46 +113,61 @@ function* matchingEntries(
   }
 }
 
-/** Revoked beats known beats changed beats unknown; a known key of another type is no mismatch. */
-export function judgeHostKey(
-  files: readonly KnownHostsFile[],
-  host: string,
-  port: number,
-  offered: Buffer,
-): HostKeyVerdict {
+function judgeName(files: readonly KnownHostsFile[], name: string, offered: Buffer): HostKeyVerdict {
   const type = keyTypeOf(offered);
   let known = false;
   let changed: KnownKey | null = null;
-  for (const match of matchingEntries(files, host, port)) {
+  let authority: KnownKey | null = null;
+  for (const match of matchingEntries(files, name)) {
     const same = match.key.equals(offered);
     if (match.entry.marker === '@revoked') {
       if (same) return { kind: 'revoked', known: match.known };
-      continue;
+    } else if (match.entry.marker === '@cert-authority') {
+      // It speaks of certificates: a plain key is neither vouched for nor contradicted by it.
+      authority ??= match.known;
+    } else if (match.entry.marker === null) {
+      if (same) known = true;
+      else if (match.entry.keyType === type) changed ??= match.known;
     }
-    // Certificate authorities are not supported: a line of theirs neither vouches nor contradicts.
-    if (match.entry.marker !== null) continue;
-    if (same) known = true;
-    else if (match.entry.keyType === type) changed ??= match.known;
   }
   if (known) return { kind: 'known' };
-  return changed ? { kind: 'changed', known: changed } : { kind: 'unknown' };
+  return changed ? { kind: 'changed', known: changed } : { kind: 'unknown', authority };
+}
+
+/** Revoked beats known beats changed beats unknown; a known key of another type is no mismatch. */
+export function judgeHostKey(
+  files: readonly KnownHostsFile[],
+  host: HostIdentity,
+  offered: Buffer,
+): HostKeyVerdict {
+  const verdict = judgeName(files, nameToRemember(host), offered);
+  if (verdict.kind !== 'unknown' || host.hostKeyAlias !== null || host.port === 22) return verdict;
+  // As ssh: a host on another port may be vouched for by its bare name, but is never contradicted by it.
+  const bare = judgeName(files, host.hostName.toLowerCase(), offered);
+  return bare.kind === 'known' || bare.kind === 'revoked' ? bare : verdict;
 }
 
 /** Key types on record for a host, so that the handshake can ask for one of these, as ssh does. */
-export function knownKeyTypes(
-  files: readonly KnownHostsFile[],
-  host: string,
-  port: number,
-): readonly string[] {
+export function knownKeyTypes(files: readonly KnownHostsFile[], host: HostIdentity): readonly string[] {
   const types = new Set<string>();
-  for (const { entry } of matchingEntries(files, host, port))
+  for (const { entry } of matchingEntries(files, nameToRemember(host)))
     if (entry.marker === null) types.add(entry.keyType);
   return [...types];
 }
 
+/** The line by which a certificate authority vouches for a host, if there is one and no plain key. */
+export function authorityOf(files: readonly KnownHostsFile[], host: HostIdentity): KnownKey | null {
+  let found: KnownKey | null = null;
+  for (const { entry, known } of matchingEntries(files, nameToRemember(host))) {
+    if (entry.marker === null) return null;
+    if (entry.marker === '@cert-authority') found ??= known;
+  }
+  return found;
+}
+
 /** The line that ssh itself would append. */
-export function knownHostsLine(host: string, port: number, key: Buffer, hashed: boolean): string {
-  let name = lookupName(host, port);
+export function knownHostsLine(host: HostIdentity, key: Buffer, hashed: boolean): string {
+  let name = nameToRemember(host);
   if (hashed) {
     const salt = randomBytes(20);
     name = `|1|${salt.toString('base64')}|${createHmac('sha1', salt).update(name).digest('base64')}`;

@@ -1,29 +1,31 @@
-/** From a host's name to an SshTarget: `ssh -G` where OpenSSH is installed, a parser of the config elsewhere. */
-import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { homedir, userInfo } from 'node:os';
-import { isAbsolute, join } from 'node:path';
-import { promisify } from 'node:util';
-import SSHConfig from 'ssh-config';
+/** From a host's name to an SshTarget, with every hop on the way. */
+import { homedir, hostname, userInfo } from 'node:os';
 import { fail, ok, type Result } from '../../../model/errors.ts';
+import { defaultAgentSocket } from './agent.ts';
 import { parseAddress, type TypedAddress } from './address.ts';
+import { expandPath, expandTokens, splitPaths, type TokenValues } from './expand.ts';
+import { sshPlaces, type Machine, type SshPlaces } from './paths.ts';
+import { readSettings, sshArguments, type HostSettings } from './settings.ts';
 import {
+  AUTH_METHODS,
   CONNECT_TIMEOUT_MS,
   KEEPALIVE_COUNT_MAX,
   KEEPALIVE_INTERVAL_MS,
+  PASSWORD_PROMPTS,
+  type AuthMethod,
   type SshTarget,
   type StrictHostKeyChecking,
 } from './target.ts';
 
-const execFileAsync = promisify(execFile);
-/** `Match exec` may run commands of the user's; one that hangs must not hang us. */
-const SSH_G_TIMEOUT_MS = 5_000;
+/** More than any lab chains; a config that goes in a circle is told apart before. */
+const HOPS_MAX = 8;
 
 export interface ResolveOptions {
   /** Default ~/.ssh/config; given in tests. */
   readonly configFile: string | null;
   readonly sshBinary: string;
   readonly home: string;
+  /** What SSH_AUTH_SOCK names, or where an agent was found; null: there is none. */
   readonly agentSocket: string | null;
 }
 
@@ -32,182 +34,188 @@ export function defaultResolveOptions(): ResolveOptions {
     configFile: null,
     sshBinary: 'ssh',
     home: homedir(),
-    agentSocket: process.env['SSH_AUTH_SOCK'] ?? null,
+    agentSocket: defaultAgentSocket(thisMachine(homedir())),
   };
 }
 
-type Settings = ReadonlyMap<string, readonly string[]>;
+export const thisMachine = (home: string): Machine => ({
+  platform: process.platform,
+  home,
+  user: userInfo().username,
+  env: process.env,
+});
 
-/** `keyword value` lines of `ssh -G`, keyword in lower case, repeated keywords kept in order. */
-export function parseSshG(output: string): Settings {
-  const settings = new Map<string, string[]>();
-  for (const line of output.split('\n')) {
-    const space = line.indexOf(' ');
-    if (space <= 0) continue;
-    const key = line.slice(0, space).toLowerCase();
-    settings.set(key, [...(settings.get(key) ?? []), line.slice(space + 1).trim()]);
-  }
-  return settings;
+/** `yes`, `true` and the like, as `ssh -G` or the file itself writes them. */
+const isYes = (value: string | null, fallback: boolean): boolean =>
+  value === null ? fallback : /^(yes|true)$/i.test(value);
+
+function strictness(value: string | null): StrictHostKeyChecking {
+  const word = value?.toLowerCase() ?? 'ask';
+  if (word === 'accept-new' || word === 'ask') return word;
+  return isYes(word, false) ? 'yes' : /^(no|off|false)$/.test(word) ? 'no' : 'ask';
 }
 
-async function runSshG(
-  address: TypedAddress,
-  options: ResolveOptions,
-): Promise<Settings | 'no-ssh' | { readonly error: string }> {
-  const args = ['-G'];
-  if (options.configFile !== null) args.push('-F', options.configFile);
-  if (address.port !== null) args.push('-p', String(address.port));
-  if (address.user !== null) args.push('-l', address.user);
-  args.push('--', address.host);
-  try {
-    const { stdout } = await execFileAsync(options.sshBinary, args, {
-      timeout: SSH_G_TIMEOUT_MS,
-      maxBuffer: 1 << 20,
-    });
-    return parseSshG(stdout);
-  } catch (error) {
-    const cause = error as NodeJS.ErrnoException & { stderr?: string; killed?: boolean };
-    if (cause.code === 'ENOENT') return 'no-ssh';
-    return {
-      error: cause.killed
-        ? `ssh -G did not answer within ${String(SSH_G_TIMEOUT_MS / 1000)} s`
-        : (cause.stderr ?? cause.message).trim(),
-    };
-  }
+/** What ssh_config(5) can ask for and ssh2 has no code for. GSSAPI is on by default in Debian, so it does not count. */
+function beyondSsh2(one: (key: string) => string | null): readonly string[] {
+  const found: string[] = [];
+  const pkcs11 = one('pkcs11provider');
+  if (pkcs11 !== null && pkcs11 !== 'none') found.push(`PKCS11Provider ${pkcs11}`);
+  if (isYes(one('hostbasedauthentication'), false)) found.push('HostbasedAuthentication');
+  if (isYes(one('proxyusefdpass'), false)) found.push('ProxyUseFdpass');
+  return found;
 }
 
-async function parseConfig(address: TypedAddress, options: ResolveOptions): Promise<Settings> {
-  const path = options.configFile ?? join(options.home, '.ssh/config');
-  let text = '';
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-  const settings = new Map<string, readonly string[]>();
-  for (const [key, value] of Object.entries(SSHConfig.parse(text).compute(address.host))) {
-    settings.set(key.toLowerCase(), Array.isArray(value) ? value : [value]);
-  }
-  return settings;
-}
-
-/** `~ %d %h %p %r %n %u %%` in file names: `ssh -G` leaves these in IdentityFile to us. */
-export function expandTokens(
-  path: string,
-  values: { home: string; host: string; port: number; user: string; name: string },
-): string {
-  const tokens: Readonly<Record<string, string>> = {
-    '%%': '%',
-    '%d': values.home,
-    '%h': values.host,
-    '%n': values.name,
-    '%p': String(values.port),
-    '%r': values.user,
-    '%u': userInfo().username,
+function authMethods(one: (key: string) => string | null): readonly AuthMethod[] {
+  const wanted = (one('preferredauthentications') ?? AUTH_METHODS.join(',')).toLowerCase().split(/\s*,\s*/);
+  const allowed: Readonly<Record<AuthMethod, boolean>> = {
+    // `unbound` and `host-bound` are ways to say yes.
+    publickey: !/^(no|false)$/i.test(one('pubkeyauthentication') ?? 'yes'),
+    'keyboard-interactive': isYes(
+      one('kbdinteractiveauthentication') ?? one('challengeresponseauthentication'),
+      true,
+    ),
+    password: isYes(one('passwordauthentication'), true),
   };
-  const expanded = path.replace(/%./g, (token) => tokens[token] ?? token).replace(/^"(.*)"$/, '$1');
-  if (expanded === '~' || expanded.startsWith('~/')) return join(values.home, expanded.slice(1));
-  return isAbsolute(expanded) ? expanded : join(values.home, '.ssh', expanded);
+  return wanted.flatMap((name) => AUTH_METHODS.filter((method) => method === name && allowed[method]));
 }
-
-const DEFAULT_IDENTITIES = ['~/.ssh/id_rsa', '~/.ssh/id_ecdsa', '~/.ssh/id_ed25519'];
 
 function toTarget(
   name: string,
   address: TypedAddress,
-  settings: Settings,
+  { settings, notes, hasSsh }: HostSettings,
   jump: SshTarget | null,
   options: ResolveOptions,
 ): SshTarget {
   const one = (key: string): string | null => settings.get(key)?.[0] ?? null;
-  const seconds = (key: string): number => Number(one(key) ?? '0') || 0;
+  const machine = thisMachine(options.home);
+  const places: SshPlaces = sshPlaces(machine);
   const hostName = (one('hostname') ?? address.host).replaceAll('%h', address.host);
-  const port = Number(one('port') ?? address.port ?? 22);
-  const user = one('user') ?? address.user ?? userInfo().username;
-  const expand = (path: string) =>
-    expandTokens(path, { home: options.home, host: hostName, port, user, name: address.host });
-  const files = (key: string, fallback: string) =>
-    (settings.get(key)?.join(' ') ?? fallback)
-      .split(/\s+/)
-      .filter((path) => path !== '' && path !== 'none')
-      .map(expand);
-  const strict = one('stricthostkeychecking') ?? 'ask';
-  const agent = one('identityagent');
+  const port = address.port ?? Number(one('port') ?? 22);
+  const user = address.user ?? one('user') ?? machine.user;
+  const alias = one('hostkeyalias');
+  const proxyJump = one('proxyjump');
+  const values: TokenValues = {
+    ...machine,
+    localUser: machine.user,
+    localHost: hostname(),
+    uid: process.getuid?.() ?? null,
+    name: address.host,
+    host: hostName,
+    port,
+    user,
+    hostKeyAlias: alias,
+    proxyJump: proxyJump === null || proxyJump === 'none' ? '' : proxyJump,
+  };
+  const seconds = (key: string): number => Number(one(key) ?? '0') || 0;
+  /** One name a line (IdentityFile), or several on one (UserKnownHostsFile). */
+  const files = (lines: readonly string[] | undefined, fallback: readonly string[], several: boolean) =>
+    [...new Set((lines ?? fallback).flatMap((line) => (several ? splitPaths(line) : [line])))]
+      .filter((path) => path !== '' && path.toLowerCase() !== 'none')
+      .map((path) => expandPath(path, values));
+  /** `none`, SSH_AUTH_SOCK, $VARIABLE or a path. */
+  const socket = (value: string | null, whenUnset: string | null): string | null => {
+    if (value === null) return whenUnset;
+    if (value.toLowerCase() === 'none') return null;
+    if (value === 'SSH_AUTH_SOCK') return options.agentSocket;
+    const variable = /^\$(\w+)$/.exec(value)?.[1];
+    if (variable !== undefined) return process.env[variable] ?? null;
+    return expandPath(value, values);
+  };
+  const identityAgent = socket(one('identityagent'), options.agentSocket);
+  const forward = one('forwardagent');
   const alive = seconds('serveraliveinterval');
+  const command = one('proxycommand');
+  const family = one('addressfamily');
+  const bind = one('bindaddress');
   return {
     name,
     hostName,
     port,
     user,
-    hostKeyAlias: one('hostkeyalias'),
-    identityFiles: [
-      ...new Set(
-        (settings.get('identityfile') ?? DEFAULT_IDENTITIES).filter((path) => path !== 'none').map(expand),
-      ),
-    ],
-    identitiesOnly: one('identitiesonly') === 'yes',
-    identityAgent:
-      agent === null || agent === 'SSH_AUTH_SOCK'
-        ? options.agentSocket
-        : agent === 'none'
-          ? null
-          : expand(agent),
-    userKnownHostsFiles: files('userknownhostsfile', '~/.ssh/known_hosts ~/.ssh/known_hosts2'),
-    globalKnownHostsFiles: files(
-      'globalknownhostsfile',
-      '/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2',
-    ),
-    strictHostKeyChecking: (strict === 'true'
-      ? 'yes'
-      : strict === 'false' || strict === 'off'
-        ? 'no'
-        : strict) as StrictHostKeyChecking,
-    hashKnownHosts: one('hashknownhosts') === 'yes',
+    hostKeyAlias: alias,
+    identityFiles: files(settings.get('identityfile'), places.identityFiles, false),
+    identitiesOnly: isYes(one('identitiesonly'), false),
+    identityAgent,
+    certificateFiles: files(settings.get('certificatefile'), [], false),
+    forwardAgent:
+      forward === null || /^(no|false)$/i.test(forward)
+        ? null
+        : isYes(forward, false)
+          ? identityAgent
+          : socket(forward, null),
+    userKnownHostsFiles: files(settings.get('userknownhostsfile'), places.userKnownHostsFiles, true),
+    globalKnownHostsFiles: files(settings.get('globalknownhostsfile'), places.globalKnownHostsFiles, true),
+    strictHostKeyChecking: strictness(one('stricthostkeychecking')),
+    hashKnownHosts: isYes(one('hashknownhosts'), false),
     connectTimeoutMs: (seconds('connecttimeout') || CONNECT_TIMEOUT_MS / 1000) * 1000,
     keepaliveIntervalMs: alive > 0 ? alive * 1000 : KEEPALIVE_INTERVAL_MS,
     keepaliveCountMax:
       alive > 0 ? Number(one('serveralivecountmax') ?? KEEPALIVE_COUNT_MAX) : KEEPALIVE_COUNT_MAX,
+    addressFamily: family === 'inet' ? 4 : family === 'inet6' ? 6 : 0,
+    bindAddress: bind === null || bind === '' || bind === '*' ? null : bind,
+    authMethods: authMethods(one),
+    passwordPrompts: Number(one('numberofpasswordprompts') ?? PASSWORD_PROMPTS) || PASSWORD_PROMPTS,
+    batchMode: isYes(one('batchmode'), false),
     jump,
+    proxyCommand:
+      jump !== null || command === null || command === 'none' ? null : expandTokens(command, values),
+    systemOnly: beyondSsh2(one),
+    notes,
+    sshBinary: hasSsh ? options.sshBinary : null,
+    sshArgs: sshArguments(address, options),
     pinned: null,
   };
 }
 
-/** `address` as typed or a name of the config. A jump host is resolved by its own entry; one hop is supported. */
-export async function resolveTarget(
+/** `u@h:p` of a ProxyJump list, or its ssh:// form. */
+const bareHop = (hop: string): string =>
+  hop
+    .trim()
+    .replace(/^ssh:\/\//i, '')
+    .replace(/\/+$/, '');
+
+/** The hops of one ProxyJump line, the last of which reaches the host. Hops before it override its own ProxyJump. */
+async function resolveHops(
+  hops: readonly string[],
+  options: ResolveOptions,
+  trail: readonly string[],
+): Promise<Result<SshTarget>> {
+  return resolveOne(bareHop(hops.at(-1) ?? ''), options, trail, hops.slice(0, -1));
+}
+
+async function resolveOne(
   text: string,
   options: ResolveOptions,
-  depth = 0,
+  trail: readonly string[],
+  hopsBefore: readonly string[],
 ): Promise<Result<SshTarget>> {
-  const address = parseAddress(text.replace(/^ssh:\/\//, ''));
+  const way = [...trail, text];
+  if (trail.includes(text) || way.length > HOPS_MAX + 1) {
+    const what = trail.includes(text) ? 'go in a circle' : `are more than ${String(HOPS_MAX)}`;
+    return fail(
+      'ssh-config-invalid',
+      `The jump hosts of ${trail[0] ?? text} ${what}: ${way.join(' ← ')}. Nothing was changed; correct ProxyJump.`,
+    );
+  }
+  const address = parseAddress(text);
   if (!address.ok) return address;
-  const answer = await runSshG(address.value, options);
-  if (typeof answer === 'object' && 'error' in answer) {
-    return fail(
-      'ssh-config-invalid',
-      `Your ssh config does not resolve ${text}. Nothing was changed; correct the config and try again.`,
-      answer.error,
-    );
-  }
-  const settings = answer === 'no-ssh' ? await parseConfig(address.value, options) : answer;
-  const one = (key: string) => settings.get(key)?.[0] ?? 'none';
-  if (one('proxycommand') !== 'none' && one('proxyjump') === 'none') {
-    return fail(
-      'ssh-config-invalid',
-      `${text} is reached through a ProxyCommand, which Tranche can not run yet. Nothing was changed; use ProxyJump for it, or connect to its jump host.`,
-    );
-  }
+  const read = await readSettings(address.value, {
+    ...options,
+    defaultConfigFile: sshPlaces(thisMachine(options.home)).configFile,
+  });
+  if (!read.ok) return read;
+  const own = read.value.settings.get('proxyjump')?.[0] ?? 'none';
+  const hops = hopsBefore.length > 0 ? hopsBefore : own.toLowerCase() === 'none' ? [] : own.split(',');
   let jump: SshTarget | null = null;
-  if (one('proxyjump') !== 'none') {
-    const hops = one('proxyjump').split(',');
-    if (hops.length > 1 || depth > 0) {
-      return fail(
-        'ssh-config-invalid',
-        `${text} is reached over more than one jump host (${one('proxyjump')}); Tranche takes one hop so far. Nothing was changed.`,
-      );
-    }
-    const hop = await resolveTarget(hops[0] ?? '', options, depth + 1);
+  if (hops.length > 0) {
+    const hop = await resolveHops(hops, options, way);
     if (!hop.ok) return hop;
     jump = hop.value;
   }
-  return ok(toTarget(text, address.value, settings, jump, options));
+  return ok(toTarget(text, address.value, read.value, jump, options));
+}
+
+/** `address` as typed or a name of the config. */
+export function resolveTarget(text: string, options: ResolveOptions): Promise<Result<SshTarget>> {
+  return resolveOne(bareHop(text), options, [], []);
 }

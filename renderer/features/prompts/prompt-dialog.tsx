@@ -45,7 +45,11 @@ function PromptDialog(asked: Asked): ReactElement {
           host={host}
           prompt={prompt}
           title={`Password for ${prompt.user} on ${prompt.hostName}`}
-          notes={[jumpNote(prompt.isJump, host), 'It is used for this login and kept in memory only.']}
+          notes={[
+            jumpNote(prompt.isJump, host),
+            prompt.banner ?? '',
+            'It is used for this login and kept in memory only.',
+          ]}
           questions={[{ text: 'Password', echo: false }]}
           verb="Log in"
         />

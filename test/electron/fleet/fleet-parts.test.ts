@@ -5,16 +5,30 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Prompt, Sample } from '../../../model/model.ts';
 import { retryDelayMs } from '../../../electron/core/fleet/backoff.ts';
 import { Gate } from '../../../electron/core/fleet/gate.ts';
-import { Prompter } from '../../../electron/core/fleet/prompter.ts';
+import { Prompter, PromptQueue } from '../../../electron/core/fleet/prompter.ts';
 import { SampleBatcher } from '../../../electron/core/fleet/sample-batcher.ts';
 import { HostStore } from '../../../electron/core/hosts/host-store.ts';
 
 describe('retryDelayMs', () => {
+  const loss = { lostForMs: 0, attemptAgoMs: 0, laterAttempts: 0, random: 0 };
+
   it('tries every second for the first 30 s, then ever more slowly, never less than once a minute', () => {
-    expect([0, 29_999].map((lost) => retryDelayMs(lost, 0))).toEqual([1000, 1000]);
-    expect([0, 1, 2, 3, 4, 400].map((n) => retryDelayMs(30_000, n))).toEqual([
-      2000, 5000, 15_000, 60_000, 60_000, 60_000,
-    ]);
+    expect([0, 29_999].map((lostForMs) => retryDelayMs({ ...loss, lostForMs }))).toEqual([1000, 1000]);
+    const later = [0, 1, 2, 3, 4, 400].map((laterAttempts) =>
+      retryDelayMs({ ...loss, lostForMs: 30_000, laterAttempts }),
+    );
+    expect(later).toEqual([2000, 5000, 15_000, 60_000, 60_000, 60_000]);
+  });
+
+  it('counts the time that an attempt took, and never tries again in the same instant', () => {
+    expect(retryDelayMs({ ...loss, attemptAgoMs: 400 })).toBe(600);
+    expect(retryDelayMs({ ...loss, attemptAgoMs: 3_600_000 })).toBe(100);
+    expect(retryDelayMs({ ...loss, lostForMs: 30_000, attemptAgoMs: 15_000 })).toBe(2000);
+  });
+
+  it('spreads hosts that were lost together, and makes none of them wait longer', () => {
+    expect(retryDelayMs({ ...loss, random: 1 })).toBe(750);
+    expect(retryDelayMs({ ...loss, lostForMs: 30_000, laterAttempts: 3, random: 0.5 })).toBe(52_500);
   });
 });
 
@@ -43,15 +57,32 @@ describe('Gate', () => {
   });
 });
 
+describe('Gate', () => {
+  it('lets another in while somebody steps aside', async () => {
+    const gate = new Gate(1);
+    const order: string[] = [];
+    let answer = (): void => undefined;
+    const first = gate.pass(async (stepAside) => {
+      order.push('first asks');
+      await stepAside(() => new Promise<void>((resolve) => (answer = resolve)));
+      order.push('first goes on');
+    });
+    await gate.pass(() => Promise.resolve(order.push('second')));
+    answer();
+    await first;
+    expect(order).toEqual(['first asks', 'second', 'first goes on']);
+  });
+});
+
 describe('Prompter', () => {
   const open = () => {
     const shown: (Prompt | null)[] = [];
-    const prompter = new Prompter((prompt) => shown.push(prompt));
+    const prompter = new Prompter({ show: (prompt) => shown.push(prompt) });
     return { prompter, shown, last: () => shown.at(-1) ?? null };
   };
   const answerLast = (to: ReturnType<typeof open>, answers: readonly string[] | null) =>
     to.prompter.answer(to.last()?.promptId ?? '', answers);
-  const password = { user: 'mira', hostName: 'hopper', isJump: false };
+  const password = { user: 'mira', hostName: 'hopper', isJump: false, banner: null };
 
   it('asks once, remembers for a reconnect, and asks again after it failed', async () => {
     const p = open();
@@ -75,6 +106,91 @@ describe('Prompter', () => {
     expect(answerLast(p, ['nonsense'])).toBe(true);
     expect(await asked).toBeNull();
     expect(answerLast(p, ['once'])).toBe(false);
+  });
+});
+
+describe('PromptQueue', () => {
+  const two = () => {
+    const queue = new PromptQueue();
+    const shown: string[] = [];
+    const host = (name: string) => {
+      let last: Prompt | null = null;
+      const prompter = new Prompter(
+        {
+          show: (prompt) => {
+            last = prompt;
+            if (prompt) shown.push(name);
+          },
+          waiting: () => shown.push(`${name} waits`),
+        },
+        queue,
+      );
+      return {
+        prompter,
+        answer: (text: string | null) => prompter.answer(last?.promptId ?? '', text === null ? null : [text]),
+      };
+    };
+    return { shown, a: host('a'), b: host('b'), c: host('c') };
+  };
+  const key = { keyFile: '/home/mira/.ssh/id_ed25519' };
+
+  it('asks one question at a time over all hosts, and one passphrase once', async () => {
+    const { shown, a, b, c } = two();
+    const first = a.prompter.passphrase(key);
+    const second = b.prompter.passphrase(key);
+    const third = c.prompter.keyboard({
+      name: '',
+      instructions: '',
+      questions: [{ text: 'Code', echo: true }],
+    });
+    expect(shown).toEqual(['a', 'b waits', 'c waits']);
+    a.answer('open');
+    expect(await first).toBe('open');
+    expect(await second).toBe('open');
+    await vi.waitFor(() => {
+      expect(shown).toEqual(['a', 'b waits', 'c waits', 'c']);
+    });
+    c.answer('123');
+    expect(await third).toEqual(['123']);
+  });
+
+  it('passes over a host that was cancelled while it waited, and asks again for a wrong passphrase', async () => {
+    const { shown, a, b, c } = two();
+    const first = a.prompter.passphrase(key);
+    const second = b.prompter.passphrase({ keyFile: 'another' });
+    const third = c.prompter.passphrase(key);
+    b.prompter.cancel();
+    a.answer('wrong');
+    expect(await first).toBe('wrong');
+    a.prompter.refused(key);
+    expect(await second).toBeNull();
+    await vi.waitFor(() => {
+      expect(shown.at(-1)).toBe('c');
+    });
+    c.answer('right');
+    expect(await third).toBe('right');
+  });
+
+  it('remembers a password that is asked by keyboard-interactive, and no code', async () => {
+    const { a } = two();
+    const password = {
+      name: '',
+      instructions: '',
+      questions: [{ text: '(mira@hopper) Password: ', echo: false }],
+    };
+    const code = { name: '', instructions: '', questions: [{ text: 'Verification code: ', echo: false }] };
+    const asked = a.prompter.keyboard(password);
+    a.answer('pw');
+    expect(await asked).toEqual(['pw']);
+    a.prompter.beginAttempt();
+    expect(await a.prompter.keyboard(password)).toEqual(['pw']);
+    const once = a.prompter.keyboard(code);
+    a.answer('123456');
+    expect(await once).toEqual(['123456']);
+    a.prompter.beginAttempt();
+    const again = a.prompter.keyboard(code);
+    a.answer('654321');
+    expect(await again).toEqual(['654321']);
   });
 });
 

@@ -1,10 +1,13 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAddress } from '../../../electron/core/ssh/address.ts';
 import { listConfigHosts } from '../../../electron/core/ssh/config-hosts.ts';
-import { expandTokens, resolveTarget, type ResolveOptions } from '../../../electron/core/ssh/resolve.ts';
+import { expandPath, expandTokens, splitPaths, type TokenValues } from '../../../electron/core/ssh/expand.ts';
+import { resolveTarget, type ResolveOptions } from '../../../electron/core/ssh/resolve.ts';
+import type { SshTarget } from '../../../electron/core/ssh/target.ts';
 
 let home: string;
 let options: ResolveOptions;
@@ -26,9 +29,46 @@ Host behind
   HostName 10.1.2.3
   ProxyJump hopper
 Host far
-  ProxyJump hopper,behind
+  ProxyJump root@hopper:2022,ssh://lab@turing:2023
+Host deep
+  ProxyJump far
+Host alone
+  ProxyJump none
+Host round
+  ProxyJump about
+Host about
+  ProxyJump round
 Host command
-  ProxyCommand nc %h %p
+  HostName inner.example
+  User mira
+  ProxyCommand nc -q0 %h %p %r@%n 100%%
+Host everything
+  HostKeyAlias lab-gpu
+  IdentityFile ~/keys/one
+  IdentityFile ~/keys/two
+  IdentitiesOnly yes
+  IdentityAgent none
+  CertificateFile ~/keys/one-cert.pub
+  ForwardAgent yes
+  StrictHostKeyChecking accept-new
+  HashKnownHosts yes
+  GlobalKnownHostsFile none
+  ServerAliveInterval 7
+  ServerAliveCountMax 4
+  AddressFamily inet6
+  BindAddress 127.0.0.2
+  PreferredAuthentications password,publickey,gssapi-with-mic
+  PubkeyAuthentication no
+  NumberOfPasswordPrompts 2
+Host onepassword
+  IdentityAgent "~/Library/Group Containers/2BUA8C4S2C.com.1password/t/agent.sock"
+  ForwardAgent yes
+Host envagent
+  IdentityAgent SSH_AUTH_SOCK
+Host strict-yes
+  StrictHostKeyChecking yes
+Host strict-off
+  StrictHostKeyChecking off
 Host *.wild !not.wild
   User someone
 Host *
@@ -43,12 +83,17 @@ afterAll(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
+const LISTED =
+  'about alone behind command deep envagent everything far hopper lovelace onepassword round strict-off strict-yes turing'.split(
+    ' ',
+  );
+
 describe('listConfigHosts', () => {
   it('follows Include, hides patterns, survives a config that includes itself', async () => {
     const looped = join(home, '.ssh/looped');
     writeFileSync(looped, `Include looped\nInclude config\n`);
     const { names, notes } = await listConfigHosts(looped, home);
-    expect([...names].sort()).toEqual(['behind', 'command', 'far', 'hopper', 'lovelace', 'turing']);
+    expect([...names].sort()).toEqual(LISTED);
     expect(notes).toEqual([]);
   });
 
@@ -91,13 +136,72 @@ describe.each([
     });
   });
 
-  it.each([
-    ['far', /more than one jump/],
-    ['command', /ProxyCommand/],
-  ])('says what it can not do: %s', async (name, sentence) => {
+  const resolve = async (name: string): Promise<SshTarget> => {
     const target = await resolveTarget(name, { ...options, sshBinary });
+    if (!target.ok) throw new Error(target.error.message);
+    return target.value;
+  };
+
+  it('chains hops as typed, each with what the config says of it', async () => {
+    expect(await resolve('far')).toMatchObject({
+      jump: {
+        hostName: 'turing',
+        user: 'lab',
+        port: 2023,
+        jump: { hostName: 'hopper.cs.example', user: 'root', port: 2022, jump: null },
+      },
+    });
+    expect(await resolve('deep')).toMatchObject({ jump: { name: 'far', jump: { hostName: 'turing' } } });
+    expect(await resolve('alone')).toMatchObject({ jump: null, proxyCommand: null });
+  });
+
+  it('names the hosts of a circle', async () => {
+    const target = await resolveTarget('round', { ...options, sshBinary });
     expect(target.ok).toBe(false);
-    if (!target.ok) expect(target.error.message).toMatch(sentence);
+    if (!target.ok) expect(target.error.message).toMatch(/circle: round ← about ← round/);
+  });
+
+  it('expands a ProxyCommand', async () => {
+    const { proxyCommand } = await resolve('command');
+    expect(proxyCommand).toBe('nc -q0 inner.example 22 mira@command 100%');
+  });
+
+  it('honours every key that it claims to', async () => {
+    const target = await resolve('everything');
+    expect(target).toMatchObject({
+      hostKeyAlias: 'lab-gpu',
+      identitiesOnly: true,
+      identityAgent: null,
+      forwardAgent: null, // yes, but there is no agent to forward
+      strictHostKeyChecking: 'accept-new',
+      hashKnownHosts: true,
+      globalKnownHostsFiles: [],
+      keepaliveIntervalMs: 7000,
+      keepaliveCountMax: 4,
+      addressFamily: 6,
+      bindAddress: '127.0.0.2',
+      authMethods: ['password'],
+      passwordPrompts: 2,
+      batchMode: false,
+    });
+    expect(target.identityFiles).toEqual([join(home, 'keys/one'), join(home, 'keys/two')]);
+    expect(target.certificateFiles).toEqual([join(home, 'keys/one-cert.pub')]);
+  });
+
+  it('finds agents by path, with a space in it, and by variable', async () => {
+    const socket = 'Library/Group Containers/2BUA8C4S2C.com.1password/t/agent.sock';
+    const { identityAgent, forwardAgent } = await resolve('onepassword');
+    expect(identityAgent?.endsWith(socket)).toBe(true);
+    expect(forwardAgent).toBe(identityAgent);
+    expect(await resolve('envagent')).toMatchObject({ identityAgent: '/agent.sock', forwardAgent: null });
+  });
+
+  it.each([
+    ['strict-yes', 'yes'],
+    ['strict-off', 'no'],
+    ['hopper', 'ask'],
+  ])('reads StrictHostKeyChecking of %s as %s', async (name, value) => {
+    expect((await resolve(name)).strictHostKeyChecking).toBe(value);
   });
 
   it('takes user and port as typed', async () => {
@@ -148,11 +252,73 @@ describe('parseAddress', () => {
   });
 });
 
+describe('resolveTarget without OpenSSH', () => {
+  it('follows Include, and names what it can not honour', async () => {
+    const config = join(home, 'fallback');
+    writeFileSync(
+      config,
+      `Host ada\n  User ada\n  Include ${home}/.ssh/more/lab.conf\n  Port 2201\nMatch exec true\n  User wrong\nCanonicalizeHostname yes\nHost *\n  CanonicalizeHostname yes\n`,
+    );
+    const without = { ...options, configFile: config, sshBinary: '/nonexistent/ssh' };
+    const ada = await resolveTarget('ada', without);
+    expect(ada).toMatchObject({ ok: true, value: { user: 'ada', port: 2201 } });
+    if (ada.ok) expect(ada.value.notes).toEqual([expect.stringMatching(/CanonicalizeHostname, Match in/)]);
+    expect(await resolveTarget('turing', without)).toMatchObject({ ok: true, value: { user: 'lab' } });
+  });
+});
+
+const values: TokenValues = {
+  platform: 'linux',
+  home: '/home/m',
+  localUser: 'm',
+  localHost: 'desk.lab',
+  uid: 1000,
+  env: { KEYS: '/media/keys' },
+  host: 'h',
+  port: 22,
+  user: 'r',
+  name: 'n',
+  hostKeyAlias: null,
+  proxyJump: '',
+};
+
 describe('expandTokens', () => {
+  it('knows the tokens of ssh_config(5)', () => {
+    expect(expandTokens('%h %n %p %r %u %d %i %L %l %k %j %% %z', values)).toBe(
+      'h n 22 r m /home/m 1000 desk desk.lab n  % %z',
+    );
+    // printf %s "desk.labh22r" | sha1sum
+    expect(expandTokens('%C', values)).toBe(
+      execFileSync('sha1sum', { input: 'desk.labh22r', encoding: 'utf8' }).slice(0, 40),
+    );
+  });
+});
+
+describe('expandPath', () => {
   it('expands what ssh -G leaves to us', () => {
-    const values = { home: '/home/m', host: 'h', port: 22, user: 'r', name: 'n' };
-    expect(expandTokens('~/k-%h-%n-%p-%r-%%', values)).toBe('/home/m/k-h-n-22-r-%');
-    expect(expandTokens('/abs/%d', values)).toBe('/abs//home/m');
-    expect(expandTokens('plain', values)).toBe('/home/m/.ssh/plain');
+    expect(expandPath('~/k-%h-%n-%p-%r-%%', values)).toBe('/home/m/k-h-n-22-r-%');
+    expect(expandPath('/abs/%d', values)).toBe('/abs//home/m');
+    expect(expandPath('plain', values)).toBe('/home/m/.ssh/plain');
+    expect(expandPath('${KEYS}/a', values)).toBe('/media/keys/a');
+    expect(expandPath('"~/my key"', values)).toBe('/home/m/my key');
+  });
+
+  it('knows what a path is on Windows', () => {
+    const windows: TokenValues = { ...values, platform: 'win32', home: 'C:\\Users\\Mira' };
+    expect(expandPath('~\\.ssh\\id_ed25519', windows)).toBe('C:\\Users\\Mira\\.ssh\\id_ed25519');
+    expect(expandPath('~/.ssh/id_ed25519', windows)).toBe('C:\\Users\\Mira\\.ssh\\id_ed25519');
+    expect(expandPath('D:/keys/a', windows)).toBe('D:/keys/a');
+  });
+});
+
+describe('splitPaths', () => {
+  it.each([
+    ['/a /b', ['/a', '/b']],
+    ['/home/m/my hosts ~/.ssh/b', ['/home/m/my hosts', '~/.ssh/b']],
+    ['"/a b" /c', ['/a b', '/c']],
+    ['C:\\Users\\Mira K\\hosts', ['C:\\Users\\Mira K\\hosts']],
+    ['', []],
+  ])('reads %s', (line, paths) => {
+    expect(splitPaths(line)).toEqual(paths);
   });
 });

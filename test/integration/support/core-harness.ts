@@ -22,6 +22,8 @@ export interface CoreOverrides {
 export class CoreHarness {
   readonly hosts = new Map<string, HostSnapshot>();
   readonly samples = new Map<string, Sample>();
+  /** Every sample that came, in order. */
+  readonly sampleLog: { readonly hostId: string; readonly seq: number; readonly atMs: number }[] = [];
   readonly notices: string[] = [];
   private core: Core | null = null;
   private readonly waiting = new Set<() => void>();
@@ -141,7 +143,10 @@ export class CoreHarness {
     if (event.event === 'host:changed') this.hosts.set(event.data.id, event.data);
     if (event.event === 'host:gone') this.hosts.delete(event.data.hostId);
     if (event.event === 'samples')
-      for (const { hostId, sample } of event.data) this.samples.set(hostId, sample);
+      for (const { hostId, sample } of event.data) {
+        this.samples.set(hostId, sample);
+        this.sampleLog.push({ hostId, seq: sample.seq, atMs: sample.atMs });
+      }
     if (event.event === 'notice') this.notices.push(event.data.message);
     for (const settle of Array.from(this.waiting)) settle();
   }

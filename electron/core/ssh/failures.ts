@@ -1,0 +1,99 @@
+/** What can go wrong on the way to a host, in sentences: what, where, what was left as it was, what next. Pure. */
+import { fail, type Failure, type Result } from '../../../model/errors.ts';
+import type { AuthRecord } from './auth.ts';
+import type { HostKeyBlock } from './host-key.ts';
+import type { SshTarget } from './target.ts';
+
+export const detailOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export interface Circumstances {
+  readonly record: AuthRecord;
+  /** What the other side was expected to do when time ran out; null when it did not. */
+  readonly timedOut: string | null;
+  /** How long it was given. */
+  readonly limitMs: number;
+  /** What a ProxyCommand said on stderr. */
+  readonly proxySaid: string | null;
+}
+
+export const whereIs = (target: SshTarget): string =>
+  `${target.user}@${target.hostName}:${String(target.port)}`;
+
+export function connectFailure(target: SshTarget, error: unknown, circumstances: Circumstances): Failure {
+  const { record, timedOut, limitMs, proxySaid } = circumstances;
+  const where = whereIs(target);
+  const { level, code } = error as { level?: string; code?: string };
+  const make = (kind: Failure['code'], message: string): Failure => ({
+    code: kind,
+    message,
+    detail: [detailOf(error), proxySaid, record.banner]
+      .filter((text) => text !== null && text !== '')
+      .join('\n'),
+  });
+  if (record.cancelled)
+    return make(
+      'authentication-cancelled',
+      `Signing in to ${target.name} was cancelled. Nothing was changed there.`,
+    );
+  if (target.proxyCommand !== null && level !== 'client-authentication' && proxySaid !== null) {
+    const said = proxySaid.split('\n').at(-1) ?? '';
+    const why =
+      timedOut === null
+        ? 'ended before there was a connection'
+        : `brought no connection within ${String(limitMs / 1000)} s`;
+    return make(
+      'proxy-failed',
+      `The ProxyCommand to ${target.name} ${why}${said === '' ? '' : ` and said: ${said}`}. Nothing was changed there; try the command in a terminal: ${target.proxyCommand}`,
+    );
+  }
+  if (timedOut !== null)
+    return make(
+      'timed-out',
+      `${target.name} (${where}) did not answer within ${String(limitMs / 1000)} s while ${timedOut}. Nothing was changed there; check the network and try again.`,
+    );
+  if (level === 'client-authentication') {
+    const tried = record.tried.length > 0 ? record.tried.join(', ') : 'nothing that the server accepts';
+    return make(
+      'authentication-failed',
+      `${target.name} (${where}) refused the sign-in after ${tried}. Nothing was changed there; check the user name, the key or the password.`,
+    );
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return make(
+      'host-unreachable',
+      `${target.hostName} is not a name that this machine can resolve. Nothing was changed; check HostName of ${target.name}.`,
+    );
+  if (code === 'EADDRNOTAVAIL' || code === 'EINVAL')
+    return make(
+      'host-unreachable',
+      `${target.name} (${where}) can not be reached from ${target.bindAddress ?? 'here'}: ${detailOf(error)}. Nothing was changed there; check BindAddress and AddressFamily.`,
+    );
+  if (code === 'ECONNREFUSED')
+    return make(
+      'host-unreachable',
+      `${target.name} (${where}) refuses connections: no SSH server listens there. Nothing was changed.`,
+    );
+  if (/no matching/i.test(detailOf(error)))
+    return make(
+      'no-common-algorithm',
+      `${target.name} (${where}) and Tranche have no algorithm in common (${detailOf(error)}). Nothing was changed there; choose the system's ssh for this host.`,
+    );
+  return make(
+    'host-unreachable',
+    `${target.name} (${where}) can not be reached: ${detailOf(error)}. Nothing was changed there; it is tried again when you ask.`,
+  );
+}
+
+export function blockedFailure(target: SshTarget, block: HostKeyBlock): Result<never> {
+  const { known } = block.verdict;
+  if (block.verdict.kind === 'revoked') {
+    return fail(
+      'host-key-revoked',
+      `${target.name} showed a key that ${known.file} line ${String(known.line)} marks as revoked. Nothing was sent to it, and there is no way past this.`,
+    );
+  }
+  return fail(
+    'host-key-changed',
+    `${target.name} showed another key than the one in ${known.file} line ${String(known.line)}. Nothing was sent to it. If the host was reinstalled, remove that line and connect again; if not, somebody may be in between.`,
+  );
+}

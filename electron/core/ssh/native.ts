@@ -1,0 +1,318 @@
+/** The only door to node-ssh and to ssh2's client: a handshake over a given stream, commands with bounds, raw channels. */
+import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { NodeSSH, type Config } from 'node-ssh';
+import type { Client, ClientChannel } from 'ssh2';
+import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
+import { makeAuthHandler, newAuthRecord } from './auth.ts';
+import { blockedFailure, connectFailure, detailOf } from './failures.ts';
+import { HostKeyBlockedError, readKnownHosts, verifyHostKey, type HostKeyBlock } from './host-key.ts';
+import { knownKeyTypes } from './known-hosts.ts';
+import { plainText } from './plain-text.ts';
+import { aroundAnswers, type SshQuestions } from './questions.ts';
+import {
+  SHELL_COMMAND,
+  type CommandChannel,
+  type CommandResult,
+  type RunOptions,
+  type SshConnection,
+} from './shell.ts';
+import type { SshTarget } from './target.ts';
+
+/** A command prints at most this much; the rest is dropped and said so. */
+const OUTPUT_MAX_BYTES = 1 << 20;
+const OMITTED = '\n(more was printed than is kept)\n';
+/**
+ * sshd counts a session until it has cleared it away, which may be after it has told us of its end: where MaxSessions is
+ * 1, the next channel would be refused for a moment.
+ */
+const OPEN_RETRY_PAUSES_MS = [20, 100, 500];
+/** The exit code a shell would give for a command that a signal ended. */
+const KILLED_BY_SIGNAL = 128;
+/** Host key types that ssh2 knows; naming another one in `algorithms` throws. */
+const SUPPORTED_KEY_TYPES = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+];
+
+export type NativeOutcome = Result<NativeConnection> & { readonly block?: HostKeyBlock };
+
+export class NativeConnection implements SshConnection {
+  readonly target: SshTarget;
+  readonly client: Client;
+  private readonly ssh: NodeSSH;
+  private readonly closeListeners: ((failure: Failure) => void)[] = [];
+  private lost: Failure | null = null;
+  private lastError: unknown = null;
+
+  constructor(target: SshTarget, ssh: NodeSSH, client: Client) {
+    this.target = target;
+    this.ssh = ssh;
+    this.client = client;
+    client.setMaxListeners(0);
+    client.on('error', (error) => {
+      this.lastError = error;
+    });
+    client.on('close', () => {
+      const why = this.lastError === null ? 'the other side closed it' : detailOf(this.lastError);
+      this.lost = {
+        code: 'connection-lost',
+        message: `The connection to ${target.name} was lost (${why}). Slices and programs there go on with their last limits; reconnecting.`,
+        detail: why,
+      };
+      for (const listener of this.closeListeners.splice(0)) listener(this.lost);
+    });
+  }
+
+  onClose(listener: (failure: Failure) => void): void {
+    if (this.lost) listener(this.lost);
+    else this.closeListeners.push(listener);
+  }
+
+  close(): void {
+    this.ssh.dispose();
+    this.client.destroy();
+  }
+
+  runScript(script: string, options: RunOptions): Promise<Result<CommandResult>> {
+    return this.run(SHELL_COMMAND, script, options);
+  }
+
+  async openScript(script: string, timeoutMs: number): Promise<Result<CommandChannel>> {
+    const opened = await this.open(SHELL_COMMAND, timeoutMs);
+    if (opened.ok) opened.value.write(script);
+    return opened;
+  }
+
+  private async open(command: string, timeoutMs: number): Promise<Result<CommandChannel>> {
+    for (const pauseMs of OPEN_RETRY_PAUSES_MS) {
+      const opened = await this.openOnce(command, timeoutMs);
+      if (opened.ok || opened.error.code !== 'channel-refused') return opened;
+      await delay(pauseMs);
+    }
+    return this.openOnce(command, timeoutMs);
+  }
+
+  private async openOnce(command: string, timeoutMs: number): Promise<Result<CommandChannel>> {
+    if (this.lost) return { ok: false, error: this.lost };
+    return new Promise((resolve) => {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        resolve(
+          fail(
+            'timed-out',
+            `${this.target.name} did not open a channel within ${String(timeoutMs / 1000)} s. Nothing was started there; try again.`,
+          ),
+        );
+      }, timeoutMs);
+      const settle = (error: Error | undefined, channel: ClientChannel | undefined): void => {
+        clearTimeout(timer);
+        if (late) channel?.destroy();
+        else if (channel) resolve(ok(channel));
+        else if (this.lost) resolve({ ok: false, error: this.lost });
+        else
+          resolve(
+            fail(
+              'channel-refused',
+              `${this.target.name} did not open a channel. Nothing was started there; its sshd may limit sessions (MaxSessions) or run no commands.`,
+              error ? detailOf(error) : null,
+            ),
+          );
+      };
+      try {
+        this.client.exec(command, settle);
+      } catch (error) {
+        settle(error as Error, undefined); // ssh2 throws synchronously once the link is gone
+      }
+    });
+  }
+
+  async run(command: string, stdin: string, options: RunOptions): Promise<Result<CommandResult>> {
+    const opened = await this.open(command, options.timeoutMs);
+    if (!opened.ok) return opened;
+    const channel = opened.value as ClientChannel;
+    return new Promise((resolve) => {
+      const out = { stdout: '', stderr: '' };
+      let code: number | null = null;
+      const collect = (key: 'stdout' | 'stderr') => (chunk: string) => {
+        if (out[key].length < OUTPUT_MAX_BYTES) out[key] += chunk;
+        else if (!out[key].endsWith(OMITTED)) out[key] += OMITTED;
+        if (key === 'stdout') options.onStdout?.(chunk);
+      };
+      const timer = setTimeout(() => {
+        channel.destroy();
+        resolve(
+          fail(
+            'timed-out',
+            `A command on ${this.target.name} did not end within ${String(options.timeoutMs / 1000)} s and was cut off.`,
+            out.stderr.slice(-2000),
+          ),
+        );
+      }, options.timeoutMs);
+      channel.setEncoding('utf8');
+      channel.stderr.setEncoding('utf8');
+      channel.on('data', collect('stdout'));
+      channel.stderr.on('data', collect('stderr'));
+      channel.on('error', () => undefined); // 'close' follows and tells
+      channel.on('exit', (status: number | null) => {
+        code = status ?? KILLED_BY_SIGNAL;
+      });
+      channel.on('close', () => {
+        clearTimeout(timer);
+        if (code === null)
+          resolve({
+            ok: false,
+            error: this.lost ?? {
+              code: 'connection-lost',
+              message: `The connection to ${this.target.name} broke while a command ran.`,
+              detail: out.stderr.slice(-2000),
+            },
+          });
+        else resolve(ok({ ...out, code }));
+      });
+      channel.end(stdin);
+    });
+  }
+}
+
+export interface HandshakeOptions {
+  readonly questions: SshQuestions;
+  readonly isJump: boolean;
+  readonly signal: AbortSignal;
+  /** How long the other side may take when it is its turn. */
+  readonly limitMs: number;
+  /** What a ProxyCommand has said so far; null when there is none. */
+  readonly proxySaid: () => string | null;
+}
+
+/** Ends a handshake in which it is the other side's turn for too long. A question may stay open as long as the user likes. */
+class TurnClock {
+  timedOut: string | null = null;
+  phase = 'exchanging keys';
+  private readonly onTimeout: () => void;
+  private readonly limitMs: number;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(limitMs: number, onTimeout: () => void) {
+    this.limitMs = limitMs;
+    this.onTimeout = onTimeout;
+  }
+
+  start(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.timedOut = this.phase;
+      this.onTimeout();
+    }, this.limitMs);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+  }
+
+  /** The questions, with the clock stopped while one is open. */
+  pausing(questions: SshQuestions): SshQuestions {
+    return aroundAnswers(questions, async (ask) => {
+      this.stop();
+      try {
+        return await ask();
+      } finally {
+        this.start();
+      }
+    });
+  }
+}
+
+/** Prefer key types that are on record, as ssh does: a host that also has another key must not look like a new one. */
+function preferKnownTypes(known: readonly string[]): NonNullable<Config['algorithms']> {
+  const rsa = known.includes('ssh-rsa') ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [];
+  const prepend = [...known.filter((type) => SUPPORTED_KEY_TYPES.includes(type)), ...rsa];
+  return { serverHostKey: { prepend, append: [], remove: [] } as never };
+}
+
+export async function handshake(
+  target: SshTarget,
+  sock: Duplex,
+  options: HandshakeOptions,
+): Promise<NativeOutcome> {
+  const { questions, isJump, signal, limitMs, proxySaid } = options;
+  const files = target.pinned ? ok([]) : await readKnownHosts(target);
+  if (!files.ok) {
+    sock.destroy();
+    return files;
+  }
+  const known = knownKeyTypes(files.value, target);
+  const record = newAuthRecord();
+  let block: HostKeyBlock | null = null;
+  let keyRefused: string | null = null;
+  let cause: unknown = null;
+  const ssh = new NodeSSH();
+  const clock = new TurnClock(limitMs, () => sock.destroy(new Error('timed out')));
+  const patient = clock.pausing(questions);
+  const config: Config = {
+    sock,
+    username: target.user,
+    readyTimeout: 0,
+    keepaliveInterval: target.keepaliveIntervalMs,
+    keepaliveCountMax: target.keepaliveCountMax,
+    strictVendor: false,
+    hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
+      verifyHostKey(target, files.value, key, patient, isJump).then(
+        (decision) => {
+          if (decision.kind === 'stop') keyRefused = decision.why;
+          clock.phase = 'signing in';
+          verify(decision.kind === 'go');
+        },
+        (error: unknown) => {
+          if (error instanceof HostKeyBlockedError) block = error.block;
+          keyRefused = detailOf(error);
+          verify(false);
+        },
+      );
+    },
+    authHandler: makeAuthHandler(target, patient, isJump, record) as never,
+    ...(known.length > 0 ? { algorithms: preferKnownTypes(known) } : {}),
+    ...(target.forwardAgent === null ? {} : { agent: target.forwardAgent, agentForward: true }),
+  };
+  const abort = () => sock.destroy(new Error('cancelled'));
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  clock.start();
+  try {
+    const connecting = ssh.connect(config);
+    const client = ssh.connection;
+    // node-ssh gives up on the first 'error', but an agent or a key file that does not sign is one too, and signing in
+    // goes on without it. So errors come here, and the end of the socket is what ends the attempt.
+    client?.removeAllListeners('error');
+    client?.on('error', (error: Error & { level?: string }) => {
+      if (error.level === 'agent') return;
+      cause ??= error;
+      sock.destroy();
+    });
+    client?.on('banner', (text: string) => {
+      record.banner = plainText(text).trim();
+    });
+    await connecting;
+    if (!ssh.connection) throw new Error('the connection closed at once');
+    return ok(new NativeConnection(target, ssh, ssh.connection));
+  } catch (error) {
+    sock.destroy();
+    if (signal.aborted)
+      return fail('cancelled', `Connecting to ${target.name} was cancelled. Nothing was changed there.`);
+    if (block) return { ...blockedFailure(target, block), block };
+    if (keyRefused !== null)
+      return fail(
+        'host-key-unknown',
+        `The key of ${target.name} was not accepted (${keyRefused}), so nothing was sent to it.`,
+      );
+    const { timedOut } = clock;
+    const circumstances = { record, timedOut, limitMs, proxySaid: proxySaid() };
+    return { ok: false, error: connectFailure(target, cause ?? error, circumstances) };
+  } finally {
+    clock.stop();
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,0 +1,12 @@
+/** Text of a server, on its way to the screen: no control or direction characters, and no more than a screen can take. */
+
+const LENGTH_MAX = 2_000;
+
+/** Newlines and tabs stay. Terminal escapes lose their ESC, so what is left of them is visible and harmless. */
+export function plainText(text: string): string {
+  const plain = text
+    .replace(/\r\n?/g, '\n')
+    // oxlint-disable-next-line no-control-regex
+    .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '');
+  return plain.length > LENGTH_MAX ? `${plain.slice(0, LENGTH_MAX)}…` : plain;
+}

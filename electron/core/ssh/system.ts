@@ -1,0 +1,240 @@
+/** The second transport: the same scripts over the system's own ssh, for what ssh2 can not do (FIDO keys, certificates …). */
+import { readFile } from 'node:fs/promises';
+import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
+import { Askpass, whyNoAskpass } from './askpass.ts';
+import type { HostKeyBlock } from './host-key.ts';
+import { readKnownHosts, remember } from './host-key.ts';
+import { ProcessStream } from './process-stream.ts';
+import type { SshQuestions } from './questions.ts';
+import {
+  SHELL_COMMAND,
+  type CommandChannel,
+  type CommandResult,
+  type RunOptions,
+  type SshConnection,
+} from './shell.ts';
+import { answerSystemSsh, blockOf, systemFailure, type AskedSoFar } from './system-questions.ts';
+import { SystemShell } from './system-shell.ts';
+import type { SshTarget } from './target.ts';
+
+/** ssh's own exit code for whatever is not the remote command's. */
+const SSH_FAILED = 255;
+const OUTPUT_MAX = 1 << 20;
+/** Hops, key exchange and the login shell after ssh's own ConnectTimeout for TCP. */
+const SIGN_IN_FACTOR = 2;
+
+export type SystemOutcome = Result<SystemConnection> & { readonly block?: HostKeyBlock };
+
+export interface SystemOptions {
+  readonly questions: SshQuestions;
+  readonly signal: AbortSignal;
+}
+
+const quoted = (paths: readonly string[]): string => paths.map((path) => `"${path}"`).join(' ');
+
+/** `ownKnownHosts`: a file of ours before the user's, where ssh writes a key that is to be forgotten again. */
+function argumentsFor(target: SshTarget, mayAsk: boolean, ownKnownHosts: string | null): string[] {
+  const options: Readonly<Record<string, string>> = {
+    ControlMaster: 'no',
+    ControlPath: 'none',
+    ClearAllForwardings: 'yes',
+    RequestTTY: 'no',
+    RemoteCommand: 'none',
+    PermitLocalCommand: 'no',
+    LogLevel: 'INFO',
+    BatchMode: mayAsk && !target.batchMode ? 'no' : 'yes',
+    ConnectTimeout: String(Math.ceil(target.connectTimeoutMs / 1000)),
+    ServerAliveInterval: String(Math.ceil(target.keepaliveIntervalMs / 1000)),
+    ServerAliveCountMax: String(target.keepaliveCountMax),
+    // A changed key is refused whatever the config says; only new ones are taken unasked.
+    ...(target.strictHostKeyChecking === 'no' ? { StrictHostKeyChecking: 'accept-new' } : {}),
+    ...(ownKnownHosts === null
+      ? {}
+      : { UserKnownHostsFile: quoted([ownKnownHosts, ...target.userKnownHostsFiles]) }),
+  };
+  return [
+    '-T',
+    '-x',
+    ...Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]),
+    ...target.sshArgs,
+    SHELL_COMMAND,
+  ];
+}
+
+export class SystemConnection implements SshConnection {
+  readonly target: SshTarget;
+  private readonly options: SystemOptions;
+  private readonly shells = new Set<SystemShell>();
+  private readonly listeners: ((failure: Failure) => void)[] = [];
+  private lost: Failure | null = null;
+  private closed = false;
+
+  private constructor(target: SshTarget, options: SystemOptions) {
+    this.target = target;
+    this.options = options;
+  }
+
+  static async open(target: SshTarget, options: SystemOptions): Promise<SystemOutcome> {
+    const connection = new SystemConnection(target, options);
+    const shell = await connection.signIn(options.signal);
+    return shell.ok ? ok(connection) : shell;
+  }
+
+  onClose(listener: (failure: Failure) => void): void {
+    if (this.lost) listener(this.lost);
+    else this.listeners.push(listener);
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const shell of this.shells) shell.process.destroy();
+  }
+
+  async runScript(script: string, options: RunOptions): Promise<Result<CommandResult>> {
+    const shell = await this.freeShell();
+    if (!shell.ok) return shell;
+    const channel = shell.value.start(script, false);
+    return new Promise((resolve) => {
+      const out = { stdout: '', stderr: '' };
+      const collect = (key: 'stdout' | 'stderr') => (text: string) => {
+        if (out[key].length < OUTPUT_MAX) out[key] += text;
+        if (key === 'stdout') options.onStdout?.(text);
+      };
+      const timer = setTimeout(() => {
+        channel.destroy();
+        resolve(
+          fail(
+            'timed-out',
+            `A command on ${this.target.name} did not end within ${String(options.timeoutMs / 1000)} s and was cut off.`,
+            out.stderr.slice(-2000),
+          ),
+        );
+      }, options.timeoutMs);
+      channel.setEncoding('utf8');
+      channel.stderr.setEncoding('utf8');
+      channel.on('data', collect('stdout'));
+      channel.stderr.on('data', collect('stderr'));
+      channel.on('error', () => undefined); // 'close' follows and tells
+      channel.on('end', () => {
+        clearTimeout(timer);
+        const code = channel.exitCode;
+        if (code !== null) resolve(ok({ ...out, code }));
+        else
+          resolve(
+            fail(
+              'connection-lost',
+              `The connection to ${this.target.name} broke while a command ran.`,
+              shell.value.process.lastWords,
+            ),
+          );
+      });
+    });
+  }
+
+  async openScript(script: string, _timeoutMs: number): Promise<Result<CommandChannel>> {
+    const shell = await this.freeShell();
+    return shell.ok ? ok(shell.value.start(script, true)) : shell;
+  }
+
+  private async freeShell(): Promise<Result<SystemShell>> {
+    if (this.lost) return { ok: false, error: this.lost };
+    for (const shell of this.shells) if (shell.isFree) return ok(shell);
+    return this.signIn(this.options.signal);
+  }
+
+  private async signIn(
+    signal: AbortSignal,
+  ): Promise<Result<SystemShell> & { readonly block?: HostKeyBlock }> {
+    const { target } = this;
+    const files = await readKnownHosts(target);
+    if (!files.ok) return files;
+    const asked: AskedSoFar = { keyOnce: false, cancelled: false };
+    let open = 0;
+    const clock = { left: target.connectTimeoutMs * SIGN_IN_FACTOR };
+    const askpass =
+      whyNoAskpass === null && !target.batchMode
+        ? await Askpass.start(async (question) => {
+            open += 1;
+            try {
+              return await answerSystemSsh(target, question, this.options.questions, asked);
+            } finally {
+              if (question.kind !== 'none') open -= 1;
+            }
+          })
+        : null;
+    const ownKnownHosts = askpass?.path('known_hosts') ?? null;
+    const process = new ProcessStream(
+      target.sshBinary ?? 'ssh',
+      argumentsFor(target, askpass !== null, ownKnownHosts),
+      { env: { ...globalThis.process.env, ...askpass?.env }, detached: true },
+    );
+    const shell = new SystemShell(process, (ended) => {
+      this.shellEnded(ended);
+    });
+    const abort = () => process.destroy();
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    let timedOut = false;
+    const ticker = setInterval(() => {
+      if (open === 0) clock.left -= TICK_MS;
+      if (clock.left > 0) return;
+      timedOut = true;
+      process.destroy();
+    }, TICK_MS);
+    try {
+      const up = await shell.up();
+      if (up) {
+        if (ownKnownHosts !== null && !asked.keyOnce) await this.keep(ownKnownHosts);
+        this.shells.add(shell);
+        return ok(shell);
+      }
+      const said = process.lastWords;
+      if (signal.aborted)
+        return fail('cancelled', `Connecting to ${target.name} was cancelled. Nothing was changed there.`);
+      if (timedOut)
+        return fail(
+          'timed-out',
+          `${target.name} gave no shell within ${String((target.connectTimeoutMs * SIGN_IN_FACTOR) / 1000)} s by the system’s ssh. Nothing was changed there; check the network and try again.`,
+          said,
+        );
+      const block = blockOf(said, files.value);
+      const failure = systemFailure(target, said, asked, block);
+      return block ? { ...failure, block } : failure;
+    } finally {
+      clearInterval(ticker);
+      signal.removeEventListener('abort', abort);
+      await askpass?.close();
+    }
+  }
+
+  /** What ssh wrote into our file goes into the user's, as it would have without us. */
+  private async keep(ownKnownHosts: string): Promise<void> {
+    const lines = await readFile(ownKnownHosts, 'utf8').catch(() => ''); // nothing new was written
+    if (lines === '') return;
+    try {
+      await remember(this.target, lines);
+    } catch (error) {
+      this.options.questions.notice(
+        `The key of ${this.target.name} could not be written to known_hosts (${String(error)}). The connection goes on; it will be asked about again.`,
+      );
+    }
+  }
+
+  /** A shell that ends with its script is no loss; ssh itself failing is, and so is the end of a shell that was free. */
+  private shellEnded(shell: SystemShell): void {
+    const wasOurs = this.shells.delete(shell) && !shell.isAbandoned;
+    const failed = shell.process.exitCode === SSH_FAILED || shell.process.exitCode === null;
+    if (!wasOurs || this.closed || this.lost || !failed) return;
+    const why = shell.process.lastWords.split('\n').at(-1) ?? '';
+    this.lost = {
+      code: 'connection-lost',
+      message: `The connection to ${this.target.name} was lost (${why === '' ? 'the system’s ssh ended' : why}). Slices and programs there go on with their last limits; reconnecting.`,
+      detail: shell.process.lastWords,
+    };
+    for (const other of this.shells) other.process.destroy();
+    for (const listener of this.listeners.splice(0)) listener(this.lost);
+  }
+}
+
+/** How finely the time is counted in which nobody is being asked. */
+const TICK_MS = 250;
