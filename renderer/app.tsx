@@ -1,27 +1,24 @@
 /** The frame: top bar, hosts, centre, inspector, status; and whatever floats above them. */
 import { useEffect } from 'react';
 import type { ReactElement } from 'react';
-import { assertNever } from '../model/errors.ts';
 import type { HostSnapshot } from '../model/model.ts';
 import { Button, vars } from './components/bits.tsx';
 import { PaneEdge, usePanes } from './components/pane-edge.tsx';
 import type { Pane } from './components/pane-edge.tsx';
 import { useSample } from './components/use-sample.ts';
 import { GpuInspector } from './features/gpus/gpu-inspector.tsx';
-import { ConnectDialog } from './features/hosts/connect-dialog.tsx';
-import { HostInspector, RemoveAgentDialog } from './features/hosts/host-inspector.tsx';
+import { HostInspector } from './features/hosts/host-inspector.tsx';
 import { HostList } from './features/hosts/host-list.tsx';
 import { HostMain } from './features/hosts/host-main.tsx';
 import { Plain } from './features/hosts/host-states.tsx';
-import { StopDialog } from './features/processes/stop-dialog.tsx';
 import { PromptDialogs } from './features/prompts/prompt-dialog.tsx';
-import { onWindowKey } from './features/shell/keys.ts';
+import { onWindowKey } from './commands/keys.ts';
+import { Palette } from './features/palette/palette.tsx';
+import { Dialogs } from './features/shell/dialogs.tsx';
 import { selectedGpu, selectedSlice } from './features/shell/selected.ts';
 import { StatusBar } from './features/shell/status-bar.tsx';
 import { Toast } from './features/shell/toast.tsx';
 import { TopBar } from './features/shell/top-bar.tsx';
-import { CreateSheet } from './features/slices/create-sheet.tsx';
-import { DeleteDialog, RenameDialog } from './features/slices/slice-dialogs.tsx';
 import { SliceInspector } from './features/slices/slice-inspector.tsx';
 import { toggleDemo } from './store/actions.ts';
 import { useFleet, useHost } from './store/fleet.ts';
@@ -65,6 +62,7 @@ export function App(): ReactElement {
           {problem}
         </div>
       )}
+      <Palette />
       <Dialogs />
       <PromptDialogs />
       <Announcer />
@@ -133,33 +131,4 @@ function Inspector({ host }: { readonly host: HostSnapshot }): ReactElement {
   }
   if (gpu !== null) return <GpuInspector key={gpu.uuid} host={host} gpu={gpu} sample={sample} />;
   return <HostInspector key={host.id} host={host} sample={sample} />;
-}
-
-function Dialogs(): ReactElement | null {
-  const dialog = useUi((s) => s.dialog);
-  const host = useHost(dialog !== null && 'hostId' in dialog ? dialog.hostId : null);
-  const sample = useSample(host?.id ?? null);
-  if (dialog === null) return null;
-  if (dialog.kind === 'connect') return <ConnectDialog />;
-  if (host === null) return null;
-  switch (dialog.kind) {
-    case 'create': {
-      const gpu = host.gpus.find((g) => g.uuid === dialog.gpuUuid);
-      return gpu === undefined ? null : <CreateSheet host={host} gpu={gpu} sample={sample} />;
-    }
-    case 'stop-process':
-      return <StopDialog host={host} process={dialog.process} signal={dialog.signal} />;
-    case 'remove-agent':
-      return <RemoveAgentDialog host={host} />;
-    case 'rename-slice':
-    case 'delete-slice': {
-      const slice = host.slices.find((s) => s.id === dialog.sliceId);
-      if (slice === undefined) return null;
-      if (dialog.kind === 'rename-slice') return <RenameDialog host={host} slice={slice} />;
-      const processes = sample?.processes.filter((process) => process.sliceId === slice.id) ?? [];
-      return <DeleteDialog host={host} slice={slice} processes={processes} />;
-    }
-    default:
-      return assertNever(dialog, 'dialog');
-  }
 }

@@ -60,21 +60,21 @@ export async function edit(
     sayFailure(result.error);
     return null;
   }
-  const undo: ui.UndoEntry = {
-    hostId,
-    token: result.value.undoToken,
-    text,
-    expiresAtMs: Date.now() + UNDO_LIFE_MS,
-  };
+  edited(hostId, result.value.sliceId, text, [result.value.undoToken]);
+  return result.value;
+}
+
+/** Says what was done and keeps how it is taken back. `undoTokens`: in the order in which they are to be used. */
+export function edited(hostId: HostId, sliceId: string, text: string, undoTokens: readonly string[]): void {
+  const undo: ui.UndoEntry = { hostId, tokens: undoTokens, text, expiresAtMs: Date.now() + UNDO_LIFE_MS };
   ui.pushUndo(undo);
   ui.showToast(text, { undo });
-  ui.logEvent({ hostId, sliceId: result.value.sliceId, atMs: Date.now(), tone: 'plain', text });
-  return result.value;
+  ui.logEvent({ hostId, sliceId, atMs: Date.now(), tone: 'plain', text });
 }
 
 /** Takes back an edit. The reply carries the token that does it again. */
 export async function undoEdit(entry: ui.UndoEntry): Promise<void> {
-  ui.useUi.setState((s) => ({ undo: s.undo.filter((e) => e.token !== entry.token), toast: null }));
+  ui.useUi.setState((s) => ({ undo: s.undo.filter((e) => e !== entry), toast: null }));
   await applyInverse(entry, 'Undone: ', ui.pushRedo);
 }
 
@@ -83,12 +83,18 @@ async function applyInverse(
   prefix: string,
   keep: (inverse: ui.UndoEntry) => void,
 ): Promise<void> {
-  const result = await request('slice:undo', { hostId: entry.hostId, undoToken: entry.token });
-  if (!result.ok) {
-    sayFailure(result.error);
-    return;
+  const inverse: string[] = [];
+  for (const undoToken of entry.tokens) {
+    const result = await request('slice:undo', { hostId: entry.hostId, undoToken });
+    if (!result.ok) {
+      sayFailure(result.error);
+      // What was taken back before the refusal can be done again.
+      if (inverse.length > 0) keep({ ...entry, tokens: inverse, expiresAtMs: Date.now() + UNDO_LIFE_MS });
+      return;
+    }
+    inverse.unshift(result.value.undoToken);
   }
-  keep({ ...entry, token: result.value.undoToken, expiresAtMs: Date.now() + UNDO_LIFE_MS });
+  keep({ ...entry, tokens: inverse, expiresAtMs: Date.now() + UNDO_LIFE_MS });
   ui.showToast(`${prefix}${entry.text}`);
 }
 
@@ -173,6 +179,11 @@ function onEvent(message: CoreEvent): void {
     case 'notice':
       onNotice(message.data);
       break;
+    // Followed by those whom they concern (wiring.ts).
+    case 'audit':
+    case 'command':
+    case 'navigate':
+      break;
   }
 }
 
@@ -208,6 +219,13 @@ export async function refresh(): Promise<void> {
   for (const host of result.value.hosts) meetHost(host);
   putFleet(result.value);
   selectFirst(result.value.hosts);
+}
+
+/** F5: asks the core for everything again; the page itself is never reloaded. */
+export async function resample(): Promise<void> {
+  await refresh();
+  series.renew();
+  ui.announce('Asked for everything again');
 }
 
 export async function start(opened: TrancheApi): Promise<void> {

@@ -146,6 +146,14 @@ export function setPaused(value: boolean): void {
   if (!value) tick();
 }
 
+/** Whoever watches loads its history again; what is shown is drawn anew. */
+let renewals = 0;
+export const renewal = (): number => renewals;
+export function renew(): void {
+  renewals += 1;
+  tick();
+}
+
 export const shownSample = (hostId: HostId): Sample | null => shown.get(hostId) ?? null;
 export const droppedSamples = (): number => dropped;
 export const sampleReceivedAtMs = (hostId: HostId): number | null => receivedAtMs.get(hostId) ?? null;

@@ -170,6 +170,9 @@ export class Fleet {
       onNotice: (hostId, { atMs, code, sliceId, message }) => {
         this.options.emit({ event: 'notice', data: { hostId, atMs, code, sliceId, message } });
       },
+      onAudit: (hostId, { record }) => {
+        this.options.emit({ event: 'audit', data: { hostId, record } });
+      },
     });
     session.setVisible(this.visible);
     this.sessions.set(id, session);

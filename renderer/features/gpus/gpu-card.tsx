@@ -8,6 +8,7 @@ import { hostNowMs } from '../../store/series.ts';
 import { select, useUi } from '../../store/ui.ts';
 import { gpuView } from '../hosts/host-figures.ts';
 import type { GpuView } from '../hosts/host-figures.ts';
+import { shortGpuName } from './gpu-names.ts';
 import { ComputeStrip } from './compute-strip.tsx';
 import { gpuSentence } from './gpu-sentence.ts';
 import { SliceBar } from './slice-bar.tsx';
@@ -17,10 +18,6 @@ export interface GpuCardProps {
   readonly gpu: Gpu;
   readonly sample: Sample | null;
 }
-
-/** NVIDIA's name without NVIDIA: for narrow places. */
-export const shortGpuName = (name: string): string =>
-  name.replace(/^NVIDIA\s+/i, '').replace(/^GeForce\s+/i, '');
 
 export function GpuCard({ host, gpu, sample }: GpuCardProps): ReactElement {
   const view = gpuView(host, gpu, sample);

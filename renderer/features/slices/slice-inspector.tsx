@@ -7,18 +7,18 @@ import { SeriesChart } from '../../components/chart.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { Menu } from '../../components/menu.tsx';
 import type { MenuEntry } from '../../components/menu.tsx';
+import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
 import { copy } from '../../store/actions.ts';
 import { useWatched } from '../../store/history.ts';
 import { useOwnerClass } from '../../store/owners.ts';
-import { RANGE_MS, openDialog, useUi } from '../../store/ui.ts';
-import { shortGpuName } from '../gpus/gpu-card.tsx';
+import { RANGE_MS, useUi } from '../../store/ui.ts';
+import { shortGpuName } from '../gpus/gpu-names.ts';
 import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
 import { EventList } from '../processes/event-list.tsx';
 import { TimeAxis } from './time-axis.tsx';
-import { requestDelete } from './slice-dialogs.tsx';
 import { SliceFields } from './slice-fields.tsx';
 import { SliceNotice } from './slice-notice.tsx';
-import { candidates, giveSlice, runCommand } from './slice-actions.ts';
+import { candidates, giveSlice, runCommandOf } from './slice-actions.ts';
 
 export interface SliceInspectorProps {
   readonly host: HostSnapshot;
@@ -30,25 +30,11 @@ export interface SliceInspectorProps {
 /** More people than this are reached through the Owner field instead. */
 const MENU_PEOPLE_MAX = 12;
 
-function menuEntries(host: HostSnapshot, slice: Slice): MenuEntry[] {
+function entriesFor(host: HostSnapshot, slice: Slice): MenuEntry[] {
   const refusal = editRefusal(host);
   const people = candidates(host.people, slice.owner).slice(0, MENU_PEOPLE_MAX);
   return [
-    {
-      key: 'rename',
-      label: 'Rename…',
-      hint: 'F2',
-      refusal,
-      onPick: () => openDialog({ kind: 'rename-slice', hostId: host.id, sliceId: slice.id }),
-    },
-    { key: 'copy', label: 'Copy run command', onPick: () => void copy(runCommand(slice), 'Run command') },
-    {
-      key: 'delete',
-      label: 'Delete',
-      hint: 'Del',
-      refusal,
-      onPick: () => requestDelete(host, slice),
-    },
+    ...menuEntries(SLICE_MENU),
     ...(people.length > 0 ? [{ key: 'give', heading: 'Give to' }] : []),
     ...people.map((person) => ({
       key: `give-${person.name}`,
@@ -86,7 +72,7 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
           GPU {gpu.index}
           <span className="wide"> · {shortGpuName(gpu.name)}</span>
         </span>
-        <Menu entries={menuEntries(host, slice)} label="More commands" className="btn quiet tight">
+        <Menu entries={entriesFor(host, slice)} label="More commands" className="btn quiet tight">
           <Icon name="more" />
         </Menu>
       </div>
@@ -119,12 +105,12 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
       <section>
         <div className="head2">Run a program in this slice</div>
         <div className="run">
-          <code>{runCommand(slice)}</code>
+          <code>{runCommandOf(slice)}</code>
           <Button
             kind="quiet"
             tight
             label="Copy the run command"
-            onClick={() => void copy(runCommand(slice), 'Run command')}
+            onClick={() => void copy(runCommandOf(slice), 'Run command')}
           >
             <Icon name="copy" />
           </Button>
