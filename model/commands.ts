@@ -130,7 +130,7 @@ export function keyLabel(keys: string, mac: boolean): string {
           ? '⌥'
           : part,
   );
-  const shown = last.length === 1 && words.length > 0 ? last.toUpperCase() : bare(last);
+  const shown = last.length === 1 ? last.toUpperCase() : bare(last);
   return mac ? `${words.join('')}${shown}` : [...words, shown].join(' ');
 }
 

@@ -70,6 +70,7 @@ const PATHS = {
       <path className="on-glyph" d="M7 4.300v3.200M7 9.700v.1" />
     </>
   ),
+  idle: <path d="M11.500 8.600A5 5 0 1 1 5.400 2.500a4 4 0 0 0 6.100 6.100z" />,
   demo: <path d="M7 2.300L11.700 7 7 11.700 2.300 7z" strokeDasharray="2 1.600" />,
 } as const;
 

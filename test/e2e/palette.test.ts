@@ -4,7 +4,7 @@ import { cannotRun, useFakePage } from '../renderer/e2e-page.ts';
 
 describe.skipIf(cannotRun)('palette', () => {
   const fake = useFakePage();
-  const options = () => fake.page.getByRole('option');
+  const options = () => fake.page.locator('.palette').getByRole('option');
   const openPalette = async (keys = 'Control+k'): Promise<void> => {
     await fake.page.keyboard.press(keys);
     await fake.page.getByRole('dialog').waitFor();
@@ -78,7 +78,7 @@ describe.skipIf(cannotRun)('palette', () => {
     await page.keyboard.press('m');
     await expect.poll(() => options().first().textContent()).toContain('process runs in finetune');
     await page.keyboard.press('Escape');
-    await page.getByRole('button', { name: /^Quarter/ }).click();
+    await page.getByRole('button', { name: /^Quarter 6/ }).click();
     await expect.poll(() => page.locator('.inspector h2').textContent()).toMatch(/^mira-/);
     const name = (await page.locator('.inspector h2').textContent()) ?? '';
     await page.keyboard.press('m');
@@ -99,7 +99,7 @@ describe.skipIf(cannotRun)('palette', () => {
       expect.arrayContaining(['Rename…F2', 'Give to…G', 'Move to…M', 'DeleteDel']),
     );
     await menu.getByText('Until…').click();
-    await page.getByRole('option', { name: /^Friday/ }).click();
+    await options().filter({ hasText: 'Friday' }).click();
     await expect.poll(() => fake.toast().textContent()).toMatch(/nightly ends .* 18:00/);
     const [call] = (await fake.calls('slice:resize')) as { expiresAtMs: number }[];
     expect(new Date(call?.expiresAtMs ?? 0).getDay()).toBe(5);

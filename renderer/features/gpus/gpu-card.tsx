@@ -11,6 +11,8 @@ import type { GpuView } from '../hosts/host-figures.ts';
 import { shortGpuName } from './gpu-names.ts';
 import { ComputeStrip } from './compute-strip.tsx';
 import { gpuSentence } from './gpu-sentence.ts';
+import { idleText } from '../slices/idle-text.ts';
+import { SplitOffers } from './split-offers.tsx';
 import { SliceBar } from './slice-bar.tsx';
 
 export interface GpuCardProps {
@@ -22,7 +24,7 @@ export interface GpuCardProps {
 export function GpuCard({ host, gpu, sample }: GpuCardProps): ReactElement {
   const view = gpuView(host, gpu, sample);
   const selected = useUi((s) => s.selection.kind === 'gpu' && s.selection.uuid === gpu.uuid);
-  const sentence = gpuSentence(view, sample, hostNowMs(host.id));
+  const sentence = gpuSentence(view, sample, hostNowMs(host.id), (slice) => idleText(host.id, slice));
   const used = view.sample?.memoryUsedBytes ?? null;
   const busy = view.sample?.utilizationPercent ?? null;
   return (
@@ -58,9 +60,11 @@ export function GpuCard({ host, gpu, sample }: GpuCardProps): ReactElement {
         </div>
         <div>
           <ComputeStrip host={host} view={view} sample={sample} />
+          {view.slices.length === 0 && <SplitOffers host={host} view={view} />}
           {sentence !== null && (
             <div className="after-strip">
               {sentence.mark === 'denied' && <DeniedMark />}
+              {sentence.mark === 'idle' && <Icon name="idle" />}
               {sentence.mark === 'warn' && <Icon name="warn" tone="warn" />}
               <span className="cut">
                 {sentence.text}

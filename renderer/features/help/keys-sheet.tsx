@@ -47,9 +47,12 @@ export function KeysSheet(): ReactElement {
                 <div key={command.id}>
                   <dt>{command.title}</dt>
                   <dd>
-                    {keysOf(command, mac).map((keys) => (
-                      <kbd key={keys}>{keyLabel(keys, mac)}</kbd>
-                    ))}
+                    {keysOf(command, mac)
+                      // The same sign, as keyboards send it that need Shift for it.
+                      .filter((keys) => keys !== 'Shift+?')
+                      .map((keys) => (
+                        <kbd key={keys}>{keyLabel(keys, mac)}</kbd>
+                      ))}
                   </dd>
                 </div>
               ))}

@@ -60,6 +60,8 @@ function OpenPalette({ mode, query }: { readonly mode: PaletteMode; readonly que
     const dialog = ref.current;
     const before = document.activeElement;
     if (dialog !== null && !dialog.open) dialog.showModal();
+    // A dialog focuses the first thing that can be clicked, which is the list around the box.
+    dialog?.querySelector('input')?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement && document.activeElement === document.body) before.focus();
@@ -86,7 +88,7 @@ function OpenPalette({ mode, query }: { readonly mode: PaletteMode; readonly que
       }}
     >
       <Command shouldFilter={false} loop label={label}>
-        <Command.Input autoFocus placeholder={placeholder} value={typed} onValueChange={setTyped} />
+        <Command.Input placeholder={placeholder} value={typed} onValueChange={setTyped} />
         <Command.List label={label}>
           {shown.length === 0 && <p className="palette-none small two">Nothing is called “{typed}”.</p>}
           {shown.map((section) => (
