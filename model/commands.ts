@@ -53,7 +53,7 @@ export const COMMANDS = [
   spec('view.charts', 'Charts', 'View', 0, ['Alt+Digit2'], choice),
   spec('view.table', 'Table', 'View', 0, ['Alt+Digit3'], choice),
   spec('view.people', 'People', 'View', 0, ['Alt+Digit4'], choice),
-  spec('view.fleet', 'All hosts', 'View', 1, ['$mod+Shift+h', 'h'], { also: 'fleet overview' }),
+  spec('view.fleet', 'All hosts', 'View', 1, ['h', '$mod+Shift+h'], { also: 'fleet overview' }),
   spec('view.pause', 'Pause or go on', 'View', 2, ['Space'], { also: 'freeze live' }),
   spec('view.resample', 'Ask for everything again', 'View', 2, ['F5'], { also: 'refresh reload resample' }),
   spec('range.1m', 'Range: 1 minute', 'View', 3, [], choice),

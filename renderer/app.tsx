@@ -6,6 +6,8 @@ import { Button, vars } from './components/bits.tsx';
 import { PaneEdge, usePanes } from './components/pane-edge.tsx';
 import type { Pane } from './components/pane-edge.tsx';
 import { useSample } from './components/use-sample.ts';
+import { FleetInspector } from './features/fleet/fleet-inspector.tsx';
+import { FleetMain } from './features/fleet/fleet-main.tsx';
 import { GpuInspector } from './features/gpus/gpu-inspector.tsx';
 import { HostInspector } from './features/hosts/host-inspector.tsx';
 import { HostList } from './features/hosts/host-list.tsx';
@@ -33,6 +35,8 @@ const PANE_TOKENS: Readonly<Record<Pane, `--${string}`>> = {
 
 export function App(): ReactElement {
   const hostId = useUi((s) => s.hostId);
+  const scope = useUi((s) => s.scope);
+  const selection = useUi((s) => s.selection);
   const host = useHost(hostId);
   const problem = useFleet((s) => s.linkProblem);
   const sizes = usePanes((s) => s.sizes);
@@ -48,10 +52,16 @@ export function App(): ReactElement {
     <div className="app" style={vars(paneSizes)}>
       <TopBar host={host} />
       <HostList />
-      {host === null ? <NoHost /> : <HostMain host={host} />}
+      {scope === 'fleet' ? <FleetMain /> : host === null ? <NoHost /> : <HostMain host={host} />}
       <div className="right">
         <PaneEdge pane="inspector" label="Width of the inspector" />
-        {host === null ? <aside className="inspector" aria-label="Inspector" /> : <Inspector host={host} />}
+        {scope === 'fleet' && selection.kind === 'host' ? (
+          <FleetInspector />
+        ) : host === null ? (
+          <aside className="inspector" aria-label="Inspector" />
+        ) : (
+          <Inspector host={host} />
+        )}
       </div>
       <StatusBar host={host} />
       <div className="toasts">

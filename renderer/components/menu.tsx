@@ -11,6 +11,8 @@ export interface MenuItem {
   readonly onPick: () => void;
   readonly refusal?: string | null;
   readonly checked?: boolean;
+  /** Any number of the checked ones may be on, not one of them. */
+  readonly many?: true;
 }
 export type MenuEntry =
   | MenuItem
@@ -85,7 +87,10 @@ function Entry({ entry, parts }: { readonly entry: MenuEntry; readonly parts: Pa
   if ('line' in entry) return <parts.Separator className="menu-line" />;
   if ('heading' in entry) return <parts.Label className="menu-heading">{entry.heading}</parts.Label>;
   const off = entry.refusal !== undefined && entry.refusal !== null;
-  const radio = entry.checked === undefined ? {} : { role: 'menuitemradio', 'aria-checked': entry.checked };
+  const radio =
+    entry.checked === undefined
+      ? {}
+      : { role: entry.many === true ? 'menuitemcheckbox' : 'menuitemradio', 'aria-checked': entry.checked };
   return (
     <parts.Item
       className="menu-item"

@@ -18,6 +18,8 @@ import * as ui from './ui.ts';
 let api: TrancheApi | null = null;
 let demoAsked = false;
 let rememberedHost: string | null = null;
+/** What was selected on it; used once, when its GPUs and slices are there. */
+let rememberedSelection: ui.Selection = { kind: 'host' };
 
 /** The agent keeps undo tokens ten minutes; clocks of host and desktop may differ, so we count our own. */
 const UNDO_LIFE_MS = 600_000;
@@ -167,6 +169,7 @@ function onEvent(message: CoreEvent): void {
       meetHost(message.data);
       putHost(message.data);
       selectArrived(message.data);
+      restoreSelection(message.data);
       break;
     case 'host:gone':
       series.forgetHost(message.data.hostId);
@@ -193,7 +196,23 @@ function selectFirst(hosts: readonly HostSnapshot[]): void {
     hosts.find((host) => host.id === rememberedHost) ??
     hosts.find((host) => host.connection.kind === 'live') ??
     hosts[0];
-  if (ui.useUi.getState().hostId === null && first !== undefined) ui.selectHost(first.id);
+  if (ui.useUi.getState().hostId !== null || first === undefined) return;
+  ui.useUi.setState({ hostId: first.id });
+  if (first.id === rememberedHost) restoreSelection(first);
+}
+
+/** The GPU or slice of the last time, as soon as the host shows it, unless something else was selected meanwhile. */
+function restoreSelection(host: HostSnapshot): void {
+  const wanted = rememberedSelection;
+  if (wanted.kind === 'host' || host.id !== rememberedHost) return;
+  const isThere =
+    wanted.kind === 'gpu'
+      ? host.gpus.some((gpu) => gpu.uuid === wanted.uuid)
+      : host.slices.some((slice) => slice.id === wanted.id);
+  if (!isThere) return;
+  rememberedSelection = { kind: 'host' };
+  const { hostId, selection } = ui.useUi.getState();
+  if (hostId === host.id && selection.kind === 'host') ui.select(host.id, wanted);
 }
 
 /** Nothing is looked at yet, or the demo lab was just asked for: show what has come. */
@@ -230,7 +249,7 @@ export async function resample(): Promise<void> {
 
 export async function start(opened: TrancheApi): Promise<void> {
   api = opened;
-  rememberedHost = remember(localStorage).hostId;
+  ({ hostId: rememberedHost, selection: rememberedSelection } = remember(localStorage));
   series.setLimitSource((subject) => {
     if (subject.kind === 'gpu') return null;
     const slice = hostById(subject.hostId)?.slices.find((s) => s.id === subject.id);

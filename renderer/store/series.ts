@@ -8,8 +8,8 @@ import { Ring } from './ring.ts';
 /** Chart.js costs about 5 ms a chart: two redraws a second is what a lab laptop does not notice. */
 export const TICK_MS = 500;
 const RING_POINTS = 4096;
-/** Coming back to one of the last few selections shows its history at once. */
-const WATCHED_MAX = 8;
+/** As many as a screen of charts shows and a few of the last selections: 200 KB each. */
+const WATCHED_MAX = 48;
 const POINTS_PER_RANGE = 900;
 
 export type SubjectKind = 'gpu' | 'slice';
@@ -41,6 +41,8 @@ let paused = false;
 let timer: ReturnType<typeof setTimeout> | null = null;
 let lastTickMs = 0;
 let dropped = 0;
+let ticks = 0;
+export const shownTick = (): number => ticks;
 
 const keyOf = (s: Subject): string => `${s.hostId}\n${s.kind}\n${s.id}`;
 
@@ -56,6 +58,7 @@ export function subscribe(listener: () => void): () => void {
 function tick(): void {
   timer = null;
   lastTickMs = Date.now();
+  ticks += 1;
   if (!paused) for (const [hostId, sample] of incoming) shown.set(hostId, sample);
   for (const listener of listeners) listener();
 }

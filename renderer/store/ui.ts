@@ -46,6 +46,7 @@ export type Dialog =
       readonly memoryLimitBytes?: number;
     }
   | { readonly kind: 'settings'; readonly search?: string }
+  | { readonly kind: 'save-view' }
   | { readonly kind: 'keys' }
   | { readonly kind: 'diagnostics' }
   | { readonly kind: 'tags'; readonly hostId: HostId }

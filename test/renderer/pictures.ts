@@ -20,6 +20,19 @@ const host = (name: string) => (page: Page) =>
 const chosen = (label: string) => (page: Page) =>
   page.locator(`[role=slider][aria-label^="${label}"]`).click();
 
+const slider = (page: Page, name: string) => page.locator(`[role=slider][aria-label^="${name}"]`);
+const VIEW_KEYS = { bars: 'Alt+1', charts: 'Alt+2', table: 'Alt+3', people: 'Alt+4' } as const;
+const view = (name: keyof typeof VIEW_KEYS) => (page: Page) => page.keyboard.press(VIEW_KEYS[name]);
+const fleet = (name: keyof typeof VIEW_KEYS) => async (page: Page) => {
+  await page.keyboard.press('h');
+  await view(name)(page);
+};
+const palette = (text: string) => async (page: Page) => {
+  await page.keyboard.press('Control+k');
+  await page.locator('.palette input').waitFor();
+  await page.keyboard.type(text);
+};
+
 async function dragging(page: Page, label: string, pixels: number): Promise<void> {
   const grip = page.locator(`[role=slider][aria-label^="${label}"] + .grip`);
   const box = await grip.boundingBox();
@@ -99,6 +112,24 @@ export const PICTURES: readonly Picture[] = [
       await page.keyboard.press('k');
     },
   },
+  { name: 'palette', options: {}, act: palette('') },
+  { name: 'palette-size', options: { dark: false }, act: palette('20g') },
+  { name: 'palette-nowhere', options: { ...COMPACT }, act: palette('200g') },
+  { name: 'keys', options: {}, act: (page) => page.keyboard.press('?') },
+  { name: 'settings', options: {}, act: (page) => page.keyboard.press('Control+,') },
+  {
+    name: 'context-menu',
+    options: { dark: false },
+    act: (page) => slider(page, 'nightly').click({ button: 'right' }),
+  },
+  { name: 'fleet-bars', options: {}, act: fleet('bars') },
+  { name: 'fleet-charts', options: { dark: false }, act: fleet('charts') },
+  { name: 'fleet-table', options: {}, act: fleet('table') },
+  { name: 'fleet-table-compact', options: { ...COMPACT, dark: false, scene: 'crowd' }, act: fleet('table') },
+  { name: 'fleet-people', options: {}, act: fleet('people') },
+  { name: 'host-charts', options: {}, act: view('charts') },
+  { name: 'host-table', options: { dark: false }, act: view('table') },
+  { name: 'host-people', options: { ...COMPACT }, act: view('people') },
   { name: 'crowd-dark', options: { scene: 'crowd' } },
   { name: 'crowd-compact', options: { scene: 'crowd', ...COMPACT, dark: false }, act: host('workstation') },
   { name: 'empty', options: { scene: 'empty' } },

@@ -19,9 +19,11 @@ export interface GpuCardProps {
   readonly host: HostSnapshot;
   readonly gpu: Gpu;
   readonly sample: Sample | null;
+  /** Said where GPUs of several hosts stand together. */
+  readonly showsHost?: boolean;
 }
 
-export function GpuCard({ host, gpu, sample }: GpuCardProps): ReactElement {
+export function GpuCard({ host, gpu, sample, showsHost = false }: GpuCardProps): ReactElement {
   const view = gpuView(host, gpu, sample);
   const selected = useUi((s) => s.selection.kind === 'gpu' && s.selection.uuid === gpu.uuid);
   const sentence = gpuSentence(view, sample, hostNowMs(host.id), (slice) => idleText(host.id, slice));
@@ -36,7 +38,7 @@ export function GpuCard({ host, gpu, sample }: GpuCardProps): ReactElement {
             className="link-plain"
             onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}
           >
-            GPU {gpu.index}
+            {showsHost && `${host.name} · `}GPU {gpu.index}
           </button>
         </h2>
         <span className="cut" title={gpu.name}>

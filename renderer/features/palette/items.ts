@@ -6,6 +6,7 @@ import type { CommandContext } from '../../commands/context.ts';
 import { isMac } from '../../commands/keys.ts';
 import type { Bindings } from '../../commands/registry.ts';
 import { openDialog, select, selectHost, setView, showFleet, useUi } from '../../store/ui.ts';
+import { openView, useViews } from '../../store/views.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { hostFigures } from '../hosts/host-figures.ts';
 import { SETTINGS } from '../settings/setting-list.ts';
@@ -128,8 +129,22 @@ const settingItems = (): PaletteItem[] =>
     }),
   );
 
+const viewItems = (): PaletteItem[] =>
+  useViews.getState().views.map((view) =>
+    item(`view ${view.name}`, 'Saved views', view.name, () => openView(view), {
+      also: 'saved view all hosts',
+      hint: view.filter,
+    }),
+  );
+
 export function allItems(context: CommandContext, now: Bindings, sampleOf: SampleOf): readonly PaletteItem[] {
-  return [...commandItems(now), ...placeItems(context, sampleOf), ...peopleItems(context), ...settingItems()];
+  return [
+    ...commandItems(now),
+    ...placeItems(context, sampleOf),
+    ...peopleItems(context),
+    ...viewItems(),
+    ...settingItems(),
+  ];
 }
 
 function roomItem(room: Room): PaletteItem {

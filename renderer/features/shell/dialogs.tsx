@@ -5,6 +5,7 @@ import { useSample } from '../../components/use-sample.ts';
 import { useHost } from '../../store/fleet.ts';
 import { useUi } from '../../store/ui.ts';
 import { DiagnosticsDialog } from '../diagnostics/diagnostics-dialog.tsx';
+import { SaveViewDialog } from '../fleet/save-view-dialog.tsx';
 import { KeysSheet } from '../help/keys-sheet.tsx';
 import { ConnectDialog } from '../hosts/connect-dialog.tsx';
 import { RemoveAgentDialog } from '../hosts/remove-agent-dialog.tsx';
@@ -24,6 +25,7 @@ export function Dialogs(): ReactElement | null {
   if (dialog === null) return null;
   if (dialog.kind === 'connect') return <ConnectDialog />;
   if (dialog.kind === 'settings') return <SettingsSheet search={dialog.search} />;
+  if (dialog.kind === 'save-view') return <SaveViewDialog />;
   if (dialog.kind === 'keys') return <KeysSheet />;
   if (dialog.kind === 'diagnostics') return <DiagnosticsDialog />;
   if (dialog.kind === 'delete-many') return <DeleteManyDialog slices={dialog.slices} />;
