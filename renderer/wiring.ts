@@ -5,6 +5,7 @@ import type { HistoryPoint } from '../model/model.ts';
 import { bindings, menuState, runCommand } from './commands/registry.ts';
 import { followLink, followWaiting } from './features/links/follow.ts';
 import { request } from './store/actions.ts';
+import { forgetAudit, noteAudit } from './store/audit.ts';
 import { useFleet } from './store/fleet.ts';
 import { LOOKBACK_MS, forgetIdle, noteIdle } from './store/idle.ts';
 import { useSettings } from './store/settings.ts';
@@ -36,7 +37,11 @@ function onEvent(message: CoreEvent): void {
   if (message.event === 'samples') {
     for (const { hostId, sample } of message.data) noteIdle(hostId, sample, askHistory);
   }
-  if (message.event === 'host:gone') forgetIdle(message.data.hostId);
+  if (message.event === 'audit') noteAudit(message.data.hostId, message.data.record);
+  if (message.event === 'host:gone') {
+    forgetIdle(message.data.hostId);
+    forgetAudit(message.data.hostId);
+  }
   if (message.event === 'navigate') followLink(message.data.link);
 }
 

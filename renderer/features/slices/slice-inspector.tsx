@@ -8,6 +8,7 @@ import { Icon } from '../../components/icons.tsx';
 import { Menu } from '../../components/menu.tsx';
 import type { MenuEntry } from '../../components/menu.tsx';
 import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
+import { runCommand } from '../../commands/registry.ts';
 import { copy } from '../../store/actions.ts';
 import { useWatched } from '../../store/history.ts';
 import { useOwnerClass } from '../../store/owners.ts';
@@ -119,7 +120,12 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
       <SliceProcesses slice={slice} sample={sample} />
       <Ledger reading={reading} />
       <section>
-        <div className="head2">Last events</div>
+        <div className="head2">
+          Last events
+          <button type="button" className="text-act" onClick={() => runCommand('slice.audit')}>
+            Who changed it
+          </button>
+        </div>
         <EventList hostId={host.id} sliceId={slice.id} max={6} />
       </section>
     </aside>
