@@ -3,6 +3,7 @@ import { redoLatest, resample, toggleDemo, togglePaused, undoLatest } from '../s
 import { toggleNoticesPaused, useSettings } from '../store/settings.ts';
 import { RANGES, openDialog, openPalette, setRange, setView, showFleet, useUi } from '../store/ui.ts';
 import type { DockTab, Range, ViewName } from '../store/ui.ts';
+import { resetZoom, useZoom } from '../store/zoom.ts';
 import type { Bound, CommandContext } from './context.ts';
 
 const always = (run: () => void, on?: boolean): Bound => ({
@@ -80,6 +81,10 @@ export function appCommands(context: CommandContext) {
       on: ui.scope === 'fleet',
     },
     'view.pause': always(() => void togglePaused(), ui.paused),
+    'view.zoom-out': {
+      refusal: useZoom.getState().window === null ? 'Nothing is zoomed into: drag over a chart.' : null,
+      run: resetZoom,
+    },
     'view.resample': always(() => void resample()),
     'notices.pause': always(toggleNoticesPaused, useSettings.getState().noticesPaused),
     'help.keys': always(() => openDialog({ kind: 'keys' })),

@@ -4,6 +4,7 @@
  */
 import type { HostId, HistoryPoint, Sample } from '../../model/model.ts';
 import { Ring } from './ring.ts';
+import type { Vitals } from './ring.ts';
 
 /** Chart.js costs about 5 ms a chart: two redraws a second is what a lab laptop does not notice. */
 export const TICK_MS = 500;
@@ -29,6 +30,13 @@ export interface Watched {
   denied: { readonly atMs: number; readonly bytes: number | null }[];
   /** The distance between neighbouring points; a gap is a multiple of it. */
   stepMs: number;
+  /** Of the part that is zoomed into, as finely as the agent remembers it; null while nothing is. */
+  zoomed: {
+    readonly fromMs: number;
+    readonly toMs: number;
+    readonly stepMs: number;
+    readonly points: readonly HistoryPoint[];
+  } | null;
 }
 
 const incoming = new Map<HostId, Sample>();
@@ -69,7 +77,7 @@ function scheduleTick(): void {
   timer = setTimeout(tick, Math.min(TICK_MS, Math.max(0, TICK_MS - (Date.now() - lastTickMs))));
 }
 
-function pointOf(sample: Sample, subject: Subject): HistoryPoint | null {
+function pointOf(sample: Sample, subject: Subject): (HistoryPoint & Partial<Vitals>) | null {
   const limits = limitsOf(subject);
   const limitFields = {
     memoryLimitBytes: limits?.memoryLimitBytes ?? null,
@@ -84,6 +92,9 @@ function pointOf(sample: Sample, subject: Subject): HistoryPoint | null {
       memoryUsedBytes: gpu.memoryUsedBytes,
       computeTenths: percent === null ? null : percent * 10,
       throttledTenths: null,
+      temperatureC: gpu.temperatureC,
+      powerMilliwatts: gpu.powerMilliwatts,
+      smClockMhz: gpu.smClockMhz,
       ...limitFields,
     };
   }
@@ -179,7 +190,7 @@ export function watch(subject: Subject): Watched {
     watched.set(key, known);
     return known;
   }
-  const entry: Watched = { subject, ring: new Ring(RING_POINTS), denied: [], stepMs: 1000 };
+  const entry: Watched = { subject, ring: new Ring(RING_POINTS), denied: [], stepMs: 1000, zoomed: null };
   watched.set(key, entry);
   for (const oldest of watched.keys()) {
     if (watched.size <= WATCHED_MAX) break;
@@ -191,6 +202,12 @@ export function watch(subject: Subject): Watched {
 }
 
 export const historyPoints = POINTS_PER_RANGE;
+
+/** What the agent remembers of a part, drawn instead of the coarse points. */
+export function setZoomed(entry: Watched, zoomed: Watched['zoomed']): void {
+  entry.zoomed = zoomed;
+  for (const listener of listeners) listener();
+}
 
 /** Puts what the agent remembers before what we saw ourselves. */
 export function backfill(

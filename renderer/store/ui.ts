@@ -1,5 +1,6 @@
 /** What this window shows: selection, range, dialogs, toasts. Nothing here is a fact about a host. */
 import { create } from 'zustand';
+import type { PointRow, Quantity } from '../components/chart-data.ts';
 import type { Failure } from '../../model/errors.ts';
 import type { GpuUuid, HostId, ProcessSample, SliceId } from '../../model/model.ts';
 
@@ -47,6 +48,12 @@ export type Dialog =
     }
   | { readonly kind: 'settings'; readonly search?: string }
   | { readonly kind: 'save-view' }
+  | {
+      readonly kind: 'points';
+      readonly title: string;
+      readonly quantity: Quantity;
+      readonly rows: readonly PointRow[];
+    }
   | { readonly kind: 'keys' }
   | { readonly kind: 'diagnostics' }
   | { readonly kind: 'tags'; readonly hostId: HostId }

@@ -20,7 +20,7 @@ import type {
 import { GIB } from '../../model/units.ts';
 import { Meter } from './fake-samples.ts';
 import { auditOf, auditRecord } from './fake-audit.ts';
-import { ada, agent, crowded, gpu, hopper, host, otherStates, slice } from './fake-hosts.ts';
+import { ada, agent, crowded, gpu, hopper, host, live, otherStates, slice } from './fake-hosts.ts';
 
 export type Scene =
   | 'lab'
@@ -31,7 +31,8 @@ export type Scene =
   | 'prompt-keyboard'
   | 'prompt-passphrase'
   | 'deploying'
-  | 'bare';
+  | 'bare'
+  | 'idle';
 
 export interface FakeOptions {
   readonly scene?: Scene;
@@ -87,6 +88,17 @@ function hostsOf(scene: Scene): HostSnapshot[] {
     case 'bare': {
       const only = gpu('solo', 0, 'NVIDIA A100-SXM4-40GB', 40960);
       return [host('solo', { kind: 'live', agent: agent('solo'), upgradeTo: null }, [only])];
+    }
+    case 'idle': {
+      const only = gpu('rest', 0, 'NVIDIA A100-SXM4-40GB', 40960);
+      return [
+        host(
+          'rest',
+          live('rest'),
+          [only],
+          [slice(only, 'sleeper', 'wei', 8, 20), slice(only, 'worker', 'tom', 20, 60)],
+        ),
+      ];
     }
     case 'crowd':
       return [crowded(), ...lab];

@@ -2,12 +2,12 @@
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit, mibExact } from '../../../model/units.ts';
-import { SeriesChart } from '../../components/chart.tsx';
 import { useWatched } from '../../store/history.ts';
 import { RANGE_MS, select, useUi } from '../../store/ui.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { gpuView } from '../hosts/host-figures.ts';
 import { TimeAxis } from '../slices/time-axis.tsx';
+import { ChartSection } from './chart-section.tsx';
 
 export function GpuCharts(props: {
   readonly host: HostSnapshot;
@@ -24,7 +24,15 @@ export function GpuCharts(props: {
     RANGE_MS[range],
     host.connection.kind === 'live',
   );
-  const chart = { watched, rangeMs: RANGE_MS[range], rangeName: range, hueClass: 'un', refreshKey: gpu.uuid };
+  const chart = {
+    watched,
+    rangeMs: RANGE_MS[range],
+    rangeName: range,
+    hueClass: 'un',
+    refreshKey: gpu.uuid,
+    old: host.connection.kind !== 'live',
+    of: `${host.name} GPU ${String(gpu.index)}`,
+  };
   const allocated = layout.segments.reduce((sum, segment) => sum + segment.limitBytes, 0);
   const name = `${showsHost ? `${host.name}, ` : ''}GPU ${String(gpu.index)}`;
   return (
@@ -45,27 +53,35 @@ export function GpuCharts(props: {
         </span>
       </header>
       <div className="chart-pair">
-        <section className="chart" aria-label="Memory">
-          <header>
-            <span>Memory</span>
-            <span className="small two wide">{gib(allocated)} allocated</span>
-            <div className="grow" />
-            <b title={mibExact(reading?.memoryUsedBytes ?? null)}>{gib(reading?.memoryUsedBytes ?? null)}</b>
-            <span className="small two">of {gibWithUnit(gpu.capacityBytes)}</span>
-          </header>
-          <SeriesChart {...chart} quantity="memory" yMax={gpu.capacityBytes / GIB} />
+        <ChartSection
+          {...chart}
+          quantity="memory"
+          yMax={gpu.capacityBytes / GIB}
+          note={<span className="small two wide">{gib(allocated)} allocated</span>}
+          figure={
+            <>
+              <b title={mibExact(reading?.memoryUsedBytes ?? null)}>
+                {gib(reading?.memoryUsedBytes ?? null)}
+              </b>
+              <span className="small two">of {gibWithUnit(gpu.capacityBytes)}</span>
+            </>
+          }
+        >
           <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
-        </section>
-        <section className="chart" aria-label="GPU time">
-          <header>
-            <span>GPU time</span>
-            <div className="grow" />
-            <b>{reading?.utilizationPercent ?? '—'}</b>
-            <span className="small two">of 100 %</span>
-          </header>
-          <SeriesChart {...chart} quantity="compute" yMax={100} />
+        </ChartSection>
+        <ChartSection
+          {...chart}
+          quantity="compute"
+          yMax={100}
+          figure={
+            <>
+              <b>{reading?.utilizationPercent ?? '—'}</b>
+              <span className="small two">of 100 %</span>
+            </>
+          }
+        >
           <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
-        </section>
+        </ChartSection>
       </div>
     </article>
   );

@@ -4,6 +4,7 @@ import { assertNever } from '../../../model/errors.ts';
 import { useSample } from '../../components/use-sample.ts';
 import { useHost } from '../../store/fleet.ts';
 import { useUi } from '../../store/ui.ts';
+import { PointsDialog } from '../charts/points-dialog.tsx';
 import { DiagnosticsDialog } from '../diagnostics/diagnostics-dialog.tsx';
 import { SaveViewDialog } from '../fleet/save-view-dialog.tsx';
 import { KeysSheet } from '../help/keys-sheet.tsx';
@@ -26,6 +27,9 @@ export function Dialogs(): ReactElement | null {
   if (dialog.kind === 'connect') return <ConnectDialog />;
   if (dialog.kind === 'settings') return <SettingsSheet search={dialog.search} />;
   if (dialog.kind === 'save-view') return <SaveViewDialog />;
+  if (dialog.kind === 'points') {
+    return <PointsDialog title={dialog.title} quantity={dialog.quantity} rows={dialog.rows} />;
+  }
   if (dialog.kind === 'keys') return <KeysSheet />;
   if (dialog.kind === 'diagnostics') return <DiagnosticsDialog />;
   if (dialog.kind === 'delete-many') return <DeleteManyDialog slices={dialog.slices} />;

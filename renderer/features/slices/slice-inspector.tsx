@@ -3,7 +3,6 @@ import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample, Slice, SliceSample } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit, mibExact, percentFromTenths } from '../../../model/units.ts';
 import { Button, Chip, cx } from '../../components/bits.tsx';
-import { SeriesChart } from '../../components/chart.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { Menu } from '../../components/menu.tsx';
 import type { MenuEntry } from '../../components/menu.tsx';
@@ -11,6 +10,8 @@ import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
 import { runCommand } from '../../commands/registry.ts';
 import { copy } from '../../store/actions.ts';
 import { useWatched } from '../../store/history.ts';
+import { ChartSection } from '../charts/chart-section.tsx';
+import { SourceLine } from '../charts/source-line.tsx';
 import { useOwnerClass } from '../../store/owners.ts';
 import { RANGE_MS, useUi } from '../../store/ui.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
@@ -61,6 +62,8 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
     rangeName: range,
     hueClass: hue,
     refreshKey: slice.owner,
+    old: host.connection.kind !== 'live',
+    of: `${host.name} ${slice.name}`,
   };
   return (
     <aside className={cx('inspector', hue)} aria-label={`Slice ${slice.name}`}>
@@ -78,30 +81,38 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
         </Menu>
       </div>
       <SliceNotice host={host} gpu={gpu} slice={slice} reading={reading} />
-      <section className="chart">
-        <header>
-          <span>Memory</span>
-          <div className="grow" />
-          <b title={mibExact(reading?.memoryUsedBytes ?? null)}>{gib(reading?.memoryUsedBytes ?? null)}</b>
-          <span className="small two">of {gibWithUnit(slice.memoryLimitBytes)}</span>
-        </header>
-        <SeriesChart {...chart} quantity="memory" yMax={gpu.capacityBytes / GIB} />
-      </section>
-      <section className="chart">
-        <header>
-          <span>GPU time</span>
-          {(reading?.throttledTenths ?? 0) > 0 && (
+      <ChartSection
+        {...chart}
+        quantity="memory"
+        yMax={gpu.capacityBytes / GIB}
+        figure={
+          <>
+            <b title={mibExact(reading?.memoryUsedBytes ?? null)}>{gib(reading?.memoryUsedBytes ?? null)}</b>
+            <span className="small two">of {gibWithUnit(slice.memoryLimitBytes)}</span>
+          </>
+        }
+      />
+      <ChartSection
+        {...chart}
+        quantity="compute"
+        yMax={100}
+        note={
+          (reading?.throttledTenths ?? 0) > 0 && (
             <span className="small warn">
               throttled {percentFromTenths(reading?.throttledTenths ?? null)}
             </span>
-          )}
-          <div className="grow" />
-          <b>{reading?.computeUsedTenths == null ? '—' : Math.round(reading.computeUsedTenths / 10)}</b>
-          <span className="small two">of {slice.computeLimitPercent} %</span>
-        </header>
-        <SeriesChart {...chart} quantity="compute" yMax={100} />
+          )
+        }
+        figure={
+          <>
+            <b>{reading?.computeUsedTenths == null ? '—' : Math.round(reading.computeUsedTenths / 10)}</b>
+            <span className="small two">of {slice.computeLimitPercent} %</span>
+          </>
+        }
+      >
         <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
-      </section>
+        <SourceLine watched={watched} />
+      </ChartSection>
       <SliceFields host={host} gpu={gpu} slice={slice} />
       <section>
         <div className="head2">Run a program in this slice</div>
@@ -180,7 +191,9 @@ function Ledger({ reading }: { readonly reading: SliceSample | null }): ReactEle
       <div className="head2">Why do these numbers differ?</div>
       <dl className="ledger">
         <div>
-          <dt>Asked for by the programs</dt>
+          <dt>
+            Asked for by the programs <span className="three">counted by the shim</span>
+          </dt>
           <dd title={mibExact(reading?.ledgerBytes ?? null)}>{gib(reading?.ledgerBytes ?? null)}</dd>
         </div>
         <div title="CUDA contexts, modules and graphics: held by the driver for these programs, charged to the slice">
@@ -188,17 +201,24 @@ function Ledger({ reading }: { readonly reading: SliceSample | null }): ReactEle
             CUDA contexts and modules
             {reading?.processCount == null
               ? ''
-              : `, ${String(reading.processCount)} ${reading.processCount === 1 ? 'process' : 'processes'}`}
+              : `, ${String(reading.processCount)} ${reading.processCount === 1 ? 'process' : 'processes'}`}{' '}
+            <span className="three">the rest</span>
           </dt>
           <dd title={mibExact(reading?.residueBytes ?? null)}>{gib(reading?.residueBytes ?? null)}</dd>
         </div>
         <div className="sum">
-          <dt>In use, the same as nvidia-smi</dt>
+          <dt>
+            In use, the same as nvidia-smi <span className="three">NVML</span>
+          </dt>
           <dd title={mibExact(reading?.memoryUsedBytes ?? null)}>
             {gibWithUnit(reading?.memoryUsedBytes ?? null)}
           </dd>
         </div>
       </dl>
+      <p className="source micro three">
+        The shim sees what programs ask for, at once. NVML sees what the GPU holds for them, with what the
+        driver adds. The rest is charged to the slice too.
+      </p>
     </section>
   );
 }
