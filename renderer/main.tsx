@@ -5,7 +5,7 @@ import { App } from './app.tsx';
 import { refresh, start } from './store/actions.ts';
 import { useFleet } from './store/fleet.ts';
 import { startSettings } from './store/settings.ts';
-import { wire } from './wiring.ts';
+import { wire, wireNotices } from './wiring.ts';
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('the page has no #root');
@@ -18,6 +18,7 @@ const api = openApi((problem) => {
   lost = problem !== null;
 });
 startSettings();
+wireNotices(api);
 void start(api);
 wire(api);
 createRoot(root).render(

@@ -16,6 +16,7 @@ export class DesktopParts {
   /** A link that came before a page was there to follow it. */
   #waiting: string | null;
   #pageReady = false;
+  #quitting = false;
 
   constructor(open: () => BrowserWindow, argv: readonly string[]) {
     this.#open = open;
@@ -24,6 +25,20 @@ export class DesktopParts {
       show: () => this.show(),
       navigate: (link) => this.follow(link),
       command: (id) => tellPages({ event: 'command', data: { id } }),
+    });
+  }
+
+  /** From now on windows really close. */
+  quitting(): void {
+    this.#quitting = true;
+  }
+
+  /** With a tray, a closed window only hides: what the tray shows comes from it, thirty seconds apart. */
+  keep(window: BrowserWindow): void {
+    window.on('close', (event) => {
+      if (!this.#tray.isShown || this.#quitting) return;
+      event.preventDefault();
+      window.hide();
     });
   }
 

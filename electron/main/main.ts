@@ -52,7 +52,11 @@ async function onReady(): Promise<void> {
   denyPermissions(session.defaultSession);
   const core = makeCore();
   core.start();
-  const open = (): BrowserWindow => openWindow(at('electron/preload.cjs'));
+  const open = (): BrowserWindow => {
+    const window = openWindow(at('electron/preload.cjs'));
+    desktop.keep(window);
+    return window;
+  };
   const desktop = new DesktopParts(open, opened === null ? process.argv : [opened]);
   followLink = (link) => desktop.follow(link);
   answerPages((request) => desktop.answer(request) ?? core.request(request));
@@ -73,6 +77,7 @@ async function onReady(): Promise<void> {
   // Connections are closed before the process goes; the wait is bounded in stop().
   let stopped = false;
   app.on('before-quit', (event) => {
+    desktop.quitting();
     if (stopped) return;
     event.preventDefault();
     void core.stop().finally(() => {

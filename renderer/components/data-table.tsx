@@ -8,13 +8,14 @@ import {
 } from '@tanstack/react-table';
 import type { ColumnDef } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import type { KeyboardEvent, MouseEvent, ReactElement, ReactNode } from 'react';
+import { useSettings } from '../store/settings.ts';
 import { cx, vars } from './bits.tsx';
 import { useColumns } from './table-columns.ts';
 
-/** Density sets --row; the virtualizer is told the same. */
-const ROW_PX = 24;
+/** As --row in the stylesheet: the virtualizer has to know it too. */
+const ROW_PX = { comfortable: 24, compact: 20 } as const;
 const OVERSCAN = 12;
 /** Left and right of a row. */
 const PADDING_PX = 24;
@@ -61,6 +62,7 @@ const features = tableFeatures({
 export function DataTable<T extends object>(props: DataTableProps<T>): ReactElement {
   const { label, rows, columns, rowKey, name, sortBy, empty } = props;
   const scroll = useRef<HTMLDivElement>(null);
+  const rowPx = useSettings((s) => ROW_PX[s.density]);
   const [focused, setFocused] = useState<string | null>(null);
   const { sorting, hidden, setSorting } = useColumns(name, sortBy, columns);
   const definitions = useMemo(
@@ -92,10 +94,11 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
   const virtual = useVirtualizer({
     count: sorted.length,
     getScrollElement: () => scroll.current,
-    estimateSize: () => ROW_PX,
+    estimateSize: () => rowPx,
     getItemKey: (index) => sorted[index]?.id ?? index,
     overscan: OVERSCAN,
   });
+  useEffect(() => virtual.measure(), [virtual, rowPx]);
   const template = shown
     .map((column) =>
       column.grows === true ? `minmax(${String(column.width)}px, 1fr)` : `${String(column.width)}px`,

@@ -107,8 +107,11 @@ describe.skipIf(cannotRun)('charts', () => {
     await page.evaluate(() => {
       const counts = new Map<string, number>();
       (window as unknown as { __draws: Map<string, number> }).__draws = counts;
-      const original = CanvasRenderingContext2D.prototype.clearRect;
-      CanvasRenderingContext2D.prototype.clearRect = function counted(...args) {
+      const { prototype } = CanvasRenderingContext2D;
+      const original = Object.getOwnPropertyDescriptor(prototype, 'clearRect')?.value as (
+        ...args: number[]
+      ) => void;
+      prototype.clearRect = function counted(this: CanvasRenderingContext2D, ...args: number[]) {
         const label = this.canvas.closest('article')?.getAttribute('aria-label') ?? '';
         const key = `${label} ${this.canvas.getAttribute('aria-label')?.split(',')[0] ?? ''}`;
         counts.set(key, (counts.get(key) ?? 0) + 1);

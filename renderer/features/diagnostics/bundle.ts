@@ -47,6 +47,8 @@ function redactorFor(input: BundleInput): Redactor {
   for (const host of input.hosts) {
     redact.add('host', host.address);
     redact.add('host', host.name);
+    // Messages name a host without its port.
+    redact.add('host', host.name.replace(/:\d+$/, ''));
     for (const slice of host.slices) {
       redact.add('slice', slice.name);
       redact.add('person', slice.owner);

@@ -14,7 +14,7 @@ export const SETTINGS: readonly SettingSpec[] = [
     id: 'theme',
     title: 'Theme',
     group: 'Look',
-    about: 'System follows the desktop, its high contrast included.',
+    about: 'As the system follows the desktop, its high contrast included.',
     words: 'dark light contrast colour color',
   },
   {
@@ -74,3 +74,12 @@ export const SETTINGS: readonly SettingSpec[] = [
     words: 'menu bar background close quit',
   },
 ];
+
+/** Every word typed must stand somewhere in it: among so few, guessing would find too much. */
+export function searchSettings(typed: string): readonly SettingSpec[] {
+  const words = typed.toLowerCase().split(/\s+/);
+  return SETTINGS.filter(({ title, about, words: more, group }) => {
+    const text = `${title} ${about} ${more} ${group}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}

@@ -9,8 +9,7 @@ import type { Settings } from '../../store/settings.ts';
 import { about } from '../../store/actions.ts';
 import { openDialog } from '../../store/ui.ts';
 import { askForNotices } from '../notices/show-notice.ts';
-import { searchItems } from '../palette/search.ts';
-import { SETTINGS } from './setting-list.ts';
+import { searchSettings } from './setting-list.ts';
 import type { SettingSpec } from './setting-list.ts';
 
 const close = (): void => openDialog(null);
@@ -27,8 +26,7 @@ const WORDS: Readonly<Record<string, string>> = {
 
 export function SettingsSheet({ search = '' }: { readonly search?: string | undefined }): ReactElement {
   const [typed, setTyped] = useState(search);
-  const all = SETTINGS.map((setting) => ({ ...setting, also: `${setting.words} ${setting.about}` }));
-  const shown = typed.trim() === '' ? all : searchItems(all, typed);
+  const shown = searchSettings(typed);
   const groups = [...new Set(shown.map((setting) => setting.group))];
   return (
     <Dialog
