@@ -53,20 +53,22 @@ export function App(): ReactElement {
       <TopBar host={host} />
       <HostList />
       {scope === 'fleet' ? <FleetMain /> : host === null ? <NoHost /> : <HostMain host={host} />}
-      <div className="right">
+      <aside className="right" aria-label="Inspector">
         <PaneEdge pane="inspector" label="Width of the inspector" />
         {scope === 'fleet' && selection.kind === 'host' ? (
           <FleetInspector />
         ) : host === null ? (
-          <aside className="inspector" aria-label="Inspector" />
+          <div className="inspector" />
         ) : (
           <Inspector host={host} />
         )}
-      </div>
+      </aside>
       <StatusBar host={host} />
-      <div className="toasts">
+      <section className="toasts" aria-label="Messages">
         <Toast />
-      </div>
+      </section>
+      {/* Menus float in here, so that they belong to a part of the page that has a name. */}
+      <section id="floating" aria-label="Menus" />
       {problem !== null && (
         <div className="link-problem" role="alert">
           {problem}
@@ -100,16 +102,25 @@ function Announcer(): ReactElement {
 
 function NoHost(): ReactElement {
   const { loaded, order, demo } = useFleet();
-  if (!loaded) return <main className="centre" aria-busy="true" />;
+  const heading = <h1 className="unseen">Tranche</h1>;
+  if (!loaded) {
+    return (
+      <main className="centre" aria-busy="true">
+        {heading}
+      </main>
+    );
+  }
   if (order.length > 0) {
     return (
       <main className="centre">
+        {heading}
         <Plain title="Choose a host" text="Its GPUs and slices are shown here." />
       </main>
     );
   }
   return (
     <main className="centre">
+      {heading}
       <Plain
         title="No hosts yet"
         text="Hosts in ~/.ssh/config appear here by themselves. Or type one, or look around in the demo lab: real agents on simulated GPUs, on this machine only."

@@ -40,7 +40,7 @@ export function Menu(props: MenuProps): ReactElement {
         <DropdownMenu.Trigger className={className ?? 'btn'} aria-label={label} title={title}>
           {children}
         </DropdownMenu.Trigger>
-        <DropdownMenu.Portal>
+        <DropdownMenu.Portal container={document.getElementById('floating')}>
           <DropdownMenu.Content className="menu" align="end" sideOffset={4} collisionPadding={8} loop>
             {entries.map((entry) => (
               <Entry key={entry.key} entry={entry} parts={DropdownMenu} />
@@ -63,7 +63,7 @@ export function AtPointer(props: {
   return (
     <ContextMenu.Root modal={false} onOpenChange={(open) => open && onOpen?.()}>
       <ContextMenu.Trigger asChild>{children}</ContextMenu.Trigger>
-      <ContextMenu.Portal>
+      <ContextMenu.Portal container={document.getElementById('floating')}>
         <ContextMenu.Content className="menu" collisionPadding={8} aria-label={label} loop>
           <Entries entries={entries} />
         </ContextMenu.Content>

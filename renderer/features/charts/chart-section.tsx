@@ -44,7 +44,7 @@ export function ChartSection(props: ChartSectionProps): ReactElement {
     await copy(text, `${String(rows.length)} points`);
   };
   return (
-    <section className="chart" aria-label={name}>
+    <section className="chart" aria-label={title}>
       <header>
         <span>{name}</span>
         {note}

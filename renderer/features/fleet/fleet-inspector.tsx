@@ -19,7 +19,7 @@ export function FleetInspector(): ReactElement {
   const list = order.flatMap((id) => hosts[id] ?? []);
   const withGpus = list.filter((host) => host.gpus.length > 0);
   return (
-    <aside className="inspector" aria-label="All hosts">
+    <div className="inspector" role="group" aria-label="All hosts">
       <div className="ins-head">
         <h2>All hosts</h2>
       </div>
@@ -44,7 +44,7 @@ export function FleetInspector(): ReactElement {
         <div className="head2">Last events</div>
         <EventList hostId={null} sliceId={null} max={10} />
       </section>
-    </aside>
+    </div>
   );
 }
 

@@ -35,7 +35,7 @@ export function GpuInspector(props: {
   };
   const guaranteed = slices.reduce((sum, slice) => sum + slice.computeGuaranteePercent, 0);
   return (
-    <aside className="inspector" aria-label={`GPU ${String(gpu.index)} of ${host.name}`}>
+    <div className="inspector" role="group" aria-label={`GPU ${String(gpu.index)} of ${host.name}`}>
       <div className="ins-head">
         <h2>GPU {gpu.index}</h2>
         <span className="small two cut" title={gpu.name}>
@@ -125,6 +125,6 @@ export function GpuInspector(props: {
           <dd className="mono wrap select">{gpu.uuid}</dd>
         </dl>
       </section>
-    </aside>
+    </div>
   );
 }

@@ -27,7 +27,7 @@ export function HostInspector(props: {
     </>
   );
   return (
-    <aside className="inspector" aria-label={`Host ${host.name}`}>
+    <div className="inspector" role="group" aria-label={`Host ${host.name}`}>
       <div className="ins-head">
         <Icon name={status.glyph} tone={status.tone} />
         <h2 className="cut" title={host.name}>
@@ -93,7 +93,7 @@ export function HostInspector(props: {
         <EventList hostId={host.id} sliceId={null} max={8} />
       </section>
       <AgentSection host={host} />
-    </aside>
+    </div>
   );
 }
 

@@ -66,7 +66,7 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
     of: `${host.name} ${slice.name}`,
   };
   return (
-    <aside className={cx('inspector', hue)} aria-label={`Slice ${slice.name}`}>
+    <div className={cx('inspector', hue)} role="group" aria-label={`Slice ${slice.name}`}>
       <div className="ins-head">
         <Chip owner={slice.owner} />
         <h2 className="cut" title={slice.name}>
@@ -139,7 +139,7 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
         </div>
         <EventList hostId={host.id} sliceId={slice.id} max={6} />
       </section>
-    </aside>
+    </div>
   );
 }
 
