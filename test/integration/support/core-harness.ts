@@ -6,7 +6,7 @@ import type { LabLauncher } from '../../../electron/core/demo-lab.ts';
 import { createCore, type Core } from '../../../electron/core/core.ts';
 import type { Result } from '../../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues } from '../../../model/ipc.ts';
-import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { AuditRecord, HostSnapshot, Sample } from '../../../model/model.ts';
 import { artifactsFolder } from './private-root.ts';
 
 /** No step of a healthy test takes this long, even on two busy cores. */
@@ -23,6 +23,7 @@ export class CoreHarness {
   readonly hosts = new Map<string, HostSnapshot>();
   readonly samples = new Map<string, Sample>();
   readonly notices: string[] = [];
+  readonly audit: AuditRecord[] = [];
   private core: Core | null = null;
   private readonly waiting = new Set<() => void>();
   private successor: CoreHarness | null = null;
@@ -142,6 +143,7 @@ export class CoreHarness {
     if (event.event === 'host:gone') this.hosts.delete(event.data.hostId);
     if (event.event === 'samples')
       for (const { hostId, sample } of event.data) this.samples.set(hostId, sample);
+    if (event.event === 'audit') this.audit.push(event.data.record);
     if (event.event === 'notice') this.notices.push(event.data.message);
     for (const settle of Array.from(this.waiting)) settle();
   }
