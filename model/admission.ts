@@ -30,9 +30,7 @@ function exceedsGuard(r: AdmissionRequest): boolean {
   const most = r.memoryOvercommitMaxPercent ?? null;
   const sum = (r.otherMemoryLimitsBytes ?? 0) + r.memoryLimitBytes;
   const grows = r.memoryLimitBytes > (r.previousMemoryLimitBytes ?? 0);
-  return (
-    most !== null && grows && sum > r.capacityBytes + Math.floor(r.capacityBytes / 100) * (most - 100)
-  );
+  return most !== null && grows && sum > r.capacityBytes + Math.floor(r.capacityBytes / 100) * (most - 100);
 }
 
 /** The first rule that is broken, in this order. Limits may overcommit, memory as far as the guard; guarantees may not. */

@@ -4,7 +4,16 @@
  */
 import { z } from 'zod';
 import type { Result } from './errors.ts';
-import type { FleetSnapshot, History, HostId, HostSnapshot, Sample, SliceEdit } from './model.ts';
+import type {
+  AuditPage,
+  AuditRecord,
+  FleetSnapshot,
+  History,
+  HostId,
+  HostSnapshot,
+  Sample,
+  SliceEdit,
+} from './model.ts';
 
 const hostId = z.string().min(1).max(300);
 const sliceId = z.string().min(1).max(64);
@@ -15,6 +24,7 @@ const name = z.string().max(64);
 const revision = z.number().int().min(0);
 const priority = z.enum(['idle', 'normal', 'high']);
 const timeMs = z.number().int().min(0).nullable();
+const commandId = z.string().max(40);
 const none = z.strictObject({});
 
 export const requestSchemas = {
@@ -80,6 +90,14 @@ export const requestSchemas = {
     toMs: z.number().int().min(0),
     maxPoints: z.number().int().min(1).max(2000),
   }),
+  /** Who changed what, newest first, a page at a time. */
+  'audit:get': z.strictObject({
+    hostId,
+    sliceId: sliceId.nullable(),
+    /** Only records older than this one; null begins with the newest. */
+    beforeSeq: z.number().int().min(0).nullable(),
+    maxRecords: z.number().int().min(1).max(100),
+  }),
   'process:stop': z.strictObject({
     hostId,
     pid: z.number().int().min(1),
@@ -88,7 +106,31 @@ export const requestSchemas = {
   }),
   /** The window is hidden or shown: sampling slows to 30 s while nobody looks. */
   'view:visible': z.strictObject({ visible: z.boolean() }),
+  /** What the menu bar shows: which commands are refused at the moment and why, which choices are on. */
+  'menu:state': z.strictObject({
+    off: z.array(z.strictObject({ id: commandId, why: z.string().max(300) })).max(200),
+    on: z.array(commandId).max(50),
+  }),
+  /** A notice of the operating system; a click on it navigates to `link`. */
+  'notice:show': z.strictObject({
+    title: z.string().max(200),
+    body: z.string().max(600),
+    link: z.string().max(800).nullable(),
+  }),
+  /** The tray: null takes it away. */
+  'tray:show': z.strictObject({
+    tray: z
+      .strictObject({
+        worst: z.enum(['live', 'warn', 'bad']),
+        paused: z.boolean(),
+        hosts: z.array(z.strictObject({ label: z.string().max(200), link: z.string().max(800) })).max(60),
+      })
+      .nullable(),
+  }),
 } as const;
+
+/** Answered by the window's own process; the core has nothing to do with menus, notices and the tray. */
+export const WINDOW_CHANNELS = ['menu:state', 'notice:show', 'tray:show'] as const;
 
 export type RequestChannel = keyof typeof requestSchemas;
 export const REQUEST_CHANNELS = Object.keys(requestSchemas) as readonly RequestChannel[];
@@ -116,8 +158,12 @@ export interface RequestValues {
   'slice:delete': SliceEdit;
   'slice:undo': SliceEdit;
   'history:get': History;
+  'audit:get': AuditPage;
   'process:stop': null;
   'view:visible': null;
+  'menu:state': null;
+  'notice:show': null;
+  'tray:show': null;
 }
 
 /** Pushed by the core. Snapshots replace what was there; samples are batched, one message a tick for all hosts. */
@@ -137,6 +183,12 @@ export interface CoreEvents {
     readonly sliceId: string | null;
     readonly message: string;
   };
+  /** An edit on a host, made or refused, by anybody. */
+  audit: { readonly hostId: HostId; readonly record: AuditRecord };
+  /** Picked in the menu bar or the tray. */
+  command: { readonly id: string };
+  /** A deep link was opened: it navigates, and nothing else. */
+  navigate: { readonly link: string };
 }
 export type EventChannel = keyof CoreEvents;
 export const EVENT_CHANNELS: readonly EventChannel[] = [
@@ -145,6 +197,9 @@ export const EVENT_CHANNELS: readonly EventChannel[] = [
   'host:gone',
   'samples',
   'notice',
+  'audit',
+  'command',
+  'navigate',
 ];
 export type CoreEvent = {
   [E in EventChannel]: { readonly event: E; readonly data: CoreEvents[E] };

@@ -242,3 +242,42 @@ export interface SliceEdit {
   readonly undoToken: string;
   readonly undoExpiresAtMs: number;
 }
+
+/** A slice as the audit remembers it. */
+export interface AuditSlice {
+  readonly name: string;
+  readonly owner: string;
+  readonly memoryLimitBytes: number;
+  readonly computeLimitPercent: number;
+  readonly computeGuaranteePercent: number;
+  readonly priority: Priority;
+  readonly startsAtMs: number | null;
+  readonly expiresAtMs: number | null;
+}
+
+/** One edit, made or refused. `before` is null for a slice that was made, `after` for one that was deleted. */
+export interface AuditRecord {
+  readonly seq: number;
+  readonly atMs: number;
+  readonly action: string;
+  /** Why it was not done; null: it was. */
+  readonly refusal: string | null;
+  readonly sliceId: SliceId | null;
+  readonly sliceName: string | null;
+  readonly gpuUuid: GpuUuid | null;
+  readonly uid: number;
+  readonly user: string;
+  /** What the client said of itself; nobody checked it. */
+  readonly claimedFrom: string | null;
+  readonly detail: string | null;
+  readonly refusalsOmitted: number;
+  readonly before: AuditSlice | null;
+  readonly after: AuditSlice | null;
+}
+
+export interface AuditPage {
+  /** Newest first. */
+  readonly records: readonly AuditRecord[];
+  /** What to ask for next; null when there are no older ones. */
+  readonly nextBeforeSeq: number | null;
+}

@@ -1,27 +1,26 @@
 /** The frame: top bar, hosts, centre, inspector, status; and whatever floats above them. */
 import { useEffect } from 'react';
 import type { ReactElement } from 'react';
-import { assertNever } from '../model/errors.ts';
 import type { HostSnapshot } from '../model/model.ts';
 import { Button, vars } from './components/bits.tsx';
 import { PaneEdge, usePanes } from './components/pane-edge.tsx';
 import type { Pane } from './components/pane-edge.tsx';
 import { useSample } from './components/use-sample.ts';
+import { FleetInspector } from './features/fleet/fleet-inspector.tsx';
+import { FleetMain } from './features/fleet/fleet-main.tsx';
 import { GpuInspector } from './features/gpus/gpu-inspector.tsx';
-import { ConnectDialog } from './features/hosts/connect-dialog.tsx';
-import { HostInspector, RemoveAgentDialog } from './features/hosts/host-inspector.tsx';
+import { HostInspector } from './features/hosts/host-inspector.tsx';
 import { HostList } from './features/hosts/host-list.tsx';
 import { HostMain } from './features/hosts/host-main.tsx';
 import { Plain } from './features/hosts/host-states.tsx';
-import { StopDialog } from './features/processes/stop-dialog.tsx';
 import { PromptDialogs } from './features/prompts/prompt-dialog.tsx';
-import { onWindowKey } from './features/shell/keys.ts';
+import { onWindowKey } from './commands/keys.ts';
+import { Palette } from './features/palette/palette.tsx';
+import { Dialogs } from './features/shell/dialogs.tsx';
 import { selectedGpu, selectedSlice } from './features/shell/selected.ts';
 import { StatusBar } from './features/shell/status-bar.tsx';
 import { Toast } from './features/shell/toast.tsx';
 import { TopBar } from './features/shell/top-bar.tsx';
-import { CreateSheet } from './features/slices/create-sheet.tsx';
-import { DeleteDialog, RenameDialog } from './features/slices/slice-dialogs.tsx';
 import { SliceInspector } from './features/slices/slice-inspector.tsx';
 import { toggleDemo } from './store/actions.ts';
 import { useFleet, useHost } from './store/fleet.ts';
@@ -36,6 +35,8 @@ const PANE_TOKENS: Readonly<Record<Pane, `--${string}`>> = {
 
 export function App(): ReactElement {
   const hostId = useUi((s) => s.hostId);
+  const scope = useUi((s) => s.scope);
+  const selection = useUi((s) => s.selection);
   const host = useHost(hostId);
   const problem = useFleet((s) => s.linkProblem);
   const sizes = usePanes((s) => s.sizes);
@@ -51,20 +52,29 @@ export function App(): ReactElement {
     <div className="app" style={vars(paneSizes)}>
       <TopBar host={host} />
       <HostList />
-      {host === null ? <NoHost /> : <HostMain host={host} />}
-      <div className="right">
+      {scope === 'fleet' ? <FleetMain /> : host === null ? <NoHost /> : <HostMain host={host} />}
+      <aside className="right" aria-label="Inspector">
         <PaneEdge pane="inspector" label="Width of the inspector" />
-        {host === null ? <aside className="inspector" aria-label="Inspector" /> : <Inspector host={host} />}
-      </div>
+        {scope === 'fleet' && selection.kind === 'host' ? (
+          <FleetInspector />
+        ) : host === null ? (
+          <div className="inspector" />
+        ) : (
+          <Inspector host={host} />
+        )}
+      </aside>
       <StatusBar host={host} />
-      <div className="toasts">
+      <section className="toasts" aria-label="Messages">
         <Toast />
-      </div>
+      </section>
+      {/* Menus float in here, so that they belong to a part of the page that has a name. */}
+      <section id="floating" aria-label="Menus" />
       {problem !== null && (
         <div className="link-problem" role="alert">
           {problem}
         </div>
       )}
+      <Palette />
       <Dialogs />
       <PromptDialogs />
       <Announcer />
@@ -92,16 +102,25 @@ function Announcer(): ReactElement {
 
 function NoHost(): ReactElement {
   const { loaded, order, demo } = useFleet();
-  if (!loaded) return <main className="centre" aria-busy="true" />;
+  const heading = <h1 className="unseen">Tranche</h1>;
+  if (!loaded) {
+    return (
+      <main className="centre" aria-busy="true">
+        {heading}
+      </main>
+    );
+  }
   if (order.length > 0) {
     return (
       <main className="centre">
+        {heading}
         <Plain title="Choose a host" text="Its GPUs and slices are shown here." />
       </main>
     );
   }
   return (
     <main className="centre">
+      {heading}
       <Plain
         title="No hosts yet"
         text="Hosts in ~/.ssh/config appear here by themselves. Or type one, or look around in the demo lab: real agents on simulated GPUs, on this machine only."
@@ -133,33 +152,4 @@ function Inspector({ host }: { readonly host: HostSnapshot }): ReactElement {
   }
   if (gpu !== null) return <GpuInspector key={gpu.uuid} host={host} gpu={gpu} sample={sample} />;
   return <HostInspector key={host.id} host={host} sample={sample} />;
-}
-
-function Dialogs(): ReactElement | null {
-  const dialog = useUi((s) => s.dialog);
-  const host = useHost(dialog !== null && 'hostId' in dialog ? dialog.hostId : null);
-  const sample = useSample(host?.id ?? null);
-  if (dialog === null) return null;
-  if (dialog.kind === 'connect') return <ConnectDialog />;
-  if (host === null) return null;
-  switch (dialog.kind) {
-    case 'create': {
-      const gpu = host.gpus.find((g) => g.uuid === dialog.gpuUuid);
-      return gpu === undefined ? null : <CreateSheet host={host} gpu={gpu} sample={sample} />;
-    }
-    case 'stop-process':
-      return <StopDialog host={host} process={dialog.process} signal={dialog.signal} />;
-    case 'remove-agent':
-      return <RemoveAgentDialog host={host} />;
-    case 'rename-slice':
-    case 'delete-slice': {
-      const slice = host.slices.find((s) => s.id === dialog.sliceId);
-      if (slice === undefined) return null;
-      if (dialog.kind === 'rename-slice') return <RenameDialog host={host} slice={slice} />;
-      const processes = sample?.processes.filter((process) => process.sliceId === slice.id) ?? [];
-      return <DeleteDialog host={host} slice={slice} processes={processes} />;
-    }
-    default:
-      return assertNever(dialog, 'dialog');
-  }
 }

@@ -4,6 +4,8 @@ import { openApi } from './api.ts';
 import { App } from './app.tsx';
 import { refresh, start } from './store/actions.ts';
 import { useFleet } from './store/fleet.ts';
+import { startSettings } from './store/settings.ts';
+import { wire, wireNotices } from './wiring.ts';
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('the page has no #root');
@@ -15,7 +17,10 @@ const api = openApi((problem) => {
   if (problem === null && lost) void refresh();
   lost = problem !== null;
 });
+startSettings();
+wireNotices(api);
 void start(api);
+wire(api);
 createRoot(root).render(
   <StrictMode>
     <App />

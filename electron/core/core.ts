@@ -76,11 +76,16 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     'slice:undo': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('undo', fields)),
     'history:get': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.fetchHistory(withoutNulls(fields))),
+    'audit:get': ({ hostId, ...fields }) => on(hostId, (session) => session.fetchAudit(withoutNulls(fields))),
     'process:stop': ({ hostId, ...fields }) => on(hostId, (session) => session.stopProcess(fields)),
     'view:visible': ({ visible }) => {
       fleet.setVisible(visible);
       return Promise.resolve(ok(null));
     },
+    // Under `serve` there is no menu bar, no tray, and notices are the browser's.
+    'menu:state': () => Promise.resolve(ok(null)),
+    'notice:show': () => Promise.resolve(ok(null)),
+    'tray:show': () => Promise.resolve(ok(null)),
   };
 }
 

@@ -4,12 +4,18 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { BrowserWindow, app, dialog, session } from 'electron';
 import { dataFolder, labUnavailable } from '../serve/places.ts';
+import { linkInArgv } from '../../model/links.ts';
 import { CoreProcess } from './core-process.ts';
+import { DesktopParts } from './desktop.ts';
 import { answerPages, tellPages } from './ipc.ts';
 import { installMenu } from './menu.ts';
 import { denyPermissions, guardAllContents } from './permissions.ts';
 import { registerScheme, serveBundle } from './protocol.ts';
 import { openWindow } from './window.ts';
+
+/** A link that opened the app, until somebody is there to follow it. */
+let opened: string | null = null;
+let followLink: ((link: string) => void) | null = null;
 
 const at = (...parts: string[]): string => join(app.getAppPath(), 'dist', ...parts);
 
@@ -46,15 +52,24 @@ async function onReady(): Promise<void> {
   denyPermissions(session.defaultSession);
   const core = makeCore();
   core.start();
-  answerPages((request) => core.request(request));
+  const open = (): BrowserWindow => {
+    const window = openWindow(at('electron/preload.cjs'));
+    desktop.keep(window);
+    return window;
+  };
+  const desktop = new DesktopParts(open, opened === null ? process.argv : [opened]);
+  followLink = (link) => desktop.follow(link);
+  answerPages((request) => desktop.answer(request) ?? core.request(request));
   installMenu(process.platform, app.isPackaged);
-  const open = (): BrowserWindow => openWindow(at('electron/preload.cjs'));
   open();
 
-  app.on('second-instance', () => {
-    const window = BrowserWindow.getAllWindows()[0] ?? open();
-    if (window.isMinimized()) window.restore();
-    window.focus();
+  app.on('window-all-closed', () => {
+    if (process.platform !== 'darwin' && !desktop.staysWithoutWindow) app.quit();
+  });
+  app.on('second-instance', (_event, argv) => {
+    desktop.show();
+    const link = linkInArgv(argv);
+    if (link !== null) desktop.follow(link);
   });
   app.on('activate', () => {
     if (BrowserWindow.getAllWindows().length === 0) open();
@@ -62,6 +77,7 @@ async function onReady(): Promise<void> {
   // Connections are closed before the process goes; the wait is bounded in stop().
   let stopped = false;
   app.on('before-quit', (event) => {
+    desktop.quitting();
     if (stopped) return;
     event.preventDefault();
     void core.stop().finally(() => {
@@ -78,8 +94,11 @@ if (app.requestSingleInstanceLock()) {
   app.enableSandbox();
   registerScheme();
   guardAllContents(app);
-  app.on('window-all-closed', () => {
-    if (process.platform !== 'darwin') app.quit();
+  // macOS hands links over as an event, possibly before anything else is ready.
+  app.on('open-url', (event, link) => {
+    event.preventDefault();
+    if (followLink === null) opened = link;
+    else followLink(link);
   });
   app.whenReady().then(onReady, (error: unknown) => {
     console.error(error);

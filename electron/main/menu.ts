@@ -1,94 +1,89 @@
 /**
- * The application menu. The page owns its commands and their keys; an item presses the key for those who use a mouse,
- * so that there is one place where a command is implemented.
+ * The menu bar, made from the table of commands. The page owns what a command does and hears its keys itself; an item
+ * says its command's id to the page, and the page says which commands are refused at the moment, and why.
  */
 import { BrowserWindow, Menu } from 'electron';
 import type { MenuItemConstructorOptions } from 'electron';
+import { assertNever } from '../../model/errors.ts';
+import type { RequestArgs } from '../../model/ipc.ts';
+import { MENUS, accelerator, keysOf, menuSections } from '../../model/commands.ts';
+import type { CommandSpec, MenuName } from '../../model/commands.ts';
+import { EVENT_CHANNEL } from './bridge.ts';
 
-type Modifier = 'control' | 'meta' | 'shift';
+export type MenuState = RequestArgs<'menu:state'>;
+const NO_STATE: MenuState = { off: [], on: [] };
 
-function press(keyCode: string, modifiers: readonly Modifier[] = []): void {
-  const contents = BrowserWindow.getFocusedWindow()?.webContents;
-  contents?.sendInputEvent({ type: 'keyDown', keyCode, modifiers: [...modifiers] });
-  contents?.sendInputEvent({ type: 'keyUp', keyCode, modifiers: [...modifiers] });
-}
-
-export function menuTemplate(platform: string, packaged: boolean): MenuItemConstructorOptions[] {
-  const mac = platform === 'darwin';
-  const main: Modifier = mac ? 'meta' : 'control';
-  const item = (
-    label: string,
-    accelerator: string,
-    keyCode: string,
-    modifiers: readonly Modifier[] = [],
-  ): MenuItemConstructorOptions => ({
-    label,
-    accelerator,
-    // Shown only: the page hears the key itself.
-    registerAccelerator: false,
-    click: () => press(keyCode, modifiers),
-  });
+/** What only the system or the page's own editing can do stands beside our commands. */
+function roles(menu: MenuName, mac: boolean, packaged: boolean): MenuItemConstructorOptions[] {
   const separator: MenuItemConstructorOptions = { type: 'separator' };
-  return [
-    ...(mac ? [{ role: 'appMenu' as const }] : []),
-    {
-      label: '&File',
-      submenu: [
-        item('New Slice…', 'CmdOrCtrl+N', 'N', [main]),
-        item('Connect to Host…', 'CmdOrCtrl+Shift+O', 'O', [main, 'shift']),
-        separator,
-        mac ? { role: 'close' } : { role: 'quit' },
-      ],
-    },
-    {
-      label: '&Edit',
-      submenu: [
-        item('Undo', 'CmdOrCtrl+Z', 'Z', [main]),
-        item('Redo', 'CmdOrCtrl+Shift+Z', 'Z', [main, 'shift']),
-        separator,
-        { role: 'cut' },
-        { role: 'copy' },
-        { role: 'paste' },
-        { role: 'selectAll' },
-      ],
-    },
-    {
-      label: '&View',
-      submenu: [
-        item('Pause or Go On', 'Space', 'Space'),
+  switch (menu) {
+    case 'File':
+      return [separator, mac ? { role: 'close' } : { role: 'quit' }];
+    case 'Edit':
+      return [separator, { role: 'cut' }, { role: 'copy' }, { role: 'paste' }];
+    case 'View':
+      return [
         separator,
         { role: 'resetZoom' },
         { role: 'zoomIn' },
         { role: 'zoomOut' },
-        separator,
         { role: 'togglefullscreen' },
         ...(packaged ? [] : [{ role: 'toggleDevTools' as const }]),
-      ],
-    },
-    {
-      label: '&Host',
-      submenu: [
-        item('Filter Hosts', 'CmdOrCtrl+F', 'F', [main]),
-        separator,
-        ...Array.from({ length: 9 }, (_, i) => {
-          const digit = String(i + 1);
-          return item(`Host ${digit}`, `CmdOrCtrl+${digit}`, digit, [main]);
-        }),
-      ],
-    },
-    {
-      label: '&Slice',
-      submenu: [
-        item('New Slice…', 'CmdOrCtrl+N', 'N', [main]),
-        item('Rename…', 'F2', 'F2'),
-        item('Delete', 'Delete', 'Delete'),
-      ],
-    },
+      ];
+    case 'Help':
+      return mac ? [] : [separator, { role: 'about' }];
+    case 'Host':
+    case 'Slice':
+      return [];
+    default:
+      return assertNever(menu, 'menu');
+  }
+}
+
+export function menuTemplate(
+  platform: string,
+  packaged: boolean,
+  state: MenuState = NO_STATE,
+  pick: (id: string) => void = () => undefined,
+): MenuItemConstructorOptions[] {
+  const mac = platform === 'darwin';
+  const refused = new Map(state.off.map(({ id, why }) => [id, why]));
+  const item = (command: CommandSpec): MenuItemConstructorOptions => {
+    const why = refused.get(command.id);
+    const keys = accelerator(keysOf(command, mac)[0]);
+    return {
+      id: command.id,
+      label: command.title,
+      ...(keys === null ? {} : { accelerator: keys }),
+      // Shown only: the page hears the key itself, where it knows whether somebody is typing.
+      registerAccelerator: false,
+      enabled: why === undefined,
+      ...(why === undefined ? {} : { toolTip: why, sublabel: why }),
+      ...(command.choice === true ? { type: 'checkbox', checked: state.on.includes(command.id) } : {}),
+      click: () => pick(command.id),
+    };
+  };
+  const menus = MENUS.map((menu): MenuItemConstructorOptions => {
+    const submenu = menuSections(menu).flatMap((section, index) => [
+      ...(index === 0 ? [] : [{ type: 'separator' as const }]),
+      ...section.map(item),
+    ]);
+    return { label: menu, submenu: [...submenu, ...roles(menu, mac, packaged)] };
+  });
+  // Help stays last, where people look for it; the window menu is the system's.
+  return [
+    ...(mac ? [{ role: 'appMenu' as const }] : []),
+    ...menus.slice(0, -1),
     { role: 'windowMenu' },
-    { role: 'help', submenu: mac ? [] : [{ role: 'about' }] },
+    ...menus.slice(-1),
   ];
 }
 
-export function installMenu(platform: string, packaged: boolean): void {
-  Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(platform, packaged)));
+export function installMenu(platform: string, packaged: boolean, state?: MenuState): void {
+  const pick = (id: string): void => {
+    const contents =
+      BrowserWindow.getFocusedWindow()?.webContents ?? BrowserWindow.getAllWindows()[0]?.webContents;
+    contents?.send(EVENT_CHANNEL, { event: 'command', data: { id } });
+  };
+  Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(platform, packaged, state, pick)));
 }

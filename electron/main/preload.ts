@@ -25,8 +25,12 @@ const CHANNELS: Readonly<Record<RequestChannel, true>> = {
   'slice:delete': true,
   'slice:undo': true,
   'history:get': true,
+  'audit:get': true,
   'process:stop': true,
   'view:visible': true,
+  'menu:state': true,
+  'notice:show': true,
+  'tray:show': true,
 };
 
 const VERSION_FLAG = '--tranche-version=';

@@ -1,6 +1,7 @@
 /** From points to what a chart draws: lines broken at gaps, bands, marks. Pure. */
 import type { HistoryPoint } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
+import type { Vitals } from '../store/ring.ts';
 
 export interface XY {
   readonly x: number;
@@ -23,31 +24,56 @@ const GAP_STEPS = 3.5;
 /** Throttling below 2 % of the time is a limit at its everyday work. */
 const THROTTLED_TENTHS = 20;
 
-export type Quantity = 'memory' | 'compute';
+/** A point of the agent's history, with what only this window has seen. */
+export type Point = HistoryPoint & Partial<Vitals>;
 
-const valueOf = (point: HistoryPoint, quantity: Quantity): number | null =>
-  quantity === 'memory'
-    ? point.memoryUsedBytes === null
-      ? null
-      : point.memoryUsedBytes / GIB
-    : point.computeTenths === null
-      ? null
-      : point.computeTenths / 10;
+interface QuantitySpec {
+  readonly name: string;
+  readonly unit: string;
+  readonly digits: number;
+  readonly value: (point: Point) => number | null;
+  readonly limit: (point: Point) => number | null;
+}
 
-const limitOf = (point: HistoryPoint, quantity: Quantity): number | null =>
-  quantity === 'memory'
-    ? point.memoryLimitBytes === null
-      ? null
-      : point.memoryLimitBytes / GIB
-    : point.computeLimitPercent;
+const scaled = (value: number | null | undefined, by: number): number | null =>
+  value === null || value === undefined ? null : value / by;
+const none = (): null => null;
+
+export const QUANTITIES = {
+  memory: {
+    name: 'Memory',
+    unit: 'GiB',
+    digits: 1,
+    value: (p) => scaled(p.memoryUsedBytes, GIB),
+    limit: (p) => scaled(p.memoryLimitBytes, GIB),
+  },
+  compute: {
+    name: 'GPU time',
+    unit: '%',
+    digits: 0,
+    value: (p) => scaled(p.computeTenths, 10),
+    limit: (p) => p.computeLimitPercent,
+  },
+  temperature: {
+    name: 'Temperature',
+    unit: '°C',
+    digits: 0,
+    value: (p) => p.temperatureC ?? null,
+    limit: none,
+  },
+  power: { name: 'Power', unit: 'W', digits: 0, value: (p) => scaled(p.powerMilliwatts, 1000), limit: none },
+  clock: { name: 'SM clock', unit: 'MHz', digits: 0, value: (p) => p.smClockMhz ?? null, limit: none },
+} as const satisfies Readonly<Record<string, QuantitySpec>>;
+export type Quantity = keyof typeof QUANTITIES;
 
 export function chartData(
-  points: readonly HistoryPoint[],
+  points: readonly Point[],
   quantity: Quantity,
   fromMs: number,
   toMs: number,
   stepMs: number,
 ): ChartData {
+  const { value, limit: limitOf } = QUANTITIES[quantity];
   const trace: XY[] = [];
   const limit: XY[] = [];
   const gaps: Span[] = [];
@@ -66,8 +92,8 @@ export function chartData(
       limit.push({ x: previousMs + 1, y: Number.NaN });
       endBand(previousMs);
     }
-    trace.push({ x: point.atMs, y: valueOf(point, quantity) ?? Number.NaN });
-    limit.push({ x: point.atMs, y: limitOf(point, quantity) ?? Number.NaN });
+    trace.push({ x: point.atMs, y: value(point) ?? Number.NaN });
+    limit.push({ x: point.atMs, y: limitOf(point) ?? Number.NaN });
     if ((point.throttledTenths ?? 0) >= THROTTLED_TENTHS)
       bandFrom ??= Math.max(fromMs, previousMs ?? point.atMs);
     else endBand(previousMs ?? point.atMs);
@@ -88,12 +114,10 @@ export function chartSummary(
   deniedCount: number,
 ): string {
   const known = data.trace.filter((point) => !Number.isNaN(point.y));
-  const unit = quantity === 'memory' ? 'GiB' : '%';
-  const name = quantity === 'memory' ? 'Memory' : 'GPU time';
+  const { unit, name, digits } = QUANTITIES[quantity];
   const first = known[0];
   const last = known.at(-1);
   if (first === undefined || last === undefined) return `${name}, ${range}: no data`;
-  const digits = quantity === 'memory' ? 1 : 0;
   const limit = data.limit.at(-1)?.y;
   const parts = [`${name}, ${range}: from ${first.y.toFixed(digits)} to ${last.y.toFixed(digits)} ${unit}`];
   if (limit !== undefined && !Number.isNaN(limit)) parts.push(`limit ${limit.toFixed(digits)}`);
@@ -102,3 +126,25 @@ export function chartSummary(
   if (data.gaps.length > 0) parts.push(`${String(data.gaps.length)} gaps without data`);
   return parts.join(', ');
 }
+
+export interface PointRow {
+  readonly atMs: number;
+  readonly value: number | null;
+  readonly limit: number | null;
+  readonly throttledPercent: number | null;
+}
+
+/** The same points as rows, for a table and for a file. */
+export const pointRows = (
+  points: readonly Point[],
+  quantity: Quantity,
+  fromMs: number,
+): readonly PointRow[] =>
+  points
+    .filter((point) => point.atMs >= fromMs)
+    .map((point) => ({
+      atMs: point.atMs,
+      value: QUANTITIES[quantity].value(point),
+      limit: QUANTITIES[quantity].limit(point),
+      throttledPercent: quantity === 'compute' ? scaled(point.throttledTenths, 10) : null,
+    }));

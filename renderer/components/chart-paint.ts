@@ -1,4 +1,5 @@
 /** What Chart.js does not draw: ground, grid, gaps, throttle bands, denials, values at the right, crosshair. */
+import { QUANTITIES } from './chart-data.ts';
 import type { ChartData, Quantity, XY } from './chart-data.ts';
 
 export interface Palette {
@@ -135,8 +136,17 @@ export function drawOver(
   scene: Scene,
   palette: Palette,
   crosshairMs: number | null,
+  selecting: { readonly fromMs: number; readonly toMs: number } | null = null,
 ): void {
   ctx.save();
+  if (selecting !== null) {
+    const left = clampX(area, px(chart, 'x', selecting.fromMs));
+    const right = clampX(area, px(chart, 'x', selecting.toMs));
+    ctx.globalAlpha = 0.14;
+    ctx.fillStyle = palette.ink;
+    ctx.fillRect(Math.min(left, right), area.top, Math.abs(right - left), area.bottom - area.top);
+    ctx.globalAlpha = 1;
+  }
   ctx.font = palette.font;
   ctx.strokeStyle = palette.line;
   ctx.lineWidth = 1;
@@ -209,7 +219,7 @@ function drawAxis(
   if (limitY === null) return;
   ctx.fillStyle = palette.ink;
   ctx.font = `600 ${palette.font}`;
-  ctx.fillText(scene.quantity === 'memory' ? limit.toFixed(1) : `${limit.toFixed(0)} %`, x, limitY);
+  ctx.fillText(scene.quantity === 'compute' ? `${limit.toFixed(0)} %` : limit.toFixed(1), x, limitY);
 }
 
 function valueAt(line: readonly XY[], atMs: number): number | null {
@@ -241,8 +251,8 @@ function drawCrosshair(
   ctx.lineTo(x, area.bottom);
   ctx.stroke();
   const value = valueAt(scene.data.trace, atMs);
-  const figure =
-    value === null ? '—' : scene.quantity === 'memory' ? `${value.toFixed(1)} GiB` : `${value.toFixed(0)} %`;
+  const { digits, unit } = QUANTITIES[scene.quantity];
+  const figure = value === null ? '—' : `${value.toFixed(digits)} ${unit}`;
   const time = new Date(atMs).toLocaleTimeString([], { hour12: false });
   const text = `${time}  ${figure}`;
   ctx.font = palette.font;

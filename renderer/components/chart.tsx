@@ -6,7 +6,10 @@ import type { ReactElement } from 'react';
 import { hostNowMs, subscribe } from '../store/series.ts';
 import type { Watched } from '../store/series.ts';
 import { chartData, chartSummary } from './chart-data.ts';
-import type { ChartData, Quantity } from './chart-data.ts';
+import type { ChartData, Point, Quantity, XY } from './chart-data.ts';
+import { resetZoom, useZoom, zoomTo } from '../store/zoom.ts';
+import type { TimeWindow } from '../store/zoom.ts';
+import { cx } from './bits.tsx';
 import { drawOver, drawUnder, readPalette } from './chart-paint.ts';
 import type { Palette, Scene } from './chart-paint.ts';
 
@@ -17,16 +20,25 @@ export interface SeriesChartProps {
   readonly quantity: Quantity;
   readonly rangeMs: number;
   readonly rangeName: string;
-  /** Top of the y axis: capacity in GiB, or 100. */
-  readonly yMax: number;
+  /** Top of the y axis: capacity in GiB, or 100; null: what was seen, rounded up. */
+  readonly yMax: number | null;
   /** Class whose --hue colours the trace. */
   readonly hueClass: string;
   readonly refreshKey: string;
+  /** The host is not live: what is drawn is old, and greyed. */
+  readonly old?: boolean;
+  /** For a picture of it. */
+  readonly onCanvas?: (canvas: HTMLCanvasElement | null) => void;
 }
 
-/** Both charts of an inspector show the same moment under the pointer. */
-const crosshair: { atMs: number | null; readonly redraw: Set<() => void> } = {
+/** All charts show the same moment under the pointer, and the same stretch while one is being chosen. */
+const crosshair: {
+  atMs: number | null;
+  selecting: TimeWindow | null;
+  readonly redraw: Set<() => void>;
+} = {
   atMs: null,
+  selecting: null,
   redraw: new Set(),
 };
 
@@ -34,6 +46,29 @@ function setCrosshair(atMs: number | null): void {
   if (crosshair.atMs === atMs) return;
   crosshair.atMs = atMs;
   for (const redraw of crosshair.redraw) redraw();
+}
+
+/** A pointer that moves less than this clicked. */
+const SELECT_MIN_PX = 6;
+
+export interface Shown {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly stepMs: number;
+  readonly points: readonly Point[];
+}
+
+/** What a chart shows now: the range up to now, or the part that is zoomed into. */
+export function shownPart(watched: Watched, rangeMs: number): Shown {
+  const zoom = useZoom.getState().window;
+  const toMs = zoom?.toMs ?? hostNowMs(watched.subject.hostId);
+  const fromMs = zoom?.fromMs ?? toMs - rangeMs;
+  const fine = watched.zoomed;
+  if (zoom !== null && fine !== null && fine.fromMs === zoom.fromMs && fine.toMs === zoom.toMs) {
+    return { fromMs, toMs, stepMs: fine.stepMs, points: fine.points };
+  }
+  const points = watched.ring.points(fromMs);
+  return { fromMs, toMs, stepMs: watched.stepMs, points: points.filter((point) => point.atMs <= toMs) };
 }
 
 interface Live {
@@ -47,7 +82,15 @@ function scenePlugin(live: () => Live): Plugin<'line'> {
     id: 'scene',
     beforeDatasetsDraw: (chart) => drawUnder(chart.ctx, chart.chartArea, chart, live().scene, live().palette),
     afterDatasetsDraw: (chart) =>
-      drawOver(chart.ctx, chart.chartArea, chart, live().scene, live().palette, crosshair.atMs),
+      drawOver(
+        chart.ctx,
+        chart.chartArea,
+        chart,
+        live().scene,
+        live().palette,
+        crosshair.atMs,
+        crosshair.selecting,
+      ),
   };
 }
 
@@ -99,22 +142,33 @@ function makeChart(
   });
 }
 
+/** The next round figure above all that was seen: the axis moves seldom, and never below what is drawn. */
+export function niceTop(trace: readonly XY[]): number {
+  const most = trace.reduce((max, { y }) => (y > max ? y : max), 0);
+  if (most <= 0) return 1;
+  const power = 10 ** Math.floor(Math.log10(most));
+  const step = [1, 2, 4, 5, 8, 10].find((s) => s * power >= most * 1.05) ?? 20;
+  return step * power;
+}
+
 export function SeriesChart(props: SeriesChartProps): ReactElement {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const { watched, quantity, rangeMs, rangeName, yMax, hueClass, refreshKey } = props;
+  const { watched, quantity, rangeMs, rangeName, yMax, hueClass, refreshKey, old = false, onCanvas } = props;
   useEffect(() => {
     const element = canvas.current;
     if (element === null) return undefined;
     let visible = true;
     const compute = (): Pick<Live, 'data' | 'scene'> => {
-      const toMs = hostNowMs(watched.subject.hostId);
-      const fromMs = toMs - rangeMs;
-      const data = chartData(watched.ring.points(fromMs), quantity, fromMs, toMs, watched.stepMs);
-      const denied = quantity === 'memory' ? watched.denied.filter((d) => d.atMs >= fromMs) : [];
-      return { data, scene: { fromMs, toMs, yMax, quantity, data, denied } };
+      const { fromMs, toMs, stepMs, points } = shownPart(watched, rangeMs);
+      const data = chartData(points, quantity, fromMs, toMs, stepMs);
+      const denied =
+        quantity === 'memory' ? watched.denied.filter((d) => d.atMs >= fromMs && d.atMs <= toMs) : [];
+      const top = yMax ?? niceTop(data.trace);
+      return { data, scene: { fromMs, toMs, yMax: top, quantity, data, denied } };
     };
     const live: Live = { ...compute(), palette: readPalette(element) };
-    const chart = makeChart(element, () => live, yMax);
+    const chart = makeChart(element, () => live, live.scene.yMax);
+    onCanvas?.(element);
 
     const redraw = (): void => {
       if (!visible || document.visibilityState !== 'visible') return;
@@ -124,6 +178,8 @@ export function SeriesChart(props: SeriesChartProps): ReactElement {
       if (limit !== undefined) limit.data = live.data.limit as { x: number; y: number }[];
       const x = chart.options.scales?.['x'];
       if (x !== undefined) Object.assign(x, { min: live.scene.fromMs, max: live.scene.toMs });
+      const y = chart.options.scales?.['y'];
+      if (y !== undefined) y.max = live.scene.yMax;
       chart.update('none');
       element.setAttribute(
         'aria-label',
@@ -138,12 +194,33 @@ export function SeriesChart(props: SeriesChartProps): ReactElement {
       redraw();
     };
     const draw = (): void => chart.draw();
-    const onMove = (event: PointerEvent): void => {
+    const timeAt = (event: PointerEvent): number | null => {
       const { left, right } = chart.chartArea;
       const share = (event.offsetX - left) / Math.max(1, right - left);
-      setCrosshair(
-        share < 0 || share > 1 ? null : live.scene.fromMs + share * (live.scene.toMs - live.scene.fromMs),
-      );
+      return share < 0 || share > 1
+        ? null
+        : live.scene.fromMs + share * (live.scene.toMs - live.scene.fromMs);
+    };
+    let hold: { readonly x: number; readonly atMs: number } | null = null;
+    const onDown = (event: PointerEvent): void => {
+      const atMs = timeAt(event);
+      if (event.button !== 0 || atMs === null) return;
+      hold = { x: event.offsetX, atMs };
+      element.setPointerCapture(event.pointerId);
+    };
+    const onMove = (event: PointerEvent): void => {
+      const atMs = timeAt(event);
+      if (hold !== null && atMs !== null && Math.abs(event.offsetX - hold.x) >= SELECT_MIN_PX) {
+        crosshair.selecting = { fromMs: hold.atMs, toMs: atMs };
+      }
+      setCrosshair(atMs);
+    };
+    const onUp = (): void => {
+      const { selecting } = crosshair;
+      hold = null;
+      crosshair.selecting = null;
+      if (selecting !== null) zoomTo(selecting.fromMs, selecting.toMs);
+      redraw();
     };
     const onLeave = (): void => setCrosshair(null);
     const seen = new IntersectionObserver((entries) => {
@@ -157,24 +234,35 @@ export function SeriesChart(props: SeriesChartProps): ReactElement {
     seen.observe(element);
     marked.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
     for (const theme of themes) theme.addEventListener('change', repaint);
+    element.addEventListener('pointerdown', onDown);
     element.addEventListener('pointermove', onMove);
+    element.addEventListener('pointerup', onUp);
+    element.addEventListener('pointercancel', onUp);
+    element.addEventListener('dblclick', resetZoom);
     element.addEventListener('pointerleave', onLeave);
     crosshair.redraw.add(draw);
     const stop = subscribe(redraw);
+    const stopZoom = useZoom.subscribe(redraw);
     redraw();
     return () => {
       stop();
+      stopZoom();
+      onCanvas?.(null);
       crosshair.redraw.delete(draw);
       seen.disconnect();
       marked.disconnect();
       for (const theme of themes) theme.removeEventListener('change', repaint);
+      element.removeEventListener('pointerdown', onDown);
       element.removeEventListener('pointermove', onMove);
+      element.removeEventListener('pointerup', onUp);
+      element.removeEventListener('pointercancel', onUp);
+      element.removeEventListener('dblclick', resetZoom);
       element.removeEventListener('pointerleave', onLeave);
       chart.destroy();
     };
-  }, [watched, quantity, rangeMs, rangeName, yMax, hueClass, refreshKey]);
+  }, [watched, quantity, rangeMs, rangeName, yMax, hueClass, refreshKey, old]);
   return (
-    <div className={`plot ${hueClass}`}>
+    <div className={cx('plot', hueClass, old && 'is-old')}>
       <canvas ref={canvas} role="img" aria-label="Chart" />
     </div>
   );

@@ -42,6 +42,8 @@ export function Dialog({ title, children, onCancel, onSubmit, actions, wide }: D
           onSubmit();
         }}
       >
+        {/* Without one, Enter in a form of several fields does nothing. */}
+        <button type="submit" hidden tabIndex={-1} />
         <h2 id={titleId}>{title}</h2>
         {children}
         <div className="sheet-actions">{actions}</div>

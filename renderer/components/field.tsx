@@ -16,6 +16,8 @@ export interface FieldProps {
   readonly onCommit: (value: number) => void;
   readonly refusal: string | null;
   readonly title?: string;
+  /** A name by which commands find it. */
+  readonly field?: string;
 }
 
 export function LimitField(props: FieldProps): ReactElement {
@@ -35,6 +37,7 @@ export function LimitField(props: FieldProps): ReactElement {
       <span>{label}</span>
       <span className="in">
         <input
+          data-field={props.field}
           value={typed ?? shown}
           readOnly={refusal !== null}
           aria-invalid={problem !== null || undefined}

@@ -70,6 +70,10 @@ const PATHS = {
       <path className="on-glyph" d="M7 4.300v3.200M7 9.700v.1" />
     </>
   ),
+  all: (
+    <path d="M1.500 2.500h4.500v4H1.500zM8 2.500h4.500v4H8zM1.500 8.500h4.500v3.500H1.500zM8 8.500h4.500v3.500H8z" />
+  ),
+  idle: <path d="M11.500 8.600A5 5 0 1 1 5.400 2.500a4 4 0 0 0 6.100 6.100z" />,
   demo: <path d="M7 2.300L11.700 7 7 11.700 2.300 7z" strokeDasharray="2 1.600" />,
 } as const;
 

@@ -1,17 +1,23 @@
-/** A menu on a button: arrows, Home, End, Esc, letters; focus returns to the button. */
-import { useEffect, useRef, useState } from 'react';
-import type { CSSProperties, KeyboardEvent, ReactElement, ReactNode } from 'react';
+/** Menus, on a button or at the pointer. Keys, focus and placing are Radix's; the entries are ours. */
+import * as ContextMenu from '@radix-ui/react-context-menu';
+import * as DropdownMenu from '@radix-ui/react-dropdown-menu';
+import type { CSSProperties, ReactElement, ReactNode } from 'react';
 import { cx } from './bits.tsx';
 
 export interface MenuItem {
   readonly key: string;
   readonly label: ReactNode;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   readonly onPick: () => void;
   readonly refusal?: string | null;
   readonly checked?: boolean;
+  /** Any number of the checked ones may be on, not one of them. */
+  readonly many?: true;
 }
-export type MenuEntry = MenuItem | { readonly key: string; readonly heading: string };
+export type MenuEntry =
+  | MenuItem
+  | { readonly key: string; readonly heading: string }
+  | { readonly key: string; readonly line: true };
 
 export interface MenuProps {
   readonly entries: readonly MenuEntry[];
@@ -24,107 +30,81 @@ export interface MenuProps {
   readonly children: ReactNode;
 }
 
+type Parts = Pick<typeof DropdownMenu, 'Item' | 'Label' | 'Separator'>;
+
 export function Menu(props: MenuProps): ReactElement {
   const { entries, label, className, style, rootClassName, title, children } = props;
-  const [open, setOpen] = useState(false);
-  const root = useRef<HTMLDivElement>(null);
-  const button = useRef<HTMLButtonElement>(null);
-
-  useEffect(() => {
-    if (!open) return undefined;
-    items(root.current)[0]?.focus();
-    const outside = (event: PointerEvent): void => {
-      if (event.target instanceof Node && root.current?.contains(event.target) !== true) setOpen(false);
-    };
-    document.addEventListener('pointerdown', outside, true);
-    return () => document.removeEventListener('pointerdown', outside, true);
-  }, [open]);
-
-  const close = (): void => {
-    setOpen(false);
-    button.current?.focus();
-  };
   return (
-    <div
-      className={cx('menu-root', rootClassName)}
-      style={style}
-      ref={root}
-      onKeyDown={(event) => open && onMenuKey(event, root.current, close)}
-    >
-      <button
-        ref={button}
-        type="button"
-        className={className ?? 'btn'}
-        aria-haspopup="menu"
-        aria-expanded={open}
-        aria-label={label}
-        title={title}
-        onClick={() => setOpen(!open)}
-      >
-        {children}
-      </button>
-      {open && (
-        <div className="menu" role="menu" aria-label={label}>
-          {entries.map((entry) =>
-            'heading' in entry ? (
-              <div className="menu-heading" key={entry.key} role="presentation">
-                {entry.heading}
-              </div>
-            ) : (
-              <MenuRow key={entry.key} item={entry} close={close} />
-            ),
-          )}
-        </div>
-      )}
+    <div className={cx('menu-root', rootClassName)} style={style}>
+      <DropdownMenu.Root modal={false}>
+        <DropdownMenu.Trigger className={className ?? 'btn'} aria-label={label} title={title}>
+          {children}
+        </DropdownMenu.Trigger>
+        <DropdownMenu.Portal container={document.getElementById('floating')}>
+          <DropdownMenu.Content className="menu" align="end" sideOffset={4} collisionPadding={8} loop>
+            {entries.map((entry) => (
+              <Entry key={entry.key} entry={entry} parts={DropdownMenu} />
+            ))}
+          </DropdownMenu.Content>
+        </DropdownMenu.Portal>
+      </DropdownMenu.Root>
     </div>
   );
 }
 
-function MenuRow({ item, close }: { readonly item: MenuItem; readonly close: () => void }): ReactElement {
-  const off = item.refusal !== undefined && item.refusal !== null;
+/** The menu of the right button, or of the menu key. `entries` is asked when it opens. */
+export function AtPointer(props: {
+  readonly label: string;
+  readonly entries: () => readonly MenuEntry[];
+  readonly children: ReactNode;
+  readonly onOpen?: () => void;
+}): ReactElement {
+  const { label, entries, children, onOpen } = props;
   return (
-    <button
-      type="button"
-      role={item.checked === undefined ? 'menuitem' : 'menuitemradio'}
-      aria-checked={item.checked}
-      aria-disabled={off || undefined}
-      title={item.refusal ?? undefined}
-      tabIndex={-1}
-      onClick={() => {
-        if (off) return;
-        close();
-        item.onPick();
-      }}
-    >
-      <span className="cut grow">{item.label}</span>
-      {item.hint !== undefined && <kbd>{item.hint}</kbd>}
-    </button>
+    <ContextMenu.Root modal={false} onOpenChange={(open) => open && onOpen?.()}>
+      <ContextMenu.Trigger asChild>{children}</ContextMenu.Trigger>
+      <ContextMenu.Portal container={document.getElementById('floating')}>
+        <ContextMenu.Content className="menu" collisionPadding={8} aria-label={label} loop>
+          <Entries entries={entries} />
+        </ContextMenu.Content>
+      </ContextMenu.Portal>
+    </ContextMenu.Root>
   );
 }
 
-const items = (root: HTMLElement | null): HTMLButtonElement[] => [
-  ...(root?.querySelectorAll<HTMLButtonElement>('.menu button') ?? []),
-];
+/** Mounted with the menu: what is refused is asked at that moment. */
+function Entries({ entries }: { readonly entries: () => readonly MenuEntry[] }): ReactElement {
+  return (
+    <>
+      {entries().map((entry) => (
+        <Entry key={entry.key} entry={entry} parts={ContextMenu} />
+      ))}
+    </>
+  );
+}
 
-function onMenuKey(event: KeyboardEvent, root: HTMLElement | null, close: () => void): void {
-  const all = items(root);
-  const at = all.findIndex((item) => item === document.activeElement);
-  const go = (index: number): void => {
-    event.preventDefault();
-    all[(index + all.length) % all.length]?.focus();
-  };
-  event.stopPropagation();
-  if (event.key === 'ArrowDown') go(at + 1);
-  else if (event.key === 'ArrowUp') go(at - 1);
-  else if (event.key === 'Home') go(0);
-  else if (event.key === 'End') go(all.length - 1);
-  else if (event.key === 'Escape' || event.key === 'Tab') {
-    event.preventDefault();
-    close();
-  } else if (event.key.length === 1) {
-    const next = [...all.slice(at + 1), ...all.slice(0, at + 1)].find((item) =>
-      (item.textContent ?? '').toLowerCase().startsWith(event.key.toLowerCase()),
-    );
-    next?.focus();
-  }
+function Entry({ entry, parts }: { readonly entry: MenuEntry; readonly parts: Parts }): ReactElement {
+  if ('line' in entry) return <parts.Separator className="menu-line" />;
+  if ('heading' in entry) return <parts.Label className="menu-heading">{entry.heading}</parts.Label>;
+  const off = entry.refusal !== undefined && entry.refusal !== null;
+  const radio =
+    entry.checked === undefined
+      ? {}
+      : { role: entry.many === true ? 'menuitemcheckbox' : 'menuitemradio', 'aria-checked': entry.checked };
+  return (
+    <parts.Item
+      className="menu-item"
+      title={entry.refusal ?? undefined}
+      aria-disabled={off || undefined}
+      onSelect={(event) => {
+        // Refused entries can be reached and read; picking one leaves the menu open.
+        if (off) event.preventDefault();
+        else requestAnimationFrame(entry.onPick);
+      }}
+      {...radio}
+    >
+      <span className="cut grow">{entry.label}</span>
+      {entry.hint !== undefined && <kbd>{entry.hint}</kbd>}
+    </parts.Item>
+  );
 }

@@ -1,5 +1,5 @@
 /** The edge between two panes: pulled with the pointer or moved with the arrows; sizes are kept for the next start. */
-import { useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import type { KeyboardEvent, PointerEvent, ReactElement } from 'react';
 import { create } from 'zustand';
 
@@ -56,12 +56,18 @@ const GROWS: Readonly<Record<Pane, { readonly axis: 'x' | 'y'; readonly sign: 1 
 export function PaneEdge({ pane, label }: { readonly pane: Pane; readonly label: string }): ReactElement {
   const hold = useRef<{ readonly from: number; readonly size: number } | null>(null);
   const set = usePanes((s) => s.sizes[pane]);
+  const edge = useRef<HTMLDivElement>(null);
+  const [shown, setShown] = useState(0);
   const { axis, sign } = GROWS[pane];
   const along = (event: PointerEvent): number => (axis === 'x' ? event.clientX : event.clientY);
   const measure = (element: HTMLElement): number => {
     const box = element.parentElement?.getBoundingClientRect();
     return (axis === 'x' ? box?.width : box?.height) ?? 0;
   };
+  // What the stylesheet made of it, while nobody has moved it.
+  useEffect(() => {
+    if (edge.current !== null) setShown(Math.round(measure(edge.current)));
+  }, [set]);
   const onKeyDown = (event: KeyboardEvent<HTMLElement>): void => {
     const forward = axis === 'x' ? 'ArrowRight' : 'ArrowDown';
     const backward = axis === 'x' ? 'ArrowLeft' : 'ArrowUp';
@@ -72,6 +78,7 @@ export function PaneEdge({ pane, label }: { readonly pane: Pane; readonly label:
   };
   return (
     <div
+      ref={edge}
       className={`pane-edge ${pane}-edge`}
       role="separator"
       tabIndex={0}
@@ -79,7 +86,7 @@ export function PaneEdge({ pane, label }: { readonly pane: Pane; readonly label:
       aria-orientation={axis === 'x' ? 'vertical' : 'horizontal'}
       aria-valuemin={RANGE_PX[pane][0]}
       aria-valuemax={RANGE_PX[pane][1]}
-      aria-valuenow={set}
+      aria-valuenow={set ?? shown}
       onKeyDown={onKeyDown}
       onDoubleClick={() => put(pane, null)}
       onPointerDown={(event) => {

@@ -1,7 +1,7 @@
 /** React's view of what is kept outside React: samples and clocks. */
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import type { HostId, Sample } from '../../model/model.ts';
-import { shownSample, subscribe } from '../store/series.ts';
+import { shownSample, shownTick, subscribe } from '../store/series.ts';
 
 export function useSample(hostId: HostId | null): Sample | null {
   return useSyncExternalStore(subscribe, () => (hostId === null ? null : shownSample(hostId)));
@@ -18,3 +18,6 @@ export function useNow(everyMs = 1000): number {
   }, [everyMs]);
   return now;
 }
+
+/** Counts the ticks at which samples are shown: for screens that read many hosts at once. */
+export const useTick = (): number => useSyncExternalStore(subscribe, shownTick);

@@ -18,6 +18,8 @@ import * as ui from './ui.ts';
 let api: TrancheApi | null = null;
 let demoAsked = false;
 let rememberedHost: string | null = null;
+/** What was selected on it; used once, when its GPUs and slices are there. */
+let rememberedSelection: ui.Selection = { kind: 'host' };
 
 /** The agent keeps undo tokens ten minutes; clocks of host and desktop may differ, so we count our own. */
 const UNDO_LIFE_MS = 600_000;
@@ -60,21 +62,21 @@ export async function edit(
     sayFailure(result.error);
     return null;
   }
-  const undo: ui.UndoEntry = {
-    hostId,
-    token: result.value.undoToken,
-    text,
-    expiresAtMs: Date.now() + UNDO_LIFE_MS,
-  };
+  edited(hostId, result.value.sliceId, text, [result.value.undoToken]);
+  return result.value;
+}
+
+/** Says what was done and keeps how it is taken back. `undoTokens`: in the order in which they are to be used. */
+export function edited(hostId: HostId, sliceId: string, text: string, undoTokens: readonly string[]): void {
+  const undo: ui.UndoEntry = { hostId, tokens: undoTokens, text, expiresAtMs: Date.now() + UNDO_LIFE_MS };
   ui.pushUndo(undo);
   ui.showToast(text, { undo });
-  ui.logEvent({ hostId, sliceId: result.value.sliceId, atMs: Date.now(), tone: 'plain', text });
-  return result.value;
+  ui.logEvent({ hostId, sliceId, atMs: Date.now(), tone: 'plain', text });
 }
 
 /** Takes back an edit. The reply carries the token that does it again. */
 export async function undoEdit(entry: ui.UndoEntry): Promise<void> {
-  ui.useUi.setState((s) => ({ undo: s.undo.filter((e) => e.token !== entry.token), toast: null }));
+  ui.useUi.setState((s) => ({ undo: s.undo.filter((e) => e !== entry), toast: null }));
   await applyInverse(entry, 'Undone: ', ui.pushRedo);
 }
 
@@ -83,12 +85,18 @@ async function applyInverse(
   prefix: string,
   keep: (inverse: ui.UndoEntry) => void,
 ): Promise<void> {
-  const result = await request('slice:undo', { hostId: entry.hostId, undoToken: entry.token });
-  if (!result.ok) {
-    sayFailure(result.error);
-    return;
+  const inverse: string[] = [];
+  for (const undoToken of entry.tokens) {
+    const result = await request('slice:undo', { hostId: entry.hostId, undoToken });
+    if (!result.ok) {
+      sayFailure(result.error);
+      // What was taken back before the refusal can be done again.
+      if (inverse.length > 0) keep({ ...entry, tokens: inverse, expiresAtMs: Date.now() + UNDO_LIFE_MS });
+      return;
+    }
+    inverse.unshift(result.value.undoToken);
   }
-  keep({ ...entry, token: result.value.undoToken, expiresAtMs: Date.now() + UNDO_LIFE_MS });
+  keep({ ...entry, tokens: inverse, expiresAtMs: Date.now() + UNDO_LIFE_MS });
   ui.showToast(`${prefix}${entry.text}`);
 }
 
@@ -161,6 +169,7 @@ function onEvent(message: CoreEvent): void {
       meetHost(message.data);
       putHost(message.data);
       selectArrived(message.data);
+      restoreSelection(message.data);
       break;
     case 'host:gone':
       series.forgetHost(message.data.hostId);
@@ -173,6 +182,11 @@ function onEvent(message: CoreEvent): void {
     case 'notice':
       onNotice(message.data);
       break;
+    // Followed by those whom they concern (wiring.ts).
+    case 'audit':
+    case 'command':
+    case 'navigate':
+      break;
   }
 }
 
@@ -182,7 +196,23 @@ function selectFirst(hosts: readonly HostSnapshot[]): void {
     hosts.find((host) => host.id === rememberedHost) ??
     hosts.find((host) => host.connection.kind === 'live') ??
     hosts[0];
-  if (ui.useUi.getState().hostId === null && first !== undefined) ui.selectHost(first.id);
+  if (ui.useUi.getState().hostId !== null || first === undefined) return;
+  ui.useUi.setState({ hostId: first.id });
+  if (first.id === rememberedHost) restoreSelection(first);
+}
+
+/** The GPU or slice of the last time, as soon as the host shows it, unless something else was selected meanwhile. */
+function restoreSelection(host: HostSnapshot): void {
+  const wanted = rememberedSelection;
+  if (wanted.kind === 'host' || host.id !== rememberedHost) return;
+  const isThere =
+    wanted.kind === 'gpu'
+      ? host.gpus.some((gpu) => gpu.uuid === wanted.uuid)
+      : host.slices.some((slice) => slice.id === wanted.id);
+  if (!isThere) return;
+  rememberedSelection = { kind: 'host' };
+  const { hostId, selection } = ui.useUi.getState();
+  if (hostId === host.id && selection.kind === 'host') ui.select(host.id, wanted);
 }
 
 /** Nothing is looked at yet, or the demo lab was just asked for: show what has come. */
@@ -210,9 +240,16 @@ export async function refresh(): Promise<void> {
   selectFirst(result.value.hosts);
 }
 
+/** F5: asks the core for everything again; the page itself is never reloaded. */
+export async function resample(): Promise<void> {
+  await refresh();
+  series.renew();
+  ui.announce('Asked for everything again');
+}
+
 export async function start(opened: TrancheApi): Promise<void> {
   api = opened;
-  rememberedHost = remember(localStorage).hostId;
+  ({ hostId: rememberedHost, selection: rememberedSelection } = remember(localStorage));
   series.setLimitSource((subject) => {
     if (subject.kind === 'gpu') return null;
     const slice = hostById(subject.hostId)?.slices.find((s) => s.id === subject.id);

@@ -1,11 +1,13 @@
 /** Keeps the points of one GPU or slice while it is looked at, with what the agent remembers put before them. */
-import { useEffect, useState } from 'react';
+import { useEffect, useState, useSyncExternalStore } from 'react';
 import { request } from './actions.ts';
 import * as series from './series.ts';
 import type { Subject, Watched } from './series.ts';
+import { loadZoomed, useZoom } from './zoom.ts';
 
 export function useWatched(subject: Subject, rangeMs: number, connected: boolean): Watched {
   const { hostId, kind, id } = subject;
+  const renewal = useSyncExternalStore(series.subscribe, series.renewal);
   const [watched, setWatched] = useState(() => series.watch(subject));
   useEffect(() => {
     const entry = series.watch({ hostId, kind, id });
@@ -35,6 +37,14 @@ export function useWatched(subject: Subject, rangeMs: number, connected: boolean
       left = true;
       document.removeEventListener('visibilitychange', onShown);
     };
-  }, [hostId, kind, id, rangeMs, connected]);
+  }, [hostId, kind, id, rangeMs, connected, renewal]);
+  const zoom = useZoom((s) => s.window);
+  useEffect(() => {
+    if (zoom === null || !connected) {
+      series.setZoomed(watched, null);
+      return;
+    }
+    void loadZoomed(watched, zoom);
+  }, [watched, zoom, connected]);
   return watched;
 }

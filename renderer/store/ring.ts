@@ -7,8 +7,20 @@ const FIELDS = [
   'throttledTenths',
   'memoryLimitBytes',
   'computeLimitPercent',
+  'temperatureC',
+  'powerMilliwatts',
+  'smClockMhz',
 ] as const;
 type Field = (typeof FIELDS)[number];
+
+/** What the agent's history has not: known from the time on that this window looks. */
+export interface Vitals {
+  readonly temperatureC: number | null;
+  readonly powerMilliwatts: number | null;
+  readonly smClockMhz: number | null;
+}
+export type SeriesPoint = HistoryPoint & Vitals;
+const NO_VITALS: Vitals = { temperatureC: null, powerMilliwatts: null, smClockMhz: null };
 
 export class Ring {
   readonly #capacity: number;
@@ -26,6 +38,9 @@ export class Ring {
       throttledTenths: new Float64Array(capacity),
       memoryLimitBytes: new Float64Array(capacity),
       computeLimitPercent: new Float64Array(capacity),
+      temperatureC: new Float64Array(capacity),
+      powerMilliwatts: new Float64Array(capacity),
+      smClockMhz: new Float64Array(capacity),
     };
   }
 
@@ -34,7 +49,8 @@ export class Ring {
   }
 
   /** Times only go forward; a point that is not newer is ignored. */
-  push(point: HistoryPoint): void {
+  push(given: HistoryPoint & Partial<Vitals>): void {
+    const point: SeriesPoint = { ...NO_VITALS, ...given };
     const last = this.lastAtMs();
     if (last !== null && point.atMs <= last) return;
     const slot = (this.#start + this.#length) % this.#capacity;
@@ -55,8 +71,8 @@ export class Ring {
   }
 
   /** Points from `fromMs` on, oldest first, and the one before it, so that a line can enter from the left edge. */
-  points(fromMs = Number.NEGATIVE_INFINITY): HistoryPoint[] {
-    const found: HistoryPoint[] = [];
+  points(fromMs = Number.NEGATIVE_INFINITY): SeriesPoint[] {
+    const found: SeriesPoint[] = [];
     for (let i = this.#indexBefore(fromMs); i < this.#length; i += 1) {
       const slot = (this.#start + i) % this.#capacity;
       const read = (field: Field): number | null => {
@@ -70,6 +86,9 @@ export class Ring {
         throttledTenths: read('throttledTenths'),
         memoryLimitBytes: read('memoryLimitBytes'),
         computeLimitPercent: read('computeLimitPercent'),
+        temperatureC: read('temperatureC'),
+        powerMilliwatts: read('powerMilliwatts'),
+        smClockMhz: read('smClockMhz'),
       });
     }
     return found;

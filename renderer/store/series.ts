@@ -4,12 +4,13 @@
  */
 import type { HostId, HistoryPoint, Sample } from '../../model/model.ts';
 import { Ring } from './ring.ts';
+import type { Vitals } from './ring.ts';
 
 /** Chart.js costs about 5 ms a chart: two redraws a second is what a lab laptop does not notice. */
 export const TICK_MS = 500;
 const RING_POINTS = 4096;
-/** Coming back to one of the last few selections shows its history at once. */
-const WATCHED_MAX = 8;
+/** As many as a screen of charts shows and a few of the last selections: 200 KB each. */
+const WATCHED_MAX = 48;
 const POINTS_PER_RANGE = 900;
 
 export type SubjectKind = 'gpu' | 'slice';
@@ -29,6 +30,13 @@ export interface Watched {
   denied: { readonly atMs: number; readonly bytes: number | null }[];
   /** The distance between neighbouring points; a gap is a multiple of it. */
   stepMs: number;
+  /** Of the part that is zoomed into, as finely as the agent remembers it; null while nothing is. */
+  zoomed: {
+    readonly fromMs: number;
+    readonly toMs: number;
+    readonly stepMs: number;
+    readonly points: readonly HistoryPoint[];
+  } | null;
 }
 
 const incoming = new Map<HostId, Sample>();
@@ -41,6 +49,8 @@ let paused = false;
 let timer: ReturnType<typeof setTimeout> | null = null;
 let lastTickMs = 0;
 let dropped = 0;
+let ticks = 0;
+export const shownTick = (): number => ticks;
 
 const keyOf = (s: Subject): string => `${s.hostId}\n${s.kind}\n${s.id}`;
 
@@ -56,6 +66,7 @@ export function subscribe(listener: () => void): () => void {
 function tick(): void {
   timer = null;
   lastTickMs = Date.now();
+  ticks += 1;
   if (!paused) for (const [hostId, sample] of incoming) shown.set(hostId, sample);
   for (const listener of listeners) listener();
 }
@@ -66,7 +77,7 @@ function scheduleTick(): void {
   timer = setTimeout(tick, Math.min(TICK_MS, Math.max(0, TICK_MS - (Date.now() - lastTickMs))));
 }
 
-function pointOf(sample: Sample, subject: Subject): HistoryPoint | null {
+function pointOf(sample: Sample, subject: Subject): (HistoryPoint & Partial<Vitals>) | null {
   const limits = limitsOf(subject);
   const limitFields = {
     memoryLimitBytes: limits?.memoryLimitBytes ?? null,
@@ -81,6 +92,9 @@ function pointOf(sample: Sample, subject: Subject): HistoryPoint | null {
       memoryUsedBytes: gpu.memoryUsedBytes,
       computeTenths: percent === null ? null : percent * 10,
       throttledTenths: null,
+      temperatureC: gpu.temperatureC,
+      powerMilliwatts: gpu.powerMilliwatts,
+      smClockMhz: gpu.smClockMhz,
       ...limitFields,
     };
   }
@@ -146,6 +160,14 @@ export function setPaused(value: boolean): void {
   if (!value) tick();
 }
 
+/** Whoever watches loads its history again; what is shown is drawn anew. */
+let renewals = 0;
+export const renewal = (): number => renewals;
+export function renew(): void {
+  renewals += 1;
+  tick();
+}
+
 export const shownSample = (hostId: HostId): Sample | null => shown.get(hostId) ?? null;
 export const droppedSamples = (): number => dropped;
 export const sampleReceivedAtMs = (hostId: HostId): number | null => receivedAtMs.get(hostId) ?? null;
@@ -168,7 +190,7 @@ export function watch(subject: Subject): Watched {
     watched.set(key, known);
     return known;
   }
-  const entry: Watched = { subject, ring: new Ring(RING_POINTS), denied: [], stepMs: 1000 };
+  const entry: Watched = { subject, ring: new Ring(RING_POINTS), denied: [], stepMs: 1000, zoomed: null };
   watched.set(key, entry);
   for (const oldest of watched.keys()) {
     if (watched.size <= WATCHED_MAX) break;
@@ -180,6 +202,12 @@ export function watch(subject: Subject): Watched {
 }
 
 export const historyPoints = POINTS_PER_RANGE;
+
+/** What the agent remembers of a part, drawn instead of the coarse points. */
+export function setZoomed(entry: Watched, zoomed: Watched['zoomed']): void {
+  entry.zoomed = zoomed;
+  for (const listener of listeners) listener();
+}
 
 /** Puts what the agent remembers before what we saw ourselves. */
 export function backfill(

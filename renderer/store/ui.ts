@@ -1,5 +1,6 @@
 /** What this window shows: selection, range, dialogs, toasts. Nothing here is a fact about a host. */
 import { create } from 'zustand';
+import type { PointRow, Quantity } from '../components/chart-data.ts';
 import type { Failure } from '../../model/errors.ts';
 import type { GpuUuid, HostId, ProcessSample, SliceId } from '../../model/model.ts';
 
@@ -8,7 +9,7 @@ export type Selection =
   | { readonly kind: 'gpu'; readonly uuid: GpuUuid }
   | { readonly kind: 'slice'; readonly id: SliceId };
 
-export const RANGES = ['1m', '5m', '15m', '1h', '24h'] as const;
+export const RANGES = ['1m', '5m', '15m', '1h', '24h', '7d'] as const;
 export type Range = (typeof RANGES)[number];
 export const RANGE_MS: Readonly<Record<Range, number>> = {
   '1m': 60_000,
@@ -16,12 +17,49 @@ export const RANGE_MS: Readonly<Record<Range, number>> = {
   '15m': 900_000,
   '1h': 3_600_000,
   '24h': 86_400_000,
+  '7d': 604_800_000,
 };
+
+export const VIEWS = ['bars', 'charts', 'table', 'people'] as const;
+export type ViewName = (typeof VIEWS)[number];
+export const DOCK_TABS = ['processes', 'events', 'audit'] as const;
+export type DockTab = (typeof DOCK_TABS)[number];
+export const GROUPINGS = ['host', 'tag', 'model', 'none'] as const;
+export type Grouping = (typeof GROUPINGS)[number];
+
+/** A slice that is among those picked for an act on several. */
+export interface Picked {
+  readonly hostId: HostId;
+  readonly sliceId: SliceId;
+}
+
+/** Which list the palette shows: everything, or the answers to one question. */
+export type PaletteMode = 'all' | 'give' | 'move' | 'until';
 
 export type Signal = 'INT' | 'TERM' | 'KILL';
 export type Dialog =
   | { readonly kind: 'connect' }
-  | { readonly kind: 'create'; readonly hostId: HostId; readonly gpuUuid: GpuUuid }
+  | {
+      readonly kind: 'create';
+      readonly hostId: HostId;
+      readonly gpuUuid: GpuUuid;
+      /** What the sheet is filled with, when it was asked for by size. */
+      readonly memoryLimitBytes?: number;
+    }
+  | { readonly kind: 'settings'; readonly search?: string }
+  | { readonly kind: 'save-view' }
+  | {
+      readonly kind: 'points';
+      readonly title: string;
+      readonly quantity: Quantity;
+      readonly rows: readonly PointRow[];
+    }
+  | { readonly kind: 'keys' }
+  | { readonly kind: 'diagnostics' }
+  | { readonly kind: 'tags'; readonly hostId: HostId }
+  | { readonly kind: 'until'; readonly hostId: HostId; readonly sliceId: SliceId }
+  | { readonly kind: 'trade'; readonly hostId: HostId; readonly sliceId: SliceId }
+  | { readonly kind: 'delete-many'; readonly slices: readonly Picked[] }
   | {
       readonly kind: 'stop-process';
       readonly hostId: HostId;
@@ -43,7 +81,8 @@ export interface Toast {
 
 export interface UndoEntry {
   readonly hostId: HostId;
-  readonly token: string;
+  /** Undone in this order, when an act was more than one edit. */
+  readonly tokens: readonly string[];
   /** What is taken back, as the toast said it. */
   readonly text: string;
   readonly expiresAtMs: number;
@@ -68,7 +107,16 @@ export interface UiState {
   readonly range: Range;
   readonly paused: boolean;
   readonly filter: string;
-  readonly dock: 'processes' | 'events';
+  /** One host, or all of them on one screen. */
+  readonly scope: 'host' | 'fleet';
+  readonly view: ViewName;
+  readonly picked: readonly Picked[];
+  readonly fleetFilter: string;
+  readonly grouping: Grouping;
+  readonly palette: { readonly mode: PaletteMode; readonly query: string } | null;
+  readonly dock: DockTab;
+  /** The audit shows this slice alone. */
+  readonly auditSliceId: SliceId | null;
   readonly dialog: Dialog | null;
   readonly toast: Toast | null;
   readonly undo: readonly UndoEntry[];
@@ -93,7 +141,14 @@ export const useUi = create<UiState>(() => ({
   range: '15m',
   paused: false,
   filter: '',
+  scope: 'host',
+  view: 'bars',
+  picked: [],
+  fleetFilter: '',
+  grouping: 'host',
+  palette: null,
   dock: 'processes',
+  auditSliceId: null,
   dialog: null,
   toast: null,
   undo: [],
@@ -104,8 +159,36 @@ export const useUi = create<UiState>(() => ({
 }));
 
 export const selectHost = (hostId: HostId | null): void =>
-  useUi.setState((s) => (s.hostId === hostId ? s : { hostId, selection: { kind: 'host' } }));
-export const select = (hostId: HostId, selection: Selection): void => useUi.setState({ hostId, selection });
+  useUi.setState((s) => ({
+    scope: 'host',
+    ...(s.hostId === hostId ? {} : { hostId, selection: { kind: 'host' }, picked: [] }),
+  }));
+/** Keeps the scope: what is picked on the screen of all hosts is inspected there. */
+export const select = (hostId: HostId, selection: Selection): void =>
+  useUi.setState({ hostId, selection, picked: [] });
+export const showFleet = (): void => useUi.setState({ scope: 'fleet' });
+export const setView = (view: ViewName): void => useUi.setState({ view });
+export const openPalette = (mode: PaletteMode = 'all', query = ''): void =>
+  useUi.setState({ palette: { mode, query } });
+export const closePalette = (): void => useUi.setState({ palette: null });
+
+/** Adds a slice to those that are picked, or takes it out; the selected one is always among them. */
+export function togglePicked(hostId: HostId, sliceId: SliceId): void {
+  useUi.setState((s) => {
+    const before: readonly Picked[] =
+      s.picked.length > 0
+        ? s.picked
+        : s.selection.kind === 'slice' && s.hostId !== null
+          ? [{ hostId: s.hostId, sliceId: s.selection.id }]
+          : [];
+    const without = before.filter((p) => p.hostId !== hostId || p.sliceId !== sliceId);
+    const picked = without.length < before.length ? without : [...before, { hostId, sliceId }];
+    const last = picked.at(-1);
+    return last === undefined
+      ? { picked, selection: { kind: 'host' } }
+      : { picked, hostId: last.hostId, selection: { kind: 'slice', id: last.sliceId } };
+  });
+}
 export const openDialog = (dialog: Dialog | null): void => useUi.setState({ dialog });
 export const setRange = (range: Range): void => useUi.setState({ range });
 export const announce = (announcement: string): void => useUi.setState({ announcement });

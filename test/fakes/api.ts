@@ -7,6 +7,7 @@ import type { ErrorCode, Result } from '../../model/errors.ts';
 import { assertNever, fail, ok } from '../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
 import type {
+  AuditRecord,
   ConnectionState,
   DeployStep,
   FleetSnapshot,
@@ -18,7 +19,8 @@ import type {
 } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 import { Meter } from './fake-samples.ts';
-import { ada, agent, crowded, gpu, hopper, host, otherStates, slice } from './fake-hosts.ts';
+import { auditOf, auditRecord } from './fake-audit.ts';
+import { ada, agent, crowded, gpu, hopper, host, live, otherStates, slice } from './fake-hosts.ts';
 
 export type Scene =
   | 'lab'
@@ -29,7 +31,8 @@ export type Scene =
   | 'prompt-keyboard'
   | 'prompt-passphrase'
   | 'deploying'
-  | 'bare';
+  | 'bare'
+  | 'idle';
 
 export interface FakeOptions {
   readonly scene?: Scene;
@@ -93,6 +96,17 @@ function hostsOf(scene: Scene): HostSnapshot[] {
       const only = gpu('solo', 0, 'NVIDIA A100-SXM4-40GB', 40960);
       return [host('solo', { kind: 'live', agent: agent('solo'), upgradeTo: null }, [only])];
     }
+    case 'idle': {
+      const only = gpu('rest', 0, 'NVIDIA A100-SXM4-40GB', 40960);
+      return [
+        host(
+          'rest',
+          live('rest'),
+          [only],
+          [slice(only, 'sleeper', 'wei', 8, 20), slice(only, 'worker', 'tom', 20, 60)],
+        ),
+      ];
+    }
     case 'crowd':
       return [crowded(), ...lab];
     case 'deploying': {
@@ -134,6 +148,7 @@ export class FakeLab implements TrancheApi {
   >();
   readonly #meter = new Meter();
   readonly #options: FakeOptions;
+  readonly #audit = new Map<HostId, AuditRecord[]>();
   #nextToken = 1;
   #demo = false;
 
@@ -142,6 +157,7 @@ export class FakeLab implements TrancheApi {
     for (const snapshot of hostsOf(options.scene ?? 'lab')) {
       const lastSample = snapshot.gpus.length > 0 ? this.#meter.sample(snapshot) : null;
       this.#hosts.set(snapshot.id, { ...snapshot, lastSample });
+      this.#audit.set(snapshot.id, auditOf(snapshot));
     }
     setInterval(() => this.#tick(), options.sampleMs ?? 500);
   }
@@ -210,11 +226,19 @@ export class FakeLab implements TrancheApi {
     const sliceId = after?.id ?? before?.id;
     if (known === undefined || sliceId === undefined) return fail('unknown-host', 'No such host.');
     const revision = (before?.revision ?? after?.revision ?? 0) + 1;
-    const kept = known.slices.filter((s) => s.id !== sliceId);
     const next = after === null ? null : { ...after, revision };
     const token = `u${String(this.#nextToken++)}`;
     this.#undo.set(token, { before, after: next, hostId });
-    setTimeout(() => this.#put({ ...known, slices: next === null ? kept : [...kept, next] }), 5);
+    const records = this.#audit.get(hostId) ?? [];
+    const record = auditRecord((records[0]?.seq ?? 0) + 1, Date.now(), 'mira', before, next);
+    this.#audit.set(hostId, [record, ...records]);
+    setTimeout(() => this.push({ event: 'audit', data: { hostId, record } }), 5);
+    setTimeout(() => {
+      // Of this moment: another edit may have come in between.
+      const now = this.#hosts.get(hostId) ?? known;
+      const others = now.slices.filter((s) => s.id !== sliceId);
+      this.#put({ ...now, slices: next === null ? others : [...others, next] });
+    }, 5);
     return ok({ sliceId, revision, undoToken: token, undoExpiresAtMs: Date.now() + 600_000 });
   }
 
@@ -370,6 +394,19 @@ export class FakeLab implements TrancheApi {
     },
     'history:get': ({ hostId, gpuUuid, sliceId, fromMs, toMs }) =>
       this.#history(hostId, sliceId ?? gpuUuid, fromMs, toMs),
+    'audit:get': ({ hostId, sliceId, beforeSeq, maxRecords }) => {
+      const wanted = (this.#audit.get(hostId) ?? [])
+        .filter((record) => sliceId === null || record.sliceId === sliceId)
+        .filter((record) => beforeSeq === null || record.seq < beforeSeq);
+      const records = wanted.slice(0, maxRecords);
+      return ok({
+        records,
+        nextBeforeSeq: wanted.length > records.length ? (records.at(-1)?.seq ?? null) : null,
+      });
+    },
+    'menu:state': () => ok(null),
+    'notice:show': () => ok(null),
+    'tray:show': () => ok(null),
     'process:stop': () => ok(null),
     'view:visible': () => ok(null),
   };

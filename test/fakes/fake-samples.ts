@@ -28,11 +28,24 @@ const hash = (text: string): number =>
 
 const startedAtMs = Date.now();
 const TENTHS = 10;
+/** The sleeper stopped working this long ago: 3 h 12 min. */
+const IDLE_MS = 11_520_000;
 
 export class Meter {
   #seq = 0;
 
   #reading(slice: Slice, atMs: number): HistoryPoint {
+    // Just made: nothing runs in it yet.
+    if (slice.createdAtMs >= startedAtMs) {
+      return {
+        atMs,
+        memoryUsedBytes: 0,
+        computeTenths: 0,
+        throttledTenths: 0,
+        memoryLimitBytes: slice.memoryLimitBytes,
+        computeLimitPercent: slice.computeLimitPercent,
+      };
+    }
     const step = Math.floor(atMs / 500);
     const seed = hash(slice.id);
     const share = USE[slice.name] ?? 0.2 + noise(seed) * 0.7;
@@ -47,7 +60,10 @@ export class Meter {
     return {
       atMs,
       memoryUsedBytes: Math.min(memory, slice.memoryLimitBytes),
-      computeTenths: Math.round(slice.computeLimitPercent * TENTHS * Math.min(1, busy)),
+      computeTenths:
+        slice.name === 'sleeper' && atMs > startedAtMs - IDLE_MS
+          ? 0
+          : Math.round(slice.computeLimitPercent * TENTHS * Math.min(1, busy)),
       throttledTenths: throttled ? 600 + Math.round(noise(step) * 40) : 0,
       memoryLimitBytes: atMs < startedAtMs - 300_000 ? slice.memoryLimitBytes * 0.8 : slice.memoryLimitBytes,
       computeLimitPercent: slice.computeLimitPercent,
@@ -89,7 +105,7 @@ export class Meter {
         deniedBytes: slice.name === 'nightly' ? 3 * GIB : null,
         deniedAtMs: slice.name === 'nightly' ? startedAtMs - 100_000 : null,
         limitHeld: true,
-        processCount: 1,
+        processCount: slice.createdAtMs < startedAtMs ? 1 : 0,
       })),
       processes,
       processesOmitted: 0,
@@ -97,7 +113,8 @@ export class Meter {
   }
 
   #processes(host: HostSnapshot, atMs: number): ProcessSample[] {
-    const inSlices = host.slices.map((slice, i): ProcessSample => {
+    const used = host.slices.filter((slice) => slice.createdAtMs < startedAtMs);
+    const inSlices = used.map((slice, i): ProcessSample => {
       const point = this.#reading(slice, atMs);
       return {
         pid: 35_590 + i * 771,

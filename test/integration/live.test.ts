@@ -150,6 +150,49 @@ describe('edits', () => {
     await harness.until('the slice is back under its id', () => slice(host, sliceId)?.name === 'third');
   });
 
+  it('are kept in an audit that comes live and in pages', async () => {
+    const host = await live();
+    const { harness, hostId } = host;
+    const { sliceId } = await create(host, 'watched', 8);
+    await create(host, 'other', 4);
+    for (const gib of [9, 10, 11]) {
+      await harness.ask('slice:resize', {
+        hostId,
+        sliceId,
+        revision: null,
+        memoryLimitBytes: gib * GIB,
+        belowUse: 'when-it-drops',
+      });
+    }
+    await harness.until('the last edit is told', () =>
+      harness.audit.some((r) => r.after?.memoryLimitBytes === 11 * GIB),
+    );
+    expect(harness.audit.map((record) => record.action)).toEqual([
+      'slice-create',
+      'slice-create',
+      'slice-resize',
+      'slice-resize',
+      'slice-resize',
+    ]);
+    const page = await harness.ask('audit:get', { hostId, sliceId, beforeSeq: null, maxRecords: 3 });
+    expect(page.records).toMatchObject([
+      {
+        action: 'slice-resize',
+        before: { memoryLimitBytes: 10 * GIB },
+        after: { memoryLimitBytes: 11 * GIB },
+      },
+      { before: { memoryLimitBytes: 9 * GIB } },
+      { before: { memoryLimitBytes: 8 * GIB } },
+    ]);
+    const rest = await harness.ask('audit:get', {
+      hostId,
+      sliceId,
+      beforeSeq: page.nextBeforeSeq,
+      maxRecords: 3,
+    });
+    expect(rest).toMatchObject({ records: [{ action: 'slice-create', before: null }], nextBeforeSeq: null });
+  });
+
   it('survive a killed agent, and so does the undo', async () => {
     const host = await live();
     const { harness, hostId } = host;

@@ -77,6 +77,8 @@ export async function startHarness(): Promise<Harness> {
   const folder = shareFolder(mkdtempSync(join(tmpdir(), 'tranche-chromium-')));
   const browser = await chromium.launch({
     executablePath: unprivilegedLauncher(executablePath, folder),
+    // Where the browser's own user may write.
+    downloadsPath: folder,
     chromiumSandbox: true,
     args: ['--disable-gpu', '--disable-background-networking', '--font-render-hinting=none'],
   });

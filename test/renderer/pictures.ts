@@ -6,7 +6,7 @@ import { startHarness } from './e2e-harness.ts';
 import type { Harness } from './e2e-harness.ts';
 
 type Options = NonNullable<Parameters<Harness['open']>[0]>;
-interface Picture {
+export interface Picture {
   readonly name: string;
   readonly options: Options;
   readonly act?: (page: Page) => Promise<void>;
@@ -19,6 +19,76 @@ const host = (name: string) => (page: Page) =>
     .click();
 const chosen = (label: string) => (page: Page) =>
   page.locator(`[role=slider][aria-label^="${label}"]`).click();
+
+const slider = (page: Page, name: string) => page.locator(`[role=slider][aria-label^="${name}"]`);
+const VIEW_KEYS = { bars: 'Alt+1', charts: 'Alt+2', table: 'Alt+3', people: 'Alt+4' } as const;
+const view = (name: keyof typeof VIEW_KEYS) => (page: Page) => page.keyboard.press(VIEW_KEYS[name]);
+const fleet = (name: keyof typeof VIEW_KEYS) => async (page: Page) => {
+  await page.keyboard.press('h');
+  await view(name)(page);
+};
+const palette = (text: string) => async (page: Page) => {
+  await page.keyboard.press('Control+k');
+  await page.locator('.palette input').waitFor();
+  await page.keyboard.type(text);
+};
+
+const nothing = (name: keyof typeof VIEW_KEYS) => async (page: Page) => {
+  await fleet(name)(page);
+  await page.keyboard.press('/');
+  await page.keyboard.type('zzz');
+};
+const fromPalette = async (page: Page, words: string): Promise<void> => {
+  await palette(words)(page);
+  await page.keyboard.press('Enter');
+};
+const diagnostics = (page: Page): Promise<void> => fromPalette(page, 'save diagnostics');
+const tagsSheet = (page: Page): Promise<void> => fromPalette(page, 'tags…');
+async function tagged(page: Page): Promise<void> {
+  await tagsSheet(page);
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.type('basement, fast');
+  await page.keyboard.press('Enter');
+  await fleet('bars')(page);
+  await page.getByRole('button', { name: 'Group: By host' }).click();
+  await page.getByRole('menuitemradio', { name: 'By tag' }).click();
+}
+async function zoomed(page: Page): Promise<void> {
+  await slider(page, 'nightly').click();
+  const box = await page.locator('.inspector canvas').first().boundingBox();
+  if (box === null) throw new Error('no chart');
+  await page.mouse.move(box.x + 120, box.y + 30);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 250, box.y + 30, { steps: 4 });
+  await page.mouse.up();
+  await page.mouse.move(box.x + 90, box.y + 30);
+}
+async function points(page: Page): Promise<void> {
+  await slider(page, 'nightly').click();
+  await page.getByRole('button', { name: 'GPU time: more' }).click();
+  await page.getByRole('menuitem', { name: 'View as table' }).click();
+}
+const answer = (key: string) => async (page: Page) => {
+  await slider(page, 'finetune').click();
+  await page.keyboard.press(key);
+};
+async function picked(page: Page): Promise<void> {
+  await slider(page, 'finetune').click();
+  await slider(page, 'nb-wei').click({ modifiers: ['Control'] });
+}
+async function deleteMany(page: Page): Promise<void> {
+  await picked(page);
+  await page.keyboard.press('Delete');
+}
+async function carried(page: Page): Promise<void> {
+  const from = await slider(page, 'finetune').boundingBox();
+  const to = await page.getByRole('article', { name: /GPU 1/ }).locator('.bar').boundingBox();
+  if (from === null || to === null) throw new Error('nothing to carry');
+  await page.mouse.move(from.x + 30, from.y + 30);
+  await page.mouse.down();
+  await page.mouse.move(from.x + 40, from.y + 20, { steps: 3 });
+  await page.mouse.move(to.x + 200, to.y + 30, { steps: 5 });
+}
 
 async function dragging(page: Page, label: string, pixels: number): Promise<void> {
   const grip = page.locator(`[role=slider][aria-label^="${label}"] + .grip`);
@@ -99,6 +169,59 @@ export const PICTURES: readonly Picture[] = [
       await page.keyboard.press('k');
     },
   },
+  { name: 'palette', options: {}, act: palette('') },
+  { name: 'palette-size', options: { dark: false }, act: palette('20g') },
+  { name: 'palette-nowhere', options: { ...COMPACT }, act: palette('200g') },
+  { name: 'keys', options: {}, act: (page) => page.keyboard.press('?') },
+  { name: 'settings', options: {}, act: (page) => page.keyboard.press('Control+,') },
+  {
+    name: 'context-menu',
+    options: { dark: false },
+    act: (page) => slider(page, 'nightly').click({ button: 'right' }),
+  },
+  { name: 'fleet-bars', options: {}, act: fleet('bars') },
+  { name: 'fleet-charts', options: { dark: false }, act: fleet('charts') },
+  { name: 'fleet-table', options: {}, act: fleet('table') },
+  { name: 'fleet-table-compact', options: { ...COMPACT, dark: false, scene: 'crowd' }, act: fleet('table') },
+  { name: 'fleet-people', options: {}, act: fleet('people') },
+  { name: 'host-charts', options: {}, act: view('charts') },
+  { name: 'host-table', options: { dark: false }, act: view('table') },
+  { name: 'host-people', options: { ...COMPACT }, act: view('people') },
+  { name: 'fleet-nothing', options: {}, act: nothing('bars') },
+  { name: 'fleet-table-nothing', options: {}, act: nothing('table') },
+  { name: 'fleet-tags', options: {}, act: tagged },
+  { name: 'crowd-fleet', options: { scene: 'crowd' }, act: fleet('bars') },
+  { name: 'crowd-table', options: { scene: 'crowd' }, act: view('table') },
+  { name: 'crowd-people', options: { scene: 'crowd' }, act: view('people') },
+  { name: 'bare-table', options: { scene: 'bare' }, act: view('table') },
+  { name: 'idle', options: { scene: 'idle' } },
+  { name: 'audit', options: {}, act: (page) => page.getByRole('tab', { name: 'Audit' }).click() },
+  {
+    name: 'audit-empty',
+    options: { scene: 'bare' },
+    act: (page) => page.getByRole('tab', { name: 'Audit' }).click(),
+  },
+  {
+    name: 'events-empty',
+    options: { scene: 'bare' },
+    act: (page) => page.getByRole('tab', { name: 'Events' }).click(),
+  },
+  { name: 'zoomed', options: {}, act: zoomed },
+  { name: 'points', options: {}, act: points },
+  { name: 'give', options: {}, act: answer('g') },
+  { name: 'move', options: { dark: false }, act: answer('m') },
+  { name: 'until', options: {}, act: answer('u') },
+  { name: 'trade', options: {}, act: answer('x') },
+  { name: 'picked', options: {}, act: picked },
+  { name: 'delete-many', options: {}, act: deleteMany },
+  { name: 'carried', options: {}, act: carried },
+  {
+    name: 'remove-agent',
+    options: {},
+    act: (page) => page.getByRole('button', { name: 'Remove agent…' }).click(),
+  },
+  { name: 'diagnostics', options: {}, act: diagnostics },
+  { name: 'tags', options: {}, act: tagsSheet },
   { name: 'crowd-dark', options: { scene: 'crowd' } },
   { name: 'crowd-compact', options: { scene: 'crowd', ...COMPACT, dark: false }, act: host('workstation') },
   { name: 'empty', options: { scene: 'empty' } },

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseRemembered, remember } from '../../renderer/store/remembered.ts';
-import { selectHost, setRange, useUi } from '../../renderer/store/ui.ts';
+import { select, selectHost, setRange, setView, useUi } from '../../renderer/store/ui.ts';
 
-const NOTHING = { hostId: null, range: null };
+const NOTHING = { hostId: null, range: null, selection: { kind: 'host' }, view: 'bars' };
 
 describe('what is remembered', () => {
   it.each([
@@ -18,7 +18,12 @@ describe('what is remembered', () => {
     ['{"hostId":{},"range":"1h"}', { hostId: null, range: '1h' }],
     [`{"hostId":"${'x'.repeat(513)}","range":"1h"}`, { hostId: null, range: '1h' }],
     ['{"hostId":"ada","range":"24h","more":1}', { hostId: 'ada', range: '24h' }],
-  ])('of %s', (text, expected) => expect(parseRemembered(text)).toEqual(expected));
+    [
+      '{"view":"table","selection":{"kind":"slice","id":"s-1"}}',
+      { view: 'table', selection: { kind: 'slice', id: 's-1' } },
+    ],
+    ['{"view":"pie","selection":{"kind":"slice"},"scope":3}', { ...NOTHING, scope: 'host' }],
+  ])('of %s', (text, expected) => expect(parseRemembered(text)).toMatchObject(expected));
 
   describe('in a window', () => {
     let kept: string | null;
@@ -33,23 +38,26 @@ describe('what is remembered', () => {
     };
     beforeEach(() => {
       [kept, writes] = [null, 0];
-      useUi.setState({ hostId: null, range: '15m' });
+      useUi.setState({ hostId: null, range: '15m', view: 'bars', selection: { kind: 'host' } });
     });
     afterEach(() => stop());
-    const start = (place: Parameters<typeof remember>[0] = storage): string | null => {
+    const start = (place: Parameters<typeof remember>[0] = storage) => {
       stop();
       const begun = remember(place);
       ({ stop } = begun);
-      return begun.hostId;
+      const { hostId, selection } = begun;
+      return { hostId, selection };
     };
 
     it('comes back at the next start', () => {
-      expect(start()).toBe(null);
+      expect(start().hostId).toBe(null);
       selectHost('hopper');
       setRange('1h');
-      useUi.setState({ hostId: null, range: '15m' });
-      expect(start()).toBe('hopper');
-      expect(useUi.getState().range).toBe('1h');
+      setView('table');
+      select('hopper', { kind: 'slice', id: 's-1' });
+      useUi.setState({ hostId: null, range: '15m', view: 'bars', selection: { kind: 'host' } });
+      expect(start()).toEqual({ hostId: 'hopper', selection: { kind: 'slice', id: 's-1' } });
+      expect(useUi.getState()).toMatchObject({ range: '1h', view: 'table' });
     });
 
     it('is written when it changes, and at no other time', () => {
@@ -60,7 +68,7 @@ describe('what is remembered', () => {
       useUi.setState({ filter: 'x', announcement: 'y' });
       selectHost('ada');
       expect(writes).toBe(1);
-      expect(kept).toBe('{"hostId":"ada","range":"5m"}');
+      expect(JSON.parse(kept ?? '')).toMatchObject({ hostId: 'ada', range: '5m' });
     });
 
     it('does without a storage that refuses', () => {

@@ -23,7 +23,7 @@ describe('Ring', () => {
   it('keeps unknown unknown', () => {
     const ring = new Ring(2);
     ring.push(point(1, null));
-    expect(ring.points()[0]).toEqual(point(1, null));
+    expect(ring.points()[0]).toMatchObject(point(1, null));
   });
   it('takes no point that is not newer', () => {
     const ring = new Ring(4);

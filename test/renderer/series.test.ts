@@ -100,7 +100,7 @@ describe('watched series', () => {
   it('remembers the last few subjects and no more', () => {
     const id = newHost();
     const first = series.watch({ hostId: id, kind: 'slice', id: 'first' });
-    for (let i = 0; i < 8; i += 1) series.watch({ hostId: id, kind: 'slice', id: `other${String(i)}` });
+    for (let i = 0; i < 48; i += 1) series.watch({ hostId: id, kind: 'slice', id: `other${String(i)}` });
     expect(series.watch({ hostId: id, kind: 'slice', id: 'first' })).not.toBe(first);
   });
 });

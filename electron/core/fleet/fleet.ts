@@ -187,6 +187,9 @@ export class Fleet {
       onNotice: (hostId, { atMs, code, sliceId, message }) => {
         this.options.emit({ event: 'notice', data: { hostId, atMs, code, sliceId, message } });
       },
+      onAudit: (hostId, { record }) => {
+        this.options.emit({ event: 'audit', data: { hostId, record } });
+      },
     });
     session.setVisible(this.visible);
     session.setTransport(this.options.store.hosts.transports[id] ?? 'auto');

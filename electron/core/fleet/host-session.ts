@@ -1,9 +1,16 @@
 /** One host: connect, look, deploy, follow its agent, reconnect. Owns the host's snapshot and nothing else. */
-import type { HelloReply, SampleEvent, StateEvent, NoticeEvent } from '../../../model/agent-protocol.ts';
-import { okReplySchema } from '../../../model/agent-protocol.ts';
+import type {
+  AuditEvent,
+  HelloReply,
+  SampleEvent,
+  StateEvent,
+  NoticeEvent,
+} from '../../../model/agent-protocol.ts';
+import { auditReplySchema, okReplySchema } from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type {
   AgentInfo,
+  AuditPage,
   ConnectionState,
   DeployProgress,
   History,
@@ -51,7 +58,8 @@ export interface SessionOptions {
   readonly jumps: JumpPool;
   readonly onChange: (snapshot: HostSnapshot) => void;
   readonly onSample: (hostId: string, sample: Sample) => void;
-  readonly onNotice: (hostId: string, notice: Omit<NoticeEvent, 'ev' | 'pid'>) => void;
+  readonly onNotice: (hostId: string, notice: NoticeEvent) => void;
+  readonly onAudit: (hostId: string, event: AuditEvent) => void;
 }
 
 /** Failures that another try can not mend. */
@@ -248,6 +256,14 @@ export class HostSession {
       })),
     );
     return ok({ tierMs: chunks.value[0]?.tierMs ?? 1000, points });
+  }
+
+  async fetchAudit(fields: Fields): Promise<Result<AuditPage>> {
+    if (!this.client) return this.notLive();
+    const reply = await this.client.request('audit', fields, auditReplySchema);
+    if (!reply.ok) return reply;
+    const { records, nextBeforeSeq } = reply.value;
+    return ok({ records, nextBeforeSeq });
   }
 
   async deployAgent(): Promise<Result<null>> {
@@ -452,6 +468,7 @@ export class HostSession {
           if (event.ev === 'state') this.applyState(event);
           if (event.ev === 'sample') this.applySample(event);
           if (event.ev === 'notice') this.options.onNotice(this.options.id, event);
+          if (event.ev === 'audit') this.options.onAudit(this.options.id, event);
         },
         closed: (failure) => {
           if (mine !== null && this.client === mine) this.agentLost(connection, failure);

@@ -8,24 +8,25 @@ import { hostNowMs } from '../../store/series.ts';
 import { select, useUi } from '../../store/ui.ts';
 import { gpuView } from '../hosts/host-figures.ts';
 import type { GpuView } from '../hosts/host-figures.ts';
+import { shortGpuName } from './gpu-names.ts';
 import { ComputeStrip } from './compute-strip.tsx';
 import { gpuSentence } from './gpu-sentence.ts';
+import { idleText } from '../slices/idle-text.ts';
+import { SplitOffers } from './split-offers.tsx';
 import { SliceBar } from './slice-bar.tsx';
 
 export interface GpuCardProps {
   readonly host: HostSnapshot;
   readonly gpu: Gpu;
   readonly sample: Sample | null;
+  /** Said where GPUs of several hosts stand together. */
+  readonly showsHost?: boolean;
 }
 
-/** NVIDIA's name without NVIDIA: for narrow places. */
-export const shortGpuName = (name: string): string =>
-  name.replace(/^NVIDIA\s+/i, '').replace(/^GeForce\s+/i, '');
-
-export function GpuCard({ host, gpu, sample }: GpuCardProps): ReactElement {
+export function GpuCard({ host, gpu, sample, showsHost = false }: GpuCardProps): ReactElement {
   const view = gpuView(host, gpu, sample);
   const selected = useUi((s) => s.selection.kind === 'gpu' && s.selection.uuid === gpu.uuid);
-  const sentence = gpuSentence(view, sample, hostNowMs(host.id));
+  const sentence = gpuSentence(view, sample, hostNowMs(host.id), (slice) => idleText(host.id, slice));
   const used = view.sample?.memoryUsedBytes ?? null;
   const busy = view.sample?.utilizationPercent ?? null;
   return (
@@ -37,7 +38,7 @@ export function GpuCard({ host, gpu, sample }: GpuCardProps): ReactElement {
             className="link-plain"
             onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}
           >
-            GPU {gpu.index}
+            {showsHost && `${host.name} · `}GPU {gpu.index}
           </button>
         </h2>
         <span className="cut" title={gpu.name}>
@@ -61,9 +62,11 @@ export function GpuCard({ host, gpu, sample }: GpuCardProps): ReactElement {
         </div>
         <div>
           <ComputeStrip host={host} view={view} sample={sample} />
+          {view.slices.length === 0 && <SplitOffers host={host} view={view} />}
           {sentence !== null && (
             <div className="after-strip">
               {sentence.mark === 'denied' && <DeniedMark />}
+              {sentence.mark === 'idle' && <Icon name="idle" />}
               {sentence.mark === 'warn' && <Icon name="warn" tone="warn" />}
               <span className="cut">
                 {sentence.text}

@@ -3,7 +3,9 @@ import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit, mibExact } from '../../../model/units.ts';
 import { Button, OwnerTag } from '../../components/bits.tsx';
-import { SeriesChart } from '../../components/chart.tsx';
+import { ChartSection } from '../charts/chart-section.tsx';
+import { GpuVitals } from '../charts/gpu-vitals.tsx';
+import { SourceLine } from '../charts/source-line.tsx';
 import { useWatched } from '../../store/history.ts';
 import { RANGE_MS, openDialog, select, useUi } from '../../store/ui.ts';
 import { editRefusal, gpuView } from '../hosts/host-figures.ts';
@@ -22,35 +24,49 @@ export function GpuInspector(props: {
     RANGE_MS[range],
     host.connection.kind === 'live',
   );
-  const chart = { watched, rangeMs: RANGE_MS[range], rangeName: range, hueClass: 'un', refreshKey: gpu.uuid };
+  const chart = {
+    watched,
+    rangeMs: RANGE_MS[range],
+    rangeName: range,
+    hueClass: 'un',
+    refreshKey: gpu.uuid,
+    old: host.connection.kind !== 'live',
+    of: `${host.name} GPU ${String(gpu.index)}`,
+  };
   const guaranteed = slices.reduce((sum, slice) => sum + slice.computeGuaranteePercent, 0);
   return (
-    <aside className="inspector" aria-label={`GPU ${String(gpu.index)} of ${host.name}`}>
+    <div className="inspector" role="group" aria-label={`GPU ${String(gpu.index)} of ${host.name}`}>
       <div className="ins-head">
         <h2>GPU {gpu.index}</h2>
         <span className="small two cut" title={gpu.name}>
           {gpu.name}
         </span>
       </div>
-      <section className="chart">
-        <header>
-          <span>Memory</span>
-          <div className="grow" />
-          <b title={mibExact(reading?.memoryUsedBytes ?? null)}>{gib(reading?.memoryUsedBytes ?? null)}</b>
-          <span className="small two">of {gibWithUnit(gpu.capacityBytes)}</span>
-        </header>
-        <SeriesChart {...chart} quantity="memory" yMax={gpu.capacityBytes / GIB} />
-      </section>
-      <section className="chart">
-        <header>
-          <span>GPU time</span>
-          <div className="grow" />
-          <b>{reading?.utilizationPercent ?? '—'}</b>
-          <span className="small two">of 100 %</span>
-        </header>
-        <SeriesChart {...chart} quantity="compute" yMax={100} />
+      <ChartSection
+        {...chart}
+        quantity="memory"
+        yMax={gpu.capacityBytes / GIB}
+        figure={
+          <>
+            <b title={mibExact(reading?.memoryUsedBytes ?? null)}>{gib(reading?.memoryUsedBytes ?? null)}</b>
+            <span className="small two">of {gibWithUnit(gpu.capacityBytes)}</span>
+          </>
+        }
+      />
+      <ChartSection
+        {...chart}
+        quantity="compute"
+        yMax={100}
+        figure={
+          <>
+            <b>{reading?.utilizationPercent ?? '—'}</b>
+            <span className="small two">of 100 %</span>
+          </>
+        }
+      >
         <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
-      </section>
+        <SourceLine watched={watched} />
+      </ChartSection>
       <section>
         <div className="head2">
           Slices <span>limit GiB · time · guaranteed %</span>
@@ -82,6 +98,7 @@ export function GpuInspector(props: {
           </Button>
         </div>
       </section>
+      <GpuVitals chart={chart} reading={reading} />
       <section>
         <dl className="facts">
           <dt>Free</dt>
@@ -92,8 +109,8 @@ export function GpuInspector(props: {
           <dd>{layout.over > 0 ? gibWithUnit(layout.over) : 'no'}</dd>
           <dt>Guaranteed</dt>
           <dd>{guaranteed} % of GPU time</dd>
-          <dt>SM clock</dt>
-          <dd>{reading?.smClockMhz == null ? '—' : `${String(reading.smClockMhz)} MHz`}</dd>
+          <dt>ECC errors</dt>
+          <dd>{reading?.eccErrors ?? '— (not counted by this GPU)'}</dd>
           <dt>Compute mode</dt>
           <dd>{gpu.computeMode ?? '—'}</dd>
           <dt>MIG</dt>
@@ -108,6 +125,6 @@ export function GpuInspector(props: {
           <dd className="mono wrap select">{gpu.uuid}</dd>
         </dl>
       </section>
-    </aside>
+    </div>
   );
 }

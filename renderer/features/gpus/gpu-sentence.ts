@@ -1,6 +1,7 @@
 /** The one most urgent sentence under a GPU, and what is wrong with a slice. Pure. */
 import type { Sample, Slice, SliceSample } from '../../../model/model.ts';
-import { duration, gib, gibWithUnit } from '../../../model/units.ts';
+import { gib, gibWithUnit } from '../../../model/units.ts';
+import { untilText } from '../slices/until.ts';
 import { sliceSample } from '../hosts/host-figures.ts';
 import type { GpuView } from '../hosts/host-figures.ts';
 
@@ -10,7 +11,7 @@ export const DENIED_SHOWN_MS = 600_000;
 export const THROTTLED_SHOWN_TENTHS = 20;
 
 export interface Sentence {
-  readonly mark: 'denied' | 'warn' | null;
+  readonly mark: 'denied' | 'warn' | 'idle' | null;
   readonly text: string;
   readonly more: string | null;
 }
@@ -25,7 +26,13 @@ export const clock = (atMs: number): string =>
 export const unpromisedPercent = (slices: readonly Slice[]): number =>
   Math.max(0, 100 - slices.reduce((sum, slice) => sum + slice.computeGuaranteePercent, 0));
 
-export function gpuSentence(view: GpuView, sample: Sample | null, nowMs: number): Sentence | null {
+/** `idleOf`: how long a slice has been idle, in words; null while it is not, or not for long. */
+export function gpuSentence(
+  view: GpuView,
+  sample: Sample | null,
+  nowMs: number,
+  idleOf: (slice: Slice) => string | null = () => null,
+): Sentence | null {
   const readings = view.slices.map((slice) => ({ slice, reading: sliceSample(sample, slice.id) }));
   const denied = readings
     .filter(({ reading }) => recentlyDenied(reading, nowMs))
@@ -64,6 +71,18 @@ export function gpuSentence(view: GpuView, sample: Sample | null, nowMs: number)
       more: `${String(unpromisedPercent(view.slices))} % of GPU time is promised to nobody`,
     };
   }
+  const idle = view.slices
+    .map((slice) => ({ slice, words: idleOf(slice) }))
+    .filter(({ words }) => words !== null)
+    .sort((a, b) => b.slice.memoryLimitBytes - a.slice.memoryLimitBytes);
+  if (idle[0] !== undefined) {
+    const [first, ...others] = idle;
+    return {
+      mark: 'idle',
+      text: `${first.slice.name} has held ${gibWithUnit(first.slice.memoryLimitBytes)} idle for ${first.words ?? ''}`,
+      more: others.length === 0 ? null : `${String(others.length)} more held but idle`,
+    };
+  }
   if (view.layout.over > 0) {
     return {
       mark: null,
@@ -75,7 +94,12 @@ export function gpuSentence(view: GpuView, sample: Sample | null, nowMs: number)
 }
 
 /** Everything a segment says, for its tooltip and its accessible value. */
-export function segmentText(slice: Slice, reading: SliceSample | null, backedBytes: number): string {
+export function segmentText(
+  slice: Slice,
+  reading: SliceSample | null,
+  backedBytes: number,
+  idle: string | null = null,
+): string {
   const parts = [
     gibWithUnit(slice.memoryLimitBytes),
     `${gibWithUnit(reading?.memoryUsedBytes ?? null)} in use`,
@@ -88,6 +112,7 @@ export function segmentText(slice: Slice, reading: SliceSample | null, backedByt
     parts.push(`throttled ${String(Math.round((reading?.throttledTenths ?? 0) / 10))} %`);
   }
   if ((reading?.deniedAllocations ?? 0) > 0) parts.push(`${String(reading?.deniedAllocations)} denied`);
-  if (slice.expiresAtMs !== null) parts.push(`ends in ${duration(slice.expiresAtMs - Date.now())}`);
+  if (idle !== null) parts.push(`idle for ${idle}`);
+  if (slice.expiresAtMs !== null) parts.push(`until ${untilText(slice.expiresAtMs, Date.now())}`);
   return parts.join(', ');
 }

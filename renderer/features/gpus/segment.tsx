@@ -5,19 +5,32 @@ import type { Gpu, HostSnapshot, Slice, SliceSample } from '../../../model/model
 import { GIB, gib, mibExact, parseBytes } from '../../../model/units.ts';
 import { Chip, cx, vars } from '../../components/bits.tsx';
 import { useOwnerClass } from '../../store/owners.ts';
-import { openDialog, select, useUi } from '../../store/ui.ts';
+import { openDialog, select, togglePicked, useUi } from '../../store/ui.ts';
 import { editRefusal } from '../hosts/host-figures.ts';
 import { asNew, changeSlice, preview } from '../slices/slice-actions.ts';
 import type { BarLayout, BarSegment } from './bar-layout.ts';
 import { REST, dragLimit, dragReducer, keyLimit, minLimitBytes, refusalWords } from './drag.ts';
 import type { Drag, ResizeBounds } from './drag.ts';
 import { segmentText } from './gpu-sentence.ts';
+import { neighbourOf, tradeFor, tradeMemory } from '../slices/trade.ts';
+import type { Trade } from '../slices/trade.ts';
+import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
+import { AtPointer } from '../../components/menu.tsx';
+import { untilText } from '../slices/until.ts';
+import { idleText } from '../slices/idle-text.ts';
+import { DRAG_TYPE, setDragged } from './dragged.ts';
 import { TypedLimit } from './typed-limit.tsx';
 
 /** Arrow keys are one edit when they pause this long. */
 const KEY_COMMIT_MS = 600;
 /** After the agent's yes, how long the ghost waits for the new picture before it goes anyway. */
 const SETTLE_MS = 1500;
+
+/** A limit under the hand. */
+export interface Trial {
+  readonly id: string;
+  readonly limitBytes: number;
+}
 
 export interface SegmentProps {
   readonly host: HostSnapshot;
@@ -26,7 +39,7 @@ export interface SegmentProps {
   readonly segment: BarSegment;
   readonly layout: BarLayout;
   readonly reading: SliceSample | null;
-  readonly onTrial: (trial: { readonly id: string; readonly limitBytes: number } | null) => void;
+  readonly onTrial: (trial: readonly Trial[]) => void;
 }
 
 const at = (bytes: number, size = 0): CSSProperties => vars({ '--at': bytes / GIB, '--gib': size / GIB });
@@ -35,7 +48,13 @@ export function Segment(props: SegmentProps): ReactElement {
   const { host, gpu, slice, segment, layout, reading, onTrial } = props;
   const [drag, send] = useReducer(dragReducer, REST);
   const [typing, setTyping] = useState(false);
-  const selected = useUi((s) => s.selection.kind === 'slice' && s.selection.id === slice.id);
+  /** With Alt held, the neighbour gives or takes what this one gains or loses. */
+  const [partner, setPartner] = useState<(Trade & { readonly neighbour: Slice }) | null>(null);
+  const selected = useUi(
+    (s) =>
+      (s.selection.kind === 'slice' && s.selection.id === slice.id && s.hostId === host.id) ||
+      s.picked.some((p) => p.sliceId === slice.id && p.hostId === host.id),
+  );
   const hue = useOwnerClass(slice.owner);
   const root = useRef<HTMLDivElement>(null);
   const pointer = useRef<{ readonly startX: number; readonly bytesPerPx: number } | null>(null);
@@ -46,21 +65,36 @@ export function Segment(props: SegmentProps): ReactElement {
     usedBytes: reading?.memoryUsedBytes ?? null,
   };
 
-  const moveTo = (limitBytes: number): void => {
+  const moveTo = (wantedBytes: number, trades: boolean): void => {
+    const neighbour = trades ? neighbourOf(host, slice) : null;
+    const trade = neighbour === null ? null : tradeFor(wantedBytes, slice, neighbour);
+    const limitBytes = trade?.limitBytes ?? wantedBytes;
+    setPartner(neighbour === null || trade === null ? null : { neighbour, ...trade });
     const admission = preview(host, gpu, slice, asNew(slice, { memoryLimitBytes: limitBytes }));
     send({ type: 'to', limitBytes, refusal: refusalWords(admission, gpu.capacityBytes) });
-    onTrial({ id: slice.id, limitBytes });
+    onTrial([
+      { id: slice.id, limitBytes },
+      ...(neighbour === null || trade === null
+        ? []
+        : [{ id: neighbour.id, limitBytes: trade.neighbourBytes }]),
+    ]);
   };
   const leave = (): void => {
     pointer.current = null;
     send({ type: 'leave' });
-    onTrial(null);
+    setPartner(null);
+    onTrial([]);
   };
   const commit = (limitBytes: number): void => {
     send({ type: 'release' });
-    onTrial(null);
-    void changeSlice(host, slice, { memoryLimitBytes: limitBytes }).then((done) => {
-      if (!done) send({ type: 'settled' });
+    onTrial([]);
+    const done =
+      partner === null
+        ? changeSlice(host, slice, { memoryLimitBytes: limitBytes })
+        : tradeMemory(host, slice, partner.neighbour, partner);
+    setPartner(null);
+    void done.then((accepted) => {
+      if (!accepted) send({ type: 'settled' });
     });
   };
   const release = (): void => {
@@ -87,7 +121,8 @@ export function Segment(props: SegmentProps): ReactElement {
   }, [committing]);
   useEffect(() => {
     send({ type: 'settled' });
-    onTrial(null);
+    setPartner(null);
+    onTrial([]);
   }, [slice.revision]);
 
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -105,7 +140,8 @@ export function Segment(props: SegmentProps): ReactElement {
     }
     if (event.key === ' ') {
       event.preventDefault();
-      select(host.id, { kind: 'slice', id: slice.id });
+      if (event.ctrlKey || event.metaKey) togglePicked(host.id, slice.id);
+      else select(host.id, { kind: 'slice', id: slice.id });
       return;
     }
     if (refusal !== null || drag.kind === 'committing') return;
@@ -115,7 +151,7 @@ export function Segment(props: SegmentProps): ReactElement {
     event.preventDefault();
     event.stopPropagation();
     if (drag.kind === 'rest') send({ type: 'start', by: 'key', limitBytes: slice.memoryLimitBytes });
-    moveTo(next);
+    moveTo(next, event.altKey);
   };
 
   const onGripDown = (event: PointerEvent<HTMLDivElement>): void => {
@@ -131,7 +167,17 @@ export function Segment(props: SegmentProps): ReactElement {
   const onGripMove = (event: PointerEvent): void => {
     const hold = pointer.current;
     if (hold === null) return;
-    moveTo(dragLimit(slice.memoryLimitBytes, event.clientX - hold.startX, hold.bytesPerPx, bounds));
+    moveTo(
+      dragLimit(slice.memoryLimitBytes, event.clientX - hold.startX, hold.bytesPerPx, bounds),
+      event.altKey,
+    );
+  };
+
+  /** The menu is for this slice, unless it is one of several that are picked. */
+  const takeForMenu = (): void => {
+    if (!useUi.getState().picked.some((p) => p.sliceId === slice.id)) {
+      select(host.id, { kind: 'slice', id: slice.id });
+    }
   };
 
   const limitBytes = drag.kind === 'rest' ? slice.memoryLimitBytes : drag.limitBytes;
@@ -139,56 +185,70 @@ export function Segment(props: SegmentProps): ReactElement {
   const unbacked = segment.backedBytes <= 0;
   const shownBytes = unbacked ? segment.limitBytes : segment.backedBytes;
   const used = reading?.memoryUsedBytes ?? null;
-  const text = segmentText(slice, reading, segment.backedBytes);
+  const text = segmentText(slice, reading, segment.backedBytes, idleText(host.id, slice));
   const pending = slice.pendingMemoryLimitBytes;
   return (
     <>
-      <div
-        ref={root}
-        className={cx('seg', hue, selected && 'is-sel', unbacked && 'is-unbacked')}
-        style={vars({
-          '--at': segment.atBytes / GIB,
-          '--gib': shownBytes / GIB,
-          '--used': Math.min(shownBytes, used ?? 0) / GIB,
-        })}
-        role="slider"
-        tabIndex={0}
-        aria-label={`${slice.name}, ${slice.owner}, memory limit on GPU ${String(gpu.index)}`}
-        aria-valuemin={minLimitBytes(gpu.capacityBytes) / GIB}
-        aria-valuemax={Number((gpu.capacityBytes / GIB).toFixed(2))}
-        aria-valuenow={Number((limitBytes / GIB).toFixed(2))}
-        aria-valuetext={drag.kind === 'rest' ? text : `${gib(limitBytes)} GiB`}
-        aria-readonly={refusal !== null || undefined}
-        title={`${slice.name}, ${slice.owner}: ${text}${refusal === null ? '' : `. ${refusal}`}`}
-        draggable={refusal === null && drag.kind === 'rest'}
-        onDragStart={(event) => {
-          event.dataTransfer.setData('text/x-tranche-slice', slice.id);
-          event.dataTransfer.effectAllowed = 'move';
-        }}
-        onClick={() => select(host.id, { kind: 'slice', id: slice.id })}
-        onKeyDown={onKeyDown}
-        onBlur={() => {
-          if (drag.kind === 'dragging' && drag.by === 'key') release();
-        }}
-        onDoubleClick={() =>
-          refusal === null && openDialog({ kind: 'rename-slice', hostId: host.id, sliceId: slice.id })
-        }
+      <AtPointer
+        label={`Commands for ${slice.name}`}
+        entries={() => menuEntries(SLICE_MENU)}
+        onOpen={takeForMenu}
       >
-        {!unbacked && used !== null && used > 0 && <div className="use" />}
-        {pending !== null && <div className="pending" style={vars({ '--pending': pending / GIB })} />}
-        <div className="txt">
-          <p>
-            <Chip owner={slice.owner} />
-            <span className="nm md">{slice.name}</span>
-          </p>
-          <p className="fig">
-            <span className="lg">{slice.owner}&ensp;</span>
-            <b>{gib(used)}</b>
-            <span className="md">&thinsp;/&thinsp;{gib(slice.memoryLimitBytes)}</span>
-            <span className="lg">&nbsp;GiB</span>
-          </p>
+        <div
+          ref={root}
+          className={cx('seg', hue, selected && 'is-sel', unbacked && 'is-unbacked')}
+          style={vars({
+            '--at': segment.atBytes / GIB,
+            '--gib': shownBytes / GIB,
+            '--used': Math.min(shownBytes, used ?? 0) / GIB,
+          })}
+          role="slider"
+          tabIndex={0}
+          aria-label={`${slice.name}, ${slice.owner}, memory limit on GPU ${String(gpu.index)}`}
+          aria-valuemin={minLimitBytes(gpu.capacityBytes) / GIB}
+          aria-valuemax={Number((gpu.capacityBytes / GIB).toFixed(2))}
+          aria-valuenow={Number((limitBytes / GIB).toFixed(2))}
+          aria-valuetext={drag.kind === 'rest' ? text : `${gib(limitBytes)} GiB`}
+          aria-readonly={refusal !== null || undefined}
+          title={`${slice.name}, ${slice.owner}: ${text}${refusal === null ? '' : `. ${refusal}`}`}
+          draggable={refusal === null && drag.kind === 'rest'}
+          onDragStart={(event) => {
+            event.dataTransfer.setData(DRAG_TYPE, slice.id);
+            event.dataTransfer.effectAllowed = 'move';
+            setDragged({ hostId: host.id, sliceId: slice.id });
+          }}
+          onDragEnd={() => setDragged(null)}
+          onClick={(event) => {
+            if (event.ctrlKey || event.metaKey || event.shiftKey) togglePicked(host.id, slice.id);
+            else select(host.id, { kind: 'slice', id: slice.id });
+          }}
+          onKeyDown={onKeyDown}
+          onBlur={() => {
+            if (drag.kind === 'dragging' && drag.by === 'key') release();
+          }}
+          onDoubleClick={() =>
+            refusal === null && openDialog({ kind: 'rename-slice', hostId: host.id, sliceId: slice.id })
+          }
+        >
+          {!unbacked && used !== null && used > 0 && <div className="use" />}
+          {pending !== null && <div className="pending" style={vars({ '--pending': pending / GIB })} />}
+          <div className="txt">
+            <p>
+              <Chip owner={slice.owner} />
+              <span className="nm md">{slice.name}</span>
+            </p>
+            <p className="fig">
+              <span className="lg">{slice.owner}&ensp;</span>
+              <b>{gib(used)}</b>
+              <span className="md">&thinsp;/&thinsp;{gib(slice.memoryLimitBytes)}</span>
+              <span className="lg">&nbsp;GiB</span>
+              {slice.expiresAtMs !== null && (
+                <span className="xl two">&ensp;until {untilText(slice.expiresAtMs, Date.now())}</span>
+              )}
+            </p>
+          </div>
         </div>
-      </div>
+      </AtPointer>
       {drag.kind !== 'rest' && <Ghost drag={drag} segment={segment} layout={layout} hue={hue} />}
       <div
         className={cx('grip', drag.kind !== 'rest' && 'is-drag', refusal !== null && 'is-off')}
@@ -207,6 +267,7 @@ export function Segment(props: SegmentProps): ReactElement {
         layout={layout}
         bounds={bounds}
         refusal={refusal}
+        partner={partner}
       />
       {typing && (
         <TypedLimit
@@ -263,8 +324,9 @@ function Reading(props: {
   readonly layout: BarLayout;
   readonly bounds: ResizeBounds;
   readonly refusal: string | null;
+  readonly partner: (Trade & { readonly neighbour: Slice }) | null;
 }): ReactElement {
-  const { drag, limitBytes, end, layout, bounds, refusal } = props;
+  const { drag, limitBytes, end, layout, bounds, refusal, partner } = props;
   const share = Math.min(end, layout.scale) / layout.scale;
   const side = share > 0.72 ? 'end' : share < 0.14 ? 'start' : null;
   if (drag.kind === 'rest') {
@@ -279,13 +341,15 @@ function Reading(props: {
   const note =
     drag.kind === 'committing'
       ? 'setting…'
-      : below
-        ? `in use ${gib(bounds.usedBytes)}, waits until it drops`
-        : over > 0
-          ? `${gib(over)} over what is free`
-          : drag.by === 'key'
-            ? 'Enter sets it, Esc leaves it'
-            : 'release sets it, Esc leaves it';
+      : partner !== null
+        ? `${partner.neighbour.name} ${gib(partner.neighbour.memoryLimitBytes)} → ${gib(partner.neighbourBytes)}`
+        : below
+          ? `in use ${gib(bounds.usedBytes)}, waits until it drops`
+          : over > 0
+            ? `${gib(over)} over what is free`
+            : drag.by === 'key'
+              ? 'Enter sets it, Esc leaves it'
+              : 'release sets it, Esc leaves it';
   return (
     <div
       className={cx('tip is-on', side, drag.refusal !== null && 'is-refused')}
@@ -293,7 +357,7 @@ function Reading(props: {
       role="status"
     >
       {gib(drag.startBytes)} → {gib(limitBytes)} GiB{' '}
-      <span className={drag.refusal === null && !below && over <= 0 ? 'long' : ''}>
+      <span className={drag.refusal === null && !below && over <= 0 && partner === null ? 'long' : ''}>
         {drag.refusal ?? note}
       </span>
     </div>

@@ -16,7 +16,9 @@ import { layoutBar, rulerMarks } from './bar-layout.ts';
 import type { BarLayout } from './bar-layout.ts';
 import { EmptyOffers } from './empty-offers.tsx';
 import { recentlyDenied } from './gpu-sentence.ts';
+import { useDropTarget } from './drop-ghost.tsx';
 import { Segment } from './segment.tsx';
+import type { Trial } from './segment.tsx';
 import { DeniedMark } from '../../components/icons.tsx';
 
 export interface BarProps {
@@ -34,23 +36,24 @@ const place = (
 export function SliceBar({ host, view, sample }: BarProps): ReactElement {
   const { gpu, slices, layout } = view;
   /** The limit under the hand, so that free memory counts along; the rest of the bar stands still meanwhile. */
-  const [trial, setTrial] = useState<{ readonly id: string; readonly limitBytes: number } | null>(null);
+  const [trial, setTrial] = useState<readonly Trial[]>([]);
+  const drop = useDropTarget(host, view, sample);
   const tried =
-    trial === null
+    trial.length === 0
       ? layout
       : layoutBar(
           gpu.capacityBytes,
           layout.unmanagedBytes,
-          layout.segments.map((s) => (s.id === trial.id ? { ...s, limitBytes: trial.limitBytes } : s)),
+          layout.segments.map((s) => trial.find((t) => t.id === s.id) ?? s),
         );
   // The rest of the bar stands still while an edge is pulled: room is what is left of the free ground beside it.
   const lastEnd = layout.unmanagedBytes + layout.segments.reduce((sum, s) => sum + s.limitBytes, 0);
-  const roomAt = trial?.id === slices.at(-1)?.id ? gpu.capacityBytes - tried.free : lastEnd;
+  const roomAt = trial.some((t) => t.id === slices.at(-1)?.id) ? gpu.capacityBytes - tried.free : lastEnd;
   const roomBytes = gpu.capacityBytes - roomAt;
   const empty = slices.length === 0;
   return (
     <>
-      <div className="bar" style={vars({ '--scale': layout.scale / GIB })}>
+      <div className="bar" style={vars({ '--scale': layout.scale / GIB })} {...drop.handlers}>
         <div className="card-mem" style={place(0, gpu.capacityBytes)} />
         {layout.unmanagedBytes > 0 && (
           <div
@@ -109,6 +112,7 @@ export function SliceBar({ host, view, sample }: BarProps): ReactElement {
             <div className="capline" style={place(gpu.capacityBytes, 0)} />
           </>
         )}
+        {drop.ghost}
       </div>
       <Ruler layout={layout} capacityBytes={gpu.capacityBytes} />
     </>

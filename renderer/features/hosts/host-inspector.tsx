@@ -3,12 +3,12 @@ import type { ReactElement, ReactNode } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
 import { Icon } from '../../components/icons.tsx';
-import { ask, request, sayFailure } from '../../store/actions.ts';
-import { openDialog, select, showToast } from '../../store/ui.ts';
+import { ask } from '../../store/actions.ts';
+import { openDialog, select } from '../../store/ui.ts';
 import { EventList } from '../processes/event-list.tsx';
 import { gpuView, hostFigures } from './host-figures.ts';
+import { linkCommand } from './host-acts.ts';
 import { useStatus } from './host-row.tsx';
 
 export function HostInspector(props: {
@@ -27,7 +27,7 @@ export function HostInspector(props: {
     </>
   );
   return (
-    <aside className="inspector" aria-label={`Host ${host.name}`}>
+    <div className="inspector" role="group" aria-label={`Host ${host.name}`}>
       <div className="ins-head">
         <Icon name={status.glyph} tone={status.tone} />
         <h2 className="cut" title={host.name}>
@@ -93,13 +93,8 @@ export function HostInspector(props: {
         <EventList hostId={host.id} sliceId={null} max={8} />
       </section>
       <AgentSection host={host} />
-    </aside>
+    </div>
   );
-}
-
-async function linkCommand(host: HostSnapshot): Promise<void> {
-  const made = await ask('host:link', { hostId: host.id });
-  if (made !== null) showToast(`${made.path} made: “tranche” works in your shell on ${host.name}`);
 }
 
 function AgentSection({ host }: { readonly host: HostSnapshot }): ReactElement {
@@ -151,52 +146,5 @@ function AgentSection({ host }: { readonly host: HostSnapshot }): ReactElement {
         )}
       </div>
     </section>
-  );
-}
-
-export function RemoveAgentDialog({ host }: { readonly host: HostSnapshot }): ReactElement {
-  const close = (): void => openDialog(null);
-  const submit = async (): Promise<void> => {
-    close();
-    const result = await request('host:remove-agent', { hostId: host.id });
-    if (!result.ok) {
-      sayFailure(result.error);
-      return;
-    }
-    const { removed } = result.value;
-    showToast(
-      removed.length === 0 ? `Nothing was left to remove on ${host.name}` : `Removed: ${removed.join(', ')}`,
-    );
-  };
-  const count = host.slices.length;
-  return (
-    <Dialog
-      title={`Remove the agent from ${host.name}?`}
-      onCancel={close}
-      onSubmit={close}
-      actions={
-        <>
-          <Button onClick={close} autoFocus>
-            Cancel
-          </Button>
-          <Button kind="danger" onClick={() => void submit()}>
-            Remove agent
-          </Button>
-        </>
-      }
-    >
-      <p>
-        The agent ends and its files are deleted.{' '}
-        {count > 0
-          ? `${String(count)} ${count === 1 ? 'slice ends' : 'slices end'} with it: ${host.slices
-              .slice(0, 6)
-              .map((slice) => slice.name)
-              .join(', ')}${count > 6 ? ' …' : ''}.`
-          : 'There are no slices.'}
-      </p>
-      <p className="small two">
-        Running programs go on with the limits they have. What was deleted is listed afterwards.
-      </p>
-    </Dialog>
   );
 }

@@ -2,7 +2,9 @@
 import { useMemo, useRef } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
-import { Button } from '../../components/bits.tsx';
+import { commandKey } from '../../commands/menu-entries.ts';
+import { runCommand } from '../../commands/registry.ts';
+import { Button, cx } from '../../components/bits.tsx';
 import { PaneEdge } from '../../components/pane-edge.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { toggleDemo } from '../../store/actions.ts';
@@ -18,6 +20,26 @@ const GROUPS = [
 
 const matches = (host: HostSnapshot, filter: string): boolean =>
   `${host.name} ${host.address ?? ''}`.toLowerCase().includes(filter.trim().toLowerCase());
+
+/** Above all groups: every host on one screen. */
+function AllHosts(): ReactElement {
+  const on = useUi((s) => s.scope === 'fleet');
+  return (
+    <li className={cx('host all-hosts', on && 'is-on')}>
+      <button
+        type="button"
+        className="host-hit"
+        data-host-row
+        aria-current={on || undefined}
+        aria-label="All hosts"
+        onClick={() => runCommand('view.fleet')}
+      />
+      <Icon name="all" />
+      <span className="name">All hosts</span>
+      <kbd>{commandKey('view.fleet')}</kbd>
+    </li>
+  );
+}
 
 export function HostList(): ReactElement {
   const { order, hosts, demo, configNotes, loaded } = useFleet();
@@ -58,6 +80,7 @@ export function HostList(): ReactElement {
         {filter === '' && <kbd>/</kbd>}
       </label>
       <ul ref={list} onKeyDown={onKey}>
+        {all.length > 1 && filter === '' && <AllHosts />}
         {GROUPS.map(([source, title], index) => {
           const group = shown.filter((host) => host.source === source);
           const first = GROUPS.slice(0, index).every(([s]) => !shown.some((host) => host.source === s));

@@ -1,4 +1,5 @@
 /** The centre column: what a host looks like in each state of its connection. */
+import { useMemo } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { assertNever } from '../../../model/errors.ts';
@@ -8,7 +9,12 @@ import { Icon } from '../../components/icons.tsx';
 import { useSample } from '../../components/use-sample.ts';
 import { ask } from '../../store/actions.ts';
 import { select, useUi } from '../../store/ui.ts';
+import { GpuCharts } from '../charts/gpu-charts.tsx';
 import { GpuCard } from '../gpus/gpu-card.tsx';
+import { PeopleTable } from '../people/people-table.tsx';
+import { ViewSwitch } from '../shell/view-switch.tsx';
+import { ColumnsMenu } from '../table/columns-menu.tsx';
+import { ONE_HOST_COLUMNS, SliceTable } from '../table/slice-table.tsx';
 import { Dock } from '../processes/dock.tsx';
 import { hostFigures } from './host-figures.ts';
 import { useStatus } from './host-row.tsx';
@@ -50,6 +56,7 @@ function headText(host: HostSnapshot, sample: Sample | null): ReactElement {
 function HostHead(props: { readonly host: HostSnapshot; readonly sample: Sample | null }): ReactElement {
   const { host, sample } = props;
   const status = useStatus(host);
+  const view = useUi((s) => s.view);
   return (
     <div className="host-head">
       <h1 className="cut">
@@ -68,6 +75,12 @@ function HostHead(props: { readonly host: HostSnapshot; readonly sample: Sample 
           <Icon name={status.glyph} />
           {status.word}
         </span>
+      )}
+      {host.gpus.length > 0 && (
+        <>
+          {view === 'table' && <ColumnsMenu name="host-slices" sortBy="limit" columns={ONE_HOST_COLUMNS} />}
+          <ViewSwitch />
+        </>
       )}
     </div>
   );
@@ -136,6 +149,56 @@ function Body(props: { readonly host: HostSnapshot; readonly sample: Sample | nu
   }
 }
 
+function View(props: {
+  readonly host: HostSnapshot;
+  readonly sample: Sample | null;
+  readonly old: boolean;
+}): ReactElement {
+  const { host, sample, old } = props;
+  const view = useUi((s) => s.view);
+  const hosts = useMemo(() => [host], [host]);
+  const sampleOf = (): Sample | null => sample;
+  switch (view) {
+    case 'bars':
+      return (
+        <div className={cx('gpus', old && 'is-old')}>
+          {host.gpus.map((gpu) => (
+            <GpuCard key={gpu.uuid} host={host} gpu={gpu} sample={sample} />
+          ))}
+        </div>
+      );
+    case 'charts':
+      return (
+        <div className={cx('gpus', old && 'is-old')}>
+          {host.gpus.map((gpu) => (
+            <GpuCharts key={gpu.uuid} host={host} gpu={gpu} sample={sample} showsHost={false} />
+          ))}
+        </div>
+      );
+    case 'table':
+      return (
+        <SliceTable
+          hosts={hosts}
+          sampleOf={sampleOf}
+          sampleKey={sample}
+          name="host-slices"
+          empty="There are no slices yet. New slice cuts one."
+        />
+      );
+    case 'people':
+      return (
+        <PeopleTable
+          hosts={hosts}
+          sampleOf={sampleOf}
+          sampleKey={sample}
+          empty="Nobody holds or uses a GPU of this host."
+        />
+      );
+    default:
+      return assertNever(view, 'view');
+  }
+}
+
 function Cards(props: {
   readonly host: HostSnapshot;
   readonly sample: Sample | null;
@@ -165,11 +228,7 @@ function Cards(props: {
         </div>
       )}
       <People host={host} sample={sample} />
-      <div className={cx('gpus', old === true && 'is-old')}>
-        {host.gpus.map((gpu) => (
-          <GpuCard key={gpu.uuid} host={host} gpu={gpu} sample={sample} />
-        ))}
-      </div>
+      <View host={host} sample={sample} old={old === true} />
       <Dock host={host} sample={sample} />
     </>
   );

@@ -32,7 +32,7 @@ function act(host: HostSnapshot, what: NonNullable<HostStatus['act']>): void {
 export function HostRow({ host }: { readonly host: HostSnapshot }): ReactElement {
   const status = useStatus(host);
   const sample = useSample(host.id);
-  const on = useUi((s) => s.hostId === host.id);
+  const on = useUi((s) => s.hostId === host.id && s.scope === 'host');
   const { freeBytes, minis } = hostFigures(host, sample);
   const showsMinis = minis.length > 0 && status.glyph !== 'retry' && status.glyph !== 'block';
   const choose = (): void => {

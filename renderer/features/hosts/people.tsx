@@ -5,6 +5,7 @@ import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
 import { cx } from '../../components/bits.tsx';
 import { useOwnerClass } from '../../store/owners.ts';
+import { DRAG_TYPE } from '../gpus/dragged.ts';
 import { giveSlice } from '../slices/slice-actions.ts';
 import { editRefusal } from './host-figures.ts';
 
@@ -56,7 +57,7 @@ function Person(props: {
     <li
       className={cx(hue, hue === 'un' && 'has-none', over && 'is-target')}
       onDragOver={(event) => {
-        if (!event.dataTransfer.types.includes('text/x-tranche-slice')) return;
+        if (!event.dataTransfer.types.includes(DRAG_TYPE)) return;
         event.preventDefault();
         setOver(true);
       }}
@@ -64,7 +65,7 @@ function Person(props: {
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
-        const slice = host.slices.find((s) => s.id === event.dataTransfer.getData('text/x-tranche-slice'));
+        const slice = host.slices.find((s) => s.id === event.dataTransfer.getData(DRAG_TYPE));
         if (slice !== undefined && slice.owner !== name) void giveSlice(host, slice, name);
       }}
     >

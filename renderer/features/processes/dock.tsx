@@ -3,19 +3,21 @@ import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { PaneEdge } from '../../components/pane-edge.tsx';
 import { useUi } from '../../store/ui.ts';
+import type { DockTab } from '../../store/ui.ts';
+import { AuditPanel, AuditTools } from '../audit/audit-panel.tsx';
 import { EventList } from './event-list.tsx';
 import { ProcessTable } from './process-table.tsx';
 
 export function Dock(props: { readonly host: HostSnapshot; readonly sample: Sample | null }): ReactElement {
   const { host, sample } = props;
   const tab = useUi((s) => s.dock);
-  const tabButton = (name: 'processes' | 'events', word: string, count: number | null): ReactElement => (
+  const tabButton = (name: DockTab, word: string, count: number | null): ReactElement => (
     <button
       type="button"
       role="tab"
       aria-selected={tab === name}
       aria-controls="dock-panel"
-      onClick={() => useUi.setState({ dock: name })}
+      onClick={() => useUi.setState({ dock: name, auditSliceId: null })}
     >
       {word} {count !== null && <span className="three">{count}</span>}
     </button>
@@ -30,7 +32,9 @@ export function Dock(props: { readonly host: HostSnapshot; readonly sample: Samp
           sample === null ? null : sample.processes.length + sample.processesOmitted,
         )}
         {tabButton('events', 'Events', null)}
+        {tabButton('audit', 'Audit', null)}
         <div className="grow" />
+        {tab === 'audit' && <AuditTools host={host} />}
         {tab === 'processes' && (
           <span className="micro three wide">in a row: I interrupt, T stop, K kill</span>
         )}
@@ -38,6 +42,8 @@ export function Dock(props: { readonly host: HostSnapshot; readonly sample: Samp
       <div className="scroll" id="dock-panel" role="tabpanel">
         {tab === 'processes' ? (
           <ProcessTable host={host} sample={sample} />
+        ) : tab === 'audit' ? (
+          <AuditPanel host={host} />
         ) : (
           <div className="dock-events">
             <EventList hostId={host.id} sliceId={null} max={200} />

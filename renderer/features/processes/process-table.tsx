@@ -90,7 +90,9 @@ export function ProcessTable(props: {
           {heading('time', 'Time %', 'num')}
           <th className="num">Throttled %</th>
           {heading('up', 'Running for', 'num wide')}
-          <th aria-label="Stop" />
+          <th>
+            <span className="unseen">Stop</span>
+          </th>
         </tr>
       </thead>
       <tbody>

@@ -7,7 +7,7 @@ import { useNow } from '../../components/use-sample.ts';
 import { copy, undoEdit } from '../../store/actions.ts';
 import { TOAST_MS, hideToast, useUi } from '../../store/ui.ts';
 import type { Toast as ToastData } from '../../store/ui.ts';
-import { keyName } from './top-bar.tsx';
+import { commandKey } from '../../commands/menu-entries.ts';
 
 export function Toast(): ReactElement | null {
   const toast = useUi((s) => s.toast);
@@ -37,7 +37,7 @@ function ShownToast({ toast }: { readonly toast: ToastData }): ReactElement {
       </span>
       {undo !== null && (
         <Button tight onClick={() => void undoEdit(undo)}>
-          Undo <kbd>{keyName('Z')}</kbd>
+          Undo <kbd>{commandKey('edit.undo')}</kbd>
         </Button>
       )}
       {detail !== null && (

@@ -4,39 +4,36 @@ import type { HostSnapshot } from '../../../model/model.ts';
 import { Button, cx } from '../../components/bits.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { Menu } from '../../components/menu.tsx';
-import { about, togglePaused } from '../../store/actions.ts';
-import { RANGES, openDialog, select, setRange, useUi } from '../../store/ui.ts';
-import { shortGpuName } from '../gpus/gpu-card.tsx';
-import { editRefusal } from '../hosts/host-figures.ts';
+import { commandKey } from '../../commands/menu-entries.ts';
+import { bindings, runCommand } from '../../commands/registry.ts';
+import { about } from '../../store/actions.ts';
+import { RANGES, openPalette, select, setRange, useUi } from '../../store/ui.ts';
+import { shortGpuName } from '../gpus/gpu-names.ts';
 import { selectedGpu, selectedSlice } from './selected.ts';
-
-export const isMac = (): boolean => /mac/i.test(navigator.platform);
-export const keyName = (key: string): string => (isMac() ? `⌘${key}` : `Ctrl ${key}`);
-
-/** A browser keeps Ctrl+N for itself; the bare key works everywhere. */
-export function openCreate(host: HostSnapshot | null): void {
-  if (host === null || editRefusal(host) !== null) return;
-  const gpu = selectedGpu(host) ?? host.gpus[0];
-  if (gpu !== undefined) openDialog({ kind: 'create', hostId: host.id, gpuUuid: gpu.uuid });
-}
 
 export function TopBar({ host }: { readonly host: HostSnapshot | null }): ReactElement {
   const range = useUi((s) => s.range);
   const paused = useUi((s) => s.paused);
+  const scope = useUi((s) => s.scope);
   useUi((s) => s.selection);
   const gpu = host === null ? null : selectedGpu(host);
   const slice = host === null ? null : selectedSlice(host);
-  const refusal =
-    host === null
-      ? 'Choose a host first.'
-      : host.gpus.length === 0
-        ? `${host.name} has no GPU to cut.`
-        : editRefusal(host);
+  const { refusal } = bindings()['slice.new'];
   return (
     <header className="top">
       <nav className="crumbs" aria-label="Where you are">
-        {host === null ? (
-          <span className="here">Tranche</span>
+        {scope === 'fleet' && (
+          <button
+            type="button"
+            className={cx('link-plain', host === null && 'here')}
+            onClick={() => useUi.setState({ selection: { kind: 'host' } })}
+          >
+            All hosts
+          </button>
+        )}
+        {scope === 'fleet' && gpu !== null && <Icon name="chevron" />}
+        {host === null || (scope === 'fleet' && gpu === null) ? (
+          scope === 'host' && <span className="here">Tranche</span>
         ) : (
           <button
             type="button"
@@ -66,6 +63,11 @@ export function TopBar({ host }: { readonly host: HostSnapshot | null }): ReactE
           </>
         )}
       </nav>
+      <Button className="find-box" label="Search and run" onClick={() => openPalette()}>
+        <Icon name="find" />
+        <span className="wide cut">Search, or type 20g to find room</span>
+        <kbd className="wide">{commandKey('palette.open')}</kbd>
+      </Button>
       <div className="seg-ctl range-many" role="group" aria-label="Range of the charts">
         {RANGES.map((name) => (
           <button key={name} type="button" aria-pressed={range === name} onClick={() => setRange(name)}>
@@ -87,15 +89,15 @@ export function TopBar({ host }: { readonly host: HostSnapshot | null }): ReactE
       </Menu>
       <Button
         className={cx('live', paused && 'is-paused')}
-        onClick={() => void togglePaused()}
+        onClick={() => runCommand('view.pause')}
         title={paused ? 'The picture stands still; sampling goes on' : 'Two pictures a second'}
       >
         <i aria-hidden="true" />
         {paused ? 'Paused' : 'Live'} <kbd className="wide">Space</kbd>
       </Button>
-      <Button kind="primary" refusal={refusal} onClick={() => openCreate(host)}>
+      <Button kind="primary" refusal={refusal} onClick={() => runCommand('slice.new')}>
         <Icon name="plus" />
-        New slice <kbd className="wide">{about().transport === 'serve' ? 'N' : keyName('N')}</kbd>
+        New slice <kbd className="wide">{about().transport === 'serve' ? 'N' : commandKey('slice.new')}</kbd>
       </Button>
     </header>
   );

@@ -11,6 +11,7 @@ import { refusalWords } from '../gpus/drag.ts';
 import { gpuView } from '../hosts/host-figures.ts';
 import { createSlice, nameProblem, presetBytes, preview, yourName } from './slice-actions.ts';
 import type { NewSlice } from './slice-actions.ts';
+import { untilChoices } from './until.ts';
 
 const close = (): void => openDialog(null);
 
@@ -21,13 +22,15 @@ interface Typed {
   readonly limit: string;
   readonly guarantee: string;
   readonly owner: string;
+  readonly until: string;
 }
 
-function suggestion(host: HostSnapshot, gpu: Gpu, sample: Sample | null): Typed {
+function suggestion(host: HostSnapshot, gpu: Gpu, sample: Sample | null, wantedBytes: number | null): Typed {
   const view = gpuView(host, gpu, sample);
   const quarter = presetBytes(gpu.capacityBytes, 0.25);
-  const fitting = view.layout.free > 0 ? Math.min(quarter, presetBytes(view.layout.free, 1)) : quarter;
-  const percent = Math.max(1, Math.round((fitting / gpu.capacityBytes) * 100));
+  const fitting =
+    wantedBytes ?? (view.layout.free > 0 ? Math.min(quarter, presetBytes(view.layout.free, 1)) : quarter);
+  const percent = Math.max(1, Math.min(100, Math.round((fitting / gpu.capacityBytes) * 100)));
   return {
     gpuUuid: gpu.uuid,
     name: '',
@@ -35,6 +38,7 @@ function suggestion(host: HostSnapshot, gpu: Gpu, sample: Sample | null): Typed 
     limit: String(percent),
     guarantee: '0',
     owner: yourName(host) ?? '',
+    until: 'none',
   };
 }
 
@@ -58,6 +62,7 @@ function read(typed: Typed, host: HostSnapshot, gpu: Gpu): NewSlice | string {
     computeGuaranteePercent: guarantee.value,
     priority: 'normal',
     owner: typed.owner === '' ? null : typed.owner,
+    expiresAtMs: untilChoices(new Date()).find((choice) => choice.key === typed.until)?.atMs ?? null,
   };
   const refusal = refusalWords(preview(host, gpu, null, wanted), gpu.capacityBytes);
   return refusal === null ? wanted : `Not possible: ${refusal}.`;
@@ -67,9 +72,11 @@ export function CreateSheet(props: {
   readonly host: HostSnapshot;
   readonly gpu: Gpu;
   readonly sample: Sample | null;
+  /** Asked for by size, as from the palette. */
+  readonly wantedBytes: number | null;
 }): ReactElement {
-  const { host, sample } = props;
-  const [typed, setTyped] = useState(() => suggestion(host, props.gpu, sample));
+  const { host, sample, wantedBytes } = props;
+  const [typed, setTyped] = useState(() => suggestion(host, props.gpu, sample, wantedBytes));
   const gpu = host.gpus.find((g) => g.uuid === typed.gpuUuid) ?? props.gpu;
   const wanted = read(typed, host, gpu);
   const { layout } = gpuView(host, gpu, sample);
@@ -125,7 +132,12 @@ export function CreateSheet(props: {
             onPick={(uuid) => {
               const next = host.gpus.find((g) => g.uuid === uuid);
               if (next === undefined) return;
-              setTyped({ ...suggestion(host, next, sample), name: typed.name, owner: typed.owner });
+              setTyped({
+                ...suggestion(host, next, sample, wantedBytes),
+                name: typed.name,
+                owner: typed.owner,
+                until: typed.until,
+              });
             }}
           >
             {host.gpus.map((g) => (
@@ -145,9 +157,14 @@ export function CreateSheet(props: {
             </option>
           ))}
         </SelectField>
-        <div className="span-2">
-          {box('Name', 'name', '', { placeholder: `${typed.owner}-… is given by the agent` })}
-        </div>
+        <SelectField label="Until" value={typed.until} refusal={null} onPick={(until) => put({ until })}>
+          {untilChoices(new Date()).map((choice) => (
+            <option key={choice.key} value={choice.key}>
+              {choice.label}
+            </option>
+          ))}
+        </SelectField>
+        <div>{box('Name', 'name', '', { placeholder: `${typed.owner}-…` })}</div>
       </div>
       <p className={`small hold ${typeof wanted === 'string' ? 'bad' : 'two'}`} role="status">
         {typeof wanted === 'string'

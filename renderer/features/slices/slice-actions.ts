@@ -1,11 +1,18 @@
 /** Edits of slices, in the words that the toast shows. */
-import type { Gpu, HostSnapshot, Person, Priority, Slice } from '../../../model/model.ts';
+import type { Gpu, HostSnapshot, Person, Priority, Slice, SliceEdit } from '../../../model/model.ts';
 import { admit } from '../../../model/admission.ts';
 import type { Admission } from '../../../model/admission.ts';
 import { MIB, gib, gibWithUnit } from '../../../model/units.ts';
-import { ask, edit, request } from '../../store/actions.ts';
+import type { Result } from '../../../model/errors.ts';
+import { ask, edit, edited, request, sayFailure } from '../../store/actions.ts';
 import { select } from '../../store/ui.ts';
 import { slicesOf } from '../hosts/host-figures.ts';
+import { untilText } from './until.ts';
+
+export interface HostSlice {
+  readonly host: HostSnapshot;
+  readonly slice: Slice;
+}
 
 export interface NewSlice {
   readonly name: string | null;
@@ -14,6 +21,7 @@ export interface NewSlice {
   readonly computeGuaranteePercent: number;
   readonly priority: Priority;
   readonly owner: string | null;
+  readonly expiresAtMs?: number | null;
 }
 
 export interface SliceChange {
@@ -21,6 +29,8 @@ export interface SliceChange {
   readonly computeLimitPercent?: number;
   readonly computeGuaranteePercent?: number;
   readonly priority?: Priority;
+  /** null takes the end away. */
+  readonly expiresAtMs?: number | null;
 }
 
 /** A share of the GPU in whole MiB, rounded down, so that four quarters always fit. */
@@ -52,7 +62,7 @@ export async function createSlice(host: HostSnapshot, gpu: Gpu, wanted: NewSlice
   const made = await edit(
     host.id,
     text,
-    request('slice:create', { hostId: host.id, gpuUuid: gpu.uuid, ...wanted, expiresAtMs: null }),
+    request('slice:create', { hostId: host.id, gpuUuid: gpu.uuid, expiresAtMs: null, ...wanted }),
   );
   if (made !== null) select(host.id, { kind: 'slice', id: made.sliceId });
   return made !== null;
@@ -84,6 +94,11 @@ export function changeText(slice: Slice, change: SliceChange): string {
   if (change.computeGuaranteePercent !== undefined) {
     return `${slice.name}: guarantee ${String(slice.computeGuaranteePercent)} → ${String(change.computeGuaranteePercent)} %`;
   }
+  if (change.expiresAtMs !== undefined) {
+    return change.expiresAtMs === null
+      ? `${slice.name} has no end any more`
+      : `${slice.name} ends ${untilText(change.expiresAtMs, Date.now())}`;
+  }
   return `${slice.name}: priority ${slice.priority} → ${change.priority ?? slice.priority}`;
 }
 
@@ -110,6 +125,78 @@ export async function giveSlice(host: HostSnapshot, slice: Slice, owner: string)
     request('slice:assign', { hostId: host.id, sliceId: slice.id, revision: slice.revision, owner }),
   );
 }
+
+/** Several slices in one act: one toast, one Undo. Stops at the first refusal and says how far it came. */
+export async function eachSlice(
+  slices: readonly HostSlice[],
+  text: (count: number) => string,
+  act: (of: HostSlice) => Promise<Result<SliceEdit>>,
+): Promise<boolean> {
+  const tokens = new Map<string, string[]>();
+  let count = 0;
+  for (const of of slices) {
+    const result = await act(of);
+    if (!result.ok) {
+      sayFailure(
+        count === 0
+          ? result.error
+          : {
+              ...result.error,
+              message: `${result.error.message} ${String(count)} of ${String(slices.length)} were done; Undo takes them back.`,
+            },
+      );
+      break;
+    }
+    count += 1;
+    tokens.set(of.host.id, [result.value.undoToken, ...(tokens.get(of.host.id) ?? [])]);
+  }
+  // An undo belongs to one host; acts over hosts are undone host by host.
+  for (const [hostId, undo] of tokens) {
+    edited(hostId, slices[0]?.slice.id ?? '', text(count), undo);
+  }
+  return count === slices.length;
+}
+
+export const giveSlices = (slices: readonly HostSlice[], owner: string): Promise<boolean> =>
+  eachSlice(
+    slices.filter(({ slice }) => slice.owner !== owner),
+    (count) =>
+      count === 1
+        ? `${slices[0]?.slice.name ?? ''} given to ${owner}`
+        : `${String(count)} slices given to ${owner}`,
+    ({ host, slice }) =>
+      request('slice:assign', { hostId: host.id, sliceId: slice.id, revision: slice.revision, owner }),
+  );
+
+export const endSlices = (slices: readonly HostSlice[], expiresAtMs: number | null): Promise<boolean> =>
+  eachSlice(
+    slices,
+    (count) =>
+      count === 1 && slices[0] !== undefined
+        ? changeText(slices[0].slice, { expiresAtMs })
+        : `${String(count)} slices: ${untilText(expiresAtMs, Date.now())}`,
+    ({ host, slice }) =>
+      request('slice:resize', {
+        hostId: host.id,
+        sliceId: slice.id,
+        revision: slice.revision,
+        expiresAtMs,
+        belowUse: 'when-it-drops',
+      }),
+  );
+
+export const deleteSlices = (slices: readonly HostSlice[], withProcesses: boolean): Promise<boolean> =>
+  eachSlice(
+    slices,
+    (count) => `${String(count)} slices deleted`,
+    ({ host, slice }) =>
+      request('slice:delete', {
+        hostId: host.id,
+        sliceId: slice.id,
+        revision: slice.revision,
+        withProcesses,
+      }),
+  );
 
 export async function renameSlice(host: HostSnapshot, slice: Slice, name: string): Promise<boolean> {
   const done = await edit(
@@ -146,7 +233,7 @@ export function candidates(people: readonly Person[], owner: string | null): rea
   return people.filter((person) => person.name !== owner);
 }
 
-export const runCommand = (slice: Slice): string => `tranche run --slice ${slice.name} -- python train.py`;
+export const runCommandOf = (slice: Slice): string => `tranche run --slice ${slice.name} -- python train.py`;
 
 /** The agent's rule for names (docs/protocol.md): shown before it is asked. */
 export function nameProblem(name: string): string | null {

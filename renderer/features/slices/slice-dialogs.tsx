@@ -2,11 +2,11 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, ProcessSample, Slice } from '../../../model/model.ts';
-import { duration } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { shownSample } from '../../store/series.ts';
 import { openDialog } from '../../store/ui.ts';
+import { ProcessList, peopleIn } from './process-list.tsx';
 import { deleteSlice, nameProblem, renameSlice } from './slice-actions.ts';
 
 const close = (): void => openDialog(null);
@@ -91,16 +91,11 @@ export function DeleteDialog(props: {
     >
       {count > 0 && (
         <>
-          <p>{count === 1 ? 'One process runs' : `${String(count)} processes run`} in it:</p>
-          <ul className="plain-list">
-            {processes.slice(0, 8).map((process) => (
-              <li key={process.pid} className="small">
-                <span className="mono">{process.pid}</span> {process.user ?? '—'}{' '}
-                <span className="mono">{process.command}</span>,{' '}
-                {process.startedAtMs === null ? '—' : duration(Date.now() - process.startedAtMs)}
-              </li>
-            ))}
-          </ul>
+          <p>
+            {count === 1 ? 'One process runs' : `${String(count)} processes run`} in it, of{' '}
+            {peopleIn(processes)}:
+          </p>
+          <ProcessList processes={processes} />
         </>
       )}
       <p className="small two">The slice can be brought back with Undo; its limits and owner are kept.</p>

@@ -7,6 +7,7 @@ import { refusalWords } from '../gpus/drag.ts';
 import { editRefusal } from '../hosts/host-figures.ts';
 import { asNew, changeSlice, giveSlice, preview } from './slice-actions.ts';
 import type { SliceChange } from './slice-actions.ts';
+import { UntilField } from './until-field.tsx';
 
 const PRIORITIES = [
   ['idle', 'Idle: only what others leave'],
@@ -28,6 +29,7 @@ export function SliceFields(props: {
     <section className="fields" aria-label="Limits">
       <LimitField
         label="Memory limit"
+        field="memory"
         unit="GiB"
         shown={gib(slice.memoryLimitBytes)}
         title={mibExact(slice.memoryLimitBytes)}
@@ -83,6 +85,7 @@ export function SliceFields(props: {
           </option>
         ))}
       </SelectField>
+      <UntilField host={host} slice={slice} refusal={refusal} />
     </section>
   );
 }

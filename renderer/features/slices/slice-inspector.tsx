@@ -3,22 +3,24 @@ import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample, Slice, SliceSample } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit, mibExact, percentFromTenths } from '../../../model/units.ts';
 import { Button, Chip, cx } from '../../components/bits.tsx';
-import { SeriesChart } from '../../components/chart.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { Menu } from '../../components/menu.tsx';
 import type { MenuEntry } from '../../components/menu.tsx';
+import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
+import { runCommand } from '../../commands/registry.ts';
 import { copy } from '../../store/actions.ts';
 import { useWatched } from '../../store/history.ts';
+import { ChartSection } from '../charts/chart-section.tsx';
+import { SourceLine } from '../charts/source-line.tsx';
 import { useOwnerClass } from '../../store/owners.ts';
-import { RANGE_MS, openDialog, useUi } from '../../store/ui.ts';
-import { shortGpuName } from '../gpus/gpu-card.tsx';
+import { RANGE_MS, useUi } from '../../store/ui.ts';
+import { shortGpuName } from '../gpus/gpu-names.ts';
 import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
 import { EventList } from '../processes/event-list.tsx';
 import { TimeAxis } from './time-axis.tsx';
-import { requestDelete } from './slice-dialogs.tsx';
 import { SliceFields } from './slice-fields.tsx';
 import { SliceNotice } from './slice-notice.tsx';
-import { candidates, giveSlice, runCommand } from './slice-actions.ts';
+import { candidates, giveSlice, runCommandOf } from './slice-actions.ts';
 
 export interface SliceInspectorProps {
   readonly host: HostSnapshot;
@@ -30,25 +32,11 @@ export interface SliceInspectorProps {
 /** More people than this are reached through the Owner field instead. */
 const MENU_PEOPLE_MAX = 12;
 
-function menuEntries(host: HostSnapshot, slice: Slice): MenuEntry[] {
+function entriesFor(host: HostSnapshot, slice: Slice): MenuEntry[] {
   const refusal = editRefusal(host);
   const people = candidates(host.people, slice.owner).slice(0, MENU_PEOPLE_MAX);
   return [
-    {
-      key: 'rename',
-      label: 'Rename…',
-      hint: 'F2',
-      refusal,
-      onPick: () => openDialog({ kind: 'rename-slice', hostId: host.id, sliceId: slice.id }),
-    },
-    { key: 'copy', label: 'Copy run command', onPick: () => void copy(runCommand(slice), 'Run command') },
-    {
-      key: 'delete',
-      label: 'Delete',
-      hint: 'Del',
-      refusal,
-      onPick: () => requestDelete(host, slice),
-    },
+    ...menuEntries(SLICE_MENU),
     ...(people.length > 0 ? [{ key: 'give', heading: 'Give to' }] : []),
     ...people.map((person) => ({
       key: `give-${person.name}`,
@@ -74,9 +62,11 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
     rangeName: range,
     hueClass: hue,
     refreshKey: slice.owner,
+    old: host.connection.kind !== 'live',
+    of: `${host.name} ${slice.name}`,
   };
   return (
-    <aside className={cx('inspector', hue)} aria-label={`Slice ${slice.name}`}>
+    <div className={cx('inspector', hue)} role="group" aria-label={`Slice ${slice.name}`}>
       <div className="ins-head">
         <Chip owner={slice.owner} />
         <h2 className="cut" title={slice.name}>
@@ -86,45 +76,53 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
           GPU {gpu.index}
           <span className="wide"> · {shortGpuName(gpu.name)}</span>
         </span>
-        <Menu entries={menuEntries(host, slice)} label="More commands" className="btn quiet tight">
+        <Menu entries={entriesFor(host, slice)} label="More commands" className="btn quiet tight">
           <Icon name="more" />
         </Menu>
       </div>
       <SliceNotice host={host} gpu={gpu} slice={slice} reading={reading} />
-      <section className="chart">
-        <header>
-          <span>Memory</span>
-          <div className="grow" />
-          <b title={mibExact(reading?.memoryUsedBytes ?? null)}>{gib(reading?.memoryUsedBytes ?? null)}</b>
-          <span className="small two">of {gibWithUnit(slice.memoryLimitBytes)}</span>
-        </header>
-        <SeriesChart {...chart} quantity="memory" yMax={gpu.capacityBytes / GIB} />
-      </section>
-      <section className="chart">
-        <header>
-          <span>GPU time</span>
-          {(reading?.throttledTenths ?? 0) > 0 && (
+      <ChartSection
+        {...chart}
+        quantity="memory"
+        yMax={gpu.capacityBytes / GIB}
+        figure={
+          <>
+            <b title={mibExact(reading?.memoryUsedBytes ?? null)}>{gib(reading?.memoryUsedBytes ?? null)}</b>
+            <span className="small two">of {gibWithUnit(slice.memoryLimitBytes)}</span>
+          </>
+        }
+      />
+      <ChartSection
+        {...chart}
+        quantity="compute"
+        yMax={100}
+        note={
+          (reading?.throttledTenths ?? 0) > 0 && (
             <span className="small warn">
               throttled {percentFromTenths(reading?.throttledTenths ?? null)}
             </span>
-          )}
-          <div className="grow" />
-          <b>{reading?.computeUsedTenths == null ? '—' : Math.round(reading.computeUsedTenths / 10)}</b>
-          <span className="small two">of {slice.computeLimitPercent} %</span>
-        </header>
-        <SeriesChart {...chart} quantity="compute" yMax={100} />
+          )
+        }
+        figure={
+          <>
+            <b>{reading?.computeUsedTenths == null ? '—' : Math.round(reading.computeUsedTenths / 10)}</b>
+            <span className="small two">of {slice.computeLimitPercent} %</span>
+          </>
+        }
+      >
         <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
-      </section>
+        <SourceLine watched={watched} />
+      </ChartSection>
       <SliceFields host={host} gpu={gpu} slice={slice} />
       <section>
         <div className="head2">Run a program in this slice</div>
         <div className="run">
-          <code>{runCommand(slice)}</code>
+          <code>{runCommandOf(slice)}</code>
           <Button
             kind="quiet"
             tight
             label="Copy the run command"
-            onClick={() => void copy(runCommand(slice), 'Run command')}
+            onClick={() => void copy(runCommandOf(slice), 'Run command')}
           >
             <Icon name="copy" />
           </Button>
@@ -133,10 +131,15 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
       <SliceProcesses slice={slice} sample={sample} />
       <Ledger reading={reading} />
       <section>
-        <div className="head2">Last events</div>
+        <div className="head2">
+          Last events
+          <button type="button" className="text-act" onClick={() => runCommand('slice.audit')}>
+            Who changed it
+          </button>
+        </div>
         <EventList hostId={host.id} sliceId={slice.id} max={6} />
       </section>
-    </aside>
+    </div>
   );
 }
 
@@ -188,7 +191,9 @@ function Ledger({ reading }: { readonly reading: SliceSample | null }): ReactEle
       <div className="head2">Why do these numbers differ?</div>
       <dl className="ledger">
         <div>
-          <dt>Asked for by the programs</dt>
+          <dt>
+            Asked for by the programs <span className="three">counted by the shim</span>
+          </dt>
           <dd title={mibExact(reading?.ledgerBytes ?? null)}>{gib(reading?.ledgerBytes ?? null)}</dd>
         </div>
         <div title="CUDA contexts, modules and graphics: held by the driver for these programs, charged to the slice">
@@ -196,17 +201,24 @@ function Ledger({ reading }: { readonly reading: SliceSample | null }): ReactEle
             CUDA contexts and modules
             {reading?.processCount == null
               ? ''
-              : `, ${String(reading.processCount)} ${reading.processCount === 1 ? 'process' : 'processes'}`}
+              : `, ${String(reading.processCount)} ${reading.processCount === 1 ? 'process' : 'processes'}`}{' '}
+            <span className="three">the rest</span>
           </dt>
           <dd title={mibExact(reading?.residueBytes ?? null)}>{gib(reading?.residueBytes ?? null)}</dd>
         </div>
         <div className="sum">
-          <dt>In use, the same as nvidia-smi</dt>
+          <dt>
+            In use, the same as nvidia-smi <span className="three">NVML</span>
+          </dt>
           <dd title={mibExact(reading?.memoryUsedBytes ?? null)}>
             {gibWithUnit(reading?.memoryUsedBytes ?? null)}
           </dd>
         </div>
       </dl>
+      <p className="source micro three">
+        The shim sees what programs ask for, at once. NVML sees what the GPU holds for them, with what the
+        driver adds. The rest is charged to the slice too.
+      </p>
     </section>
   );
 }

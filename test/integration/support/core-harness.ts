@@ -6,7 +6,7 @@ import type { LabLauncher } from '../../../electron/core/demo-lab.ts';
 import { createCore, type Core } from '../../../electron/core/core.ts';
 import type { Result } from '../../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues } from '../../../model/ipc.ts';
-import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { AuditRecord, HostSnapshot, Sample } from '../../../model/model.ts';
 import { artifactsFolder } from './private-root.ts';
 
 /** No step of a healthy test takes this long, even on two busy cores. */
@@ -25,6 +25,7 @@ export class CoreHarness {
   /** Every sample that came, in order. */
   readonly sampleLog: { readonly hostId: string; readonly seq: number; readonly atMs: number }[] = [];
   readonly notices: string[] = [];
+  readonly audit: AuditRecord[] = [];
   private core: Core | null = null;
   private readonly waiting = new Set<() => void>();
   private successor: CoreHarness | null = null;
@@ -147,6 +148,7 @@ export class CoreHarness {
         this.samples.set(hostId, sample);
         this.sampleLog.push({ hostId, seq: sample.seq, atMs: sample.atMs });
       }
+    if (event.event === 'audit') this.audit.push(event.data.record);
     if (event.event === 'notice') this.notices.push(event.data.message);
     for (const settle of Array.from(this.waiting)) settle();
   }

@@ -1,0 +1,66 @@
+/** Context menus out of the registry: ids in, entries with key and reason out. */
+import { commandSpec, keyLabel, keysOf } from '../../model/commands.ts';
+import type { CommandId } from '../../model/commands.ts';
+import type { MenuEntry } from '../components/menu.tsx';
+import { isMac } from './keys.ts';
+import { bindings } from './registry.ts';
+
+export const SLICE_MENU: readonly (CommandId | null)[] = [
+  'slice.rename',
+  'slice.resize',
+  'slice.trade',
+  null,
+  'slice.give',
+  'slice.move',
+  'slice.until',
+  null,
+  'slice.copy-run',
+  'slice.copy-link',
+  'slice.audit',
+  null,
+  'slice.delete',
+];
+export const GPU_MENU: readonly (CommandId | null)[] = [
+  'slice.new',
+  null,
+  'view.bars',
+  'view.charts',
+  'view.table',
+];
+export const HOST_MENU: readonly (CommandId | null)[] = [
+  'host.open',
+  'host.close',
+  'host.retry',
+  null,
+  'slice.new',
+  'host.deploy',
+  'host.link',
+  'host.tags',
+  null,
+  'dock.audit',
+  'host.remove-agent',
+  'host.forget',
+];
+
+export function commandKey(id: CommandId): string | undefined {
+  const mac = isMac();
+  const [key] = keysOf(commandSpec(id), mac);
+  return key === undefined ? undefined : keyLabel(key, mac);
+}
+
+/** null in the list is a line. */
+export function menuEntries(ids: readonly (CommandId | null)[]): readonly MenuEntry[] {
+  const now = bindings();
+  return ids.map((id, index): MenuEntry => {
+    if (id === null) return { key: `line ${String(index)}`, line: true };
+    const { refusal, run, on } = now[id];
+    return {
+      key: id,
+      label: commandSpec(id).title,
+      hint: commandKey(id),
+      refusal,
+      onPick: run,
+      ...(on === undefined ? {} : { checked: on }),
+    };
+  });
+}

@@ -1,0 +1,87 @@
+/** Commands of the selected slice, or of all that are picked. */
+import type { HostSnapshot, Slice } from '../../model/model.ts';
+import { formatLink } from '../../model/links.ts';
+import { editRefusal } from '../features/hosts/host-figures.ts';
+import { neighbourOf } from '../features/slices/trade.ts';
+import { runCommandOf } from '../features/slices/slice-actions.ts';
+import { requestDelete } from '../features/slices/slice-dialogs.tsx';
+import { copy } from '../store/actions.ts';
+import { openDialog, openPalette, useUi } from '../store/ui.ts';
+import type { Bound, CommandContext } from './context.ts';
+
+const NONE = 'Select a slice first.';
+
+/** Where a new slice goes: the GPU in view, else the first one. */
+function create({ host, gpu }: CommandContext): Bound {
+  const on = gpu ?? host?.gpus[0];
+  const refusal =
+    host === null
+      ? 'Choose a host first.'
+      : host.gpus.length === 0
+        ? `${host.name} has no GPU to cut.`
+        : editRefusal(host);
+  return {
+    refusal,
+    run: () => {
+      if (host !== null && on !== undefined) {
+        openDialog({ kind: 'create', hostId: host.id, gpuUuid: on.uuid });
+      }
+    },
+  };
+}
+
+export function sliceCommands(context: CommandContext) {
+  const { host, slice, slices } = context;
+  const single = (
+    run: (host: HostSnapshot, slice: Slice) => void,
+    edits: boolean,
+    more: (host: HostSnapshot, slice: Slice) => string | null = () => null,
+  ): Bound => ({
+    refusal:
+      host === null || slice === null
+        ? NONE
+        : slices.length > 1
+          ? 'Several slices are selected; this is for one.'
+          : ((edits ? editRefusal(host) : null) ?? more(host, slice)),
+    run: () => {
+      if (host !== null && slice !== null) run(host, slice);
+    },
+  });
+  /** For all that are picked: refused when one of them is. */
+  const each = (run: () => void): Bound => ({
+    refusal:
+      slices.length === 0 ? NONE : (slices.map((s) => editRefusal(s.host)).find((r) => r !== null) ?? null),
+    run,
+  });
+  return {
+    'slice.new': create(context),
+    'slice.rename': single((h, s) => openDialog({ kind: 'rename-slice', hostId: h.id, sliceId: s.id }), true),
+    'slice.resize': single(
+      () => document.querySelector<HTMLInputElement>('.inspector [data-field="memory"]')?.focus(),
+      true,
+    ),
+    'slice.trade': single(
+      (h, s) => openDialog({ kind: 'trade', hostId: h.id, sliceId: s.id }),
+      true,
+      (h, s) => (neighbourOf(h, s) === null ? `${s.name} is alone on its GPU.` : null),
+    ),
+    'slice.give': each(() => openPalette('give')),
+    'slice.move': each(() => openPalette('move')),
+    'slice.until': each(() => openPalette('until')),
+    'slice.copy-run': single((_h, s) => void copy(runCommandOf(s), 'Run command'), false),
+    'slice.copy-link': single(
+      (h, s) => void copy(formatLink({ hostName: h.name, gpuUuid: s.gpuUuid, sliceId: s.id }), 'Link'),
+      false,
+    ),
+    'slice.audit': single((_h, s) => useUi.setState({ dock: 'audit', auditSliceId: s.id }), false),
+    'slice.delete': each(() => {
+      const [first] = slices;
+      if (slices.length > 1) {
+        openDialog({
+          kind: 'delete-many',
+          slices: slices.map((s) => ({ hostId: s.host.id, sliceId: s.slice.id })),
+        });
+      } else if (first !== undefined) requestDelete(first.host, first.slice);
+    }),
+  } as const;
+}

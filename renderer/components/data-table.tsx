@@ -1,0 +1,218 @@
+/** The only door to TanStack's table: sortable rows, of which only those in sight are in the page. */
+import {
+  columnVisibilityFeature,
+  createSortedRowModel,
+  rowSortingFeature,
+  tableFeatures,
+  useTable,
+} from '@tanstack/react-table';
+import type { ColumnDef } from '@tanstack/react-table';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import type { KeyboardEvent, MouseEvent, ReactElement, ReactNode } from 'react';
+import { useSettings } from '../store/settings.ts';
+import { cx, vars } from './bits.tsx';
+import { useColumns } from './table-columns.ts';
+
+/** As --row in the stylesheet: the virtualizer has to know it too. */
+const ROW_PX = { comfortable: 24, compact: 20 } as const;
+const OVERSCAN = 12;
+/** Left and right of a row. */
+const PADDING_PX = 24;
+
+export interface Column<T> {
+  readonly id: string;
+  readonly heading: string;
+  /** Said when the heading alone is not enough. */
+  readonly title?: string;
+  readonly width: number;
+  /** Takes what the others leave. */
+  readonly grows?: true;
+  readonly numeric?: true;
+  /** What is sorted by; null comes last either way. */
+  readonly value: (row: T) => string | number | null;
+  readonly cell: (row: T) => ReactNode;
+  /** Stays in sight: the name of the row. */
+  readonly fixed?: true;
+  /** Not shown until asked for. */
+  readonly hidden?: true;
+}
+
+export interface DataTableProps<T> {
+  readonly label: string;
+  readonly rows: readonly T[];
+  readonly columns: readonly Column<T>[];
+  readonly rowKey: (row: T) => string;
+  /** What is remembered of this table, and under which name. */
+  readonly name: string;
+  readonly sortBy: string;
+  readonly isSelected: (row: T) => boolean;
+  readonly onPick: (row: T, adds: boolean) => void;
+  readonly empty: string;
+  /** Wraps a row, as with a context menu. */
+  readonly around?: (row: T, element: ReactElement) => ReactElement;
+}
+
+const features = tableFeatures({
+  rowSortingFeature,
+  columnVisibilityFeature,
+  sortedRowModel: createSortedRowModel(),
+});
+
+export function DataTable<T extends object>(props: DataTableProps<T>): ReactElement {
+  const { label, rows, columns, rowKey, name, sortBy, empty } = props;
+  const scroll = useRef<HTMLDivElement>(null);
+  const rowPx = useSettings((s) => ROW_PX[s.density]);
+  const [focused, setFocused] = useState<string | null>(null);
+  const { sorting, hidden, setSorting } = useColumns(name, sortBy, columns);
+  const definitions = useMemo(
+    () =>
+      columns.map((column): ColumnDef<typeof features, T> => ({
+        id: column.id,
+        accessorFn: (row) => column.value(row) ?? undefined,
+        sortUndefined: 'last',
+        sortDescFirst: column.numeric === true,
+        sortFn: (a, b, id) => compare(a.getValue(id), b.getValue(id)),
+      })),
+    [columns],
+  );
+  const data = useMemo(() => [...rows], [rows]);
+  const table = useTable({
+    features,
+    columns: definitions,
+    data,
+    getRowId: rowKey,
+    enableSortingRemoval: false,
+    state: {
+      sorting: [...sorting],
+      columnVisibility: Object.fromEntries(hidden.map((id) => [id, false])),
+    },
+    onSortingChange: (update) => setSorting(typeof update === 'function' ? update([...sorting]) : update),
+  });
+  const shown = columns.filter((column) => !hidden.includes(column.id));
+  const sorted = table.getRowModel().rows;
+  const virtual = useVirtualizer({
+    count: sorted.length,
+    getScrollElement: () => scroll.current,
+    estimateSize: () => rowPx,
+    getItemKey: (index) => sorted[index]?.id ?? index,
+    overscan: OVERSCAN,
+  });
+  useEffect(() => virtual.measure(), [virtual, rowPx]);
+  const template = shown
+    .map((column) =>
+      column.grows === true ? `minmax(${String(column.width)}px, 1fr)` : `${String(column.width)}px`,
+    )
+    .join(' ');
+  const least = shown.reduce((sum, column) => sum + column.width, PADDING_PX);
+  const current = sorted.some((row) => row.id === focused) ? focused : (sorted[0]?.id ?? null);
+
+  const onKey = (event: KeyboardEvent, index: number): void => {
+    const row = sorted[index]?.original;
+    const target = nextIndex(event.key, index, sorted.length);
+    if (target !== null) {
+      event.preventDefault();
+      event.stopPropagation();
+      virtual.scrollToIndex(target);
+      setFocused(sorted[target]?.id ?? null);
+      // Rows out of sight are made first; then the row is there to be focused.
+      requestAnimationFrame(() =>
+        scroll.current?.querySelector<HTMLElement>(`[aria-rowindex="${String(target + 2)}"]`)?.focus(),
+      );
+    } else if ((event.key === 'Enter' || event.key === ' ') && row !== undefined) {
+      event.preventDefault();
+      event.stopPropagation();
+      props.onPick(row, event.ctrlKey || event.metaKey);
+    }
+  };
+
+  return (
+    <div
+      className="data-table"
+      role="grid"
+      aria-label={label}
+      aria-rowcount={sorted.length + 1}
+      aria-colcount={shown.length}
+      style={vars({ '--columns': template, '--least': `${String(least)}px` })}
+    >
+      <div className="data-scroll" ref={scroll}>
+        <div className="data-head" role="row" aria-rowindex={1}>
+          {shown.map((column) => {
+            const sort = sorting.find((one) => one.id === column.id);
+            return (
+              <div
+                key={column.id}
+                role="columnheader"
+                className={cx('data-cell', column.numeric && 'num')}
+                aria-sort={sort === undefined ? 'none' : sort.desc ? 'descending' : 'ascending'}
+                title={column.title}
+              >
+                <button
+                  type="button"
+                  className="th"
+                  onClick={() => table.getColumn(column.id)?.toggleSorting()}
+                >
+                  {column.heading}
+                  {sort === undefined ? '' : sort.desc ? ' ↓' : ' ↑'}
+                </button>
+              </div>
+            );
+          })}
+        </div>
+        {sorted.length === 0 && <p className="data-empty small three">{empty}</p>}
+        <div
+          className="data-body"
+          role="rowgroup"
+          style={vars({ '--height': `${String(virtual.getTotalSize())}px` })}
+        >
+          {virtual.getVirtualItems().map(({ index, start }) => {
+            const row = sorted[index];
+            if (row === undefined) return null;
+            const { original, id } = row;
+            const element = (
+              <div
+                key={id}
+                role="row"
+                className="data-row"
+                aria-rowindex={index + 2}
+                aria-selected={props.isSelected(original)}
+                tabIndex={id === current ? 0 : -1}
+                style={vars({ '--top': `${String(start)}px` })}
+                onFocus={() => setFocused(id)}
+                onClick={(event: MouseEvent) =>
+                  props.onPick(original, event.ctrlKey || event.metaKey || event.shiftKey)
+                }
+                onKeyDown={(event) => event.target === event.currentTarget && onKey(event, index)}
+              >
+                {shown.map((column) => (
+                  <div key={column.id} role="gridcell" className={cx('data-cell', column.numeric && 'num')}>
+                    {column.cell(original)}
+                  </div>
+                ))}
+              </div>
+            );
+            return props.around === undefined ? element : props.around(original, element);
+          })}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function compare(a: unknown, b: unknown): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  return String(a).localeCompare(String(b), 'en', { numeric: true, sensitivity: 'base' });
+}
+
+function nextIndex(key: string, index: number, count: number): number | null {
+  const moves: Readonly<Record<string, number>> = {
+    ArrowDown: index + 1,
+    ArrowUp: index - 1,
+    PageDown: index + 12,
+    PageUp: index - 12,
+    Home: 0,
+    End: count - 1,
+  };
+  const to = moves[key];
+  return to === undefined ? null : Math.max(0, Math.min(count - 1, to));
+}

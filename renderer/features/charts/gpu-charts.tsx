@@ -1,0 +1,88 @@
+/** One GPU as two charts side by side: memory in use against capacity, GPU time. */
+import type { ReactElement } from 'react';
+import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
+import { GIB, gib, gibWithUnit, mibExact } from '../../../model/units.ts';
+import { useWatched } from '../../store/history.ts';
+import { RANGE_MS, select, useUi } from '../../store/ui.ts';
+import { shortGpuName } from '../gpus/gpu-names.ts';
+import { gpuView } from '../hosts/host-figures.ts';
+import { TimeAxis } from '../slices/time-axis.tsx';
+import { ChartSection } from './chart-section.tsx';
+
+export function GpuCharts(props: {
+  readonly host: HostSnapshot;
+  readonly gpu: Gpu;
+  readonly sample: Sample | null;
+  /** Said where GPUs of several hosts stand together. */
+  readonly showsHost: boolean;
+}): ReactElement {
+  const { host, gpu, sample, showsHost } = props;
+  const range = useUi((s) => s.range);
+  const { layout, sample: reading } = gpuView(host, gpu, sample);
+  const watched = useWatched(
+    { hostId: host.id, kind: 'gpu', id: gpu.uuid },
+    RANGE_MS[range],
+    host.connection.kind === 'live',
+  );
+  const chart = {
+    watched,
+    rangeMs: RANGE_MS[range],
+    rangeName: range,
+    hueClass: 'un',
+    refreshKey: gpu.uuid,
+    old: host.connection.kind !== 'live',
+    of: `${host.name} GPU ${String(gpu.index)}`,
+  };
+  const allocated = layout.segments.reduce((sum, segment) => sum + segment.limitBytes, 0);
+  const name = `${showsHost ? `${host.name}, ` : ''}GPU ${String(gpu.index)}`;
+  return (
+    <article className="gpu gpu-charts" aria-label={`${name}, ${gpu.name}`}>
+      <header>
+        <h2>
+          <button
+            type="button"
+            className="link-plain"
+            onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}
+          >
+            {name}
+          </button>
+        </h2>
+        <span className="cut" title={gpu.name}>
+          {shortGpuName(gpu.name)}
+          {gpu.simulated && <span className="two"> · simulated</span>}
+        </span>
+      </header>
+      <div className="chart-pair">
+        <ChartSection
+          {...chart}
+          quantity="memory"
+          yMax={gpu.capacityBytes / GIB}
+          note={<span className="small two wide">{gib(allocated)} allocated</span>}
+          figure={
+            <>
+              <b title={mibExact(reading?.memoryUsedBytes ?? null)}>
+                {gib(reading?.memoryUsedBytes ?? null)}
+              </b>
+              <span className="small two">of {gibWithUnit(gpu.capacityBytes)}</span>
+            </>
+          }
+        >
+          <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
+        </ChartSection>
+        <ChartSection
+          {...chart}
+          quantity="compute"
+          yMax={100}
+          figure={
+            <>
+              <b>{reading?.utilizationPercent ?? '—'}</b>
+              <span className="small two">of 100 %</span>
+            </>
+          }
+        >
+          <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
+        </ChartSection>
+      </div>
+    </article>
+  );
+}

@@ -1,0 +1,132 @@
+/** The diagnostics bundle: what helps to find a fault, without whose hosts they are. Pure. */
+import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { LoggedEvent } from '../../store/ui.ts';
+
+export interface BundleInput {
+  readonly atMs: number;
+  readonly appVersion: string;
+  readonly platform: string;
+  readonly transport: string;
+  readonly userAgent: string;
+  readonly hosts: readonly HostSnapshot[];
+  readonly samples: ReadonlyMap<string, Sample>;
+  readonly events: readonly LoggedEvent[];
+  readonly settings: unknown;
+  readonly droppedSamples: number;
+}
+
+const EVENTS_MAX = 100;
+
+/** Names become `host-1`, `person-2`: the same one the same way everywhere, so that the story can still be followed. */
+export class Redactor {
+  readonly #names = new Map<string, string>();
+  readonly #counts = new Map<string, number>();
+
+  add(kind: string, name: string | null): void {
+    if (name === null || name.length < 2 || this.#names.has(name)) return;
+    const count = (this.#counts.get(kind) ?? 0) + 1;
+    this.#counts.set(kind, count);
+    this.#names.set(name, `${kind}-${String(count)}`);
+  }
+
+  /** Known names, then whatever looks like an address, a path or a fingerprint. */
+  text(text: string): string {
+    let out = text;
+    const longestFirst = [...this.#names].sort(([a], [b]) => b.length - a.length);
+    for (const [name, mark] of longestFirst) out = out.replaceAll(name, mark);
+    return out
+      .replace(/SHA256:[A-Za-z0-9+/=]{20,}/g, 'SHA256:…')
+      .replace(/\b\d{1,3}(\.\d{1,3}){3}\b/g, '<address>')
+      .replace(/\b[\w.-]+@[\w.-]+/g, '<user>@<host>')
+      .replace(/(?:~|\B)\/[\w.@~+-]+(?:\/[\w.@~+-]+)*/g, '<path>');
+  }
+}
+
+function redactorFor(input: BundleInput): Redactor {
+  const redact = new Redactor();
+  for (const host of input.hosts) {
+    redact.add('host', host.address);
+    redact.add('host', host.name);
+    // Messages name a host without its port.
+    redact.add('host', host.name.replace(/:\d+$/, ''));
+    for (const slice of host.slices) {
+      redact.add('slice', slice.name);
+      redact.add('person', slice.owner);
+    }
+    for (const person of host.people) redact.add('person', person.name);
+    for (const process of input.samples.get(host.id)?.processes ?? []) redact.add('person', process.user);
+    const { connection } = host;
+    if (connection.kind === 'live' || connection.kind === 'stale') {
+      redact.add('host', connection.agent.hostName);
+      redact.add('person', connection.agent.managerName);
+      redact.add('person', connection.agent.yourName);
+    }
+  }
+  return redact;
+}
+
+function hostPart(host: HostSnapshot, sample: Sample | undefined, redact: Redactor): unknown {
+  const { connection } = host;
+  const agent = connection.kind === 'live' || connection.kind === 'stale' ? connection.agent : null;
+  const failure = 'failure' in connection ? connection.failure : null;
+  return {
+    name: redact.text(host.name),
+    source: host.source,
+    state: connection.kind,
+    failure: failure === null ? null : { code: failure.code, message: redact.text(failure.message) },
+    agent:
+      agent === null
+        ? null
+        : {
+            version: agent.version,
+            protocol: agent.protocol,
+            arch: agent.arch,
+            scope: agent.scope,
+            operator: agent.operator,
+            driver: agent.driver,
+            simulated: agent.simulated,
+          },
+    gpus: host.gpus.map(({ index, name, capacityBytes, migEnabled, computeMode }) => ({
+      index,
+      name,
+      capacityBytes,
+      migEnabled,
+      computeMode,
+    })),
+    slices: host.slices.map((slice) => ({
+      name: redact.text(slice.name),
+      owner: redact.text(slice.owner),
+      gpu: host.gpus.find((gpu) => gpu.uuid === slice.gpuUuid)?.index ?? null,
+      memoryLimitBytes: slice.memoryLimitBytes,
+      computeLimitPercent: slice.computeLimitPercent,
+      revision: slice.revision,
+    })),
+    sample:
+      sample === undefined
+        ? null
+        : { seq: sample.seq, processes: sample.processes.length, omitted: sample.processesOmitted },
+  };
+}
+
+export function diagnosticsBundle(input: BundleInput): string {
+  const redact = redactorFor(input);
+  const bundle = {
+    madeAt: new Date(input.atMs).toISOString(),
+    app: {
+      version: input.appVersion,
+      platform: input.platform,
+      transport: input.transport,
+      engine: input.userAgent,
+    },
+    settings: input.settings,
+    droppedSamples: input.droppedSamples,
+    hosts: input.hosts.map((host) => hostPart(host, input.samples.get(host.id), redact)),
+    events: input.events.slice(-EVENTS_MAX).map(({ atMs, tone, text, count }) => ({
+      at: new Date(atMs).toISOString(),
+      tone,
+      text: redact.text(text),
+      count,
+    })),
+  };
+  return `${JSON.stringify(bundle, null, 2)}\n`;
+}

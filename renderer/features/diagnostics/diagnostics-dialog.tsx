@@ -1,0 +1,66 @@
+/** The bundle is shown whole before it is saved: nobody sends what they have not been able to read. */
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import { Button } from '../../components/bits.tsx';
+import { Dialog } from '../../components/dialog.tsx';
+import { fileStamp, saveText } from '../../components/save-file.ts';
+import { about } from '../../store/actions.ts';
+import { useFleet } from '../../store/fleet.ts';
+import { droppedSamples, shownSample } from '../../store/series.ts';
+import { useSettings } from '../../store/settings.ts';
+import { openDialog, useUi } from '../../store/ui.ts';
+import { diagnosticsBundle } from './bundle.ts';
+
+const close = (): void => openDialog(null);
+
+function make(): string {
+  const { hosts, order } = useFleet.getState();
+  const list = order.flatMap((id) => hosts[id] ?? []);
+  return diagnosticsBundle({
+    ...about(),
+    atMs: Date.now(),
+    userAgent: navigator.userAgent,
+    hosts: list,
+    samples: new Map(
+      list.flatMap((host) => {
+        const sample = shownSample(host.id);
+        return sample === null ? [] : [[host.id, sample] as const];
+      }),
+    ),
+    events: useUi.getState().events,
+    settings: useSettings.getState(),
+    droppedSamples: droppedSamples(),
+  });
+}
+
+export function DiagnosticsDialog(): ReactElement {
+  const [text] = useState(make);
+  const save = (): void => {
+    saveText(`tranche-diagnostics-${fileStamp(Date.now())}.json`, 'application/json', text);
+    close();
+  };
+  return (
+    <Dialog
+      title="Diagnostics"
+      wide
+      onCancel={close}
+      onSubmit={save}
+      actions={
+        <>
+          <Button onClick={close}>Cancel</Button>
+          <Button kind="primary" onClick={save} autoFocus>
+            Save file
+          </Button>
+        </>
+      }
+    >
+      <p className="small two">
+        This is all that is saved. Names of hosts, people and slices, addresses, paths and fingerprints are
+        replaced; commands are left out. It is sent nowhere.
+      </p>
+      <pre className="raw tall" tabIndex={0} aria-label="Contents of the diagnostics file">
+        {text}
+      </pre>
+    </Dialog>
+  );
+}

@@ -1,0 +1,91 @@
+/** Removing the agent ends every slice of a host and can not be undone: who is hit is said, and the name is typed. */
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import { Button } from '../../components/bits.tsx';
+import { Dialog } from '../../components/dialog.tsx';
+import { request, sayFailure } from '../../store/actions.ts';
+import { openDialog, showToast } from '../../store/ui.ts';
+import { ProcessList, peopleIn } from '../slices/process-list.tsx';
+
+const close = (): void => openDialog(null);
+
+async function remove(host: HostSnapshot): Promise<void> {
+  close();
+  const result = await request('host:remove-agent', { hostId: host.id });
+  if (!result.ok) {
+    sayFailure(result.error);
+    return;
+  }
+  const { removed } = result.value;
+  showToast(
+    removed.length === 0 ? `Nothing was left to remove on ${host.name}` : `Removed: ${removed.join(', ')}`,
+  );
+}
+
+export function RemoveAgentDialog(props: {
+  readonly host: HostSnapshot;
+  readonly sample: Sample | null;
+}): ReactElement {
+  const { host, sample } = props;
+  const [typed, setTyped] = useState('');
+  const { slices } = host;
+  const processes = sample?.processes.filter((process) => process.sliceId !== null) ?? [];
+  // Where slices end, one more step: the name of the host.
+  const asksName = slices.length > 0;
+  const refusal =
+    asksName && typed.trim() !== host.name ? `Type “${host.name}” to remove what others may use.` : null;
+  const names = slices
+    .slice(0, 6)
+    .map((slice) => `${slice.name} of ${slice.owner}`)
+    .join(', ');
+  return (
+    <Dialog
+      title={`Remove the agent from ${host.name}?`}
+      onCancel={close}
+      onSubmit={() => refusal === null && asksName && void remove(host)}
+      actions={
+        <>
+          <Button onClick={close} autoFocus={!asksName}>
+            Cancel
+          </Button>
+          <Button kind="danger" refusal={refusal} onClick={() => void remove(host)}>
+            Remove agent
+          </Button>
+        </>
+      }
+    >
+      <p>
+        The agent ends and its files are deleted.{' '}
+        {asksName
+          ? `${String(slices.length)} ${slices.length === 1 ? 'slice ends' : 'slices end'} with it: ${names}${slices.length > 6 ? ' …' : ''}.`
+          : 'There are no slices.'}
+      </p>
+      {processes.length > 0 && (
+        <>
+          <p>
+            {processes.length === 1 ? 'A process' : `${String(processes.length)} processes`} of{' '}
+            {peopleIn(processes)} {processes.length === 1 ? 'runs' : 'run'} in them and will go on with the
+            limits {processes.length === 1 ? 'it has' : 'they have'}:
+          </p>
+          <ProcessList processes={processes} />
+        </>
+      )}
+      {asksName && (
+        <label className="field">
+          <span>Name of the host</span>
+          <span className="in">
+            <input
+              data-first-focus
+              autoComplete="off"
+              spellCheck={false}
+              value={typed}
+              onChange={(event) => setTyped(event.target.value)}
+            />
+          </span>
+        </label>
+      )}
+      <p className="small two">This can not be undone. What was deleted is listed afterwards.</p>
+    </Dialog>
+  );
+}

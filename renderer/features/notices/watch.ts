@@ -1,0 +1,124 @@
+/** What is worth a notice outside the window. Decides from what the core tells; shows nothing itself. */
+import type { CoreEvents } from '../../../model/ipc.ts';
+import { formatLink } from '../../../model/links.ts';
+import type { HostId, HostSnapshot, Sample } from '../../../model/model.ts';
+import { gibWithUnit } from '../../../model/units.ts';
+import type { Notice } from './show-notice.ts';
+
+/** A GPU counts as free when nobody has been on it for this long: a restart of a script is no news. */
+export const FREE_AFTER_MS = 15_000;
+/** The same news of the same thing comes once in this time. */
+export const REPEAT_MS = 600_000;
+
+type HostOf = (hostId: HostId) => HostSnapshot | null;
+
+const yours = (host: HostSnapshot): { name: string; uid: number } | null =>
+  host.connection.kind === 'live' || host.connection.kind === 'stale'
+    ? { name: host.connection.agent.yourName, uid: host.connection.agent.yourUid }
+    : null;
+
+const VERBS: Readonly<Record<string, string>> = {
+  'slice-resize': 'changed',
+  'slice-assign': 'gave away',
+  'slice-rename': 'renamed',
+  'slice-delete': 'deleted',
+  undo: 'took back an edit of',
+};
+
+export class NoticeWatch {
+  readonly #hostOf: HostOf;
+  /** When a GPU was last seen with somebody on it; gone once its freedom was told. */
+  readonly #busyAtMs = new Map<string, number>();
+  readonly #toldAtMs = new Map<string, number>();
+
+  constructor(hostOf: HostOf) {
+    this.#hostOf = hostOf;
+  }
+
+  /** Called before the new snapshot is kept: `hostOf` still knows the one before. */
+  host(now: HostSnapshot, nowMs: number): Notice | null {
+    const before = this.#hostOf(now.id);
+    if (before?.connection.kind !== 'live') return null;
+    const { connection } = now;
+    if (connection.kind !== 'reconnecting' && connection.kind !== 'blocked' && connection.kind !== 'failed') {
+      return null;
+    }
+    return this.#once(`lost ${now.id}`, nowMs, {
+      kind: 'hostLost',
+      title: connection.kind === 'blocked' ? `${now.name}: host key changed` : `${now.name} is lost`,
+      body: connection.failure.message,
+      link: formatLink({ hostName: now.name, gpuUuid: null, sliceId: null }),
+    });
+  }
+
+  samples(batch: readonly { readonly hostId: HostId; readonly sample: Sample }[]): readonly Notice[] {
+    return batch.flatMap(({ hostId, sample }) => this.#freed(hostId, sample));
+  }
+
+  /** Clocks of host and desktop need not agree: only the host's own is used here. */
+  #freed(hostId: HostId, sample: Sample): readonly Notice[] {
+    const host = this.#hostOf(hostId);
+    if (host === null) return [];
+    return host.gpus.flatMap((gpu): Notice[] => {
+      const key = `${hostId} ${gpu.uuid}`;
+      const used = sample.processes.some((process) => process.gpuUuid === gpu.uuid);
+      if (used) {
+        this.#busyAtMs.set(key, sample.atMs);
+        return [];
+      }
+      const busyAtMs = this.#busyAtMs.get(key);
+      if (busyAtMs === undefined || sample.atMs - busyAtMs < FREE_AFTER_MS) return [];
+      this.#busyAtMs.delete(key);
+      return [
+        {
+          kind: 'gpuFree',
+          title: `GPU ${String(gpu.index)} of ${host.name} is free`,
+          body: `${gpu.name}: no process uses it any more.`,
+          link: formatLink({ hostName: host.name, gpuUuid: gpu.uuid, sliceId: null }),
+        },
+      ];
+    });
+  }
+
+  denied({ hostId, sliceId, code, message }: CoreEvents['notice'], nowMs: number): Notice | null {
+    const host = this.#hostOf(hostId);
+    const slice = host?.slices.find((s) => s.id === sliceId);
+    if (code !== 'denied' || host === null || slice === undefined) return null;
+    if (slice.owner !== yours(host)?.name) return null;
+    return this.#once(`denied ${hostId} ${slice.id}`, nowMs, {
+      kind: 'denied',
+      title: `${slice.name} was denied memory`,
+      body: message,
+      link: formatLink({ hostName: host.name, gpuUuid: slice.gpuUuid, sliceId: slice.id }),
+    });
+  }
+
+  audit({ hostId, record }: CoreEvents['audit']): Notice | null {
+    const host = this.#hostOf(hostId);
+    const you = host === null ? null : yours(host);
+    const { before, after } = record;
+    if (host === null || you === null || record.refusal !== null || record.uid === you.uid) return null;
+    const given = before?.owner !== you.name && after?.owner === you.name;
+    if (before?.owner !== you.name && !given) return null;
+    const name = record.sliceName ?? 'a slice';
+    const size =
+      before !== null && after !== null && before.memoryLimitBytes !== after.memoryLimitBytes
+        ? ` Its limit was ${gibWithUnit(before.memoryLimitBytes)} and is ${gibWithUnit(after.memoryLimitBytes)}.`
+        : '';
+    return {
+      kind: 'sliceChanged',
+      title: given
+        ? `${record.user} gave you ${name}`
+        : `${record.user} ${VERBS[record.action] ?? 'changed'} your slice ${name}`,
+      body: `On ${host.name}.${size}`,
+      link: formatLink({ hostName: host.name, gpuUuid: record.gpuUuid, sliceId: record.sliceId }),
+    };
+  }
+
+  #once(key: string, nowMs: number, notice: Notice): Notice | null {
+    const told = this.#toldAtMs.get(key);
+    if (told !== undefined && nowMs - told < REPEAT_MS) return null;
+    this.#toldAtMs.set(key, nowMs);
+    return notice;
+  }
+}

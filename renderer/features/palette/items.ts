@@ -1,0 +1,236 @@
+/** Everything the palette can find: commands, hosts, GPUs, slices, people, settings; and answers to one question. */
+import { COMMANDS, keyLabel, keysOf } from '../../../model/commands.ts';
+import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import { gib, gibWithUnit } from '../../../model/units.ts';
+import type { CommandContext } from '../../commands/context.ts';
+import { isMac } from '../../commands/keys.ts';
+import type { Bindings } from '../../commands/registry.ts';
+import { openDialog, select, selectHost, setView, showFleet, useUi } from '../../store/ui.ts';
+import { openView, useViews } from '../../store/views.ts';
+import { shortGpuName } from '../gpus/gpu-names.ts';
+import { hostFigures } from '../hosts/host-figures.ts';
+import { SETTINGS } from '../settings/setting-list.ts';
+import { moveOutcome, moveSlice } from '../slices/move.ts';
+import { endSlices, giveSlices } from '../slices/slice-actions.ts';
+import { untilChoices, untilText } from '../slices/until.ts';
+import type { Found, Room } from './finder.ts';
+import type { Searchable } from './search.ts';
+
+export interface PaletteItem extends Searchable {
+  readonly hint: string;
+  readonly key: string | null;
+  /** Owner whose swatch stands before the title. */
+  readonly owner: string | null;
+  readonly refusal: string | null;
+  readonly run: () => void;
+}
+
+type SampleOf = (hostId: string) => Sample | null;
+
+const item = (
+  id: string,
+  group: string,
+  title: string,
+  run: () => void,
+  more: Partial<Omit<PaletteItem, 'id' | 'group' | 'title' | 'run'>> = {},
+): PaletteItem => ({
+  id,
+  group,
+  title,
+  run,
+  also: '',
+  hint: '',
+  key: null,
+  owner: null,
+  refusal: null,
+  ...more,
+});
+
+const hostsIn = ({ fleet }: CommandContext): readonly HostSnapshot[] =>
+  fleet.order.flatMap((id) => fleet.hosts[id] ?? []);
+
+/** The palette itself and the numbered hosts, which stand there by name, are left out. */
+const HIDDEN = /^(palette\.open|host\.\d)$/;
+
+function commandItems(now: Bindings): PaletteItem[] {
+  const mac = isMac();
+  return COMMANDS.filter(({ id }) => !HIDDEN.test(id)).map((command) => {
+    const [key] = keysOf(command, mac);
+    const { refusal, run, on } = now[command.id];
+    return item(`command ${command.id}`, command.menu, command.title, run, {
+      also: 'also' in command ? command.also : '',
+      key: key === undefined ? null : keyLabel(key, mac),
+      hint: on === true ? 'on' : '',
+      refusal,
+    });
+  });
+}
+
+function placeItems(context: CommandContext, sampleOf: SampleOf): PaletteItem[] {
+  return hostsIn(context).flatMap((host) => {
+    const free = hostFigures(host, sampleOf(host.id)).freeBytes;
+    return [
+      item(`host ${host.id}`, 'Hosts', host.name, () => selectHost(host.id), {
+        also: host.address ?? '',
+        hint: free === null ? host.connection.kind : `${gibWithUnit(free)} free`,
+      }),
+      ...host.gpus.map((gpu) =>
+        item(
+          `gpu ${host.id} ${gpu.uuid}`,
+          'GPUs',
+          `${host.name} · GPU ${String(gpu.index)}`,
+          () => select(host.id, { kind: 'gpu', uuid: gpu.uuid }),
+          { also: gpu.name, hint: shortGpuName(gpu.name) },
+        ),
+      ),
+      ...host.slices.map((slice) =>
+        item(
+          `slice ${host.id} ${slice.id}`,
+          'Slices',
+          slice.name,
+          () => select(host.id, { kind: 'slice', id: slice.id }),
+          {
+            also: `${host.name} ${slice.owner}`,
+            owner: slice.owner,
+            hint: `${slice.owner} · ${gibWithUnit(slice.memoryLimitBytes)} on ${host.name}`,
+          },
+        ),
+      ),
+    ];
+  });
+}
+
+function peopleItems(context: CommandContext): PaletteItem[] {
+  const owned = new Map<string, number>();
+  for (const host of hostsIn(context)) {
+    for (const { owner, memoryLimitBytes } of host.slices) {
+      owned.set(owner, (owned.get(owner) ?? 0) + memoryLimitBytes);
+    }
+  }
+  return [...owned].map(([name, bytes]) =>
+    item(
+      `person ${name}`,
+      'People',
+      name,
+      () => {
+        showFleet();
+        setView('people');
+        useUi.setState({ fleetFilter: name });
+      },
+      { owner: name, hint: `${gib(bytes)} GiB in slices` },
+    ),
+  );
+}
+
+const settingItems = (): PaletteItem[] =>
+  SETTINGS.map(({ id, title, words }) =>
+    item(`setting ${id}`, 'Settings', title, () => openDialog({ kind: 'settings', search: title }), {
+      also: words,
+    }),
+  );
+
+const viewItems = (): PaletteItem[] =>
+  useViews.getState().views.map((view) =>
+    item(`view ${view.name}`, 'Saved views', view.name, () => openView(view), {
+      also: 'saved view all hosts',
+      hint: view.filter,
+    }),
+  );
+
+export function allItems(context: CommandContext, now: Bindings, sampleOf: SampleOf): readonly PaletteItem[] {
+  return [
+    ...commandItems(now),
+    ...placeItems(context, sampleOf),
+    ...peopleItems(context),
+    ...viewItems(),
+    ...settingItems(),
+  ];
+}
+
+function roomItem(room: Room): PaletteItem {
+  const { host, gpu, wantedBytes, freeBytes, busyPercent } = room;
+  const busy =
+    busyPercent === null ? 'use unknown' : busyPercent < 5 ? 'idle' : `${String(busyPercent)} % busy`;
+  return item(
+    `room ${host.id} ${gpu.uuid}`,
+    'Where it fits',
+    `${gibWithUnit(wantedBytes)} on ${host.name} · GPU ${String(gpu.index)}`,
+    () => {
+      selectHost(host.id);
+      openDialog({ kind: 'create', hostId: host.id, gpuUuid: gpu.uuid, memoryLimitBytes: wantedBytes });
+    },
+    {
+      hint: `${shortGpuName(gpu.name)} · ${gib(freeBytes)} free · ${busy}`,
+      refusal: room.refusal,
+    },
+  );
+}
+
+export function roomItems({ rooms, largest }: Found): readonly PaletteItem[] {
+  if (rooms.length > 0) return rooms.map(roomItem);
+  const nothing = (title: string, why: string): PaletteItem =>
+    item('room none', 'Where it fits', title, () => undefined, { refusal: why });
+  if (largest === null) return [nothing('No live host has a GPU', 'Connect to a host first.')];
+  return [
+    nothing(
+      `${gibWithUnit(largest.wantedBytes)} fit nowhere`,
+      `The largest free place is ${gibWithUnit(largest.freeBytes)} on ${largest.host.name}, GPU ${String(largest.gpu.index)}.`,
+    ),
+  ];
+}
+
+/** Keyboard twins of dragging: to a person, to another GPU, to an end. */
+export function answerItems(
+  mode: 'give' | 'move' | 'until',
+  { slices }: CommandContext,
+  sampleOf: SampleOf,
+  now: Date,
+): readonly PaletteItem[] {
+  const [first] = slices;
+  if (first === undefined) return [];
+  if (mode === 'give') {
+    const names = [...new Set(slices.flatMap(({ host }) => host.people.map((person) => person.name)))];
+    return names.map((name) => {
+      const owns = slices.every(({ slice }) => slice.owner === name);
+      const missing = slices.find(({ host }) => !host.people.some((person) => person.name === name));
+      return item(`give ${name}`, 'Give to', name, () => void giveSlices(slices, name), {
+        owner: name,
+        refusal: owns
+          ? `${name} has ${slices.length === 1 ? 'it' : 'them'} already.`
+          : missing === undefined
+            ? null
+            : `${name} is not known on ${missing.host.name}.`,
+      });
+    });
+  }
+  if (mode === 'until') {
+    return [
+      ...untilChoices(now).map((choice) =>
+        item(`until ${choice.key}`, 'Until', choice.label, () => void endSlices(slices, choice.atMs), {
+          hint: choice.atMs === null ? '' : untilText(choice.atMs, now.getTime()),
+        }),
+      ),
+      item(
+        'until other',
+        'Until',
+        'Another time…',
+        () => openDialog({ kind: 'until', hostId: first.host.id, sliceId: first.slice.id }),
+        { refusal: slices.length > 1 ? 'Several slices are selected; this is for one.' : null },
+      ),
+    ];
+  }
+  return first.host.gpus.map((gpu) => {
+    const outcome = moveOutcome(first.host, first.slice, gpu, sampleOf(first.host.id));
+    return item(
+      `move ${gpu.uuid}`,
+      'Move to',
+      `GPU ${String(gpu.index)}`,
+      () => void moveSlice(first.host, first.slice, gpu),
+      {
+        also: gpu.name,
+        hint: `${shortGpuName(gpu.name)} · ${outcome.text}`,
+        refusal: slices.length > 1 ? 'Several slices are selected; they move one by one.' : outcome.refusal,
+      },
+    );
+  });
+}

@@ -1,0 +1,110 @@
+/** Who holds and uses what, over one host or all of them. Pure; unknown stays null. */
+import type { HostSnapshot, Sample, Slice } from '../../../model/model.ts';
+import { sliceSample } from '../hosts/host-figures.ts';
+
+export interface PersonRow {
+  readonly name: string;
+  /** null for what runs without a known user. */
+  readonly owner: string | null;
+  readonly limitBytes: number;
+  readonly usedBytes: number | null;
+  /** Outside every slice. */
+  readonly unmanagedBytes: number;
+  readonly timeLimitPercent: number;
+  readonly timeUsedTenths: number | null;
+  readonly slices: readonly { readonly host: HostSnapshot; readonly slice: Slice }[];
+  /** Slices held but idle, and what they hold. */
+  readonly idleBytes: number;
+  readonly idleCount: number;
+  readonly processes: number;
+  /** `hopper 0, 2 · ada 1`. */
+  readonly where: string;
+}
+
+interface Draft {
+  limitBytes: number;
+  usedBytes: number | null;
+  unmanagedBytes: number;
+  timeLimitPercent: number;
+  timeUsedTenths: number | null;
+  slices: { host: HostSnapshot; slice: Slice }[];
+  idleBytes: number;
+  idleCount: number;
+  processes: number;
+  places: Map<string, Set<number>>;
+}
+
+const draft = (): Draft => ({
+  limitBytes: 0,
+  usedBytes: null,
+  unmanagedBytes: 0,
+  timeLimitPercent: 0,
+  timeUsedTenths: null,
+  slices: [],
+  idleBytes: 0,
+  idleCount: 0,
+  processes: 0,
+  places: new Map(),
+});
+
+/** Known plus known is their sum; unknown adds nothing, and alone stays unknown. */
+const plus = (a: number | null, b: number | null): number | null => (b === null ? a : (a ?? 0) + b);
+
+export function peopleRows(
+  hosts: readonly HostSnapshot[],
+  sampleOf: (hostId: string) => Sample | null,
+  isIdle: (host: HostSnapshot, slice: Slice) => boolean,
+): readonly PersonRow[] {
+  const people = new Map<string, Draft>();
+  const of = (name: string): Draft => {
+    const known = people.get(name) ?? draft();
+    people.set(name, known);
+    return known;
+  };
+  const seenOn = (person: Draft, host: HostSnapshot, uuid: string): void => {
+    const index = host.gpus.find((gpu) => gpu.uuid === uuid)?.index;
+    const indices = person.places.get(host.name) ?? new Set();
+    if (index !== undefined) indices.add(index);
+    person.places.set(host.name, indices);
+  };
+  for (const host of hosts) {
+    const sample = sampleOf(host.id);
+    for (const slice of host.slices) {
+      const reading = sliceSample(sample, slice.id);
+      const person = of(slice.owner);
+      person.limitBytes += slice.memoryLimitBytes;
+      person.usedBytes = plus(person.usedBytes, reading?.memoryUsedBytes ?? null);
+      person.timeLimitPercent += slice.computeLimitPercent;
+      person.timeUsedTenths = plus(person.timeUsedTenths, reading?.computeUsedTenths ?? null);
+      person.slices.push({ host, slice });
+      if (isIdle(host, slice)) {
+        person.idleBytes += slice.memoryLimitBytes;
+        person.idleCount += 1;
+      }
+      seenOn(person, host, slice.gpuUuid);
+    }
+    for (const process of sample?.processes ?? []) {
+      const person = of(process.user ?? (process.uid === null ? 'unknown' : `uid ${String(process.uid)}`));
+      person.processes += 1;
+      if (process.sliceId !== null) continue;
+      person.unmanagedBytes += process.memoryUsedBytes ?? 0;
+      seenOn(person, host, process.gpuUuid);
+    }
+  }
+  return [...people].map(([name, person]) => ({
+    name,
+    owner: person.slices.length > 0 ? name : null,
+    limitBytes: person.limitBytes,
+    usedBytes: person.usedBytes,
+    unmanagedBytes: person.unmanagedBytes,
+    timeLimitPercent: person.timeLimitPercent,
+    timeUsedTenths: person.timeUsedTenths,
+    slices: person.slices,
+    idleBytes: person.idleBytes,
+    idleCount: person.idleCount,
+    processes: person.processes,
+    where: [...person.places]
+      .map(([host, indices]) => `${host} ${[...indices].sort((a, b) => a - b).join(', ')}`)
+      .join(' · '),
+  }));
+}

@@ -1,0 +1,182 @@
+/** People as a table: what they hold beside what they use, where, and what is held but idle. A target for slices too. */
+import { useMemo } from 'react';
+import type { ReactElement } from 'react';
+import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import { gib, mibExact } from '../../../model/units.ts';
+import { OwnerTag, vars } from '../../components/bits.tsx';
+import { DataTable } from '../../components/data-table.tsx';
+import type { Column } from '../../components/data-table.tsx';
+import { select, setView, useUi } from '../../store/ui.ts';
+import { idleText } from '../slices/idle-text.ts';
+import { peopleRows } from './people-rows.ts';
+import type { PersonRow } from './people-rows.ts';
+
+export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
+  {
+    id: 'person',
+    heading: 'Person',
+    width: 110,
+    fixed: true,
+    value: (row) => row.name,
+    cell: (row) => (
+      <OwnerTag owner={row.owner}>
+        <span className="strong" title={row.name}>
+          {row.name}
+        </span>
+      </OwnerTag>
+    ),
+  },
+  {
+    id: 'allocated',
+    heading: 'Allocated GiB',
+    title: 'Sum of the memory limits of their slices',
+    width: 96,
+    numeric: true,
+    value: (row) => row.limitBytes,
+    cell: (row) => <span title={mibExact(row.limitBytes)}>{gib(row.limitBytes)}</span>,
+  },
+  {
+    id: 'used',
+    heading: 'Used GiB',
+    title: 'In their slices',
+    width: 116,
+    numeric: true,
+    value: (row) => row.usedBytes,
+    cell: (row) => (
+      <>
+        <i
+          className="meter wide"
+          aria-hidden="true"
+          style={vars({
+            '--p': row.limitBytes === 0 ? 0 : Math.min(100, ((row.usedBytes ?? 0) / row.limitBytes) * 100),
+          })}
+        />
+        <span title={mibExact(row.usedBytes)}>{gib(row.usedBytes)}</span>
+      </>
+    ),
+  },
+  {
+    id: 'idle',
+    heading: 'Held but idle GiB',
+    title: 'Limits of slices without GPU time for as long as the settings say',
+    width: 118,
+    numeric: true,
+    value: (row) => row.idleBytes,
+    cell: (row) =>
+      row.idleCount === 0 ? (
+        <span className="three">0.0</span>
+      ) : (
+        <span title={`${String(row.idleCount)} of ${String(row.slices.length)} slices`}>
+          {gib(row.idleBytes)}
+        </span>
+      ),
+  },
+  {
+    id: 'unmanaged',
+    heading: 'Unmanaged GiB',
+    title: 'Held by their processes outside every slice',
+    width: 104,
+    numeric: true,
+    value: (row) => row.unmanagedBytes,
+    cell: (row) => <span className={row.unmanagedBytes === 0 ? 'three' : ''}>{gib(row.unmanagedBytes)}</span>,
+  },
+  {
+    id: 'timeLimit',
+    heading: 'Time limit %',
+    title: 'Sum over GPUs: 100 is one whole GPU',
+    width: 88,
+    numeric: true,
+    value: (row) => row.timeLimitPercent,
+    cell: (row) => row.timeLimitPercent,
+  },
+  {
+    id: 'timeUsed',
+    heading: 'Time used %',
+    title: 'Sum over GPUs: 100 is one whole GPU',
+    width: 84,
+    numeric: true,
+    value: (row) => row.timeUsedTenths,
+    cell: (row) => (row.timeUsedTenths === null ? '—' : Math.round(row.timeUsedTenths / 10)),
+  },
+  {
+    id: 'slices',
+    heading: 'Slices',
+    width: 60,
+    numeric: true,
+    value: (row) => row.slices.length,
+    cell: (row) => row.slices.length,
+  },
+  {
+    id: 'processes',
+    heading: 'Processes',
+    width: 76,
+    numeric: true,
+    value: (row) => row.processes,
+    cell: (row) => row.processes,
+  },
+  {
+    id: 'where',
+    heading: 'Where: host and GPUs',
+    width: 150,
+    grows: true,
+    value: (row) => row.where,
+    cell: (row) => <span title={row.where}>{row.where}</span>,
+  },
+];
+
+export function PeopleTable(props: {
+  readonly hosts: readonly HostSnapshot[];
+  readonly sampleOf: (hostId: string) => Sample | null;
+  readonly sampleKey: unknown;
+  readonly keep?: (row: PersonRow) => boolean;
+  readonly empty: string;
+}): ReactElement {
+  const { hosts, sampleOf, sampleKey, keep, empty } = props;
+  const rows = useMemo(
+    () =>
+      peopleRows(hosts, sampleOf, (host, slice) => idleText(host.id, slice) !== null).filter(
+        (row) => keep?.(row) ?? true,
+      ),
+    [hosts, sampleKey, keep],
+  );
+  const picked = useUi((s) => s.picked);
+  const owner = useUi((s) => {
+    const { selection } = s;
+    return selection.kind === 'slice'
+      ? (hosts.find((h) => h.id === s.hostId)?.slices.find((slice) => slice.id === selection.id)?.owner ??
+          null)
+      : null;
+  });
+  /** A person's slices, all picked together: to give, to end, to delete. */
+  const pick = (row: PersonRow): void => {
+    const [first] = row.slices;
+    if (first === undefined) return;
+    select(first.host.id, { kind: 'slice', id: first.slice.id });
+    if (row.slices.length > 1) {
+      useUi.setState({ picked: row.slices.map((s) => ({ hostId: s.host.id, sliceId: s.slice.id })) });
+    }
+  };
+  return (
+    <>
+      <DataTable
+        label="People"
+        name="people"
+        rows={rows}
+        columns={PEOPLE_COLUMNS}
+        rowKey={(row) => row.name}
+        sortBy="allocated"
+        isSelected={(row) => row.owner !== null && row.owner === owner}
+        onPick={pick}
+        empty={empty}
+      />
+      {picked.length > 1 && (
+        <p className="view-foot small two">
+          {picked.length} slices selected: commands act on all of them.{' '}
+          <button type="button" className="text-act" onClick={() => setView('table')}>
+            Show in table
+          </button>
+        </p>
+      )}
+    </>
+  );
+}

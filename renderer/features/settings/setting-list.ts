@@ -1,0 +1,85 @@
+/** Every setting, with the words it is found by: the settings sheet and the palette show the same list. */
+import type { NoticeKind } from '../../store/settings.ts';
+
+export interface SettingSpec {
+  readonly id: 'theme' | 'density' | 'motion' | 'tray' | 'idle' | `notice-${NoticeKind}`;
+  readonly title: string;
+  readonly group: 'Look' | 'Notices' | 'Window' | 'Slices';
+  readonly about: string;
+  readonly words: string;
+}
+
+export const SETTINGS: readonly SettingSpec[] = [
+  {
+    id: 'theme',
+    title: 'Theme',
+    group: 'Look',
+    about: 'As the system follows the desktop, its high contrast included.',
+    words: 'dark light contrast colour color',
+  },
+  {
+    id: 'density',
+    title: 'Density',
+    group: 'Look',
+    about: 'Compact shows more GPUs at once.',
+    words: 'compact comfortable size rows',
+  },
+  {
+    id: 'motion',
+    title: 'Motion',
+    group: 'Look',
+    about: 'Reduced shows every change at once.',
+    words: 'animation reduced accessibility',
+  },
+  {
+    id: 'notice-gpuFree',
+    title: 'Notice: a GPU is free',
+    group: 'Notices',
+    about: 'A GPU on which somebody worked has nothing in use any more.',
+    words: 'notification idle available',
+  },
+  {
+    id: 'notice-sliceChanged',
+    title: 'Notice: my slice was changed',
+    group: 'Notices',
+    about: 'Somebody else resized, renamed, gave away or deleted a slice of yours.',
+    words: 'notification resize owner',
+  },
+  {
+    id: 'notice-denied',
+    title: 'Notice: memory was denied',
+    group: 'Notices',
+    about: 'A program in a slice of yours asked for more than its limit.',
+    words: 'notification out of memory oom limit',
+  },
+  {
+    id: 'notice-hostLost',
+    title: 'Notice: a host is lost',
+    group: 'Notices',
+    about: 'The connection to a host broke, or its key changed.',
+    words: 'notification disconnect ssh',
+  },
+  {
+    id: 'idle',
+    title: 'Called idle after',
+    group: 'Slices',
+    about: 'Minutes without GPU time after which a slice is said to be held but idle.',
+    words: 'idle clock minutes unused',
+  },
+  {
+    id: 'tray',
+    title: 'Tray',
+    group: 'Window',
+    about: 'Stays in the tray when the window is closed, with what is free on each host.',
+    words: 'menu bar background close quit',
+  },
+];
+
+/** Every word typed must stand somewhere in it: among so few, guessing would find too much. */
+export function searchSettings(typed: string): readonly SettingSpec[] {
+  const words = typed.toLowerCase().split(/\s+/);
+  return SETTINGS.filter(({ title, about, words: more, group }) => {
+    const text = `${title} ${about} ${more} ${group}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}

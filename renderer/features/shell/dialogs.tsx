@@ -1,0 +1,65 @@
+/** Whatever sheet is open, at most one. */
+import type { ReactElement } from 'react';
+import { assertNever } from '../../../model/errors.ts';
+import { useSample } from '../../components/use-sample.ts';
+import { useHost } from '../../store/fleet.ts';
+import { useUi } from '../../store/ui.ts';
+import { PointsDialog } from '../charts/points-dialog.tsx';
+import { DiagnosticsDialog } from '../diagnostics/diagnostics-dialog.tsx';
+import { SaveViewDialog } from '../fleet/save-view-dialog.tsx';
+import { KeysSheet } from '../help/keys-sheet.tsx';
+import { ConnectDialog } from '../hosts/connect-dialog.tsx';
+import { RemoveAgentDialog } from '../hosts/remove-agent-dialog.tsx';
+import { TagsDialog } from '../hosts/tags-dialog.tsx';
+import { StopDialog } from '../processes/stop-dialog.tsx';
+import { SettingsSheet } from '../settings/settings-sheet.tsx';
+import { CreateSheet } from '../slices/create-sheet.tsx';
+import { DeleteManyDialog } from '../slices/delete-many-dialog.tsx';
+import { DeleteDialog, RenameDialog } from '../slices/slice-dialogs.tsx';
+import { TradeDialog } from '../slices/trade-dialog.tsx';
+import { UntilDialog } from '../slices/until-dialog.tsx';
+
+export function Dialogs(): ReactElement | null {
+  const dialog = useUi((s) => s.dialog);
+  const host = useHost(dialog !== null && 'hostId' in dialog ? dialog.hostId : null);
+  const sample = useSample(host?.id ?? null);
+  if (dialog === null) return null;
+  if (dialog.kind === 'connect') return <ConnectDialog />;
+  if (dialog.kind === 'settings') return <SettingsSheet search={dialog.search} />;
+  if (dialog.kind === 'save-view') return <SaveViewDialog />;
+  if (dialog.kind === 'points') {
+    return <PointsDialog title={dialog.title} quantity={dialog.quantity} rows={dialog.rows} />;
+  }
+  if (dialog.kind === 'keys') return <KeysSheet />;
+  if (dialog.kind === 'diagnostics') return <DiagnosticsDialog />;
+  if (dialog.kind === 'delete-many') return <DeleteManyDialog slices={dialog.slices} />;
+  if (host === null) return null;
+  switch (dialog.kind) {
+    case 'create': {
+      const gpu = host.gpus.find((g) => g.uuid === dialog.gpuUuid);
+      return gpu === undefined ? null : (
+        <CreateSheet host={host} gpu={gpu} sample={sample} wantedBytes={dialog.memoryLimitBytes ?? null} />
+      );
+    }
+    case 'stop-process':
+      return <StopDialog host={host} process={dialog.process} signal={dialog.signal} />;
+    case 'remove-agent':
+      return <RemoveAgentDialog host={host} sample={sample} />;
+    case 'tags':
+      return <TagsDialog host={host} />;
+    case 'rename-slice':
+    case 'delete-slice':
+    case 'until':
+    case 'trade': {
+      const slice = host.slices.find((s) => s.id === dialog.sliceId);
+      if (slice === undefined) return null;
+      if (dialog.kind === 'rename-slice') return <RenameDialog host={host} slice={slice} />;
+      if (dialog.kind === 'until') return <UntilDialog host={host} slice={slice} />;
+      if (dialog.kind === 'trade') return <TradeDialog host={host} slice={slice} />;
+      const processes = sample?.processes.filter((process) => process.sliceId === slice.id) ?? [];
+      return <DeleteDialog host={host} slice={slice} processes={processes} />;
+    }
+    default:
+      return assertNever(dialog, 'dialog');
+  }
+}

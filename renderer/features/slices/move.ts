@@ -1,0 +1,83 @@
+/**
+ * A slice on another GPU of its host. The agent has no such edit: the slice is made again there under its name, with its
+ * limits, owner and end, and leaves the old place. That is only done while nothing runs in it.
+ */
+import type { Gpu, HostSnapshot, Sample, Slice } from '../../../model/model.ts';
+import { gibWithUnit } from '../../../model/units.ts';
+import { edited, request, sayFailure } from '../../store/actions.ts';
+import { select } from '../../store/ui.ts';
+import { refusalWords } from '../gpus/drag.ts';
+import { editRefusal, gpuView } from '../hosts/host-figures.ts';
+import { asNew, preview } from './slice-actions.ts';
+
+export interface MoveOutcome {
+  /** Why it can not be done; null when it can. */
+  readonly refusal: string | null;
+  /** What the target would look like, in a few words. */
+  readonly text: string;
+}
+
+export function moveOutcome(
+  host: HostSnapshot,
+  slice: Slice,
+  target: Gpu,
+  sample: Sample | null,
+): MoveOutcome {
+  const running = sample?.processes.filter((process) => process.sliceId === slice.id).length ?? 0;
+  const left = gpuView(host, target, sample).layout.free - slice.memoryLimitBytes;
+  const text =
+    left >= 0
+      ? `${gibWithUnit(left)} stay free`
+      : `${gibWithUnit(-left)} more than is free there: limits would add up to more than the GPU has`;
+  const refused = (refusal: string): MoveOutcome => ({ refusal, text });
+  const edit = editRefusal(host);
+  if (edit !== null) return refused(edit);
+  if (target.uuid === slice.gpuUuid) return refused(`${slice.name} is on this GPU.`);
+  if (running > 0) {
+    return refused(
+      `${running === 1 ? 'A process runs' : `${String(running)} processes run`} in ${slice.name}: it moves between runs.`,
+    );
+  }
+  if (target.migEnabled === true) return refused('This GPU is in MIG mode: slices are not cut from it.');
+  const words = refusalWords(preview(host, target, null, asNew(slice)), target.capacityBytes);
+  return words === null ? { refusal: null, text } : refused(`Not possible: ${words}.`);
+}
+
+export async function moveSlice(host: HostSnapshot, slice: Slice, target: Gpu): Promise<boolean> {
+  const deleted = await request('slice:delete', {
+    hostId: host.id,
+    sliceId: slice.id,
+    revision: slice.revision,
+    withProcesses: false,
+  });
+  if (!deleted.ok) {
+    sayFailure(deleted.error);
+    return false;
+  }
+  const made = await request('slice:create', {
+    hostId: host.id,
+    gpuUuid: target.uuid,
+    name: slice.name,
+    memoryLimitBytes: slice.memoryLimitBytes,
+    computeLimitPercent: slice.computeLimitPercent,
+    computeGuaranteePercent: slice.computeGuaranteePercent,
+    priority: slice.priority,
+    owner: slice.owner,
+    expiresAtMs: slice.expiresAtMs,
+  });
+  if (!made.ok) {
+    const back = await request('slice:undo', { hostId: host.id, undoToken: deleted.value.undoToken });
+    sayFailure(
+      back.ok
+        ? made.error
+        : { ...made.error, message: `${made.error.message} ${slice.name} is deleted; Undo brings it back.` },
+    );
+    return false;
+  }
+  select(host.id, { kind: 'slice', id: made.value.sliceId });
+  edited(host.id, made.value.sliceId, `${slice.name} moved to GPU ${String(target.index)}`, [
+    made.value.undoToken,
+    deleted.value.undoToken,
+  ]);
+  return true;
+}

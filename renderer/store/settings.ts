@@ -1,0 +1,63 @@
+/** What the user chose once and for all: look, notices, the tray. Kept between starts; applied to the page at once. */
+import { z } from 'zod';
+import { create } from 'zustand';
+import { readStored, writeStored } from './stored.ts';
+
+const STORE_KEY = 'tranche.settings';
+
+export const THEMES = ['system', 'light', 'dark', 'contrast'] as const;
+export const DENSITIES = ['comfortable', 'compact'] as const;
+export const MOTIONS = ['system', 'reduced'] as const;
+export const NOTICES = ['gpuFree', 'sliceChanged', 'denied', 'hostLost'] as const;
+export type NoticeKind = (typeof NOTICES)[number];
+
+const schema = z.object({
+  theme: z.enum(THEMES).catch('system'),
+  density: z.enum(DENSITIES).catch('comfortable'),
+  motion: z.enum(MOTIONS).catch('system'),
+  notices: z.object({
+    gpuFree: z.boolean().catch(false),
+    sliceChanged: z.boolean().catch(true),
+    denied: z.boolean().catch(true),
+    hostLost: z.boolean().catch(true),
+  }),
+  noticesPaused: z.boolean().catch(false),
+  tray: z.boolean().catch(false),
+  /** After this long without GPU time a slice is called idle. */
+  idleMinutes: z.number().int().min(1).max(1440).catch(10),
+});
+export type Settings = z.infer<typeof schema>;
+
+export const DEFAULTS: Settings = {
+  theme: 'system',
+  density: 'comfortable',
+  motion: 'system',
+  notices: { gpuFree: false, sliceChanged: true, denied: true, hostLost: true },
+  noticesPaused: false,
+  tray: false,
+  idleMinutes: 10,
+};
+
+export const useSettings = create<Settings>(() => readStored(STORE_KEY, schema, DEFAULTS));
+
+export function changeSettings(change: Partial<Settings>): void {
+  useSettings.setState(change);
+  writeStored(STORE_KEY, useSettings.getState());
+}
+
+export const toggleNoticesPaused = (): void =>
+  changeSettings({ noticesPaused: !useSettings.getState().noticesPaused });
+
+/** The stylesheet does the rest; charts hear of the change by the attribute. */
+function apply({ theme, density, motion }: Settings): void {
+  const { dataset } = document.documentElement;
+  if (theme === 'system') delete dataset['theme'];
+  else dataset['theme'] = theme;
+  dataset['density'] = density;
+  dataset['motion'] = motion;
+}
+
+export function startSettings(): void {
+  apply(useSettings.getState());
+  useSettings.subscribe(apply);
+}

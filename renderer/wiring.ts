@@ -1,0 +1,120 @@
+/** What goes on beside the screen: menu bar, links, notices, the tray. Each follows the stores; none is drawn. */
+import { isCommandId } from '../model/commands.ts';
+import type { CoreEvent, TrancheApi } from '../model/ipc.ts';
+import type { HistoryPoint } from '../model/model.ts';
+import { bindings, menuState, runCommand } from './commands/registry.ts';
+import { followLink, followWaiting } from './features/links/follow.ts';
+import { showNotice } from './features/notices/show-notice.ts';
+import type { Notice } from './features/notices/show-notice.ts';
+import { trayState } from './features/notices/tray-state.ts';
+import { NoticeWatch } from './features/notices/watch.ts';
+import { request } from './store/actions.ts';
+import { forgetAudit, noteAudit } from './store/audit.ts';
+import { hostById, useFleet } from './store/fleet.ts';
+import { LOOKBACK_MS, forgetIdle, noteIdle } from './store/idle.ts';
+import { shownSample } from './store/series.ts';
+import { useSettings } from './store/settings.ts';
+import { useUi } from './store/ui.ts';
+
+/** Snapshots come in bursts: the menu bar hears of them when they have settled. */
+const MENU_DELAY_MS = 300;
+/** What is free need not be newer than this in a menu that is opened now and then. */
+const TRAY_EVERY_MS = 5000;
+/** A day in steps of a minute and a half. */
+const IDLE_POINTS = 960;
+
+async function askHistory(
+  hostId: string,
+  sliceId: string,
+  toMs: number,
+): Promise<readonly HistoryPoint[] | null> {
+  const result = await request('history:get', {
+    hostId,
+    sliceId,
+    gpuUuid: null,
+    fromMs: Math.max(0, toMs - LOOKBACK_MS),
+    toMs,
+    maxPoints: IDLE_POINTS,
+  });
+  return result.ok ? result.value.points : null;
+}
+
+const watch = new NoticeWatch(hostById);
+
+/** In the order in which things are known: before the store takes the new snapshot. */
+function tellOutside(message: CoreEvent): void {
+  const one = (notice: Notice | null): void => {
+    if (notice !== null) showNotice(notice);
+  };
+  if (message.event === 'host:changed') one(watch.host(message.data, Date.now()));
+  if (message.event === 'notice') one(watch.denied(message.data, Date.now()));
+  if (message.event === 'audit') one(watch.audit(message.data));
+  if (message.event === 'samples') watch.samples(message.data).forEach(one);
+}
+
+function keepTray(): void {
+  let said = '';
+  const tell = (): void => {
+    const { tray, noticesPaused } = useSettings.getState();
+    const { hosts, order, loaded } = useFleet.getState();
+    if (!loaded) return;
+    const list = order.flatMap((id) => hosts[id] ?? []);
+    const state = tray ? trayState(list, shownSample, noticesPaused) : null;
+    const text = JSON.stringify(state);
+    if (text === said || (said === '' && state === null)) return;
+    said = text;
+    void request('tray:show', { tray: state });
+  };
+  setInterval(tell, TRAY_EVERY_MS);
+  useSettings.subscribe(tell);
+  tell();
+}
+
+function onEvent(message: CoreEvent): void {
+  if (message.event === 'command' && isCommandId(message.data.id)) runCommand(message.data.id);
+  if (message.event === 'samples') {
+    for (const { hostId, sample } of message.data) noteIdle(hostId, sample, askHistory);
+  }
+  if (message.event === 'audit') noteAudit(message.data.hostId, message.data.record);
+  if (message.event === 'host:gone') {
+    forgetIdle(message.data.hostId);
+    forgetAudit(message.data.hostId);
+  }
+  if (message.event === 'navigate') followLink(message.data.link);
+}
+
+function keepMenuBar(): void {
+  let said = '';
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const tell = (): void => {
+    timer = null;
+    const state = menuState(bindings());
+    const text = JSON.stringify(state);
+    if (text === said) return;
+    said = text;
+    void request('menu:state', state);
+  };
+  const soon = (): void => {
+    timer ??= setTimeout(tell, MENU_DELAY_MS);
+  };
+  useUi.subscribe(soon);
+  useFleet.subscribe(soon);
+  useSettings.subscribe(soon);
+  soon();
+}
+
+/** Before the stores listen: notices compare what comes with what was known. */
+export function wireNotices(api: TrancheApi): void {
+  api.onEvent(tellOutside);
+}
+
+export function wire(api: TrancheApi): void {
+  api.onEvent(onEvent);
+  if (api.transport !== 'serve') {
+    keepMenuBar();
+    keepTray();
+  }
+  useFleet.subscribe((now, before) => {
+    if (now.loaded && !before.loaded) followWaiting();
+  });
+}

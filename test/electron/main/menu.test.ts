@@ -1,0 +1,40 @@
+import type { MenuItemConstructorOptions } from 'electron';
+import { describe, expect, it, vi } from 'vitest';
+import { COMMANDS } from '../../../model/commands.ts';
+import { menuTemplate } from '../../../electron/main/menu.ts';
+
+vi.mock('electron', () => ({ BrowserWindow: {}, Menu: {} }));
+
+const itemsOf = (template: readonly MenuItemConstructorOptions[]): MenuItemConstructorOptions[] =>
+  template.flatMap((menu) => (menu.submenu as MenuItemConstructorOptions[] | undefined) ?? []);
+
+describe('menu bar', () => {
+  it.each(['linux', 'darwin', 'win32'])('has every command of the registry, %s', (platform) => {
+    const ids = itemsOf(menuTemplate(platform, true)).flatMap((item) => item.id ?? []);
+    expect(ids.sort()).toEqual(COMMANDS.map((command) => command.id).sort());
+  });
+  it('shows what is refused as off, with the reason, and choices as marks', () => {
+    const items = itemsOf(
+      menuTemplate('linux', true, {
+        off: [{ id: 'slice.rename', why: 'Select a slice first.' }],
+        on: ['view.table'],
+      }),
+    );
+    const by = (id: string) => items.find((item) => item.id === id);
+    expect(by('slice.rename')).toMatchObject({ enabled: false, toolTip: 'Select a slice first.' });
+    expect(by('slice.new')).toMatchObject({
+      enabled: true,
+      accelerator: 'CmdOrCtrl+N',
+      registerAccelerator: false,
+    });
+    expect(by('view.table')).toMatchObject({ type: 'checkbox', checked: true });
+    expect(by('view.bars')).toMatchObject({ type: 'checkbox', checked: false });
+  });
+  it('says the id of what was picked', () => {
+    const picked = vi.fn();
+    const items = itemsOf(menuTemplate('darwin', false, undefined, picked));
+    const item = items.find(({ id }) => id === 'palette.open');
+    (item as { click: () => void }).click();
+    expect(picked).toHaveBeenCalledExactlyOnceWith('palette.open');
+  });
+});

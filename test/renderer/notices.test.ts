@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { FREE_AFTER_MS, NoticeWatch, REPEAT_MS } from '../../renderer/features/notices/watch.ts';
+import { trayState } from '../../renderer/features/notices/tray-state.ts';
+import type { HostSnapshot, ProcessSample, Sample } from '../../model/model.ts';
+import { auditRecord } from '../fakes/fake-audit.ts';
+import { agent, gpu, host, live, slice } from '../fakes/fake-hosts.ts';
+
+const on = gpu('a', 0, 'NVIDIA A100', 40960);
+const mine = slice(on, 'nightly', 'mira', 20, 25);
+const theirs = slice(on, 'serve', 'tom', 10, 25);
+const known = host('a', live('a'), [on], [mine, theirs]);
+const watchOf = (of: HostSnapshot | null = known) => new NoticeWatch(() => of);
+const lost = { code: 'connection-lost', message: 'The link broke.', detail: null } as const;
+const away: HostSnapshot = {
+  ...known,
+  connection: { kind: 'reconnecting', attempt: 1, nextAttemptAtMs: null, failure: lost },
+};
+
+const process: ProcessSample = {
+  pid: 7,
+  startTicks: '1',
+  uid: 1000,
+  user: 'mira',
+  command: 'python',
+  sliceId: null,
+  gpuUuid: on.uuid,
+  memoryUsedBytes: 1,
+  computeUsedTenths: 0,
+  throttledTenths: null,
+  startedAtMs: null,
+};
+const sample = (atMs: number, processes: readonly ProcessSample[]): { hostId: string; sample: Sample } => ({
+  hostId: known.id,
+  sample: { seq: 1, atMs, gpus: [], slices: [], processes, processesOmitted: 0 },
+});
+
+describe('notices', () => {
+  it('say that a host was lost, once in a while', () => {
+    const watch = watchOf();
+    expect(watch.host(away, 0)).toMatchObject({
+      kind: 'hostLost',
+      title: 'a is lost',
+      link: 'tranche://host/a',
+    });
+    expect(watch.host(away, REPEAT_MS - 1)).toBeNull();
+    expect(watch.host(away, REPEAT_MS)).not.toBeNull();
+  });
+  it('are silent about a host that was not live', () => {
+    expect(watchOf(away).host(away, 0)).toBeNull();
+    expect(watchOf(null).host(away, 0)).toBeNull();
+    expect(watchOf().host({ ...known, connection: { kind: 'disconnected' } }, 0)).toBeNull();
+  });
+  it('say that a GPU is free, after a while and once', () => {
+    const watch = watchOf();
+    expect(watch.samples([sample(0, [])])).toEqual([]);
+    expect(watch.samples([sample(1000, [process])])).toEqual([]);
+    expect(watch.samples([sample(1000 + FREE_AFTER_MS - 1, [])])).toEqual([]);
+    expect(watch.samples([sample(1000 + FREE_AFTER_MS, [])])).toMatchObject([
+      { kind: 'gpuFree', title: 'GPU 0 of a is free', link: `tranche://host/a/gpu/${on.uuid}` },
+    ]);
+    expect(watch.samples([sample(90_000, [])])).toEqual([]);
+  });
+  it('take a restart of a program for no news', () => {
+    const watch = watchOf();
+    watch.samples([sample(0, [process])]);
+    watch.samples([sample(FREE_AFTER_MS - 1, [])]);
+    watch.samples([sample(FREE_AFTER_MS, [process])]);
+    expect(watch.samples([sample(FREE_AFTER_MS + 5, [])])).toEqual([]);
+  });
+  it('tell of a denial in a slice of mine alone', () => {
+    const denied = (sliceId: string) => ({
+      hostId: known.id,
+      atMs: 0,
+      code: 'denied',
+      sliceId,
+      message: 'no',
+    });
+    expect(watchOf().denied(denied(mine.id), 0)).toMatchObject({ title: 'nightly was denied memory' });
+    expect(watchOf().denied(denied(theirs.id), 0)).toBeNull();
+    expect(watchOf().denied({ ...denied(mine.id), code: 'limit-not-held' }, 0)).toBeNull();
+  });
+  it('tell of changes that somebody else made to what is mine', () => {
+    const by = (
+      uid: number,
+      before = mine,
+      after: typeof mine | null = { ...mine, memoryLimitBytes: 1024 ** 3 },
+    ) => ({
+      hostId: known.id,
+      record: { ...auditRecord(1, 0, 'tom', before, after), uid },
+    });
+    expect(watchOf().audit(by(1001))).toMatchObject({
+      title: 'tom changed your slice nightly',
+      body: 'On a. Its limit was 20.0 GiB and is 1.0 GiB.',
+    });
+    expect(watchOf().audit(by(1001, mine, null))).toMatchObject({ title: 'tom deleted your slice nightly' });
+    expect(watchOf().audit(by(1001, theirs, { ...theirs, owner: 'mira' }))?.title).toBe('tom gave you serve');
+    expect(watchOf().audit(by(1000))).toBeNull();
+    expect(watchOf().audit(by(1001, theirs, { ...theirs, name: 'x' }))).toBeNull();
+    const refused = by(1001);
+    expect(
+      watchOf().audit({ ...refused, record: { ...refused.record, refusal: 'not-permitted' } }),
+    ).toBeNull();
+  });
+});
+
+describe('tray', () => {
+  it('shows the worst state and what is free', () => {
+    const stale = { ...known, connection: { kind: 'stale', agent: agent('a'), lastSampleAtMs: 0 } } as const;
+    expect(trayState([known], () => null, false)).toMatchObject({
+      worst: 'live',
+      hosts: [{ label: 'a: 10.0 GiB free', link: 'tranche://host/a' }],
+    });
+    expect(trayState([known, stale], () => null, false).worst).toBe('warn');
+    expect(
+      trayState([stale, { ...known, connection: { kind: 'failed', failure: lost } }], () => null, true),
+    ).toMatchObject({
+      worst: 'bad',
+      paused: true,
+    });
+  });
+});
