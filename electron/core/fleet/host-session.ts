@@ -58,7 +58,7 @@ export interface SessionOptions {
   readonly jumps: JumpPool;
   readonly onChange: (snapshot: HostSnapshot) => void;
   readonly onSample: (hostId: string, sample: Sample) => void;
-  readonly onNotice: (hostId: string, notice: NoticeEvent) => void;
+  readonly onNotice: (hostId: string, notice: Omit<NoticeEvent, 'ev' | 'pid'>) => void;
   readonly onAudit: (hostId: string, event: AuditEvent) => void;
 }
 
