@@ -29,7 +29,7 @@ export function mutate(text, { id, file, take, put }) {
 function makeCopy() {
   rmSync(copy, { recursive: true, force: true });
   mkdirSync(copy, { recursive: true });
-  for (const part of ['agent', 'test/agent', 'test/gpu', 'scripts', 'package.json', '.cache'])
+  for (const part of ['agent', 'test/agent', 'test/fuzz', 'test/gpu', 'scripts', 'package.json', '.cache'])
     cpSync(join(root, part), join(copy, part), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
 }

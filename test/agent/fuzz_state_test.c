@@ -25,7 +25,7 @@ static uint64_t next(void)
 
 static size_t mutate(uint8_t *data, size_t size)
 {
-    static const char tokens[] = "{}[]\",:\\nulltrue-9.e\n \xff";
+    static const char tokens[] = "{}[]\",:\\nulltrue-0123456789.e\n \xff";
     for (unsigned change = 1 + (unsigned)(next() % 6); change > 0 && size > 0; change--) {
         size_t at = next() % size;
         switch (next() % 5) {
@@ -68,10 +68,6 @@ static void run_target(size_t which)
     for (unsigned round = 0; round < rounds; round++) {
         memcpy(data, example, size);
         targets[which].run(data, mutate(data, size));
-        if (round % 64 == 0) { /* and from what came of it, further */
-            size_t changed = mutate(example, size);
-            size = changed < 16 ? size : changed;
-        }
     }
 }
 

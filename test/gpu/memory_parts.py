@@ -1,4 +1,4 @@
-"""The parts of run.py about memory and about programs that must not notice: floor, cost, init, cap, programs, tax."""
+"""The parts of run.py about memory and about programs that must not notice: floor, cost, init, cap, programs, views, tax."""
 import glob
 import json
 import os
@@ -89,12 +89,15 @@ def init(run):
         collect(run, native, "ms", binary, "init")
         collect(run, inside, "ms", *run.inside("init", binary, "init"))
     compared(run, "ms", native, inside)
-    for _ in range(2):
-        for label, arguments in (("native", (binary, "init")), ("tranche", run.inside("init", binary, "init"))):
-            children = [subprocess.Popen(arguments, env=run.env, stdout=subprocess.PIPE, text=True) for _ in range(TOGETHER)]
-            times = [json.loads(child.communicate(timeout=PROGRAM_TIMEOUT_S)[0].splitlines()[-1]).get("ms") for child in children]
-            known = [t for t in times if t is not None]
-            run.note(id="mem.init.together", where=label, processes=TOGETHER, medianMs=statistics.median(known) if known else None, maxMs=max(known, default=None), failed=len(times) - len(known))
+    # Every second of them in a slice: what the machine does meanwhile, it does to both.
+    for _ in range(3):
+        commands = [run.inside("init", binary, "init") if at % 2 else (binary, "init") for at in range(TOGETHER)]
+        children = [subprocess.Popen(command, env=run.env, stdout=subprocess.PIPE, text=True) for command in commands]
+        times = [json.loads(child.communicate(timeout=PROGRAM_TIMEOUT_S)[0].splitlines()[-1]).get("ms") for child in children]
+        native, inside = ([t for t in times[first::2] if t is not None] for first in (0, 1))
+        medians = [statistics.median(half) if half else None for half in (native, inside)]
+        run.note(id="mem.init.together", processes=TOGETHER, native=medians[0], tranche=medians[1], difference=medians[1] - medians[0] if None not in medians else None,
+                 spread=[min(times), max(times)] if None not in times else None, failed=times.count(None))
 
 
 def cap(run):
@@ -171,6 +174,13 @@ def programs(run, only=""):
         preload_cost(run, *command)
 
 
+def views(run):
+    """Total, free and used by every way of asking, in one process in a slice."""
+    run.slice("views", "12g", 100)
+    code, _ = run.command(*run.inside("views", *run.python("views.py", str(12 << 30))))
+    run.failed += code != 0
+
+
 class Turner:
     """A program that works when it is told to, for a moment, and says how fast."""
 
@@ -214,4 +224,4 @@ def tax(run):
                  ratioP25=round(ratios[len(ratios) // 4], 4), ratioP75=round(ratios[len(ratios) * 3 // 4], 4), turns=len(pairs))
 
 
-PARTS = {"floor": floor, "cost": cost, "init": init, "cap": cap, "programs": programs, "tax": tax}
+PARTS = {"floor": floor, "cost": cost, "init": init, "cap": cap, "programs": programs, "views": views, "tax": tax}

@@ -1,6 +1,6 @@
 """Everything that is measured on a real card, in one go: driver facts, then agent and shim with PyTorch.
 
-usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput floor cost init cap programs[=NAME,…] tax compute[=b5,…] (default: all)
+usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput floor cost init cap programs[=NAME,…] views tax compute[=b5,…] (default: all)
 Exit 77 where there is no GPU. Writes OUT_FOLDER/results.jsonl; each line says what ran. Nothing of the card's settings is touched.
 Needs build/agent/x86_64 and gcc.
 """
