@@ -9,6 +9,10 @@
 /* Directory that holds policy/, usage/ and board/. Set by `tranche run`; an absolute path. */
 #define ENV_RUNTIME_DIR "TRANCHE_RUNTIME_DIR"
 
+/* Says of the processes of one `tranche run` with several slices that they are one program, which is held back as one.
+ * Any text, another one each time. Unset: their collectives are not told apart from other kernels. */
+#define ENV_GROUP "TRANCHE_GROUP"
+
 /* "1": the shim forwards everything and limits nothing; the agent then lists the process as unmanaged. Default unset. */
 #define ENV_DISABLE "TRANCHE_DISABLE"
 

@@ -117,7 +117,8 @@ struct region_entry {
      * first, so that a reader in between sees too much rather than too little. */
     _Atomic uint64_t estimate_bytes;
     _Atomic uint64_t estimate_until;
-    uint8_t reserved[8];
+    /* Of a program on several GPUs: high 16 bits which one, low 48 how many collectives it has launched on this one. */
+    _Atomic uint64_t meetings;
 };
 
 enum region_entry_flag {

@@ -6,6 +6,7 @@
 
 #include "admit.h"
 #include "env.h"
+#include "group.h"
 #include "region_file.h"
 
 #include <ctype.h>
@@ -95,6 +96,7 @@ static struct shim *build(void)
         ids += length;
         ids += *ids == ',';
     }
+    shim->group = group_of_environment();
     if (shim->slice_count == 0) {
         munmap(shim, sizeof *shim);
         return &passive;

@@ -1,3 +1,5 @@
+#include "code.h"
+#include "group.h"
 #include "meter_parts.h"
 #include "price_shared.h"
 #include "timing.h"
@@ -36,13 +38,16 @@ static void throttle(const struct launch *launch, uint64_t now)
         contest_look(&meter->contest, slice, entry, now, 0, gives_way);
         uint32_t share = contest_share(&meter->contest, slice->policy);
         atomic_store(&entry->seen_epoch, epoch);
-        if (share >= BUCKET_FULL_BP) {
+        uint64_t together = group_wait_ns(launch->shim, now);
+        if (group_is_behind(launch) || (share >= BUCKET_FULL_BP && together == 0)) {
             break; /* the limit was lifted, or nobody else wants the GPU any more: debts are forgotten */
         }
-        bucket_refill(slice->usage, now, share);
+        if (share < BUCKET_FULL_BP) {
+            bucket_refill(slice->usage, now, share);
+        }
         int64_t wanted = atomic_load(&meter->contest.alone) ? 0 : METER_TURN_NS;
-        int64_t level = bucket_level(slice->usage) - wanted;
-        if (level >= 0) {
+        int64_t level = share >= BUCKET_FULL_BP ? 0 : bucket_level(slice->usage) - wanted;
+        if (level >= 0 && together == 0) {
             break;
         }
         if (share >= limit) {
@@ -53,6 +58,7 @@ static void throttle(const struct launch *launch, uint64_t now)
             break;
         }
         uint64_t wait = bucket_wait_ns(level, share);
+        wait = wait < together ? together : wait;
         wait = share < limit && wait > METER_GIVING_WAY_NS ? METER_GIVING_WAY_NS : wait;
         shim_wait_word(&slice->policy->epoch, epoch, now + (wait < METER_WAIT_MIN_NS ? METER_WAIT_MIN_NS : wait));
         now = shim_now();
@@ -109,10 +115,12 @@ static void refill(const struct launch *launch)
         if (share < limit_of(slice) && level > METER_SAVINGS_BESIDE_NS) {
             bucket_take(slice->usage, level - METER_SAVINGS_BESIDE_NS); /* saved up while nobody else wanted it */
         }
-        if (bucket_level(slice->usage) < 0) {
+        if (bucket_level(slice->usage) < 0 || group_wait_ns(launch->shim, now) > 0) {
             throttle(launch, now);
         }
         bucket_take(slice->usage, need);
+    } else if (group_wait_ns(launch->shim, now) > 0) {
+        throttle(launch, now);
     }
 }
 
@@ -197,13 +205,26 @@ static void note_stream(struct contest *contest, uintptr_t stream)
                           memory_order_relaxed);
 }
 
+/* On several GPUs a function has a handle on each. They share a price: of kernels that wait for each other only the last
+ * to begin tells how long the work takes. */
+static uint64_t key_of(const struct launch *launch, const struct price_shape *shape)
+{
+    uint64_t identity = launch->shim->slice_count < 2 ? 0 : code_identity(launch->process, shape->code);
+    if (identity == 0) {
+        return price_key(shape);
+    }
+    struct price_shape named = *shape;
+    named.code = (uintptr_t)identity;
+    return price_key(&named);
+}
+
 void meter_begin(struct launch *launch, const struct price_shape *shape, CUstream stream, bool timeable)
 {
     struct meter *meter = meter_of(launch);
     const struct shim_slice *slice = slice_of(launch);
     launch->stream = stream;
     launch->sample = NULL;
-    launch->price = price_find(&launch->process->metering.book, price_key(shape));
+    launch->price = price_find(&launch->process->metering.book, key_of(launch, shape));
     /* For display and for "has it moved": a count lost between threads is no matter, a locked add on each launch is. */
     _Atomic uint64_t *launches = &entry_of(launch)->launches;
     atomic_store_explicit(launches, atomic_load_explicit(launches, memory_order_relaxed) + launch->weight,
@@ -256,6 +277,9 @@ void meter_end(struct launch *launch, CUresult result)
     if (failed) {
         atomic_fetch_add(&meter->credit_ns, charge);
         return;
+    }
+    if (atomic_load_explicit(&launch->price->collective, memory_order_relaxed) != 0) {
+        group_met(launch);
     }
     if (meter_is_bounded(launch)) {
         marks_issued(launch, charge);

@@ -25,6 +25,7 @@ struct shim_slice {
 
 struct shim {
     unsigned slice_count;
+    uint64_t group; /* of a program with several slices; 0: not known */
     struct shim_slice slices[SHIM_SLICES];
 };
 

@@ -169,6 +169,11 @@ static void learn(struct process *process, struct sample *sample)
     uint64_t measured = elapsed > sample->gap_ns + elapsed / 8 ? elapsed - sample->gap_ns : elapsed / 8;
     uint64_t pair = atomic_load(&process->metering.event_pair_ns);
     measured = measured > 2 * pair ? measured - pair : measured - measured / 2;
+    if (process->shim->slice_count > 1) {
+        uint64_t waiting_owed = price_learn_waiting(sample->price, measured);
+        atomic_fetch_sub(&meter->credit_ns, waiting_owed > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)waiting_owed);
+        return;
+    }
     bool alone = sample->alone && atomic_load(&meter->contest.alone) != 0;
     uint64_t theirs = atomic_load(&meter->contest.others_charged_ns) - sample->others_ns;
     uint64_t owed = price_learn(sample->price, measured, alone, theirs);

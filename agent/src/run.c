@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -17,6 +18,8 @@
 
 #define SLICES_PER_PROGRAM 16
 #define PRELOAD_BYTES (4 * FS_PATH_BYTES)
+
+#define GROUP_TEXT_BYTES 64
 
 struct plan {
     const char *names[SLICES_PER_PROGRAM];
@@ -130,6 +133,15 @@ static int make_plan(struct plan *plan)
     return result;
 }
 
+/* Which processes are one program: the descendants of this one. */
+static const char *new_group(char *out)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(out, GROUP_TEXT_BYTES, "%ld.%lld.%ld", (long)getpid(), (long long)now.tv_sec, now.tv_nsec);
+    return out;
+}
+
 int command_run(int argc, char **argv)
 {
     static struct plan plan;
@@ -139,6 +151,10 @@ int command_run(int argc, char **argv)
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
     if (setenv("LD_PRELOAD", plan.preload, 1) != 0 || setenv(ENV_SLICES, plan.slices, 1) != 0 ||
         setenv(ENV_RUNTIME_DIR, plan.runtime_dir, 1) != 0 || setenv("CUDA_VISIBLE_DEVICES", plan.gpus, 1) != 0) {
+        return complain("the environment could not be set: %s", strerror(errno));
+    }
+    char group[GROUP_TEXT_BYTES];
+    if (setenv(ENV_GROUP, new_group(group), 1) != 0) {
         return complain("the environment could not be set: %s", strerror(errno));
     }
     execvp(argv[rest], argv + rest);
@@ -171,5 +187,7 @@ int command_env(int argc, char **argv)
     print_export(ENV_SLICES, plan.slices);
     print_export(ENV_RUNTIME_DIR, plan.runtime_dir);
     print_export("CUDA_VISIBLE_DEVICES", plan.gpus);
+    char group[GROUP_TEXT_BYTES];
+    print_export(ENV_GROUP, new_group(group));
     return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
 }
