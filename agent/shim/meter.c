@@ -57,6 +57,9 @@ static void throttle(const struct launch *launch, uint64_t now)
             held = false;
             break;
         }
+        atomic_store(&entry->held_by, level >= 0      ? REGION_HELD_BY_PEER
+                                      : share < limit ? atomic_load(&meter->contest.held_by)
+                                                      : REGION_HELD_BY_LIMIT);
         uint64_t wait = bucket_wait_ns(level, share);
         wait = wait < together ? together : wait;
         wait = share < limit && wait > METER_GIVING_WAY_NS ? METER_GIVING_WAY_NS : wait;

@@ -149,6 +149,7 @@ struct sim_options {
     uint64_t lazy_load_ns;
     uint64_t context_bytes;
     uint64_t green_context_bytes;
+    uint64_t clocks_reasons; /* NVML's bits */
     char driver_version[32];
 };
 
