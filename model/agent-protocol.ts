@@ -1,7 +1,7 @@
 /** Schemas of every line the agent may send (docs/protocol.md §2). What does not parse is an agent error, not data. */
 import { z } from 'zod';
 import { AGENT_ERROR_CODES } from './errors.ts';
-import { HELD_BY, SLOWED_BY } from './model.ts';
+import { CONCURRENT, HELD_BY, SLOWED_BY } from './model.ts';
 
 export const PROTOCOL_VERSION = 1;
 export const AGENT_LINE_MAX_BYTES = 256 * 1024;
@@ -22,6 +22,9 @@ export const gpuSchema = z.object({
   simulated: z.boolean(),
   computeMode: text.nullable(),
   migEnabled: z.boolean().nullable(),
+  /** An agent that does not say, or says a word that we do not know: unknown. */
+  concurrent: z.enum(CONCURRENT).nullable().catch(null),
+  concurrentNote: text.nullable().catch(null),
 });
 
 export const sliceSchema = z.object({

@@ -17,6 +17,10 @@ export interface Gpu {
   readonly simulated: boolean;
   readonly computeMode: string | null;
   readonly migEnabled: boolean | null;
+  /** Whether programs of the managing user run there at the same time, through MPS. */
+  readonly concurrent: Concurrent | null;
+  /** Why it failed, or does not end yet. */
+  readonly concurrentNote: string | null;
 }
 
 export interface Slice {
@@ -57,6 +61,9 @@ export interface GpuSample {
   /** Held by processes outside every slice, and by the driver. */
   readonly unmanagedBytes: number | null;
 }
+
+export const CONCURRENT = ['off', 'starting', 'on', 'stopping', 'failed'] as const;
+export type Concurrent = (typeof CONCURRENT)[number];
 
 export const SLOWED_BY = ['nothing', 'power', 'heat'] as const;
 export type SlowedBy = (typeof SLOWED_BY)[number];

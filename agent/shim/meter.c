@@ -239,7 +239,7 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
         await_first_price(launch);
     }
     uint64_t ns = atomic_load_explicit(&launch->price->ns, memory_order_relaxed);
-    launch->charged_ns = meter_corrected(slice, ns) * launch->weight;
+    launch->charged_ns = meter_counted(launch->shim, meter_corrected(slice, ns)) * launch->weight;
     if (ns == 0) {
         atomic_fetch_add_explicit(&launch->price->unpriced, launch->weight, memory_order_relaxed);
         atomic_store_explicit(&meter->unpriced, 1, memory_order_relaxed);

@@ -1,5 +1,6 @@
 #include "timing.h"
 
+#include "meter_parts.h"
 #include "price_shared.h"
 
 bool capture_pass_enter(struct capture_pass *pass)
@@ -184,7 +185,8 @@ static void learn(struct process *process, struct sample *sample)
         atomic_fetch_sub(&meter->credit_ns, owed > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)owed);
     } else if (alone && sample->charged_ns > 0 && measured < METER_ADJUST_MAX_NS) {
         /* This very launch took so long, whatever its price said. */
-        atomic_fetch_add(&meter->credit_ns, (int64_t)sample->charged_ns - (int64_t)measured);
+        atomic_fetch_add(&meter->credit_ns,
+                         (int64_t)sample->charged_ns - (int64_t)meter_counted(process->shim, measured));
     }
 }
 

@@ -52,7 +52,7 @@ void events_notice(struct agent *agent, const char *code, const char *slice_id, 
 
 /* ---- state ---------------------------------------------------------------------------------------------- */
 
-static void put_gpu(struct json_writer *w, const struct gpu_info *info)
+static void put_gpu(struct agent *agent, struct json_writer *w, const struct gpu_info *info)
 {
     json_open(w, '{');
     json_put_text(w, "uuid", info->uuid);
@@ -67,6 +67,7 @@ static void put_gpu(struct json_writer *w, const struct gpu_info *info)
     } else {
         json_null(w);
     }
+    mps_put(agent, info->uuid, w);
     json_close(w, '}');
 }
 
@@ -140,7 +141,7 @@ struct shared_line *events_state(struct agent *agent)
     json_put_integer(w, "revision", (int64_t)agent->slices.revision);
     json_key(w, "gpus");
     json_open(w, '[');
-    for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(w, &agent->gpus[i].info);
+    for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(agent, w, &agent->gpus[i].info);
     json_close(w, ']');
     json_key(w, "slices");
     json_open(w, '[');
