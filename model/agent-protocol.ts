@@ -1,6 +1,7 @@
 /** Schemas of every line the agent may send (docs/protocol.md §2). What does not parse is an agent error, not data. */
 import { z } from 'zod';
 import { AGENT_ERROR_CODES } from './errors.ts';
+import { CONCURRENT, HELD_BY, SLOWED_BY } from './model.ts';
 
 export const PROTOCOL_VERSION = 1;
 export const AGENT_LINE_MAX_BYTES = 256 * 1024;
@@ -21,6 +22,9 @@ export const gpuSchema = z.object({
   simulated: z.boolean(),
   computeMode: text.nullable(),
   migEnabled: z.boolean().nullable(),
+  /** An agent that does not say, or says a word that we do not know: unknown. */
+  concurrent: z.enum(CONCURRENT).nullable().catch(null),
+  concurrentNote: text.nullable().catch(null),
 });
 
 export const sliceSchema = z.object({
@@ -53,6 +57,8 @@ export const gpuSampleSchema = z.object({
   temperatureC: z.number().int().nullable(),
   powerMilliwatts: bytes,
   smClockMhz: bytes,
+  /** An agent that does not say, or says a word that we do not know: unknown. */
+  slowedBy: z.enum(SLOWED_BY).nullable().catch(null),
   eccErrors: bytes,
   unmanagedBytes: bytes,
 });
@@ -64,6 +70,7 @@ export const sliceSampleSchema = z.object({
   residueBytes: bytes,
   computeUsedTenths: tenths,
   throttledTenths: tenths,
+  heldBy: z.enum(HELD_BY).nullable().catch(null),
   deniedAllocations: bytes,
   deniedBytes: bytes,
   deniedAtMs: timeMs.nullable(),

@@ -27,6 +27,7 @@ export const AGENT_ERROR_CODES = [
   'state-not-saved',
   'no-gpu',
   'busy',
+  'concurrent-not-possible',
   'internal',
 ] as const;
 

@@ -17,6 +17,10 @@ export interface Gpu {
   readonly simulated: boolean;
   readonly computeMode: string | null;
   readonly migEnabled: boolean | null;
+  /** Whether programs of the managing user run there at the same time, through MPS. */
+  readonly concurrent: Concurrent | null;
+  /** Why it failed, or does not end yet. */
+  readonly concurrentNote: string | null;
 }
 
 export interface Slice {
@@ -51,10 +55,29 @@ export interface GpuSample {
   readonly temperatureC: number | null;
   readonly powerMilliwatts: number | null;
   readonly smClockMhz: number | null;
+  /** Why its clocks are lower than they could be. */
+  readonly slowedBy: SlowedBy | null;
   readonly eccErrors: number | null;
   /** Held by processes outside every slice, and by the driver. */
   readonly unmanagedBytes: number | null;
 }
+
+export const CONCURRENT = ['off', 'starting', 'on', 'stopping', 'failed'] as const;
+export type Concurrent = (typeof CONCURRENT)[number];
+
+export const SLOWED_BY = ['nothing', 'power', 'heat'] as const;
+export type SlowedBy = (typeof SLOWED_BY)[number];
+
+export const HELD_BY = [
+  'nothing',
+  'own-limit',
+  'higher-priority',
+  'guarantee',
+  'other-gpu',
+  'power',
+  'heat',
+] as const;
+export type HeldBy = (typeof HELD_BY)[number];
 
 export interface SliceSample {
   readonly id: SliceId;
@@ -63,6 +86,8 @@ export interface SliceSample {
   readonly residueBytes: number | null;
   readonly computeUsedTenths: number | null;
   readonly throttledTenths: number | null;
+  /** What makes it slower than it could be: a wait first, then a GPU that runs slower for all. */
+  readonly heldBy: HeldBy | null;
   readonly deniedAllocations: number | null;
   readonly deniedBytes: number | null;
   readonly deniedAtMs: number | null;

@@ -9,6 +9,17 @@
 /* Directory that holds policy/, usage/ and board/. Set by `tranche run`; an absolute path. */
 #define ENV_RUNTIME_DIR "TRANCHE_RUNTIME_DIR"
 
+/* Says of the processes of one `tranche run` with several slices that they are one program, which is held back as one.
+ * Any text, another one each time. Unset: their collectives are not told apart from other kernels. */
+#define ENV_GROUP "TRANCHE_GROUP"
+
+/* 1 to 100, set by `tranche run` where programs run at the same time: the percent of the GPU's multiprocessors that MPS
+ * lets this one use. Its GPU time counts by that part. Default: takes turns, all of it counts. */
+#define ENV_CONCURRENT "TRANCHE_CONCURRENT"
+/* Set by `tranche run` for the CUDA driver, and never read by us. */
+#define ENV_MPS_PIPE "CUDA_MPS_PIPE_DIRECTORY"
+#define ENV_MPS_PERCENT "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"
+
 /* "1": the shim forwards everything and limits nothing; the agent then lists the process as unmanaged. Default unset. */
 #define ENV_DISABLE "TRANCHE_DISABLE"
 

@@ -111,18 +111,28 @@ struct region_entry {
     _Atomic uint64_t claimed_at_ns;
     _Atomic uint64_t seen_epoch; /* the policy epoch this process last acted on */
     _Atomic uint32_t flags;      /* enum region_entry_flag */
-    uint32_t reserved0;
+    _Atomic uint32_t held_by;    /* enum region_held_by, of the latest wait */
     /* What this process is expected to hold beyond memory_bytes (contexts, stacks, code) and nobody has measured yet.
      * Counts against the limit while the policy's residue_sequence is below estimate_until; the later is stored
      * first, so that a reader in between sees too much rather than too little. */
     _Atomic uint64_t estimate_bytes;
     _Atomic uint64_t estimate_until;
-    uint8_t reserved[8];
+    /* Of a program on several GPUs: high 16 bits which one, low 48 how many collectives it has launched on this one. */
+    _Atomic uint64_t meetings;
 };
 
 enum region_entry_flag {
     REGION_ENTRY_LIMIT_NOT_HELD = 1u << 0, /* a wait hit its bound: say so on screen */
     REGION_ENTRY_WAITS = 1u << 1,          /* waits for compute right now */
+};
+
+/* Why a launch had to wait. */
+enum region_held_by {
+    REGION_HELD_BY_NOTHING = 0,
+    REGION_HELD_BY_LIMIT = 1,     /* its slice's own limit */
+    REGION_HELD_BY_PRIORITY = 2,  /* somebody of higher priority has work */
+    REGION_HELD_BY_GUARANTEE = 3, /* somebody uses what he was guaranteed */
+    REGION_HELD_BY_PEER = 4,      /* the program's slice on another GPU is in debt, and it is held back as one */
 };
 
 /* GPU time of one kernel or graph, learned in the running program and shared inside the slice. Filled once

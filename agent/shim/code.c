@@ -93,10 +93,10 @@ uint64_t code_of_file(const char *path)
     return mix(hash, (uint64_t)status.st_mtim.tv_nsec);
 }
 
-static void put(struct process *process, const void *handle, const void *owner, uint64_t code)
+static void put(struct process *process, const void *handle, const void *owner, uint64_t code, bool collective)
 {
     struct ledger_value old;
-    const struct ledger_value value = {.bytes = code, .tag = (uint64_t)(uintptr_t)owner};
+    const struct ledger_value value = {.bytes = code, .tag = (uint64_t)(uintptr_t)owner, .references = collective};
     if (process != NULL && handle != NULL && code != 0) {
         (void)ledger_put(&process->codes, (uint64_t)(uintptr_t)handle, &value,
                          &old); /* full: its price is not shared */
@@ -105,14 +105,15 @@ static void put(struct process *process, const void *handle, const void *owner, 
 
 void code_loaded(struct process *process, const void *owner, uint64_t code)
 {
-    put(process, owner, owner, code);
+    put(process, owner, owner, code, false);
 }
 
 void code_named(struct process *process, const void *owner, const char *name, const void *function)
 {
     struct ledger_value of;
     if (process != NULL && name != NULL && ledger_get(&process->codes, (uint64_t)(uintptr_t)owner, &of)) {
-        put(process, function, (const void *)(uintptr_t)of.tag, hash_bytes(of.bytes, name, strlen(name)));
+        put(process, function, (const void *)(uintptr_t)of.tag, hash_bytes(of.bytes, name, strlen(name)),
+            strstr(name, "nccl") != NULL);
     }
 }
 
@@ -120,7 +121,7 @@ void code_same(struct process *process, const void *known, const void *handle)
 {
     struct ledger_value of;
     if (process != NULL && known != handle && ledger_get(&process->codes, (uint64_t)(uintptr_t)known, &of)) {
-        put(process, handle, (const void *)(uintptr_t)of.tag, of.bytes);
+        put(process, handle, (const void *)(uintptr_t)of.tag, of.bytes, of.references != 0);
     }
 }
 
@@ -134,6 +135,12 @@ void code_unloaded(struct process *process, const void *owner)
     if (process != NULL) {
         ledger_take_tag(&process->codes, (uint64_t)(uintptr_t)owner, nothing, NULL);
     }
+}
+
+bool code_is_collective(struct process *process, uintptr_t handle)
+{
+    struct ledger_value of;
+    return ledger_get(&process->codes, (uint64_t)handle, &of) && of.references != 0;
 }
 
 uint64_t code_identity(struct process *process, uintptr_t handle)

@@ -25,6 +25,8 @@ void code_named(struct process *process, const void *owner, const char *name, co
 void code_same(struct process *process, const void *known, const void *handle);
 void code_unloaded(struct process *process, const void *owner);
 
+/* A kernel that waits for its like on other GPUs. Only by its name: NCCL's. */
+bool code_is_collective(struct process *process, uintptr_t handle);
 /* 0: not known, and then no price of it is shared. */
 uint64_t code_identity(struct process *process, uintptr_t handle);
 

@@ -244,6 +244,9 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     atomic_store(&contest->alone, seen_at == 0 || now > seen_at + CONTEST_QUIET_NS);
     atomic_store(&contest->tight, higher_at != 0 && now < higher_at + CONTEST_EXPECT_NS);
     uint32_t share = share_beside(contest, slice->policy, &claims);
+    atomic_store(&contest->held_by, claims.higher              ? REGION_HELD_BY_PRIORITY
+                                    : claims.guaranteed_bp > 0 ? REGION_HELD_BY_GUARANTEE
+                                                               : REGION_HELD_BY_LIMIT);
     /* 0 where it is the limit itself, so that a changed limit is felt without another look. */
     atomic_store(&contest->share_bp, share == atomic_load(&slice->policy->compute_limit_bp) ? 0 : share);
 }

@@ -65,6 +65,7 @@ struct contest {
     uint64_t pace_own_ns;
     uint64_t pace_charged_ns[REGION_BOARD_SLOTS];
     _Atomic uint32_t share_bp; /* what we may take now; 0: not looked yet, the limit holds */
+    _Atomic uint32_t held_by;  /* enum region_held_by: why that is less than the limit */
     _Atomic uint32_t alone;
     _Atomic uint32_t neighbours; /* slices on this GPU beside ours */
     _Atomic uint32_t bounded;    /* somebody may claim his part at any time: keep the work in flight short */

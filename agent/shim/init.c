@@ -6,6 +6,7 @@
 
 #include "admit.h"
 #include "env.h"
+#include "group.h"
 #include "region_file.h"
 
 #include <ctype.h>
@@ -71,6 +72,14 @@ static void unmap_slices(struct shim *shim)
     }
 }
 
+/* Beside others only with some of the GPU's multiprocessors: GPU time is their part times the time. */
+static uint32_t part_of_environment(void)
+{
+    const char *text = getenv(ENV_CONCURRENT);
+    long percent = text == NULL ? 100 : strtol(text, NULL, 10);
+    return percent >= 1 && percent <= 100 ? (uint32_t)percent * 100 : 10000;
+}
+
 static struct shim *build(void)
 {
     const char *ids = getenv(ENV_SLICES);
@@ -95,6 +104,8 @@ static struct shim *build(void)
         ids += length;
         ids += *ids == ',';
     }
+    shim->group = group_of_environment();
+    shim->counts_bp = part_of_environment();
     if (shim->slice_count == 0) {
         munmap(shim, sizeof *shim);
         return &passive;

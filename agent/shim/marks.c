@@ -1,5 +1,6 @@
 /* The work in flight: every so often an event is put into the stream, and whoever has too many of them unreached waits.
  * What lies between two of them also tells what the work really took. */
+#include "group.h"
 #include "meter_parts.h"
 #include "timing.h"
 
@@ -83,7 +84,7 @@ void marks_drain(const struct launch *launch)
         if (until == 0) {
             until = now + (launch->shim->slice_count > 1 ? METER_DRAIN_MANY_GPUS_NS : METER_DRAIN_MAX_NS);
         }
-        if (now >= until || !meter_is_bounded(launch)) {
+        if (now >= until || !meter_is_bounded(launch) || group_is_behind(launch)) {
             return;
         }
         if (is_tight(meter) && now + METER_DRAIN_MAX_NS < until + METER_DRAIN_SPIN_NS) {

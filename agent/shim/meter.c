@@ -1,3 +1,5 @@
+#include "code.h"
+#include "group.h"
 #include "meter_parts.h"
 #include "price_shared.h"
 #include "timing.h"
@@ -71,14 +73,17 @@ static void throttle(const struct launch *launch, uint64_t now)
         contest_look(&meter->contest, slice, entry, now, 0, gives_way);
         uint32_t share = contest_share(&meter->contest, slice->policy);
         atomic_store(&entry->seen_epoch, epoch);
-        if (share >= BUCKET_FULL_BP) {
+        uint64_t together = group_wait_ns(launch->shim, now);
+        if (group_is_behind(launch) || (share >= BUCKET_FULL_BP && together == 0)) {
             break; /* the limit was lifted, or nobody else wants the GPU any more: debts are forgotten */
         }
-        bucket_refill(slice->usage, now, share);
+        if (share < BUCKET_FULL_BP) {
+            bucket_refill(slice->usage, now, share);
+        }
         int64_t wanted = atomic_load(&meter->contest.alone) ? 0 : METER_TURN_NS;
-        int64_t level = bucket_level(slice->usage) - wanted;
+        int64_t level = share >= BUCKET_FULL_BP ? 0 : bucket_level(slice->usage) - wanted;
         paid_at = level < 0 ? 0 : paid_at == 0 ? now : paid_at;
-        if (level >= 0 && (now - paid_at >= METER_PEER_MAX_NS || !peer_goes_first(launch, now))) {
+        if (level >= 0 && together == 0 && (now - paid_at >= METER_PEER_MAX_NS || !peer_goes_first(launch, now))) {
             break;
         }
         if (share >= limit) {
@@ -88,7 +93,11 @@ static void throttle(const struct launch *launch, uint64_t now)
             held = false;
             break;
         }
+        atomic_store(&entry->held_by, level >= 0      ? REGION_HELD_BY_PEER
+                                      : share < limit ? atomic_load(&meter->contest.held_by)
+                                                      : REGION_HELD_BY_LIMIT);
         uint64_t wait = bucket_wait_ns(level, share);
+        wait = wait < together ? together : wait;
         wait = share < limit && wait > METER_GIVING_WAY_NS ? METER_GIVING_WAY_NS : wait;
         shim_wait_word(&slice->policy->epoch, epoch, now + (wait < METER_WAIT_MIN_NS ? METER_WAIT_MIN_NS : wait));
         now = shim_now();
@@ -115,10 +124,10 @@ static void look_before_learning(const struct launch *launch)
     }
 }
 
-/* Far from having to wait, and nobody else about. */
+/* Far from having to wait, and nobody else about, nor work on another GPU that this one must keep step with. */
 static bool at_ease(const struct launch *launch)
 {
-    return bucket_level(slice_of(launch)->usage) >= METER_EASE_NS &&
+    return launch->shim->slice_count == 1 && bucket_level(slice_of(launch)->usage) >= METER_EASE_NS &&
            atomic_load_explicit(&meter_of(launch)->contest.alone, memory_order_relaxed) != 0;
 }
 
@@ -130,6 +139,9 @@ static void look_and_wait(const struct launch *launch, uint64_t now, uint64_t ch
     contest_look(&meter_of(launch)->contest, slice, entry_of(launch), now, charged, true);
     uint32_t share = share_of(launch);
     if (share >= BUCKET_FULL_BP) {
+        if (group_wait_ns(launch->shim, now) > 0) {
+            throttle(launch, now);
+        }
         return;
     }
     bucket_refill(slice->usage, now, share);
@@ -137,7 +149,7 @@ static void look_and_wait(const struct launch *launch, uint64_t now, uint64_t ch
     if (share < limit_of(slice) && level > METER_SAVINGS_BESIDE_NS) {
         bucket_take(slice->usage, level - METER_SAVINGS_BESIDE_NS); /* saved up while nobody else wanted it */
     }
-    if (bucket_level(slice->usage) < 0 || peer_goes_first(launch, now)) {
+    if (bucket_level(slice->usage) < 0 || peer_goes_first(launch, now) || group_wait_ns(launch->shim, now) > 0) {
         throttle(launch, now);
     }
     bucket_take(slice->usage, (int64_t)charged);
@@ -268,7 +280,7 @@ static void take_portion(const struct launch *launch)
         atomic_load_explicit(&launch->price->ns, memory_order_relaxed) > (uint64_t)portion / 4) {
         return;
     }
-    charge(launch, meter_corrected(slice_of(launch), (uint64_t)portion));
+    charge(launch, meter_counted(launch->shim, meter_corrected(slice_of(launch), (uint64_t)portion)));
     pace->book = &process->metering.book;
     pace->portion_ns += portion;
 }
@@ -295,13 +307,26 @@ static void note_stream(struct contest *contest, uintptr_t stream)
                           memory_order_relaxed);
 }
 
+/* On several GPUs a function has a handle on each. They share a price: of kernels that wait for each other only the last
+ * to begin tells how long the work takes. */
+static uint64_t key_of(const struct launch *launch, const struct price_shape *shape)
+{
+    uint64_t identity = launch->shim->slice_count < 2 ? 0 : code_identity(launch->process, shape->code);
+    if (identity == 0) {
+        return price_key(shape);
+    }
+    struct price_shape named = *shape;
+    named.code = (uintptr_t)identity;
+    return price_key(&named);
+}
+
 void meter_begin(struct launch *launch, const struct price_shape *shape, CUstream stream, bool timeable)
 {
     struct meter *meter = meter_of(launch);
     const struct shim_slice *slice = slice_of(launch);
     launch->stream = stream;
     launch->sample = NULL;
-    launch->price = price_find(&launch->process->metering.book, price_key(shape));
+    launch->price = price_find(&launch->process->metering.book, key_of(launch, shape));
     launch->issued_ns = report_issued(launch);
     count_launches(launch, launch->weight);
     if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
@@ -311,7 +336,7 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
         await_first_price(launch);
     }
     uint64_t ns = atomic_load_explicit(&launch->price->ns, memory_order_relaxed);
-    launch->charged_ns = meter_corrected(slice, ns) * launch->weight;
+    launch->charged_ns = meter_counted(launch->shim, meter_corrected(slice, ns)) * launch->weight;
     if (ns == 0) {
         atomic_fetch_add_explicit(&launch->price->unpriced, launch->weight, memory_order_relaxed);
         atomic_store_explicit(&meter->unpriced, 1, memory_order_relaxed);
@@ -353,6 +378,9 @@ void meter_end(struct launch *launch, CUresult result)
     if (failed) {
         atomic_fetch_add(&meter->credit_ns, charged);
         charged = 0;
+    }
+    if (atomic_load_explicit(&launch->price->collective, memory_order_relaxed) != 0) {
+        group_met(launch);
     }
     if (meter_is_bounded(launch)) {
         marks_issued(launch, charged + (int64_t)launch->issued_ns);

@@ -40,6 +40,12 @@ static inline bool meter_is_bounded(const struct launch *launch)
 /* A price by what the slice's settlements say. */
 uint64_t meter_corrected(const struct shim_slice *slice, uint64_t ns);
 
+/* What of a time counts. */
+static inline uint64_t meter_counted(const struct shim *shim, uint64_t ns)
+{
+    return shim->counts_bp >= BUCKET_FULL_BP ? ns : ns * shim->counts_bp / BUCKET_FULL_BP;
+}
+
 /* marks.c. Before a launch: waits while there is more in flight than there should be. */
 void marks_drain(const struct launch *launch);
 /* After it: so much more was issued. */

@@ -171,6 +171,18 @@ uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_
     return first ? (uint64_t)atomic_exchange(&price->unpriced, 0) * atomic_load(&price->ns) : 0;
 }
 
+uint64_t price_learn_waiting(struct price *price, uint64_t measured)
+{
+    bool first = atomic_load(&price->ns) == 0;
+    uint32_t samples = atomic_load(&price->samples);
+    track_low(&price->low_ns, measured == 0 ? 1 : measured, samples);
+    atomic_store(&price->discarded, 0);
+    atomic_store(&price->ns, atomic_load(&price->low_ns));
+    atomic_store(&price->samples, samples == UINT32_MAX ? samples : samples + 1);
+    price_timing_ended(price);
+    return first ? (uint64_t)atomic_exchange(&price->unpriced, 0) * atomic_load(&price->ns) : 0;
+}
+
 void price_forget(struct price *price)
 {
     atomic_store(&price->ns, 0);

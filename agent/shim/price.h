@@ -50,6 +50,7 @@ struct price {
     _Atomic uint32_t samples;      /* alone and beside others */
     _Atomic uint32_t looked;       /* for a price that another process of the slice has learned */
     _Atomic uint32_t seeded;       /* it came from there, and no own timing has contradicted it */
+    _Atomic uint32_t collective;   /* waits for its like on other GPUs */
     _Atomic uint16_t alone_samples;
     _Atomic uint8_t timing;    /* timings under way */
     _Atomic uint8_t discarded; /* timings thrown away since the last that was learned from */
@@ -116,6 +117,9 @@ uint64_t price_learn(struct price *price, uint64_t measured_ns, bool alone, uint
 void price_seed(struct price *price, uint64_t ns, uint32_t samples);
 /* A timing that price_due asked for will never be learned. */
 void price_timing_ended(struct price *price);
+/* As price_learn, in a program on several GPUs: any of its kernels may wait for another's, which costs nobody but it.
+ * What can be told of the work in it is the lower quartile. */
+uint64_t price_learn_waiting(struct price *price, uint64_t measured_ns);
 /* A timing that tells nothing. false: too many were thrown away already, learn from it. */
 bool price_discard(struct price *price);
 /* The code behind some or all keys went away; handles are reused, so old prices must not meet new code. */

@@ -31,7 +31,8 @@ void price_shared_look(struct process *process, const struct region_usage *usage
     }
     struct price_shape named = *shape;
     named.code = shape->code < CODE_HANDLE_MIN ? shape->code : (uintptr_t)code_identity(process, shape->code);
-    if (named.code == 0) {
+    atomic_store(&price->collective, code_is_collective(process, shape->code));
+    if (named.code == 0 || process->shim->slice_count > 1) { /* prices of a program on several GPUs are not the mean */
         return;
     }
     uint64_t key = price_key(&named);

@@ -25,6 +25,8 @@ struct shim_slice {
 
 struct shim {
     unsigned slice_count;
+    uint32_t counts_bp; /* the part of the GPU that this program's kernels take: 10000 unless it runs beside others */
+    uint64_t group;     /* of a program with several slices; 0: not known */
     struct shim_slice slices[SHIM_SLICES];
 };
 

@@ -1,5 +1,6 @@
 #include "timing.h"
 
+#include "meter_parts.h"
 #include "price_shared.h"
 
 bool capture_pass_enter(struct capture_pass *pass)
@@ -169,6 +170,11 @@ static void learn(struct process *process, struct sample *sample)
     uint64_t measured = elapsed > sample->gap_ns + elapsed / 8 ? elapsed - sample->gap_ns : elapsed / 8;
     uint64_t pair = atomic_load(&process->metering.event_pair_ns);
     measured = measured > 2 * pair ? measured - pair : measured - measured / 2;
+    if (process->shim->slice_count > 1) {
+        uint64_t waiting_owed = price_learn_waiting(sample->price, measured);
+        atomic_fetch_sub(&meter->credit_ns, waiting_owed > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)waiting_owed);
+        return;
+    }
     bool alone = sample->alone && atomic_load(&meter->contest.alone) != 0;
     uint64_t theirs = atomic_load(&meter->contest.others_charged_ns) - sample->others_ns;
     uint64_t owed = price_learn(sample->price, measured, alone, theirs);
@@ -179,7 +185,8 @@ static void learn(struct process *process, struct sample *sample)
         atomic_fetch_sub(&meter->credit_ns, owed > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)owed);
     } else if (alone && sample->charged_ns > 0 && measured < METER_ADJUST_MAX_NS) {
         /* This very launch took so long, whatever its price said. */
-        atomic_fetch_add(&meter->credit_ns, (int64_t)sample->charged_ns - (int64_t)measured);
+        atomic_fetch_add(&meter->credit_ns,
+                         (int64_t)sample->charged_ns - (int64_t)meter_counted(process->shim, measured));
     }
 }
 

@@ -180,6 +180,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     agent->backend = &gpu_nvml;
     gpus_open(agent);
     policy_open_all(agent);
+    mps_open(agent);
     error = history_open(agent);
     if (error != 0) log_line("history can not be kept: %s", strerror(error));
     history_sweep(agent);
@@ -276,6 +277,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     int64_t age_ms = mono_ms - agent->sampled_at_ms;
     if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
     sample_check_times(agent);
+    mps_watch(agent, mono_ms);
     history_record(agent, wall_ms / 1000 * 1000);
     edit_prune(agent, mono_ms);
     procs_prune(&agent->procs, mono_ms, PROC_UNUSED_MS);

@@ -9,6 +9,7 @@
 #include "failure.h"
 #include "gpu.h"
 #include "json.h"
+#include "mps.h"
 #include "places.h"
 #include "procs.h"
 #include "slice.h"
@@ -59,6 +60,9 @@ struct agent {
     struct gpu_state gpus[GPU_MAX];
     size_t gpu_count;
     const struct tranche_sim_api *simulation;
+
+    struct mps mps[GPU_MAX];
+    size_t mps_count;
 
     struct slice_table slices;
     int64_t prune_at_ms;

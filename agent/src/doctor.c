@@ -231,6 +231,16 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent)
             doctor_say(doctor, "mig", DOCTOR_WARNING, "MIG is on for GPU %u; Tranche cuts whole GPUs only.",
                        info->index);
         }
+        const struct mps *mps = mps_find(agent, info->uuid);
+        if (mps && mps->state == MPS_ON) {
+            doctor_say(
+                doctor, "concurrent", DOCTOR_NOTE,
+                "Programs of %s run on GPU %u at the same time (MPS daemon %ld): a fault of one ends them all, and "
+                "their shares are fixed when they start.",
+                agent->manager_name, info->index, (long)mps->daemon);
+        } else if (mps && mps->note[0]) {
+            doctor_say(doctor, "concurrent", DOCTOR_WARNING, "GPU %u: %s", info->index, mps->note);
+        }
         if (strncmp(info->compute_mode, "exclusive", 9) == 0 || strcmp(info->compute_mode, "prohibited") == 0) {
             doctor_say(
                 doctor, "compute-mode", DOCTOR_WARNING,

@@ -52,7 +52,7 @@ void events_notice(struct agent *agent, const char *code, const char *slice_id, 
 
 /* ---- state ---------------------------------------------------------------------------------------------- */
 
-static void put_gpu(struct json_writer *w, const struct gpu_info *info)
+static void put_gpu(struct agent *agent, struct json_writer *w, const struct gpu_info *info)
 {
     json_open(w, '{');
     json_put_text(w, "uuid", info->uuid);
@@ -67,6 +67,7 @@ static void put_gpu(struct json_writer *w, const struct gpu_info *info)
     } else {
         json_null(w);
     }
+    mps_put(agent, info->uuid, w);
     json_close(w, '}');
 }
 
@@ -142,7 +143,7 @@ struct shared_line *events_state(struct agent *agent)
                    agent->memory_overcommit_max_percent);
     json_key(w, "gpus");
     json_open(w, '[');
-    for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(w, &agent->gpus[i].info);
+    for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(agent, w, &agent->gpus[i].info);
     json_close(w, ']');
     json_key(w, "slices");
     json_open(w, '[');
@@ -159,6 +160,11 @@ struct shared_line *events_state(struct agent *agent)
 
 /* ---- sample --------------------------------------------------------------------------------------------- */
 
+static const char *slowed_name(enum gpu_slowed slowed)
+{
+    return slowed == GPU_SLOWED_BY_HEAT ? "heat" : slowed == GPU_SLOWED_BY_POWER ? "power" : "nothing";
+}
+
 static void put_gpu_sample(struct json_writer *w, const struct gpu_state *gpu)
 {
     const struct gpu_reading *r = &gpu->reading;
@@ -169,13 +175,43 @@ static void put_gpu_sample(struct json_writer *w, const struct gpu_state *gpu)
     json_put_known(w, "temperatureC", r->valid & GPU_TEMPERATURE, r->temperature_c);
     json_put_known(w, "powerMilliwatts", r->valid & GPU_POWER, r->power_milliwatts);
     json_put_known(w, "smClockMhz", r->valid & GPU_CLOCK, r->sm_clock_mhz);
+    if (r->valid & GPU_SLOWED) {
+        json_put_text(w, "slowedBy", slowed_name(r->slowed));
+    } else {
+        json_key(w, "slowedBy");
+        json_null(w);
+    }
     json_put_known(w, "eccErrors", (r->valid & GPU_ECC) && r->ecc_errors <= (uint64_t)JSON_INTEGER_MAX,
                    (int64_t)r->ecc_errors);
     json_put_known(w, "unmanagedBytes", gpu->unmanaged_known, (int64_t)gpu->unmanaged_bytes);
     json_close(w, '}');
 }
 
-static void put_slice_sample(struct json_writer *w, const struct slice *slice)
+/* What makes this slice slower than it could be, in one word: a wait first, then a GPU that runs slower for all. */
+static void put_held_by(struct json_writer *w, const struct slice_measure *m, const struct gpu_state *gpu)
+{
+    static const char *const waits[] = {
+        [REGION_HELD_BY_LIMIT] = "own-limit",
+        [REGION_HELD_BY_PRIORITY] = "higher-priority",
+        [REGION_HELD_BY_GUARANTEE] = "guarantee",
+        [REGION_HELD_BY_PEER] = "other-gpu",
+    };
+    bool clocks_known = gpu != NULL && (gpu->reading.valid & GPU_SLOWED) != 0;
+    const char *word = "nothing";
+    if (m->held_by != REGION_HELD_BY_NOTHING) {
+        word = waits[m->held_by];
+    } else if (m->compute_tenths > 0 && clocks_known && gpu->reading.slowed != GPU_SLOWED_BY_NOTHING) {
+        word = slowed_name(gpu->reading.slowed);
+    }
+    if (m->rates_known) {
+        json_put_text(w, "heldBy", word);
+    } else {
+        json_key(w, "heldBy");
+        json_null(w);
+    }
+}
+
+static void put_slice_sample(struct json_writer *w, const struct slice *slice, const struct gpu_state *gpu)
 {
     const struct slice_measure *m = &slice->m;
     json_open(w, '{');
@@ -185,6 +221,7 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice)
     json_put_known(w, "residueBytes", m->residue_known, (int64_t)m->residue_bytes);
     json_put_known(w, "computeUsedTenths", m->rates_known, m->compute_tenths);
     json_put_known(w, "throttledTenths", m->rates_known, m->throttled_tenths);
+    put_held_by(w, m, gpu);
     json_put_known(w, "deniedAllocations", m->usage_known, (int64_t)m->denied_count);
     json_put_known(w, "deniedBytes", m->usage_known, (int64_t)m->denied_bytes);
     json_put_known(w, "deniedAtMs", m->denied_at_ms != NO_TIME, m->denied_at_ms);
@@ -309,7 +346,10 @@ struct shared_line *events_sample(struct agent *agent)
     json_key(w, "slices");
     json_open(w, '[');
     for (size_t i = 0; i < agent->slices.count; i++) {
-        if (!agent->slices.items[i]->r.deleted) put_slice_sample(w, agent->slices.items[i]);
+        if (!agent->slices.items[i]->r.deleted) {
+            struct slice *slice = agent->slices.items[i];
+            put_slice_sample(w, slice, agent_gpu(agent, slice->r.gpu_uuid));
+        }
     }
     json_close(w, ']');
     json_key(w, "processes");

@@ -9,6 +9,7 @@ struct fetched_gpu {
     char uuid[REGION_UUID_BYTES];
     char name[100];
     int64_t index, capacity_bytes;
+    char mps_pipe[FS_PATH_BYTES]; /* "" unless programs run at the same time there */
 };
 
 struct fetched_slice {

@@ -30,9 +30,13 @@ enum gpu_valid {
     GPU_POWER = 1u << 3,
     GPU_CLOCK = 1u << 4,
     GPU_ECC = 1u << 5,
+    GPU_SLOWED = 1u << 6,
 };
 #define GPU_CHEAP (GPU_MEMORY | GPU_UTILIZATION)
-#define GPU_DETAILS (GPU_TEMPERATURE | GPU_POWER | GPU_CLOCK | GPU_ECC)
+#define GPU_DETAILS (GPU_TEMPERATURE | GPU_POWER | GPU_CLOCK | GPU_ECC | GPU_SLOWED)
+
+/* Why a GPU's clocks are lower than they could be; the graver one where there are several. */
+enum gpu_slowed { GPU_SLOWED_BY_NOTHING, GPU_SLOWED_BY_POWER, GPU_SLOWED_BY_HEAT };
 
 struct gpu_reading {
     uint32_t valid; /* enum gpu_valid */
@@ -41,6 +45,7 @@ struct gpu_reading {
     int32_t temperature_c;
     uint32_t power_milliwatts;
     uint32_t sm_clock_mhz;
+    enum gpu_slowed slowed;
     uint64_t ecc_errors;
 };
 

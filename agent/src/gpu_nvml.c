@@ -167,6 +167,22 @@ static size_t nvml_list(struct gpu_info *out, size_t max)
     return n;
 }
 
+/* false: not known. */
+static bool read_slowed(nvmlDevice_t device, enum gpu_slowed *out)
+{
+    unsigned long long reasons = 0;
+    nvmlReturn_t result = NVML_ERROR_FUNCTION_NOT_FOUND;
+    if (nvml.nvmlDeviceGetCurrentClocksEventReasons) {
+        result = nvml.nvmlDeviceGetCurrentClocksEventReasons(device, &reasons);
+    } else if (nvml.nvmlDeviceGetCurrentClocksThrottleReasons) { /* its name before r535 */
+        result = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(device, &reasons);
+    }
+    bool heat = (reasons & (NVML_CLOCKS_SW_THERMAL | NVML_CLOCKS_HW_THERMAL)) != 0;
+    bool power = (reasons & (NVML_CLOCKS_SW_POWER_CAP | NVML_CLOCKS_HW_POWER_BRAKE | NVML_CLOCKS_HW_SLOWDOWN)) != 0;
+    *out = heat ? GPU_SLOWED_BY_HEAT : power ? GPU_SLOWED_BY_POWER : GPU_SLOWED_BY_NOTHING;
+    return result == NVML_SUCCESS;
+}
+
 static void nvml_read(size_t gpu, uint32_t wanted, struct gpu_reading *out)
 {
     out->valid &= ~wanted;
@@ -200,6 +216,7 @@ static void nvml_read(size_t gpu, uint32_t wanted, struct gpu_reading *out)
         out->sm_clock_mhz = value;
         out->valid |= GPU_CLOCK;
     }
+    if ((wanted & GPU_SLOWED) && read_slowed(device, &out->slowed)) out->valid |= GPU_SLOWED;
     if ((wanted & GPU_ECC) && nvml.nvmlDeviceGetTotalEccErrors &&
         nvml.nvmlDeviceGetTotalEccErrors(device, NVML_MEMORY_ERROR_TYPE_UNCORRECTED, NVML_VOLATILE_ECC, &errors) ==
             NVML_SUCCESS) {

@@ -21,6 +21,7 @@ static const char usage[] =
     "               [--owner USER] [--name NAME] [--expires MS]\n"
     "  slice resize NAME [--memory 30g] [--compute 75%] [--guarantee …] [--priority …] [--below-use refuse]\n"
     "  slice assign NAME --owner USER | rename NAME NEW-NAME | delete NAME [--with-processes] | undo TOKEN\n"
+    "  concurrent on|off [--gpu N]                    your programs there at the same time, through MPS, or in turns\n"
     "  doctor [--pid N] [--release] [--json]          what is likely to hurt on this host\n"
     "  audit [--slice NAME] [--json | --csv]          who changed which slice, newest first\n"
     "  agent [--foreground]                           start the agent (run, ls and attach do it by themselves)\n"
@@ -76,9 +77,11 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int, char **);
     } commands[] = {
-        {"agent", command_agent},   {"attach", command_attach}, {"run", command_run},
-        {"env", command_env},       {"slice", command_slice},   {"ls", command_ls},
-        {"doctor", command_doctor}, {"audit", command_audit},   {"version", command_version},
+        {"agent", command_agent},     {"attach", command_attach},
+        {"run", command_run},         {"env", command_env},
+        {"slice", command_slice},     {"ls", command_ls},
+        {"doctor", command_doctor},   {"audit", command_audit},
+        {"version", command_version}, {"concurrent", command_concurrent},
     };
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);

@@ -164,7 +164,11 @@ static void take_rates(struct look *look, const struct region_entry *e, struct e
         track->throttled_ns = throttled_ns;
     }
     if (look->elapsed_ns > 0) track->rates_known = true;
-    if (track->throttled_tenths > look->m.throttled_tenths) look->m.throttled_tenths = track->throttled_tenths;
+    track->held_by = e->held_by <= REGION_HELD_BY_PEER ? e->held_by : REGION_HELD_BY_NOTHING;
+    if (track->throttled_tenths > look->m.throttled_tenths) {
+        look->m.throttled_tenths = track->throttled_tenths;
+        look->m.held_by = track->held_by;
+    }
 }
 
 static void note_uid(struct look *look, const struct proc *proc)
@@ -258,6 +262,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
                         .m = slice->m};
     look.m.ledger_bytes = look.m.denied_count = 0;
     look.m.throttled_tenths = 0;
+    look.m.held_by = REGION_HELD_BY_NOTHING;
     look.m.process_count = 0;
     look.m.limit_held = true;
     bool first = slice->rates_at_ns == 0;

@@ -379,7 +379,8 @@ static int op_audit(struct request *r)
 static void note_refusal(struct request *r, const char *op)
 {
     const char *id;
-    bool edits = strncmp(op, "slice-", 6) == 0 || strcmp(op, "undo") == 0 || strcmp(op, "operators-set") == 0;
+    bool edits = strncmp(op, "slice-", 6) == 0 || strcmp(op, "undo") == 0 || strcmp(op, "operators-set") == 0 ||
+                 strcmp(op, "gpu-concurrent") == 0;
     if (!edits || strcmp(r->failure.code, "not-permitted") != 0) return;
     struct slice *slice = json_get_text(&r->object, "sliceId", &id) == 1 ? slice_find(&r->agent->slices, id) : NULL;
     if (slice && slice->r.deleted) slice = NULL;
@@ -538,6 +539,22 @@ static int op_settings_set(struct request *r)
     return 0;
 }
 
+static int op_gpu_concurrent(struct request *r)
+{
+    const char *uuid;
+    bool on = false;
+    char detail[REGION_UUID_BYTES + 8];
+    if (need_text(r, "gpuUuid", &uuid) != 0) return -1;
+    if (json_get_bool(&r->object, "concurrent", &on) != 1) return bad(r, "concurrent", "true or false");
+    if (need_operator(r) != 0 || mps_set(r->agent, uuid, on, &r->failure) != 0) return -1;
+    struct editor editor = editor_of(r);
+    snprintf(detail, sizeof detail, "%s %s", on ? "on" : "off", agent_gpu(r->agent, uuid)->info.uuid);
+    audit_setting(r->agent, &editor, detail);
+    begin_ok(r);
+    end_line(r->out);
+    return 0;
+}
+
 static int op_shutdown(struct request *r)
 {
     const char *reason;
@@ -573,6 +590,7 @@ static const struct {
     {"doctor", op_doctor},
     {"operators-set", op_operators_set},
     {"settings-set", op_settings_set},
+    {"gpu-concurrent", op_gpu_concurrent},
     {"shutdown", op_shutdown},
 };
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -18,6 +20,8 @@
 #define SLICES_PER_PROGRAM 16
 #define PRELOAD_BYTES (4 * FS_PATH_BYTES)
 
+#define GROUP_TEXT_BYTES 64
+
 struct plan {
     const char *names[SLICES_PER_PROGRAM];
     size_t name_count;
@@ -25,6 +29,8 @@ struct plan {
     char gpus[SLICES_PER_PROGRAM * REGION_UUID_BYTES];
     char runtime_dir[FS_PATH_BYTES];
     char preload[PRELOAD_BYTES];
+    char mps_pipe[FS_PATH_BYTES]; /* "" = programs take turns */
+    char mps_percent[8];
 };
 
 static int take_options(struct plan *plan, const char *command, int argc, char **argv, int *rest)
@@ -105,6 +111,19 @@ static int find_preload(struct plan *plan)
     return n < (int)sizeof plan->preload ? 0 : complain("LD_PRELOAD is too long to add to");
 }
 
+/* One MPS server serves one user and one GPU; who is another user, or on several GPUs, takes turns with it. */
+static void join_mps(struct plan *plan, const struct fetched *fetched, const struct fetched_slice *s)
+{
+    struct stat status;
+    for (size_t i = 0; i < fetched->gpu_count; i++) {
+        const struct fetched_gpu *gpu = &fetched->gpus[i];
+        bool here = strcmp(gpu->uuid, s->gpu_uuid) == 0 && gpu->mps_pipe[0] && plan->name_count == 1;
+        if (!here || stat(gpu->mps_pipe, &status) != 0 || status.st_uid != getuid()) continue;
+        text_copy(plan->mps_pipe, sizeof plan->mps_pipe, gpu->mps_pipe);
+        snprintf(plan->mps_percent, sizeof plan->mps_percent, "%d", (int)s->compute_limit_percent);
+    }
+}
+
 static int make_plan(struct plan *plan)
 {
     struct client client;
@@ -124,10 +143,20 @@ static int make_plan(struct plan *plan)
         const struct fetched_slice *s = fetched_find(&fetched, plan->names[i]);
         result = check_slice(&fetched, s, plan->names[i]);
         if (result == 0) result = add_slice(plan, s);
+        if (result == 0) join_mps(plan, &fetched, s);
     }
     text_copy(plan->runtime_dir, sizeof plan->runtime_dir, fetched.runtime_dir);
     fetched_free(&fetched);
     return result;
+}
+
+/* Which processes are one program: the descendants of this one. */
+static const char *new_group(char *out)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(out, GROUP_TEXT_BYTES, "%ld.%lld.%ld", (long)getpid(), (long long)now.tv_sec, now.tv_nsec);
+    return out;
 }
 
 int command_run(int argc, char **argv)
@@ -139,6 +168,15 @@ int command_run(int argc, char **argv)
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
     if (setenv("LD_PRELOAD", plan.preload, 1) != 0 || setenv(ENV_SLICES, plan.slices, 1) != 0 ||
         setenv(ENV_RUNTIME_DIR, plan.runtime_dir, 1) != 0 || setenv("CUDA_VISIBLE_DEVICES", plan.gpus, 1) != 0) {
+        return complain("the environment could not be set: %s", strerror(errno));
+    }
+    if (plan.mps_pipe[0] &&
+        (setenv(ENV_MPS_PIPE, plan.mps_pipe, 1) != 0 || setenv(ENV_MPS_PERCENT, plan.mps_percent, 1) != 0 ||
+         setenv(ENV_CONCURRENT, plan.mps_percent, 1) != 0)) {
+        return complain("the environment could not be set: %s", strerror(errno));
+    }
+    char group[GROUP_TEXT_BYTES];
+    if (setenv(ENV_GROUP, new_group(group), 1) != 0) {
         return complain("the environment could not be set: %s", strerror(errno));
     }
     execvp(argv[rest], argv + rest);
@@ -171,5 +209,12 @@ int command_env(int argc, char **argv)
     print_export(ENV_SLICES, plan.slices);
     print_export(ENV_RUNTIME_DIR, plan.runtime_dir);
     print_export("CUDA_VISIBLE_DEVICES", plan.gpus);
+    if (plan.mps_pipe[0]) {
+        print_export(ENV_MPS_PIPE, plan.mps_pipe);
+        print_export(ENV_MPS_PERCENT, plan.mps_percent);
+        print_export(ENV_CONCURRENT, plan.mps_percent);
+    }
+    char group[GROUP_TEXT_BYTES];
+    print_export(ENV_GROUP, new_group(group));
     return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
 }

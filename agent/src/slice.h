@@ -44,6 +44,7 @@ struct entry_track {
     uint64_t charged_ns, throttled_ns; /* throttled includes a wait that goes on */
     uint64_t denied_count;
     uint32_t compute_tenths, throttled_tenths;
+    uint32_t held_by; /* enum region_held_by */
     bool rates_known, limit_not_held, seen;
     uint64_t memory_bytes;
     uint64_t beyond_bytes; /* what the driver saw of it beyond that, at the last comparison */
@@ -57,6 +58,7 @@ struct slice_measure {
     bool limit_held;
     uint32_t process_count;
     uint32_t compute_tenths, throttled_tenths;
+    uint32_t held_by; /* enum region_held_by: of the process that waited longest, if any waited */
     uint64_t ledger_bytes, residue_bytes;
     uint64_t residue_candidate_bytes; /* an increase must be seen twice: the two ledgers are not read at one instant */
     uint64_t denied_count, denied_bytes, denied_at_ns;

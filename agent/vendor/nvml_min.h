@@ -94,6 +94,13 @@ enum {
 enum { NVML_DEVICE_MIG_DISABLE = 0, NVML_DEVICE_MIG_ENABLE = 1 };
 
 /* X(name, arguments): all return nvmlReturn_t. Expand it to declare members, resolve symbols, or list names. */
+/* Why the clocks are lower than they could be. */
+#define NVML_CLOCKS_SW_POWER_CAP 0x4ULL
+#define NVML_CLOCKS_HW_SLOWDOWN 0x8ULL
+#define NVML_CLOCKS_SW_THERMAL 0x20ULL
+#define NVML_CLOCKS_HW_THERMAL 0x40ULL
+#define NVML_CLOCKS_HW_POWER_BRAKE 0x80ULL
+
 #define NVML_FUNCTIONS(X)                                                                                             \
     X(nvmlInit_v2, (void))                                                             /* r319 */                     \
     X(nvmlShutdown, (void))                                                            /* r265 */                     \
@@ -108,9 +115,11 @@ enum { NVML_DEVICE_MIG_DISABLE = 0, NVML_DEVICE_MIG_ENABLE = 1 };
     X(nvmlDeviceGetUtilizationRates, (nvmlDevice_t device, nvmlUtilization_t * rates)) /* r265 */                     \
     X(nvmlDeviceGetTemperature,                                                        /* r265 */                     \
       (nvmlDevice_t device, nvmlTemperatureSensors_t sensor, unsigned int *celsius))                                  \
-    X(nvmlDeviceGetPowerUsage, (nvmlDevice_t device, unsigned int *milliwatts))               /* r265 */              \
-    X(nvmlDeviceGetClockInfo, (nvmlDevice_t device, nvmlClockType_t type, unsigned int *mhz)) /* r270 */              \
-    X(nvmlDeviceGetTotalEccErrors,                                                            /* r275 */              \
+    X(nvmlDeviceGetPowerUsage, (nvmlDevice_t device, unsigned int *milliwatts))                      /* r265 */       \
+    X(nvmlDeviceGetClockInfo, (nvmlDevice_t device, nvmlClockType_t type, unsigned int *mhz))        /* r270 */       \
+    X(nvmlDeviceGetCurrentClocksEventReasons, (nvmlDevice_t device, unsigned long long *reasons))    /* r535 */       \
+    X(nvmlDeviceGetCurrentClocksThrottleReasons, (nvmlDevice_t device, unsigned long long *reasons)) /* r352 */       \
+    X(nvmlDeviceGetTotalEccErrors,                                                                   /* r275 */       \
       (nvmlDevice_t device, nvmlMemoryErrorType_t error, nvmlEccCounterType_t counter, unsigned long long *count))    \
     X(nvmlDeviceGetComputeMode, (nvmlDevice_t device, nvmlComputeMode_t * mode))                 /* r265 */           \
     X(nvmlDeviceGetMigMode, (nvmlDevice_t device, unsigned int *current, unsigned int *pending)) /* r450 */           \

@@ -145,6 +145,21 @@ static void lone_bursts(void)
     lone("bursts", NULL, "20", 303.0 / 503.0);
 }
 
+/* In concurrent mode a program has a part of the multiprocessors: half of them for half of the time is a quarter. */
+static void a_part_of_the_gpu_counts_as_such(void)
+{
+    double native;
+    double rate;
+    measure((struct tenant[]){{.kind = "heavy"}}, 1, "4", &native);
+    setenv("TRANCHE_CONCURRENT", "50", 1);
+    measure((struct tenant[]){{.kind = "heavy", .limit_bp = 2500}}, 1, "4", &rate);
+    CHECK_THAT(fabs(rate / native - 0.5) < 0.01, "%.3f", rate / native);
+    setenv("TRANCHE_CONCURRENT", "25", 1);
+    measure((struct tenant[]){{.kind = "heavy", .limit_bp = 2500}}, 1, "4", &rate);
+    unsetenv("TRANCHE_CONCURRENT");
+    CHECK_THAT(rate / native > 0.99, "%.3f", rate / native);
+}
+
 /* ---- contended splits (b6) ---- */
 
 static void split(const char *name, const struct tenant *tenants, int count)
@@ -384,6 +399,7 @@ int main(void)
     RUN(lone_bursts);
     RUN(lone_copies_and_fills);
     RUN(uploads_are_free);
+    RUN(a_part_of_the_gpu_counts_as_such);
     RUN(split_heavy_30_70);
     RUN(split_tiny_10_90);
     RUN(split_mixed_kinds);

@@ -37,6 +37,8 @@ export const gpu = (
   simulated: false,
   computeMode: 'default',
   migEnabled: false,
+  concurrent: 'off',
+  concurrentNote: null,
   ...more,
 });
 

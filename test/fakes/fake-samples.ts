@@ -90,6 +90,7 @@ export class Meter {
           temperatureC: 34 + Math.round(Math.min(100, busy) * 0.4),
           powerMilliwatts: 22_000 + Math.round(Math.min(100, busy) * 3000),
           smClockMhz: 1755,
+          slowedBy: 'nothing',
           eccErrors: gpu.name.includes('GeForce') ? null : 0,
           unmanagedBytes: unmanaged,
         };
@@ -101,6 +102,7 @@ export class Meter {
         residueBytes: Math.min(point.memoryUsedBytes ?? 0, Math.floor(0.7 * GIB)),
         computeUsedTenths: point.computeTenths,
         throttledTenths: point.throttledTenths,
+        heldBy: (point.throttledTenths ?? 0) > 0 ? 'own-limit' : 'nothing',
         deniedAllocations: slice.name === 'nightly' ? 1 : 0,
         deniedBytes: slice.name === 'nightly' ? 3 * GIB : null,
         deniedAtMs: slice.name === 'nightly' ? startedAtMs - 100_000 : null,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { sliceSampleSchema } from '../../model/agent-protocol.ts';
 import { admit, type AdmissionRequest } from '../../model/admission.ts';
 import {
   duration,
@@ -30,6 +31,26 @@ describe('golden/sizes.jsonl', () => {
   it.each(cases)('$text', ({ text, bytes }) => {
     const parsed = parseBytes(text);
     expect(parsed.ok ? parsed.value : null).toBe(bytes);
+  });
+});
+
+describe('golden/held-by.jsonl', () => {
+  const cases = lines('held-by.jsonl') as { name: string; line: object; expect: string | null }[];
+  const rest = {
+    id: 's-1',
+    memoryUsedBytes: null,
+    ledgerBytes: null,
+    residueBytes: null,
+    computeUsedTenths: null,
+    throttledTenths: null,
+    deniedAllocations: null,
+    deniedBytes: null,
+    deniedAtMs: null,
+    limitHeld: null,
+    processCount: null,
+  };
+  it.each(cases)('$name', ({ line, expect: wanted }) => {
+    expect(sliceSampleSchema.parse({ ...rest, ...line }).heldBy).toBe(wanted);
   });
 });
 

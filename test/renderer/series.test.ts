@@ -14,6 +14,7 @@ const sample = (seq: number, atMs: number, memoryUsedBytes: number | null = seq)
       residueBytes: null,
       computeUsedTenths: 10,
       throttledTenths: 0,
+      heldBy: 'nothing',
       deniedAllocations: seq > 2 ? 1 : 0,
       deniedBytes: seq > 2 ? 7 : null,
       deniedAtMs: seq > 2 ? 2500 : null,

@@ -27,6 +27,21 @@ static void queue_pop(struct sim_context *context, int engine, uint64_t now)
     queue->count--;
 }
 
+/* Counts the kernel that runs now into its collective; true while others are missing, and then it spins. */
+static bool waits_for_others(struct sim_state *state, struct sim_item *item)
+{
+    if (item->meeting == 0) {
+        return false;
+    }
+    struct sim_meeting *meeting = &state->meetings[item->meeting % SIM_MEETINGS];
+    if (meeting->number != item->meeting) {
+        *meeting = (struct sim_meeting){.number = item->meeting};
+    }
+    meeting->arrived += item->arrived == 0;
+    item->arrived = 1;
+    return meeting->arrived < item->parties;
+}
+
 /* Who runs on this engine now: the current one until its slice ends, then the next one in the round with work. */
 static struct sim_context *pick(struct sim_state *state, uint32_t gpu_index, int engine)
 {
@@ -104,7 +119,7 @@ static uint64_t next_change(struct sim_state *state, uint32_t gpu_index,
     struct sim_gpu *gpu = &state->gpus[gpu_index];
     uint64_t next = SIM_NEVER;
     for (int engine = 0; engine < SIM_ENGINES; engine++) {
-        if (running[engine] != NULL) {
+        if (running[engine] != NULL && !waits_for_others(state, queue_head(running[engine], engine))) {
             uint64_t end = gpu->time_ns + queue_head(running[engine], engine)->remaining_ns;
             next = end < next ? end : next;
         }
@@ -149,7 +164,10 @@ void sim_gpu_advance(struct sim_state *state, uint32_t gpu_index, uint64_t to)
                 continue;
             }
             struct sim_item *item = queue_head(running[engine], engine);
-            item->remaining_ns -= elapsed;
+            if (waits_for_others(state, item)) {
+                continue;
+            }
+            item->remaining_ns -= elapsed < item->remaining_ns ? elapsed : item->remaining_ns;
             if (item->remaining_ns == 0) {
                 queue_pop(running[engine], engine, next);
                 finished = true;

@@ -38,6 +38,17 @@ struct sim_item {
     uint64_t remaining_ns;
     uint32_t event; /* slot + 1: stamp it when done */
     uint32_t event_generation;
+    uint64_t meeting; /* 0, or the number of a collective: it gets nowhere until all its parties run */
+    uint32_t parties;
+    uint32_t arrived; /* this one has been counted */
+};
+
+/* A collective: the kernels of so many GPUs that wait for each other. */
+#define SIM_MEETINGS 1024u
+struct sim_meeting {
+    uint64_t number;
+    uint32_t arrived;
+    uint32_t reserved;
 };
 
 struct sim_queue {
@@ -138,6 +149,7 @@ struct sim_options {
     uint64_t lazy_load_ns;
     uint64_t context_bytes;
     uint64_t green_context_bytes;
+    uint64_t clocks_reasons; /* NVML's bits */
     char driver_version[32];
 };
 
@@ -156,6 +168,7 @@ struct sim_state {
     uint32_t context_high;
     uint32_t shared_high;
     struct sim_gpu gpus[SIM_GPUS];
+    struct sim_meeting meetings[SIM_MEETINGS];
     struct sim_process processes[SIM_PROCESSES];
     struct sim_thread threads[SIM_THREADS];
     struct sim_context contexts[SIM_CONTEXTS];

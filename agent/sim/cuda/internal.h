@@ -89,6 +89,8 @@ CUresult sim_context_code_loaded(struct sim_state *state, CUcontext context); /*
 CUstream sim_stream(uint32_t gpu, CUstream handle, bool per_thread);
 CUresult sim_enqueue(struct sim_state *state, CUstream stream, enum sim_engine engine, uint64_t duration_ns,
                      uint32_t event, uint32_t event_generation);
+CUresult sim_enqueue_collective(struct sim_state *state, CUstream stream, uint64_t duration_ns, uint64_t number,
+                                uint32_t parties);
 CUresult sim_stream_drain(struct sim_state *state, CUstream stream);
 /* A call that could disturb a capture: refused, and the capture spoiled, unless the thread's mode allows it. */
 CUresult sim_capture_guard(void);

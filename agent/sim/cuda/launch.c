@@ -1,5 +1,7 @@
 /* Kernels and copies. What a kernel costs follows from its name:
  *   spin...    parameter 0 is a uint64_t: nanoseconds of GPU time
+ *   nccl..., meet...  the same, then a uint64_t number that is not 0 and a uint32_t count: it ends so long after so
+ *              many kernels of that number run at once, on whatever GPUs
  *   matmul...  parameter 0 is an int n: one n x n x n product (same grid whatever n, as with a library's K)
  *   others     by the number of threads launched */
 #include "memory.h"
@@ -14,9 +16,14 @@
 #define WITHIN_BYTES_PER_US UINT64_C(1500000)
 #define FILL_BYTES_PER_US UINT64_C(2600000)
 
+static bool is_collective(CUfunction function)
+{
+    return strncmp(function->name, "nccl", 4) == 0 || strncmp(function->name, "meet", 4) == 0;
+}
+
 uint64_t sim_kernel_ns(CUfunction function, uint64_t blocks, uint64_t threads, void **parameters)
 {
-    if (strncmp(function->name, "spin", 4) == 0 && parameters != NULL) {
+    if ((strncmp(function->name, "spin", 4) == 0 || is_collective(function)) && parameters != NULL) {
         uint64_t nanoseconds;
         memcpy(&nanoseconds, parameters[0], sizeof nanoseconds);
         return nanoseconds;
@@ -48,6 +55,13 @@ static CUresult launch(CUfunction function, uint64_t blocks, uint64_t threads, C
         return sim_capture_work(stream, CU_GRAPH_NODE_TYPE_KERNEL, function, duration);
     }
     SIM_TRY(sim_function_load(state, function));
+    if (is_collective(function) && parameters != NULL) {
+        uint64_t number;
+        uint32_t parties;
+        memcpy(&number, parameters[1], sizeof number);
+        memcpy(&parties, parameters[2], sizeof parties);
+        return sim_enqueue_collective(state, stream, duration + state->options.gap_ns, number, parties);
+    }
     return sim_enqueue(state, stream, SIM_COMPUTE, duration + state->options.gap_ns, 0, 0);
 }
 

@@ -64,8 +64,7 @@ SIM_API cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode *mode)
     return CUDA_SUCCESS;
 }
 
-CUresult sim_enqueue(struct sim_state *state, CUstream stream, enum sim_engine engine, uint64_t duration,
-                     uint32_t event, uint32_t event_generation)
+static CUresult enqueue(struct sim_state *state, CUstream stream, enum sim_engine engine, struct sim_item item)
 {
     sim_cost(state, state->options.launch_ns);
     struct sim_context *context;
@@ -77,21 +76,30 @@ CUresult sim_enqueue(struct sim_state *state, CUstream stream, enum sim_engine e
         sim_lock(state);
     }
     if (result == CUDA_SUCCESS) {
-        struct sim_item item = {
-            .after_seq = stream->last[!engine],
-            .ready_ns = sim_now(state),
-            .remaining_ns = duration,
-            .event = event,
-            .event_generation = event_generation,
-        };
-        if (event == 0 && engine == SIM_COMPUTE) {
-            item.remaining_ns = sim_noise(state, context, duration);
+        item.after_seq = stream->last[!engine];
+        item.ready_ns = sim_now(state);
+        if (item.event == 0 && engine == SIM_COMPUTE) {
+            item.remaining_ns = sim_noise(state, context, item.remaining_ns);
             context->launches++;
         }
         stream->last[engine] = sim_queue_push(context, engine, &item);
     }
     sim_unlock(state);
     return result;
+}
+
+CUresult sim_enqueue(struct sim_state *state, CUstream stream, enum sim_engine engine, uint64_t duration,
+                     uint32_t event, uint32_t event_generation)
+{
+    return enqueue(state, stream, engine,
+                   (struct sim_item){.remaining_ns = duration, .event = event, .event_generation = event_generation});
+}
+
+CUresult sim_enqueue_collective(struct sim_state *state, CUstream stream, uint64_t duration, uint64_t number,
+                                uint32_t parties)
+{
+    return enqueue(state, stream, SIM_COMPUTE,
+                   (struct sim_item){.remaining_ns = duration, .meeting = number, .parties = parties});
 }
 
 CUresult sim_stream_drain(struct sim_state *state, CUstream stream)

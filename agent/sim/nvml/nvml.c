@@ -280,6 +280,17 @@ NVML_API nvmlDeviceGetClockInfo(nvmlDevice_t device, nvmlClockType_t type, unsig
     return result;
 }
 
+/* What sim.conf says in clocks_reasons, while the GPU is busy. */
+NVML_API nvmlDeviceGetCurrentClocksEventReasons(nvmlDevice_t device, unsigned long long *reasons)
+{
+    unsigned int percent;
+    nvmlReturn_t result = reasons == NULL ? NVML_ERROR_INVALID_ARGUMENT : busy_percent(device, &percent);
+    if (result == NVML_SUCCESS) {
+        *reasons = percent > 0 ? sim_state()->options.clocks_reasons : 1; /* 1: idle */
+    }
+    return result;
+}
+
 NVML_API nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryErrorType_t error, nvmlEccCounterType_t counter,
                                      unsigned long long *count)
 {
