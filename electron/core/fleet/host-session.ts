@@ -189,6 +189,20 @@ export class HostSession {
     else this.connect();
   }
 
+  get isReconnecting(): boolean {
+    return this.snapshot.connection.kind === 'reconnecting';
+  }
+
+  /** This computer woke up or has another address: what was put off is tried now, and eagerly again. */
+  networkChanged(): void {
+    if (!this.isReconnecting) return;
+    this.lostAtMs = Date.now();
+    this.laterAttempts = 0;
+    if (this.retryTimer === null) return; // an attempt is under way; the next one is eager
+    this.clearRetry();
+    void this.tryConnect();
+  }
+
   disconnect(): void {
     this.wanted = false;
     this.clearRetry();
