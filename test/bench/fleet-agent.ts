@@ -1,6 +1,5 @@
 /** An agent that is a script: the real line protocol with invented figures, for fleets that no machine here could run. */
 import type { Duplex } from 'node:stream';
-import type { StateEvent } from '../../model/agent-protocol.ts';
 
 const GIB = 1024 ** 3;
 const CAPACITY_BYTES = 80 * GIB;
@@ -15,10 +14,46 @@ export interface FleetShape {
 
 type Line = Readonly<Record<string, unknown>>;
 
+function makeState(name: string, shape: FleetShape) {
+  const gpus = Array.from({ length: shape.gpus }, (_, index) => ({
+    uuid: `GPU-${name}-${String(index)}`,
+    index,
+    name: 'NVIDIA H100 80GB HBM3',
+    capacityBytes: CAPACITY_BYTES,
+    simulated: true,
+    computeMode: 'default',
+    migEnabled: false,
+  }));
+  const slices = gpus.flatMap(({ uuid, index }) =>
+    Array.from({ length: shape.slicesPerGpu }, (_, n) => ({
+      id: `s-${name}-${String(index)}-${String(n)}`,
+      name: `job-${String(index)}-${String(n)}`,
+      gpuUuid: uuid,
+      memoryLimitBytes: Math.floor(CAPACITY_BYTES / shape.slicesPerGpu),
+      pendingMemoryLimitBytes: null,
+      computeLimitPercent: Math.floor(100 / shape.slicesPerGpu),
+      computeGuaranteePercent: 0,
+      priority: 'normal',
+      owner: `user${String(n)}`,
+      ownerUid: 1000 + n,
+      createdAtMs: 1,
+      startsAtMs: null,
+      expiresAtMs: null,
+      revision: 1,
+    })),
+  );
+  const people = Array.from({ length: shape.slicesPerGpu }, (_, n) => ({
+    name: `user${String(n)}`,
+    uid: 1000 + n,
+    source: 'slice',
+  }));
+  return { ev: 'state', revision: 1, memoryOvercommitMaxPercent: null, gpus, slices, people };
+}
+
 export class ScriptedAgent {
   private readonly shape: FleetShape;
   private readonly name: string;
-  private readonly state: StateEvent;
+  private readonly state: ReturnType<typeof makeState>;
   private seq = 0;
   /** Samples that went out, over all channels. */
   sent = 0;
@@ -26,39 +61,7 @@ export class ScriptedAgent {
   constructor(name: string, shape: FleetShape) {
     this.name = name;
     this.shape = shape;
-    const gpus = Array.from({ length: shape.gpus }, (_, index) => ({
-      uuid: `GPU-${name}-${String(index)}`,
-      index,
-      name: 'NVIDIA H100 80GB HBM3',
-      capacityBytes: CAPACITY_BYTES,
-      simulated: true,
-      computeMode: 'default',
-      migEnabled: false,
-    }));
-    const slices = gpus.flatMap(({ uuid, index }) =>
-      Array.from({ length: shape.slicesPerGpu }, (_, n) => ({
-        id: `s-${name}-${String(index)}-${String(n)}`,
-        name: `job-${String(index)}-${String(n)}`,
-        gpuUuid: uuid,
-        memoryLimitBytes: Math.floor(CAPACITY_BYTES / shape.slicesPerGpu),
-        pendingMemoryLimitBytes: null,
-        computeLimitPercent: Math.floor(100 / shape.slicesPerGpu),
-        computeGuaranteePercent: 0,
-        priority: 'normal' as const,
-        owner: `user${String(n)}`,
-        ownerUid: 1000 + n,
-        createdAtMs: 1,
-        startsAtMs: null,
-        expiresAtMs: null,
-        revision: 1,
-      })),
-    );
-    const people = Array.from({ length: shape.slicesPerGpu }, (_, n) => ({
-      name: `user${String(n)}`,
-      uid: 1000 + n,
-      source: 'slice' as const,
-    }));
-    this.state = { ev: 'state', revision: 1, gpus, slices, people };
+    this.state = makeState(name, shape);
   }
 
   /** Speaks on a channel until it ends. */

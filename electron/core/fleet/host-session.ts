@@ -397,6 +397,7 @@ export class HostSession {
         transport: this.snapshot.transport.choice,
         onTransport: (chosen) => {
           this.snapshot = { ...this.snapshot, transport: { ...this.snapshot.transport, ...chosen } };
+          if (chosen.reason !== null) this.showStep(`Signing in by the system’s ssh: ${chosen.reason}`);
         },
         wait: stepAside,
         eager: this.lostAtMs !== null && isEager(Date.now() - this.lostAtMs) ? EAGER_LIMITS : null,

@@ -10,6 +10,7 @@ import { openDialog, select, showToast } from '../../store/ui.ts';
 import { EventList } from '../processes/event-list.tsx';
 import { gpuView, hostFigures } from './host-figures.ts';
 import { useStatus } from './host-row.tsx';
+import { TransportField } from './transport-field.tsx';
 
 export function HostInspector(props: {
   readonly host: HostSnapshot;
@@ -93,6 +94,11 @@ export function HostInspector(props: {
         <EventList hostId={host.id} sliceId={null} max={8} />
       </section>
       <AgentSection host={host} />
+      {host.source !== 'demo' && (
+        <section>
+          <TransportField host={host} />
+        </section>
+      )}
     </aside>
   );
 }
