@@ -62,6 +62,7 @@ export function HostInspector(props: {
             </>
           )}
         </dl>
+        {host.source !== 'demo' && <TransportField host={host} />}
       </section>
       {host.gpus.length > 0 && (
         <section>
@@ -94,11 +95,6 @@ export function HostInspector(props: {
         <EventList hostId={host.id} sliceId={null} max={8} />
       </section>
       <AgentSection host={host} />
-      {host.source !== 'demo' && (
-        <section>
-          <TransportField host={host} />
-        </section>
-      )}
     </aside>
   );
 }
