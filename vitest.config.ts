@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** Integration and end-to-end tests start real processes; each wait inside them has its own, shorter bound. */
 const SLOW_TEST_TIMEOUT_MS = 120_000;
+/** A bench watches for minutes. */
+const BENCH_TIMEOUT_MS = 15 * 60_000;
 
 export default defineConfig({
   test: {
@@ -29,6 +31,13 @@ export default defineConfig({
           testTimeout: SLOW_TEST_TIMEOUT_MS,
           hookTimeout: SLOW_TEST_TIMEOUT_MS,
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'bench',
+          include: ['test/bench/**/*.bench.ts'],
+          testTimeout: BENCH_TIMEOUT_MS,
         },
       },
       {

@@ -62,9 +62,6 @@ async function main(): Promise<void> {
     emit: (event) => {
       hub.send(event);
     },
-    ...(process.env['TRANCHE_SSH_CONFIG'] === undefined
-      ? {}
-      : { resolve: { configFile: process.env['TRANCHE_SSH_CONFIG'] } }),
   });
   const server = makeHttpServer(join(distFolder, 'renderer'), sessions, () => port);
   hub.attach(

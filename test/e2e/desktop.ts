@@ -62,10 +62,22 @@ export function startDisplay(): Promise<{ readonly name: string; readonly server
   });
 }
 
-/** `sshConfig` becomes ~/.ssh/config of the user that the app runs as. */
-export async function launchDesktop(
-  options: { readonly sshConfig?: string; readonly agents?: boolean } = {},
-): Promise<Desktop> {
+export interface PreparedDesktop {
+  readonly folder: string;
+  readonly launcher: string;
+  /** What the launcher is given: the app, in a copy that everybody can read. */
+  readonly args: readonly string[];
+  environment(): Record<string, string>;
+  stop(): void;
+}
+
+export interface DesktopOptions {
+  readonly sshConfig?: string;
+  readonly agents?: boolean;
+}
+
+/** Everything but the start of the app. `sshConfig` becomes ~/.ssh/config of the user that it runs as. */
+export async function prepareDesktop(options: DesktopOptions = {}): Promise<PreparedDesktop> {
   const folder = mkdtempSync(join(tmpdir(), 'tranche-desktop-'));
   shareFolder(folder);
   // The checkout may lie where nobody else can read.
@@ -80,16 +92,31 @@ export async function launchDesktop(
     chmodSync(config, 0o644);
   }
   const display = await startDisplay();
-  const environment = (): Record<string, string> => ({
-    ...(process.env as Record<string, string>),
-    DISPLAY: display.name,
-    HOME: join(folder, 'home'),
-    TMPDIR: join(folder, 'tmp'),
-    TRANCHE_DATA_DIR: join(folder, 'data'),
-  });
+  return {
+    folder,
+    launcher,
+    args: ['--disable-gpu', join(folder, 'app')],
+    environment: () => ({
+      ...(process.env as Record<string, string>),
+      DISPLAY: display.name,
+      HOME: join(folder, 'home'),
+      TMPDIR: join(folder, 'tmp'),
+      TRANCHE_DATA_DIR: join(folder, 'data'),
+    }),
+    stop: () => {
+      display.server.kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function launchDesktop(options: DesktopOptions = {}): Promise<Desktop> {
+  const prepared = await prepareDesktop(options);
+  const { folder, launcher, args } = prepared;
+  const environment = () => prepared.environment();
   const app = await _electron.launch({
     executablePath: launcher,
-    args: ['--disable-gpu', join(folder, 'app')],
+    args: [...args],
     env: environment(),
     timeout: WINDOW_TIMEOUT_MS,
     chromiumSandbox: true,
@@ -108,8 +135,7 @@ export async function launchDesktop(
     environment,
     close: async () => {
       await app.close().catch(() => undefined); // a test may have closed it
-      display.server.kill();
-      rmSync(folder, { recursive: true, force: true });
+      prepared.stop();
     },
   };
 }

@@ -305,7 +305,11 @@ export class FakeLab implements TrancheApi {
       this.push({ event: 'host:gone', data: { hostId } });
       return ok(null);
     },
-    'host:transport': () => ok(null),
+    'host:transport': ({ hostId, choice }) => {
+      const known = this.#hosts.get(hostId);
+      if (known) this.#put({ ...known, transport: { ...known.transport, choice } });
+      return ok(null);
+    },
     'host:retry': ({ hostId }) => {
       this.setConnection(hostId, { kind: 'connecting', step: 'Connecting' });
       return ok(null);

@@ -135,6 +135,13 @@ export function ada(): HostSnapshot {
       slice(b, 'wei-2', 'wei', 20, 50),
       slice(b, 'mira-3', 'mira', 12, 50, 0, { pendingMemoryLimitBytes: 4 * GIB }),
     ],
+    {
+      transport: {
+        choice: 'auto',
+        used: 'system',
+        reason: '/home/mira/.ssh/id_ed25519_sk is on a security key (FIDO)',
+      },
+    },
   );
 }
 

@@ -13,6 +13,8 @@ const HOST = 'ssh:host';
 /** From the network's return to live samples. */
 const LIVE_AGAIN_MS = 2_000;
 const OUTAGE_MS = 5_000;
+/** Long enough for several points of the 1 s history. */
+const HISTORY_MS = 4_000;
 
 let lab: SshLab;
 beforeAll(requireBuilt);
@@ -53,6 +55,7 @@ async function liveAgain(harness: CoreHarness): Promise<void> {
 
 /** The history since `fromMs` has a point a second and no second twice; samples neither. */
 async function expectWhole(harness: CoreHarness, fromMs: number): Promise<void> {
+  await harness.until('there is a history to look at', () => Date.now() - fromMs > HISTORY_MS);
   const toMs = Date.now();
   const { tierMs, points } = await harness.ask('history:get', {
     hostId: HOST,

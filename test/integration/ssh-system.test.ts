@@ -8,7 +8,7 @@ import { newPassword } from '../../electron/lab/ssh-host.ts';
 import { whyNoAccounts } from './support/account.ts';
 import { startCable } from './support/cable.ts';
 import type { CoreHarness } from './support/core-harness.ts';
-import { makeKey, publicLine, whyNoSshd } from './support/openssh.ts';
+import { makeKey, publicLine, whyNoDropbear, whyNoSshd } from './support/openssh.ts';
 import { killProcessesIn, requireBuilt } from './support/private-root.ts';
 import { answering, bringLive, logOf, SshLab, type ConfigHost, type LabServer } from './support/ssh-lab.ts';
 
@@ -180,6 +180,32 @@ describe.skipIf(whyNoSshd !== null)('the system’s ssh, chosen for a host', () 
     expect(blocked).toMatchObject({ knownHostsFile: lab.knownHosts, knownHostsLine: 2 });
     expect(blocked.offeredFingerprint).toMatch(/^SHA256:/);
     expect(signIns(server)).toBe(0);
+  });
+
+  it.skipIf(whyNoAccounts !== null).each([
+    ['fish', { account: { shell: '/usr/bin/fish' } }],
+    ['MaxSessions 1', { extra: ['MaxSessions 1'] }],
+    ['no SFTP, no forwarding', { extra: ['AllowTcpForwarding no'] }],
+    ['a ForceCommand that passes on', { extra: ['ForceCommand /bin/sh -c "$SSH_ORIGINAL_COMMAND"'] }],
+  ])('becomes live with %s', async (_label, options) => {
+    const server = await lab.openssh(options);
+    const harness = await bySystem({ server });
+    await bringLive(harness, HOST);
+    expect(signIns(server)).toBe(1);
+  });
+
+  it.skipIf(whyNoDropbear !== null)('becomes live with a dropbear', async () => {
+    const server = await lab.dropbear();
+    const harness = await bySystem({ server });
+    await bringLive(harness, HOST);
+  });
+
+  it('says what a host that runs something else has said', async () => {
+    const server = await lab.openssh({ extra: ['ForceCommand echo This account only runs backups.'] });
+    const harness = await bySystem({ server });
+    await harness.ask('host:connect', { hostId: HOST });
+    const { failure } = await harness.untilConnection(HOST, 'failed');
+    expect(failure.message).toMatch(/only runs backups.*Nothing was changed/);
   });
 
   it('goes through jump hosts', async () => {

@@ -11,6 +11,7 @@ import { resolveTarget, type ResolveOptions } from '../ssh/resolve.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { Gate } from './gate.ts';
 import { HostSession } from './host-session.ts';
+import { NetworkWatch } from './network-watch.ts';
 import { PromptQueue } from './prompter.ts';
 import { SampleBatcher } from './sample-batcher.ts';
 
@@ -35,6 +36,9 @@ export class Fleet {
   private readonly gate = new Gate(HANDSHAKES_MAX);
   private readonly prompts = new PromptQueue();
   private readonly jumps = new JumpPool();
+  private readonly network = new NetworkWatch(() => {
+    for (const session of this.sessions.values()) session.networkChanged();
+  });
   private readonly batcher: SampleBatcher;
   private configNotes: readonly string[] = [];
   private visible = true;
@@ -141,6 +145,7 @@ export class Fleet {
   }
 
   stop(): void {
+    this.network.set(false);
     for (const session of this.sessions.values()) session.disconnect();
   }
 
@@ -180,6 +185,7 @@ export class Fleet {
       onChange: (snapshot) => {
         if (this.sessions.get(id)?.current === snapshot)
           this.options.emit({ event: 'host:changed', data: snapshot });
+        this.network.set([...this.sessions.values()].some((one) => one.isReconnecting));
       },
       onSample: (hostId, sample) => {
         this.batcher.add(hostId, sample);

@@ -197,6 +197,20 @@ export class HostSession {
     else this.connect();
   }
 
+  get isReconnecting(): boolean {
+    return this.snapshot.connection.kind === 'reconnecting';
+  }
+
+  /** This computer woke up or has another address: what was put off is tried now, and eagerly again. */
+  networkChanged(): void {
+    if (!this.isReconnecting) return;
+    this.lostAtMs = Date.now();
+    this.laterAttempts = 0;
+    if (this.retryTimer === null) return; // an attempt is under way; the next one is eager
+    this.clearRetry();
+    void this.tryConnect();
+  }
+
   disconnect(): void {
     this.wanted = false;
     this.clearRetry();
@@ -399,6 +413,7 @@ export class HostSession {
         transport: this.snapshot.transport.choice,
         onTransport: (chosen) => {
           this.snapshot = { ...this.snapshot, transport: { ...this.snapshot.transport, ...chosen } };
+          if (chosen.reason !== null) this.showStep(`Signing in by the system’s ssh: ${chosen.reason}`);
         },
         wait: stepAside,
         eager: this.lostAtMs !== null && isEager(Date.now() - this.lostAtMs) ? EAGER_LIMITS : null,

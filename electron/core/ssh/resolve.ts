@@ -21,7 +21,7 @@ import {
 const HOPS_MAX = 8;
 
 export interface ResolveOptions {
-  /** Default ~/.ssh/config; given in tests. */
+  /** null: ~/.ssh/config and the system's. Another one by TRANCHE_SSH_CONFIG, as `ssh -F` would take it. */
   readonly configFile: string | null;
   readonly sshBinary: string;
   readonly home: string;
@@ -31,7 +31,7 @@ export interface ResolveOptions {
 
 export function defaultResolveOptions(): ResolveOptions {
   return {
-    configFile: null,
+    configFile: process.env['TRANCHE_SSH_CONFIG'] ?? null,
     sshBinary: 'ssh',
     home: homedir(),
     agentSocket: defaultAgentSocket(thisMachine(homedir())),

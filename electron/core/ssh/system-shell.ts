@@ -12,6 +12,8 @@ import { StringDecoder } from 'node:string_decoder';
 import { ProcessStream } from './process-stream.ts';
 import { SHELL_FREE_CODE } from './shell.ts';
 
+const GREETING_MAX = 2_000;
+
 /** What a script's stdout and stdin are to the caller. */
 export class ScriptChannel extends Duplex {
   readonly stderr = new PassThrough();
@@ -72,6 +74,8 @@ export class SystemShell {
   private held = '';
   private upWaiter: ((up: boolean) => void) | null = null;
   private ended = false;
+  /** What came while no script ran: the login shell's greeting, or what runs there instead of a shell. */
+  greeting = '';
   /** Its script had its stdin: the shell ends too, and what is still written is read by nobody. */
   private leaving = false;
   private abandoned = false;
@@ -157,8 +161,11 @@ export class SystemShell {
   }
 
   private pass(text: string): void {
-    // Nothing is expected between scripts; before the first one it is the login shell's greeting.
-    if (text === '' || !this.current) return;
+    if (text === '') return;
+    if (!this.current) {
+      this.greeting = (this.greeting + text).slice(-GREETING_MAX);
+      return;
+    }
     this.current.hasSpoken();
     if (!this.current.push(Buffer.from(text, 'latin1'))) this.process.pause();
   }

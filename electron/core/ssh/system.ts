@@ -4,6 +4,7 @@ import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import { Askpass, whyNoAskpass } from './askpass.ts';
 import type { HostKeyBlock } from './host-key.ts';
 import { readKnownHosts, remember } from './host-key.ts';
+import { plainText } from './plain-text.ts';
 import { ProcessStream } from './process-stream.ts';
 import type { SshQuestions } from './questions.ts';
 import {
@@ -197,6 +198,14 @@ export class SystemConnection implements SshConnection {
           `${target.name} gave no shell within ${String((target.connectTimeoutMs * SIGN_IN_FACTOR) / 1000)} s by the system’s ssh. Nothing was changed there; check the network and try again.`,
           said,
         );
+      if (process.exitCode !== SSH_FAILED && process.exitCode !== null) {
+        const greeting = plainText(shell.greeting).trim();
+        return fail(
+          'shell-unusable',
+          `${target.name} let us in, but what ran there was no shell of ours${greeting === '' ? '' : `: ${greeting.split('\n').at(-1) ?? ''}`}. Nothing was changed there.`,
+          [greeting, said].filter((text) => text !== '').join('\n'),
+        );
+      }
       const block = blockOf(said, files.value);
       const failure = systemFailure(target, said, asked, block);
       return block ? { ...failure, block } : failure;

@@ -10,6 +10,7 @@ import { EventList } from '../processes/event-list.tsx';
 import { gpuView, hostFigures } from './host-figures.ts';
 import { linkCommand } from './host-acts.ts';
 import { useStatus } from './host-row.tsx';
+import { TransportField } from './transport-field.tsx';
 
 export function HostInspector(props: {
   readonly host: HostSnapshot;
@@ -61,6 +62,7 @@ export function HostInspector(props: {
             </>
           )}
         </dl>
+        {host.source !== 'demo' && <TransportField host={host} />}
       </section>
       {host.gpus.length > 0 && (
         <section>

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Prompt, Sample } from '../../../model/model.ts';
 import { retryDelayMs } from '../../../electron/core/fleet/backoff.ts';
 import { Gate } from '../../../electron/core/fleet/gate.ts';
+import { NetworkWatch, type NetworkView } from '../../../electron/core/fleet/network-watch.ts';
 import { Prompter, PromptQueue } from '../../../electron/core/fleet/prompter.ts';
 import { SampleBatcher } from '../../../electron/core/fleet/sample-batcher.ts';
 import { HostStore } from '../../../electron/core/hosts/host-store.ts';
@@ -191,6 +192,39 @@ describe('PromptQueue', () => {
     const again = a.prompter.keyboard(code);
     a.answer('654321');
     expect(await again).toEqual(['654321']);
+  });
+});
+
+describe('NetworkWatch', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('tells of a new address and of a sleep, and of nothing else, while somebody waits', () => {
+    let view: NetworkView = { nowMs: 0, addresses: ['10.0.0.5'] };
+    let told = 0;
+    const watch = new NetworkWatch(
+      () => (told += 1),
+      () => view,
+    );
+    const later = (ms: number, addresses = view.addresses) => {
+      view = { nowMs: view.nowMs + ms, addresses };
+      vi.advanceTimersByTime(1000);
+      return told;
+    };
+    expect(later(1000, ['10.0.0.5', '10.0.0.6'])).toBe(0); // nobody waits
+    watch.set(true);
+    expect(later(1000)).toBe(0);
+    expect(later(1000, [])).toBe(0);
+    expect(later(1000, ['192.168.1.7'])).toBe(1);
+    expect(later(3_600_000)).toBe(2);
+    watch.set(true); // as before: what was seen last still counts
+    expect(later(1000, ['192.168.1.8'])).toBe(3);
+    watch.set(false);
+    expect(later(3_600_000, ['10.0.0.5'])).toBe(3);
   });
 });
 

@@ -106,8 +106,10 @@ async function untilListening(
 ): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (!(await listens(port, address))) {
-    if (child.exitCode !== null || Date.now() > deadline)
+    if (child.exitCode !== null || Date.now() > deadline) {
+      child.kill('SIGTERM');
       throw new Error(`the server did not start: ${existsSync(log) ? readFileSync(log, 'utf8') : 'no log'}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -1,0 +1,46 @@
+/** How a host is reached: chosen here, and why it is the system's ssh where that was not a choice. */
+import type { ReactElement } from 'react';
+import type { HostSnapshot, TransportChoice } from '../../../model/model.ts';
+import { SelectField } from '../../components/field.tsx';
+import { request, sayFailure } from '../../store/actions.ts';
+import { showToast } from '../../store/ui.ts';
+
+const WORDS: Readonly<Record<TransportChoice, string>> = {
+  auto: 'Automatic',
+  'built-in': 'Built in',
+  system: 'The system’s ssh',
+};
+const CHOICES = Object.keys(WORDS) as readonly TransportChoice[];
+
+async function choose(host: HostSnapshot, choice: TransportChoice): Promise<void> {
+  const result = await request('host:transport', { hostId: host.id, choice });
+  const idle = host.connection.kind === 'disconnected' || host.connection.kind === 'failed';
+  if (!result.ok) sayFailure(result.error);
+  else if (!idle) showToast(`SSH to ${host.name}: ${WORDS[choice]}, from the next connection on`);
+}
+
+export function TransportField({ host }: { readonly host: HostSnapshot }): ReactElement {
+  const { choice, used, reason } = host.transport;
+  return (
+    <>
+      <SelectField
+        label="SSH"
+        value={choice}
+        refusal={null}
+        onPick={(value) => {
+          const picked = CHOICES.find((one) => one === value);
+          if (picked !== undefined) void choose(host, picked);
+        }}
+      >
+        {CHOICES.map((one) => (
+          <option key={one} value={one}>
+            {WORDS[one]}
+          </option>
+        ))}
+      </SelectField>
+      {choice === 'auto' && used === 'system' && reason !== null && (
+        <p className="small two wrap ssh-why">The system’s ssh is used, because {reason}.</p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,125 @@
+/** What the app costs with a whole fleet on the screen, and hidden: CPU and memory of all its processes. */
+import { writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { runtimeFolder, whyNoRuntime } from '../e2e/desktop.ts';
+import { launchBareApp, type BareApp } from './bare-app.ts';
+import { startFleet } from './fleet-hosts.ts';
+import { cpuSeconds, pssBytes, roleOf, treeOf } from './process-tree.ts';
+import { makeFigure, type Figure } from './report.ts';
+
+const HOSTS = Number(process.env['TRANCHE_FLEET_HOSTS'] ?? 20);
+const SHAPE = { gpus: 8, slicesPerGpu: 8, periodMs: 1_000 };
+const SETTLE_MS = 5_000;
+const WATCH_MS = Number(process.env['TRANCHE_FLEET_WATCH_MS'] ?? 30_000);
+const LIVE_TIMEOUT_MS = 60_000;
+
+interface Watched {
+  /** Of one core, all processes together. */
+  readonly percent: number;
+  readonly byRole: ReadonlyMap<string, number>;
+  readonly samplesSent: number;
+}
+
+async function bringLive(app: BareApp, names: readonly string[]): Promise<void> {
+  const ids = JSON.stringify(names.map((name) => `ssh:${name}`));
+  await app.page(
+    `(async () => { for (const hostId of ${ids}) await window.tranche.request('host:connect', { hostId }); })()`,
+  );
+  const deadline = Date.now() + LIVE_TIMEOUT_MS;
+  for (;;) {
+    const states = await app.page<readonly string[]>(
+      "window.tranche.request('fleet:get', {}).then((fleet) => fleet.value.hosts.map(({ name, connection }) => `${name} ${connection.kind}`))",
+    );
+    const waiting = states.filter((state) => !state.endsWith(' live'));
+    if (states.length >= names.length && waiting.length === 0) return;
+    if (Date.now() > deadline)
+      throw new Error(`not live within ${String(LIVE_TIMEOUT_MS / 1000)} s: ${waiting.join(', ')}`);
+    await delay(100);
+  }
+}
+
+/** Selects the first host of the list, as a click would. */
+const selectFirst = (app: BareApp, name: string): Promise<boolean> =>
+  app.page<boolean>(
+    `(() => { const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); for (let node = walker.nextNode(); node; node = walker.nextNode()) if (node.textContent === ${JSON.stringify(name)}) { node.parentElement.click(); return true; } return false; })()`,
+  );
+
+async function watch(root: number, sent: () => number): Promise<Watched> {
+  const sentBefore = sent();
+  const before = cpuSeconds(treeOf(root));
+  const startedAt = process.hrtime.bigint();
+  await delay(WATCH_MS);
+  const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9;
+  const byRole = new Map<string, number>();
+  let percent = 0;
+  for (const [pid, used] of cpuSeconds(treeOf(root))) {
+    const part = (100 * (used - (before.get(pid) ?? 0))) / seconds;
+    percent += part;
+    byRole.set(roleOf(pid), (byRole.get(roleOf(pid)) ?? 0) + part);
+  }
+  return { percent, byRole, samplesSent: sent() - sentBefore };
+}
+
+const MIB = 1024 ** 2;
+function tell(what: string, { percent, byRole, samplesSent }: Watched): void {
+  const parts = [...byRole].map(([role, part]) => `${role} ${part.toFixed(1)}`).join(', ');
+  console.log(
+    `${what}: ${percent.toFixed(2)} % of a core (${parts}), ${String(samplesSent)} samples in ${String(WATCH_MS / 1000)} s`,
+  );
+}
+
+async function measure(app: BareApp, sent: () => number): Promise<Figure[]> {
+  const root = app.pid;
+  const what = `${String(HOSTS)} hosts × ${String(SHAPE.gpus)} GPUs × ${String(SHAPE.slicesPerGpu)} slices at 1 Hz`;
+  await delay(SETTLE_MS);
+  const before = pssBytes(treeOf(root));
+  const visible = await watch(root, sent);
+  const picture = process.env['TRANCHE_FLEET_PICTURE'];
+  if (picture !== undefined) {
+    const png = await app.main<string>(
+      "electron.BrowserWindow.getAllWindows()[0].capturePage().then((image) => image.toPNG().toString('base64'))",
+    );
+    writeFileSync(picture, Buffer.from(png, 'base64'));
+  }
+  tell('visible', visible);
+  const after = pssBytes(treeOf(root));
+  console.log(`memory: ${(before / MIB).toFixed(0)} MiB, then ${(after / MIB).toFixed(0)} MiB (PSS)`);
+  await app.main('electron.BrowserWindow.getAllWindows().forEach((window) => window.hide())');
+  await delay(SETTLE_MS);
+  const hidden = await watch(root, sent);
+  tell('hidden', hidden);
+  if (hidden.samplesSent > visible.samplesSent / 4)
+    throw new Error('the hidden app is still sampled as if it were seen');
+  return [
+    makeFigure(
+      'fleet.visible',
+      `CPU of all app processes, ${what}, visible`,
+      visible.percent,
+      '% of a core',
+      15,
+    ),
+    makeFigure('fleet.hidden', `CPU of all app processes, ${what}, hidden`, hidden.percent, '% of a core', 1),
+    makeFigure('fleet.memory', `memory of all app processes (PSS), ${what}`, after / MIB, 'MiB', 600),
+  ];
+}
+
+/** The figures; a picture of the screen goes to TRANCHE_FLEET_PICTURE. */
+export async function benchFleet(): Promise<readonly Figure[]> {
+  if (runtimeFolder === null) throw new Error(`no Electron starts here${whyNoRuntime}`);
+  const fleet = await startFleet({ hosts: HOSTS, ...SHAPE });
+  process.env['TRANCHE_SSH_CONFIG'] = fleet.configFile;
+  try {
+    const app = await launchBareApp();
+    try {
+      await bringLive(app, fleet.names);
+      if (!(await selectFirst(app, fleet.names[0] ?? '')))
+        throw new Error('the list of hosts is not on the screen');
+      const figures = await measure(app, () => fleet.sent());
+      return figures;
+    } finally {
+      await app.close();
+    }
+  } finally {
+    fleet.stop();
+  }
+}
