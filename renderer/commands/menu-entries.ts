@@ -2,6 +2,7 @@
 import { commandSpec, keyLabel, keysOf } from '../../model/commands.ts';
 import type { CommandId } from '../../model/commands.ts';
 import type { MenuEntry } from '../components/menu.tsx';
+import { select, selectHost, useUi } from '../store/ui.ts';
 import { isMac } from './keys.ts';
 import { bindings } from './registry.ts';
 
@@ -64,3 +65,26 @@ export function menuEntries(ids: readonly (CommandId | null)[]): readonly MenuEn
     };
   });
 }
+
+/** Takes what was hit as selected, unless it is one of several that are picked, and gives its commands. */
+export function sliceEntries(hostId: string, sliceId: string): readonly MenuEntry[] {
+  const { picked } = useUi.getState();
+  if (!picked.some((one) => one.sliceId === sliceId && one.hostId === hostId)) {
+    select(hostId, { kind: 'slice', id: sliceId });
+  }
+  return menuEntries(SLICE_MENU);
+}
+
+export function gpuEntries(hostId: string, uuid: string): readonly MenuEntry[] {
+  select(hostId, { kind: 'gpu', uuid });
+  return menuEntries(GPU_MENU);
+}
+
+export function hostEntries(hostId: string): readonly MenuEntry[] {
+  selectHost(hostId);
+  return menuEntries(HOST_MENU);
+}
+
+/** The nearest of these around what was hit: `data-slice`, `data-host`. */
+export const around = (hit: Element, name: 'slice' | 'host'): string | null =>
+  hit.closest(`[data-${name}]`)?.getAttribute(`data-${name}`) ?? null;

@@ -12,6 +12,8 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import type { KeyboardEvent, MouseEvent, ReactElement, ReactNode } from 'react';
 import { useSettings } from '../store/settings.ts';
 import { cx, vars } from './bits.tsx';
+import { AtPointer } from './menu.tsx';
+import type { MenuEntry } from './menu.tsx';
 import { useColumns } from './table-columns.ts';
 
 /** As --row in the stylesheet: the virtualizer has to know it too. */
@@ -49,8 +51,8 @@ export interface DataTableProps<T> {
   readonly isSelected: (row: T) => boolean;
   readonly onPick: (row: T, adds: boolean) => void;
   readonly empty: string;
-  /** Wraps a row, as with a context menu. */
-  readonly around?: (row: T, element: ReactElement) => ReactElement;
+  /** The commands for a row; null where it has none. */
+  readonly menu?: (row: T) => readonly MenuEntry[];
 }
 
 const features = tableFeatures({
@@ -126,7 +128,12 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
     }
   };
 
-  return (
+  const menuOf = (hit: Element): readonly MenuEntry[] => {
+    const id = hit.closest('[data-row]')?.getAttribute('data-row');
+    const row = sorted.find((one) => one.id === id)?.original;
+    return row === undefined ? [] : (props.menu?.(row) ?? []);
+  };
+  const body = (
     <div
       className="data-table"
       role="grid"
@@ -169,11 +176,12 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
             const row = sorted[index];
             if (row === undefined) return null;
             const { original, id } = row;
-            const element = (
+            return (
               <div
                 key={id}
                 role="row"
                 className="data-row"
+                data-row={id}
                 aria-rowindex={index + 2}
                 aria-selected={props.isSelected(original)}
                 tabIndex={id === current ? 0 : -1}
@@ -191,11 +199,17 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
                 ))}
               </div>
             );
-            return props.around === undefined ? element : props.around(original, element);
           })}
         </div>
       </div>
     </div>
+  );
+  return props.menu === undefined ? (
+    body
+  ) : (
+    <AtPointer label={`Commands: ${label}`} entries={menuOf}>
+      {body}
+    </AtPointer>
   );
 }
 

@@ -1,6 +1,7 @@
 /** Menus, on a button or at the pointer. Keys, focus and placing are Radix's; the entries are ours. */
 import * as ContextMenu from '@radix-ui/react-context-menu';
 import * as DropdownMenu from '@radix-ui/react-dropdown-menu';
+import { useState } from 'react';
 import type { CSSProperties, ReactElement, ReactNode } from 'react';
 import { cx } from './bits.tsx';
 
@@ -52,34 +53,38 @@ export function Menu(props: MenuProps): ReactElement {
   );
 }
 
-/** The menu of the right button, or of the menu key. `entries` is asked when it opens. */
+/**
+ * The menu of the right button, or of the menu key, over a whole region: one for all that is in it, because a menu for
+ * each of a thousand things is work even while none is open. `entries` is asked when it opens, with what was hit.
+ */
 export function AtPointer(props: {
   readonly label: string;
-  readonly entries: () => readonly MenuEntry[];
+  readonly entries: (hit: Element) => readonly MenuEntry[];
   readonly children: ReactNode;
-  readonly onOpen?: () => void;
 }): ReactElement {
-  const { label, entries, children, onOpen } = props;
+  const { label, entries, children } = props;
+  const [asked, setAsked] = useState<readonly MenuEntry[]>([]);
   return (
-    <ContextMenu.Root modal={false} onOpenChange={(open) => open && onOpen?.()}>
-      <ContextMenu.Trigger asChild>{children}</ContextMenu.Trigger>
+    <ContextMenu.Root modal={false}>
+      <ContextMenu.Trigger
+        asChild
+        onContextMenu={(event) => {
+          const found = event.target instanceof Element ? entries(event.target) : [];
+          setAsked(found);
+          // Where there is nothing to do, no empty box appears.
+          if (found.length === 0) event.preventDefault();
+        }}
+      >
+        {children}
+      </ContextMenu.Trigger>
       <ContextMenu.Portal container={document.getElementById('floating')}>
         <ContextMenu.Content className="menu" collisionPadding={8} aria-label={label} loop>
-          <Entries entries={entries} />
+          {asked.map((entry) => (
+            <Entry key={entry.key} entry={entry} parts={ContextMenu} />
+          ))}
         </ContextMenu.Content>
       </ContextMenu.Portal>
     </ContextMenu.Root>
-  );
-}
-
-/** Mounted with the menu: what is refused is asked at that moment. */
-function Entries({ entries }: { readonly entries: () => readonly MenuEntry[] }): ReactElement {
-  return (
-    <>
-      {entries().map((entry) => (
-        <Entry key={entry.key} entry={entry} parts={ContextMenu} />
-      ))}
-    </>
   );
 }
 

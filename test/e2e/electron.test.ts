@@ -143,6 +143,59 @@ describe.skipIf(runtimeFolder === null || !isBuilt)(`desktop app${whyNoRuntime}`
     expect(await app.evaluate(({ clipboard }) => clipboard.readText())).toBe('tranche run --slice a -- true');
   });
 
+  it('fills the menu bar from the commands, says why one is off, and runs what is picked', async () => {
+    const item = (id: string) =>
+      app.evaluate(({ Menu }, wanted) => {
+        const found = Menu.getApplicationMenu()?.getMenuItemById(wanted);
+        return found == null ? null : { enabled: found.enabled, why: found.toolTip, keys: found.accelerator };
+      }, id);
+    await expect
+      .poll(() => item('slice.rename'))
+      .toMatchObject({ enabled: false, why: 'Select a slice first.' });
+    expect(await item('palette.open')).toMatchObject({ enabled: true, keys: 'CmdOrCtrl+K' });
+    await app.evaluate(({ Menu }) => Menu.getApplicationMenu()?.getMenuItemById('help.keys')?.click());
+    // Asked directly: Playwright still waits for the navigation that was refused above.
+    await expect
+      .poll(() => page.evaluate(() => document.querySelector('dialog[open] h2')?.textContent))
+      .toBe('Keys');
+    await page.keyboard.press('Escape');
+  });
+
+  it('follows a link that a second start was given, and connects to nothing', async () => {
+    const second = spawn(
+      desktop.launcher,
+      ['--disable-gpu', join(desktop.folder, 'app'), 'tranche://host/nowhere.example'],
+      { env: desktop.environment(), stdio: 'ignore' },
+    );
+    await new Promise((resolve) => second.on('exit', resolve));
+    await expect
+      .poll(() => page.locator('.toast').textContent())
+      .toContain('“nowhere.example”. Nothing was connected');
+  });
+
+  it('hides instead of closing while a tray was chosen, and closes without one', async () => {
+    const tray = {
+      worst: 'warn',
+      paused: false,
+      hosts: [{ label: 'ada: 12.0 GiB free', link: 'tranche://host/ada' }],
+    };
+    const state = () =>
+      app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().map((window) => window.isVisible()));
+    expect(await ask('tray:show', { tray })).toEqual({ ok: true, value: null });
+    await app.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows()[0]?.close());
+    await expect.poll(state).toEqual([false]);
+    await app.evaluate(({ app: electron }) => electron.emit('second-instance', {}, []));
+    await expect.poll(state).toEqual([true]);
+    expect(await ask('tray:show', { tray: null })).toEqual({ ok: true, value: null });
+  });
+
+  it('shows a notice of the system without complaint', async () => {
+    expect(await ask('notice:show', { title: 'GPU 0 is free', body: 'x', link: null })).toEqual({
+      ok: true,
+      value: null,
+    });
+  });
+
   it('starts the core again when it dies, and the page goes on', async () => {
     const killed = await app.evaluate(({ app: electron }) => {
       const metrics = electron.getAppMetrics() as unknown as Metric[];

@@ -64,6 +64,23 @@ describe.skipIf(cannotRun)('hands', () => {
     await expect.poll(() => page.locator('.drop-ghost').count()).toBe(0);
   });
 
+  it('says what a drop on a person would do before it is done', async () => {
+    const page = await fake.open();
+    const from = await fake.slider('finetune').boundingBox();
+    const tom = await page.locator('.people li', { hasText: 'tom' }).boundingBox();
+    if (from === null || tom === null) throw new Error('nothing to carry');
+    await page.mouse.move(from.x + 30, from.y + 40);
+    await page.mouse.down();
+    await page.mouse.move(from.x + 40, from.y + 20, { steps: 3 });
+    await page.mouse.move(tom.x + 20, tom.y + 8, { steps: 5 });
+    await page.mouse.move(tom.x + 22, tom.y + 8, { steps: 2 });
+    await expect
+      .poll(() => page.locator('.drop-words').textContent())
+      .toBe('finetune to tom, who then has 60.0 GiB');
+    await page.mouse.up();
+    await expect.poll(() => fake.calls('slice:assign')).toMatchObject([{ owner: 'tom' }]);
+  });
+
   it('moves an empty slice by dropping it on another GPU', async () => {
     const page = await fake.open();
     await page.getByRole('button', { name: /^Quarter 6/ }).click();

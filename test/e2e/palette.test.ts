@@ -106,6 +106,23 @@ describe.skipIf(cannotRun)('palette', () => {
     expect(await page.locator('.inspector').textContent()).toContain('18:00');
   });
 
+  it('offers the commands of a GPU and of a host under the right button', async () => {
+    const page = await fake.open();
+    await page.getByRole('article', { name: /GPU 1/ }).locator('header').click({ button: 'right' });
+    await page.getByRole('menuitem', { name: /New slice/ }).click();
+    await page.getByRole('dialog', { name: 'New slice on hopper' }).waitFor();
+    expect(await page.getByRole('dialog').getByRole('combobox').first().inputValue()).toBe('GPU-hopper-1');
+    await page.keyboard.press('Escape');
+    await page.locator('[data-host-row][aria-label^="hilbert"]').click({ button: 'right' });
+    const items = page.getByRole('menu').getByRole('menuitem');
+    await expect.poll(() => items.first().textContent()).toBe('Connect');
+    const off = page.getByRole('menuitem', { name: 'Disconnect' });
+    expect(await off.getAttribute('aria-disabled')).toBe('true');
+    expect(await off.getAttribute('title')).toBe('hilbert is not connected.');
+    await items.first().click();
+    await expect.poll(() => fake.calls('host:connect')).toEqual([{ hostId: 'ssh:hilbert' }]);
+  });
+
   it('lists every key in the sheet', async () => {
     const page = await fake.open();
     await page.keyboard.press('?');

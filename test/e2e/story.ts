@@ -80,7 +80,7 @@ export async function dragMeetsProgram(stage: Stage): Promise<void> {
   await expect.poll(() => usedBy(page, 'nightly'), { timeout: STEP_TIMEOUT_MS }).toBeGreaterThan(before + 1);
   expect(await usedBy(page, 'nightly')).toBeLessThanOrEqual((await limitOf(page, 'nightly')) + 0.6);
   await sliceBar(page, 'nightly').click({ position: { x: 60, y: 20 } });
-  await page.getByRole('complementary', { name: 'Slice nightly' }).waitFor();
+  await page.getByRole('group', { name: 'Slice nightly' }).waitFor();
   await picture(stage, '4-resized');
 }
 
@@ -122,7 +122,7 @@ export async function oneClickGivesASlice(stage: Stage): Promise<void> {
 export async function handOverAndUndo(stage: Stage): Promise<void> {
   const { page } = stage;
   await sliceBar(page, 'finetune').click({ position: { x: 60, y: 20 } });
-  const inspector = page.getByRole('complementary', { name: 'Slice finetune' });
+  const inspector = page.getByRole('group', { name: 'Slice finetune' });
   await inspector.getByRole('button', { name: 'More commands' }).click();
   await page.getByRole('menuitem', { name: 'mira' }).click();
   await page.getByRole('slider', { name: /^finetune, mira,/ }).waitFor({ timeout: STEP_TIMEOUT_MS });
@@ -154,7 +154,7 @@ function terminalOn(host: string, folder: string): { env: Record<string, string>
 
 export async function runCommandLandsInTheSlice(stage: Stage): Promise<void> {
   const { page, folder } = stage;
-  const inspector = page.getByRole('complementary', { name: 'Slice finetune' });
+  const inspector = page.getByRole('group', { name: 'Slice finetune' });
   const command = (await inspector.locator('.run code').textContent()) ?? '';
   expect(command).toBe('tranche run --slice finetune -- python train.py');
   await inspector.getByRole('button', { name: 'Copy the run command' }).click();

@@ -20,7 +20,7 @@ import type {
 import { GIB } from '../../model/units.ts';
 import { Meter } from './fake-samples.ts';
 import { auditOf, auditRecord } from './fake-audit.ts';
-import { ada, agent, crowded, gpu, hopper, host, live, otherStates, slice } from './fake-hosts.ts';
+import { ada, agent, crowded, gpu, hopper, host, live, manyHosts, otherStates, slice } from './fake-hosts.ts';
 
 export type Scene =
   | 'lab'
@@ -32,7 +32,8 @@ export type Scene =
   | 'prompt-passphrase'
   | 'deploying'
   | 'bare'
-  | 'idle';
+  | 'idle'
+  | 'many';
 
 export interface FakeOptions {
   readonly scene?: Scene;
@@ -107,6 +108,8 @@ function hostsOf(scene: Scene): HostSnapshot[] {
         ),
       ];
     }
+    case 'many':
+      return manyHosts();
     case 'crowd':
       return [crowded(), ...lab];
     case 'deploying': {

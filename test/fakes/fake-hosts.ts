@@ -249,3 +249,17 @@ export function otherStates(): HostSnapshot[] {
     ),
   ];
 }
+
+/** What a lab may grow to: 20 hosts of 8 GPUs with 10 slices each. */
+export function manyHosts(): HostSnapshot[] {
+  return Array.from({ length: 20 }, (_, h) => {
+    const name = `node-${String(h).padStart(2, '0')}`;
+    const gpus = Array.from({ length: 8 }, (_, g) => gpu(name, g, 'NVIDIA A100-SXM4-80GB', 81920));
+    const slices = gpus.flatMap((of, g) =>
+      Array.from({ length: 10 }, (_, s) =>
+        slice(of, `n${String(h)}-${String(g)}-${String(s)}`, `student${String((h + s) % 24)}`, 7, 10),
+      ),
+    );
+    return host(name, live(name), gpus, slices);
+  });
+}

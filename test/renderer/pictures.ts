@@ -81,6 +81,7 @@ async function deleteMany(page: Page): Promise<void> {
   await page.keyboard.press('Delete');
 }
 async function carried(page: Page): Promise<void> {
+  await slider(page, 'finetune').scrollIntoViewIfNeeded();
   const from = await slider(page, 'finetune').boundingBox();
   const to = await page.getByRole('article', { name: /GPU 1/ }).locator('.bar').boundingBox();
   if (from === null || to === null) throw new Error('nothing to carry');
@@ -88,10 +89,12 @@ async function carried(page: Page): Promise<void> {
   await page.mouse.down();
   await page.mouse.move(from.x + 40, from.y + 20, { steps: 3 });
   await page.mouse.move(to.x + 200, to.y + 30, { steps: 5 });
+  await page.mouse.move(to.x + 210, to.y + 30, { steps: 2 });
 }
 
 async function dragging(page: Page, label: string, pixels: number): Promise<void> {
   const grip = page.locator(`[role=slider][aria-label^="${label}"] + .grip`);
+  await grip.scrollIntoViewIfNeeded();
   const box = await grip.boundingBox();
   if (box === null) throw new Error(`no handle of ${label}`);
   await page.mouse.move(box.x + box.width / 2, box.y + 30);

@@ -70,7 +70,7 @@ function Row({ host, record }: { readonly host: HostSnapshot; readonly record: A
   const changes = changeText(record);
   const still = host.slices.some((slice) => slice.id === record.sliceId);
   const owner = record.after?.owner ?? record.before?.owner ?? null;
-  const from = record.claimedFrom ?? 'here';
+  const from = record.claimedFrom ?? 'on the host';
   return (
     <div className="audit-row">
       <span className="three num" title={new Date(record.atMs).toISOString()}>

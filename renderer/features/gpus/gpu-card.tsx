@@ -2,7 +2,10 @@
 import type { ReactElement } from 'react';
 import type { Gpu, GpuSample, HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit, mibExact } from '../../../model/units.ts';
+import { around, gpuEntries, sliceEntries } from '../../commands/menu-entries.ts';
 import { cx } from '../../components/bits.tsx';
+import { AtPointer } from '../../components/menu.tsx';
+import type { MenuEntry } from '../../components/menu.tsx';
 import { DeniedMark, Icon } from '../../components/icons.tsx';
 import { hostNowMs } from '../../store/series.ts';
 import { select, useUi } from '../../store/ui.ts';
@@ -29,54 +32,63 @@ export function GpuCard({ host, gpu, sample, showsHost = false }: GpuCardProps):
   const sentence = gpuSentence(view, sample, hostNowMs(host.id), (slice) => idleText(host.id, slice));
   const used = view.sample?.memoryUsedBytes ?? null;
   const busy = view.sample?.utilizationPercent ?? null;
+  const entries = (hit: Element): readonly MenuEntry[] => {
+    const sliceId = around(hit, 'slice');
+    return sliceId === null ? gpuEntries(host.id, gpu.uuid) : sliceEntries(host.id, sliceId);
+  };
   return (
-    <article className={cx('gpu', selected && 'is-sel')} aria-label={`GPU ${String(gpu.index)}, ${gpu.name}`}>
-      <header>
-        <h2>
-          <button
-            type="button"
-            className="link-plain"
-            onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}
-          >
-            {showsHost && `${host.name} · `}GPU {gpu.index}
-          </button>
-        </h2>
-        <span className="cut" title={gpu.name}>
-          <span className="wide">{gpu.name}</span>
-          <span className="narrow">{shortGpuName(gpu.name)}</span>
-          {gpu.simulated && <span className="two"> · simulated</span>}
-        </span>
-        <Vitals gpu={gpu} view={view} />
-      </header>
-      <div className="body">
-        <div className="gut mem">
-          <b title={mibExact(used)}>{gib(used)}</b>
-          <span>of {gibWithUnit(gpu.capacityBytes)} used</span>
+    <AtPointer label={`Commands for GPU ${String(gpu.index)} and its slices`} entries={entries}>
+      <article
+        className={cx('gpu', selected && 'is-sel')}
+        aria-label={`GPU ${String(gpu.index)}, ${gpu.name}`}
+      >
+        <header>
+          <h2>
+            <button
+              type="button"
+              className="link-plain"
+              onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}
+            >
+              {showsHost && `${host.name} · `}GPU {gpu.index}
+            </button>
+          </h2>
+          <span className="cut" title={gpu.name}>
+            <span className="wide">{gpu.name}</span>
+            <span className="narrow">{shortGpuName(gpu.name)}</span>
+            {gpu.simulated && <span className="two"> · simulated</span>}
+          </span>
+          <Vitals gpu={gpu} view={view} />
+        </header>
+        <div className="body">
+          <div className="gut mem">
+            <b title={mibExact(used)}>{gib(used)}</b>
+            <span>of {gibWithUnit(gpu.capacityBytes)} used</span>
+          </div>
+          <div>
+            <SliceBar host={host} view={view} sample={sample} />
+          </div>
+          <div className="gut inline">
+            <b>{busy === null ? '—' : `${String(busy)} %`}</b>
+            <span>GPU time</span>
+          </div>
+          <div>
+            <ComputeStrip host={host} view={view} sample={sample} />
+            {view.slices.length === 0 && <SplitOffers host={host} view={view} />}
+            {sentence !== null && (
+              <div className="after-strip">
+                {sentence.mark === 'denied' && <DeniedMark />}
+                {sentence.mark === 'idle' && <Icon name="idle" />}
+                {sentence.mark === 'warn' && <Icon name="warn" tone="warn" />}
+                <span className="cut">
+                  {sentence.text}
+                  {sentence.more !== null && <span className="wide three"> · {sentence.more}</span>}
+                </span>
+              </div>
+            )}
+          </div>
         </div>
-        <div>
-          <SliceBar host={host} view={view} sample={sample} />
-        </div>
-        <div className="gut inline">
-          <b>{busy === null ? '—' : `${String(busy)} %`}</b>
-          <span>GPU time</span>
-        </div>
-        <div>
-          <ComputeStrip host={host} view={view} sample={sample} />
-          {view.slices.length === 0 && <SplitOffers host={host} view={view} />}
-          {sentence !== null && (
-            <div className="after-strip">
-              {sentence.mark === 'denied' && <DeniedMark />}
-              {sentence.mark === 'idle' && <Icon name="idle" />}
-              {sentence.mark === 'warn' && <Icon name="warn" tone="warn" />}
-              <span className="cut">
-                {sentence.text}
-                {sentence.more !== null && <span className="wide three"> · {sentence.more}</span>}
-              </span>
-            </div>
-          )}
-        </div>
-      </div>
-    </article>
+      </article>
+    </AtPointer>
   );
 }
 

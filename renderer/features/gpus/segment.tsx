@@ -14,8 +14,6 @@ import type { Drag, ResizeBounds } from './drag.ts';
 import { segmentText } from './gpu-sentence.ts';
 import { neighbourOf, tradeFor, tradeMemory } from '../slices/trade.ts';
 import type { Trade } from '../slices/trade.ts';
-import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
-import { AtPointer } from '../../components/menu.tsx';
 import { untilText } from '../slices/until.ts';
 import { idleText } from '../slices/idle-text.ts';
 import { DRAG_TYPE, setDragged } from './dragged.ts';
@@ -173,13 +171,6 @@ export function Segment(props: SegmentProps): ReactElement {
     );
   };
 
-  /** The menu is for this slice, unless it is one of several that are picked. */
-  const takeForMenu = (): void => {
-    if (!useUi.getState().picked.some((p) => p.sliceId === slice.id)) {
-      select(host.id, { kind: 'slice', id: slice.id });
-    }
-  };
-
   const limitBytes = drag.kind === 'rest' ? slice.memoryLimitBytes : drag.limitBytes;
   const end = segment.atBytes + limitBytes;
   const unbacked = segment.backedBytes <= 0;
@@ -189,66 +180,61 @@ export function Segment(props: SegmentProps): ReactElement {
   const pending = slice.pendingMemoryLimitBytes;
   return (
     <>
-      <AtPointer
-        label={`Commands for ${slice.name}`}
-        entries={() => menuEntries(SLICE_MENU)}
-        onOpen={takeForMenu}
+      <div
+        ref={root}
+        data-slice={slice.id}
+        className={cx('seg', hue, selected && 'is-sel', unbacked && 'is-unbacked')}
+        style={vars({
+          '--at': segment.atBytes / GIB,
+          '--gib': shownBytes / GIB,
+          '--used': Math.min(shownBytes, used ?? 0) / GIB,
+        })}
+        role="slider"
+        tabIndex={0}
+        aria-label={`${slice.name}, ${slice.owner}, memory limit on GPU ${String(gpu.index)}`}
+        aria-valuemin={minLimitBytes(gpu.capacityBytes) / GIB}
+        aria-valuemax={Number((gpu.capacityBytes / GIB).toFixed(2))}
+        aria-valuenow={Number((limitBytes / GIB).toFixed(2))}
+        aria-valuetext={drag.kind === 'rest' ? text : `${gib(limitBytes)} GiB`}
+        aria-readonly={refusal !== null || undefined}
+        title={`${slice.name}, ${slice.owner}: ${text}${refusal === null ? '' : `. ${refusal}`}`}
+        draggable={refusal === null && drag.kind === 'rest'}
+        onDragStart={(event) => {
+          event.dataTransfer.setData(DRAG_TYPE, slice.id);
+          event.dataTransfer.effectAllowed = 'move';
+          setDragged({ hostId: host.id, sliceId: slice.id });
+        }}
+        onDragEnd={() => setDragged(null)}
+        onClick={(event) => {
+          if (event.ctrlKey || event.metaKey || event.shiftKey) togglePicked(host.id, slice.id);
+          else select(host.id, { kind: 'slice', id: slice.id });
+        }}
+        onKeyDown={onKeyDown}
+        onBlur={() => {
+          if (drag.kind === 'dragging' && drag.by === 'key') release();
+        }}
+        onDoubleClick={() =>
+          refusal === null && openDialog({ kind: 'rename-slice', hostId: host.id, sliceId: slice.id })
+        }
       >
-        <div
-          ref={root}
-          className={cx('seg', hue, selected && 'is-sel', unbacked && 'is-unbacked')}
-          style={vars({
-            '--at': segment.atBytes / GIB,
-            '--gib': shownBytes / GIB,
-            '--used': Math.min(shownBytes, used ?? 0) / GIB,
-          })}
-          role="slider"
-          tabIndex={0}
-          aria-label={`${slice.name}, ${slice.owner}, memory limit on GPU ${String(gpu.index)}`}
-          aria-valuemin={minLimitBytes(gpu.capacityBytes) / GIB}
-          aria-valuemax={Number((gpu.capacityBytes / GIB).toFixed(2))}
-          aria-valuenow={Number((limitBytes / GIB).toFixed(2))}
-          aria-valuetext={drag.kind === 'rest' ? text : `${gib(limitBytes)} GiB`}
-          aria-readonly={refusal !== null || undefined}
-          title={`${slice.name}, ${slice.owner}: ${text}${refusal === null ? '' : `. ${refusal}`}`}
-          draggable={refusal === null && drag.kind === 'rest'}
-          onDragStart={(event) => {
-            event.dataTransfer.setData(DRAG_TYPE, slice.id);
-            event.dataTransfer.effectAllowed = 'move';
-            setDragged({ hostId: host.id, sliceId: slice.id });
-          }}
-          onDragEnd={() => setDragged(null)}
-          onClick={(event) => {
-            if (event.ctrlKey || event.metaKey || event.shiftKey) togglePicked(host.id, slice.id);
-            else select(host.id, { kind: 'slice', id: slice.id });
-          }}
-          onKeyDown={onKeyDown}
-          onBlur={() => {
-            if (drag.kind === 'dragging' && drag.by === 'key') release();
-          }}
-          onDoubleClick={() =>
-            refusal === null && openDialog({ kind: 'rename-slice', hostId: host.id, sliceId: slice.id })
-          }
-        >
-          {!unbacked && used !== null && used > 0 && <div className="use" />}
-          {pending !== null && <div className="pending" style={vars({ '--pending': pending / GIB })} />}
-          <div className="txt">
-            <p>
-              <Chip owner={slice.owner} />
-              <span className="nm md">{slice.name}</span>
-            </p>
-            <p className="fig">
-              <span className="lg">{slice.owner}&ensp;</span>
-              <b>{gib(used)}</b>
-              <span className="md">&thinsp;/&thinsp;{gib(slice.memoryLimitBytes)}</span>
-              <span className="lg">&nbsp;GiB</span>
-              {slice.expiresAtMs !== null && (
-                <span className="xl two">&ensp;until {untilText(slice.expiresAtMs, Date.now())}</span>
-              )}
-            </p>
-          </div>
+        {!unbacked && used !== null && used > 0 && <div className="use" />}
+        {pending !== null && <div className="pending" style={vars({ '--pending': pending / GIB })} />}
+        <div className="txt">
+          <p>
+            <Chip owner={slice.owner} />
+            <span className="nm md">{slice.name}</span>
+          </p>
+          <p className="fig">
+            <span className="lg">{slice.owner}&ensp;</span>
+            <b>{gib(used)}</b>
+            <span className="md">&thinsp;/&thinsp;{gib(slice.memoryLimitBytes)}</span>
+            <span className="lg">&nbsp;GiB</span>
+            {slice.expiresAtMs !== null && (
+              <span className="xl two">&ensp;until {untilText(slice.expiresAtMs, Date.now())}</span>
+            )}
+          </p>
         </div>
-      </AtPointer>
+      </div>
       {drag.kind !== 'rest' && <Ghost drag={drag} segment={segment} layout={layout} hue={hue} />}
       <div
         className={cx('grip', drag.kind !== 'rest' && 'is-drag', refusal !== null && 'is-off')}

@@ -2,7 +2,8 @@
 import { useMemo, useRef } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
-import { commandKey } from '../../commands/menu-entries.ts';
+import { around, commandKey, hostEntries, menuEntries } from '../../commands/menu-entries.ts';
+import { AtPointer } from '../../components/menu.tsx';
 import { runCommand } from '../../commands/registry.ts';
 import { Button, cx } from '../../components/bits.tsx';
 import { PaneEdge } from '../../components/pane-edge.tsx';
@@ -79,42 +80,50 @@ export function HostList(): ReactElement {
         />
         {filter === '' && <kbd>/</kbd>}
       </label>
-      <ul ref={list} onKeyDown={onKey}>
-        {all.length > 1 && filter === '' && <AllHosts />}
-        {GROUPS.map(([source, title], index) => {
-          const group = shown.filter((host) => host.source === source);
-          const first = GROUPS.slice(0, index).every(([s]) => !shown.some((host) => host.source === s));
-          if (group.length === 0) return null;
-          return (
-            <li key={source}>
-              <div className="group">
-                <span className="cut">{title}</span>
-                {first && <span>GiB free</span>}
-              </div>
-              <ul>
-                {group.map((host) => (
-                  <HostRow key={host.id} host={host} />
-                ))}
-              </ul>
+      <AtPointer
+        label="Commands for a host"
+        entries={(hit) => {
+          const id = around(hit, 'host');
+          return id === null ? menuEntries(['host.connect', 'demo.toggle']) : hostEntries(id);
+        }}
+      >
+        <ul ref={list} onKeyDown={onKey}>
+          {all.length > 1 && filter === '' && <AllHosts />}
+          {GROUPS.map(([source, title], index) => {
+            const group = shown.filter((host) => host.source === source);
+            const first = GROUPS.slice(0, index).every(([s]) => !shown.some((host) => host.source === s));
+            if (group.length === 0) return null;
+            return (
+              <li key={source}>
+                <div className="group">
+                  <span className="cut">{title}</span>
+                  {first && <span>GiB free</span>}
+                </div>
+                <ul>
+                  {group.map((host) => (
+                    <HostRow key={host.id} host={host} />
+                  ))}
+                </ul>
+              </li>
+            );
+          })}
+          {shown.length === 0 && all.length > 0 && (
+            <li className="list-note small three">
+              No host is called “{filter}”.
+              <Button tight onClick={() => useUi.setState({ filter: '' })}>
+                Clear filter
+              </Button>
             </li>
-          );
-        })}
-        {shown.length === 0 && all.length > 0 && (
-          <li className="list-note small three">
-            No host is called “{filter}”.
-            <Button tight onClick={() => useUi.setState({ filter: '' })}>
-              Clear filter
-            </Button>
-          </li>
-        )}
-        {loaded && all.length === 0 && <li className="list-note small three">No hosts yet.</li>}
-        {configNotes.length > 0 && (
-          <li className="list-note micro three" title={configNotes.join('\n')}>
-            {configNotes.length === 1 ? 'One entry' : `${String(configNotes.length)} entries`} of your SSH
-            config could not be used
-          </li>
-        )}
-      </ul>
+          )}
+          {loaded && all.length === 0 && <li className="list-note small three">No hosts yet.</li>}
+          {configNotes.length > 0 && (
+            <li className="list-note micro three" title={configNotes.join('\n')}>
+              {configNotes.length === 1 ? 'One entry' : `${String(configNotes.length)} entries`} of your SSH
+              config could not be used
+            </li>
+          )}
+        </ul>
+      </AtPointer>
       <footer>
         <Button kind="quiet" tight className="grow" onClick={() => openDialog({ kind: 'connect' })}>
           <Icon name="plus" />

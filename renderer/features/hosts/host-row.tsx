@@ -41,6 +41,7 @@ export function HostRow({ host }: { readonly host: HostSnapshot }): ReactElement
   };
   return (
     <li
+      data-host={host.id}
       className={cx(
         'host',
         on && 'is-on',

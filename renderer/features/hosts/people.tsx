@@ -5,7 +5,7 @@ import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
 import { cx } from '../../components/bits.tsx';
 import { useOwnerClass } from '../../store/owners.ts';
-import { DRAG_TYPE } from '../gpus/dragged.ts';
+import { DRAG_TYPE, setDragged, useDragged } from '../gpus/dragged.ts';
 import { giveSlice } from '../slices/slice-actions.ts';
 import { editRefusal } from './host-figures.ts';
 
@@ -45,6 +45,16 @@ export function People(props: {
   );
 }
 
+/** What a drop on this person would do, in a few words; null while nothing of this host is carried. */
+function useDropWords(host: HostSnapshot, name: string, limitBytes: number): string | null {
+  const dragged = useDragged((s) => s.dragged);
+  if (dragged === null) return null;
+  const slice = dragged.hostId === host.id ? host.slices.find((s) => s.id === dragged.sliceId) : undefined;
+  if (slice === undefined) return `Not possible: a slice stays on its host.`;
+  if (slice.owner === name) return `${name} has it already.`;
+  return `${slice.name} to ${name}, who then has ${gib(limitBytes + slice.memoryLimitBytes)} GiB`;
+}
+
 function Person(props: {
   readonly host: HostSnapshot;
   readonly name: string;
@@ -53,6 +63,7 @@ function Person(props: {
   const { host, name, limitBytes } = props;
   const hue = useOwnerClass(name);
   const [over, setOver] = useState(false);
+  const words = useDropWords(host, name, limitBytes);
   return (
     <li
       className={cx(hue, hue === 'un' && 'has-none', over && 'is-target')}
@@ -65,6 +76,7 @@ function Person(props: {
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
+        setDragged(null);
         const slice = host.slices.find((s) => s.id === event.dataTransfer.getData(DRAG_TYPE));
         if (slice !== undefined && slice.owner !== name) void giveSlice(host, slice, name);
       }}
@@ -74,6 +86,11 @@ function Person(props: {
         {name}
       </b>
       <span className="two">{gib(limitBytes)}</span>
+      {over && words !== null && (
+        <span className="drop-words" role="status">
+          {words}
+        </span>
+      )}
     </li>
   );
 }

@@ -1,4 +1,4 @@
-/** People as a table: what they hold beside what they use, where, and what is held but idle. A target for slices too. */
+/** People as a table: what they hold beside what they use, where, and what is held but idle. */
 import { useMemo } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';

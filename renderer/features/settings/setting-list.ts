@@ -14,7 +14,7 @@ export const SETTINGS: readonly SettingSpec[] = [
     id: 'theme',
     title: 'Theme',
     group: 'Look',
-    about: 'As the system follows the desktop, its high contrast included.',
+    about: 'Follows the desktop, its high contrast included, until another is chosen.',
     words: 'dark light contrast colour color',
   },
   {

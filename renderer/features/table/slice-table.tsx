@@ -3,11 +3,10 @@ import { useMemo } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, mibExact } from '../../../model/units.ts';
-import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
+import { gpuEntries, sliceEntries } from '../../commands/menu-entries.ts';
 import { OwnerTag, cx, vars } from '../../components/bits.tsx';
 import { DataTable } from '../../components/data-table.tsx';
 import type { Column } from '../../components/data-table.tsx';
-import { AtPointer } from '../../components/menu.tsx';
 import { idleSince } from '../../store/idle.ts';
 import { hostNowMs } from '../../store/series.ts';
 import { select, togglePicked, useUi } from '../../store/ui.ts';
@@ -206,21 +205,12 @@ export function SliceTable(props: {
       isSelected={isSelected}
       onPick={pick}
       empty={empty}
-      around={(row, element) =>
-        row.slice === null ? (
-          element
-        ) : (
-          <AtPointer
-            key={row.key}
-            label={`Commands for ${row.name}`}
-            entries={() => menuEntries(SLICE_MENU)}
-            onOpen={() => {
-              if (!isSelected(row)) pick(row, false);
-            }}
-          >
-            {element}
-          </AtPointer>
-        )
+      menu={(row) =>
+        row.slice === null
+          ? row.gpu === null
+            ? []
+            : gpuEntries(row.host.id, row.gpu.uuid)
+          : sliceEntries(row.host.id, row.slice.id)
       }
     />
   );
