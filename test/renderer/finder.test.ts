@@ -17,6 +17,7 @@ const sampleOf = (of: HostSnapshot, busy: Readonly<Record<string, number>>): Sam
     smClockMhz: null,
     eccErrors: null,
     unmanagedBytes: 0,
+    slowedBy: null,
   })),
   slices: [],
   processes: [],
