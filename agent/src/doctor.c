@@ -15,6 +15,7 @@
 #include "agent.h"
 #include "env.h"
 #include "fs.h"
+#include "region_file.h"
 
 #define ENVIRON_MAX_BYTES (1u << 20)
 #define STATE_ROOM_MIN_BYTES (64ull << 20)
@@ -165,6 +166,34 @@ static void explain_environment(const struct doctor *doctor, pid_t pid)
     free(environment);
 }
 
+/* Has this process an entry in the usage file of any of its slices? -1: that can not be told. */
+static int has_entry(pid_t pid)
+{
+    char *environment, path[FS_PATH_BYTES];
+    size_t len;
+    int known = -1;
+    if (read_proc(pid, "environ", &environment, &len) != 0) return -1;
+    const char *ids = find_variable(environment, len, ENV_SLICES);
+    const char *folder = find_variable(environment, len, ENV_RUNTIME_DIR);
+    struct region_usage *usage = malloc(sizeof *usage);
+    while (ids && ids[0] != '\0' && folder && usage && known != 1) {
+        size_t n = strcspn(ids, ",");
+        int fd;
+        if (snprintf(path, sizeof path, "%s/usage/%.*s", folder, (int)n, ids) < (int)sizeof path &&
+            region_usage_open(path, &fd) == 0) {
+            known = region_usage_read(fd, usage) == 0 ? 0 : known;
+            for (size_t at = 0; known == 0 && at < REGION_USAGE_ENTRIES; at++) {
+                if ((pid_t)(uint32_t)atomic_load(&usage->entries[at].token) == pid) known = 1;
+            }
+            close(fd);
+        }
+        ids += n + (ids[n] == ',');
+    }
+    free(usage);
+    free(environment);
+    return known;
+}
+
 void doctor_process(const struct doctor *doctor, pid_t pid)
 {
     char *maps;
@@ -180,7 +209,13 @@ void doctor_process(const struct doctor *doctor, pid_t pid)
     bool stale = strstr(maps, "/libtranche.so (deleted)") != NULL;
     bool cuda = strstr(maps, "/libcuda.so") != NULL;
     free(maps);
-    if (loaded) {
+    if (loaded && cuda && has_entry(pid) == 0) {
+        doctor_say(doctor, "process-bypasses", DOCTOR_WARNING,
+                   "The library is loaded in process %ld, and so is the CUDA driver, but nothing has gone through the "
+                   "library: the program reached the driver past it (RTLD_DEEPBIND, dlmopen, its own loader), or has "
+                   "not used the GPU yet. What it does so is not limited.",
+                   (long)pid);
+    } else if (loaded) {
         doctor_say(doctor, "process-shim", DOCTOR_OK, "The library is loaded in process %ld%s.", (long)pid,
                    cuda ? ", and the CUDA driver too" : "; it has not opened the CUDA driver yet");
     } else {
