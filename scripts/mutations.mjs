@@ -14,6 +14,18 @@ const copy = join(root, 'build/mutations');
 /** A mutation may make a test wait for its own bounds; longer than this it has hung, which is noticed as well. */
 const RUN_TIMEOUT_MS = 240_000;
 
+const COPIED = [
+  'agent',
+  'model',
+  'test/agent',
+  'test/fuzz',
+  'test/gpu',
+  'scripts',
+  'package.json',
+  'vitest.config.ts',
+  '.cache',
+];
+
 export function readMutations() {
   return JSON.parse(readFileSync(join(root, 'test/agent/mutations.json'), 'utf8'));
 }
@@ -29,8 +41,7 @@ export function mutate(text, { id, file, take, put }) {
 function makeCopy() {
   rmSync(copy, { recursive: true, force: true });
   mkdirSync(copy, { recursive: true });
-  for (const part of ['agent', 'test/agent', 'test/fuzz', 'test/gpu', 'scripts', 'package.json', '.cache'])
-    cpSync(join(root, part), join(copy, part), { recursive: true });
+  for (const part of COPIED) cpSync(join(root, part), join(copy, part), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
 }
 
@@ -45,8 +56,10 @@ function attempt(mutation) {
     edits.forEach((edit, at) => writeFileSync(wholes[at][0], mutate(wholes[at][1], edit)));
     const built = node('scripts/build-agent.mjs', 'libtranche.so', 'tranche', 'sim');
     if (built.status !== 0) return `does not build:\n${built.stderr.slice(-1500)}`;
-    const tested = node('scripts/test-native.mjs', mutation.test);
-    if (/^(FAIL)/m.test(tested.stdout)) {
+    const tested = mutation.test.endsWith('.ts')
+      ? node('node_modules/vitest/vitest.mjs', 'run', '--project', 'agent', `test/agent/${mutation.test}`)
+      : node('scripts/test-native.mjs', mutation.test);
+    if (/FAIL/.test(tested.stdout + tested.stderr)) {
       return /does not compile/.test(tested.stdout)
         ? `the test does not compile:\n${tested.stdout.slice(-1500)}`
         : 'noticed';
