@@ -1,4 +1,5 @@
 """The parts of run.py about memory and about programs that must not notice: floor, cost, init, cap, programs, views, tax."""
+import concurrent.futures
 import glob
 import json
 import os
@@ -9,10 +10,12 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROUNDS = 7
+ROUNDS = int(os.environ.get("ROUNDS", "7"))
 TURNS = 40
 TOGETHER = 64
 PROGRAM_TIMEOUT_S = 150
+PROGRAMS_AT_ONCE = 3
+PROGRAMS_ALONE = ("compute-sanitizer", "ncu", "jax-preallocated")
 
 
 def cuda_folder():
@@ -163,13 +166,21 @@ def programs(run, only=""):
     commands = built_programs(run)
     names = subprocess.run([sys.executable, os.path.join(HERE, "programs.py"), "--list"], capture_output=True, text=True, check=True).stdout.split()
     commands.update({name: run.python("programs.py", name) for name in names})
-    for name, command in commands.items():
-        if only and name not in only.split(","):
-            continue
-        if os.path.isabs(command[0]) and not os.path.exists(command[0]):
+    commands = {name: command for name, command in commands.items() if not only or name in only.split(",")}
+
+    def one(name):
+        if os.path.isabs(commands[name][0]) and not os.path.exists(commands[name][0]):
             run.note(id="program", name=name, passed=None, error="skipped: not installed")
-            continue
-        compare_program(run, name, command)
+        else:
+            compare_program(run, name, commands[name])
+
+    # Several at once: a card is scarce, and what is compared are bits. Alone: what looks into a program, and what takes
+    # most of the memory that it finds.
+    with concurrent.futures.ThreadPoolExecutor(PROGRAMS_AT_ONCE) as pool:
+        list(pool.map(one, [name for name in commands if name not in PROGRAMS_ALONE]))
+    for name in commands:
+        if name in PROGRAMS_ALONE:
+            one(name)
     for command in (("bash", "-c", ":"), ("java", "-version"), ("node", "-e", "0"), ("python3", "-c", "0")):
         preload_cost(run, *command)
 
