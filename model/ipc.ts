@@ -98,6 +98,13 @@ export const requestSchemas = {
     beforeSeq: z.number().int().min(0).nullable(),
     maxRecords: z.number().int().min(1).max(100),
   }),
+  /** How far the memory limits of a GPU may add up, on the whole host; null: no guard. */
+  'settings:set': z.strictObject({
+    hostId,
+    memoryOvercommitMaxPercent: z.number().int().min(100).max(1000).nullable(),
+  }),
+  /** NVIDIA's MPS daemon for one GPU, so that programs of one user run at the same time. */
+  'gpu:concurrent': z.strictObject({ hostId, gpuUuid, concurrent: z.boolean() }),
   'process:stop': z.strictObject({
     hostId,
     pid: z.number().int().min(1),
@@ -160,6 +167,8 @@ export interface RequestValues {
   'history:get': History;
   'audit:get': AuditPage;
   'process:stop': null;
+  'settings:set': null;
+  'gpu:concurrent': null;
   'view:visible': null;
   'menu:state': null;
   'notice:show': null;

@@ -238,6 +238,8 @@ export interface HostSnapshot {
   readonly gpus: readonly Gpu[];
   readonly slices: readonly Slice[];
   readonly people: readonly Person[];
+  /** Of a GPU, by which memory limits may add up; null: its operators set no guard. */
+  readonly memoryOvercommitMaxPercent: number | null;
   readonly lastSample: Sample | null;
 }
 

@@ -77,7 +77,12 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     'history:get': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.fetchHistory(withoutNulls(fields))),
     'audit:get': ({ hostId, ...fields }) => on(hostId, (session) => session.fetchAudit(withoutNulls(fields))),
-    'process:stop': ({ hostId, ...fields }) => on(hostId, (session) => session.stopProcess(fields)),
+    'process:stop': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.command('process-stop', fields)),
+    'settings:set': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.command('settings-set', fields)),
+    'gpu:concurrent': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.command('gpu-concurrent', fields)),
     'view:visible': ({ visible }) => {
       fleet.setVisible(visible);
       return Promise.resolve(ok(null));

@@ -27,6 +27,8 @@ const CHANNELS: Readonly<Record<RequestChannel, true>> = {
   'history:get': true,
   'audit:get': true,
   'process:stop': true,
+  'settings:set': true,
+  'gpu:concurrent': true,
   'view:visible': true,
   'menu:state': true,
   'notice:show': true,

@@ -11,6 +11,7 @@ import type {
   ConnectionState,
   DeployStep,
   FleetSnapshot,
+  Gpu,
   History,
   HostId,
   HostSnapshot,
@@ -414,6 +415,21 @@ export class FakeLab implements TrancheApi {
     'menu:state': () => ok(null),
     'notice:show': () => ok(null),
     'tray:show': () => ok(null),
+    'settings:set': ({ hostId, memoryOvercommitMaxPercent }) => {
+      const known = this.#hosts.get(hostId);
+      if (known === undefined) return fail('unknown-host', 'This host is gone.');
+      this.#put({ ...known, memoryOvercommitMaxPercent });
+      return ok(null);
+    },
+    'gpu:concurrent': ({ hostId, gpuUuid, concurrent }) => {
+      const known = this.#hosts.get(hostId);
+      if (known === undefined) return fail('unknown-host', 'This host is gone.');
+      const gpus = known.gpus.map((one): Gpu =>
+        one.uuid === gpuUuid ? { ...one, concurrent: concurrent ? 'on' : 'off' } : one,
+      );
+      this.#put({ ...known, gpus });
+      return ok(null);
+    },
     'process:stop': () => ok(null),
     'view:visible': () => ok(null),
   };

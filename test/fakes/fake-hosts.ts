@@ -92,6 +92,7 @@ export function host(
     slices,
     people: people('mira', 'tom', 'wei', 'lab'),
     transport: { choice: 'auto', used: null, reason: null },
+    memoryOvercommitMaxPercent: null,
     lastSample: null,
     ...more,
   };

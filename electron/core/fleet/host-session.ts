@@ -130,6 +130,7 @@ export class HostSession {
       gpus: [],
       slices: [],
       people: [],
+      memoryOvercommitMaxPercent: null,
       lastSample: null,
     };
     this.prompter = new Prompter(
@@ -248,10 +249,12 @@ export class HostSession {
     return ok({ sliceId, revision, undoToken, undoExpiresAtMs });
   }
 
-  async stopProcess(fields: Fields): Promise<Result<null>> {
-    const reply = this.client
-      ? await this.client.request('process-stop', fields, okReplySchema)
-      : this.notLive();
+  /** A request that is answered with no more than whether it was done. */
+  async command(
+    op: 'process-stop' | 'settings-set' | 'gpu-concurrent',
+    fields: Fields,
+  ): Promise<Result<null>> {
+    const reply = this.client ? await this.client.request(op, fields, okReplySchema) : this.notLive();
     return reply.ok ? ok(null) : reply;
   }
 
@@ -565,7 +568,8 @@ export class HostSession {
   }
 
   private applyState(event: StateEvent): void {
-    this.snapshot = { ...this.snapshot, gpus: event.gpus, slices: event.slices, people: event.people };
+    const { gpus, slices, people, memoryOvercommitMaxPercent } = event;
+    this.snapshot = { ...this.snapshot, gpus, slices, people, memoryOvercommitMaxPercent };
     this.onState?.();
     this.options.onChange(this.snapshot);
   }

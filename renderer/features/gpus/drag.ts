@@ -127,6 +127,7 @@ export function refusalWords(admission: Admission, capacityBytes: number): strin
     'guarantee-out-of-range': 'a guarantee is 0 to 100 %',
     'guarantee-exceeds-limit': 'the guarantee is above the GPU time limit',
     'guarantee-exceeds-headroom': 'more than 100 % of GPU time would be promised',
+    'overcommit-exceeds-guard': 'limits would add up to more than this host allows',
     'too-many-slices': 'a GPU holds 63 slices at most',
   };
   return words[admission.code] ?? admission.code;

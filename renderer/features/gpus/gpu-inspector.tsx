@@ -9,6 +9,7 @@ import { SourceLine } from '../charts/source-line.tsx';
 import { useWatched } from '../../store/history.ts';
 import { RANGE_MS, openDialog, select, useUi } from '../../store/ui.ts';
 import { editRefusal, gpuView } from '../hosts/host-figures.ts';
+import { GpuSharing } from './gpu-sharing.tsx';
 import { TimeAxis } from '../slices/time-axis.tsx';
 
 export function GpuInspector(props: {
@@ -98,6 +99,7 @@ export function GpuInspector(props: {
           </Button>
         </div>
       </section>
+      <GpuSharing host={host} gpu={gpu} />
       <GpuVitals chart={chart} reading={reading} />
       <section>
         <dl className="facts">

@@ -47,6 +47,9 @@ export function preview(host: HostSnapshot, gpu: Gpu, without: Slice | null, wan
     memoryLimitBytes: wanted.memoryLimitBytes,
     computeLimitPercent: wanted.computeLimitPercent,
     computeGuaranteePercent: wanted.computeGuaranteePercent,
+    memoryOvercommitMaxPercent: host.memoryOvercommitMaxPercent,
+    otherMemoryLimitsBytes: others.reduce((sum, slice) => sum + slice.memoryLimitBytes, 0),
+    previousMemoryLimitBytes: without?.memoryLimitBytes ?? 0,
   });
 }
 

@@ -17,6 +17,21 @@ interface Notice {
 
 /** Waiting a tenth of the time is worth a word. */
 const SLOWED_TENTHS = 100;
+/** What holds a slice back that is not its own limit. */
+const OTHERS = {
+  'higher-priority': {
+    title: 'Gives way to a higher priority.',
+    text: 'a slice of higher priority has work on this GPU.',
+  },
+  guarantee: {
+    title: 'Gives way to a guarantee.',
+    text: 'another slice takes what it was guaranteed of this GPU.',
+  },
+  'other-gpu': {
+    title: 'Keeps step with another GPU.',
+    text: 'its program runs on several GPUs and is held back as one, by the slice that has least.',
+  },
+} as const;
 /** A denied slice is offered this much more, in whole GiB. */
 const RAISE_BYTES = 2 * GIB;
 
@@ -58,13 +73,18 @@ function noticeOf(host: HostSnapshot, gpu: Gpu, slice: Slice, reading: SliceSamp
     };
   }
   const throttled = reading?.throttledTenths ?? 0;
+  const waits = `It waits ${String(Math.round(throttled / 10))} % of the time`;
+  if (throttled >= SLOWED_TENTHS && reading?.heldBy != null && reading.heldBy in OTHERS) {
+    const why = OTHERS[reading.heldBy as keyof typeof OTHERS];
+    return { tone: 'warn', title: why.title, text: `${waits}: ${why.text}`, act: null };
+  }
   if (throttled >= SLOWED_TENTHS) {
     const spare = unpromisedPercent(slicesOf(host, gpu.uuid));
     const raised = Math.min(100, computeLimitPercent + Math.max(10, Math.min(25, spare)));
     return {
       tone: 'warn',
       title: 'Slowed by its own limit.',
-      text: `It waits ${String(Math.round(throttled / 10))} % of the time for its ${String(computeLimitPercent)} % share. ${String(spare)} % of this GPU is promised to nobody.`,
+      text: `${waits} for its ${String(computeLimitPercent)} % share. ${String(spare)} % of this GPU is promised to nobody.`,
       act:
         raised > computeLimitPercent
           ? {
@@ -72,6 +92,14 @@ function noticeOf(host: HostSnapshot, gpu: Gpu, slice: Slice, reading: SliceSamp
               run: () => void changeSlice(host, slice, { computeLimitPercent: raised }),
             }
           : null,
+    };
+  }
+  if (reading?.heldBy === 'heat' || reading?.heldBy === 'power') {
+    return {
+      tone: 'warn',
+      title: reading.heldBy === 'heat' ? 'Slowed by heat.' : 'Slowed by the power limit.',
+      text: `The GPU runs at a lower clock for everybody because it ${reading.heldBy === 'heat' ? 'is too hot' : 'has reached the power that it may take'}.`,
+      act: null,
     };
   }
   return null;

@@ -1,0 +1,79 @@
+/** How a GPU is shared: how far limits may add up on this host, and whether programs run in turns or at the same time. */
+import type { ReactElement } from 'react';
+import type { Gpu, HostSnapshot } from '../../../model/model.ts';
+import { SelectField } from '../../components/field.tsx';
+import { ask } from '../../store/actions.ts';
+import { editRefusal } from '../hosts/host-figures.ts';
+
+const GUARDS = [100, 125, 150, 200, 300];
+const NO_GUARD = 'none';
+
+/** The offers, and what is set if it is none of them. */
+const guardsWith = (set: number | null): readonly number[] =>
+  set === null || GUARDS.includes(set) ? GUARDS : [...GUARDS, set].sort((a, b) => a - b);
+
+const CONCURRENT_WORDS: Readonly<Record<NonNullable<Gpu['concurrent']>, string>> = {
+  off: 'In turns',
+  starting: 'Starting MPS…',
+  on: 'At the same time',
+  stopping: 'Stopping MPS…',
+  failed: 'In turns',
+};
+
+export function GpuSharing(props: { readonly host: HostSnapshot; readonly gpu: Gpu }): ReactElement {
+  const { host, gpu } = props;
+  const refusal = editRefusal(host);
+  const guard = host.memoryOvercommitMaxPercent;
+  const concurrent = gpu.concurrent;
+  const changing = concurrent === 'starting' || concurrent === 'stopping';
+  return (
+    <section>
+      <div className="head2">Sharing</div>
+      <div className="fields two-columns">
+        <SelectField
+          label="Limits may add up to"
+          value={guard === null ? NO_GUARD : String(guard)}
+          refusal={refusal}
+          onPick={(value) =>
+            void ask('settings:set', {
+              hostId: host.id,
+              memoryOvercommitMaxPercent: value === NO_GUARD ? null : Number(value),
+            })
+          }
+        >
+          <option value={NO_GUARD}>Any amount</option>
+          {guardsWith(guard).map((percent) => (
+            <option key={percent} value={String(percent)}>
+              {percent} % of a GPU
+            </option>
+          ))}
+        </SelectField>
+        {concurrent !== null && (
+          <SelectField
+            label="Programs run"
+            value={concurrent === 'on' || concurrent === 'stopping' ? 'on' : 'off'}
+            refusal={refusal ?? (changing ? `${CONCURRENT_WORDS[concurrent]} Wait until it is done.` : null)}
+            onPick={(value) =>
+              void ask('gpu:concurrent', {
+                hostId: host.id,
+                gpuUuid: gpu.uuid,
+                concurrent: value === 'on',
+              })
+            }
+          >
+            <option value="off">{concurrent === 'starting' ? CONCURRENT_WORDS.starting : 'In turns'}</option>
+            <option value="on">
+              {concurrent === 'stopping' ? CONCURRENT_WORDS.stopping : 'At the same time'}
+            </option>
+          </SelectField>
+        )}
+      </div>
+      <p className="small three">
+        {concurrent === 'on'
+          ? 'Kernels of one user’s programs overlap (NVIDIA MPS). A fault of one program ends them all.'
+          : (gpu.concurrentNote ??
+            'The limit on limits holds for every GPU of this host. In turns, a fault of one program harms no other.')}
+      </p>
+    </section>
+  );
+}
