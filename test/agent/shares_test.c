@@ -11,9 +11,10 @@
 #include <math.h>
 
 #define TENANTS 4
-/* Held today for all of them; the targets are 1 point and 0.98. */
-#define SPLIT_ERROR_MAX 7.9
-#define SPLIT_SUM_MIN 0.95
+#define SPLIT_ERROR_MAX 1.0
+/* Of what plain time slicing gives. Tiny kernels get turns of half a millisecond, each with a switch. */
+#define SPLIT_SUM_MIN 0.98
+#define SPLIT_SUM_MIN_TINY 0.95
 
 struct tenant {
     const char *kind;
@@ -162,7 +163,7 @@ static void a_part_of_the_gpu_counts_as_such(void)
 
 /* ---- contended splits (b6) ---- */
 
-static void split(const char *name, const struct tenant *tenants, int count)
+static void split(const char *name, const struct tenant *tenants, int count, double sum_min)
 {
     struct tenant plain[TENANTS] = {0};
     double rates[TENANTS] = {0};
@@ -188,29 +189,32 @@ static void split(const char *name, const struct tenant *tenants, int count)
     }
     printf("     b6 %s: worst error %.2f points, sum %.3f (plain time slicing %.3f)\n", name, worst, sum, free_sum);
     CHECK_THAT(worst <= SPLIT_ERROR_MAX, "%.2f", worst);
-    CHECK_THAT(sum >= SPLIT_SUM_MIN * free_sum, "%.3f of %.3f", sum, free_sum);
+    CHECK_THAT(sum >= sum_min * free_sum, "%.3f of %.3f", sum, free_sum);
 }
 
 static void split_heavy_30_70(void)
 {
     split("heavy 30/70", (struct tenant[]){{.kind = "heavy", .limit_bp = 3000}, {.kind = "heavy", .limit_bp = 7000}},
-          2);
+          2, SPLIT_SUM_MIN);
 }
 static void split_tiny_10_90(void)
 {
-    split("tiny 10/90", (struct tenant[]){{.kind = "tiny", .limit_bp = 1000}, {.kind = "tiny", .limit_bp = 9000}}, 2);
+    split("tiny 10/90", (struct tenant[]){{.kind = "tiny", .limit_bp = 1000}, {.kind = "tiny", .limit_bp = 9000}}, 2,
+          SPLIT_SUM_MIN);
 }
 static void split_mixed_kinds(void)
 {
     split("tiny+heavy 30/70",
-          (struct tenant[]){{.kind = "tiny", .limit_bp = 3000}, {.kind = "heavy", .limit_bp = 7000}}, 2);
+          (struct tenant[]){{.kind = "tiny", .limit_bp = 3000}, {.kind = "heavy", .limit_bp = 7000}}, 2,
+          SPLIT_SUM_MIN_TINY);
     split("graph+heavy 70/30",
-          (struct tenant[]){{.kind = "graph", .limit_bp = 7000}, {.kind = "heavy", .limit_bp = 3000}}, 2);
+          (struct tenant[]){{.kind = "graph", .limit_bp = 7000}, {.kind = "heavy", .limit_bp = 3000}}, 2,
+          SPLIT_SUM_MIN);
 }
 static void split_four(void)
 {
     struct tenant quarter = {.kind = "heavy", .limit_bp = 2500};
-    split("4 x 25", (struct tenant[]){quarter, quarter, quarter, quarter}, 4);
+    split("4 x 25", (struct tenant[]){quarter, quarter, quarter, quarter}, 4, SPLIT_SUM_MIN);
 }
 
 /* ---- guarantees and priority ---- */
@@ -241,6 +245,28 @@ static void an_idle_guarantee_is_lent(void)
             2, "4.5", rates);
     printf("     b7 beside an idle guarantee of 60 %%: %.3f\n", rates[0] / alone);
     CHECK_THAT(rates[0] / alone >= 0.98, "%.3f", rates[0] / alone);
+}
+
+/* b7: it comes back within 5 ms and what is in flight (three marks of 2 ms), and goes again within 20 ms. */
+static void a_guarantee_comes_and_goes(void)
+{
+    const double per_second = 10;
+    double alone;
+    double rates[2];
+    struct tenant owed = {.kind = "server", .kernel_us = "600", .per_second = "10"};
+    measure((struct tenant[]){{.kind = "heavy"}}, 1, "4", &alone);
+    measure(&owed, 1, "20", rates);
+    double idle = p99_us;
+    owed.limit_bp = 10000;
+    owed.guarantee_bp = 6000;
+    measure((struct tenant[]){owed, {.kind = "heavy", .limit_bp = 10000}}, 2, "20", rates);
+    double back_ms = (p99_us - idle) / 1e3;
+    double lost_ms = (1 - rates[1] / alone - per_second * 5 * 602e-6) / per_second * 1e3;
+    printf(
+        "     b7 a request in a guarantee of 60 %%: p99 %.1f ms later than alone, the other loses %.1f ms for each\n",
+        back_ms, lost_ms);
+    CHECK_THAT(back_ms <= 5 + 6, "%.1f", back_ms);
+    CHECK_THAT(lost_ms <= 20, "%.1f", lost_ms);
 }
 
 static void high_priority_goes_first(void)
@@ -405,6 +431,7 @@ int main(void)
     RUN(split_four);
     RUN(a_guarantee_is_a_floor);
     RUN(an_idle_guarantee_is_lent);
+    RUN(a_guarantee_comes_and_goes);
     RUN(high_priority_goes_first);
     RUN(a_service_beside_training);
     RUN(a_preferred_kernel_starts_soon);
