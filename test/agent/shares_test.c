@@ -24,6 +24,7 @@ struct tenant {
     uint32_t priority;
     const char *seconds;    /* NULL: as long as all */
     const char *per_second; /* requests of a server; NULL: its own */
+    const char *call;       /* how it launches; NULL: cuLaunchKernel */
 };
 
 /* Iterations a second of each; of the last measurement, what the first tenant's answers took. */
@@ -54,6 +55,8 @@ static void measure(const struct tenant *tenants, int count, const char *seconds
                         (char *)(tenants[at].seconds == NULL ? seconds : tenants[at].seconds),
                         "--rate",
                         (char *)(tenants[at].per_second == NULL ? "0" : tenants[at].per_second),
+                        "--call",
+                        (char *)(tenants[at].call == NULL ? "plain" : tenants[at].call),
                         tenants[at].kernel_us == NULL ? NULL : "--kernel-us",
                         (char *)tenants[at].kernel_us,
                         NULL};
@@ -144,6 +147,19 @@ static void uploads_are_free(void)
 static void lone_bursts(void)
 {
     lone("bursts", NULL, "20", 303.0 / 503.0);
+}
+
+/* Every way to launch is held back alike. */
+static void lone_other_calls(void)
+{
+    static const char *const calls[] = {"ex", "cooperative"};
+    double native;
+    double rate;
+    measure((struct tenant[]){{.kind = "heavy"}}, 1, "2", &native);
+    for (int at = 0; at < 2; at++) {
+        measure((struct tenant[]){{.kind = "heavy", .call = calls[at], .limit_bp = 2500}}, 1, "4", &rate);
+        CHECK_THAT(fabs(rate / native - 0.25) < 0.01, "%s: %.3f", calls[at], rate / native);
+    }
 }
 
 /* In concurrent mode a program has a part of the multiprocessors: half of them for half of the time is a quarter. */
@@ -410,32 +426,39 @@ static void limited_beside_others(void)
     }
 }
 
+/* ONLY=part of a name: the quick way to one of them. */
+#define SOME(test)                                                                                                    \
+    if (getenv("ONLY") == NULL || strstr(#test, getenv("ONLY")) != NULL) {                                            \
+        RUN(test);                                                                                                    \
+    }
+
 int main(void)
 {
     if (getenv("BUILD_DIR") == NULL) {
         check_skip("BUILD_DIR is not set");
     }
-    RUN(lone_tiny);
-    RUN(lone_heavy);
-    RUN(lone_mixed);
-    RUN(lone_cycle);
-    RUN(lone_long);
-    RUN(lone_graph);
-    RUN(lone_bursts);
-    RUN(lone_copies_and_fills);
-    RUN(uploads_are_free);
-    RUN(a_part_of_the_gpu_counts_as_such);
-    RUN(split_heavy_30_70);
-    RUN(split_tiny_10_90);
-    RUN(split_mixed_kinds);
-    RUN(split_four);
-    RUN(a_guarantee_is_a_floor);
-    RUN(an_idle_guarantee_is_lent);
-    RUN(a_guarantee_comes_and_goes);
-    RUN(high_priority_goes_first);
-    RUN(a_service_beside_training);
-    RUN(a_preferred_kernel_starts_soon);
-    RUN(one_slice_two_processes);
-    RUN(limited_beside_others);
+    SOME(lone_tiny);
+    SOME(lone_heavy);
+    SOME(lone_mixed);
+    SOME(lone_cycle);
+    SOME(lone_long);
+    SOME(lone_graph);
+    SOME(lone_bursts);
+    SOME(lone_copies_and_fills);
+    SOME(uploads_are_free);
+    SOME(lone_other_calls);
+    SOME(a_part_of_the_gpu_counts_as_such);
+    SOME(split_heavy_30_70);
+    SOME(split_tiny_10_90);
+    SOME(split_mixed_kinds);
+    SOME(split_four);
+    SOME(a_guarantee_is_a_floor);
+    SOME(an_idle_guarantee_is_lent);
+    SOME(a_guarantee_comes_and_goes);
+    SOME(high_priority_goes_first);
+    SOME(a_service_beside_training);
+    SOME(a_preferred_kernel_starts_soon);
+    SOME(one_slice_two_processes);
+    SOME(limited_beside_others);
     return check_done();
 }
