@@ -236,6 +236,9 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     } else {
         claims.higher = is_still_expected(contest, now);
     }
+    if (others) {
+        atomic_store(&contest->peers_at_ns, now);
+    }
     if (others || claims.any) {
         atomic_store(&contest->others_at_ns, now);
     }

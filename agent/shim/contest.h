@@ -52,6 +52,7 @@ struct contest {
     _Atomic uint64_t claimed_until_ns;
     _Atomic uint64_t busy_until_ns; /* when what was charged so far would be done if nobody else were there */
     _Atomic uint64_t others_at_ns;  /* when somebody else was last seen at work, in this slice or another */
+    _Atomic uint64_t peers_at_ns;   /* ...in this slice */
     _Atomic uint64_t higher_at_ns;  /* ...somebody of higher priority */
     _Atomic uint64_t peer_launches;
     _Atomic uint64_t others_charged_ns; /* by everybody else since this process began, as far as seen */

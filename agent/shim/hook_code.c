@@ -60,7 +60,7 @@ static CUresult after_load(const struct measured_load *load, CUresult result, CU
     struct measured_load load;                                                                                        \
     before_load(&load);                                                                                               \
     CUresult result = real(__VA_ARGS__);                                                                              \
-    return after_load(&load, result, module, load.process == NULL ? 0 : (code));
+    return after_load(&load, result, module, result == CUDA_SUCCESS && load.process != NULL ? (code) : 0);
 
 CUresult hook_cuModuleLoad(CUmodule *module, const char *path){LOAD(cuModuleLoad, code_of_file(path), module, path)}
 

@@ -34,6 +34,13 @@ static bool is_free(const struct process *process)
     return true;
 }
 
+/* Before anything is asked about the addresses: most copies end here where nothing is limited. */
+static bool __attribute__((noinline)) is_skipped(void)
+{
+    const struct process *process = shim_process();
+    return process == NULL || (is_free(process) && ++skipped % COPY_SKIP != 0);
+}
+
 /* Fills what meter_begin needs; false: forward and be done. */
 static bool __attribute__((noinline)) metered(struct launch *launch, CUstream stream, bool per_thread)
 {
@@ -41,13 +48,7 @@ static bool __attribute__((noinline)) metered(struct launch *launch, CUstream st
     if (process == NULL) {
         return false;
     }
-    launch->weight = 1;
-    if (is_free(process)) {
-        if (++skipped % COPY_SKIP != 0) {
-            return false;
-        }
-        launch->weight = COPY_SKIP;
-    }
+    launch->weight = is_free(process) ? COPY_SKIP : 1;
     if (shim_is_captured(process, stream, per_thread)) {
         return false;
     }
@@ -57,12 +58,8 @@ static bool __attribute__((noinline)) metered(struct launch *launch, CUstream st
     return launch->slice >= 0 && process->entries[launch->slice] != NULL;
 }
 
-/* Asked only where it matters: most programs that are in no slice never get here. */
 static bool on_device(CUdeviceptr address)
 {
-    if (shim_process() == NULL) {
-        return false;
-    }
     unsigned int type = 0;
     cuPointerGetAttribute_fn ask = REAL(cuPointerGetAttribute);
     return ask != NULL && ask(&type, ATTRIBUTE_MEMORY_TYPE, address) == CUDA_SUCCESS && type == MEMORY_TYPE_DEVICE;
@@ -91,7 +88,7 @@ static CUresult __attribute__((noinline)) ended(struct launch *launch, CUresult 
     if (real == NULL) {                                                                                               \
         return ABSENT_CU;                                                                                             \
     }                                                                                                                 \
-    if (!(applies) || !begin(&launch, stream_given, per_thread, code, bytes)) {                                       \
+    if (is_skipped() || !(applies) || !begin(&launch, stream_given, per_thread, code, bytes)) {                       \
         return real(__VA_ARGS__);                                                                                     \
     }                                                                                                                 \
     return ended(&launch, real(__VA_ARGS__));

@@ -51,6 +51,18 @@ static bool peer_goes_first(const struct launch *launch, uint64_t now)
     return false;
 }
 
+/* Two kernels of a millisecond in one turn are a switch less than one in each of two. Not among the processes of one
+ * slice: who asks for less would always be first. */
+static int64_t turn_of(const struct launch *launch, uint64_t now)
+{
+    uint64_t peers_at = atomic_load(&meter_of(launch)->contest.peers_at_ns);
+    if (peers_at != 0 && now < peers_at + CONTEST_EXPECT_NS) {
+        return METER_TURN_NS;
+    }
+    uint64_t one = launch->charged_ns > METER_TURN_MAX_NS ? METER_TURN_MAX_NS : launch->charged_ns;
+    return (int64_t)one > METER_TURN_NS ? (int64_t)one : METER_TURN_NS;
+}
+
 /* Until what was issued before is paid for. What comes is paid afterwards, so that a program which waits for its own
  * kernels pays while they run. Beside others we wait until a turn of useful length is there: a switch between
  * processes costs the GPU as much as a short turn. */
@@ -80,7 +92,7 @@ static void throttle(const struct launch *launch, uint64_t now)
         if (share < BUCKET_FULL_BP) {
             bucket_refill(slice->usage, now, share);
         }
-        int64_t wanted = atomic_load(&meter->contest.alone) ? 0 : METER_TURN_NS;
+        int64_t wanted = atomic_load(&meter->contest.alone) ? 0 : turn_of(launch, now);
         int64_t level = share >= BUCKET_FULL_BP ? 0 : bucket_level(slice->usage) - wanted;
         paid_at = level < 0 ? 0 : paid_at == 0 ? now : paid_at;
         if (level >= 0 && together == 0 && (now - paid_at >= METER_PEER_MAX_NS || !peer_goes_first(launch, now))) {

@@ -46,6 +46,7 @@
 #define METER_SAVINGS_BESIDE_NS INT64_C(500000)
 /* Beside others: how much one who was held back has before he goes on. About a turn of the hardware's. */
 #define METER_TURN_NS INT64_C(500000)
+#define METER_TURN_MAX_NS UINT64_C(3000000)
 /* Upwards hardly at all: a limited slice times its kernels so often that prices are right; downwards far, where streams
  * overlap. Settlement: measured over charged, when this much has been measured; bounds and weight of one correction. */
 #define METER_SETTLE_NS UINT64_C(200000000)

@@ -16,6 +16,7 @@
 #include "agent.h"
 #include "events.h"
 #include "log.h"
+#include "sample.h"
 
 #define STATE_FILE "concurrent"
 /* In the pipe directory, by the daemon. */
@@ -239,6 +240,7 @@ int mps_set(struct agent *agent, const char *gpu_uuid, bool on, struct failure *
                     gpu->info.index);
     }
     if (on && mps->state != MPS_ON) {
+        sample_take(agent, now_mono_ms(), true); /* who is on the GPU now, and not seconds ago */
         if (check_possible(agent, gpu, failure) != 0) return -1;
         start(agent, mps);
     }

@@ -43,6 +43,7 @@ static CUcontext context;
 static CUfunction spin;
 static _Atomic int stop_launching;
 static _Atomic int launches_failed;
+static _Atomic unsigned launched; /* for the GPU to run, graphs too; not into a capture */
 
 static CUresult launch(CUstream stream, uint64_t nanoseconds)
 {
@@ -62,6 +63,7 @@ static void *launch_beside(void *stream)
         CUresult result = grid % 2 == 0 ? cuLaunchKernel(spin, grid, 1, 1, 32, 1, 1, 0, stream, parameters, NULL)
                                         : cuLaunchKernel_ptsz(spin, grid, 1, 1, 64, 1, 1, 0, NULL, parameters, NULL);
         atomic_fetch_add(&launches_failed, result != CUDA_SUCCESS);
+        atomic_fetch_add(&launched, 1);
     }
     return NULL;
 }
@@ -99,6 +101,7 @@ static void inside(void)
         CHECK_EQ(cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
         CHECK_EQ(cuGraphInstantiateWithFlags(&exec, graph, 0), CUDA_SUCCESS);
         CHECK_EQ(cuGraphLaunch(exec, stream), CUDA_SUCCESS);
+        atomic_fetch_add(&launched, 1);
         CHECK_EQ(cuGraphExecDestroy(exec), CUDA_SUCCESS);
         CHECK_EQ(cuGraphDestroy(graph), CUDA_SUCCESS);
     }
@@ -112,6 +115,7 @@ static void inside(void)
             CHECK_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
         }
     }
+    printf("{\"launched\":%u}\n", atomic_load(&launched) + 1 + PLAIN_LAUNCHES);
 }
 
 static struct fixture fixture;
@@ -126,6 +130,11 @@ static void captures_stay_whole(uint32_t limit_bp, bool preload)
     int status = fixture_wait(fixture_start(&fixture, slice.id, preload, "program", argv), 120);
     fixture_output(&fixture, "program", output, sizeof output);
     CHECK_THAT(status == 0, "status %d:\n%s", status, output);
+    if (preload && limit_bp < 10000) { /* each is counted then */
+        uint64_t counted = atomic_load(&slice.usage->entries[0].launches);
+        CHECK_THAT((double)counted <= fixture_figure(output, "launched"), "%llu of %s", (unsigned long long)counted,
+                   output);
+    }
     if (preload) {
         CHECK(atomic_load(&slice.usage->entries[0].launches) > 0); /* counted in steps: the last ones may be missing */
         CHECK(atomic_load(&slice.usage->entries[0].charged_ns) > 0);

@@ -11,9 +11,10 @@
 #include <math.h>
 
 #define TENANTS 4
-/* Held today for all of them; the targets are 1 point and 0.98. */
-#define SPLIT_ERROR_MAX 7.9
-#define SPLIT_SUM_MIN 0.95
+#define SPLIT_ERROR_MAX 1.0
+/* Of what plain time slicing gives. Tiny kernels get turns of half a millisecond, each with a switch. */
+#define SPLIT_SUM_MIN 0.98
+#define SPLIT_SUM_MIN_TINY 0.95
 
 struct tenant {
     const char *kind;
@@ -23,6 +24,7 @@ struct tenant {
     uint32_t priority;
     const char *seconds;    /* NULL: as long as all */
     const char *per_second; /* requests of a server; NULL: its own */
+    const char *call;       /* how it launches; NULL: cuLaunchKernel */
 };
 
 /* Iterations a second of each; of the last measurement, what the first tenant's answers took. */
@@ -53,6 +55,8 @@ static void measure(const struct tenant *tenants, int count, const char *seconds
                         (char *)(tenants[at].seconds == NULL ? seconds : tenants[at].seconds),
                         "--rate",
                         (char *)(tenants[at].per_second == NULL ? "0" : tenants[at].per_second),
+                        "--call",
+                        (char *)(tenants[at].call == NULL ? "plain" : tenants[at].call),
                         tenants[at].kernel_us == NULL ? NULL : "--kernel-us",
                         (char *)tenants[at].kernel_us,
                         NULL};
@@ -145,6 +149,19 @@ static void lone_bursts(void)
     lone("bursts", NULL, "20", 303.0 / 503.0);
 }
 
+/* Every way to launch is held back alike. */
+static void lone_other_calls(void)
+{
+    static const char *const calls[] = {"ex", "cooperative"};
+    double native;
+    double rate;
+    measure((struct tenant[]){{.kind = "heavy"}}, 1, "2", &native);
+    for (int at = 0; at < 2; at++) {
+        measure((struct tenant[]){{.kind = "heavy", .call = calls[at], .limit_bp = 2500}}, 1, "4", &rate);
+        CHECK_THAT(fabs(rate / native - 0.25) < 0.01, "%s: %.3f", calls[at], rate / native);
+    }
+}
+
 /* In concurrent mode a program has a part of the multiprocessors: half of them for half of the time is a quarter. */
 static void a_part_of_the_gpu_counts_as_such(void)
 {
@@ -162,7 +179,7 @@ static void a_part_of_the_gpu_counts_as_such(void)
 
 /* ---- contended splits (b6) ---- */
 
-static void split(const char *name, const struct tenant *tenants, int count)
+static void split(const char *name, const struct tenant *tenants, int count, double sum_min)
 {
     struct tenant plain[TENANTS] = {0};
     double rates[TENANTS] = {0};
@@ -188,29 +205,32 @@ static void split(const char *name, const struct tenant *tenants, int count)
     }
     printf("     b6 %s: worst error %.2f points, sum %.3f (plain time slicing %.3f)\n", name, worst, sum, free_sum);
     CHECK_THAT(worst <= SPLIT_ERROR_MAX, "%.2f", worst);
-    CHECK_THAT(sum >= SPLIT_SUM_MIN * free_sum, "%.3f of %.3f", sum, free_sum);
+    CHECK_THAT(sum >= sum_min * free_sum, "%.3f of %.3f", sum, free_sum);
 }
 
 static void split_heavy_30_70(void)
 {
     split("heavy 30/70", (struct tenant[]){{.kind = "heavy", .limit_bp = 3000}, {.kind = "heavy", .limit_bp = 7000}},
-          2);
+          2, SPLIT_SUM_MIN);
 }
 static void split_tiny_10_90(void)
 {
-    split("tiny 10/90", (struct tenant[]){{.kind = "tiny", .limit_bp = 1000}, {.kind = "tiny", .limit_bp = 9000}}, 2);
+    split("tiny 10/90", (struct tenant[]){{.kind = "tiny", .limit_bp = 1000}, {.kind = "tiny", .limit_bp = 9000}}, 2,
+          SPLIT_SUM_MIN);
 }
 static void split_mixed_kinds(void)
 {
     split("tiny+heavy 30/70",
-          (struct tenant[]){{.kind = "tiny", .limit_bp = 3000}, {.kind = "heavy", .limit_bp = 7000}}, 2);
+          (struct tenant[]){{.kind = "tiny", .limit_bp = 3000}, {.kind = "heavy", .limit_bp = 7000}}, 2,
+          SPLIT_SUM_MIN_TINY);
     split("graph+heavy 70/30",
-          (struct tenant[]){{.kind = "graph", .limit_bp = 7000}, {.kind = "heavy", .limit_bp = 3000}}, 2);
+          (struct tenant[]){{.kind = "graph", .limit_bp = 7000}, {.kind = "heavy", .limit_bp = 3000}}, 2,
+          SPLIT_SUM_MIN);
 }
 static void split_four(void)
 {
     struct tenant quarter = {.kind = "heavy", .limit_bp = 2500};
-    split("4 x 25", (struct tenant[]){quarter, quarter, quarter, quarter}, 4);
+    split("4 x 25", (struct tenant[]){quarter, quarter, quarter, quarter}, 4, SPLIT_SUM_MIN);
 }
 
 /* ---- guarantees and priority ---- */
@@ -241,6 +261,28 @@ static void an_idle_guarantee_is_lent(void)
             2, "4.5", rates);
     printf("     b7 beside an idle guarantee of 60 %%: %.3f\n", rates[0] / alone);
     CHECK_THAT(rates[0] / alone >= 0.98, "%.3f", rates[0] / alone);
+}
+
+/* b7: it comes back within 5 ms and what is in flight (three marks of 2 ms), and goes again within 20 ms. */
+static void a_guarantee_comes_and_goes(void)
+{
+    const double per_second = 10;
+    double alone;
+    double rates[2];
+    struct tenant owed = {.kind = "server", .kernel_us = "600", .per_second = "10"};
+    measure((struct tenant[]){{.kind = "heavy"}}, 1, "4", &alone);
+    measure(&owed, 1, "20", rates);
+    double idle = p99_us;
+    owed.limit_bp = 10000;
+    owed.guarantee_bp = 6000;
+    measure((struct tenant[]){owed, {.kind = "heavy", .limit_bp = 10000}}, 2, "20", rates);
+    double back_ms = (p99_us - idle) / 1e3;
+    double lost_ms = (1 - rates[1] / alone - per_second * 5 * 602e-6) / per_second * 1e3;
+    printf(
+        "     b7 a request in a guarantee of 60 %%: p99 %.1f ms later than alone, the other loses %.1f ms for each\n",
+        back_ms, lost_ms);
+    CHECK_THAT(back_ms <= 5 + 6, "%.1f", back_ms);
+    CHECK_THAT(lost_ms <= 20, "%.1f", lost_ms);
 }
 
 static void high_priority_goes_first(void)
@@ -385,31 +427,39 @@ static void limited_beside_others(void)
     }
 }
 
+/* ONLY=part of a name: the quick way to one of them. */
+#define SOME(test)                                                                                                    \
+    if (getenv("ONLY") == NULL || strstr(#test, getenv("ONLY")) != NULL) {                                            \
+        RUN(test);                                                                                                    \
+    }
+
 int main(void)
 {
     if (getenv("BUILD_DIR") == NULL) {
         check_skip("BUILD_DIR is not set");
     }
-    RUN(lone_tiny);
-    RUN(lone_heavy);
-    RUN(lone_mixed);
-    RUN(lone_cycle);
-    RUN(lone_long);
-    RUN(lone_graph);
-    RUN(lone_bursts);
-    RUN(lone_copies_and_fills);
-    RUN(uploads_are_free);
-    RUN(a_part_of_the_gpu_counts_as_such);
-    RUN(split_heavy_30_70);
-    RUN(split_tiny_10_90);
-    RUN(split_mixed_kinds);
-    RUN(split_four);
-    RUN(a_guarantee_is_a_floor);
-    RUN(an_idle_guarantee_is_lent);
-    RUN(high_priority_goes_first);
-    RUN(a_service_beside_training);
-    RUN(a_preferred_kernel_starts_soon);
-    RUN(one_slice_two_processes);
-    RUN(limited_beside_others);
+    SOME(lone_tiny);
+    SOME(lone_heavy);
+    SOME(lone_mixed);
+    SOME(lone_cycle);
+    SOME(lone_long);
+    SOME(lone_graph);
+    SOME(lone_bursts);
+    SOME(lone_copies_and_fills);
+    SOME(uploads_are_free);
+    SOME(lone_other_calls);
+    SOME(a_part_of_the_gpu_counts_as_such);
+    SOME(split_heavy_30_70);
+    SOME(split_tiny_10_90);
+    SOME(split_mixed_kinds);
+    SOME(split_four);
+    SOME(a_guarantee_is_a_floor);
+    SOME(an_idle_guarantee_is_lent);
+    SOME(a_guarantee_comes_and_goes);
+    SOME(high_priority_goes_first);
+    SOME(a_service_beside_training);
+    SOME(a_preferred_kernel_starts_soon);
+    SOME(one_slice_two_processes);
+    SOME(limited_beside_others);
     return check_done();
 }

@@ -1,6 +1,6 @@
 """The benchmark of compute shares: natively, in slices, and beside what else can share a card, in turns on one machine.
 
-usage: compute.py OUT_FOLDER [--seconds N] [--only WORDS] [--dry] [part …]     parts: engines b5 b6 b7 live b8 b9 b10 (the default, in this order), b1 b2
+usage: compute.py OUT_FOLDER [--seconds N] [--only WORDS] [--dry] [part …]     parts: engines b5 b6 b7 live b8 b9 b10 concurrent (the default, in this order), b1 b2
 --seconds is the time for all parts together (default 460). --only: of b5 and b6, workloads of such a name. --dry runs it on the simulated driver of build/agent: its
 figures mean nothing, but a mistake shows here and not on a scarce card. Exit 77 where there is no GPU.
 
@@ -25,10 +25,11 @@ from loads import Load, Mps
 
 PARTS = {**compute_parts.PARTS, **compute_tails.PARTS}
 # Of the time for all parts, by experience.
-WEIGHTS = {"engines": 10, "b5": 210, "b6": 90, "b7": 18, "live": 10, "b8": 110, "b9": 50, "b10": 40, "b1": 25, "b2": 100}
-DEFAULT = ("engines", "b5", "b6", "b7", "live", "b8", "b9", "b10")
+WEIGHTS = {"engines": 10, "b5": 210, "b6": 90, "b7": 18, "live": 10, "b8": 110, "b9": 50, "b10": 40, "concurrent": 30, "b1": 25, "b2": 100}
+DEFAULT = ("engines", "b5", "b6", "b7", "live", "b8", "b9", "b10", "concurrent")
 DEFAULT_SECONDS = 460
 MEMORY_EACH = "40g"
+CONCURRENT_START_S = 12
 
 
 class Bench:
@@ -145,6 +146,23 @@ class Bench:
             if self.daemon.problem:
                 self.note(id="skipped", part="mps", why=self.daemon.problem)
         return None if self.daemon.problem else self.daemon
+
+    def concurrent(self, slice):
+        """Switches the GPU's concurrent mode on, until a program in this slice would be given it, or off (None). Says why not."""
+        if self.daemon is not None:
+            self.daemon.end()
+            self.daemon = None
+        done = subprocess.run([self.run.tranche, "concurrent", "on" if slice else "off", "--gpu", "0"], env=self.env, capture_output=True, text=True, timeout=30)
+        if done.returncode != 0 or slice is None:
+            return done.stderr.strip()
+        deadline = time.monotonic() + CONCURRENT_START_S
+        while time.monotonic() < deadline:
+            given = subprocess.run([self.run.tranche, "env", "--slice", slice], env=self.env, capture_output=True, text=True, timeout=30).stdout
+            if "CUDA_MPS_PIPE_DIRECTORY" in given:
+                return None
+            time.sleep(0.2)
+        doctor = subprocess.run([self.run.tranche, "doctor"], env=self.env, capture_output=True, text=True, timeout=30).stdout
+        return next((line.strip() for line in doctor.splitlines() if "MPS" in line or "turns" in line), f"not on after {CONCURRENT_START_S} s")
 
     def path(self, name):
         return os.path.join(self.run.root, name)

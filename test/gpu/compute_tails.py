@@ -122,6 +122,34 @@ def b10(bench):
             bench.row("b10", f"{tenants} × launch-bound decode", sums["time slicing"], sums["tranche"], {"MPS": sums.get("MPS")}, "sum, of one alone")
 
 
+def concurrent(bench):
+    """Tranche's own concurrent mode: four that do not fill the GPU, and a split by the slices' limits."""
+    kind = ("torch", ("decode",)) if bench.has("torch") else ("c", ("spin", "10"))
+    command, kernels = bench.command(kind[0], *kind[1]), bench.command("c", "spin", "1000")
+    names = [f"con-{at}" for at in range(4)]
+    for name, percent in zip(names, (100, 100, 30, 70)):
+        bench.slice(name, percent)
+    why = bench.concurrent(names[0])
+    if why:
+        bench.note(id="skipped", part="concurrent", why=why)
+        return
+    try:
+        loads = [bench.load(command, at, names[at % 2]) for at in range(4)]
+        split = [bench.load(kernels, at, names[2 + at]) for at in range(2)]
+        whole = bench.load(kernels, 2, names[0])
+        bench.started([*loads, *split, whole])
+        seconds = max(0.5, min(2.5, bench.left() / 8))
+        solo = bench.turn(loads[0], 0.3, seconds)
+        total = sum(a["perSecond"] for a in together(loads, [f"rate 0.3 {seconds}"] * 4, 4 * seconds))
+        bench.row("concurrent.sum", f"4 × {' '.join(kind[1])}", 1.0, total / solo, None, "sum, of one alone")
+        alone = bench.turn(whole, 0.3, seconds)
+        parts = [a["perSecond"] / alone for a in together(split, [f"rate 0.5 {seconds}"] * 2, 4 * seconds)]
+        bench.row("concurrent.split", "1 ms kernels, 30/70", None, max(abs(100 * p / sum(parts) - w) for p, w in zip(parts, (30, 70))), None, "points, worst tenant", got=[round(100 * p, 2) for p in parts])
+    finally:
+        bench.end_loads()
+        bench.concurrent(None)
+
+
 def b1(bench):
     memory_parts.cost(bench.run)
 
@@ -131,4 +159,4 @@ def b2(bench):
         memory_parts.tax(bench.run)
 
 
-PARTS = {"b1": b1, "b2": b2, "b8": b8, "b9": b9, "b10": b10}
+PARTS = {"b1": b1, "b2": b2, "b8": b8, "b9": b9, "b10": b10, "concurrent": concurrent}

@@ -27,6 +27,10 @@ struct driver {
     CUresult (*cuLaunchKernel)(CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz, unsigned int bx,
                                unsigned int by, unsigned int bz, unsigned int shared, CUstream stream,
                                void **parameters, void **extra);
+    CUresult (*cuLaunchKernelEx)(const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra);
+    CUresult (*cuLaunchCooperativeKernel)(CUfunction function, unsigned int gx, unsigned int gy, unsigned int gz,
+                                          unsigned int bx, unsigned int by, unsigned int bz, unsigned int shared,
+                                          CUstream stream, void **parameters);
     CUresult (*cuGraphInstantiateWithFlags)(CUgraphExec *out, CUgraph graph, unsigned long long flags);
     CUresult (*cuGraphLaunch)(CUgraphExec exec, CUstream stream);
     CUresult (*cuGetErrorString)(CUresult code, const char **text);

@@ -24,6 +24,7 @@ struct settings {
     double kernel_us; /* 0: the kind's own */
     double rate;      /* requests a second */
     unsigned seed;
+    const char *call; /* which of the launching calls; NULL: cuLaunchKernel */
 };
 
 struct run {
@@ -56,7 +57,7 @@ static int usage(void)
     fprintf(
         stderr,
         "usage: tranche-sim-workload KIND [--seconds S] [--memory BYTES] [--kernel-us N] [--rate R] [--seed N]\n"
-        "                            [--process-title TEXT]\n"
+        "                            [--call ex|cooperative] [--process-title TEXT]\n"
         "  trainer   steps of kernels; memory grows to a working set, a refusal makes it smaller\n"
         "  server    Poisson requests of 5 kernels each (--rate, default 20 a second)\n"
         "  notebook  holds its memory, runs a cell now and then\n"
@@ -88,6 +89,8 @@ static bool parse(int argc, char **argv, struct settings *settings, const char *
             settings->rate = atof(value);
         } else if (strcmp(argv[at], "--seed") == 0) {
             settings->seed = (unsigned)strtoul(value, NULL, 10);
+        } else if (strcmp(argv[at], "--call") == 0) { /* plain, ex or cooperative */
+            settings->call = value;
         } else if (strcmp(argv[at], "--process-title") == 0) {
             *title = value;
         } else {
@@ -203,6 +206,21 @@ static bool launch_as(struct run *run, double microseconds, unsigned grid)
     uint64_t nanoseconds = (uint64_t)(microseconds * 1000.0);
     void *parameters[] = {&nanoseconds};
     run->busy_ns += (double)nanoseconds;
+    if (run->settings.call != NULL && strcmp(run->settings.call, "ex") == 0) {
+        const CUlaunchConfig config = {.gridDimX = grid,
+                                       .gridDimY = 1,
+                                       .gridDimZ = 1,
+                                       .blockDimX = 256,
+                                       .blockDimY = 1,
+                                       .blockDimZ = 1,
+                                       .hStream = run->stream};
+        return succeeded(run, run->driver.cuLaunchKernelEx(&config, run->spin, parameters, NULL), "cuLaunchKernelEx");
+    }
+    if (run->settings.call != NULL && strcmp(run->settings.call, "cooperative") == 0) {
+        return succeeded(
+            run, run->driver.cuLaunchCooperativeKernel(run->spin, grid, 1, 1, 256, 1, 1, 0, run->stream, parameters),
+            "cuLaunchCooperativeKernel");
+    }
     return succeeded(run,
                      run->driver.cuLaunchKernel(run->spin, grid, 1, 1, 256, 1, 1, 0, run->stream, parameters, NULL),
                      "cuLaunchKernel");
