@@ -148,6 +148,11 @@ describe.skipIf(whyNoSshd !== null)('the system’s ssh, chosen for a host', () 
     const harness = await bySystem({ server, known: false });
     await bringLive(harness, HOST, answer({ 'host-key': 'once' }));
     expect(readFileSync(lab.knownHosts, 'utf8')).toBe('');
+    // An upgrade is another sign-in, which does not ask again.
+    await harness.ask('host:deploy', { hostId: HOST });
+    await harness.untilConnection(HOST, 'live');
+    expect(signIns(server)).toBe(2);
+    expect(readFileSync(lab.knownHosts, 'utf8')).toBe('');
     await harness.ask('host:disconnect', { hostId: HOST });
     await harness.ask('host:connect', { hostId: HOST });
     const before = signIns(server);

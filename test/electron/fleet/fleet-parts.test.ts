@@ -73,6 +73,21 @@ describe('Gate', () => {
     await first;
     expect(order).toEqual(['first asks', 'second', 'first goes on']);
   });
+
+  it('is not opened wider by somebody who asks after having passed', async () => {
+    const gate = new Gate(1);
+    const later = await gate.pass((stepAside) => Promise.resolve({ stepAside }));
+    let inside = 0;
+    let most = 0;
+    const work = async () => {
+      inside += 1;
+      most = Math.max(most, inside);
+      await later.stepAside(() => Promise.resolve());
+      inside -= 1;
+    };
+    await Promise.all([gate.pass(work), gate.pass(work), gate.pass(work)]);
+    expect(most).toBe(1);
+  });
 });
 
 describe('Prompter', () => {
