@@ -1,6 +1,6 @@
 /** The second transport: the same host, agent and scripts over the system's own ssh, chosen or because it must be. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Prompt } from '../../model/model.ts';
@@ -290,6 +290,14 @@ describe.skipIf(whyNoSshd !== null)('the system’s ssh, because it must be', ()
         reason: `${key.identityFile} is on a security key (FIDO)`,
       });
       expect(signIns(server)).toBe(1);
+      // A reconnect needs a touch as well, and says so although it shows its countdown.
+      rmSync(touch);
+      killProcessesIn(server.root.path);
+      await harness.until('the touch is asked for again', () =>
+        harness.notices.some((notice) => notice.startsWith('host: Confirm user presence for key')),
+      );
+      writeFileSync(touch, '');
+      await harness.untilConnection(HOST, 'live');
     },
   );
 

@@ -105,6 +105,7 @@ export class HostSession {
   private attempts = 0;
   private laterAttempts = 0;
   private attemptAtMs = 0;
+  private toldStep: string | null = null;
   private resolved: { readonly target: SshTarget; readonly atMs: number } | null = null;
   private retryTimer: NodeJS.Timeout | null = null;
   private staleTimer: NodeJS.Timeout | null = null;
@@ -141,7 +142,9 @@ export class HostSession {
           this.showStep('Waiting for a question of another host');
         },
         progress: (step) => {
-          this.showStep(step);
+          // A host that reconnects shows its countdown: what it needs of the user is told, once.
+          if (!this.showStep(step) && this.toldStep !== step) this.say(`${options.name}: ${step}`);
+          this.toldStep = step;
         },
         notice: (message) => {
           this.say(message);
@@ -355,8 +358,10 @@ export class HostSession {
   }
 
   /** Names the step of an attempt that is under way; a host that reconnects keeps its own state. */
-  private showStep(step: string): void {
-    if (this.snapshot.connection.kind === 'connecting') this.setConnection({ kind: 'connecting', step });
+  private showStep(step: string): boolean {
+    if (this.snapshot.connection.kind !== 'connecting') return false;
+    this.setConnection({ kind: 'connecting', step });
+    return true;
   }
 
   private say(message: string): void {
@@ -532,6 +537,7 @@ export class HostSession {
   private goLive(): void {
     const { agent } = this;
     if (!agent) return;
+    this.toldStep = null;
     const mayUpgrade = agent.version !== this.options.appVersion && agent.managerUid === agent.yourUid;
     this.setConnection({ kind: 'live', agent, upgradeTo: mayUpgrade ? this.options.appVersion : null });
   }
