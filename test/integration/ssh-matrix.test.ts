@@ -265,7 +265,7 @@ describe.skipIf(whyNoSshd !== null)('a real OpenSSH server becomes live with', (
     for (const name of names) await harness.ask('host:connect', { hostId: `ssh:${name}` });
     const asked = await answering(
       harness,
-      'ssh:one',
+      names.map((name) => `ssh:${name}`),
       () => [password],
       () => names.every((name) => harness.host(`ssh:${name}`).connection.kind === 'preview'),
     );

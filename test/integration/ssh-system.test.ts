@@ -1,6 +1,6 @@
 /** The second transport: the same host, agent and scripts over the system's own ssh, chosen or because it must be. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Prompt } from '../../model/model.ts';
@@ -10,6 +10,7 @@ import { startCable } from './support/cable.ts';
 import type { CoreHarness } from './support/core-harness.ts';
 import { makeKey, publicLine, whyNoDropbear, whyNoSshd } from './support/openssh.ts';
 import { killProcessesIn, requireBuilt } from './support/private-root.ts';
+import { makeSecurityKey, whyNoSecurityKey } from './support/soft-fido.ts';
 import { answering, bringLive, logOf, SshLab, type ConfigHost, type LabServer } from './support/ssh-lab.ts';
 
 const HOST = 'ssh:host';
@@ -148,6 +149,11 @@ describe.skipIf(whyNoSshd !== null)('the system’s ssh, chosen for a host', () 
     const harness = await bySystem({ server, known: false });
     await bringLive(harness, HOST, answer({ 'host-key': 'once' }));
     expect(readFileSync(lab.knownHosts, 'utf8')).toBe('');
+    // An upgrade is another sign-in, which does not ask again.
+    await harness.ask('host:deploy', { hostId: HOST });
+    await harness.untilConnection(HOST, 'live');
+    expect(signIns(server)).toBe(2);
+    expect(readFileSync(lab.knownHosts, 'utf8')).toBe('');
     await harness.ask('host:disconnect', { hostId: HOST });
     await harness.ask('host:connect', { hostId: HOST });
     const before = signIns(server);
@@ -251,6 +257,49 @@ describe.skipIf(whyNoSshd !== null)('the system’s ssh, because it must be', ()
     const { failure } = await harness.untilConnection(HOST, 'failed');
     expect(failure.code).toBe('authentication-failed');
   });
+
+  it.skipIf(whyNoSecurityKey !== null)(
+    'signs in with a security key, and says when to touch it',
+    async () => {
+      const key = makeSecurityKey(lab.folder);
+      const server = await lab.openssh();
+      writeFileSync(join(server.folder, 'authorized_keys'), key.publicLine);
+      const touch = join(lab.folder, 'touched');
+      process.env['SOFT_FIDO_TOUCH'] = touch;
+      lab.onEnd(() => {
+        delete process.env['SOFT_FIDO_TOUCH'];
+      });
+      const lines = [`SecurityKeyProvider ${key.provider}`];
+      const harness = await lab.core([
+        { name: 'host', server: { ...server, identityFile: key.identityFile }, lines },
+      ]);
+      await harness.ask('host:connect', { hostId: HOST });
+      await harness.until('the touch is asked for', () => {
+        const { connection } = harness.host(HOST);
+        return (
+          connection.kind === 'connecting' && connection.step.startsWith('Confirm user presence for key')
+        );
+      });
+      expect(signIns(server)).toBe(0);
+      writeFileSync(touch, '');
+      await harness.untilConnection(HOST, 'preview');
+      await harness.ask('host:deploy', { hostId: HOST });
+      await harness.untilConnection(HOST, 'live');
+      expect(harness.host(HOST).transport).toMatchObject({
+        used: 'system',
+        reason: `${key.identityFile} is on a security key (FIDO)`,
+      });
+      expect(signIns(server)).toBe(1);
+      // A reconnect needs a touch as well, and says so although it shows its countdown.
+      rmSync(touch);
+      killProcessesIn(server.root.path);
+      await harness.until('the touch is asked for again', () =>
+        harness.notices.some((notice) => notice.startsWith('host: Confirm user presence for key')),
+      );
+      writeFileSync(touch, '');
+      await harness.untilConnection(HOST, 'live');
+    },
+  );
 
   it('verifies a host by its certificate authority', async () => {
     makeKey(join(lab.folder, 'ca'));

@@ -1,9 +1,11 @@
 /** Bad input and trouble on the way to a host: each ends in one clear sentence, and nothing half-done stays. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newPassword } from '../../electron/lab/ssh-host.ts';
+import { CoreHarness } from './support/core-harness.ts';
 import { goLive, startLiveHost, type LiveHost, type LiveHostOptions } from './support/live-host.ts';
 import { requireBuilt } from './support/private-root.ts';
 
@@ -105,6 +107,31 @@ describe('signing in', () => {
 });
 
 describe('the list of hosts', () => {
+  it('follows the config while the app runs: what is added, also by Include, and what is taken out', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tranche-config-'));
+    cleanups.push(() => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const config = join(folder, 'config');
+    mkdirSync(join(folder, 'more'));
+    const write = (path: string, text: string) => {
+      // As editors do: a new file in the place of the old one.
+      writeFileSync(`${path}.new`, text);
+      renameSync(`${path}.new`, path);
+    };
+    write(config, `Include ${folder}/more/*.conf\nHost ada\n`);
+    write(join(folder, 'more/lab.conf'), 'Host hopper\n');
+    const harness = await CoreHarness.start(config);
+    cleanups.push(() => harness.stop());
+    expect([...harness.hosts.keys()].sort()).toEqual(['ssh:ada', 'ssh:hopper']);
+    write(config, `Include ${folder}/more/*.conf\nHost ada turing\n`);
+    await harness.until('turing appears', () => harness.hosts.has('ssh:turing'));
+    write(join(folder, 'more/new.conf'), 'Host lovelace\n');
+    await harness.until('lovelace appears', () => harness.hosts.has('ssh:lovelace'));
+    write(join(folder, 'more/lab.conf'), '# nobody\n');
+    await harness.until('hopper is gone', () => !harness.hosts.has('ssh:hopper'));
+  });
+
   it('remembers what was open and typed, reconnects it, and forgets it when told to', async () => {
     const host = await start();
     await goLive(host);

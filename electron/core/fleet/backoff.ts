@@ -1,7 +1,8 @@
-/** When to try again: every second for the first 30 s, then ever more slowly. Pure. */
+/** When to try again: twice a second for the first 30 s, then ever more slowly. Pure. */
 
 const EAGER_MS = 30_000;
-const EAGER_PERIOD_MS = 1_000;
+/** An attempt that nobody answers costs one packet. */
+const EAGER_PERIOD_MS = 500;
 const LATER_DELAYS_MS = [2_000, 5_000, 15_000, 60_000] as const;
 /** Never in the same instant: what made an attempt fail at once needs a moment to change. */
 const PAUSE_MIN_MS = 100;

@@ -6,6 +6,7 @@ import type { DemoLab } from '../demo-lab.ts';
 import type { HostStore } from '../hosts/host-store.ts';
 import { parseAddress } from '../ssh/address.ts';
 import { listConfigHosts } from '../ssh/config-hosts.ts';
+import { ConfigWatch } from '../ssh/config-watch.ts';
 import { JumpPool } from '../ssh/jump-pool.ts';
 import { resolveTarget, type ResolveOptions } from '../ssh/resolve.ts';
 import type { SshTarget } from '../ssh/target.ts';
@@ -41,6 +42,9 @@ export class Fleet {
   });
   private readonly batcher: SampleBatcher;
   private configNotes: readonly string[] = [];
+  private configNames: ReadonlySet<string> = new Set();
+  private readonly configWatch = new ConfigWatch(() => void this.configChanged());
+  private stopped = false;
   private visible = true;
 
   constructor(options: FleetOptions) {
@@ -145,19 +149,36 @@ export class Fleet {
   }
 
   stop(): void {
+    this.stopped = true;
+    this.configWatch.close();
     this.network.set(false);
     for (const session of this.sessions.values()) session.disconnect();
   }
 
   private async refreshConfig(): Promise<void> {
-    const { names, notes } = await listConfigHosts(
+    const { names, notes, files } = await listConfigHosts(
       this.options.resolve.configFile,
       this.options.resolve.home,
     );
     this.configNotes = notes;
+    this.configNames = new Set(names);
+    if (!this.stopped) this.configWatch.set(files);
     const { hidden } = this.options.store.hosts;
     for (const name of names)
       if (!hidden.includes(name)) this.ensure(configId(name), name, 'ssh-config', name);
+  }
+
+  /** Hosts that were added appear; one that is gone stays for as long as it is connected. */
+  private async configChanged(): Promise<void> {
+    const before = new Set(this.sessions.keys());
+    await this.refreshConfig();
+    if (this.stopped) return;
+    for (const [id, session] of this.sessions) {
+      const { source, name } = session.current;
+      if (!before.has(id)) this.options.emit({ event: 'host:changed', data: session.current });
+      else if (source === 'ssh-config' && !this.configNames.has(name) && !session.isWanted) this.drop(id);
+    }
+    this.announce();
   }
 
   private ensure(id: HostId, name: string, source: 'ssh-config' | 'typed', address: string): void {

@@ -10,8 +10,11 @@ export class Gate {
   /** `stepAside` gives the place up while its argument runs: a host that waits for an answer holds nobody else up. */
   async pass<T>(work: (stepAside: <U>(wait: () => Promise<U>) => Promise<U>) => Promise<T>): Promise<T> {
     await this.enter();
+    let inside = true;
     try {
       return await work(async (wait) => {
+        // A connection may ask again long after it has passed.
+        if (!inside) return wait();
         this.leave();
         try {
           return await wait();
@@ -20,6 +23,7 @@ export class Gate {
         }
       });
     } finally {
+      inside = false;
       this.leave();
     }
   }

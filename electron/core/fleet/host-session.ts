@@ -41,6 +41,8 @@ const STALE_AFTER_SAMPLES = 3;
 const STALE_CHECK_MS = 500;
 const PREVIEW_TIMEOUT_MS = 15_000;
 const CHANNEL_TIMEOUT_MS = 15_000;
+/** A host that stays away is looked up anew this often. */
+const RESOLVE_AGAIN_MS = 60_000;
 /** The state follows the subscription at once; an agent that lacks it is shown all the same. */
 const FIRST_STATE_TIMEOUT_MS = 3_000;
 
@@ -111,6 +113,8 @@ export class HostSession {
   private attempts = 0;
   private laterAttempts = 0;
   private attemptAtMs = 0;
+  private toldStep: string | null = null;
+  private resolved: { readonly target: SshTarget; readonly atMs: number } | null = null;
   private retryTimer: NodeJS.Timeout | null = null;
   private staleTimer: NodeJS.Timeout | null = null;
   private lastSampleAt = 0;
@@ -147,7 +151,9 @@ export class HostSession {
           this.showStep('Waiting for a question of another host');
         },
         progress: (step) => {
-          this.showStep(step);
+          // A host that reconnects shows its countdown: what it needs of the user is told, once.
+          if (!this.showStep(step) && this.toldStep !== step) this.say(`${options.name}: ${step}`);
+          this.toldStep = step;
         },
         notice: (message) => {
           this.say(message);
@@ -194,6 +200,7 @@ export class HostSession {
   retryNow(): void {
     if (this.attempt) return;
     this.clearRetry();
+    this.resolved = null; // the user may have corrected the config
     if (this.wanted && this.connection === null) void this.tryConnect();
     else this.connect();
   }
@@ -370,8 +377,10 @@ export class HostSession {
   }
 
   /** Names the step of an attempt that is under way; a host that reconnects keeps its own state. */
-  private showStep(step: string): void {
-    if (this.snapshot.connection.kind === 'connecting') this.setConnection({ kind: 'connecting', step });
+  private showStep(step: string): boolean {
+    if (this.snapshot.connection.kind !== 'connecting') return false;
+    this.setConnection({ kind: 'connecting', step });
+    return true;
   }
 
   private say(message: string): void {
@@ -381,6 +390,18 @@ export class HostSession {
   private setConnection(connection: ConnectionState): void {
     this.snapshot = { ...this.snapshot, connection };
     this.options.onChange(this.snapshot);
+  }
+
+  /** `ssh -G` costs 34 ms: not for each of the attempts that follow each other while a network is away. */
+  private async resolve(): Promise<Result<SshTarget>> {
+    const kept = this.resolved;
+    if (this.lostAtMs !== null && kept !== null && Date.now() - kept.atMs < RESOLVE_AGAIN_MS)
+      return ok(kept.target);
+    const target = await this.options.resolve();
+    if (!target.ok) return target;
+    this.resolved = { target: target.value, atMs: Date.now() };
+    for (const note of target.value.notes) this.say(note);
+    return target;
   }
 
   private async tryConnect(): Promise<void> {
@@ -395,7 +416,7 @@ export class HostSession {
     this.prompter.beginAttempt();
     if (!this.everConnected || this.lostAtMs === null)
       this.setConnection({ kind: 'connecting', step: 'Looking the host up' });
-    const target = await this.options.resolve();
+    const target = await this.resolve();
     if (attempt.signal.aborted) return;
     if (!target.ok) {
       this.attempt = null;
@@ -404,7 +425,6 @@ export class HostSession {
     }
     const { user, hostName, port } = target.value;
     this.snapshot = { ...this.snapshot, address: `${user}@${hostName}:${String(port)}` };
-    for (const note of target.value.notes) this.say(note);
     const outcome = await this.options.gate.pass(async (stepAside) => {
       if (attempt.signal.aborted) return fail('cancelled', 'cancelled');
       if (this.lostAtMs === null)
@@ -537,6 +557,7 @@ export class HostSession {
   private goLive(): void {
     const { agent } = this;
     if (!agent) return;
+    this.toldStep = null;
     const mayUpgrade = agent.version !== this.options.appVersion && agent.managerUid === agent.yourUid;
     this.setConnection({ kind: 'live', agent, upgradeTo: mayUpgrade ? this.options.appVersion : null });
   }

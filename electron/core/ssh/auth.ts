@@ -12,6 +12,9 @@ import type { AuthMethod, SshTarget } from './target.ts';
 /** "Right, and now something else" (AuthenticationMethods): more of these than any server chains. */
 const PARTIAL_MAX = 6;
 
+/** Questions in one round: more than a login asks, as many as an answer may have (model/ipc.ts). */
+const PROMPTS_MAX = 16;
+
 export interface AuthRecord {
   /** For the error text: what was tried, in order. */
   readonly tried: string[];
@@ -113,6 +116,11 @@ function keyboardWay(context: Context): Way {
         prompt: (name, instructions, _language, prompts, finish) => {
           if (prompts.length === 0) {
             finish([]);
+            return;
+          }
+          if (prompts.length > PROMPTS_MAX) {
+            record.tried.push(`keyboard-interactive (${String(prompts.length)} questions at once)`);
+            finish(prompts.map(() => ''));
             return;
           }
           if (!asked) context.answersLeft -= 1;

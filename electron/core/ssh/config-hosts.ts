@@ -11,6 +11,8 @@ export interface ConfigHosts {
   readonly names: readonly string[];
   /** What could not be read, in sentences. */
   readonly notes: readonly string[];
+  /** Every file that was looked at, also those that are not there. */
+  readonly files: readonly string[];
 }
 
 function globToRegExp(glob: string): RegExp {
@@ -142,6 +144,7 @@ export async function listConfigHosts(
 ): Promise<ConfigHosts> {
   const names = new Set<string>();
   const notes: string[] = [];
-  await collect(configFile ?? join(home, '.ssh/config'), home, names, notes, new Set(), 0);
-  return { names: [...names], notes };
+  const seen = new Set<string>();
+  await collect(configFile ?? join(home, '.ssh/config'), home, names, notes, seen, 0);
+  return { names: [...names], notes, files: [...seen] };
 }

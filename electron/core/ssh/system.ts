@@ -1,5 +1,5 @@
 /** The second transport: the same scripts over the system's own ssh, for what ssh2 can not do (FIDO keys, certificates …). */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import { Askpass, whyNoAskpass } from './askpass.ts';
 import type { HostKeyBlock } from './host-key.ts';
@@ -66,9 +66,12 @@ export class SystemConnection implements SshConnection {
   readonly target: SshTarget;
   private readonly options: SystemOptions;
   private readonly shells = new Set<SystemShell>();
+  private readonly signing = new Set<ProcessStream>();
   private readonly listeners: ((failure: Failure) => void)[] = [];
   private lost: Failure | null = null;
   private closed = false;
+  /** Host keys that were taken for this connection alone: its next sign-in must not ask again. */
+  private knownOnce = '';
 
   private constructor(target: SshTarget, options: SystemOptions) {
     this.target = target;
@@ -89,6 +92,7 @@ export class SystemConnection implements SshConnection {
   close(): void {
     this.closed = true;
     for (const shell of this.shells) shell.process.destroy();
+    for (const process of this.signing) process.destroy();
   }
 
   async runScript(script: string, options: RunOptions): Promise<Result<CommandResult>> {
@@ -164,6 +168,7 @@ export class SystemConnection implements SshConnection {
           })
         : null;
     const ownKnownHosts = askpass?.path('known_hosts') ?? null;
+    if (ownKnownHosts !== null && this.knownOnce !== '') await writeFile(ownKnownHosts, this.knownOnce);
     const process = new ProcessStream(
       target.sshBinary ?? 'ssh',
       argumentsFor(target, askpass !== null, ownKnownHosts),
@@ -172,6 +177,7 @@ export class SystemConnection implements SshConnection {
     const shell = new SystemShell(process, (ended) => {
       this.shellEnded(ended);
     });
+    this.signing.add(process);
     const abort = () => process.destroy();
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
@@ -185,12 +191,12 @@ export class SystemConnection implements SshConnection {
     try {
       const up = await shell.up();
       if (up) {
-        if (ownKnownHosts !== null && !asked.keyOnce) await this.keep(ownKnownHosts);
+        if (ownKnownHosts !== null) await this.learn(ownKnownHosts, asked.keyOnce);
         this.shells.add(shell);
         return ok(shell);
       }
       const said = process.lastWords;
-      if (signal.aborted)
+      if (signal.aborted || this.closed)
         return fail('cancelled', `Connecting to ${target.name} was cancelled. Nothing was changed there.`);
       if (timedOut)
         return fail(
@@ -211,15 +217,17 @@ export class SystemConnection implements SshConnection {
       return block ? { ...failure, block } : failure;
     } finally {
       clearInterval(ticker);
+      this.signing.delete(process);
       signal.removeEventListener('abort', abort);
       await askpass?.close();
     }
   }
 
-  /** What ssh wrote into our file goes into the user's, as it would have without us. */
-  private async keep(ownKnownHosts: string): Promise<void> {
+  /** What ssh wrote into our file goes into the user's, as it would have without us, or is known to this connection only. */
+  private async learn(ownKnownHosts: string, once: boolean): Promise<void> {
     const lines = await readFile(ownKnownHosts, 'utf8').catch(() => ''); // nothing new was written
-    if (lines === '') return;
+    if (once) this.knownOnce = lines;
+    if (lines === this.knownOnce) return;
     try {
       await remember(this.target, lines);
     } catch (error) {

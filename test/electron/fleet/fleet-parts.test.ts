@@ -13,8 +13,8 @@ import { HostStore } from '../../../electron/core/hosts/host-store.ts';
 describe('retryDelayMs', () => {
   const loss = { lostForMs: 0, attemptAgoMs: 0, laterAttempts: 0, random: 0 };
 
-  it('tries every second for the first 30 s, then ever more slowly, never less than once a minute', () => {
-    expect([0, 29_999].map((lostForMs) => retryDelayMs({ ...loss, lostForMs }))).toEqual([1000, 1000]);
+  it('tries twice a second for the first 30 s, then ever more slowly, never less than once a minute', () => {
+    expect([0, 29_999].map((lostForMs) => retryDelayMs({ ...loss, lostForMs }))).toEqual([500, 500]);
     const later = [0, 1, 2, 3, 4, 400].map((laterAttempts) =>
       retryDelayMs({ ...loss, lostForMs: 30_000, laterAttempts }),
     );
@@ -22,13 +22,13 @@ describe('retryDelayMs', () => {
   });
 
   it('counts the time that an attempt took, and never tries again in the same instant', () => {
-    expect(retryDelayMs({ ...loss, attemptAgoMs: 400 })).toBe(600);
+    expect(retryDelayMs({ ...loss, attemptAgoMs: 300 })).toBe(200);
     expect(retryDelayMs({ ...loss, attemptAgoMs: 3_600_000 })).toBe(100);
     expect(retryDelayMs({ ...loss, lostForMs: 30_000, attemptAgoMs: 15_000 })).toBe(2000);
   });
 
   it('spreads hosts that were lost together, and makes none of them wait longer', () => {
-    expect(retryDelayMs({ ...loss, random: 1 })).toBe(750);
+    expect(retryDelayMs({ ...loss, random: 1 })).toBe(375);
     expect(retryDelayMs({ ...loss, lostForMs: 30_000, laterAttempts: 3, random: 0.5 })).toBe(52_500);
   });
 });
@@ -72,6 +72,21 @@ describe('Gate', () => {
     answer();
     await first;
     expect(order).toEqual(['first asks', 'second', 'first goes on']);
+  });
+
+  it('is not opened wider by somebody who asks after having passed', async () => {
+    const gate = new Gate(1);
+    const later = await gate.pass((stepAside) => Promise.resolve({ stepAside }));
+    let inside = 0;
+    let most = 0;
+    const work = async () => {
+      inside += 1;
+      most = Math.max(most, inside);
+      await later.stepAside(() => Promise.resolve());
+      inside -= 1;
+    };
+    await Promise.all([gate.pass(work), gate.pass(work), gate.pass(work)]);
+    expect(most).toBe(1);
   });
 });
 

@@ -98,7 +98,11 @@ describe('listConfigHosts', () => {
   });
 
   it('takes a missing config for an empty one', async () => {
-    expect(await listConfigHosts(join(home, 'none'), home)).toEqual({ names: [], notes: [] });
+    expect(await listConfigHosts(join(home, 'none'), home)).toEqual({
+      names: [],
+      notes: [],
+      files: [join(home, 'none')],
+    });
   });
 });
 

@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openConnection } from '../../../electron/core/ssh/connection.ts';
+import { JumpPool } from '../../../electron/core/ssh/jump-pool.ts';
 import { answerSystemSsh, blockOf, systemFailure } from '../../../electron/core/ssh/system-questions.ts';
 import type { SshQuestions } from '../../../electron/core/ssh/questions.ts';
 import { pinnedTarget, type SshTarget } from '../../../electron/core/ssh/target.ts';
@@ -108,6 +110,26 @@ describe('chooseTransport', () => {
     expect((await auto({ jump })).used).toBe('system');
     expect(await chooseTransport(target({ jump }), 'built-in')).toEqual({ used: 'built-in', reason: null });
     expect((await chooseTransport(target({}), 'system')).used).toBe('system');
+  });
+});
+
+describe('openConnection', () => {
+  it('says what is missing where the system’s ssh is needed and none is installed', async () => {
+    const path = securityKey('sk');
+    const told: unknown[] = [];
+    const outcome = await openConnection(target({ identityFiles: [path], sshBinary: null }), {
+      questions: {} as SshQuestions,
+      signal: new AbortController().signal,
+      jumps: new JumpPool(),
+      wait: (work) => work(),
+      transport: 'auto',
+      onTransport: (chosen) => told.push(chosen.used),
+      eager: null,
+    });
+    expect(told).toEqual(['system']);
+    expect(outcome).toMatchObject({ ok: false, error: { code: 'needs-system-ssh' } });
+    if (!outcome.ok)
+      expect(outcome.error.message).toMatch(/because .*sk is on a security key.*none was found/);
   });
 });
 

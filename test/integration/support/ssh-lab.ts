@@ -95,22 +95,28 @@ export class SshLab {
 
 export const logOf = (server: OpenSsh): string => readFileSync(join(server.folder, 'log'), 'utf8');
 
-/** Answers every question of a host as it comes, until `until` holds; returns the questions. */
+/** Answers every question of these hosts as it comes, until `until` holds; returns the questions. */
 export async function answering(
   harness: CoreHarness,
-  hostId: string,
+  hostIds: string | readonly string[],
   answer: (prompt: Prompt) => readonly string[] | null,
   until: () => boolean,
 ): Promise<readonly Prompt[]> {
+  const ids = typeof hostIds === 'string' ? [hostIds] : hostIds;
   const asked: Prompt[] = [];
+  const isNew = ({ promptId }: Prompt) => !asked.some((before) => before.promptId === promptId);
   for (;;) {
-    const prompt = await harness.until(`${hostId} asks, or it is over`, () => {
+    const open = await harness.until(`${ids.join(', ')} asks, or it is over`, () => {
       if (until()) return 'over';
-      const { connection } = harness.host(hostId);
-      const open = connection.kind === 'asking' ? connection.prompt : null;
-      return open !== null && !asked.some(({ promptId }) => promptId === open.promptId) ? open : null;
+      for (const hostId of ids) {
+        const { connection } = harness.host(hostId);
+        if (connection.kind === 'asking' && isNew(connection.prompt))
+          return { hostId, prompt: connection.prompt };
+      }
+      return null;
     });
-    if (prompt === 'over') return asked;
+    if (open === 'over') return asked;
+    const { hostId, prompt } = open;
     asked.push(prompt);
     const answers = answer(prompt);
     await harness.ask('prompt:answer', {
