@@ -11,7 +11,7 @@ import { NoticeWatch } from './features/notices/watch.ts';
 import { request } from './store/actions.ts';
 import { forgetAudit, noteAudit } from './store/audit.ts';
 import { hostById, useFleet } from './store/fleet.ts';
-import { LOOKBACK_MS, forgetIdle, noteIdle } from './store/idle.ts';
+import { LOOKBACK_MS, forgetIdle, idleSince, noteIdle } from './store/idle.ts';
 import { shownSample } from './store/series.ts';
 import { useSettings } from './store/settings.ts';
 import { useUi } from './store/ui.ts';
@@ -49,7 +49,12 @@ function tellOutside(message: CoreEvent): void {
   if (message.event === 'host:changed') one(watch.host(message.data, Date.now()));
   if (message.event === 'notice') one(watch.denied(message.data, Date.now()));
   if (message.event === 'audit') one(watch.audit(message.data));
-  if (message.event === 'samples') watch.samples(message.data).forEach(one);
+  if (message.event === 'samples') {
+    const { hotCelsius, idleMinutes } = useSettings.getState();
+    const idleSinceMs = (hostId: string, sliceId: string): number | null =>
+      idleSince(hostId, sliceId)?.sinceMs ?? null;
+    watch.samples(message.data, { hotCelsius, idleMinutes, idleSinceMs }, Date.now()).forEach(one);
+  }
 }
 
 function keepTray(): void {
