@@ -147,6 +147,7 @@ describe.skipIf(cannotRun)('hands', () => {
     await expect
       .poll(() => fake.calls('slice:delete'))
       .toMatchObject([{ withProcesses: true }, { withProcesses: true }]);
+    await expect.poll(() => fake.toast().textContent()).toContain('2 slices deleted');
     await page.keyboard.press('Control+z');
     await fake.slider('finetune').waitFor();
     await fake.slider('nb-wei').waitFor();
@@ -175,13 +176,13 @@ describe.skipIf(cannotRun)('hands', () => {
     await expect
       .poll(() =>
         page
-          .getByRole('grid')
+          .locator('main > [role=grid]')
           .getByRole('row', { name: /sleeper/ })
           .textContent(),
       )
       .toMatch(/3 h 1\d min/);
     await page.keyboard.press('Alt+4');
-    const wei = page.getByRole('grid').getByRole('row', { name: /^wei/ });
+    const wei = page.locator('main > [role=grid]').getByRole('row', { name: /^wei/ });
     expect(await wei.getByRole('gridcell').nth(3).textContent()).toBe('8.0');
   });
 });
