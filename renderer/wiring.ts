@@ -20,8 +20,8 @@ import { useUi } from './store/ui.ts';
 const MENU_DELAY_MS = 300;
 /** What is free need not be newer than this in a menu that is opened now and then. */
 const TRAY_EVERY_MS = 5000;
-/** A day in steps of a minute and a half. */
-const IDLE_POINTS = 960;
+/** A day in steps of five minutes: one request for each slice that is found idle. */
+const IDLE_POINTS = 288;
 
 async function askHistory(
   hostId: string,
