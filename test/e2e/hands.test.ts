@@ -172,6 +172,8 @@ describe.skipIf(cannotRun)('hands', () => {
     await expect
       .poll(() => page.getByRole('article', { name: /GPU 0/ }).textContent())
       .toMatch(/sleeper has held 8\.0 GiB idle for 3 h 1\d min/);
+    await fake.slider('sleeper').click();
+    await expect.poll(() => page.locator('.idle-line').textContent()).toMatch(/idle for 3 h 1\d min/);
     await page.keyboard.press('Alt+3');
     await expect
       .poll(() =>

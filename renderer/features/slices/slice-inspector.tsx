@@ -19,6 +19,7 @@ import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
 import { EventList } from '../processes/event-list.tsx';
 import { TimeAxis } from './time-axis.tsx';
 import { SliceFields } from './slice-fields.tsx';
+import { idleText } from './idle-text.ts';
 import { SliceNotice } from './slice-notice.tsx';
 import { candidates, giveSlice, runCommandOf } from './slice-actions.ts';
 
@@ -51,6 +52,7 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
   const hue = useOwnerClass(slice.owner);
   const range = useUi((s) => s.range);
   const reading = sliceSample(sample, slice.id);
+  const idle = idleText(host.id, slice);
   const watched = useWatched(
     { hostId: host.id, kind: 'slice', id: slice.id },
     RANGE_MS[range],
@@ -81,6 +83,12 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
         </Menu>
       </div>
       <SliceNotice host={host} gpu={gpu} slice={slice} reading={reading} />
+      {idle !== null && (
+        <p className="small two idle-line">
+          <Icon name="idle" />
+          Held but idle for {idle}
+        </p>
+      )}
       <ChartSection
         {...chart}
         quantity="memory"
