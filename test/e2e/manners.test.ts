@@ -73,6 +73,9 @@ describe.skipIf(cannotRun)('manners', () => {
     await page.keyboard.press('Control+k');
     await page.keyboard.type('pause notices');
     await page.keyboard.press('Enter');
+    await expect
+      .poll(() => page.evaluate(() => localStorage.getItem('tranche.settings')))
+      .toContain('"noticesPaused":true');
     await push({
       event: 'host:changed',
       data: {
