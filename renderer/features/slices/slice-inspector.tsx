@@ -51,6 +51,7 @@ function entriesFor(host: HostSnapshot, slice: Slice): MenuEntry[] {
 export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps): ReactElement {
   const hue = useOwnerClass(slice.owner);
   const range = useUi((s) => s.range);
+  const pickedCount = useUi((s) => s.picked.length);
   const reading = sliceSample(sample, slice.id);
   const idle = idleText(host.id, slice);
   const watched = useWatched(
@@ -82,6 +83,12 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
           <Icon name="more" />
         </Menu>
       </div>
+      {pickedCount > 1 && (
+        <p className="small idle-line">
+          <b className="strong">{pickedCount} slices selected.</b>
+          <span className="two">Give, until and delete act on all of them.</span>
+        </p>
+      )}
       <SliceNotice host={host} gpu={gpu} slice={slice} reading={reading} />
       {idle !== null && (
         <p className="small two idle-line">
