@@ -56,6 +56,8 @@ export const COMMANDS = [
   spec('view.fleet', 'All hosts', 'View', 1, ['h', '$mod+Shift+h'], { also: 'fleet overview' }),
   spec('view.pause', 'Pause or go on', 'View', 2, ['Space'], { also: 'freeze live' }),
   spec('view.zoom-out', 'Charts: show the whole range', 'View', 2, ['0'], { also: 'zoom reset' }),
+  spec('view.older', 'Charts: older', 'View', 2, ['['], { also: 'pan back left history' }),
+  spec('view.newer', 'Charts: newer', 'View', 2, [']'], { also: 'pan forward right' }),
   spec('view.resample', 'Ask for everything again', 'View', 2, ['F5'], { also: 'refresh reload resample' }),
   spec('range.1m', 'Range: 1 minute', 'View', 3, [], choice),
   spec('range.5m', 'Range: 5 minutes', 'View', 3, [], choice),

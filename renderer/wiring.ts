@@ -11,7 +11,7 @@ import { NoticeWatch } from './features/notices/watch.ts';
 import { request } from './store/actions.ts';
 import { forgetAudit, noteAudit } from './store/audit.ts';
 import { hostById, useFleet } from './store/fleet.ts';
-import { LOOKBACK_MS, forgetIdle, noteIdle } from './store/idle.ts';
+import { LOOKBACK_MS, forgetIdle, idleSince, noteIdle } from './store/idle.ts';
 import { shownSample } from './store/series.ts';
 import { useSettings } from './store/settings.ts';
 import { useUi } from './store/ui.ts';
@@ -20,8 +20,8 @@ import { useUi } from './store/ui.ts';
 const MENU_DELAY_MS = 300;
 /** What is free need not be newer than this in a menu that is opened now and then. */
 const TRAY_EVERY_MS = 5000;
-/** A day in steps of a minute and a half. */
-const IDLE_POINTS = 960;
+/** A day in steps of five minutes: one request for each slice that is found idle. */
+const IDLE_POINTS = 288;
 
 async function askHistory(
   hostId: string,
@@ -49,7 +49,12 @@ function tellOutside(message: CoreEvent): void {
   if (message.event === 'host:changed') one(watch.host(message.data, Date.now()));
   if (message.event === 'notice') one(watch.denied(message.data, Date.now()));
   if (message.event === 'audit') one(watch.audit(message.data));
-  if (message.event === 'samples') watch.samples(message.data).forEach(one);
+  if (message.event === 'samples') {
+    const { hotCelsius, idleMinutes } = useSettings.getState();
+    const idleSinceMs = (hostId: string, sliceId: string): number | null =>
+      idleSince(hostId, sliceId)?.sinceMs ?? null;
+    watch.samples(message.data, { hotCelsius, idleMinutes, idleSinceMs }, Date.now()).forEach(one);
+  }
 }
 
 function keepTray(): void {

@@ -1,9 +1,19 @@
 /** Commands of the window: views, ranges, undo, what opens. */
 import { redoLatest, resample, toggleDemo, togglePaused, undoLatest } from '../store/actions.ts';
 import { toggleNoticesPaused, useSettings } from '../store/settings.ts';
-import { RANGES, openDialog, openPalette, setRange, setView, showFleet, useUi } from '../store/ui.ts';
+import {
+  RANGES,
+  RANGE_MS,
+  openDialog,
+  openPalette,
+  setRange,
+  setView,
+  showFleet,
+  useUi,
+} from '../store/ui.ts';
 import type { DockTab, Range, ViewName } from '../store/ui.ts';
-import { resetZoom, useZoom } from '../store/zoom.ts';
+import { hostNowMs } from '../store/series.ts';
+import { panBy, resetZoom, useZoom } from '../store/zoom.ts';
 import type { Bound, CommandContext } from './context.ts';
 
 const always = (run: () => void, on?: boolean): Bound => ({
@@ -27,6 +37,11 @@ function selectAll({ ui, fleet }: CommandContext): void {
   const last = picked.at(-1);
   if (last === undefined) return;
   useUi.setState({ picked, hostId: last.hostId, selection: { kind: 'slice', id: last.sliceId } });
+}
+
+/** On the clock of the host in view, which its charts follow. */
+function pan({ ui, host }: CommandContext, direction: -1 | 1): void {
+  panBy(direction, RANGE_MS[ui.range], host === null ? Date.now() : hostNowMs(host.id));
 }
 
 type ViewCommand = `view.${ViewName}` | `range.${Range}` | `dock.${DockTab}`;
@@ -84,6 +99,11 @@ export function appCommands(context: CommandContext) {
     'view.zoom-out': {
       refusal: useZoom.getState().window === null ? 'Nothing is zoomed into: drag over a chart.' : null,
       run: resetZoom,
+    },
+    'view.older': always(() => pan(context, -1)),
+    'view.newer': {
+      refusal: useZoom.getState().window === null ? 'Charts show the newest already.' : null,
+      run: () => pan(context, 1),
     },
     'view.resample': always(() => void resample()),
     'notices.pause': always(toggleNoticesPaused, useSettings.getState().noticesPaused),

@@ -2,6 +2,7 @@
 import { matchKeyBindingPress, parseKeybinding } from 'tinykeys';
 import { COMMANDS, keysOf } from '../../model/commands.ts';
 import type { CommandId } from '../../model/commands.ts';
+import { useSettings } from '../store/settings.ts';
 import { hideToast, select, useUi } from '../store/ui.ts';
 import { bindings } from './registry.ts';
 
@@ -39,6 +40,7 @@ export function commandOfKey(event: KeyboardEvent): CommandId | null {
     if (typing && EDITING.has(id)) continue;
     const hit = presses.find(({ press }) => press !== undefined && matchKeyBindingPress(event, press));
     if (hit === undefined) continue;
+    if (!modified && /^[a-z0-9[\]]$/i.test(event.key) && !useSettings.getState().letterKeys) continue;
     if (hit.keys === 'Space' && usesSpace(event.target)) return null;
     return id;
   }

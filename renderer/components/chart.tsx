@@ -7,7 +7,7 @@ import { hostNowMs, subscribe } from '../store/series.ts';
 import type { Watched } from '../store/series.ts';
 import { chartData, chartSummary } from './chart-data.ts';
 import type { ChartData, Point, Quantity, XY } from './chart-data.ts';
-import { resetZoom, useZoom, zoomTo } from '../store/zoom.ts';
+import { panBy, resetZoom, useZoom, zoomTo } from '../store/zoom.ts';
 import type { TimeWindow } from '../store/zoom.ts';
 import { cx } from './bits.tsx';
 import { drawOver, drawUnder, readPalette } from './chart-paint.ts';
@@ -50,6 +50,9 @@ function setCrosshair(atMs: number | null): void {
 
 /** A pointer that moves less than this clicked. */
 const SELECT_MIN_PX = 6;
+/** A touchpad trembles; and one swipe is one step. */
+const WHEEL_MIN_PX = 8;
+const WHEEL_PAUSE_MS = 250;
 
 export interface Shown {
   readonly fromMs: number;
@@ -223,6 +226,15 @@ export function SeriesChart(props: SeriesChartProps): ReactElement {
       redraw();
     };
     const onLeave = (): void => setCrosshair(null);
+    // Sideways, or with Shift: through time. Up and down stay the page's.
+    const onWheel = (event: WheelEvent): void => {
+      const sideways = event.shiftKey ? event.deltaY : event.deltaX;
+      if (Math.abs(sideways) < WHEEL_MIN_PX || Date.now() - pannedAtMs < WHEEL_PAUSE_MS) return;
+      event.preventDefault();
+      pannedAtMs = Date.now();
+      panBy(sideways < 0 ? -1 : 1, rangeMs, hostNowMs(watched.subject.hostId));
+    };
+    let pannedAtMs = 0;
     const seen = new IntersectionObserver((entries) => {
       visible = entries.at(-1)?.isIntersecting ?? true;
       if (visible) redraw();
@@ -239,6 +251,7 @@ export function SeriesChart(props: SeriesChartProps): ReactElement {
     element.addEventListener('pointerup', onUp);
     element.addEventListener('pointercancel', onUp);
     element.addEventListener('dblclick', resetZoom);
+    element.addEventListener('wheel', onWheel, { passive: false });
     element.addEventListener('pointerleave', onLeave);
     crosshair.redraw.add(draw);
     const stop = subscribe(redraw);
@@ -257,6 +270,7 @@ export function SeriesChart(props: SeriesChartProps): ReactElement {
       element.removeEventListener('pointerup', onUp);
       element.removeEventListener('pointercancel', onUp);
       element.removeEventListener('dblclick', resetZoom);
+      element.removeEventListener('wheel', onWheel);
       element.removeEventListener('pointerleave', onLeave);
       chart.destroy();
     };

@@ -36,6 +36,8 @@ export interface Column<T> {
   readonly cell: (row: T) => ReactNode;
   /** Stays in sight: the name of the row. */
   readonly fixed?: true;
+  /** Holds what one can do, not a figure: its heading is for readers, and it sorts nothing. */
+  readonly acts?: true;
   /** Not shown until asked for. */
   readonly hidden?: true;
 }
@@ -51,6 +53,8 @@ export interface DataTableProps<T> {
   readonly isSelected: (row: T) => boolean;
   readonly onPick: (row: T, adds: boolean) => void;
   readonly empty: string;
+  /** Keys of one's own on a focused row; true: heard. */
+  readonly onRowKey?: (row: T, event: KeyboardEvent) => boolean;
   /** The commands for a row; null where it has none. */
   readonly menu?: (row: T) => readonly MenuEntry[];
 }
@@ -121,6 +125,9 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
       requestAnimationFrame(() =>
         scroll.current?.querySelector<HTMLElement>(`[aria-rowindex="${String(target + 2)}"]`)?.focus(),
       );
+    } else if (row !== undefined && props.onRowKey?.(row, event) === true) {
+      event.preventDefault();
+      event.stopPropagation();
     } else if ((event.key === 'Enter' || event.key === ' ') && row !== undefined) {
       event.preventDefault();
       event.stopPropagation();
@@ -154,14 +161,18 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
                 aria-sort={sort === undefined ? 'none' : sort.desc ? 'descending' : 'ascending'}
                 title={column.title}
               >
-                <button
-                  type="button"
-                  className="th"
-                  onClick={() => table.getColumn(column.id)?.toggleSorting()}
-                >
-                  {column.heading}
-                  {sort === undefined ? '' : sort.desc ? ' ↓' : ' ↑'}
-                </button>
+                {column.acts === true ? (
+                  <span className="unseen">{column.heading}</span>
+                ) : (
+                  <button
+                    type="button"
+                    className="th"
+                    onClick={() => table.getColumn(column.id)?.toggleSorting()}
+                  >
+                    {column.heading}
+                    {sort === undefined ? '' : sort.desc ? ' ↓' : ' ↑'}
+                  </button>
+                )}
               </div>
             );
           })}

@@ -8,7 +8,7 @@ const STORE_KEY = 'tranche.settings';
 export const THEMES = ['system', 'light', 'dark', 'contrast'] as const;
 export const DENSITIES = ['comfortable', 'compact'] as const;
 export const MOTIONS = ['system', 'reduced'] as const;
-export const NOTICES = ['gpuFree', 'sliceChanged', 'denied', 'hostLost'] as const;
+export const NOTICES = ['gpuFree', 'sliceChanged', 'denied', 'hostLost', 'hot', 'idle'] as const;
 export type NoticeKind = (typeof NOTICES)[number];
 
 const schema = z.object({
@@ -20,10 +20,16 @@ const schema = z.object({
     sliceChanged: z.boolean().catch(true),
     denied: z.boolean().catch(true),
     hostLost: z.boolean().catch(true),
+    hot: z.boolean().catch(true),
+    idle: z.boolean().catch(false),
   }),
   noticesPaused: z.boolean().catch(false),
   tray: z.boolean().catch(false),
   /** After this long without GPU time a slice is called idle. */
+  /** From here on a GPU is called hot. */
+  hotCelsius: z.number().int().min(40).max(120).catch(90),
+  /** Commands on bare letters; off for those whom they get in the way. */
+  letterKeys: z.boolean().catch(true),
   idleMinutes: z.number().int().min(1).max(1440).catch(10),
 });
 export type Settings = z.infer<typeof schema>;
@@ -32,9 +38,11 @@ export const DEFAULTS: Settings = {
   theme: 'system',
   density: 'comfortable',
   motion: 'system',
-  notices: { gpuFree: false, sliceChanged: true, denied: true, hostLost: true },
+  notices: { gpuFree: false, sliceChanged: true, denied: true, hostLost: true, hot: true, idle: false },
   noticesPaused: false,
   tray: false,
+  hotCelsius: 90,
+  letterKeys: true,
   idleMinutes: 10,
 };
 

@@ -23,6 +23,21 @@ export function zoomTo(fromMs: number, toMs: number): void {
   announce('Zoomed in; double-click goes back');
 }
 
+/** Moves what is shown by half of itself, towards older or newer; at the newest it is live again. */
+export function panBy(direction: -1 | 1, rangeMs: number, nowMs: number): void {
+  const shown = useZoom.getState().window ?? { fromMs: nowMs - rangeMs, toMs: nowMs };
+  const half = (shown.toMs - shown.fromMs) / 2;
+  const step = half * direction;
+  const toMs = shown.toMs + step;
+  // Time went on meanwhile: what is nearly the newest is meant to be it.
+  if (direction > 0 && toMs >= nowMs - half / 2) {
+    resetZoom();
+    return;
+  }
+  useZoom.setState({ window: { fromMs: shown.fromMs + step, toMs } });
+  announce('Charts moved');
+}
+
 export function resetZoom(): void {
   if (useZoom.getState().window === null) return;
   useZoom.setState({ window: null });

@@ -29,6 +29,28 @@ describe.skipIf(cannotRun)('charts', () => {
     await expect.poll(() => page.locator('.inspector .xs').first().textContent()).toContain('now');
   });
 
+  it('goes through time by keys and by the wheel, and is live again at the newest', async () => {
+    const page = await fake.open();
+    await fake.slider('nightly').click();
+    const axis = page.locator('.inspector .xs').first();
+    await expect.poll(() => axis.textContent()).toContain('now');
+    await page.keyboard.press('[');
+    await expect.poll(() => axis.textContent()).not.toContain('now');
+    await expect
+      .poll(async () => {
+        const { fromMs, toMs } = (await fake.calls('history:get')).at(-1) as { fromMs: number; toMs: number };
+        return [Math.round((toMs - fromMs) / 60_000), Math.round((Date.now() - toMs) / 60_000)];
+      })
+      .toEqual([15, 8]);
+    await page.keyboard.press(']');
+    await expect.poll(() => axis.textContent()).toContain('now');
+    await canvas().hover();
+    await page.mouse.wheel(-60, 0);
+    await expect.poll(() => axis.textContent()).not.toContain('now');
+    await page.keyboard.press('0');
+    await expect.poll(() => axis.textContent()).toContain('now');
+  });
+
   it('asks the agent for a week', async () => {
     const page = await fake.open();
     await fake.slider('nightly').click();

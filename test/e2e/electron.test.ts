@@ -189,6 +189,31 @@ describe.skipIf(runtimeFolder === null || !isBuilt)(`desktop app${whyNoRuntime}`
     expect(await ask('tray:show', { tray: null })).toEqual({ ok: true, value: null });
   });
 
+  it('saves a file where the user wants it', async () => {
+    const path = join(desktop.folder, 'data/diagnostics.json');
+    await app.evaluate(({ session }, to) => {
+      session.defaultSession.once('will-download', (_event, item) => item.setSavePath(to));
+    }, path);
+    await app.evaluate(({ Menu }) => Menu.getApplicationMenu()?.getMenuItemById('app.diagnostics')?.click());
+    const pressSave = (): Promise<boolean> =>
+      page.evaluate(() => {
+        const buttons = [...document.querySelectorAll<HTMLButtonElement>('dialog[open] button')];
+        const save = buttons.find((button) => button.textContent === 'Save file');
+        save?.click();
+        return save !== undefined;
+      });
+    await expect.poll(pressSave).toBe(true);
+    await expect
+      .poll(() => {
+        try {
+          return (JSON.parse(readFileSync(path, 'utf8')) as { app?: { transport?: string } }).app?.transport;
+        } catch {
+          return null;
+        }
+      })
+      .toBe('electron');
+  });
+
   it('shows a notice of the system without complaint', async () => {
     expect(await ask('notice:show', { title: 'GPU 0 is free', body: 'x', link: null })).toEqual({
       ok: true,

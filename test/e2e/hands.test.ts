@@ -138,6 +138,7 @@ describe.skipIf(cannotRun)('hands', () => {
     const page = await fake.open();
     await fake.slider('finetune').click();
     await fake.slider('nb-wei').click({ modifiers: ['Control'] });
+    await expect.poll(() => page.locator('.inspector').textContent()).toContain('2 slices selected.');
     await page.keyboard.press('Delete');
     const dialog = page.getByRole('dialog', { name: 'Delete 2 slices?' });
     await dialog.waitFor();
@@ -147,6 +148,7 @@ describe.skipIf(cannotRun)('hands', () => {
     await expect
       .poll(() => fake.calls('slice:delete'))
       .toMatchObject([{ withProcesses: true }, { withProcesses: true }]);
+    await expect.poll(() => fake.toast().textContent()).toContain('2 slices deleted');
     await page.keyboard.press('Control+z');
     await fake.slider('finetune').waitFor();
     await fake.slider('nb-wei').waitFor();
@@ -171,17 +173,19 @@ describe.skipIf(cannotRun)('hands', () => {
     await expect
       .poll(() => page.getByRole('article', { name: /GPU 0/ }).textContent())
       .toMatch(/sleeper has held 8\.0 GiB idle for 3 h 1\d min/);
+    await fake.slider('sleeper').click();
+    await expect.poll(() => page.locator('.idle-line').textContent()).toMatch(/idle for 3 h 1\d min/);
     await page.keyboard.press('Alt+3');
     await expect
       .poll(() =>
         page
-          .getByRole('grid')
+          .locator('main > [role=grid]')
           .getByRole('row', { name: /sleeper/ })
           .textContent(),
       )
       .toMatch(/3 h 1\d min/);
     await page.keyboard.press('Alt+4');
-    const wei = page.getByRole('grid').getByRole('row', { name: /^wei/ });
+    const wei = page.locator('main > [role=grid]').getByRole('row', { name: /^wei/ });
     expect(await wei.getByRole('gridcell').nth(3).textContent()).toBe('8.0');
   });
 });

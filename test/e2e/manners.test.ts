@@ -24,6 +24,20 @@ describe.skipIf(cannotRun)('manners', () => {
     expect(await page.evaluate(() => document.documentElement.dataset['theme'])).toBe('contrast');
   });
 
+  it('lets bare letters be letters for those who want that', async () => {
+    const page = await fake.open();
+    await page.keyboard.press('Control+,');
+    await page.keyboard.type('single');
+    await page.getByRole('switch', { name: 'Single-letter keys' }).click();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('n');
+    await page.keyboard.press('h');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    expect(await page.locator('h1').textContent()).toBe('hopper');
+    await page.keyboard.press('Control+n');
+    await page.getByRole('dialog', { name: 'New slice on hopper' }).waitFor();
+  });
+
   it('makes everything denser', async () => {
     const page = await fake.open();
     const height = async (): Promise<number> =>
@@ -59,6 +73,9 @@ describe.skipIf(cannotRun)('manners', () => {
     await page.keyboard.press('Control+k');
     await page.keyboard.type('pause notices');
     await page.keyboard.press('Enter');
+    await expect
+      .poll(() => page.evaluate(() => localStorage.getItem('tranche.settings')))
+      .toContain('"noticesPaused":true');
     await push({
       event: 'host:changed',
       data: {

@@ -128,14 +128,14 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
 
   it('stops a process only after naming it, with Cancel focused', async () => {
     await open();
-    await page.locator('.dock tbody tr').first().focus();
+    await page.locator('.dock .data-row').first().focus();
     await page.keyboard.press('k');
     const dialog = page.getByRole('dialog');
     expect(await dialog.textContent()).toMatch(/Stop process \d+ on hopper\?.*User.*Command.*Running for/s);
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Cancel');
     await page.keyboard.press('Enter');
     expect(await calls('process:stop')).toEqual([]);
-    await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('TR');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.className)).toBe('data-row');
     await page.keyboard.press('t');
     await dialog.getByRole('button', { name: /^Stop process/ }).click();
     await toast().waitFor();

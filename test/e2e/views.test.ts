@@ -4,11 +4,11 @@ import { cannotRun, useFakePage } from '../renderer/e2e-page.ts';
 
 describe.skipIf(cannotRun)('views', () => {
   const fake = useFakePage();
-  const rows = () => fake.page.getByRole('grid').getByRole('row');
+  const rows = () => fake.page.locator('main > [role=grid]').getByRole('row');
   const cells = async (column: number): Promise<string[]> =>
-    (await fake.page.locator('.data-row').all()).length === 0
+    (await fake.page.locator('main > [role=grid] .data-row').all()).length === 0
       ? []
-      : fake.page.locator(`.data-row > :nth-child(${String(column)})`).allTextContents();
+      : fake.page.locator(`main > [role=grid] .data-row > :nth-child(${String(column)})`).allTextContents();
 
   it('shows all hosts on one screen, filtered by any word', async () => {
     const page = await fake.open();
@@ -60,25 +60,25 @@ describe.skipIf(cannotRun)('views', () => {
     expect(limits).toEqual([...limits].sort((a, b) => b - a));
     expect((await cells(4)).at(-1)).toBe('—');
     await page
-      .getByRole('grid')
+      .locator('main > [role=grid]')
       .getByRole('columnheader', { name: /^Slice/ })
       .getByRole('button')
       .click();
     await expect.poll(async () => (await cells(1))[0]).toBe('embed');
     expect(
       await page
-        .getByRole('grid')
+        .locator('main > [role=grid]')
         .getByRole('columnheader', { name: /^Slice/ })
         .getAttribute('aria-sort'),
     ).toBe('ascending');
     await page
-      .getByRole('grid')
+      .locator('main > [role=grid]')
       .getByRole('row', { name: /finetune/ })
       .focus();
     await page.keyboard.press('Enter');
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Control+Space');
-    await expect.poll(() => page.locator('.data-row[aria-selected=true]').count()).toBe(2);
+    await expect.poll(() => page.locator('main > [role=grid] .data-row[aria-selected=true]').count()).toBe(2);
     await page.keyboard.press('g');
     await page.keyboard.type('lab');
     await page.keyboard.press('Enter');
@@ -94,11 +94,11 @@ describe.skipIf(cannotRun)('views', () => {
     await page.keyboard.press('h');
     await page.keyboard.press('Alt+3');
     await rows().first().waitFor();
-    const grid = page.getByRole('grid');
+    const grid = page.locator('main > [role=grid]');
     const count = Number(await grid.getAttribute('aria-rowcount'));
     expect(count).toBeGreaterThan(50);
-    expect(await page.locator('.data-row').count()).toBeLessThan(count);
-    await page.locator('.data-row').first().focus();
+    expect(await page.locator('main > [role=grid] .data-row').count()).toBeLessThan(count);
+    await page.locator('main > [role=grid] .data-row').first().focus();
     await page.keyboard.press('End');
     await expect
       .poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-rowindex')))
@@ -111,11 +111,11 @@ describe.skipIf(cannotRun)('views', () => {
     await page.getByRole('button', { name: 'Columns' }).click();
     await page.getByRole('menuitemcheckbox', { name: 'Owner' }).click();
     await page
-      .getByRole('grid')
+      .locator('main > [role=grid]')
       .getByRole('row', { name: /nightly/ })
       .click();
     await page.reload();
-    await page.getByRole('grid').waitFor();
+    await page.locator('main > [role=grid]').waitFor();
     expect(await page.getByRole('columnheader', { name: 'Owner' }).count()).toBe(0);
     await expect.poll(() => page.locator('.inspector h2').textContent()).toBe('nightly');
   });
@@ -124,7 +124,7 @@ describe.skipIf(cannotRun)('views', () => {
     const page = await fake.open();
     await page.keyboard.press('h');
     await page.keyboard.press('Alt+4');
-    const tom = page.getByRole('grid').getByRole('row', { name: /^tom/ });
+    const tom = page.locator('main > [role=grid]').getByRole('row', { name: /^tom/ });
     await tom.waitFor();
     const text = (await tom.getByRole('gridcell').allTextContents()).map((cell) => cell.trim());
     expect(text[1]).toBe('88.5');

@@ -29,6 +29,7 @@ const process: ProcessSample = {
   throttledTenths: null,
   startedAtMs: null,
 };
+const limits = { hotCelsius: 90, idleMinutes: 10, idleSinceMs: () => null };
 const sample = (atMs: number, processes: readonly ProcessSample[]): { hostId: string; sample: Sample } => ({
   hostId: known.id,
   sample: { seq: 1, atMs, gpus: [], slices: [], processes, processesOmitted: 0 },
@@ -52,20 +53,47 @@ describe('notices', () => {
   });
   it('say that a GPU is free, after a while and once', () => {
     const watch = watchOf();
-    expect(watch.samples([sample(0, [])])).toEqual([]);
-    expect(watch.samples([sample(1000, [process])])).toEqual([]);
-    expect(watch.samples([sample(1000 + FREE_AFTER_MS - 1, [])])).toEqual([]);
-    expect(watch.samples([sample(1000 + FREE_AFTER_MS, [])])).toMatchObject([
+    expect(watch.samples([sample(0, [])], limits, 0)).toEqual([]);
+    expect(watch.samples([sample(1000, [process])], limits, 0)).toEqual([]);
+    expect(watch.samples([sample(1000 + FREE_AFTER_MS - 1, [])], limits, 0)).toEqual([]);
+    expect(watch.samples([sample(1000 + FREE_AFTER_MS, [])], limits, 0)).toMatchObject([
       { kind: 'gpuFree', title: 'GPU 0 of a is free', link: `tranche://host/a/gpu/${on.uuid}` },
     ]);
-    expect(watch.samples([sample(90_000, [])])).toEqual([]);
+    expect(watch.samples([sample(90_000, [])], limits, 0)).toEqual([]);
   });
   it('take a restart of a program for no news', () => {
     const watch = watchOf();
-    watch.samples([sample(0, [process])]);
-    watch.samples([sample(FREE_AFTER_MS - 1, [])]);
-    watch.samples([sample(FREE_AFTER_MS, [process])]);
-    expect(watch.samples([sample(FREE_AFTER_MS + 5, [])])).toEqual([]);
+    watch.samples([sample(0, [process])], limits, 0);
+    watch.samples([sample(FREE_AFTER_MS - 1, [])], limits, 0);
+    watch.samples([sample(FREE_AFTER_MS, [process])], limits, 0);
+    expect(watch.samples([sample(FREE_AFTER_MS + 5, [])], limits, 0)).toEqual([]);
+  });
+  it('tell of a hot GPU, once in a while', () => {
+    const watch = watchOf();
+    const at = (temperatureC: number | null, nowMs: number) => {
+      const { hostId, sample: bare } = sample(0, []);
+      const reading = { uuid: on.uuid, temperatureC } as unknown as Sample['gpus'][number];
+      return watch.samples([{ hostId, sample: { ...bare, gpus: [reading] } }], limits, nowMs);
+    };
+    expect(at(89, 0)).toEqual([]);
+    expect(at(null, 0)).toEqual([]);
+    expect(at(90, 0)).toMatchObject([{ kind: 'hot', title: 'GPU 0 of a is hot' }]);
+    expect(at(95, REPEAT_MS - 1)).toEqual([]);
+    expect(at(95, REPEAT_MS)).toHaveLength(1);
+  });
+  it('tell of a slice of mine that is idle, once per spell', () => {
+    const watch = watchOf();
+    const at = (atMs: number, since: number | null) =>
+      watch.samples(
+        [sample(atMs, [])],
+        { ...limits, idleSinceMs: (_h, id) => (id === mine.id ? since : 0) },
+        atMs,
+      );
+    expect(at(599_999, 0)).toEqual([]);
+    expect(at(600_000, 0)).toMatchObject([{ kind: 'idle', title: 'nightly is held but idle' }]);
+    expect(at(700_000, 0)).toEqual([]);
+    expect(at(800_000, null)).toEqual([]);
+    expect(at(1_500_000, 850_000)).toHaveLength(1);
   });
   it('tell of a denial in a slice of mine alone', () => {
     const denied = (sliceId: string) => ({

@@ -168,7 +168,7 @@ export const PICTURES: readonly Picture[] = [
     name: 'stop-process',
     options: {},
     act: async (page) => {
-      await page.locator('tbody tr').nth(1).focus();
+      await page.locator('.dock .data-row').nth(1).focus();
       await page.keyboard.press('k');
     },
   },

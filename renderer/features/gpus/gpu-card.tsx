@@ -8,6 +8,7 @@ import { AtPointer } from '../../components/menu.tsx';
 import type { MenuEntry } from '../../components/menu.tsx';
 import { DeniedMark, Icon } from '../../components/icons.tsx';
 import { hostNowMs } from '../../store/series.ts';
+import { useSettings } from '../../store/settings.ts';
 import { select, useUi } from '../../store/ui.ts';
 import { gpuView } from '../hosts/host-figures.ts';
 import type { GpuView } from '../hosts/host-figures.ts';
@@ -101,6 +102,8 @@ function eccText(sample: GpuSample | null): ReactElement | null {
 function Vitals({ gpu, view }: { readonly gpu: Gpu; readonly view: GpuView }): ReactElement {
   const { sample, layout } = view;
   const limits = layout.unmanagedBytes + layout.segments.reduce((sum, s) => sum + s.limitBytes, 0);
+  const hotCelsius = useSettings((s) => s.hotCelsius);
+  const isHot = sample?.temperatureC != null && sample.temperatureC >= hotCelsius;
   const exclusive = gpu.computeMode !== null && !/^default$/i.test(gpu.computeMode);
   return (
     <div className="vitals">
@@ -114,7 +117,9 @@ function Vitals({ gpu, view }: { readonly gpu: Gpu; readonly view: GpuView }): R
       </span>
       {gpu.migEnabled === true && <span className="warn">MIG is on</span>}
       {exclusive && <span className="warn">{gpu.computeMode}</span>}
-      <span title="temperature">
+      <span title="temperature" className={cx(isHot && 'warn')}>
+        {isHot && <Icon name="warn" tone="warn" />}
+        {isHot && 'hot, '}
         {sample?.temperatureC == null ? '— °C' : `${String(sample.temperatureC)} °C`}
       </span>
       <span title="power">

@@ -5,6 +5,7 @@ import { gib, gibWithUnit } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { ask } from '../../store/actions.ts';
+import { tagsOf, useTags } from '../../store/tags.ts';
 import { openDialog, select } from '../../store/ui.ts';
 import { EventList } from '../processes/event-list.tsx';
 import { gpuView, hostFigures } from './host-figures.ts';
@@ -19,6 +20,7 @@ export function HostInspector(props: {
   const { host, sample } = props;
   const status = useStatus(host);
   const { connection } = host;
+  const tags = useTags((s) => tagsOf(s.tags, host.id));
   const agent = connection.kind === 'live' || connection.kind === 'stale' ? connection.agent : null;
   const { freeBytes, capacityBytes } = hostFigures(host, sample);
   const fact = (term: string, value: ReactNode): ReactElement => (
@@ -38,6 +40,7 @@ export function HostInspector(props: {
       <section>
         <dl className="facts">
           {fact('State', status.word ?? 'Live')}
+          {fact('Tags', tags.length === 0 ? 'none' : tags.join(', '))}
           {fact('Address', <span className="mono">{host.address ?? '—'}</span>)}
           {fact(
             'Memory',
@@ -107,6 +110,7 @@ function AgentSection({ host }: { readonly host: HostSnapshot }): ReactElement {
     <section>
       <div className="head2">Manage</div>
       <div className="acts">
+        <Button onClick={() => openDialog({ kind: 'tags', hostId: host.id })}>Tags…</Button>
         {connection.kind === 'live' && connection.upgradeTo !== null && (
           <Button onClick={() => void ask('host:deploy', { hostId: host.id })}>
             Upgrade agent to {connection.upgradeTo}

@@ -1,14 +1,23 @@
 /** What is worth a notice outside the window. Decides from what the core tells; shows nothing itself. */
 import type { CoreEvents } from '../../../model/ipc.ts';
 import { formatLink } from '../../../model/links.ts';
-import type { HostId, HostSnapshot, Sample } from '../../../model/model.ts';
-import { gibWithUnit } from '../../../model/units.ts';
+import type { HostId, HostSnapshot, Sample, SliceId } from '../../../model/model.ts';
+import { duration, gibWithUnit } from '../../../model/units.ts';
 import type { Notice } from './show-notice.ts';
 
 /** A GPU counts as free when nobody has been on it for this long: a restart of a script is no news. */
 export const FREE_AFTER_MS = 15_000;
 /** The same news of the same thing comes once in this time. */
 export const REPEAT_MS = 600_000;
+
+const MINUTE_MS = 60_000;
+
+/** Where the settings draw the line. */
+export interface Limits {
+  readonly hotCelsius: number;
+  readonly idleMinutes: number;
+  readonly idleSinceMs: (hostId: HostId, sliceId: SliceId) => number | null;
+}
 
 type HostOf = (hostId: HostId) => HostSnapshot | null;
 
@@ -51,8 +60,55 @@ export class NoticeWatch {
     });
   }
 
-  samples(batch: readonly { readonly hostId: HostId; readonly sample: Sample }[]): readonly Notice[] {
-    return batch.flatMap(({ hostId, sample }) => this.#freed(hostId, sample));
+  samples(
+    batch: readonly { readonly hostId: HostId; readonly sample: Sample }[],
+    limits: Limits,
+    nowMs: number,
+  ): readonly Notice[] {
+    return batch.flatMap(({ hostId, sample }) => [
+      ...this.#freed(hostId, sample),
+      ...this.#hot(hostId, sample, limits, nowMs),
+      ...this.#idle(hostId, sample, limits, nowMs),
+    ]);
+  }
+
+  #hot(hostId: HostId, sample: Sample, { hotCelsius }: Limits, nowMs: number): readonly Notice[] {
+    const host = this.#hostOf(hostId);
+    return sample.gpus.flatMap(({ uuid, temperatureC }): Notice[] => {
+      const gpu = host?.gpus.find((one) => one.uuid === uuid);
+      if (host === null || gpu === undefined || temperatureC === null || temperatureC < hotCelsius) return [];
+      const notice = this.#once(`hot ${hostId} ${uuid}`, nowMs, {
+        kind: 'hot',
+        title: `GPU ${String(gpu.index)} of ${host.name} is hot`,
+        body: `${String(temperatureC)} °C, ${gpu.name}. It slows itself down before it is harmed.`,
+        link: formatLink({ hostName: host.name, gpuUuid: uuid, sliceId: null }),
+      });
+      return notice === null ? [] : [notice];
+    });
+  }
+
+  /** Once per spell of idleness: a slice that works again may be told of again. */
+  #idle(hostId: HostId, sample: Sample, limits: Limits, nowMs: number): readonly Notice[] {
+    const host = this.#hostOf(hostId);
+    const you = host === null ? null : yours(host);
+    if (host === null || you === null) return [];
+    return host.slices.flatMap((slice): Notice[] => {
+      if (slice.owner !== you.name) return [];
+      const key = `idle ${hostId} ${slice.id}`;
+      const sinceMs = limits.idleSinceMs(hostId, slice.id);
+      if (sinceMs === null) this.#toldAtMs.delete(key);
+      if (sinceMs === null || sample.atMs - sinceMs < limits.idleMinutes * MINUTE_MS) return [];
+      if (this.#toldAtMs.has(key)) return [];
+      this.#toldAtMs.set(key, nowMs);
+      return [
+        {
+          kind: 'idle',
+          title: `${slice.name} is held but idle`,
+          body: `${gibWithUnit(slice.memoryLimitBytes)} on ${host.name}, no GPU time for ${duration(sample.atMs - sinceMs)}.`,
+          link: formatLink({ hostName: host.name, gpuUuid: slice.gpuUuid, sliceId: slice.id }),
+        },
+      ];
+    });
   }
 
   /** Clocks of host and desktop need not agree: only the host's own is used here. */

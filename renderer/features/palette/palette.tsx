@@ -44,10 +44,9 @@ function useSections(mode: PaletteMode, query: string): readonly Section<Palette
   }, [mode]);
   return useMemo(() => {
     const wanted = mode === 'all' ? parseWanted(query) : null;
-    const found = sections(made.items, query, made.recent);
-    if (wanted === null) return found;
-    const rooms = roomItems(findRoom(wanted, made.hosts, shownSample));
-    return [{ heading: 'Where it fits', items: rooms }, ...found];
+    if (wanted === null) return sections(made.items, query, made.recent);
+    // A size is no name: whatever else has its letters somewhere would only be in the way.
+    return [{ heading: 'Where it fits', items: roomItems(findRoom(wanted, made.hosts, shownSample)) }];
   }, [made, mode, query]);
 }
 

@@ -25,14 +25,16 @@ export function Dock(props: { readonly host: HostSnapshot; readonly sample: Samp
   return (
     <section className="dock" aria-label="Dock">
       <PaneEdge pane="dock" label="Height of the dock" />
-      <nav role="tablist" aria-label="Dock">
-        {tabButton(
-          'processes',
-          'Processes',
-          sample === null ? null : sample.processes.length + sample.processesOmitted,
-        )}
-        {tabButton('events', 'Events', null)}
-        {tabButton('audit', 'Audit', null)}
+      <nav aria-label="Dock">
+        <div className="tabs" role="tablist" aria-label="Below">
+          {tabButton(
+            'processes',
+            'Processes',
+            sample === null ? null : sample.processes.length + sample.processesOmitted,
+          )}
+          {tabButton('events', 'Events', null)}
+          {tabButton('audit', 'Audit', null)}
+        </div>
         <div className="grow" />
         {tab === 'audit' && <AuditTools host={host} />}
         {tab === 'processes' && (

@@ -2,7 +2,7 @@
 import type { NoticeKind } from '../../store/settings.ts';
 
 export interface SettingSpec {
-  readonly id: 'theme' | 'density' | 'motion' | 'tray' | 'idle' | `notice-${NoticeKind}`;
+  readonly id: 'theme' | 'density' | 'motion' | 'tray' | 'idle' | 'hot' | 'letters' | `notice-${NoticeKind}`;
   readonly title: string;
   readonly group: 'Look' | 'Notices' | 'Window' | 'Slices';
   readonly about: string;
@@ -58,6 +58,34 @@ export const SETTINGS: readonly SettingSpec[] = [
     group: 'Notices',
     about: 'The connection to a host broke, or its key changed.',
     words: 'notification disconnect ssh',
+  },
+  {
+    id: 'notice-hot',
+    title: 'Notice: a GPU is hot',
+    group: 'Notices',
+    about: 'Its temperature has reached the figure below.',
+    words: 'notification temperature heat celsius',
+  },
+  {
+    id: 'notice-idle',
+    title: 'Notice: my slice is idle',
+    group: 'Notices',
+    about: 'A slice of yours has had no GPU time for as long as the figure below.',
+    words: 'notification held unused clock',
+  },
+  {
+    id: 'hot',
+    title: 'Called hot from',
+    group: 'Slices',
+    about: 'Degrees Celsius from which a GPU is marked and told of.',
+    words: 'temperature heat threshold',
+  },
+  {
+    id: 'letters',
+    title: 'Single-letter keys',
+    group: 'Window',
+    about: 'Commands on bare letters and digits, such as N and G. The others stay.',
+    words: 'keyboard shortcuts accessibility speech',
   },
   {
     id: 'idle',

@@ -117,7 +117,32 @@ function Control({ setting }: { readonly setting: SettingSpec }): ReactElement {
         />
       );
     case 'idle':
-      return <Minutes value={settings.idleMinutes} />;
+      return (
+        <Figure
+          id={id}
+          range={[1, 1440]}
+          value={settings.idleMinutes}
+          onPick={(idleMinutes) => changeSettings({ idleMinutes })}
+        />
+      );
+    case 'hot':
+      return (
+        <Figure
+          id={id}
+          range={[40, 120]}
+          value={settings.hotCelsius}
+          onPick={(hotCelsius) => changeSettings({ hotCelsius })}
+        />
+      );
+    case 'letters':
+      return (
+        <Switch
+          id={id}
+          on={settings.letterKeys}
+          refusal={null}
+          onChange={(letterKeys) => changeSettings({ letterKeys })}
+        />
+      );
     case 'tray':
       return (
         <Switch
@@ -130,6 +155,8 @@ function Control({ setting }: { readonly setting: SettingSpec }): ReactElement {
     case 'notice-denied':
     case 'notice-gpuFree':
     case 'notice-hostLost':
+    case 'notice-hot':
+    case 'notice-idle':
     case 'notice-sliceChanged':
       return <NoticeSwitch id={id} settings={settings} />;
     default:
@@ -196,18 +223,25 @@ function Switch(props: {
   );
 }
 
-function Minutes({ value }: { readonly value: number }): ReactElement {
+function Figure(props: {
+  readonly id: string;
+  readonly range: readonly [number, number];
+  readonly value: number;
+  readonly onPick: (value: number) => void;
+}): ReactElement {
+  const { id, range, value, onPick } = props;
+  const [least, most] = range;
   return (
     <input
-      className="minutes"
+      className="figure-box"
       type="number"
-      min={1}
-      max={1440}
-      aria-labelledby="name-idle"
+      min={least}
+      max={most}
+      aria-labelledby={`name-${id}`}
       value={value}
       onChange={(event) => {
-        const minutes = Math.round(event.target.valueAsNumber);
-        if (minutes >= 1 && minutes <= 1440) changeSettings({ idleMinutes: minutes });
+        const typed = Math.round(event.target.valueAsNumber);
+        if (typed >= least && typed <= most) onPick(typed);
       }}
     />
   );

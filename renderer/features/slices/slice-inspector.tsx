@@ -19,6 +19,7 @@ import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
 import { EventList } from '../processes/event-list.tsx';
 import { TimeAxis } from './time-axis.tsx';
 import { SliceFields } from './slice-fields.tsx';
+import { idleText } from './idle-text.ts';
 import { SliceNotice } from './slice-notice.tsx';
 import { candidates, giveSlice, runCommandOf } from './slice-actions.ts';
 
@@ -50,7 +51,9 @@ function entriesFor(host: HostSnapshot, slice: Slice): MenuEntry[] {
 export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps): ReactElement {
   const hue = useOwnerClass(slice.owner);
   const range = useUi((s) => s.range);
+  const pickedCount = useUi((s) => s.picked.length);
   const reading = sliceSample(sample, slice.id);
+  const idle = idleText(host.id, slice);
   const watched = useWatched(
     { hostId: host.id, kind: 'slice', id: slice.id },
     RANGE_MS[range],
@@ -80,7 +83,19 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
           <Icon name="more" />
         </Menu>
       </div>
+      {pickedCount > 1 && (
+        <p className="small idle-line">
+          <b className="strong">{pickedCount} slices selected.</b>
+          <span className="two">Give, until and delete act on all of them.</span>
+        </p>
+      )}
       <SliceNotice host={host} gpu={gpu} slice={slice} reading={reading} />
+      {idle !== null && (
+        <p className="small two idle-line">
+          <Icon name="idle" />
+          Held but idle for {idle}
+        </p>
+      )}
       <ChartSection
         {...chart}
         quantity="memory"
