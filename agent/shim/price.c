@@ -132,10 +132,10 @@ void price_seed(struct price *price, uint64_t ns, uint32_t samples)
 }
 
 /* It was another kernel after all, or a lie. */
-static bool seed_is_contradicted(const struct price *price, uint64_t measured)
+static bool is_contradicted(const struct price *price, uint64_t measured)
 {
-    uint64_t seed = atomic_load(&price->mean_ns);
-    return measured / PRICE_SEED_FACTOR > seed || seed / PRICE_SEED_FACTOR > measured;
+    uint64_t known = atomic_load(&price->mean_ns);
+    return known != 0 && (measured / PRICE_SEED_FACTOR > known || known / PRICE_SEED_FACTOR > measured);
 }
 
 uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_t theirs)
@@ -146,7 +146,7 @@ uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_
     measured = measured == 0 ? 1 : measured;
     atomic_store(&price->discarded, 0);
     if (alone) {
-        if (atomic_exchange(&price->seeded, 0) != 0 && seed_is_contradicted(price, measured)) {
+        if (atomic_exchange(&price->seeded, 0) != 0 && is_contradicted(price, measured)) {
             alone_samples = 0;
         }
         if (alone_samples == 0) {
@@ -161,10 +161,23 @@ uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_
     } else if (measured < PRICE_TURN_NS) {
         track_low(&price->low_ns, measured, samples);
         atomic_store(&price->ns, beside_others(price));
-    } else if (alone_samples == 0 && atomic_load(&price->low_ns) == 0) {
+    } else {
         uint64_t own = theirs < measured ? measured - theirs : 0;
-        step_to(&price->mean_ns, own < measured / 8 ? measured / 8 : own, samples);
-        atomic_store(&price->ns, atomic_load(&price->mean_ns));
+        own = own < measured / 8 ? measured / 8 : own;
+        /* Many turns long, and far from what it took before or another process said: it is given other work now. */
+        bool other_work = measured > PRICE_OTHER_WORK_NS && is_contradicted(price, own);
+        if (other_work) {
+            atomic_store(&price->seeded, 0);
+            atomic_store(&price->mean_ns, 0);
+            atomic_store(&price->low_ns, 0);
+            atomic_store(&price->low_alone_ns, 0);
+            atomic_store(&price->alone_samples, 0);
+            alone_samples = 0;
+        }
+        if (alone_samples == 0 && atomic_load(&price->low_ns) == 0) {
+            step_to(&price->mean_ns, own, samples);
+            atomic_store(&price->ns, atomic_load(&price->mean_ns));
+        }
     }
     atomic_store(&price->samples, samples == UINT32_MAX ? samples : samples + 1);
     price_timing_ended(price);

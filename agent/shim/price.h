@@ -31,6 +31,8 @@
 #define PRICE_SEED_FACTOR 8u
 /* A kernel that runs for so long does not end within one turn of its process: beside others its timing holds theirs. */
 #define PRICE_TURN_NS UINT64_C(2000000)
+/* ...and beyond this, not even with several others, by so much. */
+#define PRICE_OTHER_WORK_NS UINT64_C(20000000)
 
 /* Alone, a price is the mean of its timings: one kernel may take different times with different arguments. Beside
  * others a timing may hold a neighbour's turn, so that a mean says nothing; what can be told is the lower quartile,

@@ -11,10 +11,18 @@ static struct fixture fixture;
 static struct fixture_slice slice;
 
 /* One program in the slice, alone in its own virtual time; its iterations a second. timed: it can time its kernels. */
-static double run(const char *kind, const char *seconds, bool timed)
+static double run_long(const char *kind, const char *seconds, bool timed, const char *kernel_us)
 {
     char output[4096];
-    char *argv[] = {"tranche-sim-workload", (char *)kind, "--seconds", (char *)seconds, NULL};
+    char *argv[] = {"tranche-sim-workload",
+                    (char *)kind,
+                    "--seconds",
+                    (char *)seconds,
+                    "--grid",
+                    "64",
+                    kernel_us == NULL ? NULL : "--kernel-us",
+                    (char *)kernel_us,
+                    NULL};
     if (!timed) {
         setenv("TRANCHE_SIM_NO_EVENTS", "1", 1);
     }
@@ -24,6 +32,11 @@ static double run(const char *kind, const char *seconds, bool timed)
     fixture_output(&fixture, "tenant", output, sizeof output);
     CHECK_THAT(status == 0, "%s ended with %d: %s", kind, status, output);
     return fixture_figure(output, "iterations") / fixture_figure(output, "elapsedNs") * 1e9;
+}
+
+static double run(const char *kind, const char *seconds, bool timed)
+{
+    return run_long(kind, seconds, timed, NULL);
 }
 
 static void begin(void)
@@ -86,6 +99,20 @@ static void hostile_prices_do_not_stop_a_program(void)
     fixture_close(&fixture);
 }
 
+/* One function and shape, given other work by a program that comes later. */
+static void another_length_is_learned_anew(void)
+{
+    begin();
+    run("heavy", "4", true);
+    double rate = run_long("heavy", "20", true, "100000");
+    printf("     100 ms kernels at 25 %% after 1 ms kernels of their shape: %.2f a second\n", rate);
+    CHECK_THAT(rate > 2.2 && rate < 2.8, "%.2f", rate);
+    rate = run_long("heavy", "4", true, "100");
+    printf("     100 us kernels after those: %.0f a second\n", rate);
+    CHECK_THAT(rate > 2200 && rate < 2700, "%.0f", rate); /* a long kernel's price was owed for the first */
+    fixture_close(&fixture);
+}
+
 static void a_full_table_is_no_matter(void)
 {
     begin();
@@ -105,6 +132,7 @@ int main(void)
     RUN(a_second_process_is_charged_without_timing);
     RUN(copies_have_prices_that_all_know);
     RUN(hostile_prices_do_not_stop_a_program);
+    RUN(another_length_is_learned_anew);
     RUN(a_full_table_is_no_matter);
     return check_done();
 }

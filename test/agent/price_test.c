@@ -162,6 +162,27 @@ static void known_prices_pay_until_a_timing_is_due(void)
     CHECK_EQ(price_of_known(&book, key), 0);
 }
 
+/* Beside others a timing holds their turns; but not so many of them. */
+static void other_work_is_told_from_turns(void)
+{
+    struct price *price = fresh(260);
+    price_seed(price, 300000, 40); /* as another process of the slice has it */
+    price_due(price, true);
+    price_learn(price, 100000000, false, 0);
+    CHECK_THAT(atomic_load(&price->ns) > 90000000, "%llu", (unsigned long long)atomic_load(&price->ns));
+    price = fresh(261);
+    for (int timed = 0; timed < 40; timed++) {
+        price_due(price, true);
+        price_learn(price, 300000, true, 0);
+    }
+    price_due(price, true);
+    price_learn(price, 5000000, false, 0); /* two turns of somebody else's */
+    CHECK_EQ(atomic_load(&price->ns), 300000);
+    price_due(price, true);
+    price_learn(price, 100000000, false, 40000000);
+    CHECK_THAT(atomic_load(&price->ns) > 50000000, "%llu", (unsigned long long)atomic_load(&price->ns));
+}
+
 static void unpriced_launches_owe(void)
 {
     struct price *price = fresh(300);
@@ -263,6 +284,7 @@ int main(void)
     RUN(timings_are_not_in_step);
     RUN(a_seed_holds_until_it_is_contradicted);
     RUN(a_timing_that_loaded_code_is_thrown_away);
+    RUN(other_work_is_told_from_turns);
     RUN(unpriced_launches_owe);
     RUN(alone_every_timing_counts);
     RUN(beside_others_their_turns_do_not_count);

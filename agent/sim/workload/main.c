@@ -22,6 +22,7 @@ struct settings {
     double seconds; /* 0: until SIGTERM */
     size_t memory;
     double kernel_us; /* 0: the kind's own */
+    unsigned grid;    /* 0: one of the kernel's length, so that each length has a shape of its own */
     double rate;      /* requests a second */
     unsigned seed;
     const char *call; /* which of the launching calls; NULL: cuLaunchKernel */
@@ -56,7 +57,8 @@ static int usage(void)
 {
     fprintf(
         stderr,
-        "usage: tranche-sim-workload KIND [--seconds S] [--memory BYTES] [--kernel-us N] [--rate R] [--seed N]\n"
+        "usage: tranche-sim-workload KIND [--seconds S] [--memory BYTES] [--kernel-us N] [--grid N] [--rate R] "
+        "[--seed N]\n"
         "                            [--call ex|cooperative] [--process-title TEXT]\n"
         "  trainer   steps of kernels; memory grows to a working set, a refusal makes it smaller\n"
         "  server    Poisson requests of 5 kernels each (--rate, default 20 a second)\n"
@@ -85,6 +87,8 @@ static bool parse(int argc, char **argv, struct settings *settings, const char *
             settings->memory = strtoull(value, NULL, 10);
         } else if (strcmp(argv[at], "--kernel-us") == 0) {
             settings->kernel_us = atof(value);
+        } else if (strcmp(argv[at], "--grid") == 0) {
+            settings->grid = (unsigned)atoi(value);
         } else if (strcmp(argv[at], "--rate") == 0) {
             settings->rate = atof(value);
         } else if (strcmp(argv[at], "--seed") == 0) {
@@ -229,7 +233,7 @@ static bool launch_as(struct run *run, double microseconds, unsigned grid)
 /* The grid follows the work, as it does in most kernels: another size is another launch shape. */
 static bool launch(struct run *run, double microseconds)
 {
-    return launch_as(run, microseconds, (unsigned)microseconds + 1);
+    return launch_as(run, microseconds, run->settings.grid > 0 ? run->settings.grid : (unsigned)microseconds + 1);
 }
 
 static void fill(struct run *run, size_t target, size_t step)
