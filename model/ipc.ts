@@ -117,6 +117,8 @@ export const requestSchemas = {
   'menu:state': z.strictObject({
     off: z.array(z.strictObject({ id: commandId, why: z.string().max(300) })).max(200),
     on: z.array(commandId).max(50),
+    /** Keys of the user's own; an empty text shows none. */
+    keys: z.array(z.strictObject({ id: commandId, keys: z.string().max(40) })).max(200),
   }),
   /** A notice of the operating system; a click on it navigates to `link`. */
   'notice:show': z.strictObject({

@@ -11,7 +11,7 @@ import type { CommandSpec, MenuName } from '../../model/commands.ts';
 import { EVENT_CHANNEL } from './bridge.ts';
 
 export type MenuState = RequestArgs<'menu:state'>;
-const NO_STATE: MenuState = { off: [], on: [] };
+const NO_STATE: MenuState = { off: [], on: [], keys: [] };
 
 /** What only the system or the page's own editing can do stands beside our commands. */
 function roles(menu: MenuName, mac: boolean, packaged: boolean): MenuItemConstructorOptions[] {
@@ -48,9 +48,11 @@ export function menuTemplate(
 ): MenuItemConstructorOptions[] {
   const mac = platform === 'darwin';
   const refused = new Map(state.off.map(({ id, why }) => [id, why]));
+  const chosen = new Map(state.keys.map(({ id, keys }) => [id, keys]));
   const item = (command: CommandSpec): MenuItemConstructorOptions => {
     const why = refused.get(command.id);
-    const keys = accelerator(keysOf(command, mac)[0]);
+    const own = chosen.get(command.id);
+    const keys = accelerator(own === '' ? undefined : (own ?? keysOf(command, mac)[0]));
     return {
       id: command.id,
       label: command.title,

@@ -1,12 +1,14 @@
 /** Keys of the whole window, from the registry. Typing in a field, open dialogs and controls come first. */
 import { matchKeyBindingPress, parseKeybinding } from 'tinykeys';
+import type { KeyBindingPress } from 'tinykeys';
 import { COMMANDS, keysOf } from '../../model/commands.ts';
-import type { CommandId } from '../../model/commands.ts';
+import type { CommandId, CommandSpec } from '../../model/commands.ts';
 import { useSettings } from '../store/settings.ts';
 import { hideToast, select, useUi } from '../store/ui.ts';
 import { bindings } from './registry.ts';
 
-export const isMac = (): boolean => /mac|iphone|ipad/i.test(navigator.platform);
+export const isMac = (): boolean =>
+  typeof navigator !== 'undefined' && /mac|iphone|ipad/i.test(navigator.platform);
 
 const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && target.closest('input, textarea, select, [contenteditable]') !== null;
@@ -16,13 +18,59 @@ const usesSpace = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement &&
   target.closest('button, [role=slider], [role=menu], [role=row], tr') !== null;
 
-const PRESSES = COMMANDS.map((command) => ({
-  id: command.id satisfies CommandId,
-  presses: keysOf(command, typeof navigator !== 'undefined' && isMac()).map((keys) => ({
-    keys,
-    press: parseKeybinding(keys)[0],
-  })),
-}));
+/** The keys in force: the user’s own, else those of the table. */
+export function keysFor(command: CommandSpec): readonly string[] {
+  const own = useSettings.getState().keys[command.id];
+  return own === undefined ? keysOf(command, isMac()) : own === '' ? [] : [own];
+}
+
+interface Presses {
+  readonly id: CommandId;
+  readonly presses: readonly { readonly keys: string; readonly press: KeyBindingPress | undefined }[];
+}
+let known: { readonly of: unknown; readonly list: readonly Presses[] } | null = null;
+
+/** Parsed once for each change of the settings. */
+function pressList(): readonly Presses[] {
+  const { keys } = useSettings.getState();
+  if (known?.of !== keys) {
+    const list = COMMANDS.map((command) => ({
+      id: command.id,
+      presses: keysFor(command).map((one) => ({ keys: one, press: parseKeybinding(one)[0] })),
+    }));
+    known = { of: keys, list };
+  }
+  return known.list;
+}
+
+/** These move, leave and confirm; a command on one of them would take the keyboard away. */
+const RESERVED =
+  /^(Escape|Tab|Enter|Arrow|Home|End|Page|Shift|Control|Alt|Meta|AltGraph|Dead|Unidentified|CapsLock)/;
+
+/** What was pressed, in the grammar of the table; null where it can not be a command’s. */
+export function pressedKeys(
+  event: Pick<KeyboardEvent, 'key' | 'code' | 'altKey' | 'shiftKey' | 'ctrlKey' | 'metaKey'>,
+  mac: boolean,
+): string | null {
+  if (RESERVED.test(event.key)) return null;
+  const mod = mac ? event.metaKey : event.ctrlKey;
+  const other = mac ? event.ctrlKey : event.metaKey;
+  if (other) return null;
+  const letter = event.key.length === 1;
+  // With Alt a key sends another sign on many keyboards: the key itself is meant.
+  const key =
+    event.key === ' ' ? 'Space' : letter ? (event.altKey ? event.code : event.key.toLowerCase()) : event.key;
+  return [mod ? '$mod' : '', event.altKey ? 'Alt' : '', event.shiftKey ? 'Shift' : '', key]
+    .filter((part) => part !== '')
+    .join('+');
+}
+
+/** The command that has these keys already; null when they are free. */
+export const commandWithKeys = (keys: string, except: CommandId): CommandSpec | null =>
+  COMMANDS.find(
+    (command) =>
+      command.id !== except && keysFor(command).some((one) => one.toLowerCase() === keys.toLowerCase()),
+  ) ?? null;
 
 /** In a text field these edit the text. */
 const EDITING: ReadonlySet<CommandId> = new Set([
@@ -36,7 +84,7 @@ export function commandOfKey(event: KeyboardEvent): CommandId | null {
   const typing = isTyping(event.target);
   const modified = event.ctrlKey || event.metaKey || event.altKey;
   if (typing && !modified && !/^F\d/.test(event.key)) return null;
-  for (const { id, presses } of PRESSES) {
+  for (const { id, presses } of pressList()) {
     if (typing && EDITING.has(id)) continue;
     const hit = presses.find(({ press }) => press !== undefined && matchKeyBindingPress(event, press));
     if (hit === undefined) continue;

@@ -1,9 +1,9 @@
 /** Context menus out of the registry: ids in, entries with key and reason out. */
-import { commandSpec, keyLabel, keysOf } from '../../model/commands.ts';
+import { commandSpec, keyLabel } from '../../model/commands.ts';
 import type { CommandId } from '../../model/commands.ts';
 import type { MenuEntry } from '../components/menu.tsx';
 import { select, selectHost, useUi } from '../store/ui.ts';
-import { isMac } from './keys.ts';
+import { isMac, keysFor } from './keys.ts';
 import { bindings } from './registry.ts';
 
 export const SLICE_MENU: readonly (CommandId | null)[] = [
@@ -44,9 +44,8 @@ export const HOST_MENU: readonly (CommandId | null)[] = [
 ];
 
 export function commandKey(id: CommandId): string | undefined {
-  const mac = isMac();
-  const [key] = keysOf(commandSpec(id), mac);
-  return key === undefined ? undefined : keyLabel(key, mac);
+  const [key] = keysFor(commandSpec(id));
+  return key === undefined ? undefined : keyLabel(key, isMac());
 }
 
 /** null in the list is a line. */

@@ -1,6 +1,7 @@
 /** The one registry: each command of model/commands.ts with what it does now, or why it does nothing. */
 import { COMMANDS } from '../../model/commands.ts';
 import type { CommandId } from '../../model/commands.ts';
+import { useSettings } from '../store/settings.ts';
 import { showToast } from '../store/ui.ts';
 import { appCommands } from './app-commands.ts';
 import type { Bound, CommandContext } from './context.ts';
@@ -28,6 +29,7 @@ export function runCommand(id: CommandId): void {
 export function menuState(now: Bindings): {
   readonly off: { id: string; why: string }[];
   readonly on: string[];
+  readonly keys: { id: string; keys: string }[];
 } {
   return {
     off: COMMANDS.flatMap(({ id }) => {
@@ -35,5 +37,6 @@ export function menuState(now: Bindings): {
       return why === null ? [] : [{ id, why: why.slice(0, 300) }];
     }),
     on: COMMANDS.filter(({ id }) => now[id].on === true).map(({ id }) => id),
+    keys: Object.entries(useSettings.getState().keys).map(([id, keys]) => ({ id, keys })),
   };
 }

@@ -30,6 +30,8 @@ const schema = z.object({
   hotCelsius: z.number().int().min(40).max(120).catch(90),
   /** Commands on bare letters; off for those whom they get in the way. */
   letterKeys: z.boolean().catch(true),
+  /** Keys of the user’s own, by command; an empty text takes the keys away. */
+  keys: z.record(z.string().max(40), z.string().max(40)).catch({}),
   idleMinutes: z.number().int().min(1).max(1440).catch(10),
 });
 export type Settings = z.infer<typeof schema>;
@@ -43,6 +45,7 @@ export const DEFAULTS: Settings = {
   tray: false,
   hotCelsius: 90,
   letterKeys: true,
+  keys: {},
   idleMinutes: 10,
 };
 

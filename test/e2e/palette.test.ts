@@ -131,6 +131,30 @@ describe.skipIf(cannotRun)('palette', () => {
     expect(await sheet.textContent()).toMatch(/New slice….*Ctrl N.*Search and run….*Ctrl K.*Until…U/s);
   });
 
+  it('lets a key be changed, refuses one that is taken, and keeps it', async () => {
+    const page = await fake.open();
+    await page.keyboard.press('?');
+    const sheet = page.getByRole('dialog', { name: 'Keys' });
+    await sheet.getByRole('button', { name: 'Change the keys of Settings…' }).click();
+    await page.keyboard.press('Control+k');
+    await expect
+      .poll(() => sheet.getByRole('status').textContent())
+      .toContain('Ctrl K is taken by “Search and run…”');
+    await sheet.getByRole('button', { name: 'Change the keys of Settings…' }).click();
+    await page.keyboard.press('F4');
+    await page.keyboard.press('Escape');
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
+    await page.reload();
+    await page.locator('.app').waitFor();
+    await page.keyboard.press('Control+,');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    await page.keyboard.press('F4');
+    await page.getByRole('dialog', { name: 'Settings' }).waitFor();
+    await expect
+      .poll(async () => JSON.stringify((await fake.calls('menu:state')).at(-1)))
+      .toContain('{"id":"app.settings","keys":"F4"}');
+  });
+
   it('tells the menu bar what is refused and why', async () => {
     const page = await fake.open();
     await expect.poll(async () => (await fake.calls('menu:state')).length).toBeGreaterThan(0);

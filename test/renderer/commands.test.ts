@@ -1,3 +1,4 @@
+import { pressedKeys } from '../../renderer/commands/keys.ts';
 import { describe, expect, it } from 'vitest';
 import { COMMANDS, MENUS, accelerator, keyLabel, keysOf, menuSections } from '../../model/commands.ts';
 
@@ -19,5 +20,18 @@ describe('command table', () => {
     expect(accelerator('Delete')).toBe('Delete');
     expect(accelerator('Alt+Digit1')).toBe('Alt+1');
     expect(accelerator(undefined)).toBeNull();
+  });
+  it.each([
+    [{ key: 'G', code: 'KeyG', ctrlKey: true, shiftKey: true }, '$mod+Shift+g'],
+    [{ key: '€', code: 'KeyE', altKey: true }, 'Alt+KeyE'],
+    [{ key: ' ', code: 'Space' }, 'Space'],
+    [{ key: 'F4', code: 'F4' }, 'F4'],
+    [{ key: 'Escape', code: 'Escape' }, null],
+    [{ key: 'ArrowUp', code: 'ArrowUp', ctrlKey: true }, null],
+    [{ key: 'Control', code: 'ControlLeft', ctrlKey: true }, null],
+    [{ key: 'x', code: 'KeyX', metaKey: true }, null],
+  ])('reads what was pressed: %j', (event, keys) => {
+    const none = { altKey: false, shiftKey: false, ctrlKey: false, metaKey: false };
+    expect(pressedKeys({ ...none, ...event }, false)).toBe(keys);
   });
 });

@@ -1,9 +1,12 @@
-/** The `?` sheet: every command that has a key, from the registry, and the keys of what is focused. */
+/** The `?` sheet: every command with its keys, which can be changed, and the keys of what is focused. */
+import { useEffect, useState } from 'react';
 import type { ReactElement } from 'react';
-import { COMMANDS, MENUS, keyLabel, keysOf } from '../../../model/commands.ts';
-import { isMac } from '../../commands/keys.ts';
+import { COMMANDS, MENUS, keyLabel } from '../../../model/commands.ts';
+import type { CommandId, CommandSpec } from '../../../model/commands.ts';
+import { commandWithKeys, isMac, keysFor, pressedKeys } from '../../commands/keys.ts';
 import { Button } from '../../components/bits.tsx';
 import { Dialog } from '../../components/dialog.tsx';
+import { changeSettings, useSettings } from '../../store/settings.ts';
 import { openDialog } from '../../store/ui.ts';
 
 const close = (): void => openDialog(null);
@@ -20,12 +23,50 @@ const LOCAL: readonly (readonly [string, string])[] = [
   ['Esc', 'Close one layer'],
 ];
 
+function setKeys(id: CommandId, keys: string | null): void {
+  const { [id]: _before, ...others } = useSettings.getState().keys;
+  changeSettings({ keys: keys === null ? others : { ...others, [id]: keys } });
+}
+
+/** Hears the next keys for one command, before anything else does. */
+function useCapture(id: CommandId | null, done: (problem: string | null) => void): void {
+  useEffect(() => {
+    if (id === null) return undefined;
+    const onKey = (event: KeyboardEvent): void => {
+      event.preventDefault();
+      event.stopPropagation();
+      if (event.key === 'Escape') {
+        done(null);
+        return;
+      }
+      if (event.key === 'Backspace') {
+        setKeys(id, '');
+        done(null);
+        return;
+      }
+      const keys = pressedKeys(event, isMac());
+      if (keys === null) return;
+      const taken = commandWithKeys(keys, id);
+      if (taken === null) setKeys(id, keys);
+      done(taken === null ? null : `${keyLabel(keys, isMac())} is taken by “${taken.title}”.`);
+    };
+    window.addEventListener('keydown', onKey, true);
+    return () => window.removeEventListener('keydown', onKey, true);
+  }, [id]);
+}
+
 export function KeysSheet(): ReactElement {
-  const mac = isMac();
-  const groups = MENUS.map((menu) => ({
-    menu,
-    rows: COMMANDS.filter((command) => command.menu === menu && command.keys.length > 0),
-  })).filter((group) => group.rows.length > 0);
+  const own = useSettings((s) => s.keys);
+  const [asked, setAsked] = useState<CommandId | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  useCapture(asked, (why) => {
+    setAsked(null);
+    setProblem(why);
+  });
+  const ask = (id: CommandId): void => {
+    setProblem(null);
+    setAsked(id);
+  };
   return (
     <Dialog
       title="Keys"
@@ -33,26 +74,40 @@ export function KeysSheet(): ReactElement {
       onCancel={close}
       onSubmit={close}
       actions={
-        <Button kind="primary" onClick={close} autoFocus>
-          Close
-        </Button>
+        <>
+          <p className={`small grow ${problem === null ? 'two' : 'bad'}`} role="status">
+            {problem ??
+              (asked === null
+                ? 'Change stands beside each command under the pointer, or on Tab.'
+                : 'Press the new keys. Esc leaves it, Backspace takes it away.')}
+          </p>
+          {Object.keys(own).length > 0 && (
+            <Button onClick={() => changeSettings({ keys: {} })}>Reset all</Button>
+          )}
+          <Button kind="primary" onClick={close} autoFocus>
+            Close
+          </Button>
+        </>
       }
     >
-      <div className="keys-columns">
-        {groups.map(({ menu, rows }) => (
+      <div className="keys-columns" role="group" aria-label="Commands and their keys" tabIndex={0}>
+        {MENUS.map((menu) => (
           <section key={menu}>
             <h3>{menu}</h3>
             <dl>
-              {rows.map((command) => (
+              {COMMANDS.filter((command) => command.menu === menu).map((command) => (
                 <div key={command.id}>
                   <dt>{command.title}</dt>
                   <dd>
-                    {keysOf(command, mac)
-                      // The same sign, as keyboards send it that need Shift for it.
-                      .filter((keys) => keys !== 'Shift+?')
-                      .map((keys) => (
-                        <kbd key={keys}>{keyLabel(keys, mac)}</kbd>
-                      ))}
+                    {asked === command.id ? <span className="two">press…</span> : <Keys command={command} />}
+                    <button
+                      type="button"
+                      className="text-act"
+                      aria-label={`Change the keys of ${command.title}`}
+                      onClick={() => ask(command.id)}
+                    >
+                      Change
+                    </button>
                   </dd>
                 </div>
               ))}
@@ -74,5 +129,18 @@ export function KeysSheet(): ReactElement {
         </section>
       </div>
     </Dialog>
+  );
+}
+
+function Keys({ command }: { readonly command: CommandSpec }): ReactElement {
+  return (
+    <>
+      {keysFor(command)
+        // The same sign, as keyboards send it that need Shift for it.
+        .filter((keys) => keys !== 'Shift+?')
+        .map((keys) => (
+          <kbd key={keys}>{keyLabel(keys, isMac())}</kbd>
+        ))}
+    </>
   );
 }

@@ -1,9 +1,9 @@
 /** Everything the palette can find: commands, hosts, GPUs, slices, people, settings; and answers to one question. */
-import { COMMANDS, keyLabel, keysOf } from '../../../model/commands.ts';
+import { COMMANDS, keyLabel } from '../../../model/commands.ts';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
 import type { CommandContext } from '../../commands/context.ts';
-import { isMac } from '../../commands/keys.ts';
+import { isMac, keysFor } from '../../commands/keys.ts';
 import type { Bindings } from '../../commands/registry.ts';
 import { openDialog, select, selectHost, setView, showFleet, useUi } from '../../store/ui.ts';
 import { openView, useViews } from '../../store/views.ts';
@@ -55,7 +55,7 @@ const HIDDEN = /^(palette\.open|host\.\d)$/;
 function commandItems(now: Bindings): PaletteItem[] {
   const mac = isMac();
   return COMMANDS.filter(({ id }) => !HIDDEN.test(id)).map((command) => {
-    const [key] = keysOf(command, mac);
+    const [key] = keysFor(command);
     const { refusal, run, on } = now[command.id];
     return item(`command ${command.id}`, command.menu, command.title, run, {
       also: 'also' in command ? command.also : '',

@@ -18,6 +18,10 @@ describe('menu bar', () => {
       menuTemplate('linux', true, {
         off: [{ id: 'slice.rename', why: 'Select a slice first.' }],
         on: ['view.table'],
+        keys: [
+          { id: 'slice.give', keys: '$mod+Shift+g' },
+          { id: 'slice.move', keys: '' },
+        ],
       }),
     );
     const by = (id: string) => items.find((item) => item.id === id);
@@ -27,6 +31,8 @@ describe('menu bar', () => {
       accelerator: 'CmdOrCtrl+N',
       registerAccelerator: false,
     });
+    expect(by('slice.give')).toMatchObject({ accelerator: 'CmdOrCtrl+Shift+G' });
+    expect(by('slice.move')).not.toHaveProperty('accelerator');
     expect(by('view.table')).toMatchObject({ type: 'checkbox', checked: true });
     expect(by('view.bars')).toMatchObject({ type: 'checkbox', checked: false });
   });
