@@ -5,6 +5,7 @@ import { NodeSSH, type Config } from 'node-ssh';
 import type { Client, ClientChannel } from 'ssh2';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import { makeAuthHandler, newAuthRecord } from './auth.ts';
+import { awaitCommand, detailIn } from './command-output.ts';
 import { blockedFailure, connectFailure, detailOf } from './failures.ts';
 import { HostKeyBlockedError, readKnownHosts, verifyHostKey, type HostKeyBlock } from './host-key.ts';
 import { knownKeyTypes } from './known-hosts.ts';
@@ -19,9 +20,6 @@ import {
 } from './shell.ts';
 import type { SshTarget } from './target.ts';
 
-/** A command prints at most this much; the rest is dropped and said so. */
-const OUTPUT_MAX_BYTES = 1 << 20;
-const OMITTED = '\n(more was printed than is kept)\n';
 /**
  * sshd counts a session until it has cleared it away, which may be after it has told us of its end: where MaxSessions is
  * 1, the next channel would be refused for a moment.
@@ -134,47 +132,24 @@ export class NativeConnection implements SshConnection {
     const opened = await this.open(command, options.timeoutMs);
     if (!opened.ok) return opened;
     const channel = opened.value as ClientChannel;
-    return new Promise((resolve) => {
-      const out = { stdout: '', stderr: '' };
-      let code: number | null = null;
-      const collect = (key: 'stdout' | 'stderr') => (chunk: string) => {
-        if (out[key].length < OUTPUT_MAX_BYTES) out[key] += chunk;
-        else if (!out[key].endsWith(OMITTED)) out[key] += OMITTED;
-        if (key === 'stdout') options.onStdout?.(chunk);
-      };
-      const timer = setTimeout(() => {
-        channel.destroy();
-        resolve(
-          fail(
-            'timed-out',
-            `A command on ${this.target.name} did not end within ${String(options.timeoutMs / 1000)} s and was cut off.`,
-            out.stderr.slice(-2000),
-          ),
-        );
-      }, options.timeoutMs);
-      channel.setEncoding('utf8');
-      channel.stderr.setEncoding('utf8');
-      channel.on('data', collect('stdout'));
-      channel.stderr.on('data', collect('stderr'));
-      channel.on('error', () => undefined); // 'close' follows and tells
-      channel.on('exit', (status: number | null) => {
-        code = status ?? KILLED_BY_SIGNAL;
-      });
-      channel.on('close', () => {
-        clearTimeout(timer);
-        if (code === null)
-          resolve({
+    let code: number | null = null;
+    channel.on('exit', (status: number | null) => {
+      code = status ?? KILLED_BY_SIGNAL;
+    });
+    const result = awaitCommand(channel, this.target.name, options, 'close', (printed) =>
+      code === null
+        ? {
             ok: false,
             error: this.lost ?? {
               code: 'connection-lost',
               message: `The connection to ${this.target.name} broke while a command ran.`,
-              detail: out.stderr.slice(-2000),
+              detail: detailIn(printed),
             },
-          });
-        else resolve(ok({ ...out, code }));
-      });
-      channel.end(stdin);
-    });
+          }
+        : ok({ ...printed, code }),
+    );
+    channel.end(stdin);
+    return result;
   }
 }
 

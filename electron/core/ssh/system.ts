@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import { Askpass, whyNoAskpass } from './askpass.ts';
+import { awaitCommand } from './command-output.ts';
 import type { HostKeyBlock } from './host-key.ts';
 import { readKnownHosts, remember } from './host-key.ts';
 import { plainText } from './plain-text.ts';
@@ -20,7 +21,6 @@ import type { SshTarget } from './target.ts';
 
 /** ssh's own exit code for whatever is not the remote command's. */
 const SSH_FAILED = 255;
-const OUTPUT_MAX = 1 << 20;
 /** Hops, key exchange and the login shell after ssh's own ConnectTimeout for TCP. */
 const SIGN_IN_FACTOR = 2;
 
@@ -99,41 +99,15 @@ export class SystemConnection implements SshConnection {
     const shell = await this.freeShell();
     if (!shell.ok) return shell;
     const channel = shell.value.start(script, false);
-    return new Promise((resolve) => {
-      const out = { stdout: '', stderr: '' };
-      const collect = (key: 'stdout' | 'stderr') => (text: string) => {
-        if (out[key].length < OUTPUT_MAX) out[key] += text;
-        if (key === 'stdout') options.onStdout?.(text);
-      };
-      const timer = setTimeout(() => {
-        channel.destroy();
-        resolve(
-          fail(
-            'timed-out',
-            `A command on ${this.target.name} did not end within ${String(options.timeoutMs / 1000)} s and was cut off.`,
-            out.stderr.slice(-2000),
-          ),
-        );
-      }, options.timeoutMs);
-      channel.setEncoding('utf8');
-      channel.stderr.setEncoding('utf8');
-      channel.on('data', collect('stdout'));
-      channel.stderr.on('data', collect('stderr'));
-      channel.on('error', () => undefined); // 'close' follows and tells
-      channel.on('end', () => {
-        clearTimeout(timer);
-        const code = channel.exitCode;
-        if (code !== null) resolve(ok({ ...out, code }));
-        else
-          resolve(
-            fail(
-              'connection-lost',
-              `The connection to ${this.target.name} broke while a command ran.`,
-              shell.value.process.lastWords,
-            ),
-          );
-      });
-    });
+    return awaitCommand(channel, this.target.name, options, 'end', (printed) =>
+      channel.exitCode === null
+        ? fail(
+            'connection-lost',
+            `The connection to ${this.target.name} broke while a command ran.`,
+            shell.value.process.lastWords,
+          )
+        : ok({ ...printed, code: channel.exitCode }),
+    );
   }
 
   async openScript(script: string, _timeoutMs: number): Promise<Result<CommandChannel>> {

@@ -2,12 +2,12 @@
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit, mibExact } from '../../../model/units.ts';
-import { useWatched } from '../../store/history.ts';
-import { RANGE_MS, select, useUi } from '../../store/ui.ts';
+import { select } from '../../store/ui.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { gpuView } from '../hosts/host-figures.ts';
 import { TimeAxis } from '../slices/time-axis.tsx';
 import { ChartSection } from './chart-section.tsx';
+import { useGpuChart } from './use-chart.ts';
 
 export function GpuCharts(props: {
   readonly host: HostSnapshot;
@@ -17,22 +17,8 @@ export function GpuCharts(props: {
   readonly showsHost: boolean;
 }): ReactElement {
   const { host, gpu, sample, showsHost } = props;
-  const range = useUi((s) => s.range);
   const { layout, sample: reading } = gpuView(host, gpu, sample);
-  const watched = useWatched(
-    { hostId: host.id, kind: 'gpu', id: gpu.uuid },
-    RANGE_MS[range],
-    host.connection.kind === 'live',
-  );
-  const chart = {
-    watched,
-    rangeMs: RANGE_MS[range],
-    rangeName: range,
-    hueClass: 'un',
-    refreshKey: gpu.uuid,
-    old: host.connection.kind !== 'live',
-    of: `${host.name} GPU ${String(gpu.index)}`,
-  };
+  const chart = useGpuChart(host, gpu);
   const allocated = layout.segments.reduce((sum, segment) => sum + segment.limitBytes, 0);
   const name = `${showsHost ? `${host.name}, ` : ''}GPU ${String(gpu.index)}`;
   return (
@@ -67,7 +53,7 @@ export function GpuCharts(props: {
             </>
           }
         >
-          <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
+          <TimeAxis hostId={host.id} rangeMs={chart.rangeMs} />
         </ChartSection>
         <ChartSection
           {...chart}
@@ -80,7 +66,7 @@ export function GpuCharts(props: {
             </>
           }
         >
-          <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
+          <TimeAxis hostId={host.id} rangeMs={chart.rangeMs} />
         </ChartSection>
       </div>
     </article>

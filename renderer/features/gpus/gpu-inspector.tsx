@@ -6,8 +6,8 @@ import { Button, OwnerTag } from '../../components/bits.tsx';
 import { ChartSection } from '../charts/chart-section.tsx';
 import { GpuVitals } from '../charts/gpu-vitals.tsx';
 import { SourceLine } from '../charts/source-line.tsx';
-import { useWatched } from '../../store/history.ts';
-import { RANGE_MS, openDialog, select, useUi } from '../../store/ui.ts';
+import { useGpuChart } from '../charts/use-chart.ts';
+import { openDialog, select } from '../../store/ui.ts';
 import { editRefusal, gpuView } from '../hosts/host-figures.ts';
 import { GpuSharing } from './gpu-sharing.tsx';
 import { TimeAxis } from '../slices/time-axis.tsx';
@@ -18,22 +18,8 @@ export function GpuInspector(props: {
   readonly sample: Sample | null;
 }): ReactElement {
   const { host, gpu, sample } = props;
-  const range = useUi((s) => s.range);
   const { layout, slices, sample: reading } = gpuView(host, gpu, sample);
-  const watched = useWatched(
-    { hostId: host.id, kind: 'gpu', id: gpu.uuid },
-    RANGE_MS[range],
-    host.connection.kind === 'live',
-  );
-  const chart = {
-    watched,
-    rangeMs: RANGE_MS[range],
-    rangeName: range,
-    hueClass: 'un',
-    refreshKey: gpu.uuid,
-    old: host.connection.kind !== 'live',
-    of: `${host.name} GPU ${String(gpu.index)}`,
-  };
+  const chart = useGpuChart(host, gpu);
   const guaranteed = slices.reduce((sum, slice) => sum + slice.computeGuaranteePercent, 0);
   return (
     <div className="inspector" role="group" aria-label={`GPU ${String(gpu.index)} of ${host.name}`}>
@@ -65,8 +51,8 @@ export function GpuInspector(props: {
           </>
         }
       >
-        <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
-        <SourceLine watched={watched} />
+        <TimeAxis hostId={host.id} rangeMs={chart.rangeMs} />
+        <SourceLine watched={chart.watched} />
       </ChartSection>
       <section>
         <div className="head2">

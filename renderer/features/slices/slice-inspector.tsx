@@ -9,11 +9,11 @@ import type { MenuEntry } from '../../components/menu.tsx';
 import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
 import { runCommand } from '../../commands/registry.ts';
 import { copy } from '../../store/actions.ts';
-import { useWatched } from '../../store/history.ts';
 import { ChartSection } from '../charts/chart-section.tsx';
 import { SourceLine } from '../charts/source-line.tsx';
+import { useChart } from '../charts/use-chart.ts';
 import { useOwnerClass } from '../../store/owners.ts';
-import { RANGE_MS, useUi } from '../../store/ui.ts';
+import { useUi } from '../../store/ui.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
 import { EventList } from '../processes/event-list.tsx';
@@ -50,24 +50,16 @@ function entriesFor(host: HostSnapshot, slice: Slice): MenuEntry[] {
 
 export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps): ReactElement {
   const hue = useOwnerClass(slice.owner);
-  const range = useUi((s) => s.range);
   const pickedCount = useUi((s) => s.picked.length);
   const reading = sliceSample(sample, slice.id);
   const idle = idleText(host.id, slice);
-  const watched = useWatched(
-    { hostId: host.id, kind: 'slice', id: slice.id },
-    RANGE_MS[range],
-    host.connection.kind === 'live',
-  );
-  const chart = {
-    watched,
-    rangeMs: RANGE_MS[range],
-    rangeName: range,
+  const chart = useChart(host, {
+    kind: 'slice',
+    id: slice.id,
+    name: slice.name,
     hueClass: hue,
     refreshKey: slice.owner,
-    old: host.connection.kind !== 'live',
-    of: `${host.name} ${slice.name}`,
-  };
+  });
   return (
     <div className={cx('inspector', hue)} role="group" aria-label={`Slice ${slice.name}`}>
       <div className="ins-head">
@@ -125,8 +117,8 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
           </>
         }
       >
-        <TimeAxis hostId={host.id} rangeMs={RANGE_MS[range]} />
-        <SourceLine watched={watched} />
+        <TimeAxis hostId={host.id} rangeMs={chart.rangeMs} />
+        <SourceLine watched={chart.watched} />
       </ChartSection>
       <SliceFields host={host} gpu={gpu} slice={slice} />
       <section>
