@@ -7,17 +7,19 @@ import { startFleet } from './fleet-hosts.ts';
 import { cpuSeconds, pssBytes, roleOf, treeOf } from './process-tree.ts';
 import { makeFigure, type Figure } from './report.ts';
 
-const HOSTS = Number(process.env['TRANCHE_FLEET_HOSTS'] ?? 20);
+const HOSTS = Number(process.env['TRANCHE_FLEET_HOSTS'] ?? 32);
 const SHAPE = { gpus: 8, slicesPerGpu: 8, periodMs: 1_000 };
 const SETTLE_MS = 5_000;
-const WATCH_MS = Number(process.env['TRANCHE_FLEET_WATCH_MS'] ?? 30_000);
+/** How long the visible app is watched; memory grows, or does not, over this. */
+const WATCH_MS = Number(process.env['TRANCHE_FLEET_WATCH_MS'] ?? 300_000);
+const HIDDEN_WATCH_MS = Math.min(WATCH_MS, 60_000);
 const LIVE_TIMEOUT_MS = 60_000;
 
 interface Watched {
   /** Of one core, all processes together. */
   readonly percent: number;
   readonly byRole: ReadonlyMap<string, number>;
-  readonly samplesSent: number;
+  readonly samplesPerSecond: number;
 }
 
 async function bringLive(app: BareApp, names: readonly string[]): Promise<void> {
@@ -44,11 +46,11 @@ const selectFirst = (app: BareApp, name: string): Promise<boolean> =>
     `(() => { const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); for (let node = walker.nextNode(); node; node = walker.nextNode()) if (node.textContent === ${JSON.stringify(name)}) { node.parentElement.click(); return true; } return false; })()`,
   );
 
-async function watch(root: number, sent: () => number): Promise<Watched> {
+async function watch(root: number, sent: () => number, watchMs: number): Promise<Watched> {
   const sentBefore = sent();
   const before = cpuSeconds(treeOf(root));
   const startedAt = process.hrtime.bigint();
-  await delay(WATCH_MS);
+  await delay(watchMs);
   const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9;
   const byRole = new Map<string, number>();
   let percent = 0;
@@ -57,14 +59,14 @@ async function watch(root: number, sent: () => number): Promise<Watched> {
     percent += part;
     byRole.set(roleOf(pid), (byRole.get(roleOf(pid)) ?? 0) + part);
   }
-  return { percent, byRole, samplesSent: sent() - sentBefore };
+  return { percent, byRole, samplesPerSecond: (sent() - sentBefore) / seconds };
 }
 
 const MIB = 1024 ** 2;
-function tell(what: string, { percent, byRole, samplesSent }: Watched): void {
+function tell(what: string, { percent, byRole, samplesPerSecond }: Watched): void {
   const parts = [...byRole].map(([role, part]) => `${role} ${part.toFixed(1)}`).join(', ');
   console.log(
-    `${what}: ${percent.toFixed(2)} % of a core (${parts}), ${String(samplesSent)} samples in ${String(WATCH_MS / 1000)} s`,
+    `${what}: ${percent.toFixed(2)} % of a core (${parts}), ${samplesPerSecond.toFixed(1)} samples a second`,
   );
 }
 
@@ -73,7 +75,7 @@ async function measure(app: BareApp, sent: () => number): Promise<Figure[]> {
   const what = `${String(HOSTS)} hosts × ${String(SHAPE.gpus)} GPUs × ${String(SHAPE.slicesPerGpu)} slices at 1 Hz`;
   await delay(SETTLE_MS);
   const before = pssBytes(treeOf(root));
-  const visible = await watch(root, sent);
+  const visible = await watch(root, sent, WATCH_MS);
   const picture = process.env['TRANCHE_FLEET_PICTURE'];
   if (picture !== undefined) {
     const png = await app.main<string>(
@@ -86,9 +88,9 @@ async function measure(app: BareApp, sent: () => number): Promise<Figure[]> {
   console.log(`memory: ${(before / MIB).toFixed(0)} MiB, then ${(after / MIB).toFixed(0)} MiB (PSS)`);
   await app.main('electron.BrowserWindow.getAllWindows().forEach((window) => window.hide())');
   await delay(SETTLE_MS);
-  const hidden = await watch(root, sent);
+  const hidden = await watch(root, sent, HIDDEN_WATCH_MS);
   tell('hidden', hidden);
-  if (hidden.samplesSent > visible.samplesSent / 4)
+  if (hidden.samplesPerSecond > visible.samplesPerSecond / 4)
     throw new Error('the hidden app is still sampled as if it were seen');
   return [
     makeFigure(
@@ -96,10 +98,16 @@ async function measure(app: BareApp, sent: () => number): Promise<Figure[]> {
       `CPU of all app processes, ${what}, visible`,
       visible.percent,
       '% of a core',
-      15,
+      40,
     ),
-    makeFigure('fleet.hidden', `CPU of all app processes, ${what}, hidden`, hidden.percent, '% of a core', 1),
-    makeFigure('fleet.memory', `memory of all app processes (PSS), ${what}`, after / MIB, 'MiB', 600),
+    makeFigure('fleet.hidden', `CPU of all app processes, ${what}, hidden`, hidden.percent, '% of a core', 3),
+    makeFigure(
+      'fleet.memory',
+      `growth of all app processes (PSS) over ${String(WATCH_MS / 60_000)} min, ${what}`,
+      (100 * (after - before)) / before,
+      '%',
+      5,
+    ),
   ];
 }
 
