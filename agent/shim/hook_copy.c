@@ -1,7 +1,7 @@
 /* Copies within the GPU and fills: they take its time as kernels do, and are priced alike, by kind and size. Copies from
  * and to the host run on engines of their own beside the kernels of others, and are forwarded (forwards.def). */
-#include "bucket.h"
 #include "charge.h"
+#include "hook_meter.h"
 
 /* Where nothing is limited, one in so many is metered, for all of them. */
 #define COPY_SKIP 8u
@@ -23,22 +23,11 @@ static struct price_shape shape_of(enum copy_code code, size_t bytes)
     return (struct price_shape){(uintptr_t)code, {(uint32_t)(bytes >> shift), shift, 0}, {0}, 0};
 }
 
-static bool is_free(const struct process *process)
-{
-    for (unsigned slice = 0; slice < process->shim->slice_count; slice++) {
-        if (atomic_load_explicit(process->limits[slice], memory_order_relaxed) < BUCKET_FULL_BP ||
-            atomic_load_explicit(&process->meters[slice].contest.neighbours, memory_order_relaxed) > 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Before anything is asked about the addresses: most copies end here where nothing is limited. */
 static bool __attribute__((noinline)) is_skipped(void)
 {
     const struct process *process = shim_process();
-    return process == NULL || (is_free(process) && ++skipped % COPY_SKIP != 0);
+    return process == NULL || (!any_limit(process) && ++skipped % COPY_SKIP != 0);
 }
 
 /* Fills what meter_begin needs; false: forward and be done. */
@@ -48,14 +37,8 @@ static bool __attribute__((noinline)) metered(struct launch *launch, CUstream st
     if (process == NULL) {
         return false;
     }
-    launch->weight = is_free(process) ? COPY_SKIP : 1;
-    if (shim_is_captured(process, stream, per_thread)) {
-        return false;
-    }
-    launch->process = process;
-    launch->shim = process->shim;
-    launch->slice = shim_slice_of_current(process);
-    return launch->slice >= 0 && process->entries[launch->slice] != NULL;
+    launch->weight = any_limit(process) ? 1 : COPY_SKIP;
+    return launch_is_metered(launch, process, stream, per_thread);
 }
 
 static bool on_device(CUdeviceptr address)

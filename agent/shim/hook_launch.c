@@ -1,23 +1,11 @@
 /* The launch family. Each: is there a meter for it, then begin, the real launch, end. */
-#include "bucket.h"
 #include "charge.h"
+#include "hook_meter.h"
 
 /* An event on the per-thread default stream is recorded through its own handle, so that one cuEventRecord serves. */
 static CUstream event_stream(CUstream stream, bool per_thread)
 {
     return stream == NULL && per_thread ? CU_STREAM_PER_THREAD : stream;
-}
-
-/* ...or somebody who may at any time have a better right to the GPU. */
-static bool any_limit(const struct process *process)
-{
-    for (unsigned slice = 0; slice < process->shim->slice_count; slice++) {
-        if (atomic_load_explicit(process->limits[slice], memory_order_relaxed) < BUCKET_FULL_BP ||
-            atomic_load_explicit(&process->meters[slice].contest.neighbours, memory_order_relaxed) > 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Fills what meter_begin needs; false: forward and be done. Of a thread that launches fast and is not limited, one in
@@ -33,13 +21,7 @@ static bool metered(struct launch *launch, CUstream stream, bool per_thread)
                          ? 1
                          : meter_skipped(process->limits[0],
                                          process->shim->slice_count == 1 ? METER_SKIP_MAX : METER_SKIP_MANY_GPUS_MAX);
-    if (shim_is_captured(process, stream, per_thread)) {
-        return false;
-    }
-    launch->process = process;
-    launch->shim = process->shim;
-    launch->slice = shim_slice_of_current(process);
-    return launch->slice >= 0 && process->entries[launch->slice] != NULL;
+    return launch_is_metered(launch, process, stream, per_thread);
 }
 
 /* A launch that is looked at in full. */
