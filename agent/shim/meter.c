@@ -196,9 +196,7 @@ static void give_way(const struct launch *launch)
     const struct shim_slice *slice = slice_of(launch);
     struct contest *contest = &meter_of(launch)->contest;
     uint64_t now = shim_now();
-    uint64_t longest = atomic_load(&contest->longest_ns);
-    longest -= longest / 16;
-    atomic_store(&contest->longest_ns, launch->charged_ns > longest ? launch->charged_ns : longest);
+    contest_launching(contest, now, launch->charged_ns);
     if (launch->charged_ns >= CONTEST_INTERVAL_TIGHT_NS) {
         contest_look_now(contest, slice, entry_of(launch), now, 0, true);
     } else {

@@ -26,12 +26,14 @@ struct settings {
     double rate;      /* requests a second */
     unsigned seed;
     const char *call; /* which of the launching calls; NULL: cuLaunchKernel */
+    const char *wait; /* how a server waits for its work; NULL: cuStreamSynchronize */
 };
 
 struct run {
     struct driver driver;
     struct settings settings;
     CUstream stream;
+    CUevent event;
     CUfunction spin;
     CUdeviceptr blocks[BLOCKS_MAX];
     size_t sizes[BLOCKS_MAX];
@@ -59,7 +61,7 @@ static int usage(void)
         stderr,
         "usage: tranche-sim-workload KIND [--seconds S] [--memory BYTES] [--kernel-us N] [--grid N] [--rate R] "
         "[--seed N]\n"
-        "                            [--call ex|cooperative] [--process-title TEXT]\n"
+        "                            [--call ex|cooperative] [--wait context|event] [--process-title TEXT]\n"
         "  trainer   steps of kernels; memory grows to a working set, a refusal makes it smaller\n"
         "  server    Poisson requests of 5 kernels each (--rate, default 20 a second)\n"
         "  notebook  holds its memory, runs a cell now and then\n"
@@ -95,6 +97,8 @@ static bool parse(int argc, char **argv, struct settings *settings, const char *
             settings->seed = (unsigned)strtoul(value, NULL, 10);
         } else if (strcmp(argv[at], "--call") == 0) { /* plain, ex or cooperative */
             settings->call = value;
+        } else if (strcmp(argv[at], "--wait") == 0) { /* stream, context or event */
+            settings->wait = value;
         } else if (strcmp(argv[at], "--process-title") == 0) {
             *title = value;
         } else {
@@ -273,6 +277,23 @@ static int run_trainer(struct run *run)
     return 0;
 }
 
+/* For all that was launched, in one of the ways that programs have. */
+static bool wait_for_all(struct run *run)
+{
+    const struct driver *driver = &run->driver;
+    const char *way = run->settings.wait == NULL ? "stream" : run->settings.wait;
+    if (strcmp(way, "context") == 0) {
+        return driver->cuCtxSynchronize_v2 != NULL &&
+               succeeded(run, driver->cuCtxSynchronize_v2(NULL), "cuCtxSynchronize_v2");
+    }
+    if (strcmp(way, "event") == 0) {
+        return (run->event != NULL || succeeded(run, driver->cuEventCreate(&run->event, 0), "cuEventCreate")) &&
+               succeeded(run, driver->cuEventRecord(run->event, run->stream), "cuEventRecord") &&
+               succeeded(run, driver->cuEventSynchronize(run->event), "cuEventSynchronize");
+    }
+    return succeeded(run, driver->cuStreamSynchronize(run->stream), "cuStreamSynchronize");
+}
+
 static int run_server(struct run *run)
 {
     double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 600;
@@ -290,7 +311,7 @@ static int run_server(struct run *run)
                 return 1;
             }
         }
-        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
+        if (!wait_for_all(run)) {
             return 1;
         }
         run->answers_ns[run->answers++ % ANSWERS_MAX] = driver_now_ns(&run->driver) - (uint64_t)arrival;
