@@ -49,11 +49,12 @@
 /* Beside others: how much one who was held back has before he goes on. About a turn of the hardware's. */
 #define METER_TURN_NS INT64_C(500000)
 #define METER_TURN_MAX_NS UINT64_C(3000000)
-/* Upwards hardly at all: a limited slice times its kernels so often that prices are right; downwards far, where streams
- * overlap. Settlement: measured over charged, when this much has been measured; bounds and weight of one correction. */
+/* Settlement: measured over charged, when so much has been measured, and the bounds of one correction. Never upwards: a
+ * limited slice times its kernels so often that prices are right, and what is measured holds our own events and moments
+ * in which the stream ran dry. Downwards far, where streams overlap. */
 #define METER_SETTLE_NS UINT64_C(200000000)
 #define METER_CORRECTION_MIN_BP 2500u
-#define METER_CORRECTION_MAX_BP 10300u
+#define METER_CORRECTION_MAX_BP 10000u
 
 #define METER_SAMPLES 32u
 /* A timing of one launch is charged in place of its price, up to this. */

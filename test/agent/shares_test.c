@@ -149,6 +149,12 @@ static void uploads_are_free(void)
     CHECK_THAT(rates[1] > 0.99 * rates[0], "%.1f of %.1f", rates[1], rates[0]);
 }
 
+/* Bound by the host: a stream that is idle at each launch. */
+static void lone_decode(void)
+{
+    lone("decode", NULL, "1.5", 5.0 / 10.0);
+}
+
 static void lone_bursts(void)
 {
     lone("bursts", NULL, "20", 303.0 / 503.0);
@@ -486,6 +492,7 @@ int main(void)
     SOME(lone_cycle);
     SOME(lone_long);
     SOME(lone_graph);
+    SOME(lone_decode);
     SOME(lone_bursts);
     SOME(lone_copies_and_fills);
     SOME(uploads_are_free);

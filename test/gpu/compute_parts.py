@@ -48,22 +48,28 @@ def settled(bench, loads, limits, seconds):
 
 
 def price(bench):
-    """What the shim charges for a unit of work, over what the profiler says that it takes of the GPU."""
+    """What the shim charges for a unit of work, over what it takes of the GPU by its native rate or by the profiler."""
     bench.slice("price", 99)
-    loads = [load for load in bench.known(LOADS) if load[1] == "torch"]
-    for name, program, words, _ in loads:
+    for name, program, words, native_busy in bench.known(LOADS):
+        if native_busy == "bursts":
+            continue
         with bench.guard(f"price {name}"):
+            full = None
+            if native_busy == 1.0:  # a stream that is never empty: a unit takes what the rate says
+                native = bench.load(bench.command(program, *words), 0)
+                full = 1 / bench.turn(native, 0.3, PRICE_S / 2)
+                native.end()
             load = bench.load(bench.command(program, *words), 0, "price")
             load.ready()
             bench.turn(load, 0.2, 0.5)
             began = bench.spent("price")
             answer = load.ask(f"rate 0.01 {PRICE_S}", 3 * PRICE_S)
             spent = {key: value - began[key] for key, value in bench.spent("price").items()}
-            profiled = load.ask("busy", 60)
+            profiled = {"secondsPerUnit": full} if full is not None else load.ask("busy", 60)
             busy = profiled["secondsPerUnit"]
             load.end()
             per_unit = spent["charged"] / 1e9 / answer["allUnits"]
-            bench.row("price", name, busy, per_unit, None, "seconds of GPU time a unit: profiler, charged", ratio=None if busy is None else per_unit / busy,
+            bench.row("price", name, busy, per_unit, None, "seconds of GPU time a unit: by rate or profiler, charged", ratio=None if busy is None else per_unit / busy,
                       launchesPerUnit=spent["launches"] / answer["allUnits"], perLaunchUs=spent["charged"] / 1e3 / max(1, spent["launches"]), gapUs=profiled.get("gapUs"), throttled=spent["throttled"] / 1e9)
 
 

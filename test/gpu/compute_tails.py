@@ -156,6 +156,35 @@ def b10(bench):
             bench.row("b10", f"{tenants} × launch-bound decode", sums["time slicing"], sums["tranche"], {"MPS": sums.get("MPS")}, "sum, of one alone")
 
 
+def preferred_together(bench):
+    """b8 and b9 in concurrent mode: there is no switch between processes, and who gives way still does."""
+    bench.slice("con-high", 100, "--priority", "high")
+    bench.slice("con-low", 100)
+    pairs = [(SERVICES[0], BEST_EFFORT[0]), (SERVICES[1], BEST_EFFORT[2])]
+    for (service, kind), (other, load) in pairs:
+        with bench.guard(f"concurrent {service} beside {other}"):
+            high, low = bench.load(bench.command("torch", kind), 0, "con-high"), bench.load(bench.command("torch", load), 1, "con-low")
+            bench.started((high, low))
+            capacity, free = bench.turn(high, 0.3, 0.8), bench.turn(low, 0.3, 0.8)
+            seconds = max(1.5, min(4.0, bench.left() / 8))
+            request = f"serve {seconds} {LOAD * capacity} 7"
+            alone = high.ask(request, 3 * seconds)["ms"]
+            answers = together([high, low], [request, f"rate 0.1 {seconds - 0.2}"], 4 * seconds)
+            label = f"{service} beside {other}"
+            bench.row("concurrent.p99", label, None, quantile(answers[0]["ms"], 0.99) / quantile(alone, 0.99), None, "of alone", requests=len(alone))
+            bench.row("concurrent.kept", label, None, answers[1]["perSecond"] / free, None, "of training alone")
+            bench.end_loads()
+    probe = bench.load(bench.command("c", "spin", "100"), 0, "con-high")
+    base = quantile(probe.ready().ask(f"probe 0.5 {PROBES_PER_SECOND} 3", 2)["us"], 0.5)
+    for length in KERNELS_US[:3]:
+        with bench.guard(f"concurrent {length}"):
+            other = bench.load(bench.command("c", "spin", str(length)), 1, "con-low")
+            answers = together([other, probe], ["rate 0 2.3", f"probe 2 {PROBES_PER_SECOND} 5"], 18)
+            other.end()
+            p99 = quantile([us - base for us in answers[1]["us"]], 0.99)
+            bench.row("concurrent.b9", f"behind kernels of {length} us", None, p99, None, "us to its start beyond idle, p99", ofKernel=p99 / length)
+
+
 def concurrent(bench):
     """Tranche's own concurrent mode: four that do not fill the GPU, and a split by the slices' limits."""
     kind = ("torch", ("decode",)) if bench.has("torch") else ("c", ("spin", "10"))
@@ -179,6 +208,9 @@ def concurrent(bench):
         alone = bench.turn(whole, 0.3, seconds)
         parts = [a["perSecond"] / alone for a in together(split, [f"rate 0.5 {seconds}"] * 2, 4 * seconds)]
         bench.row("concurrent.split", "1 ms kernels, 30/70", None, max(abs(100 * p / sum(parts) - w) for p, w in zip(parts, (30, 70))), None, "points, worst tenant", got=[round(100 * p, 2) for p in parts])
+        bench.end_loads()
+        if bench.has("torch"):
+            preferred_together(bench)
     finally:
         bench.end_loads()
         bench.concurrent(None)

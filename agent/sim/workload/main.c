@@ -70,6 +70,7 @@ static int usage(void)
         "  graph     a graph of 40 kernels of 10 us, launched back to back\n"
         "  mixed     one kernel and grid that takes 50 to 800 us, as a product does with another inner length\n"
         "  cycle     the same ten of those lengths in the same order\n"
+        "  decode    3 us kernels, each after 10 us of the host's\n"
         "  copies, fills, uploads   256 MiB within the GPU, 256 MiB of one value, 16 MiB from the host, back to back\n"
         "  bursts    300 ms of work, 200 ms of none, again and again\n");
     return 2;
@@ -408,6 +409,25 @@ static int run_mixed(struct run *run, bool in_order)
     return 0;
 }
 
+/* Kernels so short that the host, which does something else in between, never fills the stream. */
+static int run_decode(struct run *run)
+{
+    double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 3;
+    while (go_on(run)) {
+        for (int index = 0; index < 100 && !stopping; index++) {
+            if (!launch(run, kernel)) {
+                return 1;
+            }
+            driver_sleep(&run->driver, 7500);
+            run->iterations++;
+        }
+        if (!wait_for_all(run)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int run_bursts(struct run *run)
 {
     while (go_on(run)) {
@@ -522,6 +542,9 @@ static int dispatch(struct run *run)
     }
     if (strcmp(kind, "copies") == 0 || strcmp(kind, "fills") == 0 || strcmp(kind, "uploads") == 0) {
         return run_copies(run);
+    }
+    if (strcmp(kind, "decode") == 0) {
+        return run_decode(run);
     }
     if (strcmp(kind, "bursts") == 0) {
         return run_bursts(run);
