@@ -345,6 +345,10 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
     if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
         await_first_price(launch);
     }
+    if (atomic_load_explicit(&launch->price->samples, memory_order_relaxed) < PRICE_EAGER_SAMPLES &&
+        atomic_load_explicit(&launch->price->timing, memory_order_relaxed) > 0) {
+        timing_poll(launch->process); /* what another process said, or one timing, may be wrong by far */
+    }
     uint64_t ns = atomic_load_explicit(&launch->price->ns, memory_order_relaxed);
     launch->charged_ns = meter_counted(launch->shim, meter_corrected(slice, ns)) * launch->weight;
     if (ns == 0) {

@@ -4,7 +4,7 @@ usage: compute_torch.py KIND     gemm mixedk resnet decode graphdecode   (progra
                                  bert tokens short                       (services that answer requests)
 then, a line each on standard input, answered by one JSON object a line:
   rate WARM SECONDS [DUTY]     units a second, from the first synchronization after WARM to the first after SECONDS
-  busy                         kernel time of one unit, by the profiler: seconds
+  busy [MOST_UNITS]            kernel time of one unit, by the profiler: seconds
   serve SECONDS PER_SECOND SEED  requests at random times, in the order of their arrival: milliseconds of each
 Without a CUDA device it runs on the CPU with small shapes, so that the lines themselves can be tried anywhere.
 """
@@ -22,9 +22,10 @@ DEVICE = "cuda" if CUDA else "cpu"
 HALF = torch.float16 if CUDA else torch.float32
 SMALL = not CUDA
 GAP_KERNELS = 300
-# Units at least and at most, seconds.
-BUSY_WARM = (2, 400, 1.0)
-BUSY_COUNTED = (4, 80, 0.4)
+MOST_UNITS = 2000
+# Units at least, seconds.
+BUSY_WARM = (2, 1.5)
+BUSY_COUNTED = (4, 0.6)
 
 
 def sync():
@@ -172,7 +173,7 @@ def kernels(seen):
     return sorted((e.time_range.start, e.time_range.end) for e in seen.events() if "cuda" in str(e.device_type).lower())
 
 
-def busy(step, batch):
+def busy(step, batch, most):
     """The union of the kernels' times and of the gaps that nobody could use; None where no profiler sees kernels."""
     if not CUDA:
         return {"id": "busy", "secondsPerUnit": None}
@@ -182,7 +183,7 @@ def busy(step, batch):
     counts = []
     with profile(activities=[ProfilerActivity.CUDA]) as seen:
         # The first second only warms: a card at its power limit runs slower than one that has just begun.
-        for least, most, seconds in (BUSY_WARM, BUSY_COUNTED):
+        for least, seconds in (BUSY_WARM, BUSY_COUNTED):
             started, done = time.perf_counter(), 0
             while done < least or (done < most and time.perf_counter() - started < seconds):
                 for _ in range(batch):
@@ -238,7 +239,7 @@ def main():
         if verb == "rate":
             answer = rate(step, batch, *given)
         elif verb == "busy":
-            answer = busy(step, batch)
+            answer = busy(step, batch, *(int(n) for n in given[:1] or [MOST_UNITS]))
         elif verb == "serve":
             answer = serve(step, given[0], given[1], int(given[2]))
         else:

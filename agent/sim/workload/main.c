@@ -16,6 +16,7 @@
 #define MIB ((size_t)1 << 20)
 #define BLOCKS_MAX 4096
 #define ANSWERS_MAX 65536
+#define LONG_KERNEL_US 50000 /* waited for one by one */
 
 struct settings {
     const char *kind;
@@ -376,6 +377,7 @@ static int run_greedy(struct run *run)
 static int run_kernels(struct run *run, double kernel, int batch)
 {
     kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : kernel;
+    batch = kernel < LONG_KERNEL_US ? batch : 1;
     fill(run, run->settings.memory, 256 * MIB);
     while (go_on(run)) {
         for (int index = 0; index < batch && !stopping; index++) {
