@@ -183,6 +183,8 @@ export const noticeEventSchema = z.object({
 const auditSliceSchema = z.object({
   name: text,
   owner: text,
+  /** Not in records of before slices could move. */
+  gpuUuid: id.nullable().default(null),
   memoryLimitBytes: count,
   computeLimitPercent: count.max(100),
   computeGuaranteePercent: count.max(100),

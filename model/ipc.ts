@@ -74,6 +74,8 @@ export const requestSchemas = {
     belowUse: z.enum(['refuse', 'when-it-drops']),
   }),
   'slice:assign': z.strictObject({ hostId, sliceId, revision: revision, owner: name }),
+  /** To another GPU of its host, while no process is in it. */
+  'slice:move': z.strictObject({ hostId, sliceId, revision: revision, gpuUuid }),
   'slice:rename': z.strictObject({ hostId, sliceId, revision: revision, name }),
   'slice:delete': z.strictObject({
     hostId,
@@ -163,6 +165,7 @@ export interface RequestValues {
   'slice:create': SliceEdit;
   'slice:resize': SliceEdit;
   'slice:assign': SliceEdit;
+  'slice:move': SliceEdit;
   'slice:rename': SliceEdit;
   'slice:delete': SliceEdit;
   'slice:undo': SliceEdit;

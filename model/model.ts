@@ -274,6 +274,8 @@ export interface SliceEdit {
 export interface AuditSlice {
   readonly name: string;
   readonly owner: string;
+  /** null: recorded before slices could move. */
+  readonly gpuUuid: GpuUuid | null;
   readonly memoryLimitBytes: number;
   readonly computeLimitPercent: number;
   readonly computeGuaranteePercent: number;

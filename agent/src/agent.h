@@ -111,6 +111,13 @@ void gpus_retry(struct agent *agent, int64_t mono_ms);
 /* policy.c: the files that tenants map */
 int policy_open(struct agent *agent, struct slice *slice); /* 0 or errno */
 void policy_apply(struct agent *agent, struct slice *slice);
+/* Whoever has the page open gets nothing more through it, until policy_apply. */
+void policy_shut(struct slice *slice);
+/* New files for another GPU, closed until policy_apply; the page that was open stays shut for who has it. 0 or errno:
+ * then policy_close and policy_open bring back what the slice's record says. */
+int policy_move(struct agent *agent, struct slice *slice, const struct slice_record *to);
+/* Tells the slices of a GPU about each other; done by the others wherever a slice of that GPU changes. */
+void policy_meet(struct agent *agent, const char *gpu_uuid);
 void policy_close(struct agent *agent, struct slice *slice, bool remove_files);
 void policy_open_all(struct agent *agent);
 int policy_board(struct agent *agent, const char *gpu_uuid); /* makes the board if needed: 0 or errno */

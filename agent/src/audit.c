@@ -52,6 +52,7 @@ static void put_slice(struct json_writer *w, const char *key, const struct slice
     json_open(w, '{');
     json_put_text(w, "name", r->name);
     json_put_text(w, "owner", r->owner);
+    json_put_text(w, "gpuUuid", r->gpu_uuid);
     json_put_integer(w, "memoryLimitBytes", (int64_t)r->memory_limit_bytes);
     json_put_integer(w, "computeLimitPercent", r->compute_limit_percent);
     json_put_integer(w, "computeGuaranteePercent", r->compute_guarantee_percent);

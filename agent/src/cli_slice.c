@@ -138,7 +138,7 @@ static int put_gpu(struct json_writer *w, const struct options *o, const struct 
         }
     }
     if (is_index)
-        return complain("there is no GPU %s on this host, so nothing was created; `tranche ls` lists them", o->gpu);
+        return complain("there is no GPU %s on this host, so nothing was changed; `tranche ls` lists them", o->gpu);
     json_put_text(w, "gpuUuid", o->gpu);
     return 0;
 }
@@ -162,6 +162,10 @@ static int prepare_change(struct json_writer *w, const char *verb, const struct 
     json_put_text(w, "sliceId", s->id);
     json_put_integer(w, "revision", s->revision);
     if (strcmp(verb, "resize") == 0) return put_limits(w, o);
+    if (strcmp(verb, "move") == 0) {
+        if (!o->gpu) return complain("say where to: tranche slice move NAME --gpu 1 (or --gpu UUID)");
+        return put_gpu(w, o, f);
+    }
     if (strcmp(verb, "assign") == 0) {
         const char *owner = o->owner ? o->owner : o->positional_count > 1 ? o->positional[1] : NULL;
         if (!owner) return complain("say to whom: tranche slice assign NAME --owner USER");
@@ -217,12 +221,12 @@ int command_slice(int argc, char **argv)
         const char *verb, *op;
     } verbs[] = {{"create", "slice-create"}, {"resize", "slice-resize"}, {"assign", "slice-assign"},
                  {"rename", "slice-rename"}, {"delete", "slice-delete"}, {"undo", "undo"},
-                 {"guard", "settings-set"}};
+                 {"guard", "settings-set"},  {"move", "slice-move"}};
     struct options options = {0};
     size_t v = 0;
     while (argc > 1 && v < sizeof verbs / sizeof verbs[0] && strcmp(verbs[v].verb, argv[1]) != 0) v++;
     if (argc < 2 || v == sizeof verbs / sizeof verbs[0]) {
-        return complain("slice takes create, resize, assign, rename, delete, undo or guard");
+        return complain("slice takes create, resize, assign, move, rename, delete, undo or guard");
     }
     if (take_options(&options, argc, argv) != 0) return EXIT_OWN_FAILURE;
     struct client client;

@@ -284,6 +284,16 @@ static int op_rename(struct request *r)
     return put_edit(r, edit_rename(r->agent, slice, name, &editor, &reply, &r->failure), &reply);
 }
 
+static int op_move(struct request *r)
+{
+    struct edit_reply reply;
+    struct slice *slice;
+    struct editor editor = editor_of(r);
+    const char *gpu;
+    if (need_text(r, "gpuUuid", &gpu) != 0 || target(r, true, &slice) != 0) return -1;
+    return put_edit(r, edit_move(r->agent, slice, gpu, &editor, &reply, &r->failure), &reply);
+}
+
 static int op_delete(struct request *r)
 {
     struct edit_reply reply;
@@ -582,6 +592,7 @@ static const struct {
     {"slice-resize", op_resize},
     {"slice-assign", op_assign},
     {"slice-rename", op_rename},
+    {"slice-move", op_move},
     {"slice-delete", op_delete},
     {"undo", op_undo},
     {"history", op_history},

@@ -69,6 +69,7 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
       on(hostId, (session) => session.edit('slice-resize', withoutNulls(fields, ['expiresAtMs']))),
     'slice:assign': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.edit('slice-assign', withoutNulls(fields))),
+    'slice:move': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-move', fields)),
     'slice:rename': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.edit('slice-rename', withoutNulls(fields))),
     'slice:delete': ({ hostId, ...fields }) =>

@@ -21,6 +21,7 @@ const CHANNELS: Readonly<Record<RequestChannel, true>> = {
   'slice:create': true,
   'slice:resize': true,
   'slice:assign': true,
+  'slice:move': true,
   'slice:rename': true,
   'slice:delete': true,
   'slice:undo': true,

@@ -41,6 +41,8 @@ export interface FakeOptions {
   readonly sampleMs?: number;
   /** Every edit is refused with this code. */
   readonly refuse?: ErrorCode;
+  /** The agent knows no operation that came after its first version. */
+  readonly olderAgent?: boolean;
 }
 
 type Handlers = { [C in RequestChannel]: (args: RequestArgs<C>) => Result<RequestValues[C]> };
@@ -260,7 +262,7 @@ export class FakeLab implements TrancheApi {
       );
     }
     const after = change(before);
-    const owner = known.gpus.find((g) => g.uuid === before.gpuUuid);
+    const owner = known.gpus.find((g) => g.uuid === (after ?? before).gpuUuid);
     if (after !== null && owner !== undefined) {
       const others = known.slices.filter((s) => s.gpuUuid === owner.uuid && s.id !== before.id);
       const verdict = admit({
@@ -392,6 +394,10 @@ export class FakeLab implements TrancheApi {
         return { ...s, ...given, pendingMemoryLimitBytes: null };
       }),
     'slice:assign': (args) => this.#edit(args, (s) => ({ ...s, owner: args.owner })),
+    'slice:move': (args) =>
+      this.#options.olderAgent === true
+        ? fail('unknown-op', 'This agent (0.0.9) does not know that operation.')
+        : this.#edit(args, (s) => ({ ...s, gpuUuid: args.gpuUuid })),
     'slice:rename': (args) => this.#edit(args, (s) => ({ ...s, name: args.name })),
     'slice:delete': (args) => this.#edit(args, () => null),
     'slice:undo': ({ undoToken }) => {

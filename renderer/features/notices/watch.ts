@@ -29,6 +29,7 @@ const yours = (host: HostSnapshot): { name: string; uid: number } | null =>
 const VERBS: Readonly<Record<string, string>> = {
   'slice-resize': 'changed',
   'slice-assign': 'gave away',
+  'slice-move': 'moved',
   'slice-rename': 'renamed',
   'slice-delete': 'deleted',
   undo: 'took back an edit of',

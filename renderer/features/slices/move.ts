@@ -1,7 +1,4 @@
-/**
- * A slice on another GPU of its host. The agent has no such edit: the slice is made again there under its name, with its
- * limits, owner and end, and leaves the old place. That is only done while nothing runs in it.
- */
+/** A slice on another GPU of its host, while nothing runs in it: it stays the slice it was, with its history. */
 import type { Gpu, HostSnapshot, Sample, Slice } from '../../../model/model.ts';
 import { gibWithUnit } from '../../../model/units.ts';
 import { edited, request, sayFailure } from '../../store/actions.ts';
@@ -44,6 +41,26 @@ export function moveOutcome(
 }
 
 export async function moveSlice(host: HostSnapshot, slice: Slice, target: Gpu): Promise<boolean> {
+  const moved = await request('slice:move', {
+    hostId: host.id,
+    sliceId: slice.id,
+    revision: slice.revision,
+    gpuUuid: target.uuid,
+  });
+  if (!moved.ok) {
+    if (moved.error.code === 'unknown-op') return makeAgain(host, slice, target);
+    sayFailure(moved.error);
+    return false;
+  }
+  select(host.id, { kind: 'slice', id: moved.value.sliceId });
+  edited(host.id, moved.value.sliceId, `${slice.name} moved to GPU ${String(target.index)}`, [
+    moved.value.undoToken,
+  ]);
+  return true;
+}
+
+/** An agent of before slices could move: made again under its name, which leaves its history behind. */
+async function makeAgain(host: HostSnapshot, slice: Slice, target: Gpu): Promise<boolean> {
   const deleted = await request('slice:delete', {
     hostId: host.id,
     sliceId: slice.id,
@@ -75,9 +92,11 @@ export async function moveSlice(host: HostSnapshot, slice: Slice, target: Gpu): 
     return false;
   }
   select(host.id, { kind: 'slice', id: made.value.sliceId });
-  edited(host.id, made.value.sliceId, `${slice.name} moved to GPU ${String(target.index)}`, [
-    made.value.undoToken,
-    deleted.value.undoToken,
-  ]);
+  edited(
+    host.id,
+    made.value.sliceId,
+    `${slice.name} made again on GPU ${String(target.index)}: the agent is older and can not move it with its history`,
+    [made.value.undoToken, deleted.value.undoToken],
+  );
   return true;
 }
