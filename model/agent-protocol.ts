@@ -48,7 +48,11 @@ export const personSchema = z.object({
   name: text,
   uid: count,
   source: z.enum(['process', 'slice', 'login']),
+  /** The subject of the quota that holds for them; null: none does, as far as the agent knows. */
+  quota: text.nullable().default(null),
 });
+
+export const quotaSchema = z.object({ subject: text, memoryBytesMax: bytes, slicesMax: count.nullable() });
 
 export const gpuSampleSchema = z.object({
   uuid: id,
@@ -140,6 +144,8 @@ export const stateEventSchema = z.object({
   revision: count,
   /** The guard on overcommitted memory; an agent of before it has none. */
   memoryOvercommitMaxPercent: z.number().int().min(100).max(1000).nullable().default(null),
+  /** An agent of before quotas has none. */
+  quotas: z.array(quotaSchema).max(256).default([]),
   gpus: z.array(gpuSchema).max(64),
   slices: z.array(sliceSchema).max(4096),
   people: z.array(personSchema).max(256),

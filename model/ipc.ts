@@ -25,6 +25,8 @@ const revision = z.number().int().min(0);
 const priority = z.enum(['idle', 'normal', 'high']);
 const timeMs = z.number().int().min(0).nullable();
 const commandId = z.string().max(40);
+/** Beyond what a person may hold, and meant so. */
+const overQuota = z.boolean().optional();
 const none = z.strictObject({});
 
 export const requestSchemas = {
@@ -61,6 +63,7 @@ export const requestSchemas = {
     priority,
     owner: name.nullable(),
     expiresAtMs: timeMs,
+    overQuota,
   }),
   'slice:resize': z.strictObject({
     hostId,
@@ -72,8 +75,9 @@ export const requestSchemas = {
     priority: priority.optional(),
     expiresAtMs: timeMs.optional(),
     belowUse: z.enum(['refuse', 'when-it-drops']),
+    overQuota,
   }),
-  'slice:assign': z.strictObject({ hostId, sliceId, revision: revision, owner: name }),
+  'slice:assign': z.strictObject({ hostId, sliceId, revision: revision, owner: name, overQuota }),
   /** To another GPU of its host, while no process is in it. */
   'slice:move': z.strictObject({ hostId, sliceId, revision: revision, gpuUuid }),
   'slice:rename': z.strictObject({ hostId, sliceId, revision: revision, name }),
@@ -83,7 +87,7 @@ export const requestSchemas = {
     revision: revision,
     withProcesses: z.boolean(),
   }),
-  'slice:undo': z.strictObject({ hostId, undoToken: z.string().max(64) }),
+  'slice:undo': z.strictObject({ hostId, undoToken: z.string().max(64), overQuota }),
   'history:get': z.strictObject({
     hostId,
     gpuUuid: gpuUuid.nullable(),
@@ -104,6 +108,14 @@ export const requestSchemas = {
   'settings:set': z.strictObject({
     hostId,
     memoryOvercommitMaxPercent: z.number().int().min(100).max(1000).nullable(),
+  }),
+  /** How much a user, each member of an `@group`, or by `default` everybody else may hold; `remove`: no own quota. */
+  'quota:set': z.strictObject({
+    hostId,
+    subject: z.string().min(1).max(72),
+    memoryBytesMax: bytes.nullable(),
+    slicesMax: z.number().int().min(0).max(504).nullable(),
+    remove: z.boolean(),
   }),
   /** NVIDIA's MPS daemon for one GPU, so that programs of one user run at the same time. */
   'gpu:concurrent': z.strictObject({ hostId, gpuUuid, concurrent: z.boolean() }),
@@ -173,6 +185,7 @@ export interface RequestValues {
   'audit:get': AuditPage;
   'process:stop': null;
   'settings:set': null;
+  'quota:set': null;
   'gpu:concurrent': null;
   'view:visible': null;
   'menu:state': null;

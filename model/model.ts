@@ -46,6 +46,16 @@ export interface Person {
   readonly uid: number;
   /** Where we know the name from: owns a GPU process, owns a slice, or has a login on the host. */
   readonly source: 'process' | 'slice' | 'login';
+  /** The subject of the quota that holds for them; null: none does, as far as the agent knows. */
+  readonly quota: string | null;
+}
+
+/** How much one person may hold on a host; null: as much as there is. */
+export interface Quota {
+  /** A user, `@group` (each of its members) or `default` (everybody else). */
+  readonly subject: string;
+  readonly memoryBytesMax: number | null;
+  readonly slicesMax: number | null;
 }
 
 export interface GpuSample {
@@ -238,6 +248,7 @@ export interface HostSnapshot {
   readonly gpus: readonly Gpu[];
   readonly slices: readonly Slice[];
   readonly people: readonly Person[];
+  readonly quotas: readonly Quota[];
   /** Of a GPU, by which memory limits may add up; null: its operators set no guard. */
   readonly memoryOvercommitMaxPercent: number | null;
   readonly lastSample: Sample | null;

@@ -15,14 +15,25 @@ const TARGETS = ['line', 'state', 'settings', 'audit', 'history', 'regions'];
 const EXAMPLES = {
   line: '{"id":7,"op":"slice-create","gpuUuid":"GPU-1","memoryLimitBytes":1073741824,"name":"m\\u00e9"}',
   state: '{"kind":"tranche-slices","format":1,"revision":9}\n',
-  settings: '{"memoryOvercommitMaxPercent":150}\n',
+  settings: '{"memoryOvercommitMaxPercent":150,"subject":"@a","memoryBytesMax":9,"slicesMax":2}\n',
   audit: '{"seq":1,"atMs":1763827200000,"action":"slice-create","sliceId":"s-00000000000000aa","uid":0}\n',
   history: '\u0001\0\0\0\0\0\0\0',
   regions: '\u0001\0\0\0\u00ff\u00ff\u00ff\u00ff',
 };
 const SOURCES = [
   ...['json', 'text', 'fs', 'log', 'region_file', 'admit', 'bucket'].map((name) => `agent/common/${name}.c`),
-  ...['slice', 'undo', 'slice_store', 'history', 'settings', 'failure'].map((name) => `agent/src/${name}.c`),
+  ...[
+    'slice',
+    'undo',
+    'slice_store',
+    'history',
+    'settings',
+    'quota',
+    'groups',
+    'people',
+    'admission',
+    'failure',
+  ].map((name) => `agent/src/${name}.c`),
 ];
 
 function run(target, seconds) {

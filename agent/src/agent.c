@@ -20,6 +20,7 @@
 #include "audit.h"
 #include "edit.h"
 #include "events.h"
+#include "groups.h"
 #include "history.h"
 #include "log.h"
 #include "peer.h"
@@ -116,7 +117,10 @@ static enum claim claim(struct agent *agent, char *why, size_t cap)
 {
     if (places_find(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     if (agent->places.scope == SCOPE_USER && system_agent_answers()) return CLAIM_TAKEN;
-    if (agent->places.root[0]) people_use_root(agent->places.root);
+    if (agent->places.root[0]) {
+        people_use_root(agent->places.root);
+        groups_use_root(agent->places.root);
+    }
     if (places_open_state(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     enum claim result = claim_state(agent, why, cap);
     if (result != CLAIM_OURS) return result;
@@ -170,6 +174,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     json_writer_init(&agent->scratch, AGENT_LINE_MAX_BYTES);
     operators_load(agent);
     settings_load(agent);
+    quota_load(agent);
     int error = procs_init(&agent->procs);
     if (error == 0) error = slice_store_load(&agent->slices, agent->places.state, now_wall_ms());
     if (error != 0) {

@@ -12,6 +12,7 @@
 #include "mps.h"
 #include "places.h"
 #include "procs.h"
+#include "quota.h"
 #include "slice.h"
 
 #define AGENT_LINE_MAX_BYTES (256u * 1024)
@@ -73,6 +74,8 @@ struct agent {
     int64_t deaths_at_ms; /* monotonic, when deaths were last dealt with */
     uid_t operators[OPERATORS_MAX];
     size_t operator_count;
+    struct quota quotas[QUOTAS_MAX];
+    size_t quota_count;
     int64_t memory_overcommit_max_percent; /* of a GPU, by which memory limits may add up; 0: no guard */
 
     struct peer *peers[PEERS_MAX];

@@ -311,7 +311,11 @@ static void record(struct agent *agent, const struct entry *e, int kind)
 void audit_edit(struct agent *agent, const struct editor *editor, const struct slice_record *before,
                 const struct slice_record *after)
 {
-    struct entry e = {.editor = editor, .subject = after ? after : before, .before = before, .after = after};
+    struct entry e = {.editor = editor,
+                      .detail = editor->over_quota ? "over the quota" : NULL,
+                      .subject = after ? after : before,
+                      .before = before,
+                      .after = after};
     record(agent, &e, ACCEPTED);
 }
 

@@ -15,7 +15,7 @@ struct options {
     const char *positional[3];
     size_t positional_count;
     const char *gpu, *memory, *compute, *guarantee, *priority, *owner, *name, *starts, *expires, *below_use;
-    bool with_processes, json;
+    bool with_processes, over_quota, json;
 };
 
 static int take_options(struct options *o, int argc, char **argv)
@@ -36,6 +36,7 @@ static int take_options(struct options *o, int argc, char **argv)
         {"--expires", &o->expires, NULL},
         {"--below-use", &o->below_use, NULL},
         {"--with-processes", NULL, &o->with_processes},
+        {"--over-quota", NULL, &o->over_quota},
         {"--json", NULL, &o->json},
     };
     for (int i = 2; i < argc; i++) {
@@ -247,6 +248,7 @@ int command_slice(int argc, char **argv)
     } else {
         result = prepare_change(&fields, verbs[v].verb, &options, &fetched);
     }
+    if (options.over_quota) json_put_bool(&fields, "overQuota", true);
     if (result == 0) result = send_edit(&client, verbs[v].op, &fields, options.json);
     json_writer_free(&fields);
     fetched_free(&fetched);

@@ -203,6 +203,7 @@ static int prepare_create(struct agent *agent, const struct slice_changes *c, co
         default_name(agent, next->owner, next->name);
     }
     if (apply_changes(next, c, failure) != 0 || edit_check_admission(agent, next, NULL, failure) != 0) return -1;
+    if (!editor->over_quota && quota_check(agent, next, NULL, failure) != 0) return -1;
     size_t present = 0;
     for (size_t i = 0; i < agent->slices.count; i++) present += !agent->slices.items[i]->r.deleted;
     if (present >= SLICES_MAX || edit_take_board_slot(agent, next->gpu_uuid, &next->board_slot) != 0) {
@@ -248,6 +249,7 @@ int edit_resize(struct agent *agent, struct slice *slice, const struct slice_cha
 {
     struct slice_record next = slice->r;
     if (apply_changes(&next, c, failure) != 0 || edit_check_admission(agent, &next, slice, failure) != 0) return -1;
+    if (!editor->over_quota && quota_check(agent, &next, slice, failure) != 0) return -1;
     if (c->has_memory) {
         measure_slice(agent, slice, now_mono_ms());
         uint64_t used = measure_used(slice);
@@ -267,6 +269,7 @@ int edit_assign(struct agent *agent, struct slice *slice, const char *owner, con
 {
     struct slice_record next = slice->r;
     if (find_owner(owner, editor, &next, failure) != 0) return -1;
+    if (!editor->over_quota && quota_check(agent, &next, slice, failure) != 0) return -1;
     uid_t earlier = slice->r.owner_uid;
     measure_slice(agent, slice, now_mono_ms());
     if (edit_commit(agent, slice, &next, editor, reply, failure) != 0) return -1;
@@ -328,6 +331,7 @@ int edit_undo(struct agent *agent, const char *token, const struct editor *edito
     } else {
         if (check_name(agent, next.name, slice, failure) != 0) return -1;
         if (edit_check_admission(agent, &next, slice, failure) != 0) return -1;
+        if (!editor->over_quota && quota_check(agent, &next, slice, failure) != 0) return -1;
     }
     measure_slice(agent, slice, now_mono_ms());
     note_shrink(slice, &next);

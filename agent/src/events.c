@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "groups.h"
 #include "log.h"
 #include "measure.h"
 #include "peer.h"
 #include "people.h"
 
 #define PEOPLE_MAX 200
+#define GROUP_QUESTIONS_MAX 16
 #define LINE_TAIL_BYTES 256 /* room for the end of a line after the last list */
 
 static struct shared_line *finish(struct json_writer *w)
@@ -93,10 +95,27 @@ static void put_slice(struct json_writer *w, const struct slice_record *r)
 }
 
 struct people_writer {
+    struct agent *agent;
     struct json_writer *w;
+    size_t asked; /* people whose groups the directory was asked for in this line */
     uid_t seen[PEOPLE_MAX];
     size_t count;
 };
+
+/* The subject of the quota that holds for them; null: none does, as far as was asked. A directory may be slow, so that a
+ * line asks for a few people only; the rest comes with the next one. */
+static void put_quota_subject(struct people_writer *p, const char *name)
+{
+    const struct quota *quota = NULL;
+    if (p->agent->quota_count > 0) {
+        bool asks = quota_for_groups(p->agent) && !groups_remembers(name, now_mono_ms());
+        bool may_ask = !asks || p->asked < GROUP_QUESTIONS_MAX;
+        if (asks && may_ask) p->asked++;
+        if (!may_ask) p->agent->people_dirty = true;
+        quota = quota_of(p->agent, name, may_ask);
+    }
+    json_put_text(p->w, "quota", quota ? quota->subject : NULL);
+}
 
 static void put_person(struct people_writer *p, uid_t uid, const char *name, const char *source)
 {
@@ -110,12 +129,13 @@ static void put_person(struct people_writer *p, uid_t uid, const char *name, con
     json_put_text(p->w, "name", name);
     json_put_integer(p->w, "uid", uid);
     json_put_text(p->w, "source", source);
+    put_quota_subject(p, name);
     json_close(p->w, '}');
 }
 
 static void put_people(struct agent *agent, struct json_writer *w)
 {
-    struct people_writer people = {.w = w};
+    struct people_writer people = {.agent = agent, .w = w};
     int64_t mono_ms = now_mono_ms();
     for (size_t i = 0; i < agent->gpu_count; i++) {
         for (size_t k = 0; k < agent->gpus[i].process_count; k++) {
@@ -141,6 +161,7 @@ struct shared_line *events_state(struct agent *agent)
     json_put_integer(w, "revision", (int64_t)agent->slices.revision);
     json_put_known(w, "memoryOvercommitMaxPercent", agent->memory_overcommit_max_percent > 0,
                    agent->memory_overcommit_max_percent);
+    quota_put(agent, w);
     json_key(w, "gpus");
     json_open(w, '[');
     for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(agent, w, &agent->gpus[i].info);

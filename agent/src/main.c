@@ -18,11 +18,13 @@ static const char usage[] =
     "  env --slice NAME                               print what run would set, for a shell\n"
     "  ls [--json]                                    GPUs, slices and processes\n"
     "  slice create --gpu N --memory 20g --compute 50%  [--guarantee 25%] [--priority idle|normal|high]\n"
-    "               [--owner USER] [--name NAME] [--expires MS]\n"
+    "               [--owner USER] [--name NAME] [--expires MS] [--over-quota]\n"
     "  slice resize NAME [--memory 30g] [--compute 75%] [--guarantee …] [--priority …] [--below-use refuse]\n"
     "  slice assign NAME --owner USER | move NAME --gpu N | rename NAME NEW-NAME | delete NAME [--with-processes]\n"
     "  slice undo TOKEN\n"
     "  concurrent on|off [--gpu N]                    your programs there at the same time, through MPS, or in turns\n"
+    "  quota [NAME|@GROUP|default] [--memory 40g|none] [--slices N|none] [--remove]\n"
+    "                                                 how much one person may hold; alone: who holds what of it\n"
     "  doctor [--pid N] [--release] [--json]          what is likely to hurt on this host\n"
     "  audit [--slice NAME] [--json | --csv]          who changed which slice, newest first\n"
     "  agent [--foreground]                           start the agent (run, ls and attach do it by themselves)\n"
@@ -83,6 +85,7 @@ int main(int argc, char **argv)
         {"slice", command_slice},     {"ls", command_ls},
         {"doctor", command_doctor},   {"audit", command_audit},
         {"version", command_version}, {"concurrent", command_concurrent},
+        {"quota", command_quota},
     };
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);

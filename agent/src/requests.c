@@ -210,9 +210,14 @@ static int take_changes(struct request *r, struct slice_changes *c)
 static struct editor editor_of(const struct request *r)
 {
     const char *op = "";
+    bool over_quota = false; /* anything but true is no */
     json_get_text(&r->object, "op", &op);
-    return (struct editor){
-        .uid = r->peer->uid, .name = r->peer->name, .action = op, .claimed_from = r->peer->claimed_from};
+    json_get_bool(&r->object, "overQuota", &over_quota);
+    return (struct editor){.uid = r->peer->uid,
+                           .name = r->peer->name,
+                           .action = op,
+                           .over_quota = over_quota,
+                           .claimed_from = r->peer->claimed_from};
 }
 
 static int op_create(struct request *r)
@@ -390,7 +395,7 @@ static void note_refusal(struct request *r, const char *op)
 {
     const char *id;
     bool edits = strncmp(op, "slice-", 6) == 0 || strcmp(op, "undo") == 0 || strcmp(op, "operators-set") == 0 ||
-                 strcmp(op, "gpu-concurrent") == 0;
+                 strcmp(op, "gpu-concurrent") == 0 || strcmp(op, "quota-set") == 0;
     if (!edits || strcmp(r->failure.code, "not-permitted") != 0) return;
     struct slice *slice = json_get_text(&r->object, "sliceId", &id) == 1 ? slice_find(&r->agent->slices, id) : NULL;
     if (slice && slice->r.deleted) slice = NULL;
@@ -549,6 +554,43 @@ static int op_settings_set(struct request *r)
     return 0;
 }
 
+static int op_quota_set(struct request *r)
+{
+    struct quota quota = {.memory_bytes_max = QUOTA_NONE, .slices_max = QUOTA_NONE};
+    const char *subject;
+    bool removes = false;
+    char detail[160], memory[32] = "any memory", slices[32] = "any number of slices";
+    if (need_text(r, "subject", &subject) != 0) return -1;
+    if (subject[0] == '\0' || !text_copy(quota.subject, sizeof quota.subject, subject)) {
+        return bad(r, "subject", "a user, an @group or \"default\"");
+    }
+    if (json_get_bool(&r->object, "remove", &removes) < 0) return bad(r, "remove", "true or false");
+    if (may_integer(r, "memoryBytesMax", 0, JSON_INTEGER_MAX, &quota.memory_bytes_max) < 0 ||
+        may_integer(r, "slicesMax", 0, SLICES_MAX, &quota.slices_max) < 0) {
+        return -1;
+    }
+    /* Both are said, null for none: what was not meant to change is not lost by a word left out. */
+    if (!removes && (!json_get(&r->object, "memoryBytesMax") || !json_get(&r->object, "slicesMax"))) {
+        return bad(r, "memoryBytesMax (and slicesMax)", "given, null for no quota");
+    }
+    if (need_operator(r) != 0 || quota_set(r->agent, &quota, removes, &r->failure) != 0) return -1;
+    if (quota.memory_bytes_max != QUOTA_NONE) text_gib(memory, sizeof memory, (uint64_t)quota.memory_bytes_max);
+    if (quota.slices_max != QUOTA_NONE) {
+        snprintf(slices, sizeof slices, "%lld slice%s", (long long)quota.slices_max, quota.slices_max == 1 ? "" : "s");
+    }
+    if (removes) {
+        snprintf(detail, sizeof detail, "no quota of its own for %s", quota.subject);
+    } else {
+        snprintf(detail, sizeof detail, "quota of %s: %s, %s", quota.subject, memory, slices);
+    }
+    struct editor editor = editor_of(r);
+    audit_setting(r->agent, &editor, detail);
+    r->agent->state_dirty = true;
+    begin_ok(r);
+    end_line(r->out);
+    return 0;
+}
+
 static int op_gpu_concurrent(struct request *r)
 {
     const char *uuid;
@@ -602,6 +644,7 @@ static const struct {
     {"operators-set", op_operators_set},
     {"settings-set", op_settings_set},
     {"gpu-concurrent", op_gpu_concurrent},
+    {"quota-set", op_quota_set},
     {"shutdown", op_shutdown},
 };
 

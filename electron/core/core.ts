@@ -82,6 +82,7 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
       on(hostId, (session) => session.command('process-stop', fields)),
     'settings:set': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.command('settings-set', fields)),
+    'quota:set': ({ hostId, ...fields }) => on(hostId, (session) => session.command('quota-set', fields)),
     'gpu:concurrent': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.command('gpu-concurrent', fields)),
     'view:visible': ({ visible }) => {

@@ -29,6 +29,7 @@ const CHANNELS: Readonly<Record<RequestChannel, true>> = {
   'audit:get': true,
   'process:stop': true,
   'settings:set': true,
+  'quota:set': true,
   'gpu:concurrent': true,
   'view:visible': true,
   'menu:state': true,

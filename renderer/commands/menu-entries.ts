@@ -37,6 +37,7 @@ export const HOST_MENU: readonly (CommandId | null)[] = [
   'host.deploy',
   'host.link',
   'host.tags',
+  'host.quota',
   null,
   'dock.audit',
   'host.remove-agent',

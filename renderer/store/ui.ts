@@ -68,6 +68,12 @@ export type Dialog =
     }
   | { readonly kind: 'delete-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
   | { readonly kind: 'rename-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
+  | { readonly kind: 'quota'; readonly hostId: HostId; readonly subject: string | null }
+  | {
+      readonly kind: 'over-quota';
+      readonly message: string;
+      readonly answer: (overQuota: boolean) => void;
+    }
   | { readonly kind: 'remove-agent'; readonly hostId: HostId };
 
 export interface Toast {

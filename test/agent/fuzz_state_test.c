@@ -1,6 +1,6 @@
 /* The targets of test/fuzz without libFuzzer: good examples, and what becomes of them by a few thousand mutations each.
  * The seed is printed; FUZZ_SEED and FUZZ_ROUNDS run others and longer.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/common/admit.c agent/common/bucket.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/history.c agent/src/settings.c agent/src/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/common/admit.c agent/common/bucket.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/history.c agent/src/settings.c agent/src/quota.c agent/src/groups.c agent/src/people.c agent/src/admission.c agent/src/failure.c
  * sanitize: address,undefined
  */
 #include "../fuzz/targets.c"
@@ -51,7 +51,7 @@ static size_t mutate(uint8_t *data, size_t size)
 static const char *const examples[TARGETS] = {
     "{\"id\":7,\"op\":\"slice-create\",\"gpuUuid\":\"GPU-1\",\"memoryLimitBytes\":1073741824,\"name\":\"m\\u00e9\"}",
     "{\"kind\":\"tranche-slices\",\"format\":1,\"revision\":9}\n",
-    "{\"memoryOvercommitMaxPercent\":150}\n",
+    "{\"memoryOvercommitMaxPercent\":150,\"subject\":\"@a\",\"memoryBytesMax\":9,\"slicesMax\":2}\n",
     "{\"seq\":1,\"atMs\":1763827200000,\"action\":\"slice-create\",\"sliceId\":\"s-00000000000000aa\",\"uid\":0}\n",
     "\1\0\0\0\0\0\0\0\0\0\0\0",
     "\1\0\0\0\377\377\377\377",

@@ -2,7 +2,7 @@
  * A lab without SSH: implements TrancheApi in the page itself, with samples that move and edits that obey the agent's
  * rules (admission, revisions, undo tokens). For pictures and browser tests of the renderer only.
  */
-import { admit } from '../../model/admission.ts';
+import { admit, admitQuota } from '../../model/admission.ts';
 import type { ErrorCode, Result } from '../../model/errors.ts';
 import { assertNever, fail, ok } from '../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
@@ -18,10 +18,23 @@ import type {
   Slice,
   SliceEdit,
 } from '../../model/model.ts';
-import { GIB } from '../../model/units.ts';
+import { GIB, gibWithUnit } from '../../model/units.ts';
+import { heldBy, quotaOf, quotaText, whomOf } from '../../renderer/features/people/quota.ts';
 import { Meter } from './fake-samples.ts';
 import { auditOf, auditRecord } from './fake-audit.ts';
-import { ada, agent, crowded, gpu, hopper, host, live, manyHosts, otherStates, slice } from './fake-hosts.ts';
+import {
+  ada,
+  agent,
+  crowded,
+  gpu,
+  hopper,
+  host,
+  live,
+  manyHosts,
+  otherStates,
+  quoted,
+  slice,
+} from './fake-hosts.ts';
 
 export type Scene =
   | 'lab'
@@ -34,6 +47,7 @@ export type Scene =
   | 'deploying'
   | 'bare'
   | 'idle'
+  | 'quotas'
   | 'many';
 
 export interface FakeOptions {
@@ -111,6 +125,8 @@ function hostsOf(scene: Scene): HostSnapshot[] {
         ),
       ];
     }
+    case 'quotas':
+      return [quoted(), ...lab.slice(1)];
     case 'many':
       return manyHosts();
     case 'crowd':
@@ -248,8 +264,28 @@ export class FakeLab implements TrancheApi {
     return ok({ sliceId, revision, undoToken: token, undoExpiresAtMs: Date.now() + 600_000 });
   }
 
+  /** As the agent: null, or the refusal. */
+  #quotaRefusal(known: HostSnapshot, before: Slice | null, after: Slice | null): Result<never> | null {
+    const quota = after === null ? null : quotaOf(known, after.owner);
+    if (after === null || quota === null) return null;
+    const others = heldBy(known, after.owner, before);
+    const verdict = admitQuota({
+      ...quota,
+      otherSliceCount: others.slices,
+      otherMemoryLimitsBytes: others.bytes,
+      memoryLimitBytes: after.memoryLimitBytes,
+      previousMemoryLimitBytes: before?.owner === after.owner ? before.memoryLimitBytes : 0,
+    });
+    return verdict.ok
+      ? null
+      : fail(
+          verdict.code,
+          `${after.owner} holds ${gibWithUnit(others.bytes)} in ${String(others.slices)} other slices on this host; with ${gibWithUnit(after.memoryLimitBytes)} more it would be beyond the ${quotaText(quota)} that ${whomOf(quota)} may hold. Nothing was changed.`,
+        );
+  }
+
   #edit(
-    args: { hostId: HostId; sliceId: string; revision: number | null },
+    args: { hostId: HostId; sliceId: string; revision: number | null; overQuota?: boolean | undefined },
     change: (s: Slice) => Slice | null,
   ): Result<SliceEdit> {
     const known = this.#hosts.get(args.hostId);
@@ -273,7 +309,8 @@ export class FakeLab implements TrancheApi {
       });
       if (!verdict.ok) return fail(verdict.code, `The agent refused: ${verdict.code}. Nothing was changed.`);
     }
-    return this.#replace(args.hostId, before, after);
+    const beyond = args.overQuota === true ? null : this.#quotaRefusal(known, before, after);
+    return beyond ?? this.#replace(args.hostId, before, after);
   }
 
   #history(hostId: HostId, subject: string | null, fromMs: number, toMs: number): Result<History> {
@@ -386,10 +423,11 @@ export class FakeLab implements TrancheApi {
         priority: args.priority,
         createdAtMs: Date.now(),
       };
-      return this.#replace(known.id, null, made);
+      const beyond = args.overQuota === true ? null : this.#quotaRefusal(known, null, made);
+      return beyond ?? this.#replace(known.id, null, made);
     },
-    'slice:resize': ({ hostId, sliceId, revision, belowUse: _belowUse, ...change }) =>
-      this.#edit({ hostId, sliceId, revision }, (s) => {
+    'slice:resize': ({ hostId, sliceId, revision, belowUse: _belowUse, overQuota, ...change }) =>
+      this.#edit({ hostId, sliceId, revision, overQuota }, (s) => {
         const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
         return { ...s, ...given, pendingMemoryLimitBytes: null };
       }),
@@ -425,6 +463,13 @@ export class FakeLab implements TrancheApi {
       const known = this.#hosts.get(hostId);
       if (known === undefined) return fail('unknown-host', 'This host is gone.');
       this.#put({ ...known, memoryOvercommitMaxPercent });
+      return ok(null);
+    },
+    'quota:set': ({ hostId, remove, ...quota }) => {
+      const known = this.#hosts.get(hostId);
+      if (known === undefined) return fail('unknown-host', 'This host is gone.');
+      const quotas = known.quotas.filter(({ subject }) => subject !== quota.subject);
+      this.#put({ ...known, quotas: remove ? quotas : [...quotas, quota] });
       return ok(null);
     },
     'gpu:concurrent': ({ hostId, gpuUuid, concurrent }) => {

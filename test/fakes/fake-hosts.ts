@@ -73,7 +73,7 @@ export function slice(
 }
 
 const people = (...names: string[]): Person[] =>
-  names.map((name, i) => ({ name, uid: 1000 + i, source: 'slice' }));
+  names.map((name, i) => ({ name, uid: 1000 + i, source: 'slice', quota: null }));
 
 export function host(
   name: string,
@@ -92,6 +92,7 @@ export function host(
     slices,
     people: people('mira', 'tom', 'wei', 'lab'),
     transport: { choice: 'auto', used: null, reason: null },
+    quotas: [],
     memoryOvercommitMaxPercent: null,
     lastSample: null,
     ...more,
@@ -122,6 +123,21 @@ export function hopper(): HostSnapshot {
       slice(a6000, 'finetune', 'wei', 16, 60, 40),
     ],
   );
+}
+
+/** The lab with quotas: mira near hers, tom beyond that of his group, wei counted in slices, lab under the default. */
+export function quoted(): HostSnapshot {
+  const lab = hopper();
+  return {
+    ...lab,
+    people: lab.people.map((p) => ({ ...p, quota: p.name === 'tom' ? '@phd-students' : null })),
+    quotas: [
+      { subject: 'default', memoryBytesMax: 64 * GIB, slicesMax: null },
+      { subject: '@phd-students', memoryBytesMax: 40 * GIB, slicesMax: 3 },
+      { subject: 'mira', memoryBytesMax: 33 * GIB, slicesMax: 2 },
+      { subject: 'wei', memoryBytesMax: null, slicesMax: 3 },
+    ],
+  };
 }
 
 export function ada(): HostSnapshot {

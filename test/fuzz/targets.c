@@ -2,7 +2,7 @@
  * mutated good examples by test/agent/fuzz_state_test.c. The sources are included, so that what is static is reached.
  *   line      a line of the protocol, and nested values as the command line reads them
  *   state     slices.jsonl, with the checksum set right: what stands behind it must hold too
- *   settings  the file `settings`
+ *   settings  the files `settings` and `quotas`
  *   audit     audit.jsonl, each line with its checksum set right
  *   history   a ring file of the past, and a question about it
  *   regions   policy, usage and board files, then what the shim does with them
@@ -137,6 +137,12 @@ static void target_settings(const uint8_t *data, size_t size)
     char path[128];
     put_file(path, "settings", data, size);
     settings_load(&agent);
+    put_file(path, "quotas", data, size);
+    quota_load(&agent);
+    for (size_t at = 0; at < agent.quota_count; at++) {
+        const struct quota *q = &agent.quotas[at];
+        if (q->subject[0] == '\0' || q->memory_bytes_max < QUOTA_NONE || q->slices_max > SLICES_MAX) abort();
+    }
     if (agent.memory_overcommit_max_percent != 0 &&
         (agent.memory_overcommit_max_percent < 100 || agent.memory_overcommit_max_percent > OVERCOMMIT_MAX_PERCENT)) {
         abort();

@@ -44,6 +44,16 @@ const fromPalette = async (page: Page, words: string): Promise<void> => {
 };
 const diagnostics = (page: Page): Promise<void> => fromPalette(page, 'save diagnostics');
 const tagsSheet = (page: Page): Promise<void> => fromPalette(page, 'tags…');
+/** A scene whose host has quotas: one held to, one gone beyond, one counting slices only. */
+const QUOTAS: Options = { scene: 'quotas' };
+async function overQuota(page: Page): Promise<void> {
+  await slider(page, 'finetune').click();
+  await page.keyboard.press('g');
+  await page.locator('.palette input').waitFor();
+  await page.keyboard.type('tom');
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog', { name: /over the quota/ }).waitFor();
+}
 async function tagged(page: Page): Promise<void> {
   await tagsSheet(page);
   await page.getByRole('dialog').waitFor();
@@ -190,6 +200,19 @@ export const PICTURES: readonly Picture[] = [
   { name: 'host-charts', options: {}, act: view('charts') },
   { name: 'host-table', options: { dark: false }, act: view('table') },
   { name: 'host-people', options: { ...COMPACT }, act: view('people') },
+  { name: 'quota-people', options: QUOTAS, act: view('people') },
+  { name: 'quota-people-light', options: { ...QUOTAS, ...COMPACT, dark: false }, act: view('people') },
+  { name: 'quota-dialog', options: QUOTAS, act: (page) => fromPalette(page, 'set quota') },
+  { name: 'quota-over', options: { ...QUOTAS, dark: false }, act: overQuota },
+  {
+    name: 'quota-create',
+    options: QUOTAS,
+    act: async (page) => {
+      await page.keyboard.press('n');
+      await page.getByRole('dialog', { name: /New slice/ }).waitFor();
+    },
+  },
+  { name: 'quota-drag', options: QUOTAS, act: (page) => dragging(page, 'resnet-sweep', 60) },
   { name: 'fleet-nothing', options: {}, act: nothing('bars') },
   { name: 'fleet-table-nothing', options: {}, act: nothing('table') },
   { name: 'fleet-tags', options: {}, act: tagged },

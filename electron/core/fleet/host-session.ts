@@ -134,6 +134,7 @@ export class HostSession {
       gpus: [],
       slices: [],
       people: [],
+      quotas: [],
       memoryOvercommitMaxPercent: null,
       lastSample: null,
     };
@@ -258,7 +259,7 @@ export class HostSession {
 
   /** A request that is answered with no more than whether it was done. */
   async command(
-    op: 'process-stop' | 'settings-set' | 'gpu-concurrent',
+    op: 'process-stop' | 'settings-set' | 'quota-set' | 'gpu-concurrent',
     fields: Fields,
   ): Promise<Result<null>> {
     const reply = this.client ? await this.client.request(op, fields, okReplySchema) : this.notLive();
@@ -589,8 +590,8 @@ export class HostSession {
   }
 
   private applyState(event: StateEvent): void {
-    const { gpus, slices, people, memoryOvercommitMaxPercent } = event;
-    this.snapshot = { ...this.snapshot, gpus, slices, people, memoryOvercommitMaxPercent };
+    const { gpus, slices, people, quotas, memoryOvercommitMaxPercent } = event;
+    this.snapshot = { ...this.snapshot, gpus, slices, people, quotas, memoryOvercommitMaxPercent };
     this.onState?.();
     this.options.onChange(this.snapshot);
   }

@@ -51,6 +51,7 @@ const VERBS: Readonly<Record<string, string>> = {
   'slice-delete': 'deleted',
   undo: 'took back',
   'operators-set': 'set the operators',
+  'quota-set': 'set a quota',
 };
 
 /** A newer agent may know edits that we do not: shown as they are. */

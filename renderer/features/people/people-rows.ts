@@ -1,6 +1,8 @@
 /** Who holds and uses what, over one host or all of them. Pure; unknown stays null. */
-import type { HostSnapshot, Sample, Slice } from '../../../model/model.ts';
+import type { HostSnapshot, Quota, Sample, Slice } from '../../../model/model.ts';
 import { sliceSample } from '../hosts/host-figures.ts';
+import { heldBy, quotaOf } from './quota.ts';
+import type { Held } from './quota.ts';
 
 export interface PersonRow {
   readonly name: string;
@@ -17,8 +19,38 @@ export interface PersonRow {
   readonly idleBytes: number;
   readonly idleCount: number;
   readonly processes: number;
+  /** Of hosts where a quota holds for them, and they hold something. */
+  readonly quotas: readonly QuotaShare[];
   /** `hopper 0, 2 · ada 1`. */
   readonly where: string;
+}
+
+/** What they hold of what they may hold on one host. */
+export interface QuotaShare {
+  readonly host: HostSnapshot;
+  readonly quota: Quota;
+  readonly held: Held;
+  /** The larger of both shares, memory and slices, in percent; may be above 100. */
+  readonly percent: number;
+}
+
+const percentOf = (held: number, most: number | null): number =>
+  most === null ? 0 : most === 0 ? (held > 0 ? 100 : 0) : (held / most) * 100;
+
+/** The fullest first. A quota without a limit is none to show. */
+function quotaShares(person: string, hosts: Iterable<HostSnapshot>): readonly QuotaShare[] {
+  return [...hosts]
+    .flatMap((host): QuotaShare[] => {
+      const quota = quotaOf(host, person);
+      if (quota === null || (quota.memoryBytesMax === null && quota.slicesMax === null)) return [];
+      const held = heldBy(host, person);
+      const percent = Math.max(
+        percentOf(held.bytes, quota.memoryBytesMax),
+        percentOf(held.slices, quota.slicesMax),
+      );
+      return [{ host, quota, held, percent }];
+    })
+    .sort((a, b) => b.percent - a.percent);
 }
 
 interface Draft {
@@ -103,6 +135,7 @@ export function peopleRows(
     idleBytes: person.idleBytes,
     idleCount: person.idleCount,
     processes: person.processes,
+    quotas: quotaShares(name, new Set(person.slices.map((one) => one.host))),
     where: [...person.places]
       .map(([host, indices]) => `${host} ${[...indices].sort((a, b) => a - b).join(', ')}`)
       .join(' · '),
