@@ -77,6 +77,9 @@ export const COMMANDS = [
   spec('host.link', 'Link as ~/.local/bin/tranche', 'Host', 1),
   spec('host.tags', 'Tags…', 'Host', 1, [], { also: 'group label' }),
   spec('host.quota', 'Set quota…', 'Host', 1, [], { also: 'quotas limit person group people' }),
+  spec('host.roll-back', 'Go back to the agent before…', 'Host', 2, [], {
+    also: 'rollback downgrade version',
+  }),
   spec('host.remove-agent', 'Remove the agent…', 'Host', 2),
   spec('host.forget', 'Forget or hide this host', 'Host', 2),
   ...DIGITS.map((n) => spec(`host.${n}`, `Host ${String(n)}`, 'Host', 3, [`$mod+${String(n)}`])),

@@ -13,6 +13,7 @@ import type {
   HostSnapshot,
   Sample,
   SliceEdit,
+  VersionFacts,
 } from './model.ts';
 
 const hostId = z.string().min(1).max(300);
@@ -27,6 +28,7 @@ const timeMs = z.number().int().min(0).nullable();
 const commandId = z.string().max(40);
 /** Beyond what a person may hold, and meant so. */
 const overQuota = z.boolean().optional();
+const version = z.string().regex(/^[A-Za-z0-9._-]{1,100}$/);
 const none = z.strictObject({});
 
 export const requestSchemas = {
@@ -42,6 +44,10 @@ export const requestSchemas = {
   'host:transport': z.strictObject({ hostId, choice: z.enum(['auto', 'built-in', 'system']) }),
   'host:retry': z.strictObject({ hostId }),
   'host:deploy': z.strictObject({ hostId }),
+  /** What an earlier version that is kept there says of itself; changes nothing. `version`: as in `AgentInfo.previous`. */
+  'host:check-version': z.strictObject({ hostId, version }),
+  /** Ends the agent that runs and starts that version; if it does not start, the one before runs again. */
+  'host:roll-back': z.strictObject({ hostId, version }),
   'host:remove-agent': z.strictObject({ hostId }),
   /** Makes `~/.local/bin/tranche` on the host. */
   'host:link': z.strictObject({ hostId }),
@@ -169,6 +175,8 @@ export interface RequestValues {
   'host:transport': null;
   'host:retry': null;
   'host:deploy': null;
+  'host:check-version': VersionFacts;
+  'host:roll-back': null;
   'host:remove-agent': { removed: readonly string[] };
   'host:link': { path: string };
   'prompt:answer': null;

@@ -144,7 +144,19 @@ export interface AgentInfo {
   readonly driver: string | null;
   /** Why there is no GPU to manage, in a sentence; null when there is one. */
   readonly gpuNote: string | null;
+  /** The folder of the version before, kept on the host (`0.1.0-x86_64`); null: none is, or it is not yours to turn. */
+  readonly previous: string | null;
   readonly simulated: boolean;
+}
+
+/** What a version of the agent that is kept on a host says of itself. */
+export interface VersionFacts {
+  readonly version: string;
+  readonly protocol: number;
+  /** Of the file with the slices. */
+  readonly stateFormat: number;
+  /** Why there is no way back to it; null when there is one. */
+  readonly refusal: string | null;
 }
 
 /** What one host looks like before an agent is there: nvidia-smi, read-only. */

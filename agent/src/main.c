@@ -65,9 +65,9 @@ int command_agent(int argc, char **argv)
 int command_version(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--json") == 0) {
-        printf("{\"version\":\"" TRANCHE_VERSION "\",\"protocol\":%d,\"regionAbi\":%u,\"arch\":\"" TRANCHE_ARCH
-               "\"}\n",
-               PROTOCOL_VERSION, REGION_ABI);
+        printf("{\"version\":\"" TRANCHE_VERSION "\",\"protocol\":%d,\"regionAbi\":%u,\"stateFormat\":%d,\"arch\":"
+               "\"" TRANCHE_ARCH "\"}\n",
+               PROTOCOL_VERSION, REGION_ABI, STATE_FORMAT);
     } else {
         puts("tranche " TRANCHE_VERSION " (" TRANCHE_ARCH ")");
     }

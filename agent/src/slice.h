@@ -17,6 +17,7 @@
 #define UNDO_ENTRIES_MAX 256
 #define UNDO_LIFE_MS (10 * 60 * 1000)
 #define NO_TIME INT64_C(-1)
+#define STATE_FORMAT 1 /* of the table on disk: an agent reads its own and those before it */
 
 struct slice_record {
     char id[REGION_ID_BYTES];

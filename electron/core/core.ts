@@ -57,6 +57,8 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
         return ok(null);
       }),
     'host:deploy': ({ hostId }) => on(hostId, (session) => session.deployAgent()),
+    'host:check-version': ({ hostId, version }) => on(hostId, (session) => session.checkVersion(version)),
+    'host:roll-back': ({ hostId, version }) => on(hostId, (session) => session.rollBack(version)),
     'host:remove-agent': ({ hostId }) => on(hostId, (session) => session.removeAgent()),
     'host:link': ({ hostId }) => on(hostId, (session) => session.link()),
     'prompt:answer': ({ hostId, promptId, answers }) =>

@@ -13,6 +13,8 @@ const CHANNELS: Readonly<Record<RequestChannel, true>> = {
   'host:retry': true,
   'host:transport': true,
   'host:deploy': true,
+  'host:check-version': true,
+  'host:roll-back': true,
   'host:remove-agent': true,
   'host:link': true,
   'prompt:answer': true,

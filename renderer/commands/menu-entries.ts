@@ -40,6 +40,7 @@ export const HOST_MENU: readonly (CommandId | null)[] = [
   'host.quota',
   null,
   'dock.audit',
+  'host.roll-back',
   'host.remove-agent',
   'host.forget',
 ];

@@ -57,6 +57,8 @@ export interface FakeOptions {
   readonly refuse?: ErrorCode;
   /** The agent knows no operation that came after its first version. */
   readonly olderAgent?: boolean;
+  /** Why there is no way back to the version before. */
+  readonly rollbackRefusal?: string;
 }
 
 type Handlers = { [C in RequestChannel]: (args: RequestArgs<C>) => Result<RequestValues[C]> };
@@ -362,6 +364,20 @@ export class FakeLab implements TrancheApi {
         kind: 'deploying',
         steps: [{ step: 'probe', state: 'running', detail: null }],
       });
+      return ok(null);
+    },
+    'host:check-version': ({ version }) =>
+      ok({
+        version: version.replace('-x86_64', ''),
+        protocol: 1,
+        stateFormat: 1,
+        refusal: this.#options.rollbackRefusal ?? null,
+      }),
+    'host:roll-back': ({ hostId, version }) => {
+      const known = this.#hosts.get(hostId);
+      if (known?.connection.kind !== 'live') return fail('not-connected', 'Not connected.');
+      const went = { ...known.connection.agent, version: version.replace('-x86_64', ''), previous: null };
+      this.setConnection(hostId, { kind: 'live', agent: went, upgradeTo: '0.1.0' });
       return ok(null);
     },
     'host:remove-agent': () =>

@@ -19,6 +19,7 @@ export function agent(hostName: string, more: Partial<AgentInfo> = {}): AgentInf
     driver: '580.159.04',
     gpuNote: null,
     simulated: false,
+    previous: null,
     ...more,
   };
 }
@@ -112,7 +113,7 @@ export function hopper(): HostSnapshot {
   const a6000 = gpu('hopper', 2, 'NVIDIA RTX A6000', 49140);
   return host(
     'hopper',
-    live('hopper'),
+    live('hopper', { previous: '0.0.9-x86_64' }),
     [h100, rtx, a6000],
     [
       slice(h100, 'resnet-sweep', 'mira', 32, 40, 20),

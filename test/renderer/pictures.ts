@@ -246,6 +246,16 @@ export const PICTURES: readonly Picture[] = [
     options: {},
     act: (page) => page.getByRole('button', { name: 'Remove agent…' }).click(),
   },
+  { name: 'roll-back', options: {}, act: (page) => fromPalette(page, 'go back to the agent') },
+  {
+    name: 'roll-back-refused',
+    options: {
+      dark: false,
+      rollbackRefusal:
+        'It shares memory with programs in layout 2, and those that run use 3: their limits would no longer be held.',
+    },
+    act: (page) => fromPalette(page, 'go back to the agent'),
+  },
   { name: 'diagnostics', options: {}, act: diagnostics },
   { name: 'tags', options: {}, act: tagsSheet },
   { name: 'crowd-dark', options: { scene: 'crowd' } },

@@ -10,6 +10,7 @@ import { SaveViewDialog } from '../fleet/save-view-dialog.tsx';
 import { KeysSheet } from '../help/keys-sheet.tsx';
 import { ConnectDialog } from '../hosts/connect-dialog.tsx';
 import { RemoveAgentDialog } from '../hosts/remove-agent-dialog.tsx';
+import { RollBackDialog } from '../hosts/roll-back-dialog.tsx';
 import { TagsDialog } from '../hosts/tags-dialog.tsx';
 import { OverQuotaDialog } from '../people/over-quota-dialog.tsx';
 import { QuotaDialog } from '../people/quota-dialog.tsx';
@@ -49,6 +50,8 @@ export function Dialogs(): ReactElement | null {
       return <StopDialog host={host} process={dialog.process} signal={dialog.signal} />;
     case 'remove-agent':
       return <RemoveAgentDialog host={host} sample={sample} />;
+    case 'roll-back':
+      return <RollBackDialog host={host} version={dialog.version} />;
     case 'quota':
       return <QuotaDialog host={host} subject={dialog.subject} />;
     case 'tags':
