@@ -1,7 +1,7 @@
 /** Schemas of every line the agent may send (docs/protocol.md §2). What does not parse is an agent error, not data. */
 import { z } from 'zod';
 import { AGENT_ERROR_CODES } from './errors.ts';
-import { CONCURRENT, HELD_BY, SLOWED_BY } from './model.ts';
+import { CONCURRENT, FAULT_KINDS, HELD_BY, SLOWED_BY } from './model.ts';
 
 export const PROTOCOL_VERSION = 1;
 export const AGENT_LINE_MAX_BYTES = 256 * 1024;
@@ -13,6 +13,17 @@ const tenths = count.nullable();
 const text = z.string().max(1024);
 const timeMs = z.number().int().min(0);
 const id = z.string().min(1).max(64);
+
+/** An error that the driver reported of a GPU. */
+export const faultSchema = z.object({
+  gpuUuid: id,
+  xid: count,
+  kind: z.enum(FAULT_KINDS).catch('other'),
+  text,
+  count: z.number().int().min(1),
+  firstAtMs: timeMs,
+  atMs: timeMs,
+});
 
 export const gpuSchema = z.object({
   uuid: id,
@@ -146,6 +157,8 @@ export const stateEventSchema = z.object({
   memoryOvercommitMaxPercent: z.number().int().min(100).max(1000).nullable().default(null),
   /** An agent of before quotas has none. */
   quotas: z.array(quotaSchema).max(256).default([]),
+  /** Newest first; an agent of before does not listen for them. */
+  faults: z.array(faultSchema).max(256).nullable().default(null),
   gpus: z.array(gpuSchema).max(64),
   slices: z.array(sliceSchema).max(4096),
   people: z.array(personSchema).max(256),
@@ -182,6 +195,8 @@ export const noticeEventSchema = z.object({
   atMs: timeMs,
   code: text,
   sliceId: id.nullable(),
+  /** Of a GPU as such; absent from agents of before. */
+  gpuUuid: id.nullable().default(null),
   pid: count.nullable(),
   message: z.string().max(4096),
 });

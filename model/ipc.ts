@@ -216,6 +216,8 @@ export interface CoreEvents {
     readonly atMs: number;
     readonly code: string;
     readonly sliceId: string | null;
+    /** Of a GPU as such. */
+    readonly gpuUuid: string | null;
     readonly message: string;
   };
   /** An edit on a host, made or refused, by anybody. */

@@ -21,6 +21,22 @@ export interface Gpu {
   readonly concurrent: Concurrent | null;
   /** Why it failed, or does not end yet. */
   readonly concurrentNote: string | null;
+  /** The last errors that its driver reported, newest first; null: the agent does not listen for them. */
+  readonly faults: readonly GpuFault[] | null;
+}
+
+export const FAULT_KINDS = ['program', 'hardware', 'other'] as const;
+/** An error that NVIDIA's driver reported (XID). */
+export interface GpuFault {
+  readonly xid: number;
+  /** Whose fault it mostly is. */
+  readonly kind: (typeof FAULT_KINDS)[number];
+  /** What it means, in a sentence of the agent's. */
+  readonly text: string;
+  /** The same again within ten minutes is counted. */
+  readonly count: number;
+  readonly firstAtMs: number;
+  readonly atMs: number;
 }
 
 export interface Slice {

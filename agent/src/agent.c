@@ -175,6 +175,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     operators_load(agent);
     settings_load(agent);
     quota_load(agent);
+    faults_load(agent);
     int error = procs_init(&agent->procs);
     if (error == 0) error = slice_store_load(&agent->slices, agent->places.state, now_wall_ms());
     if (error != 0) {
@@ -283,6 +284,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
     sample_check_times(agent);
     mps_watch(agent, mono_ms);
+    faults_watch(agent, mono_ms);
     history_record(agent, wall_ms / 1000 * 1000);
     edit_prune(agent, mono_ms);
     procs_prune(&agent->procs, mono_ms, PROC_UNUSED_MS);

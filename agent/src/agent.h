@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "failure.h"
+#include "faults.h"
 #include "gpu.h"
 #include "json.h"
 #include "mps.h"
@@ -61,6 +62,8 @@ struct agent {
     struct gpu_state gpus[GPU_MAX];
     size_t gpu_count;
     const struct tranche_sim_api *simulation;
+
+    struct fault_log faults;
 
     struct mps mps[GPU_MAX];
     size_t mps_count;

@@ -38,7 +38,8 @@ void events_send(struct agent *agent, struct json_writer *w)
     line_release(line);
 }
 
-void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message)
+static void notice(struct agent *agent, const char *code, const char *slice_id, const char *gpu_uuid, uint32_t pid,
+                   const char *message)
 {
     struct json_writer w;
     json_writer_init(&w, 8192);
@@ -47,9 +48,20 @@ void events_notice(struct agent *agent, const char *code, const char *slice_id, 
     json_put_integer(&w, "atMs", now_wall_ms());
     json_put_text(&w, "code", code);
     json_put_text(&w, "sliceId", slice_id);
+    json_put_text(&w, "gpuUuid", gpu_uuid);
     json_put_known(&w, "pid", pid != 0, pid);
     json_put_text(&w, "message", message);
     events_send(agent, &w);
+}
+
+void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message)
+{
+    notice(agent, code, slice_id, NULL, pid, message);
+}
+
+void events_gpu_notice(struct agent *agent, const char *code, const char *gpu_uuid, const char *message)
+{
+    notice(agent, code, NULL, gpu_uuid, 0, message);
 }
 
 /* ---- state ---------------------------------------------------------------------------------------------- */
@@ -162,6 +174,7 @@ struct shared_line *events_state(struct agent *agent)
     json_put_known(w, "memoryOvercommitMaxPercent", agent->memory_overcommit_max_percent > 0,
                    agent->memory_overcommit_max_percent);
     quota_put(agent, w);
+    faults_put(agent, w);
     json_key(w, "gpus");
     json_open(w, '[');
     for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(agent, w, &agent->gpus[i].info);

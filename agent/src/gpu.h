@@ -60,6 +60,12 @@ struct gpu_process_use {
     uint32_t percent;
 };
 
+/* An error that the driver reports of a GPU (NVIDIA calls them XID). */
+struct gpu_fault {
+    uint32_t gpu; /* index */
+    uint32_t xid;
+};
+
 struct gpu_backend {
     /* 0, or -1 with one sentence on why there is no GPU to manage. May be called again after close. */
     int (*open)(const char *driver_dir, char *note, size_t cap);
@@ -73,6 +79,8 @@ struct gpu_backend {
     /* Number of processes (each pid once, compute and graphics added up), or -1 when unknown. */
     int (*processes)(size_t gpu, struct gpu_process *out, size_t max);
     int (*process_use)(size_t gpu, struct gpu_process_use *out, size_t max);
+    /* Those reported since the last call, without waiting; -1 when this driver does not tell. */
+    int (*faults)(struct gpu_fault *out, size_t max);
 };
 
 extern const struct gpu_backend gpu_nvml;

@@ -169,13 +169,14 @@ function meetHost(host: HostSnapshot): void {
 
 /** A program that is denied tries again and again: that is one thing that happens, not a hundred. */
 export function onNotice({ hostId, sliceId, atMs, code, message }: CoreEvents['notice']): void {
+  const bad = code === 'denied' || code === 'xid';
   const denied = code === 'denied';
   const pid = /\(pid (\d+)\)/.exec(message)?.[1];
   const count = ui.logEvent({
     hostId,
     sliceId,
     atMs,
-    tone: denied ? 'bad' : 'warn',
+    tone: bad ? 'bad' : 'warn',
     text: message,
     ...(denied && pid !== undefined ? { repeatKey: `${code} ${sliceId ?? ''} ${pid}` } : {}),
   });

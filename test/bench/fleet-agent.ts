@@ -47,7 +47,16 @@ function makeState(name: string, shape: FleetShape) {
     uid: 1000 + n,
     source: 'slice',
   }));
-  return { ev: 'state', revision: 1, memoryOvercommitMaxPercent: null, quotas: [], gpus, slices, people };
+  return {
+    ev: 'state',
+    revision: 1,
+    memoryOvercommitMaxPercent: null,
+    quotas: [],
+    faults: [],
+    gpus,
+    slices,
+    people,
+  };
 }
 
 export class ScriptedAgent {

@@ -26,6 +26,7 @@ import {
   ada,
   agent,
   crowded,
+  faulty,
   gpu,
   hopper,
   host,
@@ -48,6 +49,7 @@ export type Scene =
   | 'bare'
   | 'idle'
   | 'quotas'
+  | 'faults'
   | 'many';
 
 export interface FakeOptions {
@@ -127,6 +129,8 @@ function hostsOf(scene: Scene): HostSnapshot[] {
         ),
       ];
     }
+    case 'faults':
+      return [faulty(), ...lab.slice(1)];
     case 'quotas':
       return [quoted(), ...lab.slice(1)];
     case 'many':

@@ -1,5 +1,13 @@
 /** The hosts of the fake lab: one of each state, with the names and shapes that break layouts. */
-import type { AgentInfo, ConnectionState, Gpu, HostSnapshot, Person, Slice } from '../../model/model.ts';
+import type {
+  AgentInfo,
+  ConnectionState,
+  Gpu,
+  GpuFault,
+  HostSnapshot,
+  Person,
+  Slice,
+} from '../../model/model.ts';
 import { GIB, MIB } from '../../model/units.ts';
 
 export const NOW = Date.now();
@@ -40,6 +48,7 @@ export const gpu = (
   migEnabled: false,
   concurrent: 'off',
   concurrentNote: null,
+  faults: [],
   ...more,
 });
 
@@ -138,6 +147,51 @@ export function quoted(): HostSnapshot {
       { subject: 'mira', memoryBytesMax: 33 * GIB, slicesMax: 2 },
       { subject: 'wei', memoryBytesMax: null, slicesMax: 3 },
     ],
+  };
+}
+
+/** The lab with errors of the driver: one of the hardware, one of a program in a loop, one that nobody explains. */
+export function faulty(): HostSnapshot {
+  const lab = hopper();
+  const hour = 3_600_000;
+  const fault = (xid: number, kind: GpuFault['kind'], text: string, atMs: number, count = 1): GpuFault => ({
+    xid,
+    kind,
+    text,
+    count,
+    firstAtMs: atMs - (count - 1) * 30_000,
+    atMs,
+  });
+  return {
+    ...lab,
+    gpus: lab.gpus.map((g) =>
+      g.index !== 2
+        ? { ...g, faults: g.index === 1 ? null : [] }
+        : {
+            ...g,
+            faults: [
+              fault(
+                13,
+                'program',
+                'A kernel did what the GPU does not allow, mostly an access outside of its arrays; its program ends, the GPU goes on.',
+                NOW - hour / 30,
+                14,
+              ),
+              fault(
+                94,
+                'hardware',
+                'A memory error that can not be corrected hit one program, which ends; the others go on. Reset the GPU when they are done.',
+                NOW - 3 * hour,
+              ),
+              fault(
+                171,
+                'other',
+                "NVIDIA's list says what it means: https://docs.nvidia.com/deploy/xid-errors/",
+                NOW - 70 * hour,
+              ),
+            ],
+          },
+    ),
   };
 }
 

@@ -151,6 +151,11 @@ export const PICTURES: readonly Picture[] = [
     options: {},
     act: (page) => page.getByRole('button', { name: 'GPU 2', exact: true }).click(),
   },
+  {
+    name: 'gpu-faults',
+    options: { scene: 'faults', dark: false },
+    act: (page) => page.getByRole('button', { name: 'GPU 2', exact: true }).click(),
+  },
   { name: 'free-menu', options: {}, act: (page) => page.locator('.room').last().click() },
   {
     name: 'create-sheet',

@@ -175,7 +175,9 @@ struct sim_state {
     struct sim_shared shared[SIM_SHARED];
 };
 
-/* state.c: the file. NULL if it can not be had. */
+/* state.c: where the simulated machine lives. */
+void sim_directory(char *out, size_t size);
+/* The file. NULL if it can not be had. */
 struct sim_state *sim_state(void);
 void sim_lock(struct sim_state *state);
 void sim_unlock(struct sim_state *state);

@@ -1,5 +1,6 @@
 /* The simulated libnvidia-ml: reads the machine, never takes part in virtual time. */
 #include "nvml_min.h"
+#include "sim_nvml.h"
 #include "sim_state.h"
 
 #include <stdio.h>
@@ -43,6 +44,11 @@ static nvmlReturn_t locked(nvmlDevice_t device, struct sim_state **out, uint32_t
     sim_purge(*out, false);
     sim_advance_all(*out);
     return NVML_SUCCESS;
+}
+
+nvmlDevice_t sim_nvml_device(uint32_t gpu)
+{
+    return &devices[gpu];
 }
 
 NVML_API nvmlInit_v2(void)

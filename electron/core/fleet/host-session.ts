@@ -443,7 +443,13 @@ export class HostSession {
   }
 
   private say(message: string): void {
-    this.options.onNotice(this.options.id, { atMs: Date.now(), code: 'ssh', sliceId: null, message });
+    this.options.onNotice(this.options.id, {
+      atMs: Date.now(),
+      code: 'ssh',
+      sliceId: null,
+      gpuUuid: null,
+      message,
+    });
   }
 
   private setConnection(connection: ConnectionState): void {
@@ -648,7 +654,11 @@ export class HostSession {
   }
 
   private applyState(event: StateEvent): void {
-    const { gpus, slices, people, quotas, memoryOvercommitMaxPercent } = event;
+    const { slices, people, quotas, faults, memoryOvercommitMaxPercent } = event;
+    const gpus = event.gpus.map((gpu) => ({
+      ...gpu,
+      faults: faults?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
+    }));
     this.snapshot = { ...this.snapshot, gpus, slices, people, quotas, memoryOvercommitMaxPercent };
     this.onState?.();
     this.options.onChange(this.snapshot);

@@ -9,6 +9,7 @@ import { SourceLine } from '../charts/source-line.tsx';
 import { useGpuChart } from '../charts/use-chart.ts';
 import { openDialog, select } from '../../store/ui.ts';
 import { editRefusal, gpuView } from '../hosts/host-figures.ts';
+import { GpuFaults } from './gpu-faults.tsx';
 import { GpuSharing } from './gpu-sharing.tsx';
 import { TimeAxis } from '../slices/time-axis.tsx';
 
@@ -86,6 +87,7 @@ export function GpuInspector(props: {
         </div>
       </section>
       <GpuSharing host={host} gpu={gpu} />
+      <GpuFaults gpu={gpu} />
       <GpuVitals chart={chart} reading={reading} />
       <section>
         <dl className="facts">

@@ -150,6 +150,19 @@ export class NoticeWatch {
     });
   }
 
+  /** The same error of the same GPU, and each other one, once in a while. */
+  fault({ hostId, gpuUuid, code, message }: CoreEvents['notice'], nowMs: number): Notice | null {
+    const host = this.#hostOf(hostId);
+    const gpu = host?.gpus.find((one) => one.uuid === gpuUuid);
+    if (code !== 'xid' || host === null || gpu === undefined) return null;
+    return this.#once(`fault ${hostId} ${gpu.uuid} ${message}`, nowMs, {
+      kind: 'fault',
+      title: `GPU ${String(gpu.index)} of ${host.name} reported an error`,
+      body: message,
+      link: formatLink({ hostName: host.name, gpuUuid: gpu.uuid, sliceId: null }),
+    });
+  }
+
   audit({ hostId, record }: CoreEvents['audit']): Notice | null {
     const host = this.#hostOf(hostId);
     const you = host === null ? null : yours(host);
