@@ -99,6 +99,9 @@ export const processSampleSchema = z.object({
   uid: bytes,
   user: text.nullable(),
   command: text,
+  /** Agents of before do not look. */
+  container: text.nullable().default(null),
+  unit: text.nullable().default(null),
   sliceId: id.nullable(),
   gpuUuid: id,
   memoryUsedBytes: bytes,

@@ -128,6 +128,10 @@ export interface ProcessSample {
   readonly uid: number | null;
   readonly user: string | null;
   readonly command: string;
+  /** The container it runs in (`docker 3f2a91c0b1de`), as its control groups tell; null: none is known. */
+  readonly container: string | null;
+  /** The batch job or service that it belongs to (`Slurm job 123`, `jupyter.service`); null: none is known. */
+  readonly unit: string | null;
   /** null: unmanaged. */
   readonly sliceId: SliceId | null;
   readonly gpuUuid: GpuUuid;

@@ -299,6 +299,9 @@ static void put_row(struct rows *rows, const struct row *row)
     json_put_known(w, "uid", proc->uid_known, proc->uid);
     json_put_text(w, "user", proc->uid_known ? people_name_of(proc->uid) : NULL);
     json_put_text(w, "command", procs_command(proc, rows->mono_ms));
+    const struct workload *workload = procs_workload(proc, rows->mono_ms);
+    json_put_text(w, "container", workload->container[0] ? workload->container : NULL);
+    json_put_text(w, "unit", workload->unit[0] ? workload->unit : NULL);
     json_put_text(w, "sliceId", row->slice_id);
     json_put_text(w, "gpuUuid", row->gpu_uuid);
     json_put_known(w, "memoryUsedBytes", row->memory_known, (int64_t)row->memory_bytes);

@@ -188,6 +188,8 @@ export class ScriptedAgent {
         uid: ownerUid,
         user: owner,
         command: `python train.py --run ${String(n)}`,
+        container: null,
+        unit: null,
         sliceId: id,
         gpuUuid,
         memoryUsedBytes: wave(n, memoryLimitBytes),

@@ -22,6 +22,8 @@ const process: ProcessSample = {
   uid: 1000,
   user: 'mira',
   command: 'python',
+  container: null,
+  unit: null,
   sliceId: null,
   gpuUuid: on.uuid,
   memoryUsedBytes: 1,
