@@ -27,6 +27,7 @@ static const char usage[] =
     "                                                 how much one person may hold; alone: who holds what of it\n"
     "  doctor [--pid N] [--release] [--json]          what is likely to hurt on this host\n"
     "  audit [--slice NAME] [--json | --csv]          who changed which slice, newest first\n"
+    "  metrics [--output FILE]                        the figures as Prometheus's text, for its textfile collector\n"
     "  agent [--foreground]                           start the agent (run, ls and attach do it by themselves)\n"
     "  attach NONCE                                   join stdin and stdout to the agent\n"
     "  version [--json]\n";
@@ -85,7 +86,7 @@ int main(int argc, char **argv)
         {"slice", command_slice},     {"ls", command_ls},
         {"doctor", command_doctor},   {"audit", command_audit},
         {"version", command_version}, {"concurrent", command_concurrent},
-        {"quota", command_quota},
+        {"quota", command_quota},     {"metrics", command_metrics},
     };
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
