@@ -245,6 +245,13 @@ export const auditReplySchema = z.object({
   nextBeforeSeq: count.nullable(),
 });
 
+export const hoursReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  sinceMs: timeMs,
+  people: z.array(z.object({ name: text, uid: count, usedMs: count, heldMs: count })).max(256),
+});
+
 export const auditEventSchema = z.object({ ev: z.literal('audit'), record: auditRecordSchema });
 
 export const eventSchema = z.discriminatedUnion('ev', [

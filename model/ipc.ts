@@ -11,6 +11,7 @@ import type {
   History,
   HostId,
   HostSnapshot,
+  PersonHours,
   Sample,
   SliceEdit,
   VersionFacts,
@@ -110,6 +111,8 @@ export const requestSchemas = {
     beforeSeq: z.number().int().min(0).nullable(),
     maxRecords: z.number().int().min(1).max(100),
   }),
+  /** What people used and held in the last days, today included. */
+  'hours:get': z.strictObject({ hostId, days: z.number().int().min(1).max(32) }),
   /** How far the memory limits of a GPU may add up, on the whole host; null: no guard. */
   'settings:set': z.strictObject({
     hostId,
@@ -191,6 +194,7 @@ export interface RequestValues {
   'slice:undo': SliceEdit;
   'history:get': History;
   'audit:get': AuditPage;
+  'hours:get': readonly PersonHours[];
   'process:stop': null;
   'settings:set': null;
   'quota:set': null;

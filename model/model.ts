@@ -347,6 +347,14 @@ export interface AuditRecord {
   readonly after: AuditSlice | null;
 }
 
+/** What a person's slices used and held on one host: GPU time, and parts of a GPU's memory times time. */
+export interface PersonHours {
+  readonly name: string;
+  readonly uid: number;
+  readonly usedMs: number;
+  readonly heldMs: number;
+}
+
 export interface AuditPage {
   /** Newest first. */
   readonly records: readonly AuditRecord[];

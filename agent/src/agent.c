@@ -176,6 +176,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     settings_load(agent);
     quota_load(agent);
     faults_load(agent);
+    hours_load(agent);
     int error = procs_init(&agent->procs);
     if (error == 0) error = slice_store_load(&agent->slices, agent->places.state, now_wall_ms());
     if (error != 0) {
@@ -285,6 +286,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     sample_check_times(agent);
     mps_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
+    hours_count(agent, mono_ms);
     history_record(agent, wall_ms / 1000 * 1000);
     edit_prune(agent, mono_ms);
     procs_prune(&agent->procs, mono_ms, PROC_UNUSED_MS);
@@ -344,6 +346,7 @@ static void say_goodbye(struct agent *agent)
     while (agent->peer_count > 0) peer_close(agent, agent->peers[0]);
     if (!agent->places.abstract_socket) unlink(agent->places.socket);
     if (agent->backend_open) agent->backend->close();
+    hours_save(agent, now_mono_ms());
 }
 
 static void run_loop(struct agent *agent)

@@ -9,6 +9,7 @@
 #include "failure.h"
 #include "faults.h"
 #include "gpu.h"
+#include "hours.h"
 #include "json.h"
 #include "mps.h"
 #include "places.h"
@@ -64,6 +65,7 @@ struct agent {
     const struct tranche_sim_api *simulation;
 
     struct fault_log faults;
+    struct hours hours;
 
     struct mps mps[GPU_MAX];
     size_t mps_count;

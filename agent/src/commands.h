@@ -16,6 +16,7 @@ int command_concurrent(int argc, char **argv);
 int command_ls(int argc, char **argv);
 int command_quota(int argc, char **argv);
 int command_metrics(int argc, char **argv);
+int command_hours(int argc, char **argv);
 int command_audit(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);

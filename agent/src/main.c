@@ -27,6 +27,7 @@ static const char usage[] =
     "                                                 how much one person may hold; alone: who holds what of it\n"
     "  doctor [--pid N] [--release] [--json]          what is likely to hurt on this host\n"
     "  audit [--slice NAME] [--json | --csv]          who changed which slice, newest first\n"
+    "  hours [--days N]                               who used and held how much of the GPUs\n"
     "  metrics [--output FILE]                        the figures as Prometheus's text, for its textfile collector\n"
     "  agent [--foreground]                           start the agent (run, ls and attach do it by themselves)\n"
     "  attach NONCE                                   join stdin and stdout to the agent\n"
@@ -87,6 +88,7 @@ int main(int argc, char **argv)
         {"doctor", command_doctor},   {"audit", command_audit},
         {"version", command_version}, {"concurrent", command_concurrent},
         {"quota", command_quota},     {"metrics", command_metrics},
+        {"hours", command_hours},
     };
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);

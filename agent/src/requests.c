@@ -23,6 +23,7 @@
 #define SAMPLE_INTERVAL_MIN_MS 100
 #define SAMPLE_INTERVAL_MAX_MS 60000
 #define SAMPLE_INTERVAL_DEFAULT_MS 500
+#define HOURS_DAYS_DEFAULT 7
 #define RELEASE_MS (10 * 60 * 1000)
 
 struct request {
@@ -390,6 +391,17 @@ static int op_audit(struct request *r)
     return 0;
 }
 
+static int op_hours(struct request *r)
+{
+    int64_t days = HOURS_DAYS_DEFAULT, today = now_wall_ms() / DAY_MS;
+    if (may_integer(r, "days", 1, HOURS_DAYS, &days) < 0) return -1;
+    begin_ok(r);
+    json_put_integer(r->out, "sinceMs", (today - days + 1) * DAY_MS);
+    hours_put(r->agent, today, days, r->out);
+    end_line(r->out);
+    return 0;
+}
+
 /* Edits that were refused for lack of rights are kept too. */
 static void note_refusal(struct request *r, const char *op)
 {
@@ -639,6 +651,7 @@ static const struct {
     {"undo", op_undo},
     {"history", op_history},
     {"audit", op_audit},
+    {"hours", op_hours},
     {"process-stop", op_process_stop},
     {"doctor", op_doctor},
     {"operators-set", op_operators_set},

@@ -74,6 +74,7 @@ struct slice {
     int usage_fd;                 /* -1 likewise */
     uint32_t entries_high;
     uint64_t rates_at_ns;
+    uint64_t uncounted_ns;      /* of GPU time, charged and not yet in its owner's hours */
     uint64_t dead_denied_count; /* of processes that have left */
     int64_t notice_at_ms;
     struct entry_track *tracks;

@@ -80,6 +80,7 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     'history:get': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.fetchHistory(withoutNulls(fields))),
     'audit:get': ({ hostId, ...fields }) => on(hostId, (session) => session.fetchAudit(withoutNulls(fields))),
+    'hours:get': ({ hostId, days }) => on(hostId, (session) => session.fetchHours(days)),
     'process:stop': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.command('process-stop', fields)),
     'settings:set': ({ hostId, ...fields }) =>

@@ -29,6 +29,7 @@ const CHANNELS: Readonly<Record<RequestChannel, true>> = {
   'slice:undo': true,
   'history:get': true,
   'audit:get': true,
+  'hours:get': true,
   'process:stop': true,
   'settings:set': true,
   'quota:set': true,

@@ -476,6 +476,20 @@ export class FakeLab implements TrancheApi {
         nextBeforeSeq: wanted.length > records.length ? (records.at(-1)?.seq ?? null) : null,
       });
     },
+    'hours:get': ({ hostId }) =>
+      this.#options.olderAgent === true
+        ? fail('unknown-op', 'This agent (0.0.9) does not know that operation.')
+        : ok(
+            hostId === 'ssh:hopper'
+              ? [
+                  { name: 'tom', uid: 1001, usedMs: 41.5 * 3_600_000, heldMs: 92 * 3_600_000 },
+                  { name: 'mira', uid: 1000, usedMs: 12.25 * 3_600_000, heldMs: 67 * 3_600_000 },
+                  { name: 'gone', uid: 1009, usedMs: 3_600_000, heldMs: 3_600_000 },
+                ]
+              : hostId === 'ssh:ada'
+                ? [{ name: 'tom', uid: 1001, usedMs: 3_600_000, heldMs: 7_200_000 }]
+                : [],
+          ),
     'menu:state': () => ok(null),
     'notice:show': () => ok(null),
     'tray:show': () => ok(null),

@@ -86,6 +86,35 @@ describe('in words', () => {
   });
 });
 
+describe('hours of people', () => {
+  it('add up over hosts, stay unknown where no agent counts, and name those who hold nothing now', () => {
+    const hours = (hostId: string) =>
+      hostId === 'ssh:hopper'
+        ? [
+            { name: 'tom', uid: 1, usedMs: 3_600_000, heldMs: 7_200_000 },
+            { name: 'gone', uid: 2, usedMs: 10, heldMs: 20 },
+          ]
+        : null;
+    const rows = peopleRows(
+      [hopper(), ada()],
+      () => null,
+      () => false,
+      hours,
+    );
+    const of = (name: string) => rows.find((row) => row.name === name);
+    expect(of('tom')).toMatchObject({ usedMs: 3_600_000, heldMs: 7_200_000 });
+    expect(of('gone')).toMatchObject({ usedMs: 10, limitBytes: 0, owner: null });
+    expect(of('mira')?.usedMs).toBeNull();
+    const both = peopleRows(
+      [hopper(), ada()],
+      () => null,
+      () => false,
+      () => [{ name: 'tom', uid: 1, usedMs: 5, heldMs: 6 }],
+    );
+    expect(both.find((row) => row.name === 'tom')).toMatchObject({ usedMs: 10, heldMs: 12 });
+  });
+});
+
 describe('people rows', () => {
   it('name the host where somebody is nearest to their quota first', () => {
     const second = { ...ada(), quotas: [quota('default', 1000)] };

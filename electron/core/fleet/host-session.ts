@@ -6,7 +6,7 @@ import type {
   StateEvent,
   NoticeEvent,
 } from '../../../model/agent-protocol.ts';
-import { auditReplySchema, okReplySchema } from '../../../model/agent-protocol.ts';
+import { auditReplySchema, hoursReplySchema, okReplySchema } from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type {
   AgentInfo,
@@ -16,6 +16,7 @@ import type {
   History,
   HistoryPoint,
   HostSnapshot,
+  PersonHours,
   Sample,
   SliceEdit,
   TransportChoice,
@@ -292,6 +293,13 @@ export class HostSession {
     if (!reply.ok) return reply;
     const { records, nextBeforeSeq } = reply.value;
     return ok({ records, nextBeforeSeq });
+  }
+
+  async fetchHours(days: number): Promise<Result<readonly PersonHours[]>> {
+    const reply = this.client
+      ? await this.client.request('hours', { days }, hoursReplySchema)
+      : this.notLive();
+    return reply.ok ? ok(reply.value.people) : reply;
   }
 
   async deployAgent(): Promise<Result<null>> {

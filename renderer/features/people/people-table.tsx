@@ -8,10 +8,13 @@ import { DataTable } from '../../components/data-table.tsx';
 import type { Column } from '../../components/data-table.tsx';
 import { editRefusal } from '../hosts/host-figures.ts';
 import { openDialog, select, setView, useUi } from '../../store/ui.ts';
+import { useFreshHours } from '../../store/hours.ts';
 import { idleText } from '../slices/idle-text.ts';
 import { peopleRows } from './people-rows.ts';
 import type { PersonRow, QuotaShare } from './people-rows.ts';
 import { whomOf } from './quota.ts';
+
+const hoursText = (ms: number | null): string => (ms === null ? '—' : (ms / 3_600_000).toFixed(1));
 
 export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   {
@@ -110,6 +113,23 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
     cell: (row) => (row.timeUsedTenths === null ? '—' : Math.round(row.timeUsedTenths / 10)),
   },
   {
+    id: 'hours',
+    heading: 'GPU-h 7 d',
+    title:
+      'GPU time that their slices used in the last seven days; what runs outside of slices is not counted',
+    width: 82,
+    numeric: true,
+    value: (row) => row.usedMs,
+    cell: (row) =>
+      row.usedMs === null ? (
+        <span className="three">—</span>
+      ) : (
+        <span title={`held: ${hoursText(row.heldMs)} GPU-hours, by part of the memory`}>
+          {hoursText(row.usedMs)}
+        </span>
+      ),
+  },
+  {
     id: 'slices',
     heading: 'Slices',
     width: 60,
@@ -189,12 +209,22 @@ export function PeopleTable(props: {
   readonly empty: string;
 }): ReactElement {
   const { hosts, sampleOf, sampleKey, keep, empty } = props;
+  // Where nobody set a quota there is nothing to say of one.
+  const hasQuotas = hosts.some((host) => host.quotas.length > 0);
+  const columns = useMemo(
+    () => (hasQuotas ? PEOPLE_COLUMNS : PEOPLE_COLUMNS.filter(({ id }) => id !== 'quota')),
+    [hasQuotas],
+  );
+  const hours = useFreshHours(hosts);
   const rows = useMemo(
     () =>
-      peopleRows(hosts, sampleOf, (host, slice) => idleText(host.id, slice) !== null).filter(
-        (row) => keep?.(row) ?? true,
-      ),
-    [hosts, sampleKey, keep],
+      peopleRows(
+        hosts,
+        sampleOf,
+        (host, slice) => idleText(host.id, slice) !== null,
+        (hostId) => hours[hostId] ?? null,
+      ).filter((row) => keep?.(row) ?? true),
+    [hosts, sampleKey, keep, hours],
   );
   const picked = useUi((s) => s.picked);
   const owner = useUi((s) => {
@@ -219,7 +249,7 @@ export function PeopleTable(props: {
         label="People"
         name="people"
         rows={rows}
-        columns={PEOPLE_COLUMNS}
+        columns={columns}
         rowKey={(row) => row.name}
         sortBy="allocated"
         isSelected={(row) => row.owner !== null && row.owner === owner}
