@@ -1,5 +1,5 @@
 /** A slice on another GPU: it stays the slice it was, nobody is in it meanwhile, and a crash leaves it in one place. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -116,6 +116,24 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a
     expect(denied['pid']).toBe(next.pid);
     const sample = await client.event('sample', (line) => (line['processes'] as Line[]).some((p) => p['pid'] === next.pid));
     expect(sample['processes']).toMatchObject([{ pid: next.pid, gpuUuid: GPU1, sliceId: made['sliceId'] }]);
+  });
+
+  test('is one command', async () => {
+    await start();
+    const client = await Client.open(root);
+    await create(client, 'one');
+    const cli = (...args: string[]) =>
+      spawnSync(trancheBin, ['slice', 'move', ...args], { env: root.env, encoding: 'utf8', timeout: 10_000 });
+    expect(cli('one').stderr).toContain('say where to: tranche slice move NAME --gpu 1');
+    expect(cli('one', '--gpu', '7').stderr).toContain('there is no GPU 7 on this host, so nothing was changed');
+    expect(await where()).toEqual({ one: GPU0 });
+    const moved = cli('one', '--gpu', '1');
+    expect(`${String(moved.status)} ${moved.stderr}`).toBe('0 ');
+    expect(await where()).toEqual({ one: GPU1 });
+    const undo = /undo (u-[0-9a-f]+)\)/.exec(moved.stdout)?.[1] ?? '';
+    const back = spawnSync(trancheBin, ['slice', 'undo', undo], { env: root.env, timeout: 10_000 });
+    expect(back.status).toBe(0);
+    expect(await where()).toEqual({ one: GPU0 });
   });
 
   test('is admitted by what the other GPU has left', async () => {

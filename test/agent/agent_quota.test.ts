@@ -150,6 +150,18 @@ describe.skipIf(!hasSim)('quotas', () => {
     expect(await create('tom', 9)).toMatchObject({ ok: true });
   });
 
+  test.skipIf(process.getuid?.() !== 0)('are set by operators alone; who may not is refused and in the audit', async () => {
+    await quota('tom', 8, null);
+    spawnSync('chmod', ['-R', 'go+rX', root.path]);
+    const ask = '{"id":1,"op":"quota-set","subject":"tom","remove":true}\n{"id":2,"op":"hours"}\n';
+    const run = spawnSync(trancheBin, ['attach', 'x'], { env: root.env, input: ask, encoding: 'utf8', uid: 65534, gid: 65534, timeout: 10_000 });
+    const replies = run.stdout.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Line);
+    expect(replies).toMatchObject([{ id: 1, code: 'not-permitted' }, { id: 2, ok: true }]);
+    expect(await create('tom', 9)).toMatchObject({ code: 'quota-exceeded' });
+    const { records } = auditReplySchema.parse(await client.ask('audit', {}));
+    expect(records[0]).toMatchObject({ action: 'quota-set', refusal: 'not-permitted', uid: 65534 });
+  });
+
   test('on the command line: set, shown with what is held, taken away, exceeded on purpose', async () => {
     expect(cli('quota').stdout).toContain('No quota is set');
     expect(cli('quota', 'tom', '--memory', '40g').status).toBe(0);
