@@ -153,6 +153,13 @@ export const errorReplySchema = z.object({
   message: z.string().max(4096),
 });
 
+export const migSliceSchema = z.object({
+  gpuUuid: id,
+  uuid: z.string().max(96),
+  name: text,
+  capacityBytes: bytes,
+});
+
 export const stateEventSchema = z.object({
   ev: z.literal('state'),
   revision: count,
@@ -162,6 +169,7 @@ export const stateEventSchema = z.object({
   quotas: z.array(quotaSchema).max(256).default([]),
   /** Newest first; an agent of before does not listen for them. */
   faults: z.array(faultSchema).max(256).nullable().default(null),
+  migSlices: z.array(migSliceSchema).max(256).nullable().default(null),
   gpus: z.array(gpuSchema).max(64),
   slices: z.array(sliceSchema).max(4096),
   people: z.array(personSchema).max(256),

@@ -23,6 +23,16 @@ export interface Gpu {
   readonly concurrentNote: string | null;
   /** The last errors that its driver reported, newest first; null: the agent does not listen for them. */
   readonly faults: readonly GpuFault[] | null;
+  /** null: the agent does not list them. */
+  readonly migSlices: readonly MigSlice[] | null;
+}
+
+/** A part of a GPU that the hardware keeps apart (NVIDIA's MIG). Listed, never cut. */
+export interface MigSlice {
+  readonly uuid: string;
+  /** As the driver says it: `NVIDIA H100 80GB HBM3 MIG 1g.10gb`. */
+  readonly name: string;
+  readonly capacityBytes: number | null;
 }
 
 export const FAULT_KINDS = ['program', 'hardware', 'other'] as const;

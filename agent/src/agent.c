@@ -286,6 +286,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     sample_check_times(agent);
     mps_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
+    gpus_watch_migs(agent, mono_ms);
     hours_count(agent, mono_ms);
     history_record(agent, wall_ms / 1000 * 1000);
     edit_prune(agent, mono_ms);

@@ -62,6 +62,9 @@ struct agent {
     int64_t retry_at_ms; /* monotonic: when the driver is looked for again */
     struct gpu_state gpus[GPU_MAX];
     size_t gpu_count;
+    struct gpu_mig migs[GPU_MIG_MAX];
+    size_t mig_count;
+    int64_t migs_at_ms; /* monotonic: when they were looked for last; 0: not yet */
     const struct tranche_sim_api *simulation;
 
     struct fault_log faults;
@@ -114,6 +117,8 @@ bool agent_is_operator(const struct agent *agent, uid_t uid);
 /* gpus.c: opening and closing the driver */
 void gpus_open(struct agent *agent);
 void gpus_close(struct agent *agent, const char *note, int64_t retry_in_ms);
+/* Looks for MIG slices now and then, where a GPU is in MIG mode: administrators make and destroy them at any time. */
+void gpus_watch_migs(struct agent *agent, int64_t mono_ms);
 void gpus_retry(struct agent *agent, int64_t mono_ms);
 
 /* policy.c: the files that tenants map */

@@ -85,6 +85,27 @@ static void put_gpu(struct agent *agent, struct json_writer *w, const struct gpu
     json_close(w, '}');
 }
 
+static void put_migs(const struct agent *agent, struct json_writer *w)
+{
+    json_key(w, "migSlices");
+    json_open(w, '[');
+    for (size_t i = 0; i < agent->mig_count; i++) {
+        const struct gpu_mig *mig = &agent->migs[i];
+        const struct gpu_state *gpu = NULL;
+        for (size_t k = 0; k < agent->gpu_count; k++) {
+            if (agent->gpus[k].info.index == mig->gpu) gpu = &agent->gpus[k];
+        }
+        if (!gpu) continue;
+        json_open(w, '{');
+        json_put_text(w, "gpuUuid", gpu->info.uuid);
+        json_put_text(w, "uuid", mig->uuid);
+        json_put_text(w, "name", mig->name);
+        json_put_known(w, "capacityBytes", mig->capacity_bytes > 0, (int64_t)mig->capacity_bytes);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
 static void put_slice(struct json_writer *w, const struct slice_record *r)
 {
     bool shrinks = r->shrinks_from_bytes != 0;
@@ -179,6 +200,7 @@ struct shared_line *events_state(struct agent *agent)
     json_open(w, '[');
     for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(agent, w, &agent->gpus[i].info);
     json_close(w, ']');
+    put_migs(agent, w);
     json_key(w, "slices");
     json_open(w, '[');
     for (size_t i = 0; i < agent->slices.count; i++) {

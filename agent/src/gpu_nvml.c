@@ -345,6 +345,37 @@ static int nvml_faults(struct gpu_fault *out, size_t max)
     return (int)n;
 }
 
+static size_t nvml_migs(struct gpu_mig *out, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < nvml.count; i++) {
+        unsigned current = 0, pending = 0, count = 0;
+        bool on = nvml.nvmlDeviceGetMigMode && nvml.nvmlDeviceGetMaxMigDeviceCount &&
+                  nvml.nvmlDeviceGetMigDeviceHandleByIndex &&
+                  nvml.nvmlDeviceGetMigMode(nvml.devices[i], &current, &pending) == NVML_SUCCESS &&
+                  current == NVML_DEVICE_MIG_ENABLE &&
+                  nvml.nvmlDeviceGetMaxMigDeviceCount(nvml.devices[i], &count) == NVML_SUCCESS;
+        for (unsigned k = 0; on && k < count && n < max; k++) {
+            nvmlDevice_t mig;
+            char text[NVML_DEVICE_UUID_V2_BUFFER_SIZE] = "";
+            nvmlMemory_t memory;
+            /* Places without an instance are not found. */
+            if (nvml.nvmlDeviceGetMigDeviceHandleByIndex(nvml.devices[i], k, &mig) != NVML_SUCCESS) continue;
+            struct gpu_mig *at = &out[n++];
+            memset(at, 0, sizeof *at);
+            at->gpu = (uint32_t)i;
+            if (nvml.nvmlDeviceGetUUID(mig, text, sizeof text) != NVML_SUCCESS) text[0] = '\0';
+            text_sanitize(at->uuid, sizeof at->uuid, text, strnlen(text, sizeof text));
+            if (!nvml.nvmlDeviceGetName || nvml.nvmlDeviceGetName(mig, text, sizeof text) != NVML_SUCCESS) {
+                text_copy(text, sizeof text, "MIG slice");
+            }
+            text_sanitize(at->name, sizeof at->name, text, strnlen(text, sizeof text));
+            if (nvml.nvmlDeviceGetMemoryInfo(mig, &memory) == NVML_SUCCESS) at->capacity_bytes = memory.total;
+        }
+    }
+    return n;
+}
+
 const struct gpu_backend gpu_nvml = {
     .open = nvml_open,
     .close = nvml_close,
@@ -355,4 +386,5 @@ const struct gpu_backend gpu_nvml = {
     .processes = nvml_processes,
     .process_use = nvml_process_use,
     .faults = nvml_faults,
+    .migs = nvml_migs,
 };

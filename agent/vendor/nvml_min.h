@@ -135,6 +135,8 @@ typedef struct {
       (nvmlDevice_t device, nvmlMemoryErrorType_t error, nvmlEccCounterType_t counter, unsigned long long *count))    \
     X(nvmlDeviceGetComputeMode, (nvmlDevice_t device, nvmlComputeMode_t * mode))                 /* r265 */           \
     X(nvmlDeviceGetMigMode, (nvmlDevice_t device, unsigned int *current, unsigned int *pending)) /* r450 */           \
+    X(nvmlDeviceGetMaxMigDeviceCount, (nvmlDevice_t device, unsigned int *count))                                     \
+    X(nvmlDeviceGetMigDeviceHandleByIndex, (nvmlDevice_t device, unsigned int index, nvmlDevice_t *mig))              \
     X(nvmlDeviceGetComputeRunningProcesses, /* r304, v1 structs */                                                    \
       (nvmlDevice_t device, unsigned int *count, nvmlProcessInfo_v1_t *infos))                                        \
     X(nvmlDeviceGetComputeRunningProcesses_v3, /* r510 */                                                             \

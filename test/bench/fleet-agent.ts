@@ -53,6 +53,7 @@ function makeState(name: string, shape: FleetShape) {
     memoryOvercommitMaxPercent: null,
     quotas: [],
     faults: [],
+    migSlices: [],
     gpus,
     slices,
     people,

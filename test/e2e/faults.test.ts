@@ -23,6 +23,23 @@ describe.skipIf(cannotRun)('errors of a GPU', () => {
     expect(await section.textContent()).toContain('— (this agent does not listen for them)');
   });
 
+  it('stand beside MIG slices, which are listed and left alone', async () => {
+    const page = await fake.open({ scene: 'faults' });
+    const card = page.getByRole('article', { name: /GPU 1/ });
+    expect(await card.locator('.vitals').textContent()).toContain('MIG: 2 slices');
+    await page.getByRole('button', { name: 'GPU 1', exact: true }).click();
+    expect(await card.getByRole('button', { name: /Quarter|Halves/ }).count()).toBe(0);
+    expect(await card.textContent()).toContain('cut by the hardware, not by Tranche');
+    await page.keyboard.press('n');
+    const sheet = page.getByRole('dialog', { name: 'New slice on hopper' });
+    expect(await sheet.textContent()).toContain('This GPU is in MIG mode');
+    await page.keyboard.press('Escape');
+    const section = page.locator('.inspector section', { hasText: 'MIG slices' });
+    expect(await section.getByRole('row').allTextContents()).toEqual(['1g.6gb6.0', '2g.12gb12.0']);
+    await page.getByRole('button', { name: 'GPU 0', exact: true }).click();
+    expect(await section.count()).toBe(0);
+  });
+
   it('come as an event and as a notice of the desktop', async () => {
     const page = await fake.open();
     await page.evaluate(() => {

@@ -49,6 +49,7 @@ export const gpu = (
   concurrent: 'off',
   concurrentNote: null,
   faults: [],
+  migSlices: [],
   ...more,
 });
 
@@ -150,6 +151,15 @@ export function quoted(): HostSnapshot {
   };
 }
 
+const cutByMig: Partial<Gpu> = {
+  migEnabled: true,
+  migSlices: [6, 12].map((gib, i) => ({
+    uuid: `MIG-51000000-0000-4000-8000-00000000000${String(i)}`,
+    name: `NVIDIA GeForce RTX 4090 MIG ${String(i + 1)}g.${String(gib)}gb`,
+    capacityBytes: gib * GIB,
+  })),
+};
+
 /** The lab with errors of the driver: one of the hardware, one of a program in a loop, one that nobody explains. */
 export function faulty(): HostSnapshot {
   const lab = hopper();
@@ -166,7 +176,7 @@ export function faulty(): HostSnapshot {
     ...lab,
     gpus: lab.gpus.map((g) =>
       g.index !== 2
-        ? { ...g, faults: g.index === 1 ? null : [] }
+        ? { ...g, faults: g.index === 1 ? null : [], ...(g.index === 1 ? cutByMig : {}) }
         : {
             ...g,
             faults: [

@@ -156,6 +156,11 @@ export const PICTURES: readonly Picture[] = [
     options: { scene: 'faults', dark: false },
     act: (page) => page.getByRole('button', { name: 'GPU 2', exact: true }).click(),
   },
+  {
+    name: 'gpu-mig',
+    options: { scene: 'faults' },
+    act: (page) => page.getByRole('button', { name: 'GPU 1', exact: true }).click(),
+  },
   { name: 'free-menu', options: {}, act: (page) => page.locator('.room').last().click() },
   {
     name: 'create-sheet',

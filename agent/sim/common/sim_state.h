@@ -103,6 +103,7 @@ struct sim_shared {
 struct sim_gpu {
     char name[96];
     char uuid[48];
+    char mig[96]; /* names of its MIG slices, blanks between; "": MIG is off */
     uint64_t memory_bytes;
     uint64_t reserved_bytes;
     uint64_t used_bytes;

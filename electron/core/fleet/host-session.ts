@@ -662,10 +662,11 @@ export class HostSession {
   }
 
   private applyState(event: StateEvent): void {
-    const { slices, people, quotas, faults, memoryOvercommitMaxPercent } = event;
+    const { slices, people, quotas, faults, migSlices, memoryOvercommitMaxPercent } = event;
     const gpus = event.gpus.map((gpu) => ({
       ...gpu,
       faults: faults?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
+      migSlices: migSlices?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
     }));
     this.snapshot = { ...this.snapshot, gpus, slices, people, quotas, memoryOvercommitMaxPercent };
     this.onState?.();

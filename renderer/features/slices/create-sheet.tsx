@@ -9,7 +9,7 @@ import { Dialog } from '../../components/dialog.tsx';
 import { beyondQuota } from '../people/quota.ts';
 import { openDialog } from '../../store/ui.ts';
 import { refusalWords } from '../gpus/drag.ts';
-import { gpuView } from '../hosts/host-figures.ts';
+import { cutRefusal, gpuView } from '../hosts/host-figures.ts';
 import { createSlice, nameProblem, presetBytes, preview, yourName } from './slice-actions.ts';
 import type { NewSlice } from './slice-actions.ts';
 import { untilChoices } from './until.ts';
@@ -65,6 +65,8 @@ function read(typed: Typed, host: HostSnapshot, gpu: Gpu): NewSlice | string {
     owner: typed.owner === '' ? null : typed.owner,
     expiresAtMs: untilChoices(new Date()).find((choice) => choice.key === typed.until)?.atMs ?? null,
   };
+  const uncut = cutRefusal(host, gpu);
+  if (uncut !== null) return uncut;
   const refusal = refusalWords(preview(host, gpu, null, wanted), gpu.capacityBytes);
   return refusal === null ? wanted : `Not possible: ${refusal}.`;
 }

@@ -4,7 +4,7 @@ import { gibWithUnit } from '../../../model/units.ts';
 import { edited, request, sayFailure } from '../../store/actions.ts';
 import { select } from '../../store/ui.ts';
 import { refusalWords } from '../gpus/drag.ts';
-import { editRefusal, gpuView } from '../hosts/host-figures.ts';
+import { cutRefusal, editRefusal, gpuView } from '../hosts/host-figures.ts';
 import { asNew, preview } from './slice-actions.ts';
 
 export interface MoveOutcome {
@@ -35,7 +35,8 @@ export function moveOutcome(
       `${running === 1 ? 'A process runs' : `${String(running)} processes run`} in ${slice.name}: it moves between runs.`,
     );
   }
-  if (target.migEnabled === true) return refused('This GPU is in MIG mode: slices are not cut from it.');
+  const uncut = cutRefusal(host, target);
+  if (uncut !== null) return refused(uncut);
   const words = refusalWords(preview(host, target, null, asNew(slice)), target.capacityBytes);
   return words === null ? { refusal: null, text } : refused(`Not possible: ${words}.`);
 }
