@@ -1,7 +1,7 @@
 /** Schemas of every line the agent may send (docs/protocol.md §2). What does not parse is an agent error, not data. */
 import { z } from 'zod';
 import { AGENT_ERROR_CODES } from './errors.ts';
-import { CONCURRENT, HELD_BY, SLOWED_BY } from './model.ts';
+import { CONCURRENT, FAULT_KINDS, HELD_BY, SLOWED_BY } from './model.ts';
 
 export const PROTOCOL_VERSION = 1;
 export const AGENT_LINE_MAX_BYTES = 256 * 1024;
@@ -13,6 +13,17 @@ const tenths = count.nullable();
 const text = z.string().max(1024);
 const timeMs = z.number().int().min(0);
 const id = z.string().min(1).max(64);
+
+/** An error that the driver reported of a GPU. */
+export const faultSchema = z.object({
+  gpuUuid: id,
+  xid: count,
+  kind: z.enum(FAULT_KINDS).catch('other'),
+  text,
+  count: z.number().int().min(1),
+  firstAtMs: timeMs,
+  atMs: timeMs,
+});
 
 export const gpuSchema = z.object({
   uuid: id,
@@ -48,7 +59,11 @@ export const personSchema = z.object({
   name: text,
   uid: count,
   source: z.enum(['process', 'slice', 'login']),
+  /** The subject of the quota that holds for them; null: none does, as far as the agent knows. */
+  quota: text.nullable().default(null),
 });
+
+export const quotaSchema = z.object({ subject: text, memoryBytesMax: bytes, slicesMax: count.nullable() });
 
 export const gpuSampleSchema = z.object({
   uuid: id,
@@ -84,6 +99,9 @@ export const processSampleSchema = z.object({
   uid: bytes,
   user: text.nullable(),
   command: text,
+  /** Agents of before do not look. */
+  container: text.nullable().default(null),
+  unit: text.nullable().default(null),
   sliceId: id.nullable(),
   gpuUuid: id,
   memoryUsedBytes: bytes,
@@ -135,11 +153,23 @@ export const errorReplySchema = z.object({
   message: z.string().max(4096),
 });
 
+export const migSliceSchema = z.object({
+  gpuUuid: id,
+  uuid: z.string().max(96),
+  name: text,
+  capacityBytes: bytes,
+});
+
 export const stateEventSchema = z.object({
   ev: z.literal('state'),
   revision: count,
   /** The guard on overcommitted memory; an agent of before it has none. */
   memoryOvercommitMaxPercent: z.number().int().min(100).max(1000).nullable().default(null),
+  /** An agent of before quotas has none. */
+  quotas: z.array(quotaSchema).max(256).default([]),
+  /** Newest first; an agent of before does not listen for them. */
+  faults: z.array(faultSchema).max(256).nullable().default(null),
+  migSlices: z.array(migSliceSchema).max(256).nullable().default(null),
   gpus: z.array(gpuSchema).max(64),
   slices: z.array(sliceSchema).max(4096),
   people: z.array(personSchema).max(256),
@@ -176,6 +206,8 @@ export const noticeEventSchema = z.object({
   atMs: timeMs,
   code: text,
   sliceId: id.nullable(),
+  /** Of a GPU as such; absent from agents of before. */
+  gpuUuid: id.nullable().default(null),
   pid: count.nullable(),
   message: z.string().max(4096),
 });
@@ -183,6 +215,8 @@ export const noticeEventSchema = z.object({
 const auditSliceSchema = z.object({
   name: text,
   owner: text,
+  /** Not in records of before slices could move. */
+  gpuUuid: id.nullable().default(null),
   memoryLimitBytes: count,
   computeLimitPercent: count.max(100),
   computeGuaranteePercent: count.max(100),
@@ -217,6 +251,13 @@ export const auditReplySchema = z.object({
   records: z.array(auditRecordSchema).max(100),
   /** What to ask for next; null when there are no older ones in the range. */
   nextBeforeSeq: count.nullable(),
+});
+
+export const hoursReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  sinceMs: timeMs,
+  people: z.array(z.object({ name: text, uid: count, usedMs: count, heldMs: count })).max(256),
 });
 
 export const auditEventSchema = z.object({ ev: z.literal('audit'), record: auditRecordSchema });

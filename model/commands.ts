@@ -76,6 +76,10 @@ export const COMMANDS = [
   spec('host.deploy', 'Install or upgrade the agent', 'Host', 1),
   spec('host.link', 'Link as ~/.local/bin/tranche', 'Host', 1),
   spec('host.tags', 'Tags…', 'Host', 1, [], { also: 'group label' }),
+  spec('host.quota', 'Set quota…', 'Host', 1, [], { also: 'quotas limit person group people' }),
+  spec('host.roll-back', 'Go back to the agent before…', 'Host', 2, [], {
+    also: 'rollback downgrade version',
+  }),
   spec('host.remove-agent', 'Remove the agent…', 'Host', 2),
   spec('host.forget', 'Forget or hide this host', 'Host', 2),
   ...DIGITS.map((n) => spec(`host.${n}`, `Host ${String(n)}`, 'Host', 3, [`$mod+${String(n)}`])),

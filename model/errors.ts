@@ -19,6 +19,7 @@ export const AGENT_ERROR_CODES = [
   'guarantee-exceeds-limit',
   'guarantee-exceeds-headroom',
   'overcommit-exceeds-guard',
+  'quota-exceeded',
   'below-use',
   'too-many-slices',
   'slice-in-use',

@@ -20,6 +20,7 @@
 #include "audit.h"
 #include "edit.h"
 #include "events.h"
+#include "groups.h"
 #include "history.h"
 #include "log.h"
 #include "peer.h"
@@ -116,7 +117,10 @@ static enum claim claim(struct agent *agent, char *why, size_t cap)
 {
     if (places_find(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     if (agent->places.scope == SCOPE_USER && system_agent_answers()) return CLAIM_TAKEN;
-    if (agent->places.root[0]) people_use_root(agent->places.root);
+    if (agent->places.root[0]) {
+        people_use_root(agent->places.root);
+        groups_use_root(agent->places.root);
+    }
     if (places_open_state(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     enum claim result = claim_state(agent, why, cap);
     if (result != CLAIM_OURS) return result;
@@ -170,6 +174,9 @@ static int start(struct agent *agent, char *why, size_t cap)
     json_writer_init(&agent->scratch, AGENT_LINE_MAX_BYTES);
     operators_load(agent);
     settings_load(agent);
+    quota_load(agent);
+    faults_load(agent);
+    hours_load(agent);
     int error = procs_init(&agent->procs);
     if (error == 0) error = slice_store_load(&agent->slices, agent->places.state, now_wall_ms());
     if (error != 0) {
@@ -278,6 +285,9 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
     sample_check_times(agent);
     mps_watch(agent, mono_ms);
+    faults_watch(agent, mono_ms);
+    gpus_watch_migs(agent, mono_ms);
+    hours_count(agent, mono_ms);
     history_record(agent, wall_ms / 1000 * 1000);
     edit_prune(agent, mono_ms);
     procs_prune(&agent->procs, mono_ms, PROC_UNUSED_MS);
@@ -337,6 +347,7 @@ static void say_goodbye(struct agent *agent)
     while (agent->peer_count > 0) peer_close(agent, agent->peers[0]);
     if (!agent->places.abstract_socket) unlink(agent->places.socket);
     if (agent->backend_open) agent->backend->close();
+    hours_save(agent, now_mono_ms());
 }
 
 static void run_loop(struct agent *agent)

@@ -37,8 +37,10 @@ export const HOST_MENU: readonly (CommandId | null)[] = [
   'host.deploy',
   'host.link',
   'host.tags',
+  'host.quota',
   null,
   'dock.audit',
+  'host.roll-back',
   'host.remove-agent',
   'host.forget',
 ];

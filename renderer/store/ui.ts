@@ -68,6 +68,13 @@ export type Dialog =
     }
   | { readonly kind: 'delete-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
   | { readonly kind: 'rename-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
+  | { readonly kind: 'roll-back'; readonly hostId: HostId; readonly version: string }
+  | { readonly kind: 'quota'; readonly hostId: HostId; readonly subject: string | null }
+  | {
+      readonly kind: 'over-quota';
+      readonly message: string;
+      readonly answer: (overQuota: boolean) => void;
+    }
   | { readonly kind: 'remove-agent'; readonly hostId: HostId };
 
 export interface Toast {

@@ -2,7 +2,7 @@
  * A lab without SSH: implements TrancheApi in the page itself, with samples that move and edits that obey the agent's
  * rules (admission, revisions, undo tokens). For pictures and browser tests of the renderer only.
  */
-import { admit } from '../../model/admission.ts';
+import { admit, admitQuota } from '../../model/admission.ts';
 import type { ErrorCode, Result } from '../../model/errors.ts';
 import { assertNever, fail, ok } from '../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
@@ -18,10 +18,24 @@ import type {
   Slice,
   SliceEdit,
 } from '../../model/model.ts';
-import { GIB } from '../../model/units.ts';
+import { GIB, gibWithUnit } from '../../model/units.ts';
+import { heldBy, quotaOf, quotaText, whomOf } from '../../renderer/features/people/quota.ts';
 import { Meter } from './fake-samples.ts';
 import { auditOf, auditRecord } from './fake-audit.ts';
-import { ada, agent, crowded, gpu, hopper, host, live, manyHosts, otherStates, slice } from './fake-hosts.ts';
+import {
+  ada,
+  agent,
+  crowded,
+  faulty,
+  gpu,
+  hopper,
+  host,
+  live,
+  manyHosts,
+  otherStates,
+  quoted,
+  slice,
+} from './fake-hosts.ts';
 
 export type Scene =
   | 'lab'
@@ -34,6 +48,8 @@ export type Scene =
   | 'deploying'
   | 'bare'
   | 'idle'
+  | 'quotas'
+  | 'faults'
   | 'many';
 
 export interface FakeOptions {
@@ -41,6 +57,10 @@ export interface FakeOptions {
   readonly sampleMs?: number;
   /** Every edit is refused with this code. */
   readonly refuse?: ErrorCode;
+  /** The agent knows no operation that came after its first version. */
+  readonly olderAgent?: boolean;
+  /** Why there is no way back to the version before. */
+  readonly rollbackRefusal?: string;
 }
 
 type Handlers = { [C in RequestChannel]: (args: RequestArgs<C>) => Result<RequestValues[C]> };
@@ -109,6 +129,10 @@ function hostsOf(scene: Scene): HostSnapshot[] {
         ),
       ];
     }
+    case 'faults':
+      return [faulty(), ...lab.slice(1)];
+    case 'quotas':
+      return [quoted(), ...lab.slice(1)];
     case 'many':
       return manyHosts();
     case 'crowd':
@@ -246,8 +270,28 @@ export class FakeLab implements TrancheApi {
     return ok({ sliceId, revision, undoToken: token, undoExpiresAtMs: Date.now() + 600_000 });
   }
 
+  /** As the agent: null, or the refusal. */
+  #quotaRefusal(known: HostSnapshot, before: Slice | null, after: Slice | null): Result<never> | null {
+    const quota = after === null ? null : quotaOf(known, after.owner);
+    if (after === null || quota === null) return null;
+    const others = heldBy(known, after.owner, before);
+    const verdict = admitQuota({
+      ...quota,
+      otherSliceCount: others.slices,
+      otherMemoryLimitsBytes: others.bytes,
+      memoryLimitBytes: after.memoryLimitBytes,
+      previousMemoryLimitBytes: before?.owner === after.owner ? before.memoryLimitBytes : 0,
+    });
+    return verdict.ok
+      ? null
+      : fail(
+          verdict.code,
+          `${after.owner} holds ${gibWithUnit(others.bytes)} in ${String(others.slices)} other slices on this host; with ${gibWithUnit(after.memoryLimitBytes)} more it would be beyond the ${quotaText(quota)} that ${whomOf(quota)} may hold. Nothing was changed.`,
+        );
+  }
+
   #edit(
-    args: { hostId: HostId; sliceId: string; revision: number | null },
+    args: { hostId: HostId; sliceId: string; revision: number | null; overQuota?: boolean | undefined },
     change: (s: Slice) => Slice | null,
   ): Result<SliceEdit> {
     const known = this.#hosts.get(args.hostId);
@@ -260,7 +304,7 @@ export class FakeLab implements TrancheApi {
       );
     }
     const after = change(before);
-    const owner = known.gpus.find((g) => g.uuid === before.gpuUuid);
+    const owner = known.gpus.find((g) => g.uuid === (after ?? before).gpuUuid);
     if (after !== null && owner !== undefined) {
       const others = known.slices.filter((s) => s.gpuUuid === owner.uuid && s.id !== before.id);
       const verdict = admit({
@@ -271,7 +315,8 @@ export class FakeLab implements TrancheApi {
       });
       if (!verdict.ok) return fail(verdict.code, `The agent refused: ${verdict.code}. Nothing was changed.`);
     }
-    return this.#replace(args.hostId, before, after);
+    const beyond = args.overQuota === true ? null : this.#quotaRefusal(known, before, after);
+    return beyond ?? this.#replace(args.hostId, before, after);
   }
 
   #history(hostId: HostId, subject: string | null, fromMs: number, toMs: number): Result<History> {
@@ -323,6 +368,20 @@ export class FakeLab implements TrancheApi {
         kind: 'deploying',
         steps: [{ step: 'probe', state: 'running', detail: null }],
       });
+      return ok(null);
+    },
+    'host:check-version': ({ version }) =>
+      ok({
+        version: version.replace('-x86_64', ''),
+        protocol: 1,
+        stateFormat: 1,
+        refusal: this.#options.rollbackRefusal ?? null,
+      }),
+    'host:roll-back': ({ hostId, version }) => {
+      const known = this.#hosts.get(hostId);
+      if (known?.connection.kind !== 'live') return fail('not-connected', 'Not connected.');
+      const went = { ...known.connection.agent, version: version.replace('-x86_64', ''), previous: null };
+      this.setConnection(hostId, { kind: 'live', agent: went, upgradeTo: '0.1.0' });
       return ok(null);
     },
     'host:remove-agent': () =>
@@ -384,14 +443,19 @@ export class FakeLab implements TrancheApi {
         priority: args.priority,
         createdAtMs: Date.now(),
       };
-      return this.#replace(known.id, null, made);
+      const beyond = args.overQuota === true ? null : this.#quotaRefusal(known, null, made);
+      return beyond ?? this.#replace(known.id, null, made);
     },
-    'slice:resize': ({ hostId, sliceId, revision, belowUse: _belowUse, ...change }) =>
-      this.#edit({ hostId, sliceId, revision }, (s) => {
+    'slice:resize': ({ hostId, sliceId, revision, belowUse: _belowUse, overQuota, ...change }) =>
+      this.#edit({ hostId, sliceId, revision, overQuota }, (s) => {
         const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
         return { ...s, ...given, pendingMemoryLimitBytes: null };
       }),
     'slice:assign': (args) => this.#edit(args, (s) => ({ ...s, owner: args.owner })),
+    'slice:move': (args) =>
+      this.#options.olderAgent === true
+        ? fail('unknown-op', 'This agent (0.0.9) does not know that operation.')
+        : this.#edit(args, (s) => ({ ...s, gpuUuid: args.gpuUuid })),
     'slice:rename': (args) => this.#edit(args, (s) => ({ ...s, name: args.name })),
     'slice:delete': (args) => this.#edit(args, () => null),
     'slice:undo': ({ undoToken }) => {
@@ -412,6 +476,20 @@ export class FakeLab implements TrancheApi {
         nextBeforeSeq: wanted.length > records.length ? (records.at(-1)?.seq ?? null) : null,
       });
     },
+    'hours:get': ({ hostId }) =>
+      this.#options.olderAgent === true
+        ? fail('unknown-op', 'This agent (0.0.9) does not know that operation.')
+        : ok(
+            hostId === 'ssh:hopper'
+              ? [
+                  { name: 'tom', uid: 1001, usedMs: 41.5 * 3_600_000, heldMs: 92 * 3_600_000 },
+                  { name: 'mira', uid: 1000, usedMs: 12.25 * 3_600_000, heldMs: 67 * 3_600_000 },
+                  { name: 'gone', uid: 1009, usedMs: 3_600_000, heldMs: 3_600_000 },
+                ]
+              : hostId === 'ssh:ada'
+                ? [{ name: 'tom', uid: 1001, usedMs: 3_600_000, heldMs: 7_200_000 }]
+                : [],
+          ),
     'menu:state': () => ok(null),
     'notice:show': () => ok(null),
     'tray:show': () => ok(null),
@@ -419,6 +497,13 @@ export class FakeLab implements TrancheApi {
       const known = this.#hosts.get(hostId);
       if (known === undefined) return fail('unknown-host', 'This host is gone.');
       this.#put({ ...known, memoryOvercommitMaxPercent });
+      return ok(null);
+    },
+    'quota:set': ({ hostId, remove, ...quota }) => {
+      const known = this.#hosts.get(hostId);
+      if (known === undefined) return fail('unknown-host', 'This host is gone.');
+      const quotas = known.quotas.filter(({ subject }) => subject !== quota.subject);
+      this.#put({ ...known, quotas: remove ? quotas : [...quotas, quota] });
       return ok(null);
     },
     'gpu:concurrent': ({ hostId, gpuUuid, concurrent }) => {

@@ -124,6 +124,13 @@ export class Meter {
         uid: 1000,
         user: slice.owner,
         command: COMMANDS[i % COMMANDS.length] ?? 'python',
+        container: slice.name === 'serve-7b' ? 'docker 3f2a91c0b1de' : null,
+        unit:
+          slice.name === 'finetune'
+            ? 'Slurm job 4711'
+            : slice.name === 'nb-wei'
+              ? 'jupyterhub.service'
+              : null,
         sliceId: slice.id,
         gpuUuid: slice.gpuUuid,
         memoryUsedBytes: point.memoryUsedBytes,
@@ -142,6 +149,8 @@ export class Meter {
         uid: 0,
         user: 'root',
         command: '/usr/lib/xorg/Xorg :0',
+        container: null,
+        unit: null,
         sliceId: null,
         gpuUuid: first.uuid,
         memoryUsedBytes: Math.floor(0.3 * GIB),

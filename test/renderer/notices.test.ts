@@ -22,6 +22,8 @@ const process: ProcessSample = {
   uid: 1000,
   user: 'mira',
   command: 'python',
+  container: null,
+  unit: null,
   sliceId: null,
   gpuUuid: on.uuid,
   memoryUsedBytes: 1,
@@ -45,6 +47,27 @@ describe('notices', () => {
     });
     expect(watch.host(away, REPEAT_MS - 1)).toBeNull();
     expect(watch.host(away, REPEAT_MS)).not.toBeNull();
+  });
+  it('tell of an error of a GPU, once in a while, and of another one at once', () => {
+    const watch = watchOf();
+    const notice = (message: string, gpuUuid: string | null = on.uuid, code = 'xid') => ({
+      hostId: known.id,
+      atMs: 0,
+      code,
+      sliceId: null,
+      gpuUuid,
+      message,
+    });
+    expect(watch.fault(notice('GPU 0 reported XID 79. Gone.'), 0)).toMatchObject({
+      kind: 'fault',
+      title: 'GPU 0 of a reported an error',
+      link: `tranche://host/a/gpu/${on.uuid}`,
+    });
+    expect(watch.fault(notice('GPU 0 reported XID 79. Gone.'), REPEAT_MS - 1)).toBeNull();
+    expect(watch.fault(notice('GPU 0 reported XID 31. Bad.'), 1)).not.toBeNull();
+    expect(watch.fault(notice('GPU 0 reported XID 79. Gone.'), REPEAT_MS)).not.toBeNull();
+    expect(watch.fault(notice('x', 'GPU-gone'), 0)).toBeNull();
+    expect(watch.fault(notice('x', on.uuid, 'denied'), 0)).toBeNull();
   });
   it('are silent about a host that was not live', () => {
     expect(watchOf(away).host(away, 0)).toBeNull();
@@ -101,6 +124,7 @@ describe('notices', () => {
       atMs: 0,
       code: 'denied',
       sliceId,
+      gpuUuid: null,
       message: 'no',
     });
     expect(watchOf().denied(denied(mine.id), 0)).toMatchObject({ title: 'nightly was denied memory' });

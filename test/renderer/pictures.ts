@@ -44,6 +44,16 @@ const fromPalette = async (page: Page, words: string): Promise<void> => {
 };
 const diagnostics = (page: Page): Promise<void> => fromPalette(page, 'save diagnostics');
 const tagsSheet = (page: Page): Promise<void> => fromPalette(page, 'tags…');
+/** A scene whose host has quotas: one held to, one gone beyond, one counting slices only. */
+const QUOTAS: Options = { scene: 'quotas' };
+async function overQuota(page: Page): Promise<void> {
+  await slider(page, 'finetune').click();
+  await page.keyboard.press('g');
+  await page.locator('.palette input').waitFor();
+  await page.keyboard.type('tom');
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog', { name: /over the quota/ }).waitFor();
+}
 async function tagged(page: Page): Promise<void> {
   await tagsSheet(page);
   await page.getByRole('dialog').waitFor();
@@ -141,6 +151,16 @@ export const PICTURES: readonly Picture[] = [
     options: {},
     act: (page) => page.getByRole('button', { name: 'GPU 2', exact: true }).click(),
   },
+  {
+    name: 'gpu-faults',
+    options: { scene: 'faults', dark: false },
+    act: (page) => page.getByRole('button', { name: 'GPU 2', exact: true }).click(),
+  },
+  {
+    name: 'gpu-mig',
+    options: { scene: 'faults' },
+    act: (page) => page.getByRole('button', { name: 'GPU 1', exact: true }).click(),
+  },
   { name: 'free-menu', options: {}, act: (page) => page.locator('.room').last().click() },
   {
     name: 'create-sheet',
@@ -190,6 +210,19 @@ export const PICTURES: readonly Picture[] = [
   { name: 'host-charts', options: {}, act: view('charts') },
   { name: 'host-table', options: { dark: false }, act: view('table') },
   { name: 'host-people', options: { ...COMPACT }, act: view('people') },
+  { name: 'quota-people', options: QUOTAS, act: view('people') },
+  { name: 'quota-people-light', options: { ...QUOTAS, ...COMPACT, dark: false }, act: view('people') },
+  { name: 'quota-dialog', options: QUOTAS, act: (page) => fromPalette(page, 'set quota') },
+  { name: 'quota-over', options: { ...QUOTAS, dark: false }, act: overQuota },
+  {
+    name: 'quota-create',
+    options: QUOTAS,
+    act: async (page) => {
+      await page.keyboard.press('n');
+      await page.getByRole('dialog', { name: /New slice/ }).waitFor();
+    },
+  },
+  { name: 'quota-drag', options: QUOTAS, act: (page) => dragging(page, 'resnet-sweep', 60) },
   { name: 'fleet-nothing', options: {}, act: nothing('bars') },
   { name: 'fleet-table-nothing', options: {}, act: nothing('table') },
   { name: 'fleet-tags', options: {}, act: tagged },
@@ -222,6 +255,16 @@ export const PICTURES: readonly Picture[] = [
     name: 'remove-agent',
     options: {},
     act: (page) => page.getByRole('button', { name: 'Remove agent…' }).click(),
+  },
+  { name: 'roll-back', options: {}, act: (page) => fromPalette(page, 'go back to the agent') },
+  {
+    name: 'roll-back-refused',
+    options: {
+      dark: false,
+      rollbackRefusal:
+        'It shares memory with programs in layout 2, and those that run use 3: their limits would no longer be held.',
+    },
+    act: (page) => fromPalette(page, 'go back to the agent'),
   },
   { name: 'diagnostics', options: {}, act: diagnostics },
   { name: 'tags', options: {}, act: tagsSheet },

@@ -28,13 +28,16 @@ TRANCHE_ROOT=\${TRANCHE_ROOT:-}; HOME=\${HOME:-/nonexistent}
 nonce='${shellValue(nonce)}'
 ${PLACES}`;
 
-/** Becomes the agent's line channel if an agent is installed; otherwise says what kind of host this is. */
+/** Becomes the agent's line channel, after naming the versions there; without one, says what kind of host this is. */
 export function attachScript(nonce: string): string {
   return `${header(nonce)}
 IFS='
 '
 for place in $places; do
   if [ -x "$place/current/tranche" ] && [ -O "$place" ]; then
+    for version in "$place"/*; do
+      if [ ! -L "$version" ] && [ -x "$version/tranche" ]; then say installed "\${version##*/}"; fi
+    done
     exec "$place/current/tranche" attach "$nonce"
   fi
 done
@@ -171,6 +174,37 @@ for dir in "$state" $runtime "/dev/shm/tranche-$uid" "/tmp/tranche-$uid" "/var/t
   fi
 done
 say done
+`;
+}
+
+/** What the version in force and another one say of themselves. */
+export function versionsScript(nonce: string, folder: string): string {
+  return `${header(nonce)}
+version='${shellValue(folder)}'
+IFS='
+'
+for place in $places; do
+  [ -O "$place" ] && [ -x "$place/current/tranche" ] || continue
+  say current "$("$place/current/tranche" version --json | head -n 1)"
+  [ -d "$place/$version" ] && [ ! -L "$place/$version" ] && say wanted "$("$place/$version/tranche" version --json | head -n 1)"
+  exit 0
+done
+`;
+}
+
+/** Turns the link to another version that is there. What it named before is told, for the way back. */
+export function turnScript(nonce: string, folder: string): string {
+  return `${header(nonce)}
+version='${shellValue(folder)}'
+IFS='
+'
+for place in $places; do
+  [ -O "$place" ] && [ -L "$place/current" ] && [ -x "$place/$version/tranche" ] && [ -r "$place/$version/libtranche.so" ] || continue
+  before=$(readlink "$place/current")
+  ln -s "$version" "$place/.current-$nonce" && mv -T "$place/.current-$nonce" "$place/current" || { rm -f "$place/.current-$nonce"; exit 1; }
+  say turned "$before"
+  exit 0
+done
 `;
 }
 

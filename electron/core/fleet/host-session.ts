@@ -6,7 +6,7 @@ import type {
   StateEvent,
   NoticeEvent,
 } from '../../../model/agent-protocol.ts';
-import { auditReplySchema, okReplySchema } from '../../../model/agent-protocol.ts';
+import { auditReplySchema, hoursReplySchema, okReplySchema } from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type {
   AgentInfo,
@@ -16,12 +16,15 @@ import type {
   History,
   HistoryPoint,
   HostSnapshot,
+  PersonHours,
   Sample,
   SliceEdit,
   TransportChoice,
+  VersionFacts,
 } from '../../../model/model.ts';
 import { AgentClient, type Fields } from '../agent/client.ts';
 import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent } from '../agent/deploy.ts';
+import { checkVersion, previousVersion, turnLink } from '../agent/rollback.ts';
 import { parsePreview } from '../agent/preview.ts';
 import { attachScript, markedLines, previewScript } from '../agent/scripts.ts';
 import { openConnection, type OpenOutcome } from '../ssh/connection.ts';
@@ -78,7 +81,7 @@ const FINAL_CODES = new Set<Failure['code']>([
   'unsupported-system',
 ]);
 
-function agentInfo(hello: HelloReply): AgentInfo {
+function agentInfo(hello: HelloReply, scriptLines: readonly string[]): AgentInfo {
   const { protocol, arch, hostName, scope, managerUid, managerName, yourUid, yourName, operator } = hello;
   const { driver, gpuNote, simulated, agentVersion: version } = hello;
   return {
@@ -95,6 +98,7 @@ function agentInfo(hello: HelloReply): AgentInfo {
     driver,
     gpuNote,
     simulated,
+    previous: managerUid === yourUid ? previousVersion(scriptLines, { version, arch }) : null,
   };
 }
 
@@ -134,6 +138,7 @@ export class HostSession {
       gpus: [],
       slices: [],
       people: [],
+      quotas: [],
       memoryOvercommitMaxPercent: null,
       lastSample: null,
     };
@@ -258,7 +263,7 @@ export class HostSession {
 
   /** A request that is answered with no more than whether it was done. */
   async command(
-    op: 'process-stop' | 'settings-set' | 'gpu-concurrent',
+    op: 'process-stop' | 'settings-set' | 'quota-set' | 'gpu-concurrent',
     fields: Fields,
   ): Promise<Result<null>> {
     const reply = this.client ? await this.client.request(op, fields, okReplySchema) : this.notLive();
@@ -288,6 +293,13 @@ export class HostSession {
     if (!reply.ok) return reply;
     const { records, nextBeforeSeq } = reply.value;
     return ok({ records, nextBeforeSeq });
+  }
+
+  async fetchHours(days: number): Promise<Result<readonly PersonHours[]>> {
+    const reply = this.client
+      ? await this.client.request('hours', { days }, hoursReplySchema)
+      : this.notLive();
+    return reply.ok ? ok(reply.value.people) : reply;
   }
 
   async deployAgent(): Promise<Result<null>> {
@@ -328,6 +340,61 @@ export class HostSession {
     if (!attached.ok && this.connection === connection)
       this.setConnection({ kind: 'failed', failure: attached.error });
     return attached.ok ? ok(null) : attached;
+  }
+
+  async checkVersion(folder: string): Promise<Result<VersionFacts>> {
+    const connection = this.connection;
+    return connection ? this.besideAgent(connection, () => checkVersion(connection, folder)) : this.notLive();
+  }
+
+  /** Tenants keep their limits meanwhile, as in an upgrade. A version that does not start is left again. */
+  async rollBack(folder: string): Promise<Result<null>> {
+    const connection = this.connection;
+    if (!connection || this.agent === null) return this.notLive();
+    if (this.agent.managerUid !== this.agent.yourUid) {
+      return fail(
+        'not-permitted',
+        `${this.agent.managerName} manages ${this.options.name}, and only they can change its agent. Nothing was changed.`,
+      );
+    }
+    const facts = await this.checkVersion(folder);
+    if (!facts.ok) return facts;
+    if (facts.value.refusal !== null) {
+      return fail('agent-version-mismatch', `${facts.value.refusal} Nothing was changed.`);
+    }
+    const before = await this.besideAgent(connection, () => turnLink(connection, folder));
+    if (!before.ok) return before;
+    const started = await this.restartAgent(connection, 'rollback', folder);
+    if (started.ok || this.connection !== connection) return started;
+    const turned = await turnLink(connection, before.value);
+    const again = turned.ok ? await this.restartAgent(connection, 'rollback', before.value) : turned;
+    if (!again.ok && this.connection === connection)
+      this.setConnection({ kind: 'failed', failure: again.error });
+    return again.ok
+      ? fail(
+          'agent-start-failed',
+          `Agent ${folder} did not start on ${this.options.name}, so ${before.value} runs there again. Programs were not affected.`,
+          started.error.message,
+        )
+      : again;
+  }
+
+  /** Ends our agent and attaches to the one that the link names then, with its steps on screen. */
+  private async restartAgent(
+    connection: SshConnection,
+    reason: string,
+    folder: string,
+  ): Promise<Result<null>> {
+    const steps: DeployProgress[] = [{ step: 'activate', state: 'done', detail: folder }];
+    const report = (progress: DeployProgress): void => {
+      const at = steps.findIndex(({ step }) => step === progress.step);
+      steps.splice(at < 0 ? steps.length : at, at < 0 ? 0 : 1, progress);
+      this.setConnection({ kind: 'deploying', steps: [...steps] });
+    };
+    report({ step: 'start', state: 'running', detail: null });
+    await this.retireAgent(reason);
+    this.detachClient();
+    return this.attach(connection, report);
   }
 
   async removeAgent(): Promise<Result<{ removed: readonly string[] }>> {
@@ -384,7 +451,13 @@ export class HostSession {
   }
 
   private say(message: string): void {
-    this.options.onNotice(this.options.id, { atMs: Date.now(), code: 'ssh', sliceId: null, message });
+    this.options.onNotice(this.options.id, {
+      atMs: Date.now(),
+      code: 'ssh',
+      sliceId: null,
+      gpuUuid: null,
+      message,
+    });
   }
 
   private setConnection(connection: ConnectionState): void {
@@ -523,12 +596,12 @@ export class HostSession {
       await this.showPreview(connection, system.ok, system.ok ? null : system.error.message);
       return ok(null);
     }
-    const { client, hello } = attached.value;
+    const { client, hello, lines } = attached.value;
     mine = client;
     report({ step: 'start', state: 'done', detail: null });
     report({ step: 'hello', state: 'done', detail: `agent ${hello.agentVersion}` });
     this.client = client;
-    this.agent = agentInfo(hello);
+    this.agent = agentInfo(hello, lines);
     this.everConnected = true;
     const firstState = new Promise<void>((resolve) => {
       this.onState = resolve;
@@ -589,8 +662,13 @@ export class HostSession {
   }
 
   private applyState(event: StateEvent): void {
-    const { gpus, slices, people, memoryOvercommitMaxPercent } = event;
-    this.snapshot = { ...this.snapshot, gpus, slices, people, memoryOvercommitMaxPercent };
+    const { slices, people, quotas, faults, migSlices, memoryOvercommitMaxPercent } = event;
+    const gpus = event.gpus.map((gpu) => ({
+      ...gpu,
+      faults: faults?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
+      migSlices: migSlices?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
+    }));
+    this.snapshot = { ...this.snapshot, gpus, slices, people, quotas, memoryOvercommitMaxPercent };
     this.onState?.();
     this.options.onChange(this.snapshot);
   }

@@ -29,6 +29,7 @@ const yours = (host: HostSnapshot): { name: string; uid: number } | null =>
 const VERBS: Readonly<Record<string, string>> = {
   'slice-resize': 'changed',
   'slice-assign': 'gave away',
+  'slice-move': 'moved',
   'slice-rename': 'renamed',
   'slice-delete': 'deleted',
   undo: 'took back an edit of',
@@ -146,6 +147,19 @@ export class NoticeWatch {
       title: `${slice.name} was denied memory`,
       body: message,
       link: formatLink({ hostName: host.name, gpuUuid: slice.gpuUuid, sliceId: slice.id }),
+    });
+  }
+
+  /** The same error of the same GPU, and each other one, once in a while. */
+  fault({ hostId, gpuUuid, code, message }: CoreEvents['notice'], nowMs: number): Notice | null {
+    const host = this.#hostOf(hostId);
+    const gpu = host?.gpus.find((one) => one.uuid === gpuUuid);
+    if (code !== 'xid' || host === null || gpu === undefined) return null;
+    return this.#once(`fault ${hostId} ${gpu.uuid} ${message}`, nowMs, {
+      kind: 'fault',
+      title: `GPU ${String(gpu.index)} of ${host.name} reported an error`,
+      body: message,
+      link: formatLink({ hostName: host.name, gpuUuid: gpu.uuid, sliceId: null }),
     });
   }
 

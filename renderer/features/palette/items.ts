@@ -9,6 +9,7 @@ import { openDialog, select, selectHost, setView, showFleet, useUi } from '../..
 import { openView, useViews } from '../../store/views.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { hostFigures } from '../hosts/host-figures.ts';
+import { beyondQuota } from '../people/quota.ts';
 import { SETTINGS } from '../settings/setting-list.ts';
 import { moveOutcome, moveSlice } from '../slices/move.ts';
 import { endSlices, giveSlices } from '../slices/slice-actions.ts';
@@ -195,6 +196,11 @@ export function answerItems(
       const missing = slices.find(({ host }) => !host.people.some((person) => person.name === name));
       return item(`give ${name}`, 'Give to', name, () => void giveSlices(slices, name), {
         owner: name,
+        // Of one slice it can be told; several are asked about one by one.
+        hint:
+          slices.length === 1 && !owns
+            ? (beyondQuota(first.host, name, first.slice.memoryLimitBytes, first.slice) ?? '')
+            : '',
         refusal: owns
           ? `${name} has ${slices.length === 1 ? 'it' : 'them'} already.`
           : missing === undefined

@@ -26,6 +26,27 @@ interface ProcessRow {
 const tenths = (value: number | null): string => (value === null ? NONE : String(Math.round(value / 10)));
 const userOf = ({ user, uid }: ProcessSample): string => user ?? (uid === null ? NONE : String(uid));
 
+/** Where it belongs: container first, then job or service; null where nothing is known. */
+export const belongsTo = ({ container, unit }: ProcessSample): string | null =>
+  [container, unit].filter((part) => part !== null).join(', ') || null;
+
+/** Of most hosts there is nothing to say: the column comes with the first process that has it. */
+const BELONGS: Column<ProcessRow> = {
+  id: 'belongs',
+  heading: 'Container, job',
+  title: 'As the control groups of the process tell',
+  width: 120,
+  value: (row) => belongsTo(row.process),
+  cell: (row) => (
+    <span
+      title={belongsTo(row.process) ?? undefined}
+      className={belongsTo(row.process) === null ? 'three' : 'cut'}
+    >
+      {belongsTo(row.process) ?? NONE}
+    </span>
+  ),
+};
+
 function rowsOf(host: HostSnapshot, sample: Sample): readonly ProcessRow[] {
   const slices = new Map(host.slices.map((slice) => [slice.id, slice]));
   const gpus = new Map(host.gpus.map((gpu) => [gpu.uuid, gpu.index]));
@@ -82,7 +103,10 @@ const columnsFor = (
     grows: true,
     value: (row) => row.process.command,
     cell: (row) => (
-      <span className="mono" title={row.process.command}>
+      <span
+        className="mono"
+        title={[row.process.command, belongsTo(row.process)].filter((part) => part !== null).join('\n')}
+      >
         {row.process.command}
       </span>
     ),
@@ -184,10 +208,14 @@ export function ProcessTable(props: {
   const stop = (process: ProcessSample, signal: Signal): void =>
     openDialog({ kind: 'stop-process', hostId: host.id, process, signal });
   const narrow = useNarrow();
+  const belong = sample?.processes.some((process) => belongsTo(process) !== null) ?? false;
   const columns = useMemo(() => {
     const all = columnsFor(stop);
-    return narrow ? squeezed(all) : all;
-  }, [host.id, narrow]);
+    if (narrow) return squeezed(all);
+    if (!belong) return all;
+    const at = all.findIndex(({ id }) => id === 'command') + 1;
+    return [...all.slice(0, at), BELONGS, ...all.slice(at)];
+  }, [host.id, narrow, belong]);
   const rows = useMemo(() => (sample === null ? [] : rowsOf(host, sample)), [host.slices, host.gpus, sample]);
   const onRowKey = (row: ProcessRow, event: KeyboardEvent): boolean => {
     const signal = SIGNAL_KEYS[event.key.toLowerCase()];

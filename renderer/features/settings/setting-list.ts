@@ -60,6 +60,13 @@ export const SETTINGS: readonly SettingSpec[] = [
     words: 'notification disconnect ssh',
   },
   {
+    id: 'notice-fault',
+    title: 'Notice: a GPU reported an error',
+    group: 'Notices',
+    about: 'The driver told of an error of a GPU (XID): of its memory, its link, or a program on it.',
+    words: 'notification xid ecc nvlink hardware fault',
+  },
+  {
     id: 'notice-hot',
     title: 'Notice: a GPU is hot',
     group: 'Notices',

@@ -153,6 +153,7 @@ function Control({ setting }: { readonly setting: SettingSpec }): ReactElement {
         />
       );
     case 'notice-denied':
+    case 'notice-fault':
     case 'notice-gpuFree':
     case 'notice-hostLost':
     case 'notice-hot':

@@ -10,7 +10,10 @@ import { SaveViewDialog } from '../fleet/save-view-dialog.tsx';
 import { KeysSheet } from '../help/keys-sheet.tsx';
 import { ConnectDialog } from '../hosts/connect-dialog.tsx';
 import { RemoveAgentDialog } from '../hosts/remove-agent-dialog.tsx';
+import { RollBackDialog } from '../hosts/roll-back-dialog.tsx';
 import { TagsDialog } from '../hosts/tags-dialog.tsx';
+import { OverQuotaDialog } from '../people/over-quota-dialog.tsx';
+import { QuotaDialog } from '../people/quota-dialog.tsx';
 import { StopDialog } from '../processes/stop-dialog.tsx';
 import { SettingsSheet } from '../settings/settings-sheet.tsx';
 import { CreateSheet } from '../slices/create-sheet.tsx';
@@ -32,6 +35,8 @@ export function Dialogs(): ReactElement | null {
   }
   if (dialog.kind === 'keys') return <KeysSheet />;
   if (dialog.kind === 'diagnostics') return <DiagnosticsDialog />;
+  if (dialog.kind === 'over-quota')
+    return <OverQuotaDialog message={dialog.message} answer={dialog.answer} />;
   if (dialog.kind === 'delete-many') return <DeleteManyDialog slices={dialog.slices} />;
   if (host === null) return null;
   switch (dialog.kind) {
@@ -45,6 +50,10 @@ export function Dialogs(): ReactElement | null {
       return <StopDialog host={host} process={dialog.process} signal={dialog.signal} />;
     case 'remove-agent':
       return <RemoveAgentDialog host={host} sample={sample} />;
+    case 'roll-back':
+      return <RollBackDialog host={host} version={dialog.version} />;
+    case 'quota':
+      return <QuotaDialog host={host} subject={dialog.subject} />;
     case 'tags':
       return <TagsDialog host={host} />;
     case 'rename-slice':
