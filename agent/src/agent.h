@@ -8,6 +8,7 @@
 
 #include "failure.h"
 #include "gpu.h"
+#include "jobs.h"
 #include "json.h"
 #include "mps.h"
 #include "places.h"
@@ -16,7 +17,8 @@
 
 #define AGENT_LINE_MAX_BYTES (256u * 1024)
 #define REQUEST_LINE_MAX_BYTES (8u * 1024)
-#define PEERS_MAX 128
+#define CLIENTS_MAX 128
+#define PEERS_MAX (CLIENTS_MAX + QUEUE_JOBS_MAX)
 #define OPERATORS_MAX 64
 #define PROCESS_ROWS_MAX 512
 
@@ -60,6 +62,8 @@ struct agent {
     struct gpu_state gpus[GPU_MAX];
     size_t gpu_count;
     const struct tranche_sim_api *simulation;
+
+    struct jobs jobs;
 
     struct mps mps[GPU_MAX];
     size_t mps_count;
@@ -124,6 +128,7 @@ void policy_reap(struct agent *agent, struct slice *slice, uint64_t token);
 /* settings.c: what operators set for the whole host. The first keeps defaults and says so if the file is not right. */
 #define OVERCOMMIT_MAX_PERCENT 1000
 void settings_load(struct agent *agent);
+int settings_save(const struct agent *agent, struct failure *failure);
 int settings_set_overcommit(struct agent *agent, int64_t max_percent, struct failure *failure);
 
 /* operators.c */

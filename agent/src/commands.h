@@ -15,6 +15,8 @@ int command_slice(int argc, char **argv);
 int command_concurrent(int argc, char **argv);
 int command_ls(int argc, char **argv);
 int command_audit(int argc, char **argv);
+int command_job(int argc, char **argv);
+int command_job_supervise(const char *id, int ready_fd);
 int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);
 

@@ -22,6 +22,10 @@ static const char usage[] =
     "  slice resize NAME [--memory 30g] [--compute 75%] [--guarantee …] [--priority …] [--below-use refuse]\n"
     "  slice assign NAME --owner USER | rename NAME NEW-NAME | delete NAME [--with-processes] | undo TOKEN\n"
     "  concurrent on|off [--gpu N]                    your programs there at the same time, through MPS, or in turns\n"
+    "  job start --slice NAME [--name NAME] [--priority low|normal|high] [--preempt] [--preemptible | --requeue]\n"
+    "            [--grace S] [--min-free 10g] [--cwd DIR] -- COMMAND…   into the slice's line; prints its id\n"
+    "  job ls [--json] | log ID [--follow] | cancel ID [--kill] | hold ID | release ID | first ID\n"
+    "      | priority ID low|normal|high\n"
     "  doctor [--pid N] [--release] [--json]          what is likely to hurt on this host\n"
     "  audit [--slice NAME] [--json | --csv]          who changed which slice, newest first\n"
     "  agent [--foreground]                           start the agent (run, ls and attach do it by themselves)\n"
@@ -82,6 +86,7 @@ int main(int argc, char **argv)
         {"slice", command_slice},     {"ls", command_ls},
         {"doctor", command_doctor},   {"audit", command_audit},
         {"version", command_version}, {"concurrent", command_concurrent},
+        {"job", command_job},
     };
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
