@@ -94,6 +94,7 @@ export function host(
     transport: { choice: 'auto', used: null, reason: null },
     memoryOvercommitMaxPercent: null,
     lastSample: null,
+    jobs: null,
     ...more,
   };
 }

@@ -2,11 +2,17 @@
 import type {
   AuditEvent,
   HelloReply,
+  JobsEvent,
   SampleEvent,
   StateEvent,
   NoticeEvent,
 } from '../../../model/agent-protocol.ts';
-import { auditReplySchema, okReplySchema } from '../../../model/agent-protocol.ts';
+import {
+  auditReplySchema,
+  jobLogReplySchema,
+  jobStartReplySchema,
+  okReplySchema,
+} from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type {
   AgentInfo,
@@ -16,6 +22,7 @@ import type {
   History,
   HistoryPoint,
   HostSnapshot,
+  JobLogPart,
   Sample,
   SliceEdit,
   TransportChoice,
@@ -63,6 +70,8 @@ export interface SessionOptions {
   readonly onNotice: (hostId: string, notice: Omit<NoticeEvent, 'ev' | 'pid'>) => void;
   readonly onAudit: (hostId: string, event: AuditEvent) => void;
 }
+
+type JobCommand = 'job-cancel' | 'job-hold' | 'job-release' | 'job-first' | 'job-priority' | 'job-slots';
 
 /** Failures that another try can not mend. */
 const FINAL_CODES = new Set<Failure['code']>([
@@ -136,6 +145,7 @@ export class HostSession {
       people: [],
       memoryOvercommitMaxPercent: null,
       lastSample: null,
+      jobs: null,
     };
     this.prompter = new Prompter(
       {
@@ -258,11 +268,41 @@ export class HostSession {
 
   /** A request that is answered with no more than whether it was done. */
   async command(
-    op: 'process-stop' | 'settings-set' | 'gpu-concurrent',
+    op: 'process-stop' | 'settings-set' | 'gpu-concurrent' | JobCommand,
     fields: Fields,
   ): Promise<Result<null>> {
     const reply = this.client ? await this.client.request(op, fields, okReplySchema) : this.notLive();
-    return reply.ok ? ok(null) : reply;
+    return reply.ok ? ok(null) : this.needsJobs(op, reply);
+  }
+
+  /** Done by `tranche attach` on the host, as the user who is signed in. */
+  async startJob(fields: Fields): Promise<Result<{ jobId: string; name: string }>> {
+    if (!this.client) return this.notLive();
+    const reply = await this.client.request('job-start', fields, jobStartReplySchema);
+    if (!reply.ok) return this.needsJobs('job-start', reply);
+    const { jobId, name } = reply.value;
+    return ok({ jobId, name });
+  }
+
+  async readJobLog(fields: Fields): Promise<Result<JobLogPart>> {
+    if (!this.client) return this.notLive();
+    const reply = await this.client.request('job-log', fields, jobLogReplySchema);
+    if (!reply.ok) return this.needsJobs('job-log', reply);
+    const { data, offset, nextOffset, endOffset, skippedBytes, over } = reply.value;
+    return ok({ data, offset, nextOffset, endOffset, skippedBytes, over });
+  }
+
+  /** An agent of before there were jobs knows none of their operations. */
+  private needsJobs(op: string, reply: Result<never>): Result<never> {
+    if (reply.ok || reply.error.code !== 'unknown-op' || !op.startsWith('job-')) return reply;
+    const { agent } = this;
+    const who =
+      agent?.managerUid === agent?.yourUid ? 'Upgrade it' : `Ask ${agent?.managerName ?? ''} to upgrade it`;
+    return fail(
+      'upgrade-needed',
+      `The agent on ${this.options.name} (${agent?.version ?? 'of an older version'}) has no queue for jobs. Nothing was started or changed. ${who}, then try again.`,
+      reply.error.message,
+    );
   }
 
   async fetchHistory(fields: Fields): Promise<Result<History>> {
@@ -341,7 +381,7 @@ export class HostSession {
     this.detachClient();
     const result = await removeAgent(connection);
     if (!result.ok) return result;
-    this.snapshot = { ...this.snapshot, gpus: [], slices: [], people: [], lastSample: null };
+    this.snapshot = { ...this.snapshot, gpus: [], slices: [], people: [], lastSample: null, jobs: null };
     await this.showPreview(connection, true);
     return ok({
       removed: [
@@ -507,6 +547,7 @@ export class HostSession {
           if (event.ev === 'sample') this.applySample(event);
           if (event.ev === 'notice') this.options.onNotice(this.options.id, event);
           if (event.ev === 'audit') this.options.onAudit(this.options.id, event);
+          if (event.ev === 'jobs') this.applyJobs(event);
         },
         closed: (failure) => {
           if (mine !== null && this.client === mine) this.agentLost(connection, failure);
@@ -528,6 +569,8 @@ export class HostSession {
     report({ step: 'start', state: 'done', detail: null });
     report({ step: 'hello', state: 'done', detail: `agent ${hello.agentVersion}` });
     this.client = client;
+    // Another agent may have no queue and then says nothing of jobs.
+    if (this.agent?.version !== hello.agentVersion) this.snapshot = { ...this.snapshot, jobs: null };
     this.agent = agentInfo(hello);
     this.everConnected = true;
     const firstState = new Promise<void>((resolve) => {
@@ -592,6 +635,11 @@ export class HostSession {
     const { gpus, slices, people, memoryOvercommitMaxPercent } = event;
     this.snapshot = { ...this.snapshot, gpus, slices, people, memoryOvercommitMaxPercent };
     this.onState?.();
+    this.options.onChange(this.snapshot);
+  }
+
+  private applyJobs({ slotsPerSlice, jobs, jobsOmitted }: JobsEvent): void {
+    this.snapshot = { ...this.snapshot, jobs: { slotsPerSlice, jobs, jobsOmitted } };
     this.options.onChange(this.snapshot);
   }
 
