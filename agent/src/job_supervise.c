@@ -413,6 +413,8 @@ int command_job_supervise(const char *id, int ready_fd)
             job_folder_remove(id);
             return EXIT_OWN_FAILURE;
         }
+        /* Tranche was removed from the account: nobody will ever call. */
+        if (s.agent_fd < 0 && s.program == 0 && access(s.directory, F_OK) != 0) return 0;
         bool over = job_is_over(s.r.state);
         if (over && (s.told == s.version || now_mono_ms() >= s.give_up_at_ms)) return 0;
     }

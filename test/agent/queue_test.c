@@ -280,6 +280,26 @@ static void records_are_what_they_were_after_a_round(void)
     json_writer_free(&w);
 }
 
+static bool golden_has(const char *code)
+{
+    char line[1024], wanted[64];
+    bool found = false;
+    FILE *file = fopen("model/golden/job-waits.jsonl", "r");
+    snprintf(wanted, sizeof wanted, "\"code\":\"%s\"", code);
+    while (file && fgets(line, sizeof line, file)) found |= strstr(line, wanted) != NULL;
+    if (file) fclose(file);
+    return found;
+}
+
+/* The other side has a sentence for each (test/renderer/jobs.test.ts). */
+static void every_reason_is_in_the_golden_file(void)
+{
+    for (int code = WAITS_NOT + 1; code <= WAITS_AWAY; code++) {
+        CHECK_THAT(golden_has(queue_code_name((enum queue_code)code)), "%s", queue_code_name((enum queue_code)code));
+    }
+    CHECK(queue_code_name(WAITS_NOT) == NULL);
+}
+
 /* One byte a MiB tells where in the stream a piece is from. */
 static void write_mib(struct job_log *log, int from, int to)
 {
@@ -343,6 +363,7 @@ int main(void)
     RUN(what_a_young_job_will_take_is_taken);
     RUN(names_come_from_what_is_run);
     RUN(records_are_what_they_were_after_a_round);
+    RUN(every_reason_is_in_the_golden_file);
     RUN(a_log_keeps_its_head_and_its_tail);
     return check_done();
 }

@@ -3,7 +3,7 @@
  * rules (admission, revisions, undo tokens). For pictures and browser tests of the renderer only.
  */
 import { admit } from '../../model/admission.ts';
-import type { ErrorCode, Result } from '../../model/errors.ts';
+import type { ErrorCode, Failure, Result } from '../../model/errors.ts';
 import { assertNever, fail, ok } from '../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
 import type {
@@ -216,6 +216,8 @@ export class FakeLab implements TrancheApi {
     this.#jobs.get(hostId)?.change(jobId, change);
     this.#putJobs(hostId);
   }
+  /** While set, logs can not be read. */
+  logFailure: Failure | null = null;
   writeLog(hostId: HostId, jobId: string, text: string): void {
     this.#jobs.get(hostId)?.write(jobId, text);
   }
@@ -501,6 +503,7 @@ export class FakeLab implements TrancheApi {
       }),
     'job:log': ({ hostId, jobId, offset }) =>
       this.#withJobs(hostId, (jobs) => {
+        if (this.logFailure !== null) return { ok: false, error: this.logFailure };
         const part = jobs.read(jobId, offset);
         return part === null
           ? fail('unknown-job', 'Your account on hopper has no log of that job: it is somebody else’s.')
