@@ -86,6 +86,8 @@ export const processSampleSchema = z.object({
   command: text,
   sliceId: id.nullable(),
   gpuUuid: id,
+  /** An agent of before there were jobs does not say. */
+  jobId: id.nullable().catch(null),
   memoryUsedBytes: bytes,
   computeUsedTenths: tenths,
   throttledTenths: tenths,

@@ -105,6 +105,8 @@ export interface ProcessSample {
   /** null: unmanaged. */
   readonly sliceId: SliceId | null;
   readonly gpuUuid: GpuUuid;
+  /** The job to whose process group it belongs. */
+  readonly jobId: string | null;
   readonly memoryUsedBytes: number | null;
   readonly computeUsedTenths: number | null;
   readonly throttledTenths: number | null;

@@ -215,7 +215,7 @@ static int read_log(struct json_writer *w, int64_t id, const struct json_object 
                     JOB_FOLDERS_MAX);
     }
     /* Looked at first: when it is over, what is read after that is all there is. */
-    bool over = job_folder_load(directory, &record) == 0 && job_is_over(record.state);
+    bool over = job_folder_load(directory, &record) == 0 && job_folder_is_over(directory, &record);
     int error = job_log_read(directory, offset, data, (size_t)max, &part);
     if (error != 0 && error != EAGAIN) {
         return fail(failure, "internal", "The log in %s could not be read: %s.", directory, strerror(error));

@@ -240,7 +240,7 @@ static int show_log(int argc, char **argv)
     }
     for (int64_t offset = 0;;) {
         /* Over before the last read: what comes after it has all been read. */
-        bool over = job_folder_load(directory, &record) == 0 && job_is_over(record.state);
+        bool over = job_folder_load(directory, &record) == 0 && job_folder_is_over(directory, &record);
         int error = job_log_read(directory, offset, buf, sizeof buf, &part);
         if (error != 0 && error != EAGAIN) return complain("the log could not be read: %s", strerror(error));
         if (part.skipped > 0) printf("\n--- %lld bytes are no longer kept ---\n", (long long)part.skipped);

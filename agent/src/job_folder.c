@@ -12,10 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "places.h"
+#include "agent.h"
 
 #define RECORD_MAX_BYTES 8192
 #define FOLDERS_SEEN_MAX 1024
+#define CLAIM_MS 60000 /* from a folder to its supervisor: more than a start may take */
 
 int job_folders_find(char directory[FS_PATH_BYTES], char *why, size_t cap)
 {
@@ -36,6 +37,29 @@ int job_folder_of(const char *id, char directory[FS_PATH_BYTES])
     if (!job_id_is_good(id) || job_folders_find(jobs, why, sizeof why) != 0) return -1;
     if (fs_join(directory, jobs, id) != 0) return -1;
     return lstat(directory, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == getuid() ? 0 : -1;
+}
+
+int job_folder_claim(const char *directory)
+{
+    char line[64];
+    uint64_t ticks;
+    if (procs_start_ticks(getpid(), &ticks) != 0) return ESRCH;
+    int n = snprintf(line, sizeof line, "%ld %llu\n", (long)getpid(), (unsigned long long)ticks);
+    return fs_write_atomic(directory, "supervisor", line, (size_t)n, 0600, false);
+}
+
+bool job_folder_is_over(const char *directory, const struct job_record *record)
+{
+    char path[FS_PATH_BYTES], line[64];
+    long pid;
+    unsigned long long claimed;
+    uint64_t ticks;
+    if (job_is_over(record->state)) return true;
+    if (fs_join(path, directory, "supervisor") != 0 || fs_read_small(path, line, sizeof line) <= 0 ||
+        sscanf(line, "%ld %llu", &pid, &claimed) != 2) {
+        return now_wall_ms() - record->submitted_at_ms > CLAIM_MS;
+    }
+    return procs_start_ticks((pid_t)pid, &ticks) != 0 || ticks != claimed;
 }
 
 static void remove_folder(const char *directory)
@@ -84,7 +108,7 @@ static int newest_first(const void *a, const void *b)
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* Of jobs that are over the newest are kept. One whose record says that it is not over is left alone: it may run. */
+/* Of jobs that are over the newest are kept. */
 static void clear_out(const char *jobs)
 {
     char path[FS_PATH_BYTES];
@@ -94,9 +118,9 @@ static void clear_out(const char *jobs)
     size_t count = 0;
     for (struct dirent *e = old ? readdir(dir) : NULL; e && count < FOLDERS_SEEN_MAX; e = readdir(dir)) {
         if (!job_id_is_good(e->d_name) || fs_join(path, jobs, e->d_name) != 0) continue;
-        if (job_folder_load(path, &record) != 0 || !job_is_over(record.state)) continue;
+        if (job_folder_load(path, &record) != 0 || !job_folder_is_over(path, &record)) continue;
         text_copy(old[count].id, JOB_ID_BYTES, e->d_name);
-        old[count].ended_at_ms = record.ended_at_ms;
+        old[count].ended_at_ms = record.ended_at_ms == NO_TIME ? record.submitted_at_ms : record.ended_at_ms;
         old[count++].bytes = bytes_in(path);
     }
     if (dir) closedir(dir);

@@ -24,6 +24,11 @@ void job_folder_remove(const char *id);
 int job_folder_save(const char *directory, const struct job_record *record);
 int job_folder_load(const char *directory, struct job_record *record);
 
+/* Says that this process is the supervisor. 0 or errno. */
+int job_folder_claim(const char *directory);
+/* Its record says so, or nobody is there any more who could ever change it: killed, or the host was restarted. */
+bool job_folder_is_over(const char *directory, const struct job_record *record);
+
 /* argv (one allocation, NULL-terminated) and cwd as they were at the start. 0 or errno. */
 int job_folder_argv(const char *directory, char ***argv, char cwd[FS_PATH_BYTES]);
 

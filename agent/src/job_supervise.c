@@ -398,6 +398,7 @@ int command_job_supervise(const char *id, int ready_fd)
     if (job_folder_of(id, s.directory) != 0) return complain("there is no job %s in this account", id);
     int error = job_folder_load(s.directory, &s.r);
     if (error == 0) error = job_folder_argv(s.directory, &s.argv, s.cwd);
+    if (error == 0) error = job_folder_claim(s.directory);
     if (error == 0) error = job_log_open(&s.log, s.directory);
     if (error == 0) error = open_signals(&s);
     if (error != 0) {

@@ -10,6 +10,7 @@
 #define JOBS_OVER_MAX 100 /* that are listed */
 #define JOBS_TABLE_MAX (QUEUE_JOBS_MAX + JOBS_OVER_MAX)
 #define JOB_RETURN_MS 15000 /* for a supervisor to come back after the agent's start */
+#define JOB_QUIET_MS 2000   /* and until then nothing starts that one of them may have started meanwhile */
 
 struct agent;
 struct peer;
@@ -35,21 +36,37 @@ struct jobs {
     struct job *items[JOBS_TABLE_MAX];
     size_t count;
     int64_t slots_per_slice;
-    bool changed;          /* plan again at the end of this turn */
-    bool unsaved;          /* the journal is behind; written within a second */
-    int64_t planned_at_ms; /* monotonic */
+    bool changed;                          /* plan again at the end of this turn */
+    bool unsaved;                          /* the journal is behind; written within a second */
+    int64_t planned_at_ms, quiet_until_ms; /* monotonic */
     struct shared_line *line;
 };
 
-/* jobs.c */
+/* jobs.c: the list, and what supervisors say */
 struct job *jobs_find(struct agent *agent, const char *id);
+/* The id of the job to whose process group this process belongs, or NULL. */
+const char *jobs_of_process(const struct agent *agent, pid_t pid);
 /* A supervisor says how its job is. 0, or -1 with the reason. */
 int jobs_put(struct agent *agent, struct peer *peer, const struct job_record *record, struct failure *failure);
 void jobs_peer_gone(struct agent *agent, struct peer *peer);
+bool jobs_may_use(const struct agent *agent, const struct slice *slice, uid_t uid);
+void jobs_changed(struct agent *agent);  /* plan again at the end of this turn, save within a second */
+void jobs_save_now(struct agent *agent); /* what must not be forgotten by a kill -9 right after the reply */
+/* To the supervisor, as a line among the replies: these are neither dropped nor overtaken. */
+void jobs_tell(struct job *job, const char *act, const char *why);
+void jobs_end(struct agent *agent, struct job *job, enum job_state state, const char *message);
+/* The oldest that are over go when there are more of them than are listed. */
+void jobs_forget_old(struct agent *agent);
+
+/* jobs_acts.c: what people ask. 0, or -1 with the reason. */
 int jobs_cancel(struct agent *agent, struct job *job, const char *by, bool kill, struct failure *failure);
 int jobs_hold(struct agent *agent, struct job *job, const char *by, bool hold, struct failure *failure);
 int jobs_first(struct agent *agent, struct job *job, bool before_all, struct failure *failure);
 int jobs_set_priority(struct agent *agent, struct job *job, enum job_priority priority, struct failure *failure);
+/* Asks one that runs to end: as JOB_CANCELLED, or as JOB_PREEMPTED to make room. */
+void jobs_stop(struct agent *agent, struct job *job, enum job_state as, const char *by);
+
+/* jobs_plan.c */
 /* Plans if something changed, and once a second; starts, displaces, finds the lost, tells who listens. */
 void jobs_serve(struct agent *agent, int64_t mono_ms);
 

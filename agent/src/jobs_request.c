@@ -1,9 +1,11 @@
 /* The operations that begin with job-: parse, check rights, act. Each is answered by no more than whether it was done. */
 #include "jobs.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent.h"
+#include "audit.h"
 #include "log.h"
 #include "peer.h"
 
@@ -40,6 +42,13 @@ static struct job *target(struct agent *agent, const struct peer *peer, const st
     return NULL;
 }
 
+/* What somebody did to a job of somebody else, or to all of them, is kept like an edit. */
+static void note(struct agent *agent, const struct peer *peer, const char *op, const char *detail)
+{
+    struct editor editor = {.uid = peer->uid, .name = peer->name, .action = op, .claimed_from = peer->claimed_from};
+    audit_setting(agent, &editor, detail);
+}
+
 static int slots(struct agent *agent, const struct peer *peer, const struct json_object *o, struct failure *failure)
 {
     int64_t count;
@@ -55,6 +64,9 @@ static int slots(struct agent *agent, const struct peer *peer, const struct json
         return -1;
     }
     agent->jobs.changed = true;
+    char detail[32];
+    snprintf(detail, sizeof detail, "%lld at once", (long long)count);
+    note(agent, peer, "job-slots", detail);
     return 0;
 }
 
@@ -88,5 +100,10 @@ int jobs_request(struct agent *agent, struct peer *peer, const char *op, const s
         if (jobs_set_priority(agent, job, priority, failure) != 0) return -1;
     }
     log_line("%s: %s %s", peer->name, op, job->r.id);
+    if (peer->uid != job->uid) {
+        char detail[SLICE_NAME_BYTES + OWNER_BYTES + 8];
+        snprintf(detail, sizeof detail, "%s of %s", job->r.name, job->user);
+        note(agent, peer, op, detail);
+    }
     return 0;
 }

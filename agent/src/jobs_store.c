@@ -172,6 +172,7 @@ int jobs_load(struct agent *agent, int64_t mono_ms)
     char *rest = data;
     while ((line = strsep(&rest, "\n")) != NULL) bad += line[0] != '\0' && !load_line(agent, line, mono_ms);
     free(data);
+    agent->jobs.quiet_until_ms = mono_ms + JOB_QUIET_MS;
     if (bad > 0) log_line("%zu lines of %s could not be read and were left out", bad, path);
     return 0;
 }

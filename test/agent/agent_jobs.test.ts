@@ -141,6 +141,11 @@ describe.skipIf(!hasSim)('a job', () => {
     const notice = await client.event('notice', (line) => line['code'] === 'denied');
     const row = jobsOf(client)[0];
     expect(notice['pid']).toBe(row?.pid);
+    await client.ask('subscribe', { sampleIntervalMs: 100 });
+    // Its process group is the job's, whoever of it is on the GPU.
+    await client.event('sample', (line) =>
+      (line['processes'] as { pid: number; jobId: string }[]).some((one) => one.pid === row?.pid && one.jobId === row.id),
+    );
     client.close();
   });
 
@@ -352,6 +357,35 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
     expect(await inState(client, id, 'lost')).toMatchObject({ message: expect.stringContaining('killed') });
     await ended(pid ?? 0);
     await inState(client, next, 'ended');
+    // Its record still says that it runs; who follows its log is told that nothing will come.
+    expect(await new Attached().log(id)).toMatchObject({ over: true });
+    client.close();
+  });
+
+  test('nothing is started beside one that runs and that the journal has as waiting', async () => {
+    const first = await start();
+    let client = await open();
+    const runs = job([], 'sleep 60');
+    const waits = job([], 'true');
+    const { pid } = await inState(client, runs, 'running');
+    const supervisor = supervisorOf(runs);
+    client.close();
+    await first.stop('SIGKILL');
+    const file = join(root.path, 'root/state/jobs.jsonl');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"state":"running"', '"state":"queued"'));
+    process.kill(supervisor, 'SIGSTOP');
+    await start();
+    client = await Client.open(root);
+    await client.ask('subscribe', { sampleIntervalMs: 60000 });
+    // The other one is back by then.
+    await seen(client, waits, (row) => row.waits?.code === 'away');
+    // Twice as long as its supervisor may take to come back: it is there, and does not start.
+    const backAtMs = Date.now();
+    await until('a second', () => Date.now() - backAtMs > 1000);
+    process.kill(supervisor, 'SIGCONT');
+    expect(await inState(client, runs, 'running')).toMatchObject({ pid, runs: 1 });
+    await seen(client, waits, (row) => row.waits?.jobId === runs);
+    expect(jobsOf(client).find((row) => row.id === waits)).toMatchObject({ startedAtMs: null });
     client.close();
   });
 
@@ -530,6 +564,9 @@ describe.skipIf(!hasSim || !isRoot)('between two users', () => {
     expect(refused.stderr).toContain(`is a job of ${row.waits?.user ?? '?'}, not yours`);
     expect(tranche(['job', 'hold', his], other()).status).toBe(0);
     expect(tranche(['job', 'release', his]).status).toBe(0);
+    const audit = (await client.ask('audit'))['records'] as { action: string; detail: string }[];
+    expect(audit[0]).toMatchObject({ action: 'job-release', detail: 'his of nobody' });
+    expect(audit.some(({ action }) => action === 'job-hold')).toBe(false); // his own: his business
     await client.ask('job-cancel', { jobId: mine, kill: true });
     await inState(client, his, 'ended');
     expect(tranche(['job', 'log', his], other()).stdout).toBe('secret\n');

@@ -255,6 +255,14 @@ describe.skipIf(cannotRun)('jobs', () => {
     await expect.poll(() => fake.calls('job:slots')).toEqual([{ hostId: HOST, slots: 2 }]);
   });
 
+  it('names the job behind a process', async () => {
+    const page = await fake.open();
+    await page.getByRole('tab', { name: /^Processes/ }).click();
+    await expect
+      .poll(() => page.getByRole('row', { name: /resnet-sweep/ }).textContent())
+      .toMatch(/train-7 python/);
+  });
+
   it('shows the line of a slice in its inspector', async () => {
     const page = await fake.open();
     await fake.slider('resnet-sweep').click();

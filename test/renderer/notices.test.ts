@@ -25,6 +25,7 @@ const process: ProcessSample = {
   command: 'python',
   sliceId: null,
   gpuUuid: on.uuid,
+  jobId: null,
   memoryUsedBytes: 1,
   computeUsedTenths: 0,
   throttledTenths: null,

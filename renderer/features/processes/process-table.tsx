@@ -20,6 +20,8 @@ interface ProcessRow {
   readonly process: ProcessSample;
   readonly slice: Slice | null;
   readonly gpuIndex: number | null;
+  /** Of the job that it belongs to. */
+  readonly jobName: string | null;
   readonly runningMs: number | null;
 }
 
@@ -28,12 +30,14 @@ const userOf = ({ user, uid }: ProcessSample): string => user ?? (uid === null ?
 
 function rowsOf(host: HostSnapshot, sample: Sample): readonly ProcessRow[] {
   const slices = new Map(host.slices.map((slice) => [slice.id, slice]));
+  const jobs = new Map(host.jobs?.jobs.map((job) => [job.id, job.name]));
   const gpus = new Map(host.gpus.map((gpu) => [gpu.uuid, gpu.index]));
   return sample.processes.map((process) => ({
     key: `${String(process.pid)} ${process.startTicks}`,
     process,
     slice: slices.get(process.sliceId ?? '') ?? null,
     gpuIndex: gpus.get(process.gpuUuid) ?? null,
+    jobName: jobs.get(process.jobId ?? '') ?? null,
     runningMs: process.startedAtMs === null ? null : sample.atMs - process.startedAtMs,
   }));
 }
@@ -82,9 +86,12 @@ const columnsFor = (
     grows: true,
     value: (row) => row.process.command,
     cell: (row) => (
-      <span className="mono" title={row.process.command}>
-        {row.process.command}
-      </span>
+      <>
+        {row.jobName !== null && <span className="strong">{row.jobName} </span>}
+        <span className="mono" title={row.process.command}>
+          {row.process.command}
+        </span>
+      </>
     ),
   },
   {
@@ -188,7 +195,10 @@ export function ProcessTable(props: {
     const all = columnsFor(stop);
     return narrow ? squeezed(all) : all;
   }, [host.id, narrow]);
-  const rows = useMemo(() => (sample === null ? [] : rowsOf(host, sample)), [host.slices, host.gpus, sample]);
+  const rows = useMemo(
+    () => (sample === null ? [] : rowsOf(host, sample)),
+    [host.slices, host.gpus, host.jobs, sample],
+  );
   const onRowKey = (row: ProcessRow, event: KeyboardEvent): boolean => {
     const signal = SIGNAL_KEYS[event.key.toLowerCase()];
     if (signal === undefined || event.ctrlKey || event.metaKey || event.altKey) return false;
