@@ -431,8 +431,8 @@ class Attached {
   #rest = '';
   #id = 1;
 
-  constructor() {
-    this.child = spawn(trancheBin, ['attach', 'x'], { env: root.env, stdio: ['pipe', 'pipe', 'ignore'] });
+  constructor([command = '', ...args]: readonly string[] = [trancheBin, 'attach', 'x']) {
+    this.child = spawn(command, args, { env: root.env, stdio: ['pipe', 'pipe', 'ignore'] });
     children.push(this.child);
     this.child.stdout?.setEncoding('utf8');
     this.child.stdout?.on('data', (text: string) => {
@@ -499,6 +499,33 @@ describe.skipIf(!hasSim)('attach', () => {
     expect(tail.endOffset - tail.offset).toBe(64);
     expect(tail.data.endsWith('line 19999 €\n')).toBe(true);
     expect(attached.lines.some((line) => line['ev'] === 'sample')).toBe(true);
+    client.close();
+  });
+
+  test('its own lines wait for the end of the agent’s, also before a slow reader', async () => {
+    await start();
+    const client = await open();
+    // Lines of the agent's that do not fit into one piece of the way.
+    for (let i = 0; i < 120; i += 1) {
+      const gpuUuid = i % 2 === 0 ? GPU0 : GPU0.replace(/0$/, '1');
+      await client.ask('slice-create', { gpuUuid, memoryLimitBytes: GIB, computeLimitPercent: 1, name: `s${i}` });
+    }
+    const id = job([], 'echo hello');
+    await inState(client, id, 'ended');
+    const gate = join(root.path, 'gate');
+    execFileSync('mkfifo', [gate]);
+    // A pipe of 64 KiB, of which nothing is read until the gate is opened: a line then stands half in it.
+    const attached = new Attached(['sh', '-c', '"$0" attach x | { cat "$1" > /dev/null; cat; }', trancheBin, gate]);
+    const subscribed = attached.ask('subscribe', { sampleIntervalMs: 100 });
+    const from = Date.now();
+    await until('the pipe to be full', () => Date.now() - from > 1500);
+    const answer = attached.log(id);
+    await until('the request to be there', () => Date.now() - from > 1800);
+    writeFileSync(gate, '');
+    await subscribed;
+    expect((await answer).data).toBe('hello\n');
+    const { length } = attached.lines;
+    await until('more of the agent’s lines', () => attached.lines.length > length + 3);
     client.close();
   });
 
