@@ -114,7 +114,7 @@ static int take_start(const struct json_object *o, struct job_record *r, const c
         strlen(*command) > JOB_COMMAND_MAX_BYTES) {
         return bad(failure, "command", "1 to 4000 bytes of text");
     }
-    text_sanitize(r->command, sizeof r->command, *command, strlen(*command));
+    job_command_shown(*command, r->command);
     if (json_get_text(o, "name", &name) < 0 || (name && !text_is_slice_name(name))) {
         return bad(failure, "name", "1 to 40 of A-Z a-z 0-9 . _ -, the first a letter or digit");
     }

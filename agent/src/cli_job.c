@@ -78,7 +78,7 @@ static void show_command(struct job_record *r, char **argv)
         int n = snprintf(text + len, sizeof text - len, "%s%s", len > 0 ? " " : "", *argv);
         len += n > 0 ? (size_t)n : 0;
     }
-    text_sanitize(r->command, sizeof r->command, text, strlen(text));
+    job_command_shown(text, r->command);
 }
 
 static int await_verdict(int fd, const struct job_record *r)

@@ -84,6 +84,16 @@ int job_record_take(const struct json_object *o, struct job_record *r, const cha
     return 0;
 }
 
+void job_command_shown(const char *command, char out[TEXT_SHOWN_BYTES + 1])
+{
+    char line[TEXT_SHOWN_BYTES + 8];
+    size_t len = 0;
+    for (; command[len] && len < sizeof line - 1; len++) {
+        line[len] = command[len] == '\n' || command[len] == '\t' ? ' ' : command[len];
+    }
+    text_sanitize(out, TEXT_SHOWN_BYTES + 1, line, len);
+}
+
 static size_t word(const char *text, const char **start)
 {
     *start = text + strspn(text, " \t\n");

@@ -40,6 +40,9 @@ void job_record_put(struct json_writer *w, const struct job_record *record);
  * right in *field. */
 int job_record_take(const struct json_object *object, struct job_record *record, const char **field);
 
+/* A command line as it is shown: one line, safe. */
+void job_command_shown(const char *command, char out[TEXT_SHOWN_BYTES + 1]);
+
 /* "train" for `python3 -u src/train.py --epochs 90`: 1 to 40 characters that are a good name. */
 void job_name_from(const char *command, char out[SLICE_NAME_BYTES]);
 

@@ -20,13 +20,14 @@ struct job *jobs_find(struct agent *agent, const char *id)
     return NULL;
 }
 
-const char *jobs_of_process(const struct agent *agent, pid_t pid)
+const char *jobs_of_process(const struct agent *agent, pid_t pid, uid_t uid)
 {
     if (agent->jobs.count == 0) return NULL;
     pid_t group = getpgid(pid);
     for (size_t i = 0; i < agent->jobs.count && group > 0; i++) {
         const struct job *job = agent->jobs.items[i];
-        if (!job_is_over(job->r.state) && job->r.pid == group) return job->r.id;
+        /* The pid is what its supervisor says: believed for processes of the same user. */
+        if (!job_is_over(job->r.state) && job->r.pid == group && job->uid == uid) return job->r.id;
     }
     return NULL;
 }
@@ -147,6 +148,7 @@ static int check_new(struct agent *agent, const struct peer *peer, const struct 
 static struct job *add(struct agent *agent, const struct peer *peer, const struct job_record *r)
 {
     struct jobs *jobs = &agent->jobs;
+    jobs_forget_old(agent);
     struct job *job = jobs->count < JOBS_TABLE_MAX ? calloc(1, sizeof *job) : NULL;
     if (!job) return NULL;
     job->r = *r;
@@ -189,7 +191,8 @@ static void merge(struct agent *agent, struct job *job, const struct job_record 
 {
     bool over = job_is_over(job->r.state) && job->r.state != JOB_LOST;
     job->r.started_at_ms = said->started_at_ms;
-    if (!over) job->r.ended_at_ms = said->ended_at_ms;
+    int64_t now_ms = now_wall_ms();
+    if (!over) job->r.ended_at_ms = said->ended_at_ms < now_ms ? said->ended_at_ms : now_ms;
     job->r.pid = said->pid;
     job->r.exit_code = said->exit_code;
     job->r.signal = said->signal;
@@ -225,7 +228,6 @@ int jobs_put(struct agent *agent, struct peer *peer, const struct job_record *re
     jobs_changed(agent);
     /* What was taken into the line is in it, whatever becomes of us; and a supervisor leaves after the reply to its
      * last word: from then on the journal is all there is. */
-    if (job_is_over(record->state)) jobs_forget_old(agent);
     if (is_new || job_is_over(record->state)) jobs_save_now(agent);
     return 0;
 }

@@ -44,8 +44,8 @@ struct jobs {
 
 /* jobs.c: the list, and what supervisors say */
 struct job *jobs_find(struct agent *agent, const char *id);
-/* The id of the job to whose process group this process belongs, or NULL. */
-const char *jobs_of_process(const struct agent *agent, pid_t pid);
+/* The id of the job of this user to whose process group this process belongs, or NULL. */
+const char *jobs_of_process(const struct agent *agent, pid_t pid, uid_t uid);
 /* A supervisor says how its job is. 0, or -1 with the reason. */
 int jobs_put(struct agent *agent, struct peer *peer, const struct job_record *record, struct failure *failure);
 void jobs_peer_gone(struct agent *agent, struct peer *peer);
@@ -55,7 +55,7 @@ void jobs_save_now(struct agent *agent); /* what must not be forgotten by a kill
 /* To the supervisor, as a line among the replies: these are neither dropped nor overtaken. */
 void jobs_tell(struct job *job, const char *act, const char *why);
 void jobs_end(struct agent *agent, struct job *job, enum job_state state, const char *message);
-/* The oldest that are over go when there are more of them than are listed. */
+/* The oldest that are over go when there are more of them than are listed: no pointer to a job outlives this. */
 void jobs_forget_old(struct agent *agent);
 
 /* jobs_acts.c: what people ask. 0, or -1 with the reason. */

@@ -32,7 +32,6 @@ int jobs_cancel(struct agent *agent, struct job *job, const char *by, bool kill,
         text_copy(job->by, sizeof job->by, by);
         jobs_end(agent, job, JOB_CANCELLED, NULL);
         jobs_tell(job, "stop", "cancelled");
-        jobs_forget_old(agent);
         break;
     case JOB_STARTING:
     case JOB_RUNNING: jobs_stop(agent, job, JOB_CANCELLED, by); break;

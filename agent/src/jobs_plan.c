@@ -104,7 +104,6 @@ static void find_lost(struct agent *agent, int64_t mono_ms)
                  lives ? "Its supervisor did not come back to the agent."
                        : "Its supervisor was killed, or the host was restarted.");
     }
-    jobs_forget_old(agent);
 }
 
 static void announce(struct agent *agent)
@@ -159,6 +158,7 @@ void jobs_serve(struct agent *agent, int64_t mono_ms)
     if (second) find_lost(agent, mono_ms);
     jobs->changed = false;
     if (second) jobs->planned_at_ms = mono_ms;
+    jobs_forget_old(agent);
     if (!is_quiet(agent, mono_ms)) plan_all(agent);
     announce(agent);
     if (jobs->unsaved && second) jobs_save_now(agent);

@@ -232,11 +232,15 @@ static void names_come_from_what_is_run(void)
         CHECK_STR(name, cases[i][1]);
         CHECK(text_is_slice_name(name));
     }
-    char many[300];
+    char many[300], shown[TEXT_SHOWN_BYTES + 1];
+    job_command_shown("cd x\n\tpython \x1b[1m", shown);
+    CHECK_STR(shown, "cd x  python \xef\xbf\xbd[1m");
     memset(many, 'x', sizeof many - 1);
     many[sizeof many - 1] = '\0';
     job_name_from(many, name);
     CHECK_EQ(strlen(name), 40);
+    job_command_shown(many, shown);
+    CHECK_EQ(strlen(shown), TEXT_SHOWN_BYTES);
 }
 
 static void records_are_what_they_were_after_a_round(void)

@@ -59,7 +59,7 @@ describe.skipIf(cannotRun)('jobs', () => {
     await openJobs();
     const text = async (name: string): Promise<string | null> => row(name).textContent();
     expect(await text('train-8')).toMatch(
-      /highresnet-sweepmirawaiting50 minWaits for train-7 of mira, running since .*; first in line\./,
+      /highresnet-sweepmirawaiting\d\d:\d\dWaits for train-7 of mira, running since .*; first in line\./,
     );
     expect(await text('serve-new')).toMatch(
       /Starts when serve-old of tom has stopped, at \d\d:\d\d:\d\d at the latest\./,

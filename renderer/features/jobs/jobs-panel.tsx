@@ -10,6 +10,7 @@ import { useNarrow } from '../../components/use-narrow.ts';
 import { jobEntries } from '../../commands/menu-entries.ts';
 import { runCommand } from '../../commands/registry.ts';
 import type { CommandId } from '../../../model/commands.ts';
+import { clock } from '../gpus/gpu-sentence.ts';
 import { pickJob, useUi } from '../../store/ui.ts';
 import { jobClock } from './clock.ts';
 import { queueRefusal } from './job-actions.ts';
@@ -23,7 +24,7 @@ interface JobRow {
   readonly job: Job;
   readonly slice: Slice | null;
   readonly rank: number;
-  /** Running, waiting or gone for that long. */
+  /** Since when it runs, waits or is over. */
   readonly sinceMs: number | null;
 }
 
@@ -37,11 +38,18 @@ function rowsOf(host: HostSnapshot): readonly JobRow[] {
   }));
 }
 
-const sinceText = ({ job, sinceMs }: JobRow): string => {
+const DAY_MS = 86_400_000;
+
+/** The time of day, or how long ago where that would be another day's. */
+const sinceText = (sinceMs: number | null): string => {
   if (sinceMs === null) return NONE;
-  const ago = duration(Date.now() - sinceMs);
-  return isOver(job) ? `${ago} ago` : ago;
+  const ago = Date.now() - sinceMs;
+  return ago < DAY_MS ? clock(sinceMs) : `${String(Math.floor(ago / DAY_MS))} d ago`;
 };
+const sinceTitle = (sinceMs: number | null): string | undefined =>
+  sinceMs === null
+    ? undefined
+    : `${new Date(sinceMs).toLocaleString()}, ${duration(Date.now() - sinceMs)} ago`;
 
 const act = (id: CommandId, jobId: string): void => {
   pickJob(jobId);
@@ -82,7 +90,7 @@ const columnsFor = (): readonly Column<JobRow>[] => [
   {
     id: 'slice',
     heading: 'Slice',
-    width: 132,
+    width: 122,
     value: (row) => row.slice?.name ?? null,
     cell: ({ slice }) =>
       slice === null ? (
@@ -91,21 +99,21 @@ const columnsFor = (): readonly Column<JobRow>[] => [
         <OwnerTag owner={slice.owner}>{slice.name}</OwnerTag>
       ),
   },
-  { id: 'user', heading: 'Of', width: 72, value: (row) => row.job.user, cell: (row) => row.job.user },
+  { id: 'user', heading: 'Of', width: 66, value: (row) => row.job.user, cell: (row) => row.job.user },
   {
     id: 'state',
     heading: 'State',
-    width: 124,
+    width: 118,
     value: (row) => stateText(row.job),
     cell: ({ job }) => <span className={`job-state ${toneOf(job)}`}>{stateText(job)}</span>,
   },
   {
     id: 'since',
-    heading: 'For',
-    width: 106,
+    heading: 'Since',
+    width: 62,
     numeric: true,
     value: (row) => row.sinceMs,
-    cell: (row) => sinceText(row),
+    cell: (row) => <span title={sinceTitle(row.sinceMs)}>{sinceText(row.sinceMs)}</span>,
   },
   {
     id: 'why',
