@@ -205,6 +205,10 @@ export function togglePicked(hostId: HostId, sliceId: SliceId): void {
   });
 }
 export const pickJob = (jobId: string | null): void => useUi.setState({ jobId, jobLog: false });
+export function goToJob(hostId: HostId, jobId: string): void {
+  selectHost(hostId);
+  useUi.setState({ dock: 'jobs', jobId, jobLog: false });
+}
 export const showJobLog = (jobId: string): void => useUi.setState({ dock: 'jobs', jobId, jobLog: true });
 export const openDialog = (dialog: Dialog | null): void => useUi.setState({ dialog });
 export const setRange = (range: Range): void => useUi.setState({ range });

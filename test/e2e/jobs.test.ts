@@ -255,6 +255,15 @@ describe.skipIf(cannotRun)('jobs', () => {
     await expect.poll(() => fake.calls('job:slots')).toEqual([{ hostId: HOST, slots: 2 }]);
   });
 
+  it('is found by its name or its command', async () => {
+    const page = await fake.open();
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('train-8');
+    await page.getByRole('option', { name: /^train-8/ }).waitFor();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => row('train-8').getAttribute('aria-selected')).toBe('true');
+  });
+
   it('names the job behind a process', async () => {
     const page = await fake.open();
     await page.getByRole('tab', { name: /^Processes/ }).click();

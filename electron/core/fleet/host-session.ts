@@ -29,6 +29,7 @@ import type {
 } from '../../../model/model.ts';
 import { AgentClient, type Fields } from '../agent/client.ts';
 import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent } from '../agent/deploy.ts';
+import { explainJobs } from '../agent/jobs.ts';
 import { parsePreview } from '../agent/preview.ts';
 import { attachScript, markedLines, previewScript } from '../agent/scripts.ts';
 import { openConnection, type OpenOutcome } from '../ssh/connection.ts';
@@ -272,14 +273,15 @@ export class HostSession {
     fields: Fields,
   ): Promise<Result<null>> {
     const reply = this.client ? await this.client.request(op, fields, okReplySchema) : this.notLive();
-    return reply.ok ? ok(null) : this.needsJobs(op, reply);
+    if (reply.ok) return ok(null);
+    return op.startsWith('job-') ? explainJobs(reply, this.agent, this.options.name) : reply;
   }
 
   /** Done by `tranche attach` on the host, as the user who is signed in. */
   async startJob(fields: Fields): Promise<Result<{ jobId: string; name: string }>> {
     if (!this.client) return this.notLive();
     const reply = await this.client.request('job-start', fields, jobStartReplySchema);
-    if (!reply.ok) return this.needsJobs('job-start', reply);
+    if (!reply.ok) return explainJobs(reply, this.agent, this.options.name);
     const { jobId, name } = reply.value;
     return ok({ jobId, name });
   }
@@ -287,22 +289,9 @@ export class HostSession {
   async readJobLog(fields: Fields): Promise<Result<JobLogPart>> {
     if (!this.client) return this.notLive();
     const reply = await this.client.request('job-log', fields, jobLogReplySchema);
-    if (!reply.ok) return this.needsJobs('job-log', reply);
+    if (!reply.ok) return explainJobs(reply, this.agent, this.options.name);
     const { data, offset, nextOffset, endOffset, skippedBytes, over } = reply.value;
     return ok({ data, offset, nextOffset, endOffset, skippedBytes, over });
-  }
-
-  /** An agent of before there were jobs knows none of their operations. */
-  private needsJobs(op: string, reply: Result<never>): Result<never> {
-    if (reply.ok || reply.error.code !== 'unknown-op' || !op.startsWith('job-')) return reply;
-    const { agent } = this;
-    const who =
-      agent?.managerUid === agent?.yourUid ? 'Upgrade it' : `Ask ${agent?.managerName ?? ''} to upgrade it`;
-    return fail(
-      'upgrade-needed',
-      `The agent on ${this.options.name} (${agent?.version ?? 'of an older version'}) has no queue for jobs. Nothing was started or changed. ${who}, then try again.`,
-      reply.error.message,
-    );
   }
 
   async fetchHistory(fields: Fields): Promise<Result<History>> {

@@ -2,7 +2,7 @@
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Slice } from '../../../model/model.ts';
 import { runCommand } from '../../commands/registry.ts';
-import { pickJob, useUi } from '../../store/ui.ts';
+import { goToJob } from '../../store/ui.ts';
 import { jobClock } from './clock.ts';
 import { compareJobs, detailText, isOver, stateText, toneOf } from './job-text.ts';
 
@@ -34,10 +34,7 @@ export function SliceQueue(props: {
                 type="button"
                 className="link-plain cut"
                 title={job.command}
-                onClick={() => {
-                  useUi.setState({ dock: 'jobs' });
-                  pickJob(job.id);
-                }}
+                onClick={() => goToJob(host.id, job.id)}
               >
                 {job.name}
               </button>
