@@ -207,7 +207,7 @@ int places_own_exe(char out[FS_PATH_BYTES])
 {
     ssize_t n = readlink("/proc/self/exe", out, FS_PATH_BYTES - 1);
     out[n > 0 ? n : 0] = '\0';
-    /* Installed again while we run: the new file has our name. */
+    /* Said of a program that was installed again while it runs. */
     static const char gone[] = " (deleted)";
     size_t len = n > 0 ? (size_t)n : 0;
     if (len > sizeof gone - 1 && strcmp(out + len - (sizeof gone - 1), gone) == 0) out[len - (sizeof gone - 1)] = '\0';
@@ -225,8 +225,10 @@ int places_shim_for(const char *exe, char out[FS_PATH_BYTES])
     char *parent = strrchr(directory, '/');
     if (parent && parent != directory) {
         int n = snprintf(current, sizeof current, "%.*s/current", (int)(parent - directory), directory);
-        /* The link survives upgrades; use it as long as it leads to this very version. */
-        if (n < (int)sizeof current && realpath(current, real) && strcmp(real, directory) == 0 &&
+        /* The link survives upgrades; use it as long as it leads to this very version, or ours was taken away: it was
+         * installed again while we run. */
+        bool gone = access(directory, F_OK) != 0;
+        if (n < (int)sizeof current && realpath(current, real) && (gone || strcmp(real, directory) == 0) &&
             fs_join(out, current, "libtranche.so") == 0 && access(out, R_OK) == 0) {
             return 0;
         }

@@ -1,6 +1,6 @@
 /** Jobs for real: agent, supervisors, programs. What must hold when connections end, agents restart and supervisors die. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { jobLogReplySchema, jobsEventSchema, type JobLogReply, type JobRow } from '../../model/agent-protocol.ts';
@@ -227,6 +227,32 @@ describe.skipIf(!hasSim)('a job', () => {
     await inState(client, needs, 'ended');
     const much = tranche(['job', 'start', '--slice', 'one', '--min-free', '5g', '--', 'true']);
     expect(much.stderr).toContain('asks for 5.0 GiB of free memory, and slice one has a limit of 4.0 GiB');
+    client.close();
+  });
+});
+
+describe.skipIf(!hasSim)('a job that waits', () => {
+  test('runs all the same when Tranche was installed again meanwhile', async () => {
+    await start();
+    const client = await open();
+    const versions = join(root.path, 'bin');
+    const install = (folder: string): void => {
+      mkdirSync(join(versions, folder), { recursive: true });
+      for (const file of ['tranche', 'libtranche.so']) copyFileSync(join(binDir, file), join(versions, folder, file));
+    };
+    install('v1');
+    symlinkSync('v1', join(versions, 'current'));
+    const bin = join(versions, 'current/tranche');
+    const first = job([], 'sleep 60', { bin });
+    const waits = job([], 'echo "$LD_PRELOAD"', { bin });
+    await seen(client, waits, (row) => row.waits?.code === 'running');
+    // As an installation does it: the old folder steps aside, and goes.
+    renameSync(join(versions, 'v1'), join(versions, '.old-1'));
+    install('v1');
+    rmSync(join(versions, '.old-1'), { recursive: true });
+    await client.ask('job-cancel', { jobId: first });
+    expect(await inState(client, waits, 'ended')).toMatchObject({ exitCode: 0 });
+    expect(log(waits)).toBe(`${versions}/current/libtranche.so\n`);
     client.close();
   });
 });
