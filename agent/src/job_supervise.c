@@ -78,7 +78,7 @@ static void answer_starter(struct supervisor *s, const char *code, const char *m
 
 static void run_program(const struct supervisor *s, int output)
 {
-    static const int defaults[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD};
+    static const int defaults[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGXFSZ};
     size_t count = 0;
     /* What is left when the supervisor is killed gets no more output out, and nobody would see it end. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -379,6 +379,7 @@ static void turn(struct supervisor *s)
 
 static int open_signals(struct supervisor *s)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error like a full disk */
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);

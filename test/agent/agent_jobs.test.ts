@@ -134,6 +134,19 @@ describe.skipIf(!hasSim)('a job', () => {
     client.close();
   });
 
+  test('goes on when its log can not be written, and says so', async () => {
+    await start();
+    const client = await open();
+    const command = 'head -c 100000 /dev/zero | tr "\\\\0" x; exit 5';
+    const script = 'ulimit -f 8; exec "$0" job start --slice one -- sh -c "$1"';
+    const run = spawnSync('bash', ['-c', script, trancheBin, command], { env: root.env, encoding: 'utf8' });
+    const id = run.stdout.trim();
+    const row = await inState(client, id, 'ended');
+    expect(row).toMatchObject({ exitCode: 5, message: 'Its log could not be written in full: File too large.' });
+    expect(log(id).length).toBeLessThanOrEqual(8 * 1024);
+    client.close();
+  });
+
   test('is limited like any program of the slice', async () => {
     await start();
     const client = await open();
