@@ -1,7 +1,15 @@
 /** Schemas of every line the agent may send (docs/protocol.md §2). What does not parse is an agent error, not data. */
 import { z } from 'zod';
 import { AGENT_ERROR_CODES } from './errors.ts';
-import { CONCURRENT, FAULT_KINDS, HELD_BY, SLOWED_BY } from './model.ts';
+import {
+  CONCURRENT,
+  FAULT_KINDS,
+  HELD_BY,
+  JOB_PRIORITIES,
+  JOB_STATES,
+  JOB_WAITS,
+  SLOWED_BY,
+} from './model.ts';
 
 export const PROTOCOL_VERSION = 1;
 export const AGENT_LINE_MAX_BYTES = 256 * 1024;
@@ -104,6 +112,8 @@ export const processSampleSchema = z.object({
   unit: text.nullable().default(null),
   sliceId: id.nullable(),
   gpuUuid: id,
+  /** An agent of before there were jobs does not say. */
+  jobId: id.nullable().catch(null),
   memoryUsedBytes: bytes,
   computeUsedTenths: tenths,
   throttledTenths: tenths,
@@ -262,12 +272,81 @@ export const hoursReplySchema = z.object({
 
 export const auditEventSchema = z.object({ ev: z.literal('audit'), record: auditRecordSchema });
 
+const jobWaitSchema = z.object({
+  /** A reason that we do not know: none that we could put into words. */
+  code: z.enum(JOB_WAITS).nullable().catch(null),
+  position: z.number().int().min(1).nullable(),
+  jobId: id.nullable(),
+  jobName: text.nullable(),
+  user: text.nullable(),
+  sinceMs: timeMs.nullable(),
+  untilMs: timeMs.nullable(),
+  needBytes: bytes,
+  freeBytes: bytes,
+});
+
+export const jobSchema = z.object({
+  id: z.string().regex(/^j-[0-9a-f]{16}$/),
+  name: text,
+  sliceId: id,
+  command: text,
+  uid: count,
+  user: text,
+  priority: z.enum(JOB_PRIORITIES),
+  preemptible: z.boolean(),
+  requeue: z.boolean(),
+  preempts: z.boolean(),
+  minFreeBytes: bytes,
+  graceMs: count,
+  state: z.enum(JOB_STATES),
+  submittedAtMs: timeMs,
+  startedAtMs: timeMs.nullable(),
+  endedAtMs: timeMs.nullable(),
+  pid: count.nullable(),
+  exitCode: count.nullable(),
+  signal: count.nullable(),
+  runs: count,
+  killAtMs: timeMs.nullable(),
+  byUser: text.nullable(),
+  message: text.nullable(),
+  waits: jobWaitSchema.nullable(),
+});
+
+export const jobsEventSchema = z.object({
+  ev: z.literal('jobs'),
+  slotsPerSlice: count,
+  jobs: z.array(jobSchema).max(1024),
+  jobsOmitted: count,
+});
+
+/** Answered by `attach` itself. */
+export const jobStartReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  jobId: id,
+  name: text,
+});
+
+/** A read is at most 32 KiB, of which each byte may become one U+FFFD. */
+const JOB_LOG_MAX_CHARS = 32 * 1024;
+export const jobLogReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  data: z.string().max(JOB_LOG_MAX_CHARS),
+  offset: count,
+  nextOffset: count,
+  endOffset: count,
+  skippedBytes: count,
+  over: z.boolean(),
+});
+
 export const eventSchema = z.discriminatedUnion('ev', [
   stateEventSchema,
   sampleEventSchema,
   historyEventSchema,
   noticeEventSchema,
   auditEventSchema,
+  jobsEventSchema,
 ]);
 
 export type HelloReply = z.infer<typeof helloReplySchema>;
@@ -278,6 +357,9 @@ export type StateEvent = z.infer<typeof stateEventSchema>;
 export type SampleEvent = z.infer<typeof sampleEventSchema>;
 export type HistoryEvent = z.infer<typeof historyEventSchema>;
 export type NoticeEvent = z.infer<typeof noticeEventSchema>;
+export type JobRow = z.infer<typeof jobSchema>;
+export type JobsEvent = z.infer<typeof jobsEventSchema>;
+export type JobLogReply = z.infer<typeof jobLogReplySchema>;
 export type AuditRecord = z.infer<typeof auditRecordSchema>;
 export type AuditReply = z.infer<typeof auditReplySchema>;
 export type AuditEvent = z.infer<typeof auditEventSchema>;

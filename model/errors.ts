@@ -29,6 +29,10 @@ export const AGENT_ERROR_CODES = [
   'no-gpu',
   'busy',
   'concurrent-not-possible',
+  'unknown-job',
+  'job-over',
+  'too-many-jobs',
+  'upgrade-needed',
   'internal',
 ] as const;
 

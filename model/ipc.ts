@@ -12,6 +12,7 @@ import type {
   HostId,
   HostSnapshot,
   PersonHours,
+  JobLogPart,
   Sample,
   SliceEdit,
   VersionFacts,
@@ -25,6 +26,8 @@ const percent = z.number().int().min(0).max(100);
 const name = z.string().max(64);
 const revision = z.number().int().min(0);
 const priority = z.enum(['idle', 'normal', 'high']);
+const jobId = z.string().regex(/^j-[0-9a-f]{16}$/);
+const jobPriority = z.enum(['low', 'normal', 'high']);
 const timeMs = z.number().int().min(0).nullable();
 const commandId = z.string().max(40);
 /** Beyond what a person may hold, and meant so. */
@@ -128,6 +131,27 @@ export const requestSchemas = {
   }),
   /** NVIDIA's MPS daemon for one GPU, so that programs of one user run at the same time. */
   'gpu:concurrent': z.strictObject({ hostId, gpuUuid, concurrent: z.boolean() }),
+  /** A command line for the user's login shell there, put into the slice's line. */
+  'job:start': z.strictObject({
+    hostId,
+    sliceId,
+    command: z.string().min(1).max(4000),
+    name: name.nullable(),
+    /** Absolute, `~/…` or relative to the home folder; null: the home folder. */
+    cwd: z.string().max(1000).nullable(),
+    priority: jobPriority,
+    preemptible: z.boolean(),
+    requeue: z.boolean(),
+    preempts: z.boolean(),
+    minFreeBytes: bytes.nullable(),
+    graceMs: z.number().int().min(0).max(600_000),
+  }),
+  'job:act': z.strictObject({ hostId, jobId, act: z.enum(['cancel', 'kill', 'hold', 'release', 'first']) }),
+  'job:priority': z.strictObject({ hostId, jobId, priority: jobPriority }),
+  /** How many jobs of one slice run at once, on the whole host. */
+  'job:slots': z.strictObject({ hostId, slots: z.number().int().min(1).max(16) }),
+  /** offset null: the last piece there is. */
+  'job:log': z.strictObject({ hostId, jobId, offset: bytes.nullable() }),
   'process:stop': z.strictObject({
     hostId,
     pid: z.number().int().min(1),
@@ -195,6 +219,11 @@ export interface RequestValues {
   'history:get': History;
   'audit:get': AuditPage;
   'hours:get': readonly PersonHours[];
+  'job:start': { jobId: string; name: string };
+  'job:act': null;
+  'job:priority': null;
+  'job:slots': null;
+  'job:log': JobLogPart;
   'process:stop': null;
   'settings:set': null;
   'quota:set': null;

@@ -145,6 +145,8 @@ export interface ProcessSample {
   /** null: unmanaged. */
   readonly sliceId: SliceId | null;
   readonly gpuUuid: GpuUuid;
+  /** The job to whose process group it belongs. */
+  readonly jobId: string | null;
   readonly memoryUsedBytes: number | null;
   readonly computeUsedTenths: number | null;
   readonly throttledTenths: number | null;
@@ -158,6 +160,106 @@ export interface Sample {
   readonly slices: readonly SliceSample[];
   readonly processes: readonly ProcessSample[];
   readonly processesOmitted: number;
+}
+
+export const JOB_STATES = [
+  'queued',
+  'held',
+  'running',
+  'stopping',
+  'ended',
+  'cancelled',
+  'preempted',
+  'failed',
+  'lost',
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
+export const JOB_PRIORITIES = ['low', 'normal', 'high'] as const;
+export type JobPriority = (typeof JOB_PRIORITIES)[number];
+
+export const JOB_WAITS = [
+  'held',
+  'slice-gone',
+  'not-yours',
+  'slice-not-open',
+  'slice-over',
+  'running',
+  'stopping',
+  'behind',
+  'slice-memory',
+  'gpu-memory',
+  'memory-unknown',
+  'starting',
+  'away',
+] as const;
+
+/** Why a job waits, with the figures of the sentence. */
+export interface JobWait {
+  /** null: a reason that a newer agent knows and we do not. */
+  readonly code: (typeof JOB_WAITS)[number] | null;
+  /** 1: first in line; null: not in the line. */
+  readonly position: number | null;
+  /** The job that it waits for. */
+  readonly jobId: string | null;
+  readonly jobName: string | null;
+  readonly user: string | null;
+  readonly sinceMs: number | null;
+  readonly untilMs: number | null;
+  readonly needBytes: number | null;
+  readonly freeBytes: number | null;
+}
+
+/** One command that waits for its turn in a slice, runs there, or did. */
+export interface Job {
+  readonly id: string;
+  readonly name: string;
+  readonly sliceId: SliceId;
+  readonly command: string;
+  readonly uid: number;
+  readonly user: string;
+  readonly priority: JobPriority;
+  /** A higher one of the same owner or of an operator may stop it. */
+  readonly preemptible: boolean;
+  /** Stopped for a higher one, it goes back in the line, once. */
+  readonly requeue: boolean;
+  /** Stops lower ones that did not agree to it, too: its owner's, an operator's job anybody's. */
+  readonly preempts: boolean;
+  readonly minFreeBytes: number | null;
+  /** From SIGTERM to SIGKILL. */
+  readonly graceMs: number;
+  readonly state: JobState;
+  readonly submittedAtMs: number;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  readonly pid: number | null;
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+  readonly runs: number;
+  /** While it is stopping: when SIGKILL comes. */
+  readonly killAtMs: number | null;
+  /** Who held, cancelled or displaced it. */
+  readonly byUser: string | null;
+  readonly message: string | null;
+  /** null: it is not in the line. */
+  readonly waits: JobWait | null;
+}
+
+export interface JobList {
+  readonly slotsPerSlice: number;
+  readonly jobs: readonly Job[];
+  readonly jobsOmitted: number;
+}
+
+/** A piece of a job's log. Offsets count every byte ever written. */
+export interface JobLogPart {
+  readonly data: string;
+  readonly offset: number;
+  readonly nextOffset: number;
+  readonly endOffset: number;
+  /** Asked for and no longer kept. */
+  readonly skippedBytes: number;
+  /** Nothing will follow. */
+  readonly over: boolean;
 }
 
 export interface AgentInfo {
@@ -294,6 +396,8 @@ export interface HostSnapshot {
   /** Of a GPU, by which memory limits may add up; null: its operators set no guard. */
   readonly memoryOvercommitMaxPercent: number | null;
   readonly lastSample: Sample | null;
+  /** null: the agent there is older and has no queue, or has not said yet. */
+  readonly jobs: JobList | null;
 }
 
 export interface FleetSnapshot {

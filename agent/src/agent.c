@@ -187,6 +187,8 @@ static int start(struct agent *agent, char *why, size_t cap)
     agent->backend = &gpu_nvml;
     gpus_open(agent);
     policy_open_all(agent);
+    error = jobs_load(agent, now_mono_ms());
+    if (error != 0) log_line("the list of jobs can not be read: %s", strerror(error));
     mps_open(agent);
     error = history_open(agent);
     if (error != 0) log_line("history can not be kept: %s", strerror(error));
@@ -361,6 +363,7 @@ static void run_loop(struct agent *agent)
         serve_deaths(agent, mono_ms);
         serve_samples(agent, mono_ms);
         serve_second(agent, mono_ms);
+        jobs_serve(agent, mono_ms);
         announce_state(agent);
         peers_flush_all(agent);
         if (mono_ms < aside_at_ms) continue;

@@ -10,6 +10,7 @@
 #include "faults.h"
 #include "gpu.h"
 #include "hours.h"
+#include "jobs.h"
 #include "json.h"
 #include "mps.h"
 #include "places.h"
@@ -19,7 +20,8 @@
 
 #define AGENT_LINE_MAX_BYTES (256u * 1024)
 #define REQUEST_LINE_MAX_BYTES (8u * 1024)
-#define PEERS_MAX 128
+#define CLIENTS_MAX 128
+#define PEERS_MAX (CLIENTS_MAX + QUEUE_JOBS_MAX)
 #define OPERATORS_MAX 64
 #define PROCESS_ROWS_MAX 512
 
@@ -69,6 +71,7 @@ struct agent {
 
     struct fault_log faults;
     struct hours hours;
+    struct jobs jobs;
 
     struct mps mps[GPU_MAX];
     size_t mps_count;
@@ -144,6 +147,7 @@ void policy_reap(struct agent *agent, struct slice *slice, uint64_t token);
 /* settings.c: what operators set for the whole host. The first keeps defaults and says so if the file is not right. */
 #define OVERCOMMIT_MAX_PERCENT 1000
 void settings_load(struct agent *agent);
+int settings_save(const struct agent *agent, struct failure *failure);
 int settings_set_overcommit(struct agent *agent, int64_t max_percent, struct failure *failure);
 
 /* operators.c */

@@ -18,6 +18,8 @@ int command_quota(int argc, char **argv);
 int command_metrics(int argc, char **argv);
 int command_hours(int argc, char **argv);
 int command_audit(int argc, char **argv);
+int command_job(int argc, char **argv);
+int command_job_supervise(const char *id, int ready_fd);
 int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);
 

@@ -44,10 +44,12 @@ static void check_logout(const struct doctor *doctor, const char *runtime_dir, u
         doctor_say(doctor, "linger", DOCTOR_OK, "Programs of %s go on after logout (linger is on).", name);
         return;
     }
-    doctor_say(doctor, "linger", DOCTOR_NOTE,
-               "Linger is off for %s: where logind is set to kill user processes, the agent ends with the last logout "
-               "(the next `tranche run` starts it again). To keep it: loginctl enable-linger %s",
-               name, name);
+    doctor_say(
+        doctor, "linger", DOCTOR_NOTE,
+        "Linger is off for %s: where logind is set to kill user processes, the agent and the jobs of %s end with "
+        "the last logout (the next `tranche run` starts the agent again, and no job). To keep them: loginctl "
+        "enable-linger %s",
+        name, name, name);
     if (strncmp(runtime_dir, "/dev/shm/", 9) == 0 && !places_shm_is_kept(uid, name)) {
         doctor_say(
             doctor, "runtime-removed-at-logout", DOCTOR_WARNING,

@@ -326,6 +326,7 @@ static void put_row(struct rows *rows, const struct row *row)
     json_put_text(w, "unit", workload->unit[0] ? workload->unit : NULL);
     json_put_text(w, "sliceId", row->slice_id);
     json_put_text(w, "gpuUuid", row->gpu_uuid);
+    json_put_text(w, "jobId", proc->uid_known ? jobs_of_process(rows->agent, proc->pid, proc->uid) : NULL);
     json_put_known(w, "memoryUsedBytes", row->memory_known, (int64_t)row->memory_bytes);
     json_put_known(w, "computeUsedTenths", row->compute_known, row->compute_tenths);
     json_put_known(w, "throttledTenths", row->throttled_known, row->throttled_tenths);

@@ -25,6 +25,10 @@ static const char usage[] =
     "  concurrent on|off [--gpu N]                    your programs there at the same time, through MPS, or in turns\n"
     "  quota [NAME|@GROUP|default] [--memory 40g|none] [--slices N|none] [--remove]\n"
     "                                                 how much one person may hold; alone: who holds what of it\n"
+    "  job start --slice NAME [--name NAME] [--priority low|normal|high] [--preempt] [--preemptible | --requeue]\n"
+    "            [--grace S] [--min-free 10g] [--cwd DIR] -- COMMAND…   into the slice's line; prints its id\n"
+    "  job ls [--json] | log ID [--follow] | cancel ID [--kill] | hold ID | release ID | first ID\n"
+    "      | priority ID low|normal|high\n"
     "  doctor [--pid N] [--release] [--json]          what is likely to hurt on this host\n"
     "  audit [--slice NAME] [--json | --csv]          who changed which slice, newest first\n"
     "  hours [--days N]                               who used and held how much of the GPUs\n"
@@ -88,7 +92,7 @@ int main(int argc, char **argv)
         {"doctor", command_doctor},   {"audit", command_audit},
         {"version", command_version}, {"concurrent", command_concurrent},
         {"quota", command_quota},     {"metrics", command_metrics},
-        {"hours", command_hours},
+        {"hours", command_hours},     {"job", command_job},
     };
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);

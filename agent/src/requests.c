@@ -150,7 +150,7 @@ static int op_subscribe(struct request *r)
     int64_t interval = SAMPLE_INTERVAL_DEFAULT_MS;
     if (may_integer(r, "sampleIntervalMs", SAMPLE_INTERVAL_MIN_MS, SAMPLE_INTERVAL_MAX_MS, &interval) < 0) return -1;
     r->peer->subscribed = true;
-    r->peer->wants_state = true;
+    r->peer->wants_state = r->peer->wants_jobs = true;
     r->peer->interval_ms = (int32_t)interval;
     r->peer->due_at_ms = 0;
     begin_ok(r);
@@ -160,7 +160,7 @@ static int op_subscribe(struct request *r)
 
 static int op_unsubscribe(struct request *r)
 {
-    r->peer->subscribed = r->peer->wants_state = false;
+    r->peer->subscribed = r->peer->wants_state = r->peer->wants_jobs = false;
     begin_ok(r);
     end_line(r->out);
     return 0;
@@ -633,6 +633,18 @@ static int op_shutdown(struct request *r)
     return 0;
 }
 
+static int op_job(struct request *r)
+{
+    const char *op = "";
+    json_get_text(&r->object, "op", &op);
+    struct json_mark mark = json_mark(r->out);
+    begin_ok(r);
+    end_line(r->out);
+    if (jobs_request(r->agent, r->peer, op, &r->object, &r->failure) == 0) return 0;
+    json_rewind(r->out, mark);
+    return -1;
+}
+
 /* ---- dispatch -------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -658,6 +670,15 @@ static const struct {
     {"settings-set", op_settings_set},
     {"gpu-concurrent", op_gpu_concurrent},
     {"quota-set", op_quota_set},
+    {"job-put", op_job},
+    {"job-start", op_job},
+    {"job-log", op_job},
+    {"job-cancel", op_job},
+    {"job-hold", op_job},
+    {"job-release", op_job},
+    {"job-first", op_job},
+    {"job-priority", op_job},
+    {"job-slots", op_job},
     {"shutdown", op_shutdown},
 };
 

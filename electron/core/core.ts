@@ -81,6 +81,17 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
       on(hostId, (session) => session.fetchHistory(withoutNulls(fields))),
     'audit:get': ({ hostId, ...fields }) => on(hostId, (session) => session.fetchAudit(withoutNulls(fields))),
     'hours:get': ({ hostId, days }) => on(hostId, (session) => session.fetchHours(days)),
+    'job:start': ({ hostId, ...fields }) => on(hostId, (session) => session.startJob(withoutNulls(fields))),
+    'job:act': ({ hostId, jobId, act }) =>
+      on(hostId, (session) =>
+        act === 'kill'
+          ? session.command('job-cancel', { jobId, kill: true })
+          : session.command(`job-${act}`, { jobId }),
+      ),
+    'job:priority': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.command('job-priority', fields)),
+    'job:slots': ({ hostId, ...fields }) => on(hostId, (session) => session.command('job-slots', fields)),
+    'job:log': ({ hostId, ...fields }) => on(hostId, (session) => session.readJobLog(withoutNulls(fields))),
     'process:stop': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.command('process-stop', fields)),
     'settings:set': ({ hostId, ...fields }) =>

@@ -8,7 +8,16 @@ const STORE_KEY = 'tranche.settings';
 export const THEMES = ['system', 'light', 'dark', 'contrast'] as const;
 export const DENSITIES = ['comfortable', 'compact'] as const;
 export const MOTIONS = ['system', 'reduced'] as const;
-export const NOTICES = ['gpuFree', 'sliceChanged', 'denied', 'hostLost', 'fault', 'hot', 'idle'] as const;
+export const NOTICES = [
+  'gpuFree',
+  'sliceChanged',
+  'denied',
+  'hostLost',
+  'fault',
+  'hot',
+  'idle',
+  'jobEnded',
+] as const;
 export type NoticeKind = (typeof NOTICES)[number];
 
 const schema = z.object({
@@ -23,6 +32,7 @@ const schema = z.object({
     fault: z.boolean().catch(true),
     hot: z.boolean().catch(true),
     idle: z.boolean().catch(false),
+    jobEnded: z.boolean().catch(true),
   }),
   noticesPaused: z.boolean().catch(false),
   tray: z.boolean().catch(false),
@@ -49,6 +59,7 @@ export const DEFAULTS: Settings = {
     fault: true,
     hot: true,
     idle: false,
+    jobEnded: true,
   },
   noticesPaused: false,
   tray: false,

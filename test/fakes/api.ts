@@ -3,7 +3,7 @@
  * rules (admission, revisions, undo tokens). For pictures and browser tests of the renderer only.
  */
 import { admit, admitQuota } from '../../model/admission.ts';
-import type { ErrorCode, Result } from '../../model/errors.ts';
+import type { ErrorCode, Failure, Result } from '../../model/errors.ts';
 import { assertNever, fail, ok } from '../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
 import type {
@@ -15,12 +15,14 @@ import type {
   History,
   HostId,
   HostSnapshot,
+  Job,
   Slice,
   SliceEdit,
 } from '../../model/model.ts';
 import { GIB, gibWithUnit } from '../../model/units.ts';
 import { heldBy, quotaOf, quotaText, whomOf } from '../../renderer/features/people/quota.ts';
 import { Meter } from './fake-samples.ts';
+import { FakeJobs, jobsOf } from './fake-jobs.ts';
 import { auditOf, auditRecord } from './fake-audit.ts';
 import {
   ada,
@@ -177,6 +179,7 @@ export class FakeLab implements TrancheApi {
   readonly #meter = new Meter();
   readonly #options: FakeOptions;
   readonly #audit = new Map<HostId, AuditRecord[]>();
+  readonly #jobs = new Map<HostId, FakeJobs>();
   #nextToken = 1;
   #demo = false;
 
@@ -184,7 +187,13 @@ export class FakeLab implements TrancheApi {
     this.#options = options;
     for (const snapshot of hostsOf(options.scene ?? 'lab')) {
       const lastSample = snapshot.gpus.length > 0 ? this.#meter.sample(snapshot) : null;
-      this.#hosts.set(snapshot.id, { ...snapshot, lastSample });
+      // An agent of before there were jobs says nothing of them.
+      const hasQueue = snapshot.connection.kind === 'live' && snapshot.connection.agent.version === '0.1.0';
+      const jobs = new FakeJobs(
+        snapshot.name === 'hopper' ? jobsOf(snapshot.slices) : { slotsPerSlice: 1, jobs: [], jobsOmitted: 0 },
+      );
+      if (hasQueue) this.#jobs.set(snapshot.id, jobs);
+      this.#hosts.set(snapshot.id, { ...snapshot, lastSample, jobs: hasQueue ? jobs.list : null });
       this.#audit.set(snapshot.id, auditOf(snapshot));
     }
     setInterval(() => this.#tick(), options.sampleMs ?? 500);
@@ -224,6 +233,36 @@ export class FakeLab implements TrancheApi {
   setConnection(hostId: HostId, connection: ConnectionState): void {
     const known = this.#hosts.get(hostId);
     if (known !== undefined) this.#put({ ...known, connection });
+  }
+
+  /** For tests: what a job becomes, and what it writes. */
+  changeJob(hostId: HostId, jobId: string, change: Partial<Job>): void {
+    this.#jobs.get(hostId)?.change(jobId, change);
+    this.#putJobs(hostId);
+  }
+  /** While set, logs can not be read. */
+  logFailure: Failure | null = null;
+  writeLog(hostId: HostId, jobId: string, text: string): void {
+    this.#jobs.get(hostId)?.write(jobId, text);
+  }
+
+  #putJobs(hostId: HostId): void {
+    const known = this.#hosts.get(hostId);
+    const jobs = this.#jobs.get(hostId);
+    if (known !== undefined && jobs !== undefined) this.#put({ ...known, jobs: jobs.list });
+  }
+
+  #withJobs<T>(hostId: HostId, work: (jobs: FakeJobs) => Result<T>): Result<T> {
+    const jobs = this.#jobs.get(hostId);
+    if (jobs === undefined) {
+      return fail(
+        'upgrade-needed',
+        'The agent on ada (0.0.9) has no queue for jobs. Upgrade it, then try again.',
+      );
+    }
+    const result = work(jobs);
+    setTimeout(() => this.#putJobs(hostId), 5);
+    return result;
   }
 
   #tick(): void {
@@ -515,6 +554,46 @@ export class FakeLab implements TrancheApi {
       this.#put({ ...known, gpus });
       return ok(null);
     },
+    'job:start': (args) =>
+      this.#withJobs(args.hostId, (jobs) => {
+        const of = this.#hosts.get(args.hostId)?.slices.find((s) => s.id === args.sliceId);
+        if (of === undefined)
+          return fail('unknown-slice', 'There is no such slice on hopper. The job was not taken.');
+        const made = jobs.start(of, args);
+        return ok({ jobId: made.id, name: made.name });
+      }),
+    'job:act': ({ hostId, jobId, act }) =>
+      this.#withJobs(hostId, (jobs) => {
+        const before = jobs.find(jobId);
+        if (before === undefined) return fail('unknown-job', 'There is no such job (any more).');
+        const runs = before.state === 'running' || before.state === 'stopping';
+        if (act === 'hold') jobs.change(jobId, { state: 'held', byUser: 'mira' });
+        else if (act === 'release') jobs.change(jobId, { state: 'queued', byUser: null });
+        else if (act === 'cancel' && runs) {
+          jobs.change(jobId, { state: 'stopping', byUser: 'mira', killAtMs: Date.now() + before.graceMs });
+        } else if (act !== 'first') {
+          jobs.change(jobId, { state: 'cancelled', byUser: 'mira', endedAtMs: Date.now(), waits: null });
+        }
+        return ok(null);
+      }),
+    'job:priority': ({ hostId, jobId, priority }) =>
+      this.#withJobs(hostId, (jobs) => {
+        jobs.change(jobId, { priority });
+        return ok(null);
+      }),
+    'job:slots': ({ hostId, slots }) =>
+      this.#withJobs(hostId, (jobs) => {
+        jobs.slots(slots);
+        return ok(null);
+      }),
+    'job:log': ({ hostId, jobId, offset }) =>
+      this.#withJobs(hostId, (jobs) => {
+        if (this.logFailure !== null) return { ok: false, error: this.logFailure };
+        const part = jobs.read(jobId, offset);
+        return part === null
+          ? fail('unknown-job', 'Your account on hopper has no log of that job: it is somebody else’s.')
+          : ok(part);
+      }),
     'process:stop': () => ok(null),
     'view:visible': () => ok(null),
   };

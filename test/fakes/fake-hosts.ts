@@ -106,6 +106,7 @@ export function host(
     quotas: [],
     memoryOvercommitMaxPercent: null,
     lastSample: null,
+    jobs: null,
     ...more,
   };
 }

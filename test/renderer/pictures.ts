@@ -102,6 +102,28 @@ async function carried(page: Page): Promise<void> {
   await page.mouse.move(to.x + 210, to.y + 30, { steps: 2 });
 }
 
+const jobsBelow = (page: Page): Promise<void> => page.getByRole('tab', { name: /^Jobs/ }).click();
+async function logOf(page: Page): Promise<void> {
+  await jobsBelow(page);
+  await page
+    .getByRole('row', { name: /train-7/ })
+    .first()
+    .click();
+  await page.keyboard.press('l');
+}
+async function runSheet(page: Page): Promise<void> {
+  await chosen('resnet-sweep')(page);
+  await page.keyboard.press('r');
+}
+async function cancelSheet(page: Page): Promise<void> {
+  await jobsBelow(page);
+  await page
+    .getByRole('row', { name: /train-7/ })
+    .first()
+    .click();
+  await page.keyboard.press('c');
+}
+
 async function dragging(page: Page, label: string, pixels: number): Promise<void> {
   const grip = page.locator(`[role=slider][aria-label^="${label}"] + .grip`);
   await grip.scrollIntoViewIfNeeded();
@@ -270,6 +292,34 @@ export const PICTURES: readonly Picture[] = [
   { name: 'tags', options: {}, act: tagsSheet },
   { name: 'crowd-dark', options: { scene: 'crowd' } },
   { name: 'crowd-compact', options: { scene: 'crowd', ...COMPACT, dark: false }, act: host('workstation') },
+  {
+    name: 'jobs-dark',
+    options: {},
+    act: async (page) => {
+      await chosen('resnet-sweep')(page);
+      await jobsBelow(page);
+    },
+  },
+  { name: 'jobs-light', options: { dark: false }, act: jobsBelow },
+  { name: 'jobs-compact', options: { ...COMPACT, dark: false }, act: jobsBelow },
+  { name: 'jobs-log', options: {}, act: logOf },
+  { name: 'jobs-log-compact', options: { ...COMPACT, dark: false }, act: logOf },
+  { name: 'jobs-run', options: {}, act: runSheet },
+  { name: 'jobs-run-compact', options: { ...COMPACT, dark: false }, act: runSheet },
+  { name: 'jobs-cancel', options: { dark: false }, act: cancelSheet },
+  {
+    name: 'jobs-none',
+    options: { scene: 'bare' },
+    act: jobsBelow,
+  },
+  {
+    name: 'jobs-old-agent',
+    options: { dark: false },
+    act: async (page) => {
+      await host('ada')(page);
+      await jobsBelow(page);
+    },
+  },
   { name: 'empty', options: { scene: 'empty' } },
   { name: 'bare', options: { scene: 'bare', dark: false } },
   { name: 'no-gpu', options: {}, act: host('noether') },

@@ -2,11 +2,18 @@
 import type {
   AuditEvent,
   HelloReply,
+  JobsEvent,
   SampleEvent,
   StateEvent,
   NoticeEvent,
 } from '../../../model/agent-protocol.ts';
-import { auditReplySchema, hoursReplySchema, okReplySchema } from '../../../model/agent-protocol.ts';
+import {
+  auditReplySchema,
+  hoursReplySchema,
+  jobLogReplySchema,
+  jobStartReplySchema,
+  okReplySchema,
+} from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type {
   AgentInfo,
@@ -17,6 +24,7 @@ import type {
   HistoryPoint,
   HostSnapshot,
   PersonHours,
+  JobLogPart,
   Sample,
   SliceEdit,
   TransportChoice,
@@ -25,6 +33,7 @@ import type {
 import { AgentClient, type Fields } from '../agent/client.ts';
 import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent } from '../agent/deploy.ts';
 import { checkVersion, previousVersion, turnLink } from '../agent/rollback.ts';
+import { explainJobs } from '../agent/jobs.ts';
 import { parsePreview } from '../agent/preview.ts';
 import { attachScript, markedLines, previewScript } from '../agent/scripts.ts';
 import { openConnection, type OpenOutcome } from '../ssh/connection.ts';
@@ -66,6 +75,8 @@ export interface SessionOptions {
   readonly onNotice: (hostId: string, notice: Omit<NoticeEvent, 'ev' | 'pid'>) => void;
   readonly onAudit: (hostId: string, event: AuditEvent) => void;
 }
+
+type JobCommand = 'job-cancel' | 'job-hold' | 'job-release' | 'job-first' | 'job-priority' | 'job-slots';
 
 /** Failures that another try can not mend. */
 const FINAL_CODES = new Set<Failure['code']>([
@@ -141,6 +152,7 @@ export class HostSession {
       quotas: [],
       memoryOvercommitMaxPercent: null,
       lastSample: null,
+      jobs: null,
     };
     this.prompter = new Prompter(
       {
@@ -263,11 +275,29 @@ export class HostSession {
 
   /** A request that is answered with no more than whether it was done. */
   async command(
-    op: 'process-stop' | 'settings-set' | 'quota-set' | 'gpu-concurrent',
+    op: 'process-stop' | 'settings-set' | 'quota-set' | 'gpu-concurrent' | JobCommand,
     fields: Fields,
   ): Promise<Result<null>> {
     const reply = this.client ? await this.client.request(op, fields, okReplySchema) : this.notLive();
-    return reply.ok ? ok(null) : reply;
+    if (reply.ok) return ok(null);
+    return op.startsWith('job-') ? explainJobs(reply, this.agent, this.options.name) : reply;
+  }
+
+  /** Done by `tranche attach` on the host, as the user who is signed in. */
+  async startJob(fields: Fields): Promise<Result<{ jobId: string; name: string }>> {
+    if (!this.client) return this.notLive();
+    const reply = await this.client.request('job-start', fields, jobStartReplySchema);
+    if (!reply.ok) return explainJobs(reply, this.agent, this.options.name);
+    const { jobId, name } = reply.value;
+    return ok({ jobId, name });
+  }
+
+  async readJobLog(fields: Fields): Promise<Result<JobLogPart>> {
+    if (!this.client) return this.notLive();
+    const reply = await this.client.request('job-log', fields, jobLogReplySchema);
+    if (!reply.ok) return explainJobs(reply, this.agent, this.options.name);
+    const { data, offset, nextOffset, endOffset, skippedBytes, over } = reply.value;
+    return ok({ data, offset, nextOffset, endOffset, skippedBytes, over });
   }
 
   async fetchHistory(fields: Fields): Promise<Result<History>> {
@@ -408,7 +438,7 @@ export class HostSession {
     this.detachClient();
     const result = await removeAgent(connection);
     if (!result.ok) return result;
-    this.snapshot = { ...this.snapshot, gpus: [], slices: [], people: [], lastSample: null };
+    this.snapshot = { ...this.snapshot, gpus: [], slices: [], people: [], lastSample: null, jobs: null };
     await this.showPreview(connection, true);
     return ok({
       removed: [
@@ -580,6 +610,7 @@ export class HostSession {
           if (event.ev === 'sample') this.applySample(event);
           if (event.ev === 'notice') this.options.onNotice(this.options.id, event);
           if (event.ev === 'audit') this.options.onAudit(this.options.id, event);
+          if (event.ev === 'jobs') this.applyJobs(event);
         },
         closed: (failure) => {
           if (mine !== null && this.client === mine) this.agentLost(connection, failure);
@@ -601,6 +632,8 @@ export class HostSession {
     report({ step: 'start', state: 'done', detail: null });
     report({ step: 'hello', state: 'done', detail: `agent ${hello.agentVersion}` });
     this.client = client;
+    // Another agent may have no queue and then says nothing of jobs.
+    if (this.agent?.version !== hello.agentVersion) this.snapshot = { ...this.snapshot, jobs: null };
     this.agent = agentInfo(hello, lines);
     this.everConnected = true;
     const firstState = new Promise<void>((resolve) => {
@@ -670,6 +703,11 @@ export class HostSession {
     }));
     this.snapshot = { ...this.snapshot, gpus, slices, people, quotas, memoryOvercommitMaxPercent };
     this.onState?.();
+    this.options.onChange(this.snapshot);
+  }
+
+  private applyJobs({ slotsPerSlice, jobs, jobsOmitted }: JobsEvent): void {
+    this.snapshot = { ...this.snapshot, jobs: { slotsPerSlice, jobs, jobsOmitted } };
     this.options.onChange(this.snapshot);
   }
 

@@ -52,6 +52,12 @@ const VERBS: Readonly<Record<string, string>> = {
   undo: 'took back',
   'operators-set': 'set the operators',
   'quota-set': 'set a quota',
+  'job-cancel': 'cancelled',
+  'job-hold': 'held',
+  'job-release': 'released',
+  'job-first': 'moved to the front',
+  'job-priority': 'set the priority of',
+  'job-slots': 'set jobs per slice',
 };
 
 /** A newer agent may know edits that we do not: shown as they are. */

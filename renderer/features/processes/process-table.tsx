@@ -20,6 +20,8 @@ interface ProcessRow {
   readonly process: ProcessSample;
   readonly slice: Slice | null;
   readonly gpuIndex: number | null;
+  /** Of the job that it belongs to. */
+  readonly jobName: string | null;
   readonly runningMs: number | null;
 }
 
@@ -49,12 +51,14 @@ const BELONGS: Column<ProcessRow> = {
 
 function rowsOf(host: HostSnapshot, sample: Sample): readonly ProcessRow[] {
   const slices = new Map(host.slices.map((slice) => [slice.id, slice]));
+  const jobs = new Map(host.jobs?.jobs.map((job) => [job.id, job.name]));
   const gpus = new Map(host.gpus.map((gpu) => [gpu.uuid, gpu.index]));
   return sample.processes.map((process) => ({
     key: `${String(process.pid)} ${process.startTicks}`,
     process,
     slice: slices.get(process.sliceId ?? '') ?? null,
     gpuIndex: gpus.get(process.gpuUuid) ?? null,
+    jobName: jobs.get(process.jobId ?? '') ?? null,
     runningMs: process.startedAtMs === null ? null : sample.atMs - process.startedAtMs,
   }));
 }
@@ -103,12 +107,15 @@ const columnsFor = (
     grows: true,
     value: (row) => row.process.command,
     cell: (row) => (
-      <span
-        className="mono"
-        title={[row.process.command, belongsTo(row.process)].filter((part) => part !== null).join('\n')}
-      >
-        {row.process.command}
-      </span>
+      <>
+        {row.jobName !== null && <span className="strong">{row.jobName} </span>}
+        <span
+          className="mono"
+          title={[row.process.command, belongsTo(row.process)].filter((part) => part !== null).join('\n')}
+        >
+          {row.process.command}
+        </span>
+      </>
     ),
   },
   {
@@ -216,7 +223,10 @@ export function ProcessTable(props: {
     const at = all.findIndex(({ id }) => id === 'command') + 1;
     return [...all.slice(0, at), BELONGS, ...all.slice(at)];
   }, [host.id, narrow, belong]);
-  const rows = useMemo(() => (sample === null ? [] : rowsOf(host, sample)), [host.slices, host.gpus, sample]);
+  const rows = useMemo(
+    () => (sample === null ? [] : rowsOf(host, sample)),
+    [host.slices, host.gpus, host.jobs, sample],
+  );
   const onRowKey = (row: ProcessRow, event: KeyboardEvent): boolean => {
     const signal = SIGNAL_KEYS[event.key.toLowerCase()];
     if (signal === undefined || event.ctrlKey || event.metaKey || event.altKey) return false;

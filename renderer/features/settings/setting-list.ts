@@ -81,6 +81,13 @@ export const SETTINGS: readonly SettingSpec[] = [
     words: 'notification held unused clock',
   },
   {
+    id: 'notice-jobEnded',
+    title: 'Notice: my job ended',
+    group: 'Notices',
+    about: 'A job of yours is done, failed, was stopped or lost; also while the host was away.',
+    words: 'notification job done finished exit queue',
+  },
+  {
     id: 'hot',
     title: 'Called hot from',
     group: 'Slices',

@@ -158,6 +158,7 @@ function Control({ setting }: { readonly setting: SettingSpec }): ReactElement {
     case 'notice-hostLost':
     case 'notice-hot':
     case 'notice-idle':
+    case 'notice-jobEnded':
     case 'notice-sliceChanged':
       return <NoticeSwitch id={id} settings={settings} />;
     default:

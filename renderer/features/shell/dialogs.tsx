@@ -9,6 +9,8 @@ import { DiagnosticsDialog } from '../diagnostics/diagnostics-dialog.tsx';
 import { SaveViewDialog } from '../fleet/save-view-dialog.tsx';
 import { KeysSheet } from '../help/keys-sheet.tsx';
 import { ConnectDialog } from '../hosts/connect-dialog.tsx';
+import { CancelJobDialog } from '../jobs/cancel-dialog.tsx';
+import { RunDialog } from '../jobs/run-dialog.tsx';
 import { RemoveAgentDialog } from '../hosts/remove-agent-dialog.tsx';
 import { RollBackDialog } from '../hosts/roll-back-dialog.tsx';
 import { TagsDialog } from '../hosts/tags-dialog.tsx';
@@ -56,6 +58,14 @@ export function Dialogs(): ReactElement | null {
       return <QuotaDialog host={host} subject={dialog.subject} />;
     case 'tags':
       return <TagsDialog host={host} />;
+    case 'run-job': {
+      const slice = host.slices.find((s) => s.id === dialog.sliceId);
+      return slice === undefined ? null : <RunDialog host={host} slice={slice} />;
+    }
+    case 'cancel-job': {
+      const job = host.jobs?.jobs.find((one) => one.id === dialog.jobId);
+      return job === undefined ? null : <CancelJobDialog host={host} job={job} />;
+    }
     case 'rename-slice':
     case 'delete-slice':
     case 'until':
