@@ -25,11 +25,12 @@ describe.skipIf(cannotRun)('audit', () => {
     await openAudit();
     expect(await fake.calls('audit:get')).toMatchObject([{ beforeSeq: null, maxRecords: 100 }]);
     const list = page.getByRole('region', { name: /Audit of hopper/ });
-    for (let i = 0; i < 4; i += 1) {
+    const end = page.locator('.audit-end');
+    const atEnd = async (): Promise<string | null> => {
       await list.evaluate((element) => element.scrollTo(0, element.scrollHeight));
-      await page.waitForTimeout(150);
-    }
-    await expect.poll(() => page.locator('.audit-end').textContent()).toContain('240 edits');
+      return (await end.count()) === 0 ? null : end.textContent();
+    };
+    await expect.poll(atEnd, { timeout: 10_000 }).toContain('240 edits');
     expect(await fake.calls('audit:get')).toHaveLength(3);
     expect(await rows().count()).toBeLessThan(60);
   });
