@@ -11,7 +11,7 @@ import type { CommandSpec, MenuName } from '../../model/commands.ts';
 import { EVENT_CHANNEL } from './bridge.ts';
 
 export type MenuState = RequestArgs<'menu:state'>;
-const NO_STATE: MenuState = { off: [], on: [], keys: [] };
+const NO_STATE: MenuState = { off: [], on: [], present: [], keys: [] };
 
 /** What only the system or the page's own editing can do stands beside our commands. */
 function roles(menu: MenuName, mac: boolean, packaged: boolean): MenuItemConstructorOptions[] {
@@ -66,7 +66,10 @@ export function menuTemplate(
     };
   };
   const menus = MENUS.map((menu): MenuItemConstructorOptions => {
-    const submenu = menuSections(menu).flatMap((section, index) => [
+    const sections = menuSections(menu)
+      .map((section) => section.filter(({ id, optional }) => optional !== true || state.present.includes(id)))
+      .filter((section) => section.length > 0);
+    const submenu = sections.flatMap((section, index) => [
       ...(index === 0 ? [] : [{ type: 'separator' as const }]),
       ...section.map(item),
     ]);

@@ -33,6 +33,8 @@ const CHANNELS: Readonly<Record<RequestChannel, true>> = {
   'menu:state': true,
   'notice:show': true,
   'tray:show': true,
+  'update:get': true,
+  'update:act': true,
 };
 
 const VERSION_FLAG = '--tranche-version=';

@@ -186,6 +186,7 @@ function onEvent(message: CoreEvent): void {
     case 'audit':
     case 'command':
     case 'navigate':
+    case 'update:changed':
       break;
   }
 }

@@ -4,17 +4,19 @@
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TrancheApi } from '../../model/ipc.ts';
 import { isBuilt, runtimeFolder, whyNoRuntime } from './desktop.ts';
 import { startPackaged, type Packaged } from './packaged.ts';
 import { isSandboxed, processesOf } from './processes.ts';
 import { openLab } from './story.ts';
 import { copySystem, hasSystemCopy, whyNoSystemCopy, type SystemCopy } from './system-copy.ts';
+import { startUpdateFeed } from './update-feed.ts';
 import { shareFolder } from './unprivileged.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -193,12 +195,65 @@ describe.skipIf(runtimeFolder === null || !isBuilt || !has('dpkg-deb'))(`the pac
         enter: system.enter,
       });
       expect(running.page.url()).toBe('app://bundle/index.html');
+      // Without a feed there is nothing to look for.
+      const state = await running.page.evaluate(() =>
+        (window as unknown as { tranche: TrancheApi }).tranche.request('update:get', {}),
+      );
+      expect(state).toEqual({ ok: true, value: { kind: 'off' } });
       await running.page.getByText('hopper-from-config').first().waitFor();
       const pages = processesOf(installed, '--type=renderer');
       expect(pages).toHaveLength(1);
       expect(pages.every(isSandboxed)).toBe(true);
       await running.close();
       running = null;
+    });
+
+    // The system's own question for a password is answered by a stand-in that writes down what it was to run, and
+    // says no.
+    it('asks its feed, refuses a file that was changed, and installs only when told to', async () => {
+      const feed = await startUpdateFeed('9.9.9');
+      const said = join(own, 'pkexec-said');
+      const stand = `#!/bin/sh\nprintf '%s\\n' "$*" >>'${said}'\nexit 126\n`;
+      system.run('sh', '-c', 'printf %s "$1" >/usr/bin/pkexec && chmod 755 /usr/bin/pkexec', 'sh', stand);
+      try {
+        running = await startPackaged({
+          executable: installed,
+          folder: own,
+          enter: system.enter,
+          environment: { TRANCHE_UPDATE_FEED: feed.url },
+        });
+        const { page } = running;
+        await page.getByText('hopper-from-config').first().waitFor();
+        expect(feed.asked).toEqual([]); // not before somebody looks
+        await page.keyboard.press('Control+k');
+        await page.locator('.palette input').fill('updates');
+        await page.getByRole('option', { name: /Check for updates/ }).click();
+        const dialog = page.getByRole('dialog', { name: 'Updates' });
+        const press = (name: string): Promise<void> => dialog.getByRole('button', { name }).click();
+        feed.honest = false;
+        await dialog.getByText('Tranche 9.9.9 is there. This is 0.1.0.').waitFor();
+        expect(feed.asked.map(({ path }) => path)).toEqual(['/latest-linux.yml']);
+        await press('Download');
+        await dialog.getByText('is not the file that the feed names').waitFor();
+        expect(await dialog.locator('pre').textContent()).toMatch(/sha512 checksum mismatch/);
+        feed.honest = true;
+        await press('Look again');
+        await press('Download');
+        await dialog.getByText('Tranche 9.9.9 is downloaded').waitFor();
+        expect(existsSync(said)).toBe(false);
+        await press('Install and restart');
+        await dialog.getByText('Tranche 9.9.9 was not installed').waitFor();
+        // One question, for one thing.
+        expect(readFileSync(said, 'utf8')).toMatch(/^.* apt install .*tranche_9\.9\.9_amd64\.deb\n$/);
+        // Nobody is counted: no number of this installation is sent.
+        expect(feed.asked.map(({ headers }) => headers['x-user-staging-id'])).toEqual(
+          feed.asked.map(() => 'none'),
+        );
+      } finally {
+        await running?.close();
+        running = null;
+        await feed.close();
+      }
     });
 
     it('leaves nothing when it is removed', () => {

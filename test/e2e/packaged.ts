@@ -88,6 +88,6 @@ export async function startPackaged(options: PackagedOptions): Promise<Packaged>
     return { page, said, close };
   } catch (error) {
     await close();
-    throw error;
+    throw new Error(`The app said: ${text}`, { cause: error });
   }
 }

@@ -19,6 +19,7 @@ import type {
   SliceEdit,
 } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
+import type { UpdateState } from '../../model/updates.ts';
 import { Meter } from './fake-samples.ts';
 import { auditOf, auditRecord } from './fake-audit.ts';
 import { ada, agent, crowded, gpu, hopper, host, live, manyHosts, otherStates, slice } from './fake-hosts.ts';
@@ -41,6 +42,8 @@ export interface FakeOptions {
   readonly sampleMs?: number;
   /** Every edit is refused with this code. */
   readonly refuse?: ErrorCode;
+  /** What `update:get` answers; without it no feed is set. */
+  readonly update?: UpdateState;
 }
 
 type Handlers = { [C in RequestChannel]: (args: RequestArgs<C>) => Result<RequestValues[C]> };
@@ -415,6 +418,9 @@ export class FakeLab implements TrancheApi {
     'menu:state': () => ok(null),
     'notice:show': () => ok(null),
     'tray:show': () => ok(null),
+    'update:get': () => ok(this.#options.update ?? { kind: 'off' }),
+    // One step at a time, pushed by the test.
+    'update:act': () => ok(null),
     'settings:set': ({ hostId, memoryOvercommitMaxPercent }) => {
       const known = this.#hosts.get(hostId);
       if (known === undefined) return fail('unknown-host', 'This host is gone.');

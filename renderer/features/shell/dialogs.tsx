@@ -17,6 +17,7 @@ import { CreateSheet } from '../slices/create-sheet.tsx';
 import { DeleteManyDialog } from '../slices/delete-many-dialog.tsx';
 import { DeleteDialog, RenameDialog } from '../slices/slice-dialogs.tsx';
 import { TradeDialog } from '../slices/trade-dialog.tsx';
+import { UpdateDialog } from '../updates/update-dialog.tsx';
 import { UntilDialog } from '../slices/until-dialog.tsx';
 
 export function Dialogs(): ReactElement | null {
@@ -31,6 +32,7 @@ export function Dialogs(): ReactElement | null {
     return <PointsDialog title={dialog.title} quantity={dialog.quantity} rows={dialog.rows} />;
   }
   if (dialog.kind === 'keys') return <KeysSheet />;
+  if (dialog.kind === 'update') return <UpdateDialog />;
   if (dialog.kind === 'diagnostics') return <DiagnosticsDialog />;
   if (dialog.kind === 'delete-many') return <DeleteManyDialog slices={dialog.slices} />;
   if (host === null) return null;
