@@ -9,7 +9,7 @@ import { linkInArgv } from '../../model/links.ts';
 import { CoreProcess } from './core-process.ts';
 import { DesktopParts } from './desktop.ts';
 import { readFeed } from './feed.ts';
-import { answerPages, tellPages } from './ipc.ts';
+import { answerPages, passToPages, tellPages } from './ipc.ts';
 import { installMenu } from './menu.ts';
 import { denyPermissions, guardAllContents } from './permissions.ts';
 import { registerScheme, serveBundle } from './protocol.ts';
@@ -41,7 +41,7 @@ function makeCore(): CoreProcess {
       ),
     },
     {
-      onEvent: tellPages,
+      onEvent: passToPages,
       onRestarted: () => {
         for (const window of BrowserWindow.getAllWindows()) window.webContents.reload();
       },

@@ -5,7 +5,7 @@
 import { BrowserWindow, Menu } from 'electron';
 import type { MenuItemConstructorOptions } from 'electron';
 import { assertNever } from '../../model/errors.ts';
-import type { RequestArgs } from '../../model/ipc.ts';
+import type { CoreEvent, RequestArgs } from '../../model/ipc.ts';
 import { MENUS, accelerator, keysOf, menuSections } from '../../model/commands.ts';
 import type { CommandSpec, MenuName } from '../../model/commands.ts';
 import { EVENT_CHANNEL } from './bridge.ts';
@@ -88,7 +88,8 @@ export function installMenu(platform: string, packaged: boolean, state?: MenuSta
   const pick = (id: string): void => {
     const contents =
       BrowserWindow.getFocusedWindow()?.webContents ?? BrowserWindow.getAllWindows()[0]?.webContents;
-    contents?.send(EVENT_CHANNEL, { event: 'command', data: { id } });
+    const event: CoreEvent = { event: 'command', data: { id } };
+    contents?.send(EVENT_CHANNEL, JSON.stringify(event));
   };
   Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(platform, packaged, state, pick)));
 }

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TrancheApi } from '../../model/ipc.ts';
+import type { PreloadApi } from '../../model/ipc.ts';
 import { isBuilt, runtimeFolder, whyNoRuntime } from './desktop.ts';
 import { startPackaged, type Packaged } from './packaged.ts';
 import { isSandboxed, processesOf } from './processes.ts';
@@ -197,7 +197,7 @@ describe.skipIf(runtimeFolder === null || !isBuilt || !has('dpkg-deb'))(`the pac
       expect(running.page.url()).toBe('app://bundle/index.html');
       // Without a feed there is nothing to look for.
       const state = await running.page.evaluate(() =>
-        (window as unknown as { tranche: TrancheApi }).tranche.request('update:get', {}),
+        (window as unknown as { tranche: PreloadApi }).tranche.request('update:get', {}),
       );
       expect(state).toEqual({ ok: true, value: { kind: 'off' } });
       await running.page.getByText('hopper-from-config').first().waitFor();
