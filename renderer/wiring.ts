@@ -111,6 +111,12 @@ function keepMenuBar(): void {
   soon();
 }
 
+/** For whoever measures a start: hosts have been drawn, as the frame after theirs begins. */
+const HOSTS_DRAWN = 'tranche:hosts-drawn';
+function markHostsDrawn(): void {
+  requestAnimationFrame(() => requestAnimationFrame(() => performance.mark(HOSTS_DRAWN)));
+}
+
 /** Before the stores listen: notices compare what comes with what was known. */
 export function wireNotices(api: TrancheApi): void {
   api.onEvent(tellOutside);
@@ -124,6 +130,8 @@ export function wire(api: TrancheApi): void {
     keepTray();
   }
   useFleet.subscribe((now, before) => {
-    if (now.loaded && !before.loaded) followWaiting();
+    if (!now.loaded || before.loaded) return;
+    markHostsDrawn();
+    followWaiting();
   });
 }

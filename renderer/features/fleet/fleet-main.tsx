@@ -1,5 +1,5 @@
 /** All hosts on one screen, as bars, charts, table or people. Hosts that are away keep their place and say so. */
-import { memo, useMemo } from 'react';
+import { memo, useDeferredValue, useMemo } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
@@ -40,7 +40,9 @@ function useHosts(): readonly HostSnapshot[] {
 export function FleetMain(): ReactElement {
   const hosts = useHosts();
   const tags = useTags((s) => s.tags);
-  const { fleetFilter: filter, grouping, view } = useUi();
+  const { fleetFilter, grouping, view } = useUi();
+  // The letter is in its box with the key that typed it; what it leaves of the list follows.
+  const filter = useDeferredValue(fleetFilter);
   const tick = useTick();
   const groups = useMemo(
     () => fleetGroups(hosts, (id) => tagsOf(tags, id), grouping, filter),
