@@ -1,4 +1,5 @@
 /** What hands feel with a whole fleet on the screen: scrolling, pulling an edge, filtering, searching. */
+import { getPriority, setPriority } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { launchBareApp, type BareApp } from './bare-app.ts';
 import { bringLive, click } from './fleet-app.ts';
@@ -12,13 +13,15 @@ const WHAT = '32 hosts × 8 GPUs × 8 slices at 1 Hz';
 const SETTLE_MS = 4_000;
 /** A screen of this list in a third of a second, as by a quick hand on a wheel. */
 const SCROLL = { steps: 360, everyMs: 16, pixels: 40 };
-const FRAMES_MIN = 20;
+const FRAMES_MIN = 100;
 const SCRIPT_TARGET_MS = 16;
 /** A quick typist; a mouse that reports as often as a screen is drawn. */
 const KEY_EVERY_MS = 120;
 const MOVE_EVERY_MS = 16;
 const INTERACTIONS_MIN = 40;
 const INTERACTION_TARGET_MS = 50;
+/** As `nice`. */
+const HOSTS_PRIORITY = 15;
 
 interface Point {
   readonly x: number;
@@ -41,7 +44,7 @@ const PAUSE = 'const pause = (ms) => new Promise((resolve) => setTimeout(resolve
 
 async function scroll(app: BareApp): Promise<Figure> {
   const { x, y } = await middleOf(app, '.fleet-list');
-  const { wall: frames, processor } = await traceScript(
+  const { wall, processor } = await traceScript(
     app,
     `async (contents) => {
       ${PAUSE}
@@ -54,14 +57,16 @@ async function scroll(app: BareApp): Promise<Figure> {
   const scrolled = await app.page<number>("document.querySelector('.fleet-list').scrollTop");
   if (scrolled < (SCROLL.steps * SCROLL.pixels) / 2)
     throw new Error(`it scrolled by ${String(scrolled)} px only`);
-  if (frames.length < FRAMES_MIN) throw new Error(`only ${String(frames.length)} frames were drawn`);
+  if (processor.length < FRAMES_MIN) throw new Error(`only ${String(processor.length)} frames were drawn`);
+  const ms = (of: readonly number[], part: number): string => percentile(of, part).toFixed(1);
   console.log(
-    `fleet.script: ${String(frames.length)} frames in ${String((SCROLL.steps * SCROLL.everyMs) / 1000)} s, median ${median(frames).toFixed(1)}, p95 ${percentile(frames, 0.95).toFixed(1)}, longest ${percentile(frames, 1).toFixed(1)} ms; on the processor p99 ${percentile(processor, 0.99).toFixed(1)} ms`,
+    `fleet.script: ${String(wall.length)} frames in ${String((SCROLL.steps * SCROLL.everyMs) / 1000)} s; on the processor median ${ms(processor, 0.5)}, p99 ${ms(processor, 0.99)}, longest ${ms(processor, 1)} ms; by the clock ${ms(wall, 0.5)}, ${ms(wall, 0.99)}, ${ms(wall, 1)} ms`,
   );
   return makeFigure(
     'fleet.script',
-    `script per frame while scrolling all hosts, ${WHAT}, p99`,
-    percentile(frames, 0.99),
+    `script per frame (processor time of the page) while scrolling all hosts, ${WHAT}, p99`,
+    // By the clock it would hold the time for which the simulated hosts, who are elsewhere in life, have the processor.
+    percentile(processor, 0.99),
     'ms',
     SCRIPT_TARGET_MS,
   );
@@ -123,7 +128,7 @@ async function filter(app: BareApp): Promise<void> {
   await carryOut(app, keys('Escape', 1), KEY_EVERY_MS);
 }
 
-async function palette(app: BareApp): Promise<void> {
+export async function palette(app: BareApp): Promise<void> {
   for (const text of ['node12', '20g', 'user3', 'settings', 'charts', 'job-2']) {
     await carryOut(app, [{ key: 'K', modifiers: ['control'] }, ...typed(text)], KEY_EVERY_MS);
     const shown = await app.page<string>("document.querySelector('.palette input')?.value ?? ''");
@@ -143,8 +148,20 @@ async function drag(app: BareApp): Promise<void> {
   await carryOut(app, [...keys('Escape', 1), { release: start }], MOVE_EVERY_MS);
 }
 
+/**
+ * The simulated hosts, 32 SSH servers in this process, are elsewhere in life: they give way to the app, which has started
+ * already and keeps its own priority. Only root can take it back afterwards, so only root does it.
+ */
+function giveWay(): () => void {
+  if (process.getuid?.() !== 0) return () => undefined;
+  const before = getPriority();
+  setPriority(HOSTS_PRIORITY);
+  return () => setPriority(before);
+}
+
 export async function benchHands(): Promise<readonly Figure[]> {
   const fleet = await startFleet(SHAPE);
+  let takeBack = (): void => undefined;
   process.env['TRANCHE_SSH_CONFIG'] = fleet.configFile;
   try {
     const app = await launchBareApp();
@@ -152,6 +169,7 @@ export async function benchHands(): Promise<readonly Figure[]> {
       await bringLive(app, fleet.names);
       await click(app, 'All hosts');
       await delay(SETTLE_MS);
+      takeBack = giveWay();
       const figures = [await scroll(app)];
       const slowest = [
         await timed(app, 'drag', 'pointermove', () => drag(app)),
@@ -172,6 +190,7 @@ export async function benchHands(): Promise<readonly Figure[]> {
       await app.close();
     }
   } finally {
+    takeBack();
     fleet.stop();
   }
 }

@@ -11,8 +11,10 @@ export interface Searchable {
 
 export const SHOWN_MAX = 40;
 const RECENT_SHOWN = 6;
-/** Of one group, while nothing is typed. Two thousand slices are no list, and took a second to be drawn. */
-export const GROUP_SHOWN_MAX = 24;
+/** A larger group is not listed whole while nothing is typed: two thousand slices took a second to be drawn. */
+const LISTED_WHOLE_MAX = 40;
+/** Of a larger one: enough to see what there is. */
+export const GROUP_SHOWN_MAX = 12;
 
 export type Find<T> = (query: string) => readonly T[];
 
@@ -45,27 +47,26 @@ export function sections<T extends Searchable>(
   query: string,
   recentIds: readonly string[],
 ): readonly Section<T>[] {
-  if (query.trim() !== '') return grouped(find(query), SHOWN_MAX);
+  if (query.trim() !== '') return grouped(find(query));
   const recent = recentIds.flatMap((id) => items.filter((item) => item.id === id)).slice(0, RECENT_SHOWN);
-  const rest = grouped(
-    items.filter((item) => !recent.includes(item)),
-    GROUP_SHOWN_MAX,
-  );
+  const rest = grouped(items.filter((item) => !recent.includes(item))).map(cut);
   return recent.length > 0 ? [{ heading: 'Recent', items: recent, more: 0 }, ...rest] : rest;
 }
 
-function grouped<T extends Searchable>(items: readonly T[], most: number): Section<T>[] {
+function grouped<T extends Searchable>(items: readonly T[]): Section<T>[] {
   const groups = new Map<string, T[]>();
   for (const item of items) {
     const group = groups.get(item.group);
     if (group === undefined) groups.set(item.group, [item]);
     else group.push(item);
   }
-  return [...groups].map(([heading, of]) => ({
-    heading,
-    items: of.slice(0, most),
-    more: Math.max(0, of.length - most),
-  }));
+  return [...groups].map(([heading, of]) => ({ heading, items: of, more: 0 }));
+}
+
+function cut<T>(section: Section<T>): Section<T> {
+  const { items } = section;
+  if (items.length <= LISTED_WHOLE_MAX) return section;
+  return { ...section, items: items.slice(0, GROUP_SHOWN_MAX), more: items.length - GROUP_SHOWN_MAX };
 }
 
 /** The first so many items, under their headings. */
