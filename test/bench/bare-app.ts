@@ -106,7 +106,10 @@ export async function attachToMain(address: string): Promise<MainProcess> {
   const main = <T>(expression: string): Promise<T> =>
     inspector.evaluate<T>(`(async (electron) => (${expression}))(process.mainModule.require('electron'))`);
   await until('is ready', () =>
-    inspector.evaluate<boolean>("typeof process === 'object' && process.mainModule !== undefined"),
+    inspector.evaluate<boolean>(
+      // Asked too early, Electron's own modules throw.
+      "(() => { try { return process.mainModule.require('electron').app.isReady(); } catch { return false; } })()",
+    ),
   );
   return {
     main,
