@@ -49,3 +49,26 @@ export function admit(r: AdmissionRequest): Admission {
   if (r.otherSliceCount >= SLICES_PER_GPU_MAX) return refuse('too-many-slices');
   return { ok: true };
 }
+
+/** A person and what they own on one host. */
+export interface QuotaRequest {
+  /** null: no quota. */
+  readonly memoryBytesMax: number | null;
+  readonly slicesMax: number | null;
+  /** Of the person, on all GPUs of the host, without the slice that is being changed. */
+  readonly otherSliceCount: number;
+  readonly otherMemoryLimitsBytes: number;
+  readonly memoryLimitBytes: number;
+  /** What it counted for this person before; 0: it is new to them. */
+  readonly previousMemoryLimitBytes: number;
+}
+
+/** May this person hold that much? A limit that does not grow is never refused. golden/quota.jsonl runs both sides. */
+export function admitQuota(r: QuotaRequest): Admission {
+  const isNew = r.previousMemoryLimitBytes === 0;
+  const grows = r.memoryLimitBytes > r.previousMemoryLimitBytes;
+  const beyondSlices = r.slicesMax !== null && isNew && r.otherSliceCount + 1 > r.slicesMax;
+  const beyondMemory =
+    r.memoryBytesMax !== null && grows && r.otherMemoryLimitsBytes + r.memoryLimitBytes > r.memoryBytesMax;
+  return beyondSlices || beyondMemory ? { ok: false, code: 'quota-exceeded' } : { ok: true };
+}

@@ -1,7 +1,15 @@
 /** Schemas of every line the agent may send (docs/protocol.md §2). What does not parse is an agent error, not data. */
 import { z } from 'zod';
 import { AGENT_ERROR_CODES } from './errors.ts';
-import { CONCURRENT, HELD_BY, SLOWED_BY } from './model.ts';
+import {
+  CONCURRENT,
+  FAULT_KINDS,
+  HELD_BY,
+  JOB_PRIORITIES,
+  JOB_STATES,
+  JOB_WAITS,
+  SLOWED_BY,
+} from './model.ts';
 
 export const PROTOCOL_VERSION = 1;
 export const AGENT_LINE_MAX_BYTES = 256 * 1024;
@@ -13,6 +21,17 @@ const tenths = count.nullable();
 const text = z.string().max(1024);
 const timeMs = z.number().int().min(0);
 const id = z.string().min(1).max(64);
+
+/** An error that the driver reported of a GPU. */
+export const faultSchema = z.object({
+  gpuUuid: id,
+  xid: count,
+  kind: z.enum(FAULT_KINDS).catch('other'),
+  text,
+  count: z.number().int().min(1),
+  firstAtMs: timeMs,
+  atMs: timeMs,
+});
 
 export const gpuSchema = z.object({
   uuid: id,
@@ -48,7 +67,11 @@ export const personSchema = z.object({
   name: text,
   uid: count,
   source: z.enum(['process', 'slice', 'login']),
+  /** The subject of the quota that holds for them; null: none does, as far as the agent knows. */
+  quota: text.nullable().default(null),
 });
+
+export const quotaSchema = z.object({ subject: text, memoryBytesMax: bytes, slicesMax: count.nullable() });
 
 export const gpuSampleSchema = z.object({
   uuid: id,
@@ -84,8 +107,13 @@ export const processSampleSchema = z.object({
   uid: bytes,
   user: text.nullable(),
   command: text,
+  /** Agents of before do not look. */
+  container: text.nullable().default(null),
+  unit: text.nullable().default(null),
   sliceId: id.nullable(),
   gpuUuid: id,
+  /** An agent of before there were jobs does not say. */
+  jobId: id.nullable().catch(null),
   memoryUsedBytes: bytes,
   computeUsedTenths: tenths,
   throttledTenths: tenths,
@@ -135,11 +163,23 @@ export const errorReplySchema = z.object({
   message: z.string().max(4096),
 });
 
+export const migSliceSchema = z.object({
+  gpuUuid: id,
+  uuid: z.string().max(96),
+  name: text,
+  capacityBytes: bytes,
+});
+
 export const stateEventSchema = z.object({
   ev: z.literal('state'),
   revision: count,
   /** The guard on overcommitted memory; an agent of before it has none. */
   memoryOvercommitMaxPercent: z.number().int().min(100).max(1000).nullable().default(null),
+  /** An agent of before quotas has none. */
+  quotas: z.array(quotaSchema).max(256).default([]),
+  /** Newest first; an agent of before does not listen for them. */
+  faults: z.array(faultSchema).max(256).nullable().default(null),
+  migSlices: z.array(migSliceSchema).max(256).nullable().default(null),
   gpus: z.array(gpuSchema).max(64),
   slices: z.array(sliceSchema).max(4096),
   people: z.array(personSchema).max(256),
@@ -176,6 +216,8 @@ export const noticeEventSchema = z.object({
   atMs: timeMs,
   code: text,
   sliceId: id.nullable(),
+  /** Of a GPU as such; absent from agents of before. */
+  gpuUuid: id.nullable().default(null),
   pid: count.nullable(),
   message: z.string().max(4096),
 });
@@ -183,6 +225,8 @@ export const noticeEventSchema = z.object({
 const auditSliceSchema = z.object({
   name: text,
   owner: text,
+  /** Not in records of before slices could move. */
+  gpuUuid: id.nullable().default(null),
   memoryLimitBytes: count,
   computeLimitPercent: count.max(100),
   computeGuaranteePercent: count.max(100),
@@ -219,7 +263,82 @@ export const auditReplySchema = z.object({
   nextBeforeSeq: count.nullable(),
 });
 
+export const hoursReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  sinceMs: timeMs,
+  people: z.array(z.object({ name: text, uid: count, usedMs: count, heldMs: count })).max(256),
+});
+
 export const auditEventSchema = z.object({ ev: z.literal('audit'), record: auditRecordSchema });
+
+const jobWaitSchema = z.object({
+  /** A reason that we do not know: none that we could put into words. */
+  code: z.enum(JOB_WAITS).nullable().catch(null),
+  position: z.number().int().min(1).nullable(),
+  jobId: id.nullable(),
+  jobName: text.nullable(),
+  user: text.nullable(),
+  sinceMs: timeMs.nullable(),
+  untilMs: timeMs.nullable(),
+  needBytes: bytes,
+  freeBytes: bytes,
+});
+
+export const jobSchema = z.object({
+  id: z.string().regex(/^j-[0-9a-f]{16}$/),
+  name: text,
+  sliceId: id,
+  command: text,
+  uid: count,
+  user: text,
+  priority: z.enum(JOB_PRIORITIES),
+  preemptible: z.boolean(),
+  requeue: z.boolean(),
+  preempts: z.boolean(),
+  minFreeBytes: bytes,
+  graceMs: count,
+  state: z.enum(JOB_STATES),
+  submittedAtMs: timeMs,
+  startedAtMs: timeMs.nullable(),
+  endedAtMs: timeMs.nullable(),
+  pid: count.nullable(),
+  exitCode: count.nullable(),
+  signal: count.nullable(),
+  runs: count,
+  killAtMs: timeMs.nullable(),
+  byUser: text.nullable(),
+  message: text.nullable(),
+  waits: jobWaitSchema.nullable(),
+});
+
+export const jobsEventSchema = z.object({
+  ev: z.literal('jobs'),
+  slotsPerSlice: count,
+  jobs: z.array(jobSchema).max(1024),
+  jobsOmitted: count,
+});
+
+/** Answered by `attach` itself. */
+export const jobStartReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  jobId: id,
+  name: text,
+});
+
+/** A read is at most 32 KiB, of which each byte may become one U+FFFD. */
+const JOB_LOG_MAX_CHARS = 32 * 1024;
+export const jobLogReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  data: z.string().max(JOB_LOG_MAX_CHARS),
+  offset: count,
+  nextOffset: count,
+  endOffset: count,
+  skippedBytes: count,
+  over: z.boolean(),
+});
 
 export const eventSchema = z.discriminatedUnion('ev', [
   stateEventSchema,
@@ -227,6 +346,7 @@ export const eventSchema = z.discriminatedUnion('ev', [
   historyEventSchema,
   noticeEventSchema,
   auditEventSchema,
+  jobsEventSchema,
 ]);
 
 export type HelloReply = z.infer<typeof helloReplySchema>;
@@ -237,6 +357,9 @@ export type StateEvent = z.infer<typeof stateEventSchema>;
 export type SampleEvent = z.infer<typeof sampleEventSchema>;
 export type HistoryEvent = z.infer<typeof historyEventSchema>;
 export type NoticeEvent = z.infer<typeof noticeEventSchema>;
+export type JobRow = z.infer<typeof jobSchema>;
+export type JobsEvent = z.infer<typeof jobsEventSchema>;
+export type JobLogReply = z.infer<typeof jobLogReplySchema>;
 export type AuditRecord = z.infer<typeof auditRecordSchema>;
 export type AuditReply = z.infer<typeof auditReplySchema>;
 export type AuditEvent = z.infer<typeof auditEventSchema>;

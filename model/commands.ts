@@ -3,7 +3,7 @@
  * why it may be refused at the moment; menu bar, context menus, palette, key sheet and tests all read this one table.
  */
 
-export const MENUS = ['File', 'Edit', 'View', 'Host', 'Slice', 'Help'] as const;
+export const MENUS = ['File', 'Edit', 'View', 'Host', 'Slice', 'Job', 'Help'] as const;
 export type MenuName = (typeof MENUS)[number];
 
 export interface CommandSpec {
@@ -68,6 +68,7 @@ export const COMMANDS = [
   spec('range.24h', 'Range: 24 hours', 'View', 3, [], choice),
   spec('range.7d', 'Range: 7 days', 'View', 3, [], choice),
   spec('notices.pause', 'Pause notices', 'View', 5, [], { also: 'do not disturb mute' }),
+  spec('dock.jobs', 'Jobs below', 'View', 4, [], { choice: true, also: 'queue line' }),
   spec('dock.processes', 'Processes below', 'View', 4, [], choice),
   spec('dock.events', 'Events below', 'View', 4, [], choice),
   spec('dock.audit', 'Audit below', 'View', 4, [], { choice: true, also: 'who changed history' }),
@@ -78,6 +79,10 @@ export const COMMANDS = [
   spec('host.deploy', 'Install or upgrade the agent', 'Host', 1),
   spec('host.link', 'Link as ~/.local/bin/tranche', 'Host', 1),
   spec('host.tags', 'Tags…', 'Host', 1, [], { also: 'group label' }),
+  spec('host.quota', 'Set quota…', 'Host', 1, [], { also: 'quotas limit person group people' }),
+  spec('host.roll-back', 'Go back to the agent before…', 'Host', 2, [], {
+    also: 'rollback downgrade version',
+  }),
   spec('host.remove-agent', 'Remove the agent…', 'Host', 2),
   spec('host.forget', 'Forget or hide this host', 'Host', 2),
   ...DIGITS.map((n) => spec(`host.${n}`, `Host ${String(n)}`, 'Host', 3, [`$mod+${String(n)}`])),
@@ -95,6 +100,17 @@ export const COMMANDS = [
     macKeys: ['Backspace', 'Delete'],
     also: 'remove',
   }),
+
+  spec('job.run', 'Run in slice…', 'Job', 0, ['r'], { also: 'launch start job command queue submit' }),
+  spec('job.log', 'Show log', 'Job', 1, ['l'], { also: 'output stdout tail follow' }),
+  spec('job.copy-log', 'Copy the log command', 'Job', 1, [], { also: 'tranche job log' }),
+  spec('job.first', 'Move to the front', 'Job', 2, [], { also: 'reorder first queue' }),
+  spec('job.hold', 'Hold', 'Job', 2, [], { also: 'pause queue' }),
+  spec('job.release', 'Release', 'Job', 2, [], { also: 'unhold queue' }),
+  spec('job.low', 'Priority: low', 'Job', 3, [], choice),
+  spec('job.normal', 'Priority: normal', 'Job', 3, [], choice),
+  spec('job.high', 'Priority: high', 'Job', 3, [], choice),
+  spec('job.cancel', 'Cancel job…', 'Job', 4, [], { also: 'stop kill end' }),
 
   spec('help.keys', 'Keys', 'Help', 0, ['?', 'Shift+?'], { also: 'shortcuts keyboard' }),
   spec('app.update', 'Check for updates…', 'Help', 1, [], { optional: true, also: 'upgrade version' }),

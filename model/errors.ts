@@ -19,6 +19,7 @@ export const AGENT_ERROR_CODES = [
   'guarantee-exceeds-limit',
   'guarantee-exceeds-headroom',
   'overcommit-exceeds-guard',
+  'quota-exceeded',
   'below-use',
   'too-many-slices',
   'slice-in-use',
@@ -28,6 +29,10 @@ export const AGENT_ERROR_CODES = [
   'no-gpu',
   'busy',
   'concurrent-not-possible',
+  'unknown-job',
+  'job-over',
+  'too-many-jobs',
+  'upgrade-needed',
   'internal',
 ] as const;
 

@@ -13,8 +13,11 @@ import type {
   History,
   HostId,
   HostSnapshot,
+  PersonHours,
+  JobLogPart,
   Sample,
   SliceEdit,
+  VersionFacts,
 } from './model.ts';
 
 const hostId = z.string().min(1).max(300);
@@ -25,8 +28,13 @@ const percent = z.number().int().min(0).max(100);
 const name = z.string().max(64);
 const revision = z.number().int().min(0);
 const priority = z.enum(['idle', 'normal', 'high']);
+const jobId = z.string().regex(/^j-[0-9a-f]{16}$/);
+const jobPriority = z.enum(['low', 'normal', 'high']);
 const timeMs = z.number().int().min(0).nullable();
 const commandId = z.string().max(40);
+/** Beyond what a person may hold, and meant so. */
+const overQuota = z.boolean().optional();
+const version = z.string().regex(/^[A-Za-z0-9._-]{1,100}$/);
 const none = z.strictObject({});
 
 export const requestSchemas = {
@@ -42,6 +50,10 @@ export const requestSchemas = {
   'host:transport': z.strictObject({ hostId, choice: z.enum(['auto', 'built-in', 'system']) }),
   'host:retry': z.strictObject({ hostId }),
   'host:deploy': z.strictObject({ hostId }),
+  /** What an earlier version that is kept there says of itself; changes nothing. `version`: as in `AgentInfo.previous`. */
+  'host:check-version': z.strictObject({ hostId, version }),
+  /** Ends the agent that runs and starts that version; if it does not start, the one before runs again. */
+  'host:roll-back': z.strictObject({ hostId, version }),
   'host:remove-agent': z.strictObject({ hostId }),
   /** Makes `~/.local/bin/tranche` on the host. */
   'host:link': z.strictObject({ hostId }),
@@ -63,6 +75,7 @@ export const requestSchemas = {
     priority,
     owner: name.nullable(),
     expiresAtMs: timeMs,
+    overQuota,
   }),
   'slice:resize': z.strictObject({
     hostId,
@@ -74,8 +87,11 @@ export const requestSchemas = {
     priority: priority.optional(),
     expiresAtMs: timeMs.optional(),
     belowUse: z.enum(['refuse', 'when-it-drops']),
+    overQuota,
   }),
-  'slice:assign': z.strictObject({ hostId, sliceId, revision: revision, owner: name }),
+  'slice:assign': z.strictObject({ hostId, sliceId, revision: revision, owner: name, overQuota }),
+  /** To another GPU of its host, while no process is in it. */
+  'slice:move': z.strictObject({ hostId, sliceId, revision: revision, gpuUuid }),
   'slice:rename': z.strictObject({ hostId, sliceId, revision: revision, name }),
   'slice:delete': z.strictObject({
     hostId,
@@ -83,7 +99,7 @@ export const requestSchemas = {
     revision: revision,
     withProcesses: z.boolean(),
   }),
-  'slice:undo': z.strictObject({ hostId, undoToken: z.string().max(64) }),
+  'slice:undo': z.strictObject({ hostId, undoToken: z.string().max(64), overQuota }),
   'history:get': z.strictObject({
     hostId,
     gpuUuid: gpuUuid.nullable(),
@@ -100,13 +116,44 @@ export const requestSchemas = {
     beforeSeq: z.number().int().min(0).nullable(),
     maxRecords: z.number().int().min(1).max(100),
   }),
+  /** What people used and held in the last days, today included. */
+  'hours:get': z.strictObject({ hostId, days: z.number().int().min(1).max(32) }),
   /** How far the memory limits of a GPU may add up, on the whole host; null: no guard. */
   'settings:set': z.strictObject({
     hostId,
     memoryOvercommitMaxPercent: z.number().int().min(100).max(1000).nullable(),
   }),
+  /** How much a user, each member of an `@group`, or by `default` everybody else may hold; `remove`: no own quota. */
+  'quota:set': z.strictObject({
+    hostId,
+    subject: z.string().min(1).max(72),
+    memoryBytesMax: bytes.nullable(),
+    slicesMax: z.number().int().min(0).max(504).nullable(),
+    remove: z.boolean(),
+  }),
   /** NVIDIA's MPS daemon for one GPU, so that programs of one user run at the same time. */
   'gpu:concurrent': z.strictObject({ hostId, gpuUuid, concurrent: z.boolean() }),
+  /** A command line for the user's login shell there, put into the slice's line. */
+  'job:start': z.strictObject({
+    hostId,
+    sliceId,
+    command: z.string().min(1).max(4000),
+    name: name.nullable(),
+    /** Absolute, `~/…` or relative to the home folder; null: the home folder. */
+    cwd: z.string().max(1000).nullable(),
+    priority: jobPriority,
+    preemptible: z.boolean(),
+    requeue: z.boolean(),
+    preempts: z.boolean(),
+    minFreeBytes: bytes.nullable(),
+    graceMs: z.number().int().min(0).max(600_000),
+  }),
+  'job:act': z.strictObject({ hostId, jobId, act: z.enum(['cancel', 'kill', 'hold', 'release', 'first']) }),
+  'job:priority': z.strictObject({ hostId, jobId, priority: jobPriority }),
+  /** How many jobs of one slice run at once, on the whole host. */
+  'job:slots': z.strictObject({ hostId, slots: z.number().int().min(1).max(16) }),
+  /** offset null: the last piece there is. */
+  'job:log': z.strictObject({ hostId, jobId, offset: bytes.nullable() }),
   'process:stop': z.strictObject({
     hostId,
     pid: z.number().int().min(1),
@@ -168,6 +215,8 @@ export interface RequestValues {
   'host:transport': null;
   'host:retry': null;
   'host:deploy': null;
+  'host:check-version': VersionFacts;
+  'host:roll-back': null;
   'host:remove-agent': { removed: readonly string[] };
   'host:link': { path: string };
   'prompt:answer': null;
@@ -176,13 +225,21 @@ export interface RequestValues {
   'slice:create': SliceEdit;
   'slice:resize': SliceEdit;
   'slice:assign': SliceEdit;
+  'slice:move': SliceEdit;
   'slice:rename': SliceEdit;
   'slice:delete': SliceEdit;
   'slice:undo': SliceEdit;
   'history:get': History;
   'audit:get': AuditPage;
+  'hours:get': readonly PersonHours[];
+  'job:start': { jobId: string; name: string };
+  'job:act': null;
+  'job:priority': null;
+  'job:slots': null;
+  'job:log': JobLogPart;
   'process:stop': null;
   'settings:set': null;
+  'quota:set': null;
   'gpu:concurrent': null;
   'view:visible': null;
   'menu:state': null;
@@ -207,6 +264,8 @@ export interface CoreEvents {
     readonly atMs: number;
     readonly code: string;
     readonly sliceId: string | null;
+    /** Of a GPU as such. */
+    readonly gpuUuid: string | null;
     readonly message: string;
   };
   /** An edit on a host, made or refused, by anybody. */

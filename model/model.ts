@@ -21,6 +21,32 @@ export interface Gpu {
   readonly concurrent: Concurrent | null;
   /** Why it failed, or does not end yet. */
   readonly concurrentNote: string | null;
+  /** The last errors that its driver reported, newest first; null: the agent does not listen for them. */
+  readonly faults: readonly GpuFault[] | null;
+  /** null: the agent does not list them. */
+  readonly migSlices: readonly MigSlice[] | null;
+}
+
+/** A part of a GPU that the hardware keeps apart (NVIDIA's MIG). Listed, never cut. */
+export interface MigSlice {
+  readonly uuid: string;
+  /** As the driver says it: `NVIDIA H100 80GB HBM3 MIG 1g.10gb`. */
+  readonly name: string;
+  readonly capacityBytes: number | null;
+}
+
+export const FAULT_KINDS = ['program', 'hardware', 'other'] as const;
+/** An error that NVIDIA's driver reported (XID). */
+export interface GpuFault {
+  readonly xid: number;
+  /** Whose fault it mostly is. */
+  readonly kind: (typeof FAULT_KINDS)[number];
+  /** What it means, in a sentence of the agent's. */
+  readonly text: string;
+  /** The same again within ten minutes is counted. */
+  readonly count: number;
+  readonly firstAtMs: number;
+  readonly atMs: number;
 }
 
 export interface Slice {
@@ -46,6 +72,16 @@ export interface Person {
   readonly uid: number;
   /** Where we know the name from: owns a GPU process, owns a slice, or has a login on the host. */
   readonly source: 'process' | 'slice' | 'login';
+  /** The subject of the quota that holds for them; null: none does, as far as the agent knows. */
+  readonly quota: string | null;
+}
+
+/** How much one person may hold on a host; null: as much as there is. */
+export interface Quota {
+  /** A user, `@group` (each of its members) or `default` (everybody else). */
+  readonly subject: string;
+  readonly memoryBytesMax: number | null;
+  readonly slicesMax: number | null;
 }
 
 export interface GpuSample {
@@ -102,9 +138,15 @@ export interface ProcessSample {
   readonly uid: number | null;
   readonly user: string | null;
   readonly command: string;
+  /** The container it runs in (`docker 3f2a91c0b1de`), as its control groups tell; null: none is known. */
+  readonly container: string | null;
+  /** The batch job or service that it belongs to (`Slurm job 123`, `jupyter.service`); null: none is known. */
+  readonly unit: string | null;
   /** null: unmanaged. */
   readonly sliceId: SliceId | null;
   readonly gpuUuid: GpuUuid;
+  /** The job to whose process group it belongs. */
+  readonly jobId: string | null;
   readonly memoryUsedBytes: number | null;
   readonly computeUsedTenths: number | null;
   readonly throttledTenths: number | null;
@@ -118,6 +160,106 @@ export interface Sample {
   readonly slices: readonly SliceSample[];
   readonly processes: readonly ProcessSample[];
   readonly processesOmitted: number;
+}
+
+export const JOB_STATES = [
+  'queued',
+  'held',
+  'running',
+  'stopping',
+  'ended',
+  'cancelled',
+  'preempted',
+  'failed',
+  'lost',
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
+export const JOB_PRIORITIES = ['low', 'normal', 'high'] as const;
+export type JobPriority = (typeof JOB_PRIORITIES)[number];
+
+export const JOB_WAITS = [
+  'held',
+  'slice-gone',
+  'not-yours',
+  'slice-not-open',
+  'slice-over',
+  'running',
+  'stopping',
+  'behind',
+  'slice-memory',
+  'gpu-memory',
+  'memory-unknown',
+  'starting',
+  'away',
+] as const;
+
+/** Why a job waits, with the figures of the sentence. */
+export interface JobWait {
+  /** null: a reason that a newer agent knows and we do not. */
+  readonly code: (typeof JOB_WAITS)[number] | null;
+  /** 1: first in line; null: not in the line. */
+  readonly position: number | null;
+  /** The job that it waits for. */
+  readonly jobId: string | null;
+  readonly jobName: string | null;
+  readonly user: string | null;
+  readonly sinceMs: number | null;
+  readonly untilMs: number | null;
+  readonly needBytes: number | null;
+  readonly freeBytes: number | null;
+}
+
+/** One command that waits for its turn in a slice, runs there, or did. */
+export interface Job {
+  readonly id: string;
+  readonly name: string;
+  readonly sliceId: SliceId;
+  readonly command: string;
+  readonly uid: number;
+  readonly user: string;
+  readonly priority: JobPriority;
+  /** A higher one of the same owner or of an operator may stop it. */
+  readonly preemptible: boolean;
+  /** Stopped for a higher one, it goes back in the line, once. */
+  readonly requeue: boolean;
+  /** Stops lower ones that did not agree to it, too: its owner's, an operator's job anybody's. */
+  readonly preempts: boolean;
+  readonly minFreeBytes: number | null;
+  /** From SIGTERM to SIGKILL. */
+  readonly graceMs: number;
+  readonly state: JobState;
+  readonly submittedAtMs: number;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  readonly pid: number | null;
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+  readonly runs: number;
+  /** While it is stopping: when SIGKILL comes. */
+  readonly killAtMs: number | null;
+  /** Who held, cancelled or displaced it. */
+  readonly byUser: string | null;
+  readonly message: string | null;
+  /** null: it is not in the line. */
+  readonly waits: JobWait | null;
+}
+
+export interface JobList {
+  readonly slotsPerSlice: number;
+  readonly jobs: readonly Job[];
+  readonly jobsOmitted: number;
+}
+
+/** A piece of a job's log. Offsets count every byte ever written. */
+export interface JobLogPart {
+  readonly data: string;
+  readonly offset: number;
+  readonly nextOffset: number;
+  readonly endOffset: number;
+  /** Asked for and no longer kept. */
+  readonly skippedBytes: number;
+  /** Nothing will follow. */
+  readonly over: boolean;
 }
 
 export interface AgentInfo {
@@ -134,7 +276,19 @@ export interface AgentInfo {
   readonly driver: string | null;
   /** Why there is no GPU to manage, in a sentence; null when there is one. */
   readonly gpuNote: string | null;
+  /** The folder of the version before, kept on the host (`0.1.0-x86_64`); null: none is, or it is not yours to turn. */
+  readonly previous: string | null;
   readonly simulated: boolean;
+}
+
+/** What a version of the agent that is kept on a host says of itself. */
+export interface VersionFacts {
+  readonly version: string;
+  readonly protocol: number;
+  /** Of the file with the slices. */
+  readonly stateFormat: number;
+  /** Why there is no way back to it; null when there is one. */
+  readonly refusal: string | null;
 }
 
 /** What one host looks like before an agent is there: nvidia-smi, read-only. */
@@ -238,9 +392,12 @@ export interface HostSnapshot {
   readonly gpus: readonly Gpu[];
   readonly slices: readonly Slice[];
   readonly people: readonly Person[];
+  readonly quotas: readonly Quota[];
   /** Of a GPU, by which memory limits may add up; null: its operators set no guard. */
   readonly memoryOvercommitMaxPercent: number | null;
   readonly lastSample: Sample | null;
+  /** null: the agent there is older and has no queue, or has not said yet. */
+  readonly jobs: JobList | null;
 }
 
 export interface FleetSnapshot {
@@ -274,6 +431,8 @@ export interface SliceEdit {
 export interface AuditSlice {
   readonly name: string;
   readonly owner: string;
+  /** null: recorded before slices could move. */
+  readonly gpuUuid: GpuUuid | null;
   readonly memoryLimitBytes: number;
   readonly computeLimitPercent: number;
   readonly computeGuaranteePercent: number;
@@ -300,6 +459,14 @@ export interface AuditRecord {
   readonly refusalsOmitted: number;
   readonly before: AuditSlice | null;
   readonly after: AuditSlice | null;
+}
+
+/** What a person's slices used and held on one host: GPU time, and parts of a GPU's memory times time. */
+export interface PersonHours {
+  readonly name: string;
+  readonly uid: number;
+  readonly usedMs: number;
+  readonly heldMs: number;
 }
 
 export interface AuditPage {

@@ -47,8 +47,14 @@ function tellOutside(message: CoreEvent): void {
   const one = (notice: Notice | null): void => {
     if (notice !== null) showNotice(notice);
   };
-  if (message.event === 'host:changed') one(watch.host(message.data, Date.now()));
-  if (message.event === 'notice') one(watch.denied(message.data, Date.now()));
+  if (message.event === 'host:changed') {
+    one(watch.host(message.data, Date.now()));
+    watch.jobs(message.data).forEach(one);
+  }
+  if (message.event === 'notice') {
+    one(watch.denied(message.data, Date.now()));
+    one(watch.fault(message.data, Date.now()));
+  }
   if (message.event === 'audit') one(watch.audit(message.data));
   if (message.event === 'samples') {
     const { hotCelsius, idleMinutes } = useSettings.getState();

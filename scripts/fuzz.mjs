@@ -10,19 +10,33 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const SECONDS_DEFAULT = 60;
 const SLACK_MS = 60_000;
-const TARGETS = ['line', 'state', 'settings', 'audit', 'history', 'regions'];
+const TARGETS = ['line', 'state', 'settings', 'audit', 'cgroup', 'history', 'regions'];
 /** One good example each; libFuzzer goes on from there. */
 const EXAMPLES = {
   line: '{"id":7,"op":"slice-create","gpuUuid":"GPU-1","memoryLimitBytes":1073741824,"name":"m\\u00e9"}',
   state: '{"kind":"tranche-slices","format":1,"revision":9}\n',
-  settings: '{"memoryOvercommitMaxPercent":150}\n',
+  settings: '{"memoryOvercommitMaxPercent":150,"subject":"@a","memoryBytesMax":9,"slicesMax":2}\n',
   audit: '{"seq":1,"atMs":1763827200000,"action":"slice-create","sliceId":"s-00000000000000aa","uid":0}\n',
+  cgroup:
+    '0::/kubepods.slice/kubepods-pod1f2e3d4c_5b6a_7980_91a2_b3c4d5e6f708.slice/crio-3f2a91c0b1de4c55a0f4d2b6e8970123456789abcdef0123456789abcdef0123.scope\n1:a:/slurm/job_1\n',
   history: '\u0001\0\0\0\0\0\0\0',
   regions: '\u0001\0\0\0\u00ff\u00ff\u00ff\u00ff',
 };
 const SOURCES = [
   ...['json', 'text', 'fs', 'log', 'region_file', 'admit', 'bucket'].map((name) => `agent/common/${name}.c`),
-  ...['slice', 'undo', 'slice_store', 'history', 'settings', 'failure'].map((name) => `agent/src/${name}.c`),
+  ...[
+    'slice',
+    'undo',
+    'slice_store',
+    'history',
+    'settings',
+    'quota',
+    'groups',
+    'workload',
+    'people',
+    'admission',
+    'failure',
+  ].map((name) => `agent/src/${name}.c`),
 ];
 
 function run(target, seconds) {

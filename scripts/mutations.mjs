@@ -23,6 +23,7 @@ const COPIED = [
   'scripts',
   'package.json',
   'vitest.config.ts',
+  'tsconfig.base.json',
   '.cache',
 ];
 
@@ -59,6 +60,8 @@ function attempt(mutation) {
     const tested = mutation.test.endsWith('.ts')
       ? node('node_modules/vitest/vitest.mjs', 'run', '--project', 'agent', `test/agent/${mutation.test}`)
       : node('scripts/test-native.mjs', mutation.test);
+    // A test that could not even begin has noticed nothing.
+    if (/no tests/.test(tested.stdout)) return `the test did not run:\n${tested.stdout.slice(-1500)}`;
     if (/FAIL/.test(tested.stdout + tested.stderr)) {
       return /does not compile/.test(tested.stdout)
         ? `the test does not compile:\n${tested.stdout.slice(-1500)}`

@@ -67,6 +67,11 @@ enum admit_step charge_admit(struct admitted *request, struct process *process, 
     }
     const struct shim_slice *at = &process->shim->slices[slice];
     *request = (struct admitted){process, slice, bytes};
+    /* After the driver's last call all of it is cold, and what follows would meet one line after the other. */
+    __builtin_prefetch(&at->policy->residue_sequence);
+    __builtin_prefetch(&at->policy->memory_limit_bytes);
+    __builtin_prefetch(&at->usage->entries_high);
+    __builtin_prefetch(&own->estimate_until);
     if (admit_reserve(at->policy, at->usage, own, bytes)) {
         return ADMIT_GO;
     }

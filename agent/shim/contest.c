@@ -193,7 +193,11 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     /* Beside somebody else it takes longer: as if he had every other turn, unless he gives way. */
     busy = (busy > now ? busy : now) + charged;
     busy += atomic_load(&contest->alone) ? 0 : prefers ? charged / 4 : charged;
-    busy = busy > now + CONTEST_CLAIM_MAX_NS ? now + CONTEST_CLAIM_MAX_NS : busy;
+    uint64_t most = CONTEST_CLAIM_MAX_NS;
+    if (atomic_load(&contest->bounded) != 0 && !prefers && 2 * charged + CONTEST_CLAIM_BOUNDED_NS < most) {
+        most = 2 * charged + CONTEST_CLAIM_BOUNDED_NS;
+    }
+    busy = busy > now + most ? now + most : busy;
     atomic_store(&contest->busy_until_ns, busy);
     uint64_t last = atomic_load_explicit(&contest->looked_at_ns, memory_order_relaxed);
     uint64_t interval = atomic_load(&contest->tight)   ? CONTEST_INTERVAL_TIGHT_NS
@@ -259,6 +263,20 @@ void contest_look_now(struct contest *contest, const struct shim_slice *slice, c
 {
     atomic_store(&contest->looked_at_ns, 1);
     contest_look(contest, slice, own, now, charged, wants);
+}
+
+void contest_launching(struct contest *contest, uint64_t now, uint64_t charged)
+{
+    if (now - atomic_load(&contest->longest_since_ns) >= CONTEST_LONGEST_NS) {
+        atomic_store(&contest->longest_since_ns, now);
+        atomic_store(&contest->longest_ns, atomic_exchange(&contest->longest_now_ns, 0));
+    }
+    if (charged > atomic_load(&contest->longest_now_ns)) {
+        atomic_store(&contest->longest_now_ns, charged);
+    }
+    if (charged > atomic_load(&contest->longest_ns)) {
+        atomic_store(&contest->longest_ns, charged);
+    }
 }
 
 void contest_done(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,

@@ -23,8 +23,12 @@
 #define CONTEST_SOON_NS UINT64_C(1000000)
 /* What he expects to wait for first: a kernel of somebody who gives way, and no more than this. */
 #define CONTEST_IN_FLIGHT_MAX_NS UINT64_C(20000000)
+/* The window in which that is the longest. */
+#define CONTEST_LONGEST_NS UINT64_C(100000000)
 /* Longest claim that counts: work in flight, as priced. A longer one is somebody's error or lie. */
 #define CONTEST_CLAIM_MAX_NS UINT64_C(500000000)
+/* ...and beyond the launch itself where the work in flight is kept short: what three marks hold, beside others. */
+#define CONTEST_CLAIM_BOUNDED_NS UINT64_C(12000000)
 /* How often the board is read and written: while somebody else is there, and while nobody is. */
 #define CONTEST_INTERVAL_NS UINT64_C(1000000)
 #define CONTEST_INTERVAL_TIGHT_NS UINT64_C(100000)
@@ -57,12 +61,14 @@ struct contest {
     _Atomic uint64_t peer_launches;
     _Atomic uint64_t others_charged_ns; /* by everybody else since this process began, as far as seen */
     _Atomic uint64_t others_seen_ns;
-    _Atomic uint64_t backlog_at_ns; /* when our work was last seen to queue up */
-    _Atomic uintptr_t stream;       /* the only one in use since all work was done; 0 is one too */
-    _Atomic uint64_t longest_ns;    /* of our work in flight, about; where we may have to give way */
-    _Atomic uint64_t held_at_ns;    /* when our own limit last held us back */
-    _Atomic uint32_t pace_bp;       /* of our share, what we take so as not to outrun the hungry; 0: not known */
-    uint64_t pace_since_ns;         /* these belong to whoever looks */
+    _Atomic uint64_t backlog_at_ns;  /* when our work was last seen to queue up */
+    _Atomic uintptr_t stream;        /* the only one in use since all work was done; 0 is one too */
+    _Atomic uint64_t longest_ns;     /* launch of this and the last window; where we may have to give way */
+    _Atomic uint64_t longest_now_ns; /* ...of this one */
+    _Atomic uint64_t longest_since_ns;
+    _Atomic uint64_t held_at_ns; /* when our own limit last held us back */
+    _Atomic uint32_t pace_bp;    /* of our share, what we take so as not to outrun the hungry; 0: not known */
+    uint64_t pace_since_ns;      /* these belong to whoever looks */
     uint64_t pace_own_ns;
     uint64_t pace_charged_ns[REGION_BOARD_SLOTS];
     _Atomic uint32_t share_bp; /* what we may take now; 0: not looked yet, the limit holds */
@@ -82,6 +88,9 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
 /* The same, however short ago the last look was. */
 void contest_look_now(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
                       uint64_t now, uint64_t charged, bool wants);
+
+/* Somebody of higher priority is about, and so much is to be launched: what he may have to wait for. */
+void contest_launching(struct contest *contest, uint64_t now, uint64_t charged);
 
 /* All of our work is done. */
 void contest_done(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,

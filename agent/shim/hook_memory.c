@@ -7,6 +7,7 @@ static CUresult settle(struct admitted *request, CUresult result, uint64_t addre
 {
     CUcontext context = NULL;
     cuCtxGetCurrent_fn current = REAL(cuCtxGetCurrent);
+    ledger_expect(&request->process->blocks, address);
     if (result == CUDA_SUCCESS && current != NULL) {
         (void)current(&context); /* none: then it is filed under none */
     }

@@ -1,10 +1,12 @@
 /* Waits of the program for its own work: when one is over, whoever is preferred has nothing left to do, and says so. */
 #include "shim.h"
+#include "timing.h"
 
 struct wait {
     struct process *process;
     int slice; /* -1: nothing to say afterwards */
     uint64_t launches;
+    uintptr_t stream; /* the only one in use */
 };
 
 static uint64_t launches_of(const struct wait *wait)
@@ -12,10 +14,10 @@ static uint64_t launches_of(const struct wait *wait)
     return atomic_load_explicit(&wait->process->entries[wait->slice]->launches, memory_order_relaxed);
 }
 
-/* stream: the one that is waited for; all: every one of the context. */
-static void before(struct wait *wait, CUstream stream, bool all)
+static void before_any(struct wait *wait)
 {
     wait->slice = -1;
+    wait->stream = CONTEST_STREAMS_MANY;
     wait->process = shim_process_peek(); /* who has launched nothing has nothing to say */
     if (wait->process == NULL) {
         return;
@@ -25,12 +27,30 @@ static void before(struct wait *wait, CUstream stream, bool all)
         return;
     }
     const struct contest *contest = &wait->process->meters[slice].contest;
-    uintptr_t used = atomic_load_explicit(&contest->stream, memory_order_relaxed);
-    if (atomic_load_explicit(&contest->prefers, memory_order_relaxed) != 0 && (all || used == (uintptr_t)stream) &&
-        used != CONTEST_STREAMS_MANY) {
+    wait->stream = atomic_load_explicit(&contest->stream, memory_order_relaxed);
+    if (atomic_load_explicit(&contest->prefers, memory_order_relaxed) != 0 && wait->stream != CONTEST_STREAMS_MANY) {
         wait->slice = slice;
         wait->launches = launches_of(wait);
     }
+}
+
+/* Before a wait for one stream. */
+static void before(struct wait *wait, CUstream stream)
+{
+    before_any(wait);
+    wait->slice = wait->stream == (uintptr_t)stream ? wait->slice : -1;
+}
+
+/* An event may lie anywhere in the stream: what came behind it goes on. */
+static bool has_more(const struct wait *wait)
+{
+    struct capture_pass pass;
+    if (REAL(cuStreamQuery) == NULL || atomic_load(&wait->process->captures) != 0 || !capture_pass_enter(&pass)) {
+        return true;
+    }
+    CUresult state = REAL(cuStreamQuery)((CUstream)wait->stream);
+    capture_pass_leave(&pass);
+    return state != CUDA_SUCCESS;
 }
 
 static CUresult after(const struct wait *wait, CUresult result)
@@ -49,7 +69,7 @@ CUresult hook_cuStreamSynchronize(CUstream stream)
     if (real == NULL) {
         return ABSENT_CU;
     }
-    before(&wait, stream, false);
+    before(&wait, stream);
     return after(&wait, real(stream));
 }
 
@@ -60,7 +80,7 @@ CUresult hook_cuStreamSynchronize_ptsz(CUstream stream)
     if (real == NULL) {
         return ABSENT_CU;
     }
-    before(&wait, stream == NULL ? CU_STREAM_PER_THREAD : stream, false);
+    before(&wait, stream == NULL ? CU_STREAM_PER_THREAD : stream);
     return after(&wait, real(stream));
 }
 
@@ -71,8 +91,38 @@ CUresult hook_cuCtxSynchronize(void)
     if (real == NULL) {
         return ABSENT_CU;
     }
-    before(&wait, NULL, true);
+    before_any(&wait);
     return after(&wait, real());
+}
+
+/* What a runtime of CUDA 13 calls. context: NULL is the current one. Of several in a process, each has its streams. */
+CUresult hook_cuCtxSynchronize_v2(CUcontext context)
+{
+    cuCtxSynchronize_v2_fn real = REAL(cuCtxSynchronize_v2);
+    struct wait wait;
+    if (real == NULL) {
+        return ABSENT_CU;
+    }
+    before_any(&wait);
+    if (wait.slice >= 0 && context != NULL && context != timing_context()) {
+        wait.slice = -1;
+    }
+    return after(&wait, real(context));
+}
+
+CUresult hook_cuEventSynchronize(CUevent event)
+{
+    cuEventSynchronize_fn real = REAL(cuEventSynchronize);
+    struct wait wait;
+    if (real == NULL) {
+        return ABSENT_CU;
+    }
+    before_any(&wait);
+    CUresult result = real(event);
+    if (result == CUDA_SUCCESS && wait.slice >= 0 && has_more(&wait)) {
+        return result;
+    }
+    return after(&wait, result);
 }
 
 #define EXPORT_sync EXPORTED

@@ -80,6 +80,11 @@ static void erase(struct ledger_shard *shard, struct ledger_slot *slot)
     shard->count--;
 }
 
+void ledger_expect(const struct ledger *ledger, uint64_t key)
+{
+    __builtin_prefetch(&ledger->shards[hash_of(key) >> 58], 1);
+}
+
 enum ledger_put_result ledger_put(struct ledger *ledger, uint64_t key, const struct ledger_value *value,
                                   struct ledger_value *old)
 {

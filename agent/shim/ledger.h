@@ -37,6 +37,8 @@ struct ledger {
 enum ledger_put_result { LEDGER_ADDED, LEDGER_REPLACED, LEDGER_FULL };
 
 /* REPLACED: the key was still there (its owner freed it behind our back); *old is what it stood for. */
+/* Says that key is about to be put: what that meets first is then on its way. */
+void ledger_expect(const struct ledger *ledger, uint64_t key);
 enum ledger_put_result ledger_put(struct ledger *ledger, uint64_t key, const struct ledger_value *value,
                                   struct ledger_value *old);
 bool ledger_get(struct ledger *ledger, uint64_t key, struct ledger_value *out);

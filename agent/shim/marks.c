@@ -37,18 +37,23 @@ static void settle(const struct launch *launch, const struct mark *before, const
     meter->settle_charged_ns = 0;
 }
 
-/* Takes back marks that were reached. true: there are still so many unreached that a launch should wait. */
+/* Is there so much in flight that a launch should wait, as far as marks were seen to be reached? */
+static bool is_ahead(struct meter *meter)
+{
+    uint32_t marks = meter->mark_head - meter->mark_tail;
+    return is_tight(meter) ? marks > 0 && meter->marked_ns - meter->reached_ns >= METER_IN_FLIGHT_TIGHT_NS
+                           : marks >= METER_MARKS_AHEAD;
+}
+
+/* Takes back marks that were reached. true: there is still too much in flight. */
 static bool marks_ahead(const struct launch *launch)
 {
     struct meter *meter = meter_of(launch);
-    uint32_t most = is_tight(meter) ? METER_MARKS_AHEAD_TIGHT : METER_MARKS_AHEAD;
     struct capture_pass pass;
-    if (meter->mark_head - meter->mark_tail < most || atomic_load(&launch->process->captures) != 0 ||
-        !capture_pass_enter(&pass)) {
+    if (!is_ahead(meter) || atomic_load(&launch->process->captures) != 0 || !capture_pass_enter(&pass)) {
         return false;
     }
-    bool ahead = true;
-    while (meter->mark_head - meter->mark_tail >= most) {
+    while (is_ahead(meter)) {
         struct mark *mark = &meter->marks[meter->mark_tail % METER_MARKS];
         CUresult result = REAL(cuEventQuery)(mark->event);
         if (result == CUDA_ERROR_NOT_READY) {
@@ -56,12 +61,14 @@ static bool marks_ahead(const struct launch *launch)
         }
         if (result != CUDA_SUCCESS) {
             meter->mark_tail = meter->mark_head; /* a broken context: its events will never be reached */
+            meter->reached_ns = meter->marked_ns;
             break;
         }
         settle(launch, &meter->marks[(meter->mark_tail - 1) % METER_MARKS], mark);
+        meter->reached_ns = mark->priced_ns;
         meter->mark_tail++;
     }
-    ahead = meter->mark_head - meter->mark_tail >= most;
+    bool ahead = is_ahead(meter);
     capture_pass_leave(&pass);
     return ahead;
 }
@@ -126,6 +133,7 @@ static void record_mark(const struct launch *launch)
             atomic_store(&meter->contest.backlog_at_ns, shim_now());
         }
         if (REAL(cuEventRecord)(mark->event, launch->stream) == CUDA_SUCCESS) {
+            meter->marked_ns = mark->priced_ns;
             meter->mark_head++;
         }
     }
@@ -157,6 +165,7 @@ void marks_forget_context(struct process *process, CUcontext context)
                 meter->marks[at].event = NULL;
                 meter->marks[at].context = NULL;
                 meter->mark_tail = meter->mark_head;
+                meter->reached_ns = meter->marked_ns;
             }
         }
         atomic_flag_clear_explicit(&meter->marking, memory_order_release);

@@ -196,9 +196,7 @@ static void give_way(const struct launch *launch)
     const struct shim_slice *slice = slice_of(launch);
     struct contest *contest = &meter_of(launch)->contest;
     uint64_t now = shim_now();
-    uint64_t longest = atomic_load(&contest->longest_ns);
-    longest -= longest / 16;
-    atomic_store(&contest->longest_ns, launch->charged_ns > longest ? launch->charged_ns : longest);
+    contest_launching(contest, now, launch->charged_ns);
     if (launch->charged_ns >= CONTEST_INTERVAL_TIGHT_NS) {
         contest_look_now(contest, slice, entry_of(launch), now, 0, true);
     } else {
@@ -346,6 +344,10 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
     }
     if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
         await_first_price(launch);
+    }
+    if (atomic_load_explicit(&launch->price->samples, memory_order_relaxed) < PRICE_EAGER_SAMPLES &&
+        atomic_load_explicit(&launch->price->timing, memory_order_relaxed) > 0) {
+        timing_poll(launch->process); /* what another process said, or one timing, may be wrong by far */
     }
     uint64_t ns = atomic_load_explicit(&launch->price->ns, memory_order_relaxed);
     launch->charged_ns = meter_counted(launch->shim, meter_corrected(slice, ns)) * launch->weight;

@@ -37,21 +37,24 @@
 #define METER_FIRST_PRICE_MAX_NS UINT64_C(50000000)
 /* Programmatic dependent launches are not timed, unless this many went by with no price. */
 #define METER_UNTIMED_MAX 64u
-/* While somebody of higher priority is about. A mark is then waited for without sleeping, for so long. */
-#define METER_MARK_TIGHT_NS INT64_C(300000)
-#define METER_MARKS_AHEAD_TIGHT 1u
+/* While somebody of higher priority is about: marks are closer, and what may be in flight is counted in work and not in
+ * marks, so that short kernels follow each other without a gap, and of long ones there is one. A mark is then waited for
+ * without sleeping, for so long. */
+#define METER_MARK_TIGHT_NS INT64_C(100000)
+#define METER_IN_FLIGHT_TIGHT_NS UINT64_C(200000)
 #define METER_DRAIN_SPIN_NS UINT64_C(1000000)
 /* Who gives way looks so often whether he still has to, and takes at most so much along from before. */
-#define METER_GIVING_WAY_NS UINT64_C(200000)
+#define METER_GIVING_WAY_NS UINT64_C(100000)
 #define METER_SAVINGS_BESIDE_NS INT64_C(500000)
 /* Beside others: how much one who was held back has before he goes on. About a turn of the hardware's. */
 #define METER_TURN_NS INT64_C(500000)
 #define METER_TURN_MAX_NS UINT64_C(3000000)
-/* Upwards hardly at all: a limited slice times its kernels so often that prices are right; downwards far, where streams
- * overlap. Settlement: measured over charged, when this much has been measured; bounds and weight of one correction. */
+/* Settlement: measured over charged, when so much has been measured, and the bounds of one correction. Never upwards: a
+ * limited slice times its kernels so often that prices are right, and what is measured holds our own events and moments
+ * in which the stream ran dry. Downwards far, where streams overlap. */
 #define METER_SETTLE_NS UINT64_C(200000000)
 #define METER_CORRECTION_MIN_BP 2500u
-#define METER_CORRECTION_MAX_BP 10300u
+#define METER_CORRECTION_MAX_BP 10000u
 
 #define METER_SAMPLES 32u
 /* A timing of one launch is charged in place of its price, up to this. */
@@ -104,6 +107,8 @@ struct meter {
     atomic_flag marking; /* tried, never waited for: guards what follows */
     uint32_t mark_head;  /* next to record */
     uint32_t mark_tail;  /* oldest unreached */
+    uint64_t marked_ns;  /* priced_ns at the newest mark */
+    uint64_t reached_ns; /* ...and at the newest reached one */
     struct mark marks[METER_MARKS];
     uint64_t settle_measured_ns;
     uint64_t settle_charged_ns;

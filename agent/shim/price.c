@@ -28,6 +28,11 @@ bool price_due(struct price *price, bool exact)
 {
     uint32_t timing = atomic_load_explicit(&price->timing, memory_order_relaxed);
     uint32_t samples = atomic_load_explicit(&price->samples, memory_order_relaxed);
+    if (samples < PRICE_EAGER_SAMPLES && samples + timing >= PRICE_EAGER_SAMPLES) {
+        /* What it takes is about to be known: until then each launch looks whether it is. */
+        atomic_store_explicit(&price->due, 0, memory_order_relaxed);
+        return false;
+    }
     samples = samples > UINT32_MAX - timing ? samples : samples + timing;
     /* Not a read-modify-write: a count lost between threads moves the next timing by one launch, a locked add costs
      * every launch. */

@@ -1,5 +1,6 @@
 #include "admission.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 const char *admission_check(const struct admission *r)
@@ -16,5 +17,16 @@ const char *admission_check(const struct admission *r)
     if (r->compute_guarantee_percent > r->compute_limit_percent) return "guarantee-exceeds-limit";
     if (r->other_guarantees_percent + r->compute_guarantee_percent > 100) return "guarantee-exceeds-headroom";
     if (r->other_slice_count >= SLICES_PER_GPU_MAX) return "too-many-slices";
+    return NULL;
+}
+
+const char *admission_check_quota(const struct quota_request *r)
+{
+    bool is_new = r->previous_memory_limit_bytes == 0;
+    if (r->slices_max >= 0 && is_new && r->other_slice_count + 1 > r->slices_max) return "quota-exceeded";
+    if (r->memory_bytes_max >= 0 && r->memory_limit_bytes > r->previous_memory_limit_bytes &&
+        r->other_memory_limits_bytes + r->memory_limit_bytes > r->memory_bytes_max) {
+        return "quota-exceeded";
+    }
     return NULL;
 }

@@ -19,6 +19,19 @@ struct admission {
     int64_t compute_guarantee_percent;
 };
 
+/* A person and what they own on the host. */
+struct quota_request {
+    int64_t memory_bytes_max;  /* -1: no quota */
+    int64_t slices_max;        /* -1: no quota */
+    int64_t other_slice_count; /* of the person, on all GPUs of the host, without the one that is being changed */
+    int64_t other_memory_limits_bytes;
+    int64_t memory_limit_bytes;
+    int64_t previous_memory_limit_bytes; /* what it counted for this person before; 0: it is new to them */
+};
+
+/* NULL, or "quota-exceeded". A limit that does not grow is never refused. */
+const char *admission_check_quota(const struct quota_request *request);
+
 /* NULL when it may, else the error code of the first rule that is broken. */
 const char *admission_check(const struct admission *request);
 

@@ -20,6 +20,7 @@
 #include "audit.h"
 #include "edit.h"
 #include "events.h"
+#include "groups.h"
 #include "history.h"
 #include "log.h"
 #include "peer.h"
@@ -116,7 +117,10 @@ static enum claim claim(struct agent *agent, char *why, size_t cap)
 {
     if (places_find(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     if (agent->places.scope == SCOPE_USER && system_agent_answers()) return CLAIM_TAKEN;
-    if (agent->places.root[0]) people_use_root(agent->places.root);
+    if (agent->places.root[0]) {
+        people_use_root(agent->places.root);
+        groups_use_root(agent->places.root);
+    }
     if (places_open_state(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     enum claim result = claim_state(agent, why, cap);
     if (result != CLAIM_OURS) return result;
@@ -170,6 +174,9 @@ static int start(struct agent *agent, char *why, size_t cap)
     json_writer_init(&agent->scratch, AGENT_LINE_MAX_BYTES);
     operators_load(agent);
     settings_load(agent);
+    quota_load(agent);
+    faults_load(agent);
+    hours_load(agent);
     int error = procs_init(&agent->procs);
     if (error == 0) error = slice_store_load(&agent->slices, agent->places.state, now_wall_ms());
     if (error != 0) {
@@ -180,6 +187,8 @@ static int start(struct agent *agent, char *why, size_t cap)
     agent->backend = &gpu_nvml;
     gpus_open(agent);
     policy_open_all(agent);
+    error = jobs_load(agent, now_mono_ms());
+    if (error != 0) log_line("the list of jobs can not be read: %s", strerror(error));
     mps_open(agent);
     error = history_open(agent);
     if (error != 0) log_line("history can not be kept: %s", strerror(error));
@@ -278,6 +287,9 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
     sample_check_times(agent);
     mps_watch(agent, mono_ms);
+    faults_watch(agent, mono_ms);
+    gpus_watch_migs(agent, mono_ms);
+    hours_count(agent, mono_ms);
     history_record(agent, wall_ms / 1000 * 1000);
     edit_prune(agent, mono_ms);
     procs_prune(&agent->procs, mono_ms, PROC_UNUSED_MS);
@@ -337,6 +349,7 @@ static void say_goodbye(struct agent *agent)
     while (agent->peer_count > 0) peer_close(agent, agent->peers[0]);
     if (!agent->places.abstract_socket) unlink(agent->places.socket);
     if (agent->backend_open) agent->backend->close();
+    hours_save(agent, now_mono_ms());
 }
 
 static void run_loop(struct agent *agent)
@@ -350,6 +363,7 @@ static void run_loop(struct agent *agent)
         serve_deaths(agent, mono_ms);
         serve_samples(agent, mono_ms);
         serve_second(agent, mono_ms);
+        jobs_serve(agent, mono_ms);
         announce_state(agent);
         peers_flush_all(agent);
         if (mono_ms < aside_at_ms) continue;

@@ -7,16 +7,21 @@
 #include <sys/types.h>
 
 #include "failure.h"
+#include "faults.h"
 #include "gpu.h"
+#include "hours.h"
+#include "jobs.h"
 #include "json.h"
 #include "mps.h"
 #include "places.h"
 #include "procs.h"
+#include "quota.h"
 #include "slice.h"
 
 #define AGENT_LINE_MAX_BYTES (256u * 1024)
 #define REQUEST_LINE_MAX_BYTES (8u * 1024)
-#define PEERS_MAX 128
+#define CLIENTS_MAX 128
+#define PEERS_MAX (CLIENTS_MAX + QUEUE_JOBS_MAX)
 #define OPERATORS_MAX 64
 #define PROCESS_ROWS_MAX 512
 
@@ -59,7 +64,14 @@ struct agent {
     int64_t retry_at_ms; /* monotonic: when the driver is looked for again */
     struct gpu_state gpus[GPU_MAX];
     size_t gpu_count;
+    struct gpu_mig migs[GPU_MIG_MAX];
+    size_t mig_count;
+    int64_t migs_at_ms; /* monotonic: when they were looked for last; 0: not yet */
     const struct tranche_sim_api *simulation;
+
+    struct fault_log faults;
+    struct hours hours;
+    struct jobs jobs;
 
     struct mps mps[GPU_MAX];
     size_t mps_count;
@@ -73,6 +85,8 @@ struct agent {
     int64_t deaths_at_ms; /* monotonic, when deaths were last dealt with */
     uid_t operators[OPERATORS_MAX];
     size_t operator_count;
+    struct quota quotas[QUOTAS_MAX];
+    size_t quota_count;
     int64_t memory_overcommit_max_percent; /* of a GPU, by which memory limits may add up; 0: no guard */
 
     struct peer *peers[PEERS_MAX];
@@ -106,11 +120,20 @@ bool agent_is_operator(const struct agent *agent, uid_t uid);
 /* gpus.c: opening and closing the driver */
 void gpus_open(struct agent *agent);
 void gpus_close(struct agent *agent, const char *note, int64_t retry_in_ms);
+/* Looks for MIG slices now and then, where a GPU is in MIG mode: administrators make and destroy them at any time. */
+void gpus_watch_migs(struct agent *agent, int64_t mono_ms);
 void gpus_retry(struct agent *agent, int64_t mono_ms);
 
 /* policy.c: the files that tenants map */
 int policy_open(struct agent *agent, struct slice *slice); /* 0 or errno */
 void policy_apply(struct agent *agent, struct slice *slice);
+/* Whoever has the page open gets nothing more through it, until policy_apply. */
+void policy_shut(struct slice *slice);
+/* New files for another GPU, closed until policy_apply; the page that was open stays shut for who has it. 0 or errno:
+ * then policy_close and policy_open bring back what the slice's record says. */
+int policy_move(struct agent *agent, struct slice *slice, const struct slice_record *to);
+/* Tells the slices of a GPU about each other; done by the others wherever a slice of that GPU changes. */
+void policy_meet(struct agent *agent, const char *gpu_uuid);
 void policy_close(struct agent *agent, struct slice *slice, bool remove_files);
 void policy_open_all(struct agent *agent);
 int policy_board(struct agent *agent, const char *gpu_uuid); /* makes the board if needed: 0 or errno */
@@ -124,6 +147,7 @@ void policy_reap(struct agent *agent, struct slice *slice, uint64_t token);
 /* settings.c: what operators set for the whole host. The first keeps defaults and says so if the file is not right. */
 #define OVERCOMMIT_MAX_PERCENT 1000
 void settings_load(struct agent *agent);
+int settings_save(const struct agent *agent, struct failure *failure);
 int settings_set_overcommit(struct agent *agent, int64_t max_percent, struct failure *failure);
 
 /* operators.c */

@@ -12,71 +12,148 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "attach_jobs.h"
 #include "client.h"
 #include "commands.h"
 
 #define PIPE_BYTES 16384
 #define NONCE_MAX 64
 
-struct direction {
-    int from, to;
-    bool to_is_socket;
-    bool ended; /* nothing more comes */
+/* Requests on their way to the agent. They are looked at a line at a time: a few are answered here. */
+struct requests {
+    int to;
+    bool ended;       /* nothing more comes */
+    bool in_long_one; /* in a line that is too long for a request: it goes on unseen, and the agent refuses it */
     char data[PIPE_BYTES];
-    size_t len, sent;
+    size_t len, ready, sent; /* ready: as far as it may go */
 };
 
-/* 0, or -1 when the other side takes nothing any more. */
-static int push(struct direction *d)
+/* What the agent says, with our own lines put between its lines. */
+struct answers {
+    int from;
+    bool ended, mid_line;
+    char data[PIPE_BYTES];
+    size_t len, sent, own_sent;
+};
+
+static ssize_t take(int fd, char *data, size_t cap, bool *ended)
 {
-    while (d->sent < d->len) {
-        ssize_t n = d->to_is_socket ? send(d->to, d->data + d->sent, d->len - d->sent, MSG_NOSIGNAL | MSG_DONTWAIT)
-                                    : write(d->to, d->data + d->sent, d->len - d->sent);
+    ssize_t n = read(fd, data, cap);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
+    if (n <= 0) *ended = true;
+    return n > 0 ? n : 0;
+}
+
+/* Takes our own lines out of what has come and marks how far the rest may go. */
+static void sort_lines(struct requests *r, struct attach_jobs *jobs)
+{
+    size_t at = r->ready;
+    while (at < r->len) {
+        char *newline = memchr(r->data + at, '\n', r->len - at);
+        if (!newline) break;
+        size_t line = (size_t)(newline - (r->data + at)), whole = line + 1;
+        if (!r->in_long_one && attach_jobs_take(jobs, r->data + at, line)) {
+            memmove(r->data + at, newline + 1, r->len - at - whole);
+            r->len -= whole;
+            continue;
+        }
+        r->in_long_one = false;
+        at += whole;
+    }
+    bool full = at == 0 && r->len == sizeof r->data;
+    r->in_long_one |= full;
+    r->ready = full || r->ended || r->in_long_one ? r->len : at;
+}
+
+/* 0, or -1 when the agent takes nothing any more. */
+static int push_requests(struct requests *r)
+{
+    while (r->sent < r->ready) {
+        ssize_t n = send(r->to, r->data + r->sent, r->ready - r->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
-        d->sent += (size_t)n;
+        r->sent += (size_t)n;
     }
-    d->len = d->sent = 0;
+    memmove(r->data, r->data + r->sent, r->len - r->sent);
+    r->len -= r->sent;
+    r->ready = r->sent = 0;
     return 0;
 }
 
-static void pull(struct direction *d)
+static int put(const char *data, size_t len, size_t *sent)
 {
-    if (d->len > 0 || d->ended) return;
-    ssize_t n = read(d->from, d->data, sizeof d->data);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return;
-    if (n <= 0) {
-        d->ended = true;
-        return;
+    for (;;) {
+        ssize_t n = write(STDOUT_FILENO, data + *sent, len - *sent);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
+        *sent += (size_t)n;
+        return 1;
     }
-    d->len = (size_t)n;
+}
+
+/* 0, or -1 when nobody reads any more. */
+static int push_answers(struct answers *a, struct json_writer *own)
+{
+    int result = 1;
+    while (result > 0) {
+        bool own_turn = own->len > 0 && !a->mid_line;
+        if (own_turn) {
+            result = put(own->data, own->len, &a->own_sent);
+            if (a->own_sent < own->len) continue;
+            json_writer_free(own);
+            a->own_sent = 0;
+        } else if (a->sent < a->len) {
+            /* With a line of ours waiting no further than to the end of the agent's. */
+            const char *newline = own->len > 0 ? memchr(a->data + a->sent, '\n', a->len - a->sent) : NULL;
+            result = put(a->data, newline ? (size_t)(newline - a->data) + 1 : a->len, &a->sent);
+            if (result > 0) a->mid_line = a->data[a->sent - 1] != '\n';
+        } else {
+            break;
+        }
+    }
+    if (a->sent == a->len) a->len = a->sent = 0;
+    return result < 0 ? -1 : 0;
 }
 
 static int join(int socket_fd)
 {
-    static struct direction in, out;
-    in = (struct direction){.from = STDIN_FILENO, .to = socket_fd, .to_is_socket = true};
-    out = (struct direction){.from = socket_fd, .to = STDOUT_FILENO};
+    static struct requests in;
+    static struct answers out;
+    static struct attach_jobs jobs;
+    in = (struct requests){.to = socket_fd};
+    out = (struct answers){.from = socket_fd};
+    attach_jobs_init(&jobs);
     bool half_closed = false;
     for (;;) {
-        struct pollfd p[3] = {
-            {.fd = in.len == 0 && !in.ended ? in.from : -1, .events = POLLIN},
-            {.fd = socket_fd, .events = (short)((out.len == 0 ? POLLIN : 0) | (in.len > 0 ? POLLOUT : 0))},
-            {.fd = STDOUT_FILENO, .events = (short)(out.len > 0 ? POLLOUT : 0)},
+        bool room = in.ready == 0 && in.len < sizeof in.data && jobs.replies.len < ATTACH_REPLIES_HIGH_BYTES;
+        bool says = out.len > 0 || jobs.replies.len > 0;
+        struct pollfd p[3 + ATTACH_STARTS_MAX] = {
+            {.fd = room && !in.ended ? STDIN_FILENO : -1, .events = POLLIN},
+            {.fd = out.ended ? -1 : socket_fd,
+             .events = (short)((out.len == 0 ? POLLIN : 0) | (in.ready > 0 ? POLLOUT : 0))},
+            {.fd = STDOUT_FILENO, .events = (short)(says ? POLLOUT : 0)},
         };
-        if (poll(p, 3, -1) < 0 && errno != EINTR) return EXIT_OWN_FAILURE;
+        int wait_ms = attach_jobs_poll(&jobs, p + 3);
+        if (poll(p, 3 + ATTACH_STARTS_MAX, wait_ms) < 0 && errno != EINTR) return EXIT_OWN_FAILURE;
         /* The reader of stdout is gone: the SSH channel was closed. */
         if (p[2].revents & (POLLERR | POLLHUP | POLLNVAL)) return 0;
-        if (p[0].revents) pull(&in);
-        if (push(&in) != 0) return 0;
+        attach_jobs_serve(&jobs, p + 3);
+        if (p[0].revents) {
+            in.len += (size_t)take(STDIN_FILENO, in.data + in.len, sizeof in.data - in.len, &in.ended);
+            sort_lines(&in, &jobs);
+        }
+        if (push_requests(&in) != 0) return 0;
         if (in.ended && in.len == 0 && !half_closed) {
             /* The agent answers what it was asked, then ends the connection. */
             shutdown(socket_fd, SHUT_WR);
             half_closed = true;
         }
-        if (p[1].revents & (POLLIN | POLLHUP | POLLERR)) pull(&out);
-        if (out.len > 0 && push(&out) != 0) return 0;
-        if (out.ended && out.len == 0) return 0;
+        if (out.len == 0 && p[1].revents & (POLLIN | POLLHUP | POLLERR)) {
+            out.len = (size_t)take(out.from, out.data, sizeof out.data, &out.ended);
+        }
+        if (push_answers(&out, &jobs.replies) != 0) return 0;
+        /* A job that is being started has its answer to come, with or without the agent. */
+        if (out.ended && out.len == 0 && jobs.replies.len == 0 && attach_jobs_idle(&jobs)) return 0;
     }
 }
 

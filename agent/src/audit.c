@@ -52,6 +52,7 @@ static void put_slice(struct json_writer *w, const char *key, const struct slice
     json_open(w, '{');
     json_put_text(w, "name", r->name);
     json_put_text(w, "owner", r->owner);
+    json_put_text(w, "gpuUuid", r->gpu_uuid);
     json_put_integer(w, "memoryLimitBytes", (int64_t)r->memory_limit_bytes);
     json_put_integer(w, "computeLimitPercent", r->compute_limit_percent);
     json_put_integer(w, "computeGuaranteePercent", r->compute_guarantee_percent);
@@ -310,7 +311,11 @@ static void record(struct agent *agent, const struct entry *e, int kind)
 void audit_edit(struct agent *agent, const struct editor *editor, const struct slice_record *before,
                 const struct slice_record *after)
 {
-    struct entry e = {.editor = editor, .subject = after ? after : before, .before = before, .after = after};
+    struct entry e = {.editor = editor,
+                      .detail = editor->over_quota ? "over the quota" : NULL,
+                      .subject = after ? after : before,
+                      .before = before,
+                      .after = after};
     record(agent, &e, ACCEPTED);
 }
 

@@ -12,6 +12,7 @@ struct editor {
     uid_t uid;
     const char *name;
     const char *action;
+    bool over_quota;          /* asked for, although it goes beyond what a person may hold */
     const char *claimed_from; /* what the client says it comes from; "" = it said nothing */
 };
 

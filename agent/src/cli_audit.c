@@ -16,8 +16,8 @@
 enum format { AS_TEXT, AS_JSON, AS_CSV };
 
 static const char *const change_keys[] = {
-    "name",     "owner",      "memoryLimitBytes", "computeLimitPercent", "computeGuaranteePercent",
-    "priority", "startsAtMs", "expiresAtMs"};
+    "name",       "owner",       "memoryLimitBytes", "computeLimitPercent", "computeGuaranteePercent", "priority",
+    "startsAtMs", "expiresAtMs", "gpuUuid"};
 #define CHANGE_KEYS (sizeof change_keys / sizeof change_keys[0])
 
 /* The value of a member as text that may go to a terminal; "" for null and for what is not there. */

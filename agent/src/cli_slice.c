@@ -15,7 +15,7 @@ struct options {
     const char *positional[3];
     size_t positional_count;
     const char *gpu, *memory, *compute, *guarantee, *priority, *owner, *name, *starts, *expires, *below_use;
-    bool with_processes, json;
+    bool with_processes, over_quota, json;
 };
 
 static int take_options(struct options *o, int argc, char **argv)
@@ -36,6 +36,7 @@ static int take_options(struct options *o, int argc, char **argv)
         {"--expires", &o->expires, NULL},
         {"--below-use", &o->below_use, NULL},
         {"--with-processes", NULL, &o->with_processes},
+        {"--over-quota", NULL, &o->over_quota},
         {"--json", NULL, &o->json},
     };
     for (int i = 2; i < argc; i++) {
@@ -138,7 +139,7 @@ static int put_gpu(struct json_writer *w, const struct options *o, const struct 
         }
     }
     if (is_index)
-        return complain("there is no GPU %s on this host, so nothing was created; `tranche ls` lists them", o->gpu);
+        return complain("there is no GPU %s on this host, so nothing was changed; `tranche ls` lists them", o->gpu);
     json_put_text(w, "gpuUuid", o->gpu);
     return 0;
 }
@@ -162,6 +163,10 @@ static int prepare_change(struct json_writer *w, const char *verb, const struct 
     json_put_text(w, "sliceId", s->id);
     json_put_integer(w, "revision", s->revision);
     if (strcmp(verb, "resize") == 0) return put_limits(w, o);
+    if (strcmp(verb, "move") == 0) {
+        if (!o->gpu) return complain("say where to: tranche slice move NAME --gpu 1 (or --gpu UUID)");
+        return put_gpu(w, o, f);
+    }
     if (strcmp(verb, "assign") == 0) {
         const char *owner = o->owner ? o->owner : o->positional_count > 1 ? o->positional[1] : NULL;
         if (!owner) return complain("say to whom: tranche slice assign NAME --owner USER");
@@ -217,12 +222,12 @@ int command_slice(int argc, char **argv)
         const char *verb, *op;
     } verbs[] = {{"create", "slice-create"}, {"resize", "slice-resize"}, {"assign", "slice-assign"},
                  {"rename", "slice-rename"}, {"delete", "slice-delete"}, {"undo", "undo"},
-                 {"guard", "settings-set"}};
+                 {"guard", "settings-set"},  {"move", "slice-move"}};
     struct options options = {0};
     size_t v = 0;
     while (argc > 1 && v < sizeof verbs / sizeof verbs[0] && strcmp(verbs[v].verb, argv[1]) != 0) v++;
     if (argc < 2 || v == sizeof verbs / sizeof verbs[0]) {
-        return complain("slice takes create, resize, assign, rename, delete, undo or guard");
+        return complain("slice takes create, resize, assign, move, rename, delete, undo or guard");
     }
     if (take_options(&options, argc, argv) != 0) return EXIT_OWN_FAILURE;
     struct client client;
@@ -243,6 +248,7 @@ int command_slice(int argc, char **argv)
     } else {
         result = prepare_change(&fields, verbs[v].verb, &options, &fetched);
     }
+    if (options.over_quota) json_put_bool(&fields, "overQuota", true);
     if (result == 0) result = send_edit(&client, verbs[v].op, &fields, options.json);
     json_writer_free(&fields);
     fetched_free(&fetched);

@@ -14,7 +14,12 @@ int command_env(int argc, char **argv);
 int command_slice(int argc, char **argv);
 int command_concurrent(int argc, char **argv);
 int command_ls(int argc, char **argv);
+int command_quota(int argc, char **argv);
+int command_metrics(int argc, char **argv);
+int command_hours(int argc, char **argv);
 int command_audit(int argc, char **argv);
+int command_job(int argc, char **argv);
+int command_job_supervise(const char *id, int ready_fd);
 int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);
 

@@ -16,8 +16,10 @@
 #include "env.h"
 #include "fs.h"
 #include "region_file.h"
+#include "xid.h"
 
 #define ENVIRON_MAX_BYTES (1u << 20)
+#define FAULT_MENTIONED_MINUTES (7 * 24 * 60)
 #define STATE_ROOM_MIN_BYTES (64ull << 20)
 
 void doctor_say(const struct doctor *doctor, const char *code, enum doctor_level level, const char *format, ...)
@@ -42,10 +44,12 @@ static void check_logout(const struct doctor *doctor, const char *runtime_dir, u
         doctor_say(doctor, "linger", DOCTOR_OK, "Programs of %s go on after logout (linger is on).", name);
         return;
     }
-    doctor_say(doctor, "linger", DOCTOR_NOTE,
-               "Linger is off for %s: where logind is set to kill user processes, the agent ends with the last logout "
-               "(the next `tranche run` starts it again). To keep it: loginctl enable-linger %s",
-               name, name);
+    doctor_say(
+        doctor, "linger", DOCTOR_NOTE,
+        "Linger is off for %s: where logind is set to kill user processes, the agent and the jobs of %s end with "
+        "the last logout (the next `tranche run` starts the agent again, and no job). To keep them: loginctl "
+        "enable-linger %s",
+        name, name, name);
     if (strncmp(runtime_dir, "/dev/shm/", 9) == 0 && !places_shm_is_kept(uid, name)) {
         doctor_say(
             doctor, "runtime-removed-at-logout", DOCTOR_WARNING,
@@ -265,6 +269,14 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent)
         if (info->mig_enabled) {
             doctor_say(doctor, "mig", DOCTOR_WARNING, "MIG is on for GPU %u; Tranche cuts whole GPUs only.",
                        info->index);
+        }
+        for (size_t k = agent->faults.count; k-- > 0;) {
+            const struct fault *f = &agent->faults.items[k];
+            int64_t minutes = (now_wall_ms() - f->at_ms) / 60000;
+            if (strcmp(f->gpu_uuid, info->uuid) != 0 || minutes >= FAULT_MENTIONED_MINUTES) continue;
+            doctor_say(doctor, "xid", xid_of(f->xid)->kind == XID_HARDWARE ? DOCTOR_WARNING : DOCTOR_NOTE,
+                       "GPU %u reported XID %u (%u times, last %lld min ago): %s", info->index, f->xid, f->count,
+                       (long long)(minutes > 0 ? minutes : 0), xid_of(f->xid)->text);
         }
         const struct mps *mps = mps_find(agent, info->uuid);
         if (mps && mps->state == MPS_ON) {

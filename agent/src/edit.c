@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "admission.h"
+#include "edit_parts.h"
 #include "log.h"
 #include "measure.h"
 #include "people.h"
@@ -33,72 +33,6 @@ struct slice *edit_target(struct agent *agent, const char *id, int64_t revision,
     return slice;
 }
 
-static int admission_failure(struct failure *f, const char *code, const struct admission *a)
-{
-    char limit[32], capacity[32];
-    text_gib(capacity, sizeof capacity, (uint64_t)a->capacity_bytes);
-    text_gib(limit, sizeof limit, a->memory_limit_bytes > 0 ? (uint64_t)a->memory_limit_bytes : 0);
-    if (strcmp(code, "memory-limit-too-small") == 0) {
-        return fail(f, code, "A memory limit must be at least 1 MiB; nothing was changed. Choose a larger one.");
-    }
-    if (strcmp(code, "memory-limit-exceeds-gpu") == 0) {
-        return fail(f, code,
-                    "The memory limit of %s is more than the GPU has; nothing was changed. Choose at most %s.", limit,
-                    capacity);
-    }
-    if (strcmp(code, "overcommit-exceeds-guard") == 0) {
-        char others[32];
-        text_gib(others, sizeof others, (uint64_t)a->other_memory_limits_bytes);
-        return fail(f, code,
-                    "With %s the limits on this GPU, %s without it, would add up to more than %" PRId64
-                    " %% of its %s, which is the most that this host's operators allow; nothing was changed. Choose "
-                    "less, or have the guard raised.",
-                    limit, others, a->memory_overcommit_max_percent, capacity);
-    }
-    if (strcmp(code, "compute-limit-out-of-range") == 0) {
-        return fail(f, code,
-                    "A compute limit is a whole number from 1 to 100 %%; nothing was changed. Choose one of these.");
-    }
-    if (strcmp(code, "guarantee-out-of-range") == 0) {
-        return fail(f, code, "A guarantee is a whole number from 0 to 100 %%; nothing was changed.");
-    }
-    if (strcmp(code, "guarantee-exceeds-limit") == 0) {
-        return fail(f, code,
-                    "The guarantee of %" PRId64 " %% is above the slice's own limit of %" PRId64
-                    " %%; nothing was changed.",
-                    a->compute_guarantee_percent, a->compute_limit_percent);
-    }
-    if (strcmp(code, "guarantee-exceeds-headroom") == 0) {
-        return fail(f, code,
-                    "Other slices hold guarantees of %" PRId64 " %%, so at most %" PRId64
-                    " %% can be guaranteed here; nothing was changed.",
-                    a->other_guarantees_percent, 100 - a->other_guarantees_percent);
-    }
-    return fail(f, code, "A GPU takes at most %d slices; nothing was changed. Delete one first.", SLICES_PER_GPU_MAX);
-}
-
-static int check_admission(struct agent *agent, const struct slice_record *next, const struct slice *self,
-                           struct failure *failure)
-{
-    struct gpu_state *gpu = agent_gpu(agent, next->gpu_uuid);
-    struct admission a = {
-        .capacity_bytes = gpu && gpu->info.capacity_bytes > 0 ? (int64_t)gpu->info.capacity_bytes : JSON_INTEGER_MAX,
-        .memory_limit_bytes = (int64_t)next->memory_limit_bytes,
-        .compute_limit_percent = next->compute_limit_percent,
-        .compute_guarantee_percent = next->compute_guarantee_percent,
-        .previous_memory_limit_bytes = self && !self->r.deleted ? (int64_t)self->r.memory_limit_bytes : 0,
-        .memory_overcommit_max_percent = agent->memory_overcommit_max_percent,
-    };
-    /* A GPU that is away for now: what it had when the slice was cut still holds. */
-    if (!gpu && self && self->policy && self->policy->gpu_capacity_bytes > 0) {
-        a.capacity_bytes = (int64_t)self->policy->gpu_capacity_bytes;
-    }
-    a.other_slice_count = (int64_t)slice_count_on(&agent->slices, next->gpu_uuid, self, &a.other_guarantees_percent,
-                                                  &a.other_memory_limits_bytes);
-    const char *code = admission_check(&a);
-    return code ? admission_failure(failure, code, &a) : 0;
-}
-
 static int check_name(struct agent *agent, const char *name, const struct slice *self, struct failure *failure)
 {
     if (!text_is_slice_name(name)) {
@@ -121,19 +55,19 @@ static int apply_changes(struct slice_record *next, const struct slice_changes *
     struct admission bad = {.capacity_bytes = JSON_INTEGER_MAX};
     if (c->has_memory) {
         if (c->memory_limit_bytes < MEMORY_LIMIT_MIN_BYTES) {
-            return admission_failure(failure, "memory-limit-too-small", &bad);
+            return edit_admission_failure(failure, "memory-limit-too-small", &bad);
         }
         next->memory_limit_bytes = (uint64_t)c->memory_limit_bytes;
     }
     if (c->has_limit) {
         if (c->compute_limit_percent < 1 || c->compute_limit_percent > 100) {
-            return admission_failure(failure, "compute-limit-out-of-range", &bad);
+            return edit_admission_failure(failure, "compute-limit-out-of-range", &bad);
         }
         next->compute_limit_percent = (uint32_t)c->compute_limit_percent;
     }
     if (c->has_guarantee) {
         if (c->compute_guarantee_percent < 0 || c->compute_guarantee_percent > 100) {
-            return admission_failure(failure, "guarantee-out-of-range", &bad);
+            return edit_admission_failure(failure, "guarantee-out-of-range", &bad);
         }
         next->compute_guarantee_percent = (uint32_t)c->compute_guarantee_percent;
     }
@@ -144,8 +78,8 @@ static int apply_changes(struct slice_record *next, const struct slice_changes *
 }
 
 /* The one way to change a slice: journal, disk, then memory pages. Nothing has happened when it fails. */
-static int commit(struct agent *agent, struct slice *slice, struct slice_record *next, const struct editor *editor,
-                  struct edit_reply *reply, struct failure *failure)
+int edit_commit(struct agent *agent, struct slice *slice, struct slice_record *next, const struct editor *editor,
+                struct edit_reply *reply, struct failure *failure)
 {
     struct slice_record before = slice->r;
     int64_t now_ms = now_wall_ms();
@@ -209,7 +143,7 @@ static void forget(struct agent *agent, struct slice *slice)
 }
 
 /* A line of the board that no slice has; takes the oldest deleted slice's when all are used up. */
-static int take_board_slot(struct agent *agent, const char *gpu_uuid, uint32_t *slot)
+int edit_take_board_slot(struct agent *agent, const char *gpu_uuid, uint32_t *slot)
 {
     for (int attempt = 0; attempt < 2; attempt++) {
         bool used[REGION_BOARD_SLOTS] = {false};
@@ -268,10 +202,11 @@ static int prepare_create(struct agent *agent, const struct slice_changes *c, co
     } else {
         default_name(agent, next->owner, next->name);
     }
-    if (apply_changes(next, c, failure) != 0 || check_admission(agent, next, NULL, failure) != 0) return -1;
+    if (apply_changes(next, c, failure) != 0 || edit_check_admission(agent, next, NULL, failure) != 0) return -1;
+    if (!editor->over_quota && quota_check(agent, next, NULL, failure) != 0) return -1;
     size_t present = 0;
     for (size_t i = 0; i < agent->slices.count; i++) present += !agent->slices.items[i]->r.deleted;
-    if (present >= SLICES_MAX || take_board_slot(agent, next->gpu_uuid, &next->board_slot) != 0) {
+    if (present >= SLICES_MAX || edit_take_board_slot(agent, next->gpu_uuid, &next->board_slot) != 0) {
         return fail(failure, "too-many-slices",
                     "No more slices fit on this %s; nothing was created. Delete one first.",
                     present >= SLICES_MAX ? "host" : "GPU");
@@ -299,7 +234,7 @@ int edit_create(struct agent *agent, const struct slice_changes *c, const struct
     int result = error != 0 ? fail(failure, "state-not-saved",
                                    "The slice's files could not be made in %s (%s), so it was not created.",
                                    agent->places.runtime, strerror(error))
-                            : commit(agent, slice, &next, editor, reply, failure);
+                            : edit_commit(agent, slice, &next, editor, reply, failure);
     if (result != 0) {
         policy_close(agent, slice, true);
         slice_remove(&agent->slices, slice);
@@ -313,7 +248,8 @@ int edit_resize(struct agent *agent, struct slice *slice, const struct slice_cha
                 struct edit_reply *reply, struct failure *failure)
 {
     struct slice_record next = slice->r;
-    if (apply_changes(&next, c, failure) != 0 || check_admission(agent, &next, slice, failure) != 0) return -1;
+    if (apply_changes(&next, c, failure) != 0 || edit_check_admission(agent, &next, slice, failure) != 0) return -1;
+    if (!editor->over_quota && quota_check(agent, &next, slice, failure) != 0) return -1;
     if (c->has_memory) {
         measure_slice(agent, slice, now_mono_ms());
         uint64_t used = measure_used(slice);
@@ -325,7 +261,7 @@ int edit_resize(struct agent *agent, struct slice *slice, const struct slice_cha
         }
         note_shrink(slice, &next);
     }
-    return commit(agent, slice, &next, editor, reply, failure);
+    return edit_commit(agent, slice, &next, editor, reply, failure);
 }
 
 int edit_assign(struct agent *agent, struct slice *slice, const char *owner, const struct editor *editor,
@@ -333,9 +269,10 @@ int edit_assign(struct agent *agent, struct slice *slice, const char *owner, con
 {
     struct slice_record next = slice->r;
     if (find_owner(owner, editor, &next, failure) != 0) return -1;
+    if (!editor->over_quota && quota_check(agent, &next, slice, failure) != 0) return -1;
     uid_t earlier = slice->r.owner_uid;
     measure_slice(agent, slice, now_mono_ms());
-    if (commit(agent, slice, &next, editor, reply, failure) != 0) return -1;
+    if (edit_commit(agent, slice, &next, editor, reply, failure) != 0) return -1;
     /* Workers that the earlier owner's program starts must still be able to join while it is in the slice. */
     bool known = earlier == next.owner_uid || slice->m.process_count == 0;
     for (size_t i = 0; i < slice->acl_count; i++) known |= slice->acl_users[i] == earlier;
@@ -350,7 +287,7 @@ int edit_rename(struct agent *agent, struct slice *slice, const char *name, cons
     struct slice_record next = slice->r;
     if (check_name(agent, name, slice, failure) != 0) return -1;
     text_copy(next.name, sizeof next.name, name);
-    return commit(agent, slice, &next, editor, reply, failure);
+    return edit_commit(agent, slice, &next, editor, reply, failure);
 }
 
 static int refuse_in_use(struct agent *agent, struct slice *slice, struct failure *failure)
@@ -369,7 +306,7 @@ int edit_delete(struct agent *agent, struct slice *slice, bool with_processes, c
     if (!with_processes && refuse_in_use(agent, slice, failure) != 0) return -1;
     struct slice_record next = slice->r;
     next.deleted = true;
-    return commit(agent, slice, &next, editor, reply, failure);
+    return edit_commit(agent, slice, &next, editor, reply, failure);
 }
 
 int edit_undo(struct agent *agent, const char *token, const struct editor *editor, struct edit_reply *reply,
@@ -393,12 +330,16 @@ int edit_undo(struct agent *agent, const char *token, const struct editor *edito
         if (!slice->r.deleted && refuse_in_use(agent, slice, failure) != 0) return -1;
     } else {
         if (check_name(agent, next.name, slice, failure) != 0) return -1;
-        if (check_admission(agent, &next, slice, failure) != 0) return -1;
+        if (edit_check_admission(agent, &next, slice, failure) != 0) return -1;
+        if (!editor->over_quota && quota_check(agent, &next, slice, failure) != 0) return -1;
     }
     measure_slice(agent, slice, now_mono_ms());
     note_shrink(slice, &next);
+    if (strcmp(next.gpu_uuid, slice->r.gpu_uuid) != 0) {
+        return edit_commit_move(agent, slice, &next, editor, reply, failure);
+    }
     bool hands_over = next.owner_uid != slice->r.owner_uid;
-    if (commit(agent, slice, &next, editor, reply, failure) != 0) return -1;
+    if (edit_commit(agent, slice, &next, editor, reply, failure) != 0) return -1;
     if (hands_over) policy_update_access(agent, slice);
     return 0;
 }

@@ -35,6 +35,9 @@ int edit_assign(struct agent *agent, struct slice *slice, const char *owner, con
                 struct edit_reply *reply, struct failure *failure);
 int edit_rename(struct agent *agent, struct slice *slice, const char *name, const struct editor *editor,
                 struct edit_reply *reply, struct failure *failure);
+/* edit_move.c: to another GPU of the host, while no process is in it. */
+int edit_move(struct agent *agent, struct slice *slice, const char *gpu_uuid, const struct editor *editor,
+              struct edit_reply *reply, struct failure *failure);
 int edit_delete(struct agent *agent, struct slice *slice, bool with_processes, const struct editor *editor,
                 struct edit_reply *reply, struct failure *failure);
 int edit_undo(struct agent *agent, const char *token, const struct editor *editor, struct edit_reply *reply,

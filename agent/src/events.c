@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "groups.h"
 #include "log.h"
 #include "measure.h"
 #include "peer.h"
 #include "people.h"
 
 #define PEOPLE_MAX 200
+#define GROUP_QUESTIONS_MAX 16
 #define LINE_TAIL_BYTES 256 /* room for the end of a line after the last list */
 
 static struct shared_line *finish(struct json_writer *w)
@@ -36,7 +38,8 @@ void events_send(struct agent *agent, struct json_writer *w)
     line_release(line);
 }
 
-void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message)
+static void notice(struct agent *agent, const char *code, const char *slice_id, const char *gpu_uuid, uint32_t pid,
+                   const char *message)
 {
     struct json_writer w;
     json_writer_init(&w, 8192);
@@ -45,9 +48,20 @@ void events_notice(struct agent *agent, const char *code, const char *slice_id, 
     json_put_integer(&w, "atMs", now_wall_ms());
     json_put_text(&w, "code", code);
     json_put_text(&w, "sliceId", slice_id);
+    json_put_text(&w, "gpuUuid", gpu_uuid);
     json_put_known(&w, "pid", pid != 0, pid);
     json_put_text(&w, "message", message);
     events_send(agent, &w);
+}
+
+void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message)
+{
+    notice(agent, code, slice_id, NULL, pid, message);
+}
+
+void events_gpu_notice(struct agent *agent, const char *code, const char *gpu_uuid, const char *message)
+{
+    notice(agent, code, NULL, gpu_uuid, 0, message);
 }
 
 /* ---- state ---------------------------------------------------------------------------------------------- */
@@ -69,6 +83,27 @@ static void put_gpu(struct agent *agent, struct json_writer *w, const struct gpu
     }
     mps_put(agent, info->uuid, w);
     json_close(w, '}');
+}
+
+static void put_migs(const struct agent *agent, struct json_writer *w)
+{
+    json_key(w, "migSlices");
+    json_open(w, '[');
+    for (size_t i = 0; i < agent->mig_count; i++) {
+        const struct gpu_mig *mig = &agent->migs[i];
+        const struct gpu_state *gpu = NULL;
+        for (size_t k = 0; k < agent->gpu_count; k++) {
+            if (agent->gpus[k].info.index == mig->gpu) gpu = &agent->gpus[k];
+        }
+        if (!gpu) continue;
+        json_open(w, '{');
+        json_put_text(w, "gpuUuid", gpu->info.uuid);
+        json_put_text(w, "uuid", mig->uuid);
+        json_put_text(w, "name", mig->name);
+        json_put_known(w, "capacityBytes", mig->capacity_bytes > 0, (int64_t)mig->capacity_bytes);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
 }
 
 static void put_slice(struct json_writer *w, const struct slice_record *r)
@@ -93,10 +128,27 @@ static void put_slice(struct json_writer *w, const struct slice_record *r)
 }
 
 struct people_writer {
+    struct agent *agent;
     struct json_writer *w;
+    size_t asked; /* people whose groups the directory was asked for in this line */
     uid_t seen[PEOPLE_MAX];
     size_t count;
 };
+
+/* The subject of the quota that holds for them; null: none does, as far as was asked. A directory may be slow, so that a
+ * line asks for a few people only; the rest comes with the next one. */
+static void put_quota_subject(struct people_writer *p, const char *name)
+{
+    const struct quota *quota = NULL;
+    if (p->agent->quota_count > 0) {
+        bool asks = quota_for_groups(p->agent) && !groups_remembers(name, now_mono_ms());
+        bool may_ask = !asks || p->asked < GROUP_QUESTIONS_MAX;
+        if (asks && may_ask) p->asked++;
+        if (!may_ask) p->agent->people_dirty = true;
+        quota = quota_of(p->agent, name, may_ask);
+    }
+    json_put_text(p->w, "quota", quota ? quota->subject : NULL);
+}
 
 static void put_person(struct people_writer *p, uid_t uid, const char *name, const char *source)
 {
@@ -110,12 +162,13 @@ static void put_person(struct people_writer *p, uid_t uid, const char *name, con
     json_put_text(p->w, "name", name);
     json_put_integer(p->w, "uid", uid);
     json_put_text(p->w, "source", source);
+    put_quota_subject(p, name);
     json_close(p->w, '}');
 }
 
 static void put_people(struct agent *agent, struct json_writer *w)
 {
-    struct people_writer people = {.w = w};
+    struct people_writer people = {.agent = agent, .w = w};
     int64_t mono_ms = now_mono_ms();
     for (size_t i = 0; i < agent->gpu_count; i++) {
         for (size_t k = 0; k < agent->gpus[i].process_count; k++) {
@@ -141,10 +194,13 @@ struct shared_line *events_state(struct agent *agent)
     json_put_integer(w, "revision", (int64_t)agent->slices.revision);
     json_put_known(w, "memoryOvercommitMaxPercent", agent->memory_overcommit_max_percent > 0,
                    agent->memory_overcommit_max_percent);
+    quota_put(agent, w);
+    faults_put(agent, w);
     json_key(w, "gpus");
     json_open(w, '[');
     for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(agent, w, &agent->gpus[i].info);
     json_close(w, ']');
+    put_migs(agent, w);
     json_key(w, "slices");
     json_open(w, '[');
     for (size_t i = 0; i < agent->slices.count; i++) {
@@ -265,8 +321,12 @@ static void put_row(struct rows *rows, const struct row *row)
     json_put_known(w, "uid", proc->uid_known, proc->uid);
     json_put_text(w, "user", proc->uid_known ? people_name_of(proc->uid) : NULL);
     json_put_text(w, "command", procs_command(proc, rows->mono_ms));
+    const struct workload *workload = procs_workload(proc, rows->mono_ms);
+    json_put_text(w, "container", workload->container[0] ? workload->container : NULL);
+    json_put_text(w, "unit", workload->unit[0] ? workload->unit : NULL);
     json_put_text(w, "sliceId", row->slice_id);
     json_put_text(w, "gpuUuid", row->gpu_uuid);
+    json_put_text(w, "jobId", proc->uid_known ? jobs_of_process(rows->agent, proc->pid, proc->uid) : NULL);
     json_put_known(w, "memoryUsedBytes", row->memory_known, (int64_t)row->memory_bytes);
     json_put_known(w, "computeUsedTenths", row->compute_known, row->compute_tenths);
     json_put_known(w, "throttledTenths", row->throttled_known, row->throttled_tenths);

@@ -6,6 +6,8 @@
 #include "json.h"
 
 /* A note for everybody who listens; slice_id may be NULL, pid 0 = none. */
+/* Of a GPU, for everybody on it. */
+void events_gpu_notice(struct agent *agent, const char *code, const char *gpu_uuid, const char *message);
 void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message);
 
 /* Closes what w holds as one line, sends it to everybody who listens and frees w. */

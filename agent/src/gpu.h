@@ -60,6 +60,21 @@ struct gpu_process_use {
     uint32_t percent;
 };
 
+/* An error that the driver reports of a GPU (NVIDIA calls them XID). */
+struct gpu_fault {
+    uint32_t gpu; /* index */
+    uint32_t xid;
+};
+
+/* A MIG slice: a part of a GPU that the hardware keeps apart. We list them and leave them alone. */
+#define GPU_MIG_MAX (GPU_MAX * 8)
+struct gpu_mig {
+    uint32_t gpu;            /* index of the GPU that it is a part of */
+    char uuid[80];           /* "MIG-…"; before r470 with the GPU's UUID in it */
+    char name[64];           /* "NVIDIA H100 80GB HBM3 MIG 1g.10gb" */
+    uint64_t capacity_bytes; /* 0: not known */
+};
+
 struct gpu_backend {
     /* 0, or -1 with one sentence on why there is no GPU to manage. May be called again after close. */
     int (*open)(const char *driver_dir, char *note, size_t cap);
@@ -73,6 +88,10 @@ struct gpu_backend {
     /* Number of processes (each pid once, compute and graphics added up), or -1 when unknown. */
     int (*processes)(size_t gpu, struct gpu_process *out, size_t max);
     int (*process_use)(size_t gpu, struct gpu_process_use *out, size_t max);
+    /* Those reported since the last call, without waiting; -1 when this driver does not tell. */
+    int (*faults)(struct gpu_fault *out, size_t max);
+    /* The MIG slices of GPUs in MIG mode. */
+    size_t (*migs)(struct gpu_mig *out, size_t max);
 };
 
 extern const struct gpu_backend gpu_nvml;

@@ -24,6 +24,7 @@ static struct {
     char driver[NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE];
     size_t count;
     nvmlDevice_t devices[GPU_MAX];
+    nvmlEventSet_t events; /* NULL: this driver does not tell of errors */
 } nvml;
 
 static const char *error_sentence(nvmlReturn_t result)
@@ -42,6 +43,7 @@ static const char *error_sentence(nvmlReturn_t result)
 static void nvml_close(void)
 {
     if (nvml.library) {
+        if (nvml.events && nvml.nvmlEventSetFree) nvml.nvmlEventSetFree(nvml.events);
         if (nvml.nvmlShutdown) nvml.nvmlShutdown();
         dlclose(nvml.library);
     }
@@ -72,6 +74,25 @@ static int resolve(const char *driver_dir, char *note, size_t cap)
         return -1;
     }
     return 0;
+}
+
+/* Of GPUs that refuse, and of drivers without it, errors are simply not told. */
+static void register_events(void)
+{
+    bool able = nvml.nvmlEventSetCreate && nvml.nvmlDeviceRegisterEvents && nvml.nvmlEventSetFree &&
+                (nvml.nvmlEventSetWait_v2 || nvml.nvmlEventSetWait);
+    if (!able || nvml.nvmlEventSetCreate(&nvml.events) != NVML_SUCCESS) {
+        nvml.events = NULL;
+        return;
+    }
+    bool any = false;
+    for (size_t i = 0; i < nvml.count; i++) {
+        any |=
+            nvml.nvmlDeviceRegisterEvents(nvml.devices[i], nvmlEventTypeXidCriticalError, nvml.events) == NVML_SUCCESS;
+    }
+    if (any) return;
+    nvml.nvmlEventSetFree(nvml.events);
+    nvml.events = NULL;
 }
 
 static int nvml_open(const char *driver_dir, char *note, size_t cap)
@@ -108,6 +129,7 @@ static int nvml_open(const char *driver_dir, char *note, size_t cap)
         nvml_close();
         return -1;
     }
+    register_events();
     return 0;
 }
 
@@ -305,6 +327,55 @@ static int nvml_process_use(size_t gpu, struct gpu_process_use *out, size_t max)
     return (int)n;
 }
 
+static int nvml_faults(struct gpu_fault *out, size_t max)
+{
+    if (!nvml.events) return -1;
+    nvmlReturn_t (*wait)(nvmlEventSet_t, nvmlEventData_t *, unsigned int) =
+        nvml.nvmlEventSetWait_v2 ? nvml.nvmlEventSetWait_v2 : nvml.nvmlEventSetWait;
+    size_t n = 0;
+    nvmlEventData_t event = {0};
+    for (size_t looks = 0; looks < max && wait(nvml.events, &event, 0) == NVML_SUCCESS; looks++) {
+        if (event.eventType != nvmlEventTypeXidCriticalError) continue;
+        for (size_t i = 0; i < nvml.count; i++) {
+            if (nvml.devices[i] != event.device) continue;
+            out[n++] = (struct gpu_fault){.gpu = (uint32_t)i, .xid = (uint32_t)event.eventData};
+            break;
+        }
+    }
+    return (int)n;
+}
+
+static size_t nvml_migs(struct gpu_mig *out, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < nvml.count; i++) {
+        unsigned current = 0, pending = 0, count = 0;
+        bool on = nvml.nvmlDeviceGetMigMode && nvml.nvmlDeviceGetMaxMigDeviceCount &&
+                  nvml.nvmlDeviceGetMigDeviceHandleByIndex &&
+                  nvml.nvmlDeviceGetMigMode(nvml.devices[i], &current, &pending) == NVML_SUCCESS &&
+                  current == NVML_DEVICE_MIG_ENABLE &&
+                  nvml.nvmlDeviceGetMaxMigDeviceCount(nvml.devices[i], &count) == NVML_SUCCESS;
+        for (unsigned k = 0; on && k < count && n < max; k++) {
+            nvmlDevice_t mig;
+            char text[NVML_DEVICE_UUID_V2_BUFFER_SIZE] = "";
+            nvmlMemory_t memory;
+            /* Places without an instance are not found. */
+            if (nvml.nvmlDeviceGetMigDeviceHandleByIndex(nvml.devices[i], k, &mig) != NVML_SUCCESS) continue;
+            struct gpu_mig *at = &out[n++];
+            memset(at, 0, sizeof *at);
+            at->gpu = (uint32_t)i;
+            if (nvml.nvmlDeviceGetUUID(mig, text, sizeof text) != NVML_SUCCESS) text[0] = '\0';
+            text_sanitize(at->uuid, sizeof at->uuid, text, strnlen(text, sizeof text));
+            if (!nvml.nvmlDeviceGetName || nvml.nvmlDeviceGetName(mig, text, sizeof text) != NVML_SUCCESS) {
+                text_copy(text, sizeof text, "MIG slice");
+            }
+            text_sanitize(at->name, sizeof at->name, text, strnlen(text, sizeof text));
+            if (nvml.nvmlDeviceGetMemoryInfo(mig, &memory) == NVML_SUCCESS) at->capacity_bytes = memory.total;
+        }
+    }
+    return n;
+}
+
 const struct gpu_backend gpu_nvml = {
     .open = nvml_open,
     .close = nvml_close,
@@ -314,4 +385,6 @@ const struct gpu_backend gpu_nvml = {
     .read = nvml_read,
     .processes = nvml_processes,
     .process_use = nvml_process_use,
+    .faults = nvml_faults,
+    .migs = nvml_migs,
 };

@@ -10,6 +10,7 @@
 #include "env.h"
 #include "log.h"
 
+#define MIGS_INTERVAL_MS 5000
 #define RETRY_MS 60000 /* a driver may be installed or loaded later */
 
 /* The UUID names a file on the board: nothing but what NVIDIA writes. */
@@ -77,9 +78,27 @@ void gpus_open(struct agent *agent)
         gpu->info = found[i];
         gpu->history_fd = -1;
     }
+    agent->mig_count = 0;
+    agent->migs_at_ms = 0;
+    gpus_watch_migs(agent, now_mono_ms());
     agent->gpu_note[0] = '\0';
     agent->state_dirty = true;
     log_line("driver %s, %zu GPU(s)%s", agent->driver, agent->gpu_count, agent->simulation ? ", simulated" : "");
+}
+
+void gpus_watch_migs(struct agent *agent, int64_t mono_ms)
+{
+    static struct gpu_mig found[GPU_MIG_MAX];
+    bool any = false;
+    for (size_t i = 0; i < agent->gpu_count; i++) any |= agent->gpus[i].info.mig_enabled;
+    bool due = agent->migs_at_ms == 0 || mono_ms - agent->migs_at_ms >= MIGS_INTERVAL_MS;
+    if (!any || !agent->backend_open || !due) return;
+    agent->migs_at_ms = mono_ms;
+    size_t n = agent->backend->migs(found, GPU_MIG_MAX);
+    if (n == agent->mig_count && memcmp(found, agent->migs, n * sizeof found[0]) == 0) return;
+    memcpy(agent->migs, found, n * sizeof found[0]);
+    agent->mig_count = n;
+    agent->state_dirty = true;
 }
 
 void gpus_retry(struct agent *agent, int64_t mono_ms)

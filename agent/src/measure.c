@@ -279,6 +279,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
         look.m.rates_known = true;
     }
     if (first || look.elapsed_ns > 0) slice->rates_at_ns = look.now_ns;
+    slice->uncounted_ns += look.charged_ns;
     slice->m = look.m;
     settle_access(&look);
     settle_shrink(agent, slice);

@@ -37,11 +37,16 @@ struct peer *peer_accept(struct agent *agent, int fd)
     struct ucred who;
     socklen_t len = sizeof who;
     struct peer *peer = NULL;
-    size_t same = 0;
+    size_t same = 0, others = 0;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0) {
-        for (size_t i = 0; i < agent->peer_count; i++) same += agent->peers[i]->uid == who.uid;
+        for (size_t i = 0; i < agent->peer_count; i++) {
+            if (agent->peers[i]->supervises) continue;
+            others++;
+            same += agent->peers[i]->uid == who.uid;
+        }
         /* One user must not be able to lock the others out. */
-        bool room = agent->peer_count < PEERS_MAX && (same < PEERS_PER_UID_MAX || who.uid == agent->places.uid);
+        bool room = others < CLIENTS_MAX && agent->peer_count < PEERS_MAX &&
+                    (same < PEERS_PER_UID_MAX || who.uid == agent->places.uid);
         if (room) peer = calloc(1, sizeof *peer);
     }
     if (peer) peer->in = malloc(REQUEST_LINE_MAX_BYTES + 1);
@@ -72,6 +77,7 @@ struct peer *peer_accept(struct agent *agent, int fd)
 
 void peer_close(struct agent *agent, struct peer *peer)
 {
+    jobs_peer_gone(agent, peer);
     for (size_t i = 0; i < agent->peer_count; i++) {
         if (agent->peers[i] == peer) agent->peers[i] = agent->peers[--agent->peer_count];
     }
@@ -143,6 +149,11 @@ static struct shared_line *next_event(struct agent *agent, struct peer *peer)
     if (peer->wants_state) {
         peer->wants_state = false;
         return events_state(agent);
+    }
+    if (peer->wants_jobs && agent->jobs.line) {
+        peer->wants_jobs = false;
+        agent->jobs.line->references++;
+        return agent->jobs.line;
     }
     if (peer->notice_count > 0) {
         struct shared_line *line = peer->notices[peer->notice_first];

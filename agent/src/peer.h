@@ -11,7 +11,7 @@
 #define REPLIES_HIGH_BYTES (1u << 20) /* above it no more requests are read */
 #define STALL_MS 10000                /* and a client that reads nothing for this long is disconnected */
 #define LINGER_MS 2000                /* how long one that we end may go on sending before it must have heard */
-#define PEERS_PER_UID_MAX 32
+#define PEERS_PER_UID_MAX 32          /* beside the supervisors of jobs, which are counted as jobs */
 #define CLAIMED_FROM_BYTES 72 /* an address of SSH_CONNECTION, which has no more than 45 characters and a scope */
 
 struct peer {
@@ -19,7 +19,8 @@ struct peer {
     uid_t uid;
     pid_t pid;
     bool is_operator;
-    bool subscribed, wants_state;
+    struct job *supervises; /* it is the supervisor of this job */
+    bool subscribed, wants_state, wants_jobs;
     bool closing;   /* everything queued goes out, then the connection ends */
     bool lingering; /* it has gone out; what the client still sends is thrown away until it has read it */
     int64_t linger_until_ms;

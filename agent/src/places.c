@@ -95,6 +95,12 @@ int places_open_state(struct places *p, char *why, size_t cap)
 {
     int error = fs_make_directories(p->state, p->scope == SCOPE_ROOT ? 0755 : 0700);
     if (error == 0 && access(p->state, W_OK | X_OK) != 0) error = errno;
+    /* In a private root everybody's jobs lie in it too, each in a folder of his own. */
+    char jobs[FS_PATH_BYTES];
+    if (error == 0 && p->scope == SCOPE_ROOT && fs_join(jobs, p->root, "jobs") == 0 &&
+        (mkdir(jobs, 01777) == 0 || errno == EEXIST)) {
+        chmod(jobs, 01777); /* the umask; where it is not ours it is as its owner made it */
+    }
     if (error != 0) snprintf(why, cap, "The state directory %s can not be used: %s.", p->state, strerror(error));
     return error == 0 ? 0 : -1;
 }
@@ -201,6 +207,10 @@ int places_own_exe(char out[FS_PATH_BYTES])
 {
     ssize_t n = readlink("/proc/self/exe", out, FS_PATH_BYTES - 1);
     out[n > 0 ? n : 0] = '\0';
+    /* Said of a program that was installed again while it runs. */
+    static const char gone[] = " (deleted)";
+    size_t len = n > 0 ? (size_t)n : 0;
+    if (len > sizeof gone - 1 && strcmp(out + len - (sizeof gone - 1), gone) == 0) out[len - (sizeof gone - 1)] = '\0';
     return n > 0 ? 0 : -1;
 }
 
@@ -215,8 +225,10 @@ int places_shim_for(const char *exe, char out[FS_PATH_BYTES])
     char *parent = strrchr(directory, '/');
     if (parent && parent != directory) {
         int n = snprintf(current, sizeof current, "%.*s/current", (int)(parent - directory), directory);
-        /* The link survives upgrades; use it as long as it leads to this very version. */
-        if (n < (int)sizeof current && realpath(current, real) && strcmp(real, directory) == 0 &&
+        /* The link survives upgrades; use it as long as it leads to this very version, or ours was taken away: it was
+         * installed again while we run. */
+        bool gone = access(directory, F_OK) != 0;
+        if (n < (int)sizeof current && realpath(current, real) && (gone || strcmp(real, directory) == 0) &&
             fs_join(out, current, "libtranche.so") == 0 && access(out, R_OK) == 0) {
             return 0;
         }

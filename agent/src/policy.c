@@ -106,9 +106,9 @@ void policy_update_access(struct agent *agent, struct slice *slice)
 
 /* ---- opening -------------------------------------------------------------------------------------------- */
 
-static uint64_t capacity_of(struct agent *agent, const struct slice *slice)
+static uint64_t capacity_of(struct agent *agent, const struct slice_record *r)
 {
-    struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
+    struct gpu_state *gpu = agent_gpu(agent, r->gpu_uuid);
     return gpu ? gpu->info.capacity_bytes : 0;
 }
 
@@ -118,14 +118,13 @@ static bool same_file(const struct region_policy *policy, const struct slice_rec
            strncmp(policy->gpu_uuid, r->gpu_uuid, REGION_UUID_BYTES) == 0;
 }
 
-static void fill(struct agent *agent, const struct slice *slice, struct region_policy *p)
+static void fill(struct agent *agent, const struct slice_record *r, struct region_policy *p)
 {
-    const struct slice_record *r = &slice->r;
     bool active = slice_active(r, now_wall_ms());
     atomic_store(&p->flags, active ? 0 : REGION_POLICY_DELETED);
     atomic_store(&p->revision, r->revision);
     atomic_store(&p->memory_limit_bytes, r->memory_limit_bytes);
-    uint64_t capacity = capacity_of(agent, slice);
+    uint64_t capacity = capacity_of(agent, r);
     if (capacity > 0) atomic_store(&p->gpu_capacity_bytes, capacity);
     atomic_store(&p->compute_limit_bp, r->compute_limit_percent * 100);
     atomic_store(&p->compute_guarantee_bp, r->compute_guarantee_percent * 100);
@@ -170,6 +169,19 @@ int policy_board(struct agent *agent, const char *gpu_uuid)
     return -region_board_create(path, 0666);
 }
 
+static int make_policy(struct agent *agent, const char *path, const struct slice_record *r, bool closed)
+{
+    struct region_policy initial;
+    memset(&initial, 0, sizeof initial);
+    initial.board_slot = r->board_slot;
+    memcpy(initial.slice_id, r->id, sizeof initial.slice_id);
+    memcpy(initial.gpu_uuid, r->gpu_uuid, sizeof initial.gpu_uuid);
+    snprintf(initial.name, sizeof initial.name, "%s", r->name);
+    fill(agent, r, &initial);
+    if (closed) atomic_store(&initial.flags, REGION_POLICY_DELETED);
+    return -region_policy_create(path, &initial, 0644);
+}
+
 static int open_policy(struct agent *agent, struct slice *slice)
 {
     char path[FS_PATH_BYTES];
@@ -185,14 +197,7 @@ static int open_policy(struct agent *agent, struct slice *slice)
         region_policy_unmap(slice->policy);
         slice->policy = NULL;
     }
-    struct region_policy initial;
-    memset(&initial, 0, sizeof initial);
-    initial.board_slot = slice->r.board_slot;
-    memcpy(initial.slice_id, slice->r.id, sizeof initial.slice_id);
-    memcpy(initial.gpu_uuid, slice->r.gpu_uuid, sizeof initial.gpu_uuid);
-    snprintf(initial.name, sizeof initial.name, "%s", slice->r.name);
-    fill(agent, slice, &initial);
-    error = -region_policy_create(path, &initial, 0644);
+    error = make_policy(agent, path, &slice->r, false);
     return error != 0 ? error : -region_policy_map_rw(path, &slice->policy);
 }
 
@@ -232,10 +237,40 @@ void policy_open_all(struct agent *agent)
 void policy_apply(struct agent *agent, struct slice *slice)
 {
     if (!slice->policy) return;
-    fill(agent, slice, slice->policy);
+    fill(agent, &slice->r, slice->policy);
     policy_set_context(agent, slice);
     region_policy_announce(slice->policy);
     introduce_neighbours(agent, slice->r.gpu_uuid, NULL);
+}
+
+void policy_meet(struct agent *agent, const char *gpu_uuid)
+{
+    introduce_neighbours(agent, gpu_uuid, NULL);
+}
+
+void policy_shut(struct slice *slice)
+{
+    if (!slice->policy) return;
+    atomic_fetch_or(&slice->policy->flags, REGION_POLICY_DELETED);
+    region_policy_announce(slice->policy);
+}
+
+int policy_move(struct agent *agent, struct slice *slice, const struct slice_record *to)
+{
+    char policy[FS_PATH_BYTES], usage[FS_PATH_BYTES];
+    int error = path_of(agent, "policy", to->id, policy);
+    if (error == 0) error = path_of(agent, "usage", to->id, usage);
+    if (error == 0) error = policy_board(agent, to->gpu_uuid);
+    /* A new usage file too: what kernels cost was learned on the other GPU. */
+    if (error == 0) error = -region_usage_create(usage, 0600);
+    if (error == 0) error = make_policy(agent, policy, to, true);
+    if (error != 0) return error;
+    policy_close(agent, slice, false);
+    slice->entries_high = 0;
+    slice->acl_count = 0;
+    slice->m.residue_bytes = slice->m.residue_candidate_bytes = 0;
+    error = open_usage(agent, slice);
+    return error != 0 ? error : -region_policy_map_rw(policy, &slice->policy);
 }
 
 void policy_set_residue(struct slice *slice, uint64_t bytes)

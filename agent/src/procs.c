@@ -107,6 +107,15 @@ static void read_command(struct proc *proc)
     if (proc->command[0] == '\0') text_copy(proc->command, sizeof proc->command, "?");
 }
 
+/* A group is left out of sight by no rights but by a namespace of its own: then it tells nothing. */
+static void read_workload(struct proc *proc)
+{
+    char path[64], buf[4096];
+    snprintf(path, sizeof path, "/proc/%ld/cgroup", (long)proc->pid);
+    ssize_t n = fs_read_small(path, buf, sizeof buf);
+    workload_of_cgroup(buf, n > 0 ? (size_t)n : 0, &proc->workload);
+}
+
 static bool pidfd_is_dead(int pidfd)
 {
     struct pollfd p = {.fd = pidfd, .events = POLLIN};
@@ -223,9 +232,16 @@ const char *procs_command(struct proc *proc, int64_t mono_ms)
 {
     if (proc->command[0] == '\0' || mono_ms - proc->command_at_ms >= COMMAND_AGE_MS) {
         read_command(proc);
+        read_workload(proc);
         proc->command_at_ms = mono_ms;
     }
     return proc->command;
+}
+
+const struct workload *procs_workload(struct proc *proc, int64_t mono_ms)
+{
+    procs_command(proc, mono_ms);
+    return &proc->workload;
 }
 
 void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms)

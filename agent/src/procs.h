@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "text.h"
+#include "workload.h"
 
 #define PROCS_MAX 1024
 #define POLL_DEATHS_MS 50
@@ -28,6 +29,7 @@ struct proc {
     int64_t checked_at_ms, command_at_ms, used_at_ms;
     int64_t started_at_ms; /* wall clock */
     char command[TEXT_SHOWN_BYTES + 1];
+    struct workload workload;
 };
 
 struct procs {
@@ -54,6 +56,9 @@ size_t procs_deaths(struct procs *procs, int64_t mono_ms);
 
 /* Its command line, read again when it is older than ten seconds: programs rename themselves. */
 const char *procs_command(struct proc *proc, int64_t mono_ms);
+
+/* What it belongs to; as old as its command line. */
+const struct workload *procs_workload(struct proc *proc, int64_t mono_ms);
 
 /* Forgets what nobody asked for in the last `unused_ms`. */
 void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms);

@@ -23,6 +23,7 @@
 #define SAMPLE_INTERVAL_MIN_MS 100
 #define SAMPLE_INTERVAL_MAX_MS 60000
 #define SAMPLE_INTERVAL_DEFAULT_MS 500
+#define HOURS_DAYS_DEFAULT 7
 #define RELEASE_MS (10 * 60 * 1000)
 
 struct request {
@@ -149,7 +150,7 @@ static int op_subscribe(struct request *r)
     int64_t interval = SAMPLE_INTERVAL_DEFAULT_MS;
     if (may_integer(r, "sampleIntervalMs", SAMPLE_INTERVAL_MIN_MS, SAMPLE_INTERVAL_MAX_MS, &interval) < 0) return -1;
     r->peer->subscribed = true;
-    r->peer->wants_state = true;
+    r->peer->wants_state = r->peer->wants_jobs = true;
     r->peer->interval_ms = (int32_t)interval;
     r->peer->due_at_ms = 0;
     begin_ok(r);
@@ -159,7 +160,7 @@ static int op_subscribe(struct request *r)
 
 static int op_unsubscribe(struct request *r)
 {
-    r->peer->subscribed = r->peer->wants_state = false;
+    r->peer->subscribed = r->peer->wants_state = r->peer->wants_jobs = false;
     begin_ok(r);
     end_line(r->out);
     return 0;
@@ -210,9 +211,14 @@ static int take_changes(struct request *r, struct slice_changes *c)
 static struct editor editor_of(const struct request *r)
 {
     const char *op = "";
+    bool over_quota = false; /* anything but true is no */
     json_get_text(&r->object, "op", &op);
-    return (struct editor){
-        .uid = r->peer->uid, .name = r->peer->name, .action = op, .claimed_from = r->peer->claimed_from};
+    json_get_bool(&r->object, "overQuota", &over_quota);
+    return (struct editor){.uid = r->peer->uid,
+                           .name = r->peer->name,
+                           .action = op,
+                           .over_quota = over_quota,
+                           .claimed_from = r->peer->claimed_from};
 }
 
 static int op_create(struct request *r)
@@ -282,6 +288,16 @@ static int op_rename(struct request *r)
     const char *name;
     if (need_text(r, "name", &name) != 0 || target(r, true, &slice) != 0) return -1;
     return put_edit(r, edit_rename(r->agent, slice, name, &editor, &reply, &r->failure), &reply);
+}
+
+static int op_move(struct request *r)
+{
+    struct edit_reply reply;
+    struct slice *slice;
+    struct editor editor = editor_of(r);
+    const char *gpu;
+    if (need_text(r, "gpuUuid", &gpu) != 0 || target(r, true, &slice) != 0) return -1;
+    return put_edit(r, edit_move(r->agent, slice, gpu, &editor, &reply, &r->failure), &reply);
 }
 
 static int op_delete(struct request *r)
@@ -375,12 +391,23 @@ static int op_audit(struct request *r)
     return 0;
 }
 
+static int op_hours(struct request *r)
+{
+    int64_t days = HOURS_DAYS_DEFAULT, today = now_wall_ms() / DAY_MS;
+    if (may_integer(r, "days", 1, HOURS_DAYS, &days) < 0) return -1;
+    begin_ok(r);
+    json_put_integer(r->out, "sinceMs", (today - days + 1) * DAY_MS);
+    hours_put(r->agent, today, days, r->out);
+    end_line(r->out);
+    return 0;
+}
+
 /* Edits that were refused for lack of rights are kept too. */
 static void note_refusal(struct request *r, const char *op)
 {
     const char *id;
     bool edits = strncmp(op, "slice-", 6) == 0 || strcmp(op, "undo") == 0 || strcmp(op, "operators-set") == 0 ||
-                 strcmp(op, "gpu-concurrent") == 0;
+                 strcmp(op, "gpu-concurrent") == 0 || strcmp(op, "quota-set") == 0;
     if (!edits || strcmp(r->failure.code, "not-permitted") != 0) return;
     struct slice *slice = json_get_text(&r->object, "sliceId", &id) == 1 ? slice_find(&r->agent->slices, id) : NULL;
     if (slice && slice->r.deleted) slice = NULL;
@@ -539,6 +566,43 @@ static int op_settings_set(struct request *r)
     return 0;
 }
 
+static int op_quota_set(struct request *r)
+{
+    struct quota quota = {.memory_bytes_max = QUOTA_NONE, .slices_max = QUOTA_NONE};
+    const char *subject;
+    bool removes = false;
+    char detail[160], memory[32] = "any memory", slices[32] = "any number of slices";
+    if (need_text(r, "subject", &subject) != 0) return -1;
+    if (subject[0] == '\0' || !text_copy(quota.subject, sizeof quota.subject, subject)) {
+        return bad(r, "subject", "a user, an @group or \"default\"");
+    }
+    if (json_get_bool(&r->object, "remove", &removes) < 0) return bad(r, "remove", "true or false");
+    if (may_integer(r, "memoryBytesMax", 0, JSON_INTEGER_MAX, &quota.memory_bytes_max) < 0 ||
+        may_integer(r, "slicesMax", 0, SLICES_MAX, &quota.slices_max) < 0) {
+        return -1;
+    }
+    /* Both are said, null for none: what was not meant to change is not lost by a word left out. */
+    if (!removes && (!json_get(&r->object, "memoryBytesMax") || !json_get(&r->object, "slicesMax"))) {
+        return bad(r, "memoryBytesMax (and slicesMax)", "given, null for no quota");
+    }
+    if (need_operator(r) != 0 || quota_set(r->agent, &quota, removes, &r->failure) != 0) return -1;
+    if (quota.memory_bytes_max != QUOTA_NONE) text_gib(memory, sizeof memory, (uint64_t)quota.memory_bytes_max);
+    if (quota.slices_max != QUOTA_NONE) {
+        snprintf(slices, sizeof slices, "%lld slice%s", (long long)quota.slices_max, quota.slices_max == 1 ? "" : "s");
+    }
+    if (removes) {
+        snprintf(detail, sizeof detail, "no quota of its own for %s", quota.subject);
+    } else {
+        snprintf(detail, sizeof detail, "quota of %s: %s, %s", quota.subject, memory, slices);
+    }
+    struct editor editor = editor_of(r);
+    audit_setting(r->agent, &editor, detail);
+    r->agent->state_dirty = true;
+    begin_ok(r);
+    end_line(r->out);
+    return 0;
+}
+
 static int op_gpu_concurrent(struct request *r)
 {
     const char *uuid;
@@ -569,6 +633,18 @@ static int op_shutdown(struct request *r)
     return 0;
 }
 
+static int op_job(struct request *r)
+{
+    const char *op = "";
+    json_get_text(&r->object, "op", &op);
+    struct json_mark mark = json_mark(r->out);
+    begin_ok(r);
+    end_line(r->out);
+    if (jobs_request(r->agent, r->peer, op, &r->object, &r->failure) == 0) return 0;
+    json_rewind(r->out, mark);
+    return -1;
+}
+
 /* ---- dispatch -------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -582,15 +658,27 @@ static const struct {
     {"slice-resize", op_resize},
     {"slice-assign", op_assign},
     {"slice-rename", op_rename},
+    {"slice-move", op_move},
     {"slice-delete", op_delete},
     {"undo", op_undo},
     {"history", op_history},
     {"audit", op_audit},
+    {"hours", op_hours},
     {"process-stop", op_process_stop},
     {"doctor", op_doctor},
     {"operators-set", op_operators_set},
     {"settings-set", op_settings_set},
     {"gpu-concurrent", op_gpu_concurrent},
+    {"quota-set", op_quota_set},
+    {"job-put", op_job},
+    {"job-start", op_job},
+    {"job-log", op_job},
+    {"job-cancel", op_job},
+    {"job-hold", op_job},
+    {"job-release", op_job},
+    {"job-first", op_job},
+    {"job-priority", op_job},
+    {"job-slots", op_job},
     {"shutdown", op_shutdown},
 };
 

@@ -18,6 +18,7 @@ void settings_load(struct agent *agent)
     char path[FS_PATH_BYTES], *data;
     size_t len;
     agent->memory_overcommit_max_percent = 0;
+    agent->jobs.slots_per_slice = 1;
     if (fs_join(path, agent->places.state, "settings") != 0) return;
     int error = fs_read_file(path, FILE_MAX_BYTES, &data, &len);
     if (error != 0) {
@@ -25,28 +26,44 @@ void settings_load(struct agent *agent)
         return;
     }
     struct json_object object;
-    int64_t percent;
+    int64_t percent, slots;
     const char *why = "";
     data[strcspn(data, "\n")] = '\0';
     if (json_parse_flat(data, strlen(data), &object, &why) != 0) {
         log_line("%s: %s; memory may be overcommitted without a guard", path, why);
-    } else if (json_get_integer(&object, "memoryOvercommitMaxPercent", 100, OVERCOMMIT_MAX_PERCENT, &percent) == 1) {
-        agent->memory_overcommit_max_percent = percent;
+    } else {
+        if (json_get_integer(&object, "memoryOvercommitMaxPercent", 100, OVERCOMMIT_MAX_PERCENT, &percent) == 1) {
+            agent->memory_overcommit_max_percent = percent;
+        }
+        if (json_get_integer(&object, "jobSlots", 1, QUEUE_SLOTS_MAX, &slots) == 1) {
+            agent->jobs.slots_per_slice = slots;
+        }
     }
     free(data);
 }
 
+int settings_save(const struct agent *agent, struct failure *failure)
+{
+    struct json_writer w;
+    json_writer_init(&w, FILE_MAX_BYTES);
+    json_open(&w, '{');
+    json_put_known(&w, "memoryOvercommitMaxPercent", agent->memory_overcommit_max_percent > 0,
+                   agent->memory_overcommit_max_percent);
+    json_put_integer(&w, "jobSlots", agent->jobs.slots_per_slice);
+    json_close(&w, '}');
+    json_raw(&w, "\n", 1);
+    int error = w.failed ? ENOMEM : fs_write_atomic(agent->places.state, "settings", w.data, w.len, 0600, false);
+    json_writer_free(&w);
+    if (error == 0) return 0;
+    return fail(failure, "state-not-saved", "The settings could not be written to %s (%s); nothing was changed.",
+                agent->places.state, strerror(error));
+}
+
 int settings_set_overcommit(struct agent *agent, int64_t max_percent, struct failure *failure)
 {
-    char file[128];
-    int len = max_percent == 0
-                  ? snprintf(file, sizeof file, "{\"memoryOvercommitMaxPercent\":null}\n")
-                  : snprintf(file, sizeof file, "{\"memoryOvercommitMaxPercent\":%lld}\n", (long long)max_percent);
-    int error = fs_write_atomic(agent->places.state, "settings", file, (size_t)len, 0600, false);
-    if (error != 0) {
-        return fail(failure, "state-not-saved", "The settings could not be written to %s (%s); nothing was changed.",
-                    agent->places.state, strerror(error));
-    }
+    int64_t before = agent->memory_overcommit_max_percent;
     agent->memory_overcommit_max_percent = max_percent;
-    return 0;
+    if (settings_save(agent, failure) == 0) return 0;
+    agent->memory_overcommit_max_percent = before;
+    return -1;
 }

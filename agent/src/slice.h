@@ -17,6 +17,7 @@
 #define UNDO_ENTRIES_MAX 256
 #define UNDO_LIFE_MS (10 * 60 * 1000)
 #define NO_TIME INT64_C(-1)
+#define STATE_FORMAT 1 /* of the table on disk: an agent reads its own and those before it */
 
 struct slice_record {
     char id[REGION_ID_BYTES];
@@ -73,6 +74,7 @@ struct slice {
     int usage_fd;                 /* -1 likewise */
     uint32_t entries_high;
     uint64_t rates_at_ns;
+    uint64_t uncounted_ns;      /* of GPU time, charged and not yet in its owner's hours */
     uint64_t dead_denied_count; /* of processes that have left */
     int64_t notice_at_ms;
     struct entry_track *tracks;

@@ -15,7 +15,6 @@
 #include "text.h"
 
 #define STATE_NAME "slices.jsonl"
-#define STATE_FORMAT 1
 #define STATE_MAX_BYTES (4u << 20)
 #define REVISION_MAX JSON_INTEGER_MAX
 

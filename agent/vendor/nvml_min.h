@@ -93,6 +93,18 @@ enum {
 };
 enum { NVML_DEVICE_MIG_DISABLE = 0, NVML_DEVICE_MIG_ENABLE = 1 };
 
+typedef struct nvmlEventSet_st *nvmlEventSet_t;
+#define nvmlEventTypeXidCriticalError 0x8ULL
+
+/* Without the last two before r450, which wrote less. */
+typedef struct {
+    nvmlDevice_t device;
+    unsigned long long eventType;
+    unsigned long long eventData; /* the XID */
+    unsigned int gpuInstanceId;
+    unsigned int computeInstanceId;
+} nvmlEventData_t;
+
 /* X(name, arguments): all return nvmlReturn_t. Expand it to declare members, resolve symbols, or list names. */
 /* Why the clocks are lower than they could be. */
 #define NVML_CLOCKS_SW_POWER_CAP 0x4ULL
@@ -123,6 +135,8 @@ enum { NVML_DEVICE_MIG_DISABLE = 0, NVML_DEVICE_MIG_ENABLE = 1 };
       (nvmlDevice_t device, nvmlMemoryErrorType_t error, nvmlEccCounterType_t counter, unsigned long long *count))    \
     X(nvmlDeviceGetComputeMode, (nvmlDevice_t device, nvmlComputeMode_t * mode))                 /* r265 */           \
     X(nvmlDeviceGetMigMode, (nvmlDevice_t device, unsigned int *current, unsigned int *pending)) /* r450 */           \
+    X(nvmlDeviceGetMaxMigDeviceCount, (nvmlDevice_t device, unsigned int *count))                                     \
+    X(nvmlDeviceGetMigDeviceHandleByIndex, (nvmlDevice_t device, unsigned int index, nvmlDevice_t *mig))              \
     X(nvmlDeviceGetComputeRunningProcesses, /* r304, v1 structs */                                                    \
       (nvmlDevice_t device, unsigned int *count, nvmlProcessInfo_v1_t *infos))                                        \
     X(nvmlDeviceGetComputeRunningProcesses_v3, /* r510 */                                                             \
@@ -131,7 +145,13 @@ enum { NVML_DEVICE_MIG_DISABLE = 0, NVML_DEVICE_MIG_ENABLE = 1 };
       (nvmlDevice_t device, unsigned int *count, nvmlProcessInfo_v1_t *infos))                                        \
     X(nvmlDeviceGetGraphicsRunningProcesses_v3, /* r510 */                                                            \
       (nvmlDevice_t device, unsigned int *count, nvmlProcessInfo_t *infos))                                           \
-    X(nvmlDeviceGetProcessUtilization, /* r375 */                                                                     \
+    X(nvmlEventSetCreate, (nvmlEventSet_t * set)) /* r270 */                                                          \
+    X(nvmlDeviceRegisterEvents,                   /* r270 */                                                          \
+      (nvmlDevice_t device, unsigned long long types, nvmlEventSet_t set))                                            \
+    X(nvmlEventSetWait, (nvmlEventSet_t set, nvmlEventData_t * data, unsigned int timeout_ms))    /* r270 */          \
+    X(nvmlEventSetWait_v2, (nvmlEventSet_t set, nvmlEventData_t * data, unsigned int timeout_ms)) /* r450 */          \
+    X(nvmlEventSetFree, (nvmlEventSet_t set))                                                     /* r270 */          \
+    X(nvmlDeviceGetProcessUtilization,                                                            /* r375 */          \
       (nvmlDevice_t device, nvmlProcessUtilizationSample_t * samples, unsigned int *count,                            \
        unsigned long long last_seen_us))
 

@@ -57,6 +57,8 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
         return ok(null);
       }),
     'host:deploy': ({ hostId }) => on(hostId, (session) => session.deployAgent()),
+    'host:check-version': ({ hostId, version }) => on(hostId, (session) => session.checkVersion(version)),
+    'host:roll-back': ({ hostId, version }) => on(hostId, (session) => session.rollBack(version)),
     'host:remove-agent': ({ hostId }) => on(hostId, (session) => session.removeAgent()),
     'host:link': ({ hostId }) => on(hostId, (session) => session.link()),
     'prompt:answer': ({ hostId, promptId, answers }) =>
@@ -69,6 +71,7 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
       on(hostId, (session) => session.edit('slice-resize', withoutNulls(fields, ['expiresAtMs']))),
     'slice:assign': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.edit('slice-assign', withoutNulls(fields))),
+    'slice:move': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-move', fields)),
     'slice:rename': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.edit('slice-rename', withoutNulls(fields))),
     'slice:delete': ({ hostId, ...fields }) =>
@@ -77,10 +80,23 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     'history:get': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.fetchHistory(withoutNulls(fields))),
     'audit:get': ({ hostId, ...fields }) => on(hostId, (session) => session.fetchAudit(withoutNulls(fields))),
+    'hours:get': ({ hostId, days }) => on(hostId, (session) => session.fetchHours(days)),
+    'job:start': ({ hostId, ...fields }) => on(hostId, (session) => session.startJob(withoutNulls(fields))),
+    'job:act': ({ hostId, jobId, act }) =>
+      on(hostId, (session) =>
+        act === 'kill'
+          ? session.command('job-cancel', { jobId, kill: true })
+          : session.command(`job-${act}`, { jobId }),
+      ),
+    'job:priority': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.command('job-priority', fields)),
+    'job:slots': ({ hostId, ...fields }) => on(hostId, (session) => session.command('job-slots', fields)),
+    'job:log': ({ hostId, ...fields }) => on(hostId, (session) => session.readJobLog(withoutNulls(fields))),
     'process:stop': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.command('process-stop', fields)),
     'settings:set': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.command('settings-set', fields)),
+    'quota:set': ({ hostId, ...fields }) => on(hostId, (session) => session.command('quota-set', fields)),
     'gpu:concurrent': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.command('gpu-concurrent', fields)),
     'view:visible': ({ visible }) => {

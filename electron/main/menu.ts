@@ -34,6 +34,7 @@ function roles(menu: MenuName, mac: boolean, packaged: boolean): MenuItemConstru
       return mac ? [] : [separator, { role: 'about' }];
     case 'Host':
     case 'Slice':
+    case 'Job':
       return [];
     default:
       return assertNever(menu, 'menu');

@@ -50,13 +50,14 @@ type ViewCommand = `view.${ViewName}` | `range.${Range}` | `dock.${DockTab}`;
 function choices({ ui }: CommandContext): Readonly<Record<ViewCommand, Bound>> {
   const view = (name: ViewName): Bound => always(() => setView(name), ui.view === name);
   const dock = (tab: DockTab): Bound =>
-    always(() => useUi.setState({ dock: tab, auditSliceId: null }), ui.dock === tab);
+    always(() => useUi.setState({ dock: tab, auditSliceId: null, jobLog: false }), ui.dock === tab);
   const ranges = RANGES.map((name) => [`range.${name}`, always(() => setRange(name), ui.range === name)]);
   return {
     'view.bars': view('bars'),
     'view.charts': view('charts'),
     'view.table': view('table'),
     'view.people': view('people'),
+    'dock.jobs': dock('jobs'),
     'dock.processes': dock('processes'),
     'dock.events': dock('events'),
     'dock.audit': dock('audit'),

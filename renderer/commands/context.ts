@@ -1,5 +1,5 @@
 /** What commands act on: the host, GPU and slices in view at this moment. */
-import type { Gpu, HostSnapshot, Slice } from '../../model/model.ts';
+import type { Gpu, HostSnapshot, Job, Slice } from '../../model/model.ts';
 import type { FleetState } from '../store/fleet.ts';
 import { useFleet } from '../store/fleet.ts';
 import type { HostSlice } from '../features/slices/slice-actions.ts';
@@ -12,6 +12,8 @@ export interface CommandContext {
   readonly host: HostSnapshot | null;
   readonly gpu: Gpu | null;
   readonly slice: Slice | null;
+  /** The one chosen in the list of jobs. */
+  readonly job: Job | null;
   /** Every slice an act is meant for: those picked together, else the selected one. */
   readonly slices: readonly HostSlice[];
 }
@@ -44,6 +46,7 @@ export function commandContext(
     host,
     gpu: host?.gpus.find((gpu) => gpu.uuid === uuid) ?? null,
     slice,
+    job: host?.jobs?.jobs.find((job) => job.id === ui.jobId) ?? null,
     slices: picked.length > 0 ? picked : host !== null && slice !== null ? [{ host, slice }] : [],
   };
 }

@@ -1,6 +1,7 @@
 /** Commands of the host in view. */
 import type { HostSnapshot } from '../../model/model.ts';
-import { linkCommand } from '../features/hosts/host-acts.ts';
+import { linkCommand, previousOf } from '../features/hosts/host-acts.ts';
+import { editRefusal } from '../features/hosts/host-figures.ts';
 import { ask } from '../store/actions.ts';
 import { openDialog, selectHost } from '../store/ui.ts';
 import type { Bound, CommandContext } from './context.ts';
@@ -70,6 +71,21 @@ export function hostCommands({ host, fleet }: CommandContext) {
     ),
     'host.link': onHost(host, hasAgent, (h) => void linkCommand(h)),
     'host.tags': onHost(host, never, (h) => openDialog({ kind: 'tags', hostId: h.id })),
+    'host.quota': onHost(
+      host,
+      (h) => editRefusal(h),
+      (h) => openDialog({ kind: 'quota', hostId: h.id, subject: null }),
+    ),
+    'host.roll-back': onHost(
+      host,
+      (h) =>
+        hasAgent(h) ??
+        (previousOf(h) === null ? `No earlier version of your agent is kept on ${h.name}.` : null),
+      (h) => {
+        const version = previousOf(h);
+        if (version !== null) openDialog({ kind: 'roll-back', hostId: h.id, version });
+      },
+    ),
     'host.remove-agent': onHost(host, hasAgent, (h) => openDialog({ kind: 'remove-agent', hostId: h.id })),
     'host.forget': onHost(host, never, (h) => void ask('host:forget', { hostId: h.id })),
     ...(Object.fromEntries(digits) as Record<HostDigit, Bound>),

@@ -2,7 +2,7 @@
 import { commandSpec, keyLabel } from '../../model/commands.ts';
 import type { CommandId } from '../../model/commands.ts';
 import type { MenuEntry } from '../components/menu.tsx';
-import { select, selectHost, useUi } from '../store/ui.ts';
+import { pickJob, select, selectHost, useUi } from '../store/ui.ts';
 import { isMac, keysFor } from './keys.ts';
 import { bindings } from './registry.ts';
 
@@ -15,11 +15,26 @@ export const SLICE_MENU: readonly (CommandId | null)[] = [
   'slice.move',
   'slice.until',
   null,
+  'job.run',
   'slice.copy-run',
   'slice.copy-link',
   'slice.audit',
   null,
   'slice.delete',
+];
+export const JOB_MENU: readonly (CommandId | null)[] = [
+  'job.log',
+  'job.copy-log',
+  null,
+  'job.first',
+  'job.hold',
+  'job.release',
+  null,
+  'job.low',
+  'job.normal',
+  'job.high',
+  null,
+  'job.cancel',
 ];
 export const GPU_MENU: readonly (CommandId | null)[] = [
   'slice.new',
@@ -37,8 +52,10 @@ export const HOST_MENU: readonly (CommandId | null)[] = [
   'host.deploy',
   'host.link',
   'host.tags',
+  'host.quota',
   null,
   'dock.audit',
+  'host.roll-back',
   'host.remove-agent',
   'host.forget',
 ];
@@ -72,6 +89,11 @@ export function sliceEntries(hostId: string, sliceId: string): readonly MenuEntr
     select(hostId, { kind: 'slice', id: sliceId });
   }
   return menuEntries(SLICE_MENU);
+}
+
+export function jobEntries(jobId: string): readonly MenuEntry[] {
+  pickJob(jobId);
+  return menuEntries(JOB_MENU);
 }
 
 export function gpuEntries(hostId: string, uuid: string): readonly MenuEntry[] {

@@ -6,6 +6,7 @@ import { showToast } from '../store/ui.ts';
 import { appCommands } from './app-commands.ts';
 import type { Bound, CommandContext } from './context.ts';
 import { commandContext } from './context.ts';
+import { jobCommands } from './job-commands.ts';
 import { hostCommands } from './host-commands.ts';
 import { sliceCommands } from './slice-commands.ts';
 
@@ -16,6 +17,7 @@ export const bindings = (context: CommandContext = commandContext()): Bindings =
   ...appCommands(context),
   ...hostCommands(context),
   ...sliceCommands(context),
+  ...jobCommands(context),
 });
 
 /** Those that are there: an optional one only where something stands behind it. */

@@ -51,6 +51,26 @@ export async function ask<C extends RequestChannel>(
 
 export const sayFailure = (failure: Failure): void => ui.showToast(failure.message, { failure });
 
+/** Refused for nothing but a person's quota: asked again, over it, when the user says so. */
+export async function withinQuota<T>(
+  work: (more: { readonly overQuota?: true }) => Promise<Result<T>>,
+): Promise<Result<T>> {
+  const first = await work({});
+  if (first.ok || first.error.code !== 'quota-exceeded') return first;
+  const { message } = first.error;
+  const meant = await new Promise<boolean>((resolve) => {
+    ui.openDialog({
+      kind: 'over-quota',
+      message,
+      answer: (overQuota) => {
+        ui.openDialog(null);
+        resolve(overQuota);
+      },
+    });
+  });
+  return meant ? work({ overQuota: true }) : first;
+}
+
 /** An edit of a slice: applied at once, undone from the toast or with Ctrl+Z. */
 export async function edit(
   hostId: HostId,
@@ -87,7 +107,9 @@ async function applyInverse(
 ): Promise<void> {
   const inverse: string[] = [];
   for (const undoToken of entry.tokens) {
-    const result = await request('slice:undo', { hostId: entry.hostId, undoToken });
+    const result = await withinQuota((more) =>
+      request('slice:undo', { hostId: entry.hostId, undoToken, ...more }),
+    );
     if (!result.ok) {
       sayFailure(result.error);
       // What was taken back before the refusal can be done again.
@@ -147,13 +169,14 @@ function meetHost(host: HostSnapshot): void {
 
 /** A program that is denied tries again and again: that is one thing that happens, not a hundred. */
 export function onNotice({ hostId, sliceId, atMs, code, message }: CoreEvents['notice']): void {
+  const bad = code === 'denied' || code === 'xid';
   const denied = code === 'denied';
   const pid = /\(pid (\d+)\)/.exec(message)?.[1];
   const count = ui.logEvent({
     hostId,
     sliceId,
     atMs,
-    tone: denied ? 'bad' : 'warn',
+    tone: bad ? 'bad' : 'warn',
     text: message,
     ...(denied && pid !== undefined ? { repeatKey: `${code} ${sliceId ?? ''} ${pid}` } : {}),
   });

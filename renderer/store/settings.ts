@@ -8,7 +8,16 @@ const STORE_KEY = 'tranche.settings';
 export const THEMES = ['system', 'light', 'dark', 'contrast'] as const;
 export const DENSITIES = ['comfortable', 'compact'] as const;
 export const MOTIONS = ['system', 'reduced'] as const;
-export const NOTICES = ['gpuFree', 'sliceChanged', 'denied', 'hostLost', 'hot', 'idle'] as const;
+export const NOTICES = [
+  'gpuFree',
+  'sliceChanged',
+  'denied',
+  'hostLost',
+  'fault',
+  'hot',
+  'idle',
+  'jobEnded',
+] as const;
 export type NoticeKind = (typeof NOTICES)[number];
 
 const schema = z.object({
@@ -20,8 +29,10 @@ const schema = z.object({
     sliceChanged: z.boolean().catch(true),
     denied: z.boolean().catch(true),
     hostLost: z.boolean().catch(true),
+    fault: z.boolean().catch(true),
     hot: z.boolean().catch(true),
     idle: z.boolean().catch(false),
+    jobEnded: z.boolean().catch(true),
   }),
   noticesPaused: z.boolean().catch(false),
   tray: z.boolean().catch(false),
@@ -40,7 +51,16 @@ export const DEFAULTS: Settings = {
   theme: 'system',
   density: 'comfortable',
   motion: 'system',
-  notices: { gpuFree: false, sliceChanged: true, denied: true, hostLost: true, hot: true, idle: false },
+  notices: {
+    gpuFree: false,
+    sliceChanged: true,
+    denied: true,
+    hostLost: true,
+    fault: true,
+    hot: true,
+    idle: false,
+    jobEnded: true,
+  },
   noticesPaused: false,
   tray: false,
   hotCelsius: 90,

@@ -22,7 +22,7 @@ export const RANGE_MS: Readonly<Record<Range, number>> = {
 
 export const VIEWS = ['bars', 'charts', 'table', 'people'] as const;
 export type ViewName = (typeof VIEWS)[number];
-export const DOCK_TABS = ['processes', 'events', 'audit'] as const;
+export const DOCK_TABS = ['jobs', 'processes', 'events', 'audit'] as const;
 export type DockTab = (typeof DOCK_TABS)[number];
 export const GROUPINGS = ['host', 'tag', 'model', 'none'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
@@ -67,8 +67,17 @@ export type Dialog =
       readonly process: ProcessSample;
       readonly signal: Signal;
     }
+  | { readonly kind: 'run-job'; readonly hostId: HostId; readonly sliceId: SliceId }
+  | { readonly kind: 'cancel-job'; readonly hostId: HostId; readonly jobId: string }
   | { readonly kind: 'delete-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
   | { readonly kind: 'rename-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
+  | { readonly kind: 'roll-back'; readonly hostId: HostId; readonly version: string }
+  | { readonly kind: 'quota'; readonly hostId: HostId; readonly subject: string | null }
+  | {
+      readonly kind: 'over-quota';
+      readonly message: string;
+      readonly answer: (overQuota: boolean) => void;
+    }
   | { readonly kind: 'remove-agent'; readonly hostId: HostId };
 
 export interface Toast {
@@ -118,6 +127,10 @@ export interface UiState {
   readonly dock: DockTab;
   /** The audit shows this slice alone. */
   readonly auditSliceId: SliceId | null;
+  /** The job that commands are meant for. */
+  readonly jobId: string | null;
+  /** Its log is shown in the place of the list. */
+  readonly jobLog: boolean;
   readonly dialog: Dialog | null;
   readonly toast: Toast | null;
   readonly undo: readonly UndoEntry[];
@@ -150,6 +163,8 @@ export const useUi = create<UiState>(() => ({
   palette: null,
   dock: 'processes',
   auditSliceId: null,
+  jobId: null,
+  jobLog: false,
   dialog: null,
   toast: null,
   undo: [],
@@ -162,11 +177,18 @@ export const useUi = create<UiState>(() => ({
 export const selectHost = (hostId: HostId | null): void =>
   useUi.setState((s) => ({
     scope: 'host',
-    ...(s.hostId === hostId ? {} : { hostId, selection: { kind: 'host' }, picked: [] }),
+    ...(s.hostId === hostId
+      ? {}
+      : { hostId, selection: { kind: 'host' }, picked: [], jobId: null, jobLog: false }),
   }));
 /** Keeps the scope: what is picked on the screen of all hosts is inspected there. */
 export const select = (hostId: HostId, selection: Selection): void =>
-  useUi.setState({ hostId, selection, picked: [] });
+  useUi.setState((s) => ({
+    hostId,
+    selection,
+    picked: [],
+    ...(s.hostId === hostId ? {} : { jobId: null, jobLog: false }),
+  }));
 export const showFleet = (): void => useUi.setState({ scope: 'fleet' });
 export const setView = (view: ViewName): void => useUi.setState({ view });
 export const openPalette = (mode: PaletteMode = 'all', query = ''): void =>
@@ -190,6 +212,12 @@ export function togglePicked(hostId: HostId, sliceId: SliceId): void {
       : { picked, hostId: last.hostId, selection: { kind: 'slice', id: last.sliceId } };
   });
 }
+export const pickJob = (jobId: string | null): void => useUi.setState({ jobId, jobLog: false });
+export function goToJob(hostId: HostId, jobId: string): void {
+  selectHost(hostId);
+  useUi.setState({ dock: 'jobs', jobId, jobLog: false });
+}
+export const showJobLog = (jobId: string): void => useUi.setState({ dock: 'jobs', jobId, jobLog: true });
 export const openDialog = (dialog: Dialog | null): void => useUi.setState({ dialog });
 export const setRange = (range: Range): void => useUi.setState({ range });
 export const announce = (announcement: string): void => useUi.setState({ announcement });

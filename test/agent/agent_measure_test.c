@@ -1,8 +1,9 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/procs.c agent/src/people.c agent/src/measure.c agent/src/edit.c agent/src/audit.c agent/src/admission.c agent/src/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/measure.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
  * sanitize: address,undefined
  */
 #define _GNU_SOURCE
+#include "admit.h"
 #include "agent.h"
 #include "check.h"
 #include "edit.h"
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #define GPU_UUID "GPU-00000000-0000-4000-8000-000000000000"
+#define OTHER_UUID "GPU-00000000-0000-4000-8000-000000000001"
 #define GIB (UINT64_C(1) << 30)
 #define DEATH_TIMEOUT_MS 10000
 
@@ -50,7 +52,10 @@ uint64_t now_region_ns(const struct agent *a)
 }
 struct gpu_state *agent_gpu(struct agent *a, const char *uuid)
 {
-    return a->gpu_count > 0 && strcmp(a->gpus[0].info.uuid, uuid) == 0 ? &a->gpus[0] : NULL;
+    for (size_t i = 0; i < a->gpu_count; i++) {
+        if (strcmp(a->gpus[i].info.uuid, uuid) == 0) return &a->gpus[i];
+    }
+    return NULL;
 }
 void events_notice(struct agent *a, const char *code, const char *id, uint32_t pid, const char *message)
 {
@@ -133,6 +138,8 @@ static void setup(void)
     agent.gpu_count = 1;
     strcpy(agent.gpus[0].info.uuid, GPU_UUID);
     agent.gpus[0].info.capacity_bytes = 80 * GIB;
+    strcpy(agent.gpus[1].info.uuid, OTHER_UUID);
+    agent.gpus[1].info.capacity_bytes = 24 * GIB;
     struct slice_changes changes = {.has_memory = true,
                                     .memory_limit_bytes = (int64_t)(10 * GIB),
                                     .has_limit = true,
@@ -470,6 +477,43 @@ static void deleted_slices_do_not_use_up_a_gpu(void)
     teardown();
 }
 
+/* Who opened a slice's page before it moved, and asks after, gets nothing: neither here nor there. */
+static void a_page_from_before_a_move_stays_shut(void)
+{
+    char path[256];
+    struct editor editor = {.uid = geteuid(), .name = "tester", .claimed_from = "", .action = "test"};
+    struct edit_reply reply;
+    struct failure failure = {0};
+    const struct region_policy *before, *after;
+    struct region_usage *moved;
+    setup();
+    agent.gpu_count = 2;
+    path_in(path, "policy");
+    CHECK_EQ(region_policy_map_ro(path, &before), 0);
+    struct region_entry *late = claim(0, tenant);
+    uint32_t epoch = atomic_load(&before->epoch);
+    CHECK_EQ(edit_move(&agent, slice, OTHER_UUID, &editor, &reply, &failure), -1);
+    CHECK_STR(failure.code, "slice-in-use");
+    CHECK_EQ(atomic_load(&before->epoch), epoch); /* whoever runs was not shut out, not for a moment */
+    CHECK_EQ(atomic_load(&before->flags), 0);
+    CHECK(admit_reserve(before, usage, late, GIB));
+    late->token = 0; /* gone; and as if it had only mapped the files, it claims when the move is done */
+    CHECK_THAT(edit_move(&agent, slice, OTHER_UUID, &editor, &reply, &failure) == 0, "%s", failure.message);
+    claim(0, tenant);
+    CHECK(!admit_reserve(before, usage, late, 1));
+    CHECK_EQ(region_policy_map_ro(path, &after), 0);
+    CHECK_STR(after->gpu_uuid, OTHER_UUID);
+    CHECK_EQ(atomic_load(&after->flags), 0);
+    CHECK_EQ(atomic_load(&after->gpu_capacity_bytes), 24 * GIB);
+    path_in(path, "usage");
+    CHECK_EQ(region_usage_map(path, &moved), 0);
+    CHECK_EQ(moved->entries_high, 0);
+    region_usage_unmap(moved);
+    region_policy_unmap(before);
+    region_policy_unmap(after);
+    teardown();
+}
+
 static void only_the_owner_gets_access(void)
 {
     char path[256], acl[256];
@@ -618,6 +662,7 @@ int main(void)
     RUN(a_slice_in_use_is_not_deleted_by_accident);
     RUN(deleted_slices_go_when_nothing_needs_them);
     RUN(deleted_slices_do_not_use_up_a_gpu);
+    RUN(a_page_from_before_a_move_stays_shut);
     RUN(only_the_owner_gets_access);
     RUN(deaths_are_told_once);
     RUN(deaths_are_told_without_pidfds);

@@ -83,6 +83,31 @@ static void admission_is_as_golden(void)
     CHECK(count >= 10);
 }
 
+static void quotas_are_as_golden(void)
+{
+    FILE *file = golden("quota.jsonl");
+    int count = 0;
+    while (next(file)) {
+        const char *name = "", *expected = "";
+        json_get_text(&object, "name", &name);
+        json_get_text(&object, "expect", &expected);
+        struct quota_request request = {
+            .memory_bytes_max = -1,
+            .slices_max = -1,
+            .other_slice_count = field("otherSliceCount"),
+            .other_memory_limits_bytes = field("otherMemoryLimitsBytes"),
+            .memory_limit_bytes = field("memoryLimitBytes"),
+            .previous_memory_limit_bytes = field("previousMemoryLimitBytes"),
+        };
+        json_get_integer(&object, "memoryBytesMax", 0, JSON_INTEGER_MAX, &request.memory_bytes_max);
+        json_get_integer(&object, "slicesMax", 0, JSON_INTEGER_MAX, &request.slices_max);
+        const char *code = admission_check_quota(&request);
+        CHECK_THAT(strcmp(code ? code : "ok", expected) == 0, "%s: %s, not %s", name, code ? code : "ok", expected);
+        count++;
+    }
+    CHECK(count >= 10);
+}
+
 static void shares_are_whole_percents(void)
 {
     int64_t value = -1;
@@ -144,6 +169,7 @@ int main(void)
 {
     RUN(sizes_are_as_golden);
     RUN(admission_is_as_golden);
+    RUN(quotas_are_as_golden);
     RUN(shares_are_whole_percents);
     RUN(names_are_plain);
     RUN(hostile_text_is_made_safe);

@@ -1,9 +1,11 @@
 /** The agent's loop under the address and undefined behaviour sanitizers: whatever a report names fails the test. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { JobRow } from '../../model/agent-protocol.ts';
 import {
+  binDir,
   Client,
   GIB,
   GPU0,
@@ -164,6 +166,56 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
     );
     client.close();
     await endCleanly();
+  });
+
+  test('stands jobs that wait, run, are displaced, cancelled and lost, and so do their supervisors', async () => {
+    // Supervisors have no terminal: what a sanitizer finds in them goes into files.
+    const reports = join(root.path, 'reports');
+    mkdirSync(reports);
+    for (const name of ['ASAN_OPTIONS', 'UBSAN_OPTIONS'])
+      root.env[name] = `${root.env[name] ?? ''}:log_path=${reports}/report`;
+    copyFileSync(join(binDir, 'libtranche.so'), join(folder, 'libtranche.so'));
+    const client = await Client.open(root);
+    await client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 50, name: 'line' });
+    await client.ask('subscribe', { sampleIntervalMs: 100 });
+    const job = (command: string, ...options: string[]): string => {
+      const args = ['job', 'start', '--slice', 'line', ...options, '--', 'sh', '-c', `unset LD_PRELOAD; ${command}`];
+      const run = spawnSync(binary, args, { env: root.env, encoding: 'utf8' });
+      expect(run.stderr).toBe('');
+      return run.stdout.trim();
+    };
+    const rows = () => (client.lines.findLast((line) => line['ev'] === 'jobs')?.['jobs'] ?? []) as JobRow[];
+    const is = (id: string, ...states: string[]) =>
+      until(`job ${id} to be ${states.join(' or ')}`, () => rows().find((row) => row.id === id && states.includes(row.state)));
+    const low = job('trap "exit 0" TERM; while :; do echo x; sleep 0.02; done', '--priority', 'low', '--requeue');
+    await is(low, 'running');
+    const high = job('echo high', '--priority', 'high');
+    await is(high, 'ended');
+    const waits = job('true', '--priority', 'low', '--min-free', '512m');
+    await client.ask('job-hold', { jobId: waits });
+    await client.ask('job-first', { jobId: waits });
+    await is(low, 'running');
+    await client.ask('job-cancel', { jobId: low, kill: true });
+    await is(low, 'cancelled');
+    await client.ask('job-release', { jobId: waits });
+    await is(waits, 'ended');
+    const log = spawnSync(binary, ['job', 'log', low], { env: root.env, encoding: 'utf8' });
+    expect(log.stdout).toContain('--- tranche: run 2 ---');
+    const listed = spawnSync(binary, ['job', 'ls'], { env: root.env, encoding: 'utf8' });
+    expect(listed.stdout).toContain('cancelled');
+    const asked = [
+      { id: 1, op: 'job-start', sliceId: rows()[0]?.sliceId, command: 'echo "\\u00fc"; exit 4' },
+      { id: 2, op: 'job-log', jobId: low },
+      { id: 3, op: 'job-log', jobId: low, offset: 3, maxBytes: 17 },
+      { id: 4, op: 'job-start', sliceId: 's-0000000000000000', command: 'x' },
+    ];
+    const input = asked.map((one) => `${JSON.stringify(one)}\n`).join('');
+    const attached = spawnSync(binary, ['attach', 'x'], { env: root.env, encoding: 'utf8', input });
+    expect(attached.stdout.match(/"ok":true/g)).toHaveLength(3);
+    await until('the attached one to end', () => rows().some((row) => row.exitCode === 4));
+    client.close();
+    await endCleanly();
+    expect(readdirSync(reports)).toEqual([]);
   });
 
   test('a report would be seen', () => {

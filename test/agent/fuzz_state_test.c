@@ -1,6 +1,6 @@
 /* The targets of test/fuzz without libFuzzer: good examples, and what becomes of them by a few thousand mutations each.
  * The seed is printed; FUZZ_SEED and FUZZ_ROUNDS run others and longer.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/common/admit.c agent/common/bucket.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/history.c agent/src/settings.c agent/src/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/common/admit.c agent/common/bucket.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/history.c agent/src/settings.c agent/src/workload.c agent/src/quota.c agent/src/groups.c agent/src/people.c agent/src/admission.c agent/src/failure.c
  * sanitize: address,undefined
  */
 #include "../fuzz/targets.c"
@@ -51,8 +51,10 @@ static size_t mutate(uint8_t *data, size_t size)
 static const char *const examples[TARGETS] = {
     "{\"id\":7,\"op\":\"slice-create\",\"gpuUuid\":\"GPU-1\",\"memoryLimitBytes\":1073741824,\"name\":\"m\\u00e9\"}",
     "{\"kind\":\"tranche-slices\",\"format\":1,\"revision\":9}\n",
-    "{\"memoryOvercommitMaxPercent\":150}\n",
+    "{\"memoryOvercommitMaxPercent\":150,\"subject\":\"@a\",\"memoryBytesMax\":9,\"slicesMax\":2}\n",
     "{\"seq\":1,\"atMs\":1763827200000,\"action\":\"slice-create\",\"sliceId\":\"s-00000000000000aa\",\"uid\":0}\n",
+    "0::/kubepods.slice/kubepods-pod1f2e3d4c_5b6a_7980_91a2_b3c4d5e6f708.slice/"
+    "crio-3f2a91c0b1de4c55a0f4d2b6e8970123456789abcdef0123456789abcdef0123.scope\n1:a:/slurm/job_1\n",
     "\1\0\0\0\0\0\0\0\0\0\0\0",
     "\1\0\0\0\377\377\377\377",
 };
@@ -62,8 +64,8 @@ static void run_target(size_t which)
     static uint8_t example[EXAMPLE_MAX], data[EXAMPLE_MAX];
     const char *rounds_text = getenv("FUZZ_ROUNDS");
     unsigned rounds = rounds_text == NULL ? ROUNDS_DEFAULT : (unsigned)atoi(rounds_text);
-    size_t size = which >= 4 ? EXAMPLE_MAX / 2 : strlen(examples[which]);
-    memcpy(example, examples[which], which >= 4 ? 8 : size);
+    size_t size = which >= 5 ? EXAMPLE_MAX / 2 : strlen(examples[which]);
+    memcpy(example, examples[which], which >= 5 ? 8 : size);
     targets[which].run(example, size);
     for (unsigned round = 0; round < rounds; round++) {
         memcpy(data, example, size);
@@ -80,8 +82,9 @@ TEST(lines, 0)
 TEST(state_files, 1)
 TEST(settings_files, 2)
 TEST(audit_files, 3)
-TEST(history_files, 4)
-TEST(region_files, 5)
+TEST(control_groups, 4)
+TEST(history_files, 5)
+TEST(region_files, 6)
 
 static void tidy(void)
 {
@@ -113,6 +116,7 @@ int main(void)
     RUN(state_files);
     RUN(settings_files);
     RUN(audit_files);
+    RUN(control_groups);
     RUN(history_files);
     RUN(region_files);
     tidy();

@@ -107,9 +107,20 @@ static void another_length_is_learned_anew(void)
     double rate = run_long("heavy", "20", true, "100000");
     printf("     100 ms kernels at 25 %% after 1 ms kernels of their shape: %.2f a second\n", rate);
     CHECK_THAT(rate > 2.2 && rate < 2.8, "%.2f", rate);
-    rate = run_long("heavy", "4", true, "100");
+    rate = run_long("heavy", "10", true, "100");
     printf("     100 us kernels after those: %.0f a second\n", rate);
     CHECK_THAT(rate > 2200 && rate < 2700, "%.0f", rate); /* a long kernel's price was owed for the first */
+    fixture_close(&fixture);
+}
+
+/* Ten thousand times as long, and so seldom that the credit taken at the old price would last for half a minute. */
+static void a_far_longer_one_is_noticed_at_once(void)
+{
+    begin();
+    run_long("heavy", "2", true, "10");
+    double rate = run_long("heavy", "8", true, "100000");
+    printf("     100 ms kernels at 25 %% after 10 us kernels of their shape: %.2f a second\n", rate);
+    CHECK_THAT(rate > 2.2 && rate < 3.2, "%.2f", rate); /* the first few were let through */
     fixture_close(&fixture);
 }
 
@@ -133,6 +144,7 @@ int main(void)
     RUN(copies_have_prices_that_all_know);
     RUN(hostile_prices_do_not_stop_a_program);
     RUN(another_length_is_learned_anew);
+    RUN(a_far_longer_one_is_noticed_at_once);
     RUN(a_full_table_is_no_matter);
     return check_done();
 }

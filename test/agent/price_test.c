@@ -50,6 +50,15 @@ static void so_many_timings_at_once(void)
 {
     struct price *price = fresh(200);
     unsigned under_way = 0;
+    for (int launch = 0; launch < 100; launch++) {
+        under_way += price_due(price, true);
+        CHECK_EQ(atomic_load(&price->due) == 0, launch + 1 > (int)PRICE_EAGER_SAMPLES); /* each looks for the answer */
+    }
+    CHECK_EQ(under_way, PRICE_EAGER_SAMPLES);
+    for (unsigned at = 0; at < PRICE_EAGER_SAMPLES; at++) {
+        price_learn(price, 5, true, 0);
+    }
+    under_way = 0;
     for (int launch = 0; launch < 100000; launch++) {
         under_way += price_due(price, true);
     }

@@ -51,7 +51,17 @@ function makeState(name: string, shape: FleetShape) {
     uid: 1000 + n,
     source: 'slice',
   }));
-  return { ev: 'state', revision: 1, memoryOvercommitMaxPercent: null, gpus, slices, people };
+  return {
+    ev: 'state',
+    revision: 1,
+    memoryOvercommitMaxPercent: null,
+    quotas: [],
+    faults: [],
+    migSlices: [],
+    gpus,
+    slices,
+    people,
+  };
 }
 
 export class ScriptedAgent {
@@ -188,6 +198,8 @@ export class ScriptedAgent {
         uid: ownerUid,
         user: owner,
         command: `python train.py --run ${String(n)}`,
+        container: null,
+        unit: null,
         sliceId: id,
         gpuUuid,
         memoryUsedBytes: wave(n, memoryLimitBytes),

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { median, makeFigure, type Figure } from './report.ts';
 
 const RUNS = 7;
+const TOGETHER = 64;
 const FIGURES = [
   ['shim.launch', 'a launch, no limit set', 15],
   ['shim.launchEx', 'cuLaunchKernelEx, no limit set', 15],
@@ -23,6 +24,8 @@ export function benchShimCost(repository: string, compile: (args: readonly strin
   const program = join(folder, 'shim_cost');
   compile([...include, 'test/bench/shim_cost.c', 'agent/common/region_file.c', '-ldl', '-o', program]);
   const shim = join(repository, 'build/agent/x86_64/libtranche.so');
+  const starter = join(folder, 'shim_start');
+  compile([...include, 'test/bench/shim_start.c', 'agent/common/region_file.c', '-ldl', '-o', starter]);
   const added = new Map<string, number[]>();
   for (let run = 0; run < RUNS; run += 1) {
     for (const limited of [false, true]) {
@@ -38,13 +41,32 @@ export function benchShimCost(repository: string, compile: (args: readonly strin
       }
     }
   }
-  return FIGURES.map(([id, what, target]) =>
-    makeFigure(
-      id,
-      `added to ${what}, over a driver that does nothing`,
-      median(added.get(id) ?? []),
-      'ns',
-      target,
+  const starts = Array.from({ length: RUNS }, () => startTogether(starter, folder, shim));
+  return [
+    ...FIGURES.map(([id, what, target]) =>
+      makeFigure(
+        id,
+        `added to ${what}, over a driver that does nothing`,
+        median(added.get(id) ?? []),
+        'ns',
+        target,
+      ),
     ),
-  );
+    makeFigure(
+      'shim.start.together',
+      `added to the first calls of ${TOGETHER} programs at once, over a driver that does nothing`,
+      median(starts),
+      'ms',
+      10,
+    ),
+  ];
+}
+
+/** Milliseconds that a start in a slice takes longer than one beside it, both among many. */
+function startTogether(starter: string, driver: string, shim: string): number {
+  const runtime = mkdtempSync(join(tmpdir(), 'tranche-start-'));
+  const output = execFileSync(starter, [runtime, driver, shim, String(TOGETHER)], { encoding: 'utf8' });
+  rmSync(runtime, { recursive: true });
+  const { nativeMs, sliceMs } = JSON.parse(output) as { nativeMs: number; sliceMs: number };
+  return sliceMs - nativeMs;
 }

@@ -4,14 +4,12 @@
 #define _GNU_SOURCE
 #include "cuda_min.h"
 #include "env.h"
-#include "region_file.h"
+#include "one_slice.h"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -99,25 +97,6 @@ static int inside(const char *mode)
     PAIR(ID("alloc"), alloc[way](&p, 4 << 20); give[way](p));
     PAIR(ID("async"), async[way](&p, 4 << 20, NULL); give_async[way](p, NULL));
     return 0;
-}
-
-static int make_slice(const char *root, const char *id, uint32_t limit_bp)
-{
-    char path[PATH_MAX];
-    struct region_policy policy = {.compute_limit_bp = limit_bp,
-                                   .memory_limit_bytes = UINT64_C(64) << 30,
-                                   .gpu_capacity_bytes = UINT64_C(80) << 30};
-    strcpy(policy.slice_id, id);
-    strcpy(policy.gpu_uuid, "GPU-11111111-1111-1111-1111-111111111111");
-    static const char *const folders[] = {"policy", "usage", "board"};
-    for (int at = 0; at < 3; at++) {
-        snprintf(path, sizeof path, "%s/%s", root, folders[at]);
-        mkdir(path, 0700);
-    }
-    snprintf(path, sizeof path, "%s/policy/%s", root, id);
-    int error = region_policy_create(path, &policy, 0600);
-    snprintf(path, sizeof path, "%s/usage/%s", root, id);
-    return error != 0 ? error : region_usage_create(path, 0600);
 }
 
 int main(int argc, char **argv)

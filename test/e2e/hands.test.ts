@@ -89,6 +89,22 @@ describe.skipIf(cannotRun)('hands', () => {
     await fake.slider(name).dragTo(page.getByRole('article', { name: /GPU 2/ }).locator('.bar'));
     await expect.poll(() => fake.toast().textContent()).toContain(`${name} moved to GPU 2`);
     await expect.poll(() => fake.slider(name).getAttribute('aria-label')).toContain('GPU 2');
+    expect(await fake.calls('slice:move')).toHaveLength(1);
+    expect(await fake.calls('slice:delete')).toEqual([]);
+    expect(await page.locator('.inspector h2').textContent()).toBe(name);
+    await page.keyboard.press('Control+z');
+    await expect.poll(() => fake.slider(name).getAttribute('aria-label')).not.toContain('GPU 2');
+  });
+
+  it('makes it again where the agent is older, and says what that costs', async () => {
+    const page = await fake.open({ olderAgent: true });
+    await page.getByRole('button', { name: /^Quarter 6/ }).click();
+    await expect.poll(() => page.locator('.inspector h2').textContent()).toMatch(/^mira-/);
+    const name = (await page.locator('.inspector h2').textContent()) ?? '';
+    await fake.slider(name).dragTo(page.getByRole('article', { name: /GPU 2/ }).locator('.bar'));
+    await expect
+      .poll(() => fake.toast().textContent())
+      .toContain(`${name} made again on GPU 2: the agent is older and can not move it with its history`);
     expect(await fake.calls('slice:create')).toMatchObject([
       {},
       { name, memoryLimitBytes: 6141 * 1024 ** 2, computeLimitPercent: 25 },

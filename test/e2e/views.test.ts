@@ -131,6 +131,10 @@ describe.skipIf(cannotRun)('views', () => {
     expect(Number(text[2])).toBeGreaterThan(10);
     expect(Number(text[2])).toBeLessThan(88.5);
     expect(text.at(-1)).toBe('hopper 0 · ada 0');
+    // Of the last seven days, over both hosts; asked for when this was opened.
+    await expect.poll(() => tom.getByRole('gridcell').allTextContents()).toContain('42.5');
+    const gone = page.locator('main > [role=grid]').getByRole('row', { name: /^gone/ });
+    expect(await gone.getByRole('gridcell').allTextContents()).toContain('1.0');
     await tom.click();
     await expect.poll(() => page.locator('.view-foot').textContent()).toContain('3 slices selected');
   });

@@ -2,8 +2,8 @@
  * A lab without SSH: implements TrancheApi in the page itself, with samples that move and edits that obey the agent's
  * rules (admission, revisions, undo tokens). For pictures and browser tests of the renderer only.
  */
-import { admit } from '../../model/admission.ts';
-import type { ErrorCode, Result } from '../../model/errors.ts';
+import { admit, admitQuota } from '../../model/admission.ts';
+import type { ErrorCode, Failure, Result } from '../../model/errors.ts';
 import { assertNever, fail, ok } from '../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
 import type {
@@ -15,14 +15,30 @@ import type {
   History,
   HostId,
   HostSnapshot,
+  Job,
   Slice,
   SliceEdit,
 } from '../../model/model.ts';
-import { GIB } from '../../model/units.ts';
+import { GIB, gibWithUnit } from '../../model/units.ts';
 import type { UpdateState } from '../../model/updates.ts';
+import { heldBy, quotaOf, quotaText, whomOf } from '../../renderer/features/people/quota.ts';
 import { Meter } from './fake-samples.ts';
+import { FakeJobs, jobsOf } from './fake-jobs.ts';
 import { auditOf, auditRecord } from './fake-audit.ts';
-import { ada, agent, crowded, gpu, hopper, host, live, manyHosts, otherStates, slice } from './fake-hosts.ts';
+import {
+  ada,
+  agent,
+  crowded,
+  faulty,
+  gpu,
+  hopper,
+  host,
+  live,
+  manyHosts,
+  otherStates,
+  quoted,
+  slice,
+} from './fake-hosts.ts';
 
 export type Scene =
   | 'lab'
@@ -35,6 +51,8 @@ export type Scene =
   | 'deploying'
   | 'bare'
   | 'idle'
+  | 'quotas'
+  | 'faults'
   | 'many';
 
 export interface FakeOptions {
@@ -44,6 +62,10 @@ export interface FakeOptions {
   readonly refuse?: ErrorCode;
   /** What `update:get` answers; without it no feed is set. */
   readonly update?: UpdateState;
+  /** The agent knows no operation that came after its first version. */
+  readonly olderAgent?: boolean;
+  /** Why there is no way back to the version before. */
+  readonly rollbackRefusal?: string;
 }
 
 type Handlers = { [C in RequestChannel]: (args: RequestArgs<C>) => Result<RequestValues[C]> };
@@ -112,6 +134,10 @@ function hostsOf(scene: Scene): HostSnapshot[] {
         ),
       ];
     }
+    case 'faults':
+      return [faulty(), ...lab.slice(1)];
+    case 'quotas':
+      return [quoted(), ...lab.slice(1)];
     case 'many':
       return manyHosts();
     case 'crowd':
@@ -156,6 +182,7 @@ export class FakeLab implements TrancheApi {
   readonly #meter = new Meter();
   readonly #options: FakeOptions;
   readonly #audit = new Map<HostId, AuditRecord[]>();
+  readonly #jobs = new Map<HostId, FakeJobs>();
   #nextToken = 1;
   #demo = false;
 
@@ -163,7 +190,13 @@ export class FakeLab implements TrancheApi {
     this.#options = options;
     for (const snapshot of hostsOf(options.scene ?? 'lab')) {
       const lastSample = snapshot.gpus.length > 0 ? this.#meter.sample(snapshot) : null;
-      this.#hosts.set(snapshot.id, { ...snapshot, lastSample });
+      // An agent of before there were jobs says nothing of them.
+      const hasQueue = snapshot.connection.kind === 'live' && snapshot.connection.agent.version === '0.1.0';
+      const jobs = new FakeJobs(
+        snapshot.name === 'hopper' ? jobsOf(snapshot.slices) : { slotsPerSlice: 1, jobs: [], jobsOmitted: 0 },
+      );
+      if (hasQueue) this.#jobs.set(snapshot.id, jobs);
+      this.#hosts.set(snapshot.id, { ...snapshot, lastSample, jobs: hasQueue ? jobs.list : null });
       this.#audit.set(snapshot.id, auditOf(snapshot));
     }
     setInterval(() => this.#tick(), options.sampleMs ?? 500);
@@ -203,6 +236,36 @@ export class FakeLab implements TrancheApi {
   setConnection(hostId: HostId, connection: ConnectionState): void {
     const known = this.#hosts.get(hostId);
     if (known !== undefined) this.#put({ ...known, connection });
+  }
+
+  /** For tests: what a job becomes, and what it writes. */
+  changeJob(hostId: HostId, jobId: string, change: Partial<Job>): void {
+    this.#jobs.get(hostId)?.change(jobId, change);
+    this.#putJobs(hostId);
+  }
+  /** While set, logs can not be read. */
+  logFailure: Failure | null = null;
+  writeLog(hostId: HostId, jobId: string, text: string): void {
+    this.#jobs.get(hostId)?.write(jobId, text);
+  }
+
+  #putJobs(hostId: HostId): void {
+    const known = this.#hosts.get(hostId);
+    const jobs = this.#jobs.get(hostId);
+    if (known !== undefined && jobs !== undefined) this.#put({ ...known, jobs: jobs.list });
+  }
+
+  #withJobs<T>(hostId: HostId, work: (jobs: FakeJobs) => Result<T>): Result<T> {
+    const jobs = this.#jobs.get(hostId);
+    if (jobs === undefined) {
+      return fail(
+        'upgrade-needed',
+        'The agent on ada (0.0.9) has no queue for jobs. Upgrade it, then try again.',
+      );
+    }
+    const result = work(jobs);
+    setTimeout(() => this.#putJobs(hostId), 5);
+    return result;
   }
 
   #tick(): void {
@@ -249,8 +312,28 @@ export class FakeLab implements TrancheApi {
     return ok({ sliceId, revision, undoToken: token, undoExpiresAtMs: Date.now() + 600_000 });
   }
 
+  /** As the agent: null, or the refusal. */
+  #quotaRefusal(known: HostSnapshot, before: Slice | null, after: Slice | null): Result<never> | null {
+    const quota = after === null ? null : quotaOf(known, after.owner);
+    if (after === null || quota === null) return null;
+    const others = heldBy(known, after.owner, before);
+    const verdict = admitQuota({
+      ...quota,
+      otherSliceCount: others.slices,
+      otherMemoryLimitsBytes: others.bytes,
+      memoryLimitBytes: after.memoryLimitBytes,
+      previousMemoryLimitBytes: before?.owner === after.owner ? before.memoryLimitBytes : 0,
+    });
+    return verdict.ok
+      ? null
+      : fail(
+          verdict.code,
+          `${after.owner} holds ${gibWithUnit(others.bytes)} in ${String(others.slices)} other slices on this host; with ${gibWithUnit(after.memoryLimitBytes)} more it would be beyond the ${quotaText(quota)} that ${whomOf(quota)} may hold. Nothing was changed.`,
+        );
+  }
+
   #edit(
-    args: { hostId: HostId; sliceId: string; revision: number | null },
+    args: { hostId: HostId; sliceId: string; revision: number | null; overQuota?: boolean | undefined },
     change: (s: Slice) => Slice | null,
   ): Result<SliceEdit> {
     const known = this.#hosts.get(args.hostId);
@@ -263,7 +346,7 @@ export class FakeLab implements TrancheApi {
       );
     }
     const after = change(before);
-    const owner = known.gpus.find((g) => g.uuid === before.gpuUuid);
+    const owner = known.gpus.find((g) => g.uuid === (after ?? before).gpuUuid);
     if (after !== null && owner !== undefined) {
       const others = known.slices.filter((s) => s.gpuUuid === owner.uuid && s.id !== before.id);
       const verdict = admit({
@@ -274,7 +357,8 @@ export class FakeLab implements TrancheApi {
       });
       if (!verdict.ok) return fail(verdict.code, `The agent refused: ${verdict.code}. Nothing was changed.`);
     }
-    return this.#replace(args.hostId, before, after);
+    const beyond = args.overQuota === true ? null : this.#quotaRefusal(known, before, after);
+    return beyond ?? this.#replace(args.hostId, before, after);
   }
 
   #history(hostId: HostId, subject: string | null, fromMs: number, toMs: number): Result<History> {
@@ -326,6 +410,20 @@ export class FakeLab implements TrancheApi {
         kind: 'deploying',
         steps: [{ step: 'probe', state: 'running', detail: null }],
       });
+      return ok(null);
+    },
+    'host:check-version': ({ version }) =>
+      ok({
+        version: version.replace('-x86_64', ''),
+        protocol: 1,
+        stateFormat: 1,
+        refusal: this.#options.rollbackRefusal ?? null,
+      }),
+    'host:roll-back': ({ hostId, version }) => {
+      const known = this.#hosts.get(hostId);
+      if (known?.connection.kind !== 'live') return fail('not-connected', 'Not connected.');
+      const went = { ...known.connection.agent, version: version.replace('-x86_64', ''), previous: null };
+      this.setConnection(hostId, { kind: 'live', agent: went, upgradeTo: '0.1.0' });
       return ok(null);
     },
     'host:remove-agent': () =>
@@ -387,14 +485,19 @@ export class FakeLab implements TrancheApi {
         priority: args.priority,
         createdAtMs: Date.now(),
       };
-      return this.#replace(known.id, null, made);
+      const beyond = args.overQuota === true ? null : this.#quotaRefusal(known, null, made);
+      return beyond ?? this.#replace(known.id, null, made);
     },
-    'slice:resize': ({ hostId, sliceId, revision, belowUse: _belowUse, ...change }) =>
-      this.#edit({ hostId, sliceId, revision }, (s) => {
+    'slice:resize': ({ hostId, sliceId, revision, belowUse: _belowUse, overQuota, ...change }) =>
+      this.#edit({ hostId, sliceId, revision, overQuota }, (s) => {
         const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
         return { ...s, ...given, pendingMemoryLimitBytes: null };
       }),
     'slice:assign': (args) => this.#edit(args, (s) => ({ ...s, owner: args.owner })),
+    'slice:move': (args) =>
+      this.#options.olderAgent === true
+        ? fail('unknown-op', 'This agent (0.0.9) does not know that operation.')
+        : this.#edit(args, (s) => ({ ...s, gpuUuid: args.gpuUuid })),
     'slice:rename': (args) => this.#edit(args, (s) => ({ ...s, name: args.name })),
     'slice:delete': (args) => this.#edit(args, () => null),
     'slice:undo': ({ undoToken }) => {
@@ -415,6 +518,20 @@ export class FakeLab implements TrancheApi {
         nextBeforeSeq: wanted.length > records.length ? (records.at(-1)?.seq ?? null) : null,
       });
     },
+    'hours:get': ({ hostId }) =>
+      this.#options.olderAgent === true
+        ? fail('unknown-op', 'This agent (0.0.9) does not know that operation.')
+        : ok(
+            hostId === 'ssh:hopper'
+              ? [
+                  { name: 'tom', uid: 1001, usedMs: 41.5 * 3_600_000, heldMs: 92 * 3_600_000 },
+                  { name: 'mira', uid: 1000, usedMs: 12.25 * 3_600_000, heldMs: 67 * 3_600_000 },
+                  { name: 'gone', uid: 1009, usedMs: 3_600_000, heldMs: 3_600_000 },
+                ]
+              : hostId === 'ssh:ada'
+                ? [{ name: 'tom', uid: 1001, usedMs: 3_600_000, heldMs: 7_200_000 }]
+                : [],
+          ),
     'menu:state': () => ok(null),
     'notice:show': () => ok(null),
     'tray:show': () => ok(null),
@@ -427,6 +544,13 @@ export class FakeLab implements TrancheApi {
       this.#put({ ...known, memoryOvercommitMaxPercent });
       return ok(null);
     },
+    'quota:set': ({ hostId, remove, ...quota }) => {
+      const known = this.#hosts.get(hostId);
+      if (known === undefined) return fail('unknown-host', 'This host is gone.');
+      const quotas = known.quotas.filter(({ subject }) => subject !== quota.subject);
+      this.#put({ ...known, quotas: remove ? quotas : [...quotas, quota] });
+      return ok(null);
+    },
     'gpu:concurrent': ({ hostId, gpuUuid, concurrent }) => {
       const known = this.#hosts.get(hostId);
       if (known === undefined) return fail('unknown-host', 'This host is gone.');
@@ -436,6 +560,46 @@ export class FakeLab implements TrancheApi {
       this.#put({ ...known, gpus });
       return ok(null);
     },
+    'job:start': (args) =>
+      this.#withJobs(args.hostId, (jobs) => {
+        const of = this.#hosts.get(args.hostId)?.slices.find((s) => s.id === args.sliceId);
+        if (of === undefined)
+          return fail('unknown-slice', 'There is no such slice on hopper. The job was not taken.');
+        const made = jobs.start(of, args);
+        return ok({ jobId: made.id, name: made.name });
+      }),
+    'job:act': ({ hostId, jobId, act }) =>
+      this.#withJobs(hostId, (jobs) => {
+        const before = jobs.find(jobId);
+        if (before === undefined) return fail('unknown-job', 'There is no such job (any more).');
+        const runs = before.state === 'running' || before.state === 'stopping';
+        if (act === 'hold') jobs.change(jobId, { state: 'held', byUser: 'mira' });
+        else if (act === 'release') jobs.change(jobId, { state: 'queued', byUser: null });
+        else if (act === 'cancel' && runs) {
+          jobs.change(jobId, { state: 'stopping', byUser: 'mira', killAtMs: Date.now() + before.graceMs });
+        } else if (act !== 'first') {
+          jobs.change(jobId, { state: 'cancelled', byUser: 'mira', endedAtMs: Date.now(), waits: null });
+        }
+        return ok(null);
+      }),
+    'job:priority': ({ hostId, jobId, priority }) =>
+      this.#withJobs(hostId, (jobs) => {
+        jobs.change(jobId, { priority });
+        return ok(null);
+      }),
+    'job:slots': ({ hostId, slots }) =>
+      this.#withJobs(hostId, (jobs) => {
+        jobs.slots(slots);
+        return ok(null);
+      }),
+    'job:log': ({ hostId, jobId, offset }) =>
+      this.#withJobs(hostId, (jobs) => {
+        if (this.logFailure !== null) return { ok: false, error: this.logFailure };
+        const part = jobs.read(jobId, offset);
+        return part === null
+          ? fail('unknown-job', 'Your account on hopper has no log of that job: it is somebody else’s.')
+          : ok(part);
+      }),
     'process:stop': () => ok(null),
     'view:visible': () => ok(null),
   };

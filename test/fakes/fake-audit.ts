@@ -9,6 +9,7 @@ const USERS = ['mira', 'tom', 'wei', 'lab'] as const;
 const kept = (slice: Slice): AuditSlice => ({
   name: slice.name,
   owner: slice.owner,
+  gpuUuid: slice.gpuUuid,
   memoryLimitBytes: slice.memoryLimitBytes,
   computeLimitPercent: slice.computeLimitPercent,
   computeGuaranteePercent: slice.computeGuaranteePercent,
@@ -21,6 +22,7 @@ function actionOf(before: Slice | null, after: Slice | null): string {
   if (before === null) return 'slice-create';
   if (after === null) return 'slice-delete';
   if (before.owner !== after.owner) return 'slice-assign';
+  if (before.gpuUuid !== after.gpuUuid) return 'slice-move';
   return before.name === after.name ? 'slice-resize' : 'slice-rename';
 }
 

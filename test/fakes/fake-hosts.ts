@@ -1,5 +1,13 @@
 /** The hosts of the fake lab: one of each state, with the names and shapes that break layouts. */
-import type { AgentInfo, ConnectionState, Gpu, HostSnapshot, Person, Slice } from '../../model/model.ts';
+import type {
+  AgentInfo,
+  ConnectionState,
+  Gpu,
+  GpuFault,
+  HostSnapshot,
+  Person,
+  Slice,
+} from '../../model/model.ts';
 import { GIB, MIB } from '../../model/units.ts';
 
 export const NOW = Date.now();
@@ -19,6 +27,7 @@ export function agent(hostName: string, more: Partial<AgentInfo> = {}): AgentInf
     driver: '580.159.04',
     gpuNote: null,
     simulated: false,
+    previous: null,
     ...more,
   };
 }
@@ -39,6 +48,8 @@ export const gpu = (
   migEnabled: false,
   concurrent: 'off',
   concurrentNote: null,
+  faults: [],
+  migSlices: [],
   ...more,
 });
 
@@ -73,7 +84,7 @@ export function slice(
 }
 
 const people = (...names: string[]): Person[] =>
-  names.map((name, i) => ({ name, uid: 1000 + i, source: 'slice' }));
+  names.map((name, i) => ({ name, uid: 1000 + i, source: 'slice', quota: null }));
 
 export function host(
   name: string,
@@ -92,8 +103,10 @@ export function host(
     slices,
     people: people('mira', 'tom', 'wei', 'lab'),
     transport: { choice: 'auto', used: null, reason: null },
+    quotas: [],
     memoryOvercommitMaxPercent: null,
     lastSample: null,
+    jobs: null,
     ...more,
   };
 }
@@ -111,7 +124,7 @@ export function hopper(): HostSnapshot {
   const a6000 = gpu('hopper', 2, 'NVIDIA RTX A6000', 49140);
   return host(
     'hopper',
-    live('hopper'),
+    live('hopper', { previous: '0.0.9-x86_64' }),
     [h100, rtx, a6000],
     [
       slice(h100, 'resnet-sweep', 'mira', 32, 40, 20),
@@ -122,6 +135,75 @@ export function hopper(): HostSnapshot {
       slice(a6000, 'finetune', 'wei', 16, 60, 40),
     ],
   );
+}
+
+/** The lab with quotas: mira near hers, tom beyond that of his group, wei counted in slices, lab under the default. */
+export function quoted(): HostSnapshot {
+  const lab = hopper();
+  return {
+    ...lab,
+    people: lab.people.map((p) => ({ ...p, quota: p.name === 'tom' ? '@phd-students' : null })),
+    quotas: [
+      { subject: 'default', memoryBytesMax: 64 * GIB, slicesMax: null },
+      { subject: '@phd-students', memoryBytesMax: 40 * GIB, slicesMax: 3 },
+      { subject: 'mira', memoryBytesMax: 33 * GIB, slicesMax: 2 },
+      { subject: 'wei', memoryBytesMax: null, slicesMax: 3 },
+    ],
+  };
+}
+
+const cutByMig: Partial<Gpu> = {
+  migEnabled: true,
+  migSlices: [6, 12].map((gib, i) => ({
+    uuid: `MIG-51000000-0000-4000-8000-00000000000${String(i)}`,
+    name: `NVIDIA GeForce RTX 4090 MIG ${String(i + 1)}g.${String(gib)}gb`,
+    capacityBytes: gib * GIB,
+  })),
+};
+
+/** The lab with errors of the driver: one of the hardware, one of a program in a loop, one that nobody explains. */
+export function faulty(): HostSnapshot {
+  const lab = hopper();
+  const hour = 3_600_000;
+  const fault = (xid: number, kind: GpuFault['kind'], text: string, atMs: number, count = 1): GpuFault => ({
+    xid,
+    kind,
+    text,
+    count,
+    firstAtMs: atMs - (count - 1) * 30_000,
+    atMs,
+  });
+  return {
+    ...lab,
+    gpus: lab.gpus.map((g) =>
+      g.index !== 2
+        ? { ...g, faults: g.index === 1 ? null : [], ...(g.index === 1 ? cutByMig : {}) }
+        : {
+            ...g,
+            faults: [
+              fault(
+                13,
+                'program',
+                'A kernel did what the GPU does not allow, mostly an access outside of its arrays; its program ends, the GPU goes on.',
+                NOW - hour / 30,
+                14,
+              ),
+              fault(
+                94,
+                'hardware',
+                'A memory error that can not be corrected hit one program, which ends; the others go on. Reset the GPU when they are done.',
+                NOW - 3 * hour,
+              ),
+              fault(
+                171,
+                'other',
+                "NVIDIA's list says what it means: https://docs.nvidia.com/deploy/xid-errors/",
+                NOW - 70 * hour,
+              ),
+            ],
+          },
+    ),
+  };
 }
 
 export function ada(): HostSnapshot {

@@ -124,8 +124,16 @@ export class Meter {
         uid: 1000,
         user: slice.owner,
         command: COMMANDS[i % COMMANDS.length] ?? 'python',
+        container: slice.name === 'serve-7b' ? 'docker 3f2a91c0b1de' : null,
+        unit:
+          slice.name === 'finetune'
+            ? 'Slurm job 4711'
+            : slice.name === 'nb-wei'
+              ? 'jupyterhub.service'
+              : null,
         sliceId: slice.id,
         gpuUuid: slice.gpuUuid,
+        jobId: host.jobs?.jobs.find((j) => j.sliceId === slice.id && j.state === 'running')?.id ?? null,
         memoryUsedBytes: point.memoryUsedBytes,
         computeUsedTenths: point.computeTenths,
         throttledTenths: point.throttledTenths,
@@ -142,8 +150,11 @@ export class Meter {
         uid: 0,
         user: 'root',
         command: '/usr/lib/xorg/Xorg :0',
+        container: null,
+        unit: null,
         sliceId: null,
         gpuUuid: first.uuid,
+        jobId: null,
         memoryUsedBytes: Math.floor(0.3 * GIB),
         computeUsedTenths: 0,
         throttledTenths: null,

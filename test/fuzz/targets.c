@@ -2,8 +2,9 @@
  * mutated good examples by test/agent/fuzz_state_test.c. The sources are included, so that what is static is reached.
  *   line      a line of the protocol, and nested values as the command line reads them
  *   state     slices.jsonl, with the checksum set right: what stands behind it must hold too
- *   settings  the file `settings`
+ *   settings  the files `settings` and `quotas`
  *   audit     audit.jsonl, each line with its checksum set right
+ *   cgroup    /proc/PID/cgroup, whose names its owner chooses
  *   history   a ring file of the past, and a question about it
  *   regions   policy, usage and board files, then what the shim does with them
  * An input that crashes, hangs, leaks or breaks a rule stops the run; refusing it is right, of whatever kind it is. */
@@ -18,6 +19,7 @@
 #include "measure.h"
 #include "region_file.h"
 #include "slice.h"
+#include "workload.h"
 
 #include <stdlib.h>
 
@@ -137,6 +139,12 @@ static void target_settings(const uint8_t *data, size_t size)
     char path[128];
     put_file(path, "settings", data, size);
     settings_load(&agent);
+    put_file(path, "quotas", data, size);
+    quota_load(&agent);
+    for (size_t at = 0; at < agent.quota_count; at++) {
+        const struct quota *q = &agent.quotas[at];
+        if (q->subject[0] == '\0' || q->memory_bytes_max < QUOTA_NONE || q->slices_max > SLICES_MAX) abort();
+    }
     if (agent.memory_overcommit_max_percent != 0 &&
         (agent.memory_overcommit_max_percent < 100 || agent.memory_overcommit_max_percent > OVERCOMMIT_MAX_PERCENT)) {
         abort();
@@ -168,6 +176,18 @@ static void target_audit(const uint8_t *data, size_t size)
     query.slice_id = "s-00000000000000aa";
     (void)audit_read(&agent, &query, &out);
     json_writer_free(&out);
+}
+
+static void target_cgroup(const uint8_t *data, size_t size)
+{
+    struct workload w;
+    workload_of_cgroup((const char *)data, size, &w);
+    for (const char *at = w.container; *at; at++) {
+        if (*at < ' ' || *at > '~' || strlen(w.container) >= WORKLOAD_BYTES) abort();
+    }
+    for (const char *at = w.unit; *at; at++) {
+        if (*at < ' ' || *at > '~' || strlen(w.unit) >= WORKLOAD_BYTES) abort();
+    }
 }
 
 static void target_history(const uint8_t *data, size_t size)
@@ -229,8 +249,8 @@ static const struct {
     const char *name;
     void (*run)(const uint8_t *data, size_t size);
 } targets[] = {
-    {"line", target_line},   {"state", target_state},     {"settings", target_settings},
-    {"audit", target_audit}, {"history", target_history}, {"regions", target_regions},
+    {"line", target_line},     {"state", target_state},     {"settings", target_settings}, {"audit", target_audit},
+    {"cgroup", target_cgroup}, {"history", target_history}, {"regions", target_regions},
 };
 #define TARGETS (sizeof targets / sizeof targets[0])
 

@@ -1,6 +1,6 @@
 """The benchmark of compute shares: natively, in slices, and beside what else can share a card, in turns on one machine.
 
-usage: compute.py OUT_FOLDER [--seconds N] [--only WORDS] [--dry] [part …]     parts: engines b5 b6 b7 live b8 b9 b10 concurrent (the default, in this order), b1 b2
+usage: compute.py OUT_FOLDER [--seconds N] [--only WORDS] [--dry] [part …]     parts: engines price b5 b6 b7 live b8 b8long b9 b10 concurrent (the default, in this order), b1 b2
 --seconds is the time for all parts together (default 460). --only: of b5 and b6, workloads of such a name. --dry runs it on the simulated driver of build/agent: its
 figures mean nothing, but a mistake shows here and not on a scarce card. Exit 77 where there is no GPU.
 
@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -25,11 +26,13 @@ from loads import Load, Mps
 
 PARTS = {**compute_parts.PARTS, **compute_tails.PARTS}
 # Of the time for all parts, by experience.
-WEIGHTS = {"engines": 10, "b5": 210, "b6": 90, "b7": 18, "live": 10, "b8": 110, "b9": 50, "b10": 40, "concurrent": 30, "b1": 25, "b2": 100}
-DEFAULT = ("engines", "b5", "b6", "b7", "live", "b8", "b9", "b10", "concurrent")
+WEIGHTS = {"engines": 8, "price": 60, "b5": 300, "b6": 70, "b7": 18, "live": 10, "b8": 120, "b8long": 150, "b9": 30, "b10": 25, "concurrent": 60, "b1": 25, "b2": 100}
+DEFAULT = ("engines", "price", "b5", "b6", "b7", "live", "b8", "b8long", "b9", "b10", "concurrent")
 DEFAULT_SECONDS = 460
 MEMORY_EACH = "40g"
 CONCURRENT_START_S = 12
+# agent/common/region.h, struct region_usage
+ENTRIES_AT, ENTRY_BYTES, ENTRIES = 4096, 128, 256
 
 
 class Bench:
@@ -125,6 +128,17 @@ class Bench:
 
     # ---- slices ----
 
+    def spent(self, name):
+        """What the shim has charged in this slice so far, and held back: nanoseconds, and launches. Of processes that live."""
+        listing = subprocess.run([self.run.tranche, "ls", "--json"], env=self.env, capture_output=True, text=True, timeout=30, check=True).stdout
+        state = json.loads(listing.splitlines()[0])
+        found = next(s for s in state["slices"] if s["name"] == name)
+        with open(os.path.join(self.run.root, "run/usage", found["id"]), "rb") as file:
+            page = file.read(ENTRIES_AT + ENTRY_BYTES * ENTRIES)
+        entries = [struct.unpack_from("<16Q", page, ENTRIES_AT + ENTRY_BYTES * at) for at in range(ENTRIES)]
+        live = [entry for entry in entries if entry[0] != 0]
+        return {name: sum(entry[at] for entry in live) for name, at in (("charged", 6), ("throttled", 7), ("launches", 9))}
+
     def slice(self, name, compute, *options):
         self.run.slice(name, MEMORY_EACH, compute, *options)
         self.slices.append(name)
@@ -152,9 +166,14 @@ class Bench:
         if self.daemon is not None:
             self.daemon.end()
             self.daemon = None
-        done = subprocess.run([self.run.tranche, "concurrent", "on" if slice else "off", "--gpu", "0"], env=self.env, capture_output=True, text=True, timeout=30)
-        if done.returncode != 0 or slice is None:
-            return done.stderr.strip()
+        deadline = time.monotonic() + CONCURRENT_START_S
+        while True:
+            done = subprocess.run([self.run.tranche, "concurrent", "on" if slice else "off", "--gpu", "0"], env=self.env, capture_output=True, text=True, timeout=30)
+            if done.returncode == 0 and slice is not None:
+                break
+            if slice is None or time.monotonic() > deadline:
+                return done.stderr.strip()
+            time.sleep(0.5)  # whoever was on the GPU before us is still leaving
         deadline = time.monotonic() + CONCURRENT_START_S
         while time.monotonic() < deadline:
             given = subprocess.run([self.run.tranche, "env", "--slice", slice], env=self.env, capture_output=True, text=True, timeout=30).stdout

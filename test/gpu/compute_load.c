@@ -272,6 +272,7 @@ static void rate(double warm, double seconds, double duty)
     double first = 0;
     double last = 0;
     long done = 0;
+    long all = 0;
     while (last == 0 || last - first < seconds) {
         double began = now_s();
         int units = strcmp(kind, "bursts") == 0 ? burst() : work(NULL);
@@ -280,6 +281,7 @@ static void rate(double warm, double seconds, double duty)
             sleep_s((now - began) / duty - (now - began) - 60e-6); /* a sleep takes so much longer */
             now = now_s();
         }
+        all += units;
         if (first == 0) {
             first = now - started >= warm ? now : 0;
         } else {
@@ -287,8 +289,8 @@ static void rate(double warm, double seconds, double duty)
             last = now;
         }
     }
-    printf("{\"id\":\"turn\",\"perSecond\":%.6f,\"units\":%ld,\"seconds\":%.6f}\n", (double)done / (last - first),
-           done, last - first);
+    printf("{\"id\":\"turn\",\"perSecond\":%.6f,\"units\":%ld,\"allUnits\":%ld,\"seconds\":%.6f}\n",
+           (double)done / (last - first), done, all, last - first);
 }
 
 static void stamped(double seconds, const char *path, double on, double off)

@@ -24,7 +24,7 @@ def peers(row):
 
 
 def remarks(row):
-    known = {"limitPercent", "expected", "ratio", "errorPoints", "errorBesideControlPoints", "worst", "worstPoints", "got", "ofSlicing", "ofKernel", "p50", "requests", "count"}
+    known = {"gpuTimePercent", "chargedShare", "ofSameProcess", "confidence", "limitPercent", "expected", "ratio", "errorPoints", "errorBesideControlPoints", "worst", "worstPoints", "got", "ofSlicing", "ofKernel", "p50", "requests", "count"}
     return "; ".join(f"{key} {json.dumps(value) if isinstance(value, (list, dict)) else figure(value)}" for key, value in row.items() if key in known)
 
 

@@ -7,6 +7,7 @@ from loads import together
 SERVICES = [("BERT-large, 4 × 384", "bert"), ("16 tokens", "tokens")]
 BEST_EFFORT = [("ResNet-50 training", "resnet"), ("1 ms GEMM", "gemm"), ("decode in graphs", "graphdecode")]
 LOAD = 0.5  # of what the service can answer
+LONG_REQUESTS = 21000
 KERNELS_US = (50, 500, 2000, 10000)
 PROBES_PER_SECOND = 80
 MODES = ("time slicing", "tranche", "MPS", "MPS + priority")
@@ -26,6 +27,37 @@ def modes_of(bench, high, low):
     return modes
 
 
+def interval(values, q):
+    """95 % confidence of a quantile, from the order of the values alone."""
+    ordered, count = sorted(values), len(values)
+    reach = 1.96 * (count * q * (1 - q)) ** 0.5
+    return [ordered[min(count - 1, max(0, round(count * q + side)))] for side in (-reach, reach)]
+
+
+def b8long(bench):
+    """As many requests as a tail needs: short ones, beside training, alone and in slices."""
+    if not bench.has("torch"):
+        bench.note(id="skipped", part="b8long", why="no PyTorch here")
+        return
+    bench.slice("b8-high", 100, "--priority", "high")
+    bench.slice("b8-low", 100)
+    service, other = bench.command("torch", "short"), bench.command("torch", "resnet")
+    inside, training = bench.load(service, 0, "b8-high"), bench.load(other, 1, "b8-low")
+    bench.started((inside, training))
+    plain, free = bench.load(service, 0), bench.load(other, 1)
+    bench.started((plain, free))
+    capacity, training_alone = bench.turn(plain, 0.3, 1.0), bench.turn(free, 0.3, 1.0)
+    seconds = max(2.0, min(LONG_REQUESTS / (LOAD * capacity), bench.left() / 2.3))
+    request = f"serve {seconds} {LOAD * capacity} 11"
+    alone = plain.ask(request, 3 * seconds)["ms"]
+    answers = together([inside, training], [request, f"rate 0.1 {seconds - 0.2}"], 4 * seconds)
+    beside, (low, high) = answers[0]["ms"], interval(answers[0]["ms"], 0.99)
+    base = quantile(alone, 0.99)
+    bench.row("b8.long", "1 × 128 tokens beside ResNet-50 training", None, quantile(beside, 0.99) / base, None, "p99 of alone", confidence=[low / base, high / base], aloneMs=base,
+              aloneConfidenceMs=interval(alone, 0.99), requests=len(beside), p50=quantile(beside, 0.5) / quantile(alone, 0.5))
+    bench.row("b8.long.kept", "1 × 128 tokens beside ResNet-50 training", None, answers[1]["perSecond"] / training_alone, None, "of training alone")
+
+
 def b8(bench):
     """Poisson requests at half of what the service can do, beside training: each mode and alone, in turns."""
     if not bench.has("torch"):
@@ -34,9 +66,11 @@ def b8(bench):
     bench.slice("b8-high", 100, "--priority", "high")
     bench.slice("b8-low", 100)
     modes = modes_of(bench, "b8-high", "b8-low")
-    services = {(name, mode): bench.load(bench.command("torch", kind), 0, **how[0]) for name, kind in SERVICES for mode, how in modes.items()}
-    others = {(name, mode): bench.load(bench.command("torch", kind), 1, **how[1]) for name, kind in BEST_EFFORT for mode, how in modes.items()}
-    bench.started((*services.values(), *others.values()))
+    services, others = {}, {}
+    for mode, (preferred, rest) in modes.items():  # one mode after the other: what starts is work, too
+        services.update({(name, mode): bench.load(bench.command("torch", kind), 0, **preferred) for name, kind in SERVICES})
+        others.update({(name, mode): bench.load(bench.command("torch", kind), 1, **rest) for name, kind in BEST_EFFORT})
+        bench.started((*services.values(), *others.values()))
     pairs = [(s, o) for s, _ in SERVICES for o, _ in BEST_EFFORT]
     capacity, alone_rates = {}, {}
     for name, _ in SERVICES:
@@ -122,6 +156,35 @@ def b10(bench):
             bench.row("b10", f"{tenants} × launch-bound decode", sums["time slicing"], sums["tranche"], {"MPS": sums.get("MPS")}, "sum, of one alone")
 
 
+def preferred_together(bench):
+    """b8 and b9 in concurrent mode: there is no switch between processes, and who gives way still does."""
+    bench.slice("con-high", 100, "--priority", "high")
+    bench.slice("con-low", 100)
+    pairs = [(SERVICES[0], BEST_EFFORT[0]), (SERVICES[1], BEST_EFFORT[2])]
+    for (service, kind), (other, load) in pairs:
+        with bench.guard(f"concurrent {service} beside {other}"):
+            high, low = bench.load(bench.command("torch", kind), 0, "con-high"), bench.load(bench.command("torch", load), 1, "con-low")
+            bench.started((high, low))
+            capacity, free = bench.turn(high, 0.3, 0.8), bench.turn(low, 0.3, 0.8)
+            seconds = max(1.5, min(4.0, bench.left() / 8))
+            request = f"serve {seconds} {LOAD * capacity} 7"
+            alone = high.ask(request, 3 * seconds)["ms"]
+            answers = together([high, low], [request, f"rate 0.1 {seconds - 0.2}"], 4 * seconds)
+            label = f"{service} beside {other}"
+            bench.row("concurrent.p99", label, None, quantile(answers[0]["ms"], 0.99) / quantile(alone, 0.99), None, "of alone", requests=len(alone))
+            bench.row("concurrent.kept", label, None, answers[1]["perSecond"] / free, None, "of training alone")
+            bench.end_loads()
+    probe = bench.load(bench.command("c", "spin", "100"), 0, "con-high")
+    base = quantile(probe.ready().ask(f"probe 0.5 {PROBES_PER_SECOND} 3", 2)["us"], 0.5)
+    for length in KERNELS_US[:3]:
+        with bench.guard(f"concurrent {length}"):
+            other = bench.load(bench.command("c", "spin", str(length)), 1, "con-low")
+            answers = together([other, probe], ["rate 0 2.3", f"probe 2 {PROBES_PER_SECOND} 5"], 18)
+            other.end()
+            p99 = quantile([us - base for us in answers[1]["us"]], 0.99)
+            bench.row("concurrent.b9", f"behind kernels of {length} us", None, p99, None, "us to its start beyond idle, p99", ofKernel=p99 / length)
+
+
 def concurrent(bench):
     """Tranche's own concurrent mode: four that do not fill the GPU, and a split by the slices' limits."""
     kind = ("torch", ("decode",)) if bench.has("torch") else ("c", ("spin", "10"))
@@ -145,6 +208,9 @@ def concurrent(bench):
         alone = bench.turn(whole, 0.3, seconds)
         parts = [a["perSecond"] / alone for a in together(split, [f"rate 0.5 {seconds}"] * 2, 4 * seconds)]
         bench.row("concurrent.split", "1 ms kernels, 30/70", None, max(abs(100 * p / sum(parts) - w) for p, w in zip(parts, (30, 70))), None, "points, worst tenant", got=[round(100 * p, 2) for p in parts])
+        bench.end_loads()
+        if bench.has("torch"):
+            preferred_together(bench)
     finally:
         bench.end_loads()
         bench.concurrent(None)
@@ -159,4 +225,4 @@ def b2(bench):
         memory_parts.tax(bench.run)
 
 
-PARTS = {"b1": b1, "b2": b2, "b8": b8, "b9": b9, "b10": b10, "concurrent": concurrent}
+PARTS = {"b1": b1, "b2": b2, "b8": b8, "b8long": b8long, "b9": b9, "b10": b10, "concurrent": concurrent}

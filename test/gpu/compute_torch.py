@@ -1,10 +1,10 @@
 """Programs of PyTorch that keep the GPU busy and say how fast, for compute.py: the protocol of compute_load.c.
 
 usage: compute_torch.py KIND     gemm mixedk resnet decode graphdecode   (programs that work as fast as they can)
-                                 bert tokens                             (services that answer requests)
+                                 bert tokens short                       (services that answer requests)
 then, a line each on standard input, answered by one JSON object a line:
   rate WARM SECONDS [DUTY]     units a second, from the first synchronization after WARM to the first after SECONDS
-  busy                         kernel time of one unit, by the profiler: seconds
+  busy [MOST_UNITS]            kernel time of one unit, by the profiler: seconds
   serve SECONDS PER_SECOND SEED  requests at random times, in the order of their arrival: milliseconds of each
 Without a CUDA device it runs on the CPU with small shapes, so that the lines themselves can be tried anywhere.
 """
@@ -21,9 +21,11 @@ CUDA = torch.cuda.is_available()
 DEVICE = "cuda" if CUDA else "cpu"
 HALF = torch.float16 if CUDA else torch.float32
 SMALL = not CUDA
-# One launch more in a full stream takes its own time and so much (docs/gpu-results.md): no gap that anybody could use.
-LAUNCH_GAP_US = 2.0
-BUSY_UNITS = 8
+GAP_KERNELS = 300
+MOST_UNITS = 2000
+# Units at least, seconds.
+BUSY_WARM = (2, 1.5)
+BUSY_COUNTED = (4, 0.6)
 
 
 def sync():
@@ -121,11 +123,12 @@ KINDS = {
     "graphdecode": lambda: (as_graph(encoder(12, 768, 12, 1, 1)), 20),
     "bert": lambda: (as_graph(encoder(24, 1024, 16, 4, 384)), 1),
     "tokens": tokens,
+    "short": lambda: (as_graph(encoder(12, 768, 12, 1, 128)), 1),
 }
 
 
 def rate(step, batch, warm, seconds, duty=0.0):
-    started, first, last, done = time.perf_counter(), 0.0, 0.0, 0
+    started, first, last, done, all_units = time.perf_counter(), 0.0, 0.0, 0, 0
     while last == 0 or last - first < seconds:
         began = time.perf_counter()
         for _ in range(batch):
@@ -135,35 +138,70 @@ def rate(step, batch, warm, seconds, duty=0.0):
         if 0 < duty < 1:
             time.sleep(max(0.0, (now - began) / duty - (now - began) - 60e-6))  # a sleep takes so much longer
             now = time.perf_counter()
+        all_units += batch
         if first == 0:
             first = now if now - started >= warm else 0
         else:
             done, last = done + batch, now
-    return {"id": "turn", "perSecond": done / (last - first), "units": done, "seconds": last - first}
+    return {"id": "turn", "perSecond": done / (last - first), "units": done, "allUnits": all_units, "seconds": last - first}
 
 
-def busy(step):
-    """The union of the kernels' times, gaps closed that nobody could use; None where no profiler sees kernels."""
+def launch_gap_us():
+    """What lies between two kernels in a full stream: their distance less their time by the profiler. Nobody can use it."""
+    from torch.profiler import ProfilerActivity, profile
+
+    block = torch.zeros(8 << 20, device=DEVICE)
+    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    for _ in range(GAP_KERNELS):
+        block.add_(1)
+    sync()
+    first.record()
+    for _ in range(GAP_KERNELS):
+        block.add_(1)
+    last.record()
+    sync()
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        for _ in range(GAP_KERNELS):
+            block.add_(1)
+        sync()
+    times = [end - start for start, end in kernels(seen)]
+    return max(0.0, first.elapsed_time(last) * 1e3 / GAP_KERNELS - statistics.median(times))
+
+
+def kernels(seen):
+    """(start, end) of each, microseconds, in order."""
+    return sorted((e.time_range.start, e.time_range.end) for e in seen.events() if "cuda" in str(e.device_type).lower())
+
+
+def busy(step, batch, most):
+    """The union of the kernels' times and of the gaps that nobody could use; None where no profiler sees kernels."""
     if not CUDA:
         return {"id": "busy", "secondsPerUnit": None}
     from torch.profiler import ProfilerActivity, profile
 
-    step()
-    sync()
+    gap = launch_gap_us()
+    counts = []
     with profile(activities=[ProfilerActivity.CUDA]) as seen:
-        for _ in range(BUSY_UNITS):
-            step()
-        sync()
-    spans = sorted((e.time_range.start, e.time_range.end) for e in seen.events() if "cuda" in str(e.device_type).lower())
+        # The first second only warms: a card at its power limit runs slower than one that has just begun.
+        for least, seconds in (BUSY_WARM, BUSY_COUNTED):
+            started, done = time.perf_counter(), 0
+            while done < least or (done < most and time.perf_counter() - started < seconds):
+                for _ in range(batch):
+                    step()
+                sync()
+                done += batch
+            counts.append(done)
+    spans = kernels(seen)
+    spans = spans[len(spans) * counts[0] // sum(counts):]
     total, until = 0.0, None
     for start, end in spans:
-        if until is None or start > until + LAUNCH_GAP_US:
-            total += end - start + (LAUNCH_GAP_US if until is not None else 0)
+        if until is None or start > until + gap:
+            total += end - start + (gap if until is not None else 0)
             until = end
         elif end > until:
             total += end - until
             until = end
-    return {"id": "busy", "secondsPerUnit": total / 1e6 / BUSY_UNITS if spans else None, "spans": len(spans)}
+    return {"id": "busy", "secondsPerUnit": total / 1e6 / counts[1] if spans else None, "spans": len(spans), "gapUs": gap}
 
 
 def serve(step, seconds, per_second, seed):
@@ -201,7 +239,7 @@ def main():
         if verb == "rate":
             answer = rate(step, batch, *given)
         elif verb == "busy":
-            answer = busy(step)
+            answer = busy(step, batch, *(int(n) for n in given[:1] or [MOST_UNITS]))
         elif verb == "serve":
             answer = serve(step, given[0], given[1], int(given[2]))
         else:

@@ -75,6 +75,14 @@ int main(void)
     TIME("ComputeRunningProcesses", 50,
          (count = 256, nvmlDeviceGetComputeRunningProcesses_v3(device, &count, processes)));
     TIME("ProcessUtilization", 20, (count = 256, nvmlDeviceGetProcessUtilization(device, samples, &count, 0)));
+    nvmlEventSet_t events;
+    nvmlEventData_t event;
+    if (nvmlEventSetCreate && nvmlEventSetWait_v2 && nvmlEventSetCreate(&events) == NVML_SUCCESS) {
+        printf("{\"id\":\"nvml-events\",\"registered\":%d}\n",
+               (int)nvmlDeviceRegisterEvents(device, nvmlEventTypeXidCriticalError, events));
+        TIME("EventSetWait", 50, nvmlEventSetWait_v2(events, &event, 0));
+        nvmlEventSetFree(events);
+    }
     nvmlShutdown();
     printf("{\"id\":\"nvml-shutdown\",\"rssKib\":%ld}\n", status_kib("VmRSS"));
     return 0;

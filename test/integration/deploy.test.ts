@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   readlinkSync,
   rmSync,
@@ -207,6 +208,93 @@ describe('upgrade and removal, while a program runs in a slice', () => {
     expect(existsSync(join(root.path, 'bin'))).toBe(false);
     expect(existsSync(join(root.path, 'state'))).toBe(false);
     await expect.poll(() => processesIn(root.path)).toEqual([]);
+  });
+
+  /** The agent of this build under an earlier number of the same length. */
+  function putVersion(root: string, version: string, script?: string): void {
+    const folder = join(root, 'bin', `${version}-x86_64`);
+    mkdirSync(folder, { recursive: true });
+    for (const name of ['tranche', 'libtranche.so']) {
+      const bytes = readFileSync(join(artifactsFolder, 'x86_64', name)).toString('latin1');
+      writeFileSync(join(folder, name), Buffer.from(bytes.replaceAll('0.1.0', version), 'latin1'), {
+        mode: 0o755,
+      });
+    }
+    if (script !== undefined) writeFileSync(join(folder, 'tranche'), script, { mode: 0o755 });
+  }
+  const facts = { protocol: 1, regionAbi: 3 };
+  const versionOf = (host: LiveHost): string | null => {
+    const { connection } = host.harness.host(host.hostId);
+    return connection.kind === 'live' ? connection.agent.version : null;
+  };
+  /** The folder that is offered; known from the next connection on. */
+  async function previousOf(host: LiveHost): Promise<string | null> {
+    await host.harness.ask('host:disconnect', { hostId: host.hostId });
+    await host.harness.ask('host:connect', { hostId: host.hostId });
+    const { agent } = await host.harness.untilConnection(host.hostId, 'live');
+    return agent.previous;
+  }
+
+  it('goes back to the version before and forward again: the program, its slice and its memory stay', async () => {
+    const { host, program, sliceId } = await withTenant();
+    const { harness, hostId, root } = host;
+    expect(await previousOf(host)).toBeNull();
+    putVersion(root.path, '0.0.9');
+    const version = await previousOf(host);
+    expect(version).toBe('0.0.9-x86_64');
+    const checked = await harness.ask('host:check-version', { hostId, version: '0.0.9-x86_64' });
+    expect(checked).toEqual({ version: '0.0.9', protocol: 1, stateFormat: 1, refusal: null });
+    await harness.ask('host:roll-back', { hostId, version: '0.0.9-x86_64' });
+    expect(versionOf(host)).toBe('0.0.9');
+    expect(readlinkSync(join(root.path, 'bin/current'))).toBe('0.0.9-x86_64');
+    const there = (): unknown => {
+      const slice = harness.samples.get(hostId)?.slices.find((one) => one.id === sliceId);
+      return slice?.processCount === 1 && (slice.ledgerBytes ?? 0) >= 1024 ** 3;
+    };
+    await harness.until('the slice with its memory', there);
+    const { connection } = harness.host(hostId);
+    expect(connection).toMatchObject({ kind: 'live', upgradeTo: '0.1.0', agent: { previous: null } });
+    await harness.ask('host:deploy', { hostId });
+    expect(versionOf(host)).toBe('0.1.0');
+    await harness.until('the slice with its memory', there);
+    expect(program.exitCode).toBeNull();
+  });
+
+  it('does not stay with a version that does not start', async () => {
+    const { host, program } = await withTenant();
+    const { harness, hostId, root } = host;
+    const says = JSON.stringify({ version: '0.0.9', ...facts, stateFormat: 1 });
+    putVersion(
+      root.path,
+      '0.0.9',
+      `#!/bin/sh\n[ "$1" = version ] && { echo '${says}'; exit 0; }\necho worn out >&2; exit 1\n`,
+    );
+    await previousOf(host);
+    const result = await harness.request('host:roll-back', { hostId, version: '0.0.9-x86_64' });
+    expect(result).toMatchObject({ ok: false, error: { code: 'agent-start-failed' } });
+    if (!result.ok) expect(result.error.message).toContain('0.1.0-x86_64 runs there again');
+    expect(versionOf(host)).toBe('0.1.0');
+    expect(readlinkSync(join(root.path, 'bin/current'))).toBe('0.1.0-x86_64');
+    expect(program.exitCode).toBeNull();
+  });
+
+  it.each([
+    ['another protocol', { ...facts, protocol: 0 }, /speaks protocol 0/],
+    ['another layout of shared memory', { ...facts, regionAbi: 2 }, /layout 2, and those that run use 3/],
+    ['an older format of the state', { ...facts, stateFormat: 0 }, /format 0, and they were written in 1/],
+  ])('does not go to a version with %s, nor touch anything for it', async (_name, says, sentence) => {
+    const host = await live();
+    await goLive(host);
+    const { harness, hostId, root } = host;
+    const text = JSON.stringify({ version: '0.0.9', ...says });
+    putVersion(root.path, '0.0.9', `#!/bin/sh\ntouch "$TRANCHE_ROOT/ran-$1"; echo '${text}'\n`);
+    const checked = await harness.ask('host:check-version', { hostId, version: '0.0.9-x86_64' });
+    expect(checked.refusal).toMatch(sentence);
+    const result = await harness.request('host:roll-back', { hostId, version: '0.0.9-x86_64' });
+    expect(result).toMatchObject({ ok: false, error: { code: 'agent-version-mismatch' } });
+    expect(readlinkSync(join(root.path, 'bin/current'))).toBe('0.1.0-x86_64');
+    expect(existsSync(join(root.path, 'ran-attach'))).toBe(false);
+    expect(versionOf(host)).toBe('0.1.0');
   });
 
   it('makes no link over somebody else’s file', async () => {

@@ -1,5 +1,6 @@
 /** Core → SSH → real agent → real shim → simulated GPU: limits that change under a running program, and who may do what. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { goLive, startLiveHost, type LiveHost, type LiveHostOptions } from './support/live-host.ts';
@@ -43,6 +44,71 @@ const reading = ({ harness, hostId }: LiveHost, sliceId: string) =>
 const revisionOf = (host: LiveHost, sliceId: string): number => slice(host, sliceId)?.revision ?? -1;
 const slice = ({ harness, hostId }: LiveHost, sliceId: string) =>
   harness.host(hostId).slices.find(({ id }) => id === sliceId);
+
+it('is moved with its history, held to a quota, counted in hours, and its GPU’s errors are told', async () => {
+  const host = await live();
+  const { harness, hostId, root } = host;
+  const { sliceId } = await create(host, 'one', 8);
+  const program = run(host, 'one', 'heavy', '--seconds', '60');
+  const [first, second] = harness.host(hostId).gpus;
+  await harness.until('GPU time is used', () => (reading(host, sliceId)?.computeUsedTenths ?? 0) > 100);
+  const move = () =>
+    harness.request('slice:move', {
+      hostId,
+      sliceId,
+      revision: revisionOf(host, sliceId),
+      gpuUuid: second?.uuid ?? '',
+    });
+  expect(await move()).toMatchObject({ ok: false, error: { code: 'slice-in-use' } });
+  const owner = slice(host, sliceId)?.owner ?? '';
+  let hours: readonly { name: string; usedMs: number }[] = [];
+  const deadline = Date.now() + 15_000;
+  while (!hours.some(({ name, usedMs }) => name === owner && usedMs > 0) && Date.now() < deadline) {
+    hours = await harness.ask('hours:get', { hostId, days: 1 });
+  }
+  expect(hours.find(({ name }) => name === owner)?.usedMs).toBeGreaterThan(0);
+
+  program.kill('SIGKILL');
+  await harness.until('nobody is in it', () => reading(host, sliceId)?.processCount === 0);
+  const moved = await move();
+  expect(moved).toMatchObject({ ok: true, value: { sliceId } });
+  await harness.until('it is on the other GPU', () => slice(host, sliceId)?.gpuUuid === second?.uuid);
+  const now = Date.now();
+  const history = await harness.ask('history:get', {
+    hostId,
+    gpuUuid: null,
+    sliceId,
+    fromMs: now - 60_000,
+    toMs: now,
+    maxPoints: 200,
+  });
+  expect(history.points.some(({ computeTenths }) => (computeTenths ?? 0) > 100)).toBe(true);
+
+  const quota = { hostId, subject: owner, memoryBytesMax: 10 * GIB, slicesMax: null, remove: false };
+  await harness.ask('quota:set', quota);
+  await harness.until('the quota is shown', () => harness.host(hostId).quotas.length === 1);
+  expect(harness.host(hostId).people.find(({ name }) => name === owner)?.quota).toBe(owner);
+  const wanted = {
+    hostId,
+    gpuUuid: first?.uuid ?? '',
+    name: 'two',
+    memoryLimitBytes: 4 * GIB,
+    computeLimitPercent: 10,
+    computeGuaranteePercent: 0,
+    priority: 'normal',
+    owner: null,
+    expiresAtMs: null,
+  } as const;
+  expect(await harness.request('slice:create', wanted)).toMatchObject({
+    ok: false,
+    error: { code: 'quota-exceeded' },
+  });
+  expect(await harness.request('slice:create', { ...wanted, overQuota: true })).toMatchObject({ ok: true });
+
+  writeFileSync(join(root.env['TRANCHE_SIM_DIR'] ?? '', 'xid'), '1 79\n');
+  await harness.until('the error is shown', () => harness.host(hostId).gpus[1]?.faults?.[0]?.xid === 79);
+  expect(harness.host(hostId).gpus[0]?.faults).toEqual([]);
+});
 
 describe.each(['embedded', 'openssh'] as const)('a live slice over the %s server', (server) => {
   it.skipIf(server === 'openssh' && whyNoSshd !== null)(

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { sliceSampleSchema } from '../../model/agent-protocol.ts';
-import { admit, type AdmissionRequest } from '../../model/admission.ts';
+import { admit, admitQuota, type AdmissionRequest, type QuotaRequest } from '../../model/admission.ts';
 import {
   duration,
   gib,
@@ -22,6 +22,14 @@ describe('golden/admission.jsonl', () => {
   const cases = lines('admission.jsonl') as (AdmissionRequest & { name: string; expect: string })[];
   it.each(cases)('$name', ({ expect: wanted, ...request }) => {
     const verdict = admit(request);
+    expect(verdict.ok ? 'ok' : verdict.code).toBe(wanted);
+  });
+});
+
+describe('golden/quota.jsonl', () => {
+  const cases = lines('quota.jsonl') as (QuotaRequest & { name: string; expect: string })[];
+  it.each(cases)('$name', ({ expect: wanted, ...request }) => {
+    const verdict = admitQuota(request);
     expect(verdict.ok ? 'ok' : verdict.code).toBe(wanted);
   });
 });

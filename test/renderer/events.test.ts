@@ -8,6 +8,7 @@ const denial = (atMs: number, pid = 7, more: { hostId?: string; sliceId?: string
   sliceId: 'nightly',
   code: 'denied',
   atMs,
+  gpuUuid: null,
   message: `train.py (pid ${String(pid)}) asked nightly for 0.${String(atMs % 10)} GiB and was refused.`,
   ...more,
 });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { FREE_AFTER_MS, NoticeWatch, REPEAT_MS } from '../../renderer/features/notices/watch.ts';
 import { trayState } from '../../renderer/features/notices/tray-state.ts';
-import type { HostSnapshot, ProcessSample, Sample } from '../../model/model.ts';
+import type { HostSnapshot, Job, ProcessSample, Sample } from '../../model/model.ts';
+import { job } from '../fakes/fake-jobs.ts';
 import { auditRecord } from '../fakes/fake-audit.ts';
 import { agent, gpu, host, live, slice } from '../fakes/fake-hosts.ts';
 
@@ -22,8 +23,11 @@ const process: ProcessSample = {
   uid: 1000,
   user: 'mira',
   command: 'python',
+  container: null,
+  unit: null,
   sliceId: null,
   gpuUuid: on.uuid,
+  jobId: null,
   memoryUsedBytes: 1,
   computeUsedTenths: 0,
   throttledTenths: null,
@@ -33,6 +37,50 @@ const limits = { hotCelsius: 90, idleMinutes: 10, idleSinceMs: () => null };
 const sample = (atMs: number, processes: readonly ProcessSample[]): { hostId: string; sample: Sample } => ({
   hostId: known.id,
   sample: { seq: 1, atMs, gpus: [], slices: [], processes, processesOmitted: 0 },
+});
+
+describe('a job that ended', () => {
+  const running = job(mine, 'train', 'mira', { state: 'running', startedAtMs: 0 });
+  const others = job(theirs, 'serve', 'tom', { state: 'running' });
+  const withJobs = (jobs: readonly Job[], of = known): HostSnapshot => ({
+    ...of,
+    jobs: { slotsPerSlice: 1, jobs, jobsOmitted: 0 },
+  });
+  const done = { ...running, state: 'ended', exitCode: 0, endedAtMs: 120_000 } as const;
+
+  it('is told, if it is yours, once, with how it ended', () => {
+    const watch = watchOf();
+    expect(watch.jobs(withJobs([running, others]))).toEqual([]);
+    const after = withJobs([done, { ...others, state: 'ended' }]);
+    expect(watch.jobs(after)).toEqual([
+      {
+        kind: 'jobEnded',
+        title: 'train: done',
+        body: 'On a, in nightly after 2 min.',
+        link: `tranche://host/a/gpu/${on.uuid}/slice/${mine.id}`,
+      },
+    ]);
+    expect(watch.jobs(after)).toEqual([]);
+  });
+  it('is told after a lost connection, as soon as it is known who you are there', () => {
+    const watch = watchOf();
+    watch.jobs(withJobs([running]));
+    expect(watch.jobs(withJobs([running], away))).toEqual([]);
+    expect(watch.jobs(withJobs([{ ...done, exitCode: 3 }], away))).toEqual([]);
+    expect(watch.jobs(withJobs([{ ...done, exitCode: 3 }]))).toMatchObject([
+      { title: 'train: failed, exit 3' },
+    ]);
+  });
+  it('is no news when you cancelled it, or when it was over before you looked', () => {
+    const watch = watchOf();
+    expect(watch.jobs(withJobs([done]))).toEqual([]);
+    watch.jobs(withJobs([running]));
+    expect(watch.jobs(withJobs([{ ...done, state: 'cancelled', byUser: 'mira' }]))).toEqual([]);
+    watch.jobs(withJobs([running]));
+    expect(watch.jobs(withJobs([{ ...done, state: 'cancelled', byUser: 'tom' }]))).toMatchObject([
+      { title: 'train: cancelled', body: 'On a, in nightly after 2 min. Cancelled by tom.' },
+    ]);
+  });
 });
 
 describe('notices', () => {
@@ -45,6 +93,27 @@ describe('notices', () => {
     });
     expect(watch.host(away, REPEAT_MS - 1)).toBeNull();
     expect(watch.host(away, REPEAT_MS)).not.toBeNull();
+  });
+  it('tell of an error of a GPU, once in a while, and of another one at once', () => {
+    const watch = watchOf();
+    const notice = (message: string, gpuUuid: string | null = on.uuid, code = 'xid') => ({
+      hostId: known.id,
+      atMs: 0,
+      code,
+      sliceId: null,
+      gpuUuid,
+      message,
+    });
+    expect(watch.fault(notice('GPU 0 reported XID 79. Gone.'), 0)).toMatchObject({
+      kind: 'fault',
+      title: 'GPU 0 of a reported an error',
+      link: `tranche://host/a/gpu/${on.uuid}`,
+    });
+    expect(watch.fault(notice('GPU 0 reported XID 79. Gone.'), REPEAT_MS - 1)).toBeNull();
+    expect(watch.fault(notice('GPU 0 reported XID 31. Bad.'), 1)).not.toBeNull();
+    expect(watch.fault(notice('GPU 0 reported XID 79. Gone.'), REPEAT_MS)).not.toBeNull();
+    expect(watch.fault(notice('x', 'GPU-gone'), 0)).toBeNull();
+    expect(watch.fault(notice('x', on.uuid, 'denied'), 0)).toBeNull();
   });
   it('are silent about a host that was not live', () => {
     expect(watchOf(away).host(away, 0)).toBeNull();
@@ -101,6 +170,7 @@ describe('notices', () => {
       atMs: 0,
       code: 'denied',
       sliceId,
+      gpuUuid: null,
       message: 'no',
     });
     expect(watchOf().denied(denied(mine.id), 0)).toMatchObject({ title: 'nightly was denied memory' });

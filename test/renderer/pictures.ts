@@ -45,6 +45,16 @@ const fromPalette = async (page: Page, words: string): Promise<void> => {
 const updates = (page: Page): Promise<void> => fromPalette(page, 'check for updates');
 const diagnostics = (page: Page): Promise<void> => fromPalette(page, 'save diagnostics');
 const tagsSheet = (page: Page): Promise<void> => fromPalette(page, 'tags…');
+/** A scene whose host has quotas: one held to, one gone beyond, one counting slices only. */
+const QUOTAS: Options = { scene: 'quotas' };
+async function overQuota(page: Page): Promise<void> {
+  await slider(page, 'finetune').click();
+  await page.keyboard.press('g');
+  await page.locator('.palette input').waitFor();
+  await page.keyboard.type('tom');
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog', { name: /over the quota/ }).waitFor();
+}
 async function tagged(page: Page): Promise<void> {
   await tagsSheet(page);
   await page.getByRole('dialog').waitFor();
@@ -91,6 +101,28 @@ async function carried(page: Page): Promise<void> {
   await page.mouse.move(from.x + 40, from.y + 20, { steps: 3 });
   await page.mouse.move(to.x + 200, to.y + 30, { steps: 5 });
   await page.mouse.move(to.x + 210, to.y + 30, { steps: 2 });
+}
+
+const jobsBelow = (page: Page): Promise<void> => page.getByRole('tab', { name: /^Jobs/ }).click();
+async function logOf(page: Page): Promise<void> {
+  await jobsBelow(page);
+  await page
+    .getByRole('row', { name: /train-7/ })
+    .first()
+    .click();
+  await page.keyboard.press('l');
+}
+async function runSheet(page: Page): Promise<void> {
+  await chosen('resnet-sweep')(page);
+  await page.keyboard.press('r');
+}
+async function cancelSheet(page: Page): Promise<void> {
+  await jobsBelow(page);
+  await page
+    .getByRole('row', { name: /train-7/ })
+    .first()
+    .click();
+  await page.keyboard.press('c');
 }
 
 async function dragging(page: Page, label: string, pixels: number): Promise<void> {
@@ -142,6 +174,16 @@ export const PICTURES: readonly Picture[] = [
     options: {},
     act: (page) => page.getByRole('button', { name: 'GPU 2', exact: true }).click(),
   },
+  {
+    name: 'gpu-faults',
+    options: { scene: 'faults', dark: false },
+    act: (page) => page.getByRole('button', { name: 'GPU 2', exact: true }).click(),
+  },
+  {
+    name: 'gpu-mig',
+    options: { scene: 'faults' },
+    act: (page) => page.getByRole('button', { name: 'GPU 1', exact: true }).click(),
+  },
   { name: 'free-menu', options: {}, act: (page) => page.locator('.room').last().click() },
   {
     name: 'create-sheet',
@@ -191,6 +233,19 @@ export const PICTURES: readonly Picture[] = [
   { name: 'host-charts', options: {}, act: view('charts') },
   { name: 'host-table', options: { dark: false }, act: view('table') },
   { name: 'host-people', options: { ...COMPACT }, act: view('people') },
+  { name: 'quota-people', options: QUOTAS, act: view('people') },
+  { name: 'quota-people-light', options: { ...QUOTAS, ...COMPACT, dark: false }, act: view('people') },
+  { name: 'quota-dialog', options: QUOTAS, act: (page) => fromPalette(page, 'set quota') },
+  { name: 'quota-over', options: { ...QUOTAS, dark: false }, act: overQuota },
+  {
+    name: 'quota-create',
+    options: QUOTAS,
+    act: async (page) => {
+      await page.keyboard.press('n');
+      await page.getByRole('dialog', { name: /New slice/ }).waitFor();
+    },
+  },
+  { name: 'quota-drag', options: QUOTAS, act: (page) => dragging(page, 'resnet-sweep', 60) },
   { name: 'fleet-nothing', options: {}, act: nothing('bars') },
   { name: 'fleet-table-nothing', options: {}, act: nothing('table') },
   { name: 'fleet-tags', options: {}, act: tagged },
@@ -224,6 +279,16 @@ export const PICTURES: readonly Picture[] = [
     options: {},
     act: (page) => page.getByRole('button', { name: 'Remove agent…' }).click(),
   },
+  { name: 'roll-back', options: {}, act: (page) => fromPalette(page, 'go back to the agent') },
+  {
+    name: 'roll-back-refused',
+    options: {
+      dark: false,
+      rollbackRefusal:
+        'It shares memory with programs in layout 2, and those that run use 3: their limits would no longer be held.',
+    },
+    act: (page) => fromPalette(page, 'go back to the agent'),
+  },
   { name: 'diagnostics', options: {}, act: diagnostics },
   {
     name: 'update',
@@ -245,6 +310,34 @@ export const PICTURES: readonly Picture[] = [
   { name: 'tags', options: {}, act: tagsSheet },
   { name: 'crowd-dark', options: { scene: 'crowd' } },
   { name: 'crowd-compact', options: { scene: 'crowd', ...COMPACT, dark: false }, act: host('workstation') },
+  {
+    name: 'jobs-dark',
+    options: {},
+    act: async (page) => {
+      await chosen('resnet-sweep')(page);
+      await jobsBelow(page);
+    },
+  },
+  { name: 'jobs-light', options: { dark: false }, act: jobsBelow },
+  { name: 'jobs-compact', options: { ...COMPACT, dark: false }, act: jobsBelow },
+  { name: 'jobs-log', options: {}, act: logOf },
+  { name: 'jobs-log-compact', options: { ...COMPACT, dark: false }, act: logOf },
+  { name: 'jobs-run', options: {}, act: runSheet },
+  { name: 'jobs-run-compact', options: { ...COMPACT, dark: false }, act: runSheet },
+  { name: 'jobs-cancel', options: { dark: false }, act: cancelSheet },
+  {
+    name: 'jobs-none',
+    options: { scene: 'bare' },
+    act: jobsBelow,
+  },
+  {
+    name: 'jobs-old-agent',
+    options: { dark: false },
+    act: async (page) => {
+      await host('ada')(page);
+      await jobsBelow(page);
+    },
+  },
   { name: 'empty', options: { scene: 'empty' } },
   { name: 'bare', options: { scene: 'bare', dark: false } },
   { name: 'no-gpu', options: {}, act: host('noether') },

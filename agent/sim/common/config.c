@@ -32,6 +32,8 @@ static void set_gpu(struct sim_gpu *gpu, const char *key, const char *value)
         snprintf(gpu->name, sizeof gpu->name, "%s", value);
     } else if (strcmp(key, "uuid") == 0) {
         snprintf(gpu->uuid, sizeof gpu->uuid, "%s", value);
+    } else if (strcmp(key, "mig") == 0) { /* 1g.10gb 2g.20gb */
+        snprintf(gpu->mig, sizeof gpu->mig, "%s", value);
     } else if (strcmp(key, "memory") == 0) {
         gpu->memory_bytes = parse_amount(value);
     } else if (strcmp(key, "reserved") == 0) {

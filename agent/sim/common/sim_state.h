@@ -103,6 +103,7 @@ struct sim_shared {
 struct sim_gpu {
     char name[96];
     char uuid[48];
+    char mig[96]; /* names of its MIG slices, blanks between; "": MIG is off */
     uint64_t memory_bytes;
     uint64_t reserved_bytes;
     uint64_t used_bytes;
@@ -175,7 +176,9 @@ struct sim_state {
     struct sim_shared shared[SIM_SHARED];
 };
 
-/* state.c: the file. NULL if it can not be had. */
+/* state.c: where the simulated machine lives. */
+void sim_directory(char *out, size_t size);
+/* The file. NULL if it can not be had. */
 struct sim_state *sim_state(void);
 void sim_lock(struct sim_state *state);
 void sim_unlock(struct sim_state *state);

@@ -14,7 +14,7 @@
 
 static _Atomic(struct sim_state *) mapped;
 
-static void state_directory(char *out, size_t size)
+void sim_directory(char *out, size_t size)
 {
     const char *named = getenv(ENV_SIM_DIR);
     if (named != NULL && named[0] != 0) {
@@ -104,7 +104,7 @@ struct sim_state *sim_state(void)
     }
     char directory[PATH_MAX - 16];
     char path[PATH_MAX];
-    state_directory(directory, sizeof directory);
+    sim_directory(directory, sizeof directory);
     snprintf(path, sizeof path, "%s/sim.shm", directory);
     state = state_open(path);
     if (state == NULL && access(path, F_OK) != 0 && state_create(directory, path) == 0) {

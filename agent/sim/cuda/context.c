@@ -321,3 +321,11 @@ SIM_API cuCtxSynchronize(void)
     sim_pools_trim(state, gpu);
     return CUDA_SUCCESS;
 }
+
+/* NULL: the current one. Contexts of other threads are not waited for here, so another than the current is refused. */
+SIM_API cuCtxSynchronize_v2(CUcontext context)
+{
+    CUcontext current = NULL;
+    SIM_TRY(cuCtxGetCurrent(&current));
+    return context == NULL || context == current ? cuCtxSynchronize() : CUDA_ERROR_INVALID_CONTEXT;
+}

@@ -1,5 +1,6 @@
 /* The simulated libnvidia-ml: reads the machine, never takes part in virtual time. */
 #include "nvml_min.h"
+#include "sim_nvml.h"
 #include "sim_state.h"
 
 #include <stdio.h>
@@ -43,6 +44,11 @@ static nvmlReturn_t locked(nvmlDevice_t device, struct sim_state **out, uint32_t
     sim_purge(*out, false);
     sim_advance_all(*out);
     return NVML_SUCCESS;
+}
+
+nvmlDevice_t sim_nvml_device(uint32_t gpu)
+{
+    return &devices[gpu];
 }
 
 NVML_API nvmlInit_v2(void)
@@ -160,6 +166,13 @@ NVML_API nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int *index)
 
 NVML_API nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int length)
 {
+    uint32_t of;
+    unsigned index;
+    char mig[24], text[64];
+    if (sim_nvml_mig(device, &of, &index, mig)) {
+        snprintf(text, sizeof text, "MIG-51000000-0000-4000-8000-%06x%06x", of, index);
+        return copy_text(uuid, length, text);
+    }
     struct sim_state *state;
     uint32_t gpu;
     nvmlReturn_t result = locked(device, &state, &gpu);
@@ -172,6 +185,13 @@ NVML_API nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int length)
 
 NVML_API nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int length)
 {
+    uint32_t of;
+    unsigned index;
+    char mig[24], text[160];
+    if (sim_nvml_mig(device, &of, &index, mig)) {
+        snprintf(text, sizeof text, "%s MIG %s", sim_state()->gpus[of].name, mig);
+        return copy_text(name, length, text);
+    }
     struct sim_state *state;
     uint32_t gpu;
     nvmlReturn_t result = locked(device, &state, &gpu);
@@ -208,8 +228,16 @@ NVML_API nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory
 NVML_API nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memory)
 {
     nvmlMemory_v2_t newer = {.version = NVML_MEMORY_V2};
+    uint32_t of;
+    unsigned index, gib;
+    char mig[24];
     if (memory == NULL) {
         return NVML_ERROR_INVALID_ARGUMENT;
+    }
+    if (sim_nvml_mig(device, &of, &index, mig)) { /* as large as its name says */
+        unsigned long long bytes = sscanf(mig, "%*ug.%ugb", &gib) == 1 ? (unsigned long long)gib << 30 : 0;
+        *memory = (nvmlMemory_t){.total = bytes, .free = bytes};
+        return NVML_SUCCESS;
     }
     nvmlReturn_t result = nvmlDeviceGetMemoryInfo_v2(device, &newer);
     if (result == NVML_SUCCESS) {
@@ -310,17 +338,6 @@ NVML_API nvmlDeviceGetComputeMode(nvmlDevice_t device, nvmlComputeMode_t *mode)
     nvmlReturn_t result = busy_percent(device, &percent);
     if (result == NVML_SUCCESS) {
         *mode = NVML_COMPUTEMODE_DEFAULT;
-    }
-    return result;
-}
-
-NVML_API nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *current, unsigned int *pending)
-{
-    unsigned int percent;
-    nvmlReturn_t result = busy_percent(device, &percent);
-    if (result == NVML_SUCCESS) {
-        *current = NVML_DEVICE_MIG_DISABLE;
-        *pending = NVML_DEVICE_MIG_DISABLE;
     }
     return result;
 }

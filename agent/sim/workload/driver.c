@@ -32,6 +32,10 @@ int driver_open(struct driver *driver)
     GET(cuDevicePrimaryCtxRetain, 7000)
     GET(cuCtxSetCurrent, 4000)
     GET(cuCtxSynchronize, 2000)
+    /* Given to whoever asks as a program of CUDA 13 does; older drivers have no such thing. */
+    if (get("cuCtxSynchronize", (void **)&driver->cuCtxSynchronize_v2, 13000, 0, NULL) != CUDA_SUCCESS) {
+        driver->cuCtxSynchronize_v2 = NULL;
+    }
     GET(cuMemAlloc, 3020)
     GET(cuMemAllocAsync, 11020)
     GET(cuMemFree, 3020)
@@ -42,6 +46,9 @@ int driver_open(struct driver *driver)
     GET(cuMemsetD32Async, 3020)
     GET(cuStreamCreate, 2000)
     GET(cuStreamSynchronize, 2000)
+    GET(cuEventCreate, 2000)
+    GET(cuEventRecord, 2000)
+    GET(cuEventSynchronize, 2000)
     GET(cuStreamBeginCapture, 10010)
     GET(cuStreamEndCapture, 10000)
     GET(cuModuleLoadData, 2000)

@@ -10,6 +10,7 @@ struct driver {
     CUresult (*cuDevicePrimaryCtxRetain)(CUcontext *context, CUdevice device);
     CUresult (*cuCtxSetCurrent)(CUcontext context);
     CUresult (*cuCtxSynchronize)(void);
+    CUresult (*cuCtxSynchronize_v2)(CUcontext context);
     CUresult (*cuMemAlloc)(CUdeviceptr *out, size_t bytes);
     CUresult (*cuMemAllocAsync)(CUdeviceptr *out, size_t bytes, CUstream stream);
     CUresult (*cuMemFree)(CUdeviceptr address);
@@ -20,6 +21,9 @@ struct driver {
     CUresult (*cuMemsetD32Async)(CUdeviceptr to, unsigned int value, size_t count, CUstream stream);
     CUresult (*cuStreamCreate)(CUstream *out, unsigned int flags);
     CUresult (*cuStreamSynchronize)(CUstream stream);
+    CUresult (*cuEventCreate)(CUevent *out, unsigned int flags);
+    CUresult (*cuEventRecord)(CUevent event, CUstream stream);
+    CUresult (*cuEventSynchronize)(CUevent event);
     CUresult (*cuStreamBeginCapture)(CUstream stream, CUstreamCaptureMode mode);
     CUresult (*cuStreamEndCapture)(CUstream stream, CUgraph *graph);
     CUresult (*cuModuleLoadData)(CUmodule *out, const void *image);

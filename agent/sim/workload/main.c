@@ -16,6 +16,7 @@
 #define MIB ((size_t)1 << 20)
 #define BLOCKS_MAX 4096
 #define ANSWERS_MAX 65536
+#define LONG_KERNEL_US 50000 /* waited for one by one */
 
 struct settings {
     const char *kind;
@@ -26,12 +27,14 @@ struct settings {
     double rate;      /* requests a second */
     unsigned seed;
     const char *call; /* which of the launching calls; NULL: cuLaunchKernel */
+    const char *wait; /* how a server waits for its work; NULL: cuStreamSynchronize */
 };
 
 struct run {
     struct driver driver;
     struct settings settings;
     CUstream stream;
+    CUevent event;
     CUfunction spin;
     CUdeviceptr blocks[BLOCKS_MAX];
     size_t sizes[BLOCKS_MAX];
@@ -59,7 +62,7 @@ static int usage(void)
         stderr,
         "usage: tranche-sim-workload KIND [--seconds S] [--memory BYTES] [--kernel-us N] [--grid N] [--rate R] "
         "[--seed N]\n"
-        "                            [--call ex|cooperative] [--process-title TEXT]\n"
+        "                            [--call ex|cooperative] [--wait context|event] [--process-title TEXT]\n"
         "  trainer   steps of kernels; memory grows to a working set, a refusal makes it smaller\n"
         "  server    Poisson requests of 5 kernels each (--rate, default 20 a second)\n"
         "  notebook  holds its memory, runs a cell now and then\n"
@@ -68,6 +71,7 @@ static int usage(void)
         "  graph     a graph of 40 kernels of 10 us, launched back to back\n"
         "  mixed     one kernel and grid that takes 50 to 800 us, as a product does with another inner length\n"
         "  cycle     the same ten of those lengths in the same order\n"
+        "  decode    3 us kernels, each after 10 us of the host's\n"
         "  copies, fills, uploads   256 MiB within the GPU, 256 MiB of one value, 16 MiB from the host, back to back\n"
         "  bursts    300 ms of work, 200 ms of none, again and again\n");
     return 2;
@@ -95,6 +99,8 @@ static bool parse(int argc, char **argv, struct settings *settings, const char *
             settings->seed = (unsigned)strtoul(value, NULL, 10);
         } else if (strcmp(argv[at], "--call") == 0) { /* plain, ex or cooperative */
             settings->call = value;
+        } else if (strcmp(argv[at], "--wait") == 0) { /* stream, context or event */
+            settings->wait = value;
         } else if (strcmp(argv[at], "--process-title") == 0) {
             *title = value;
         } else {
@@ -273,6 +279,23 @@ static int run_trainer(struct run *run)
     return 0;
 }
 
+/* For all that was launched, in one of the ways that programs have. */
+static bool wait_for_all(struct run *run)
+{
+    const struct driver *driver = &run->driver;
+    const char *way = run->settings.wait == NULL ? "stream" : run->settings.wait;
+    if (strcmp(way, "context") == 0) {
+        return driver->cuCtxSynchronize_v2 != NULL &&
+               succeeded(run, driver->cuCtxSynchronize_v2(NULL), "cuCtxSynchronize_v2");
+    }
+    if (strcmp(way, "event") == 0) {
+        return (run->event != NULL || succeeded(run, driver->cuEventCreate(&run->event, 0), "cuEventCreate")) &&
+               succeeded(run, driver->cuEventRecord(run->event, run->stream), "cuEventRecord") &&
+               succeeded(run, driver->cuEventSynchronize(run->event), "cuEventSynchronize");
+    }
+    return succeeded(run, driver->cuStreamSynchronize(run->stream), "cuStreamSynchronize");
+}
+
 static int run_server(struct run *run)
 {
     double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 600;
@@ -290,7 +313,7 @@ static int run_server(struct run *run)
                 return 1;
             }
         }
-        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
+        if (!wait_for_all(run)) {
             return 1;
         }
         run->answers_ns[run->answers++ % ANSWERS_MAX] = driver_now_ns(&run->driver) - (uint64_t)arrival;
@@ -354,6 +377,7 @@ static int run_greedy(struct run *run)
 static int run_kernels(struct run *run, double kernel, int batch)
 {
     kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : kernel;
+    batch = kernel < LONG_KERNEL_US ? batch : 1;
     fill(run, run->settings.memory, 256 * MIB);
     while (go_on(run)) {
         for (int index = 0; index < batch && !stopping; index++) {
@@ -381,6 +405,25 @@ static int run_mixed(struct run *run, bool in_order)
             run->iterations++;
         }
         if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Kernels so short that the host, which does something else in between, never fills the stream. */
+static int run_decode(struct run *run)
+{
+    double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 3;
+    while (go_on(run)) {
+        for (int index = 0; index < 100 && !stopping; index++) {
+            if (!launch(run, kernel)) {
+                return 1;
+            }
+            driver_sleep(&run->driver, 7500);
+            run->iterations++;
+        }
+        if (!wait_for_all(run)) {
             return 1;
         }
     }
@@ -501,6 +544,9 @@ static int dispatch(struct run *run)
     }
     if (strcmp(kind, "copies") == 0 || strcmp(kind, "fills") == 0 || strcmp(kind, "uploads") == 0) {
         return run_copies(run);
+    }
+    if (strcmp(kind, "decode") == 0) {
+        return run_decode(run);
     }
     if (strcmp(kind, "bursts") == 0) {
         return run_bursts(run);

@@ -25,6 +25,8 @@ const BANNER_TIMEOUT_MS = 15_000;
 /** Requests in flight: more than a person can cause. */
 const PENDING_MAX = 256;
 const STDERR_MAX = 4096;
+/** More than a script says, with every version there ever was. */
+const MARKED_MAX = 200;
 
 export type Fields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
@@ -40,7 +42,8 @@ export interface AgentClientEvents {
 }
 
 export type Attached =
-  | { readonly kind: 'agent'; readonly client: AgentClient; readonly hello: HelloReply }
+  /** `lines`: what the script said before it became the agent's channel. */
+  | { readonly kind: 'agent'; readonly client: AgentClient; readonly hello: HelloReply; readonly lines: readonly string[] }
   /** The script ended without an agent: its marked lines say what kind of host it is. */
   | { readonly kind: 'missing'; readonly lines: readonly string[] };
 
@@ -101,7 +104,7 @@ export class AgentClient {
             live = true;
             settle('agent');
           } else if (line.startsWith(`@tranche ${nonce} `)) {
-            marked.push(line.slice(10 + nonce.length).trim());
+            if (marked.length < MARKED_MAX) marked.push(line.slice(10 + nonce.length).trim());
           } else if (seen.length < 40) {
             seen.push(line.slice(0, 200));
           }
@@ -127,7 +130,7 @@ export class AgentClient {
       if (hello.error.code === 'protocol-mismatch') return fail('agent-version-mismatch', `The agent that manages ${hostName} speaks another version of the protocol. Nothing was changed; upgrade it, or this app.`, hello.error.message);
       return hello;
     }
-    return ok({ kind: 'agent', client, hello: hello.value });
+    return ok({ kind: 'agent', client, hello: hello.value, lines: marked });
   }
 
   /** Sends one request and waits for its reply, which must match `schema`. */

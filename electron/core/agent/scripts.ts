@@ -28,13 +28,16 @@ TRANCHE_ROOT=\${TRANCHE_ROOT:-}; HOME=\${HOME:-/nonexistent}
 nonce='${shellValue(nonce)}'
 ${PLACES}`;
 
-/** Becomes the agent's line channel if an agent is installed; otherwise says what kind of host this is. */
+/** Becomes the agent's line channel, after naming the versions there; without one, says what kind of host this is. */
 export function attachScript(nonce: string): string {
   return `${header(nonce)}
 IFS='
 '
 for place in $places; do
   if [ -x "$place/current/tranche" ] && [ -O "$place" ]; then
+    for version in "$place"/*; do
+      if [ ! -L "$version" ] && [ -x "$version/tranche" ]; then say installed "\${version##*/}"; fi
+    done
     exec "$place/current/tranche" attach "$nonce"
   fi
 done
@@ -148,7 +151,8 @@ export function removeScript(nonce: string): string {
 removed() { say removed "$1"; }
 state=\${XDG_STATE_HOME:-$HOME/.local/state}/tranche
 runtime=
-if [ -n "$TRANCHE_ROOT" ]; then state="$TRANCHE_ROOT/state"; runtime="$TRANCHE_ROOT/run"
+jobs=
+if [ -n "$TRANCHE_ROOT" ]; then state="$TRANCHE_ROOT/state"; runtime="$TRANCHE_ROOT/run"; jobs="$TRANCHE_ROOT/jobs/$uid"
 elif [ "$uid" = 0 ]; then state=/var/lib/tranche; runtime=/run/tranche; fi
 mapped() { cat /proc/[0-9]*/maps 2>/dev/null | grep -qF "$1/"; }
 link="$HOME/.local/bin/tranche"
@@ -164,13 +168,44 @@ for place in $places; do
   done
   if [ -z "$kept" ]; then rm -rf "$place" && removed "$place"; fi
 done
-for dir in "$state" $runtime "/dev/shm/tranche-$uid" "/tmp/tranche-$uid" "/var/tmp/tranche-$uid"; do
+for dir in "$state" $runtime $jobs "/dev/shm/tranche-$uid" "/tmp/tranche-$uid" "/var/tmp/tranche-$uid"; do
   if [ -n "$TRANCHE_ROOT" ] && [ "\${dir#"$TRANCHE_ROOT"}" = "$dir" ]; then continue; fi
   if [ -d "$dir" ] && [ ! -L "$dir" ] && [ -O "$dir" ]; then
     if mapped "$dir"; then say kept "$dir"; else rm -rf "$dir" && removed "$dir"; fi
   fi
 done
 say done
+`;
+}
+
+/** What the version in force and another one say of themselves. */
+export function versionsScript(nonce: string, folder: string): string {
+  return `${header(nonce)}
+version='${shellValue(folder)}'
+IFS='
+'
+for place in $places; do
+  [ -O "$place" ] && [ -x "$place/current/tranche" ] || continue
+  say current "$("$place/current/tranche" version --json | head -n 1)"
+  [ -d "$place/$version" ] && [ ! -L "$place/$version" ] && say wanted "$("$place/$version/tranche" version --json | head -n 1)"
+  exit 0
+done
+`;
+}
+
+/** Turns the link to another version that is there. What it named before is told, for the way back. */
+export function turnScript(nonce: string, folder: string): string {
+  return `${header(nonce)}
+version='${shellValue(folder)}'
+IFS='
+'
+for place in $places; do
+  [ -O "$place" ] && [ -L "$place/current" ] && [ -x "$place/$version/tranche" ] && [ -r "$place/$version/libtranche.so" ] || continue
+  before=$(readlink "$place/current")
+  ln -s "$version" "$place/.current-$nonce" && mv -T "$place/.current-$nonce" "$place/current" || { rm -f "$place/.current-$nonce"; exit 1; }
+  say turned "$before"
+  exit 0
+done
 `;
 }
 

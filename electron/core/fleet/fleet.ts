@@ -211,8 +211,8 @@ export class Fleet {
       onSample: (hostId, sample) => {
         this.batcher.add(hostId, sample);
       },
-      onNotice: (hostId, { atMs, code, sliceId, message }) => {
-        this.options.emit({ event: 'notice', data: { hostId, atMs, code, sliceId, message } });
+      onNotice: (hostId, { atMs, code, sliceId, gpuUuid, message }) => {
+        this.options.emit({ event: 'notice', data: { hostId, atMs, code, sliceId, gpuUuid, message } });
       },
       onAudit: (hostId, { record }) => {
         this.options.emit({ event: 'audit', data: { hostId, record } });

@@ -2,11 +2,18 @@
 import type {
   AuditEvent,
   HelloReply,
+  JobsEvent,
   SampleEvent,
   StateEvent,
   NoticeEvent,
 } from '../../../model/agent-protocol.ts';
-import { auditReplySchema, okReplySchema } from '../../../model/agent-protocol.ts';
+import {
+  auditReplySchema,
+  hoursReplySchema,
+  jobLogReplySchema,
+  jobStartReplySchema,
+  okReplySchema,
+} from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type {
   AgentInfo,
@@ -16,12 +23,17 @@ import type {
   History,
   HistoryPoint,
   HostSnapshot,
+  PersonHours,
+  JobLogPart,
   Sample,
   SliceEdit,
   TransportChoice,
+  VersionFacts,
 } from '../../../model/model.ts';
 import { AgentClient, type Fields } from '../agent/client.ts';
 import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent } from '../agent/deploy.ts';
+import { checkVersion, previousVersion, turnLink } from '../agent/rollback.ts';
+import { explainJobs } from '../agent/jobs.ts';
 import { parsePreview } from '../agent/preview.ts';
 import { attachScript, markedLines, previewScript } from '../agent/scripts.ts';
 import { openConnection, type OpenOutcome } from '../ssh/connection.ts';
@@ -64,6 +76,8 @@ export interface SessionOptions {
   readonly onAudit: (hostId: string, event: AuditEvent) => void;
 }
 
+type JobCommand = 'job-cancel' | 'job-hold' | 'job-release' | 'job-first' | 'job-priority' | 'job-slots';
+
 /** Failures that another try can not mend. */
 const FINAL_CODES = new Set<Failure['code']>([
   'authentication-failed',
@@ -78,7 +92,7 @@ const FINAL_CODES = new Set<Failure['code']>([
   'unsupported-system',
 ]);
 
-function agentInfo(hello: HelloReply): AgentInfo {
+function agentInfo(hello: HelloReply, scriptLines: readonly string[]): AgentInfo {
   const { protocol, arch, hostName, scope, managerUid, managerName, yourUid, yourName, operator } = hello;
   const { driver, gpuNote, simulated, agentVersion: version } = hello;
   return {
@@ -95,6 +109,7 @@ function agentInfo(hello: HelloReply): AgentInfo {
     driver,
     gpuNote,
     simulated,
+    previous: managerUid === yourUid ? previousVersion(scriptLines, { version, arch }) : null,
   };
 }
 
@@ -134,8 +149,10 @@ export class HostSession {
       gpus: [],
       slices: [],
       people: [],
+      quotas: [],
       memoryOvercommitMaxPercent: null,
       lastSample: null,
+      jobs: null,
     };
     this.prompter = new Prompter(
       {
@@ -258,11 +275,29 @@ export class HostSession {
 
   /** A request that is answered with no more than whether it was done. */
   async command(
-    op: 'process-stop' | 'settings-set' | 'gpu-concurrent',
+    op: 'process-stop' | 'settings-set' | 'quota-set' | 'gpu-concurrent' | JobCommand,
     fields: Fields,
   ): Promise<Result<null>> {
     const reply = this.client ? await this.client.request(op, fields, okReplySchema) : this.notLive();
-    return reply.ok ? ok(null) : reply;
+    if (reply.ok) return ok(null);
+    return op.startsWith('job-') ? explainJobs(reply, this.agent, this.options.name) : reply;
+  }
+
+  /** Done by `tranche attach` on the host, as the user who is signed in. */
+  async startJob(fields: Fields): Promise<Result<{ jobId: string; name: string }>> {
+    if (!this.client) return this.notLive();
+    const reply = await this.client.request('job-start', fields, jobStartReplySchema);
+    if (!reply.ok) return explainJobs(reply, this.agent, this.options.name);
+    const { jobId, name } = reply.value;
+    return ok({ jobId, name });
+  }
+
+  async readJobLog(fields: Fields): Promise<Result<JobLogPart>> {
+    if (!this.client) return this.notLive();
+    const reply = await this.client.request('job-log', fields, jobLogReplySchema);
+    if (!reply.ok) return explainJobs(reply, this.agent, this.options.name);
+    const { data, offset, nextOffset, endOffset, skippedBytes, over } = reply.value;
+    return ok({ data, offset, nextOffset, endOffset, skippedBytes, over });
   }
 
   async fetchHistory(fields: Fields): Promise<Result<History>> {
@@ -288,6 +323,13 @@ export class HostSession {
     if (!reply.ok) return reply;
     const { records, nextBeforeSeq } = reply.value;
     return ok({ records, nextBeforeSeq });
+  }
+
+  async fetchHours(days: number): Promise<Result<readonly PersonHours[]>> {
+    const reply = this.client
+      ? await this.client.request('hours', { days }, hoursReplySchema)
+      : this.notLive();
+    return reply.ok ? ok(reply.value.people) : reply;
   }
 
   async deployAgent(): Promise<Result<null>> {
@@ -330,6 +372,61 @@ export class HostSession {
     return attached.ok ? ok(null) : attached;
   }
 
+  async checkVersion(folder: string): Promise<Result<VersionFacts>> {
+    const connection = this.connection;
+    return connection ? this.besideAgent(connection, () => checkVersion(connection, folder)) : this.notLive();
+  }
+
+  /** Tenants keep their limits meanwhile, as in an upgrade. A version that does not start is left again. */
+  async rollBack(folder: string): Promise<Result<null>> {
+    const connection = this.connection;
+    if (!connection || this.agent === null) return this.notLive();
+    if (this.agent.managerUid !== this.agent.yourUid) {
+      return fail(
+        'not-permitted',
+        `${this.agent.managerName} manages ${this.options.name}, and only they can change its agent. Nothing was changed.`,
+      );
+    }
+    const facts = await this.checkVersion(folder);
+    if (!facts.ok) return facts;
+    if (facts.value.refusal !== null) {
+      return fail('agent-version-mismatch', `${facts.value.refusal} Nothing was changed.`);
+    }
+    const before = await this.besideAgent(connection, () => turnLink(connection, folder));
+    if (!before.ok) return before;
+    const started = await this.restartAgent(connection, 'rollback', folder);
+    if (started.ok || this.connection !== connection) return started;
+    const turned = await turnLink(connection, before.value);
+    const again = turned.ok ? await this.restartAgent(connection, 'rollback', before.value) : turned;
+    if (!again.ok && this.connection === connection)
+      this.setConnection({ kind: 'failed', failure: again.error });
+    return again.ok
+      ? fail(
+          'agent-start-failed',
+          `Agent ${folder} did not start on ${this.options.name}, so ${before.value} runs there again. Programs were not affected.`,
+          started.error.message,
+        )
+      : again;
+  }
+
+  /** Ends our agent and attaches to the one that the link names then, with its steps on screen. */
+  private async restartAgent(
+    connection: SshConnection,
+    reason: string,
+    folder: string,
+  ): Promise<Result<null>> {
+    const steps: DeployProgress[] = [{ step: 'activate', state: 'done', detail: folder }];
+    const report = (progress: DeployProgress): void => {
+      const at = steps.findIndex(({ step }) => step === progress.step);
+      steps.splice(at < 0 ? steps.length : at, at < 0 ? 0 : 1, progress);
+      this.setConnection({ kind: 'deploying', steps: [...steps] });
+    };
+    report({ step: 'start', state: 'running', detail: null });
+    await this.retireAgent(reason);
+    this.detachClient();
+    return this.attach(connection, report);
+  }
+
   async removeAgent(): Promise<Result<{ removed: readonly string[] }>> {
     const connection = this.connection;
     if (!connection) return this.notLive();
@@ -341,7 +438,7 @@ export class HostSession {
     this.detachClient();
     const result = await removeAgent(connection);
     if (!result.ok) return result;
-    this.snapshot = { ...this.snapshot, gpus: [], slices: [], people: [], lastSample: null };
+    this.snapshot = { ...this.snapshot, gpus: [], slices: [], people: [], lastSample: null, jobs: null };
     await this.showPreview(connection, true);
     return ok({
       removed: [
@@ -384,7 +481,13 @@ export class HostSession {
   }
 
   private say(message: string): void {
-    this.options.onNotice(this.options.id, { atMs: Date.now(), code: 'ssh', sliceId: null, message });
+    this.options.onNotice(this.options.id, {
+      atMs: Date.now(),
+      code: 'ssh',
+      sliceId: null,
+      gpuUuid: null,
+      message,
+    });
   }
 
   private setConnection(connection: ConnectionState): void {
@@ -507,6 +610,7 @@ export class HostSession {
           if (event.ev === 'sample') this.applySample(event);
           if (event.ev === 'notice') this.options.onNotice(this.options.id, event);
           if (event.ev === 'audit') this.options.onAudit(this.options.id, event);
+          if (event.ev === 'jobs') this.applyJobs(event);
         },
         closed: (failure) => {
           if (mine !== null && this.client === mine) this.agentLost(connection, failure);
@@ -523,12 +627,14 @@ export class HostSession {
       await this.showPreview(connection, system.ok, system.ok ? null : system.error.message);
       return ok(null);
     }
-    const { client, hello } = attached.value;
+    const { client, hello, lines } = attached.value;
     mine = client;
     report({ step: 'start', state: 'done', detail: null });
     report({ step: 'hello', state: 'done', detail: `agent ${hello.agentVersion}` });
     this.client = client;
-    this.agent = agentInfo(hello);
+    // Another agent may have no queue and then says nothing of jobs.
+    if (this.agent?.version !== hello.agentVersion) this.snapshot = { ...this.snapshot, jobs: null };
+    this.agent = agentInfo(hello, lines);
     this.everConnected = true;
     const firstState = new Promise<void>((resolve) => {
       this.onState = resolve;
@@ -589,9 +695,19 @@ export class HostSession {
   }
 
   private applyState(event: StateEvent): void {
-    const { gpus, slices, people, memoryOvercommitMaxPercent } = event;
-    this.snapshot = { ...this.snapshot, gpus, slices, people, memoryOvercommitMaxPercent };
+    const { slices, people, quotas, faults, migSlices, memoryOvercommitMaxPercent } = event;
+    const gpus = event.gpus.map((gpu) => ({
+      ...gpu,
+      faults: faults?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
+      migSlices: migSlices?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
+    }));
+    this.snapshot = { ...this.snapshot, gpus, slices, people, quotas, memoryOvercommitMaxPercent };
     this.onState?.();
+    this.options.onChange(this.snapshot);
+  }
+
+  private applyJobs({ slotsPerSlice, jobs, jobsOmitted }: JobsEvent): void {
+    this.snapshot = { ...this.snapshot, jobs: { slotsPerSlice, jobs, jobsOmitted } };
     this.options.onChange(this.snapshot);
   }
 

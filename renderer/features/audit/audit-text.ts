@@ -21,6 +21,7 @@ const READ: readonly (readonly [what: string, read: (slice: AuditSlice) => strin
   ['priority', (s) => s.priority],
   ['starts', (s) => time(s.startsAtMs)],
   ['until', (s) => time(s.expiresAtMs)],
+  ['GPU', (s) => s.gpuUuid ?? NONE],
 ];
 
 /** What differs; of a slice that was made or deleted, what it is or was. */
@@ -33,6 +34,8 @@ export function changesOf({ before, after, refusal }: AuditRecord): readonly Cha
   })).filter(
     (change) =>
       change.before !== change.after &&
+      // A slice that was made or deleted did not move: which GPU it was on is in the record itself.
+      !(change.what === 'GPU' && (change.before === NONE || change.after === NONE)) &&
       // A new slice without an end did not lose one.
       !(change.before === NONE && change.after === 'none') &&
       !(change.after === NONE && change.before === 'none'),
@@ -43,10 +46,18 @@ const VERBS: Readonly<Record<string, string>> = {
   'slice-create': 'created',
   'slice-resize': 'changed',
   'slice-assign': 'gave away',
+  'slice-move': 'moved',
   'slice-rename': 'renamed',
   'slice-delete': 'deleted',
   undo: 'took back',
   'operators-set': 'set the operators',
+  'quota-set': 'set a quota',
+  'job-cancel': 'cancelled',
+  'job-hold': 'held',
+  'job-release': 'released',
+  'job-first': 'moved to the front',
+  'job-priority': 'set the priority of',
+  'job-slots': 'set jobs per slice',
 };
 
 /** A newer agent may know edits that we do not: shown as they are. */
@@ -74,6 +85,7 @@ const SIDES = [
   'priority',
   'startsAtMs',
   'expiresAtMs',
+  'gpuUuid',
 ] as const satisfies readonly (keyof AuditSlice)[];
 
 /** The columns of `tranche audit --csv`, so that files of both can be put together. */

@@ -4,14 +4,14 @@ import type { HostSnapshot } from '../../../model/model.ts';
 import { GIB, gibWithUnit } from '../../../model/units.ts';
 import { vars } from '../../components/bits.tsx';
 import { openDialog } from '../../store/ui.ts';
-import { editRefusal } from '../hosts/host-figures.ts';
+import { cutRefusal } from '../hosts/host-figures.ts';
 import type { GpuView } from '../hosts/host-figures.ts';
 import { createPreset, presetBytes } from '../slices/slice-actions.ts';
 
 export function EmptyOffers(props: { readonly host: HostSnapshot; readonly view: GpuView }): ReactElement {
   const { host, view } = props;
   const { gpu, layout } = view;
-  const refusal = editRefusal(host);
+  const refusal = cutRefusal(host, gpu);
   const quarter = presetBytes(gpu.capacityBytes, 0.25);
   const half = presetBytes(gpu.capacityBytes, 0.5);
   const showsHalf = layout.free - quarter - half >= gpu.capacityBytes * 0.12;

@@ -17,6 +17,7 @@ import { ComputeStrip } from './compute-strip.tsx';
 import { gpuSentence } from './gpu-sentence.ts';
 import { idleText } from '../slices/idle-text.ts';
 import { SplitOffers } from './split-offers.tsx';
+import { migProfile } from './mig-slices.tsx';
 import { SliceBar } from './slice-bar.tsx';
 
 export interface GpuCardProps {
@@ -74,7 +75,7 @@ export function GpuCard({ host, gpu, sample, showsHost = false }: GpuCardProps):
           </div>
           <div>
             <ComputeStrip host={host} view={view} sample={sample} />
-            {view.slices.length === 0 && <SplitOffers host={host} view={view} />}
+            {view.slices.length === 0 && gpu.migEnabled !== true && <SplitOffers host={host} view={view} />}
             {sentence !== null && (
               <div className="after-strip">
                 {sentence.mark === 'denied' && <DeniedMark />}
@@ -115,7 +116,13 @@ function Vitals({ gpu, view }: { readonly gpu: Gpu; readonly view: GpuView }): R
       <span className="narrow">
         {gib(sample?.memoryUsedBytes ?? null)} / {gibWithUnit(gpu.capacityBytes)}
       </span>
-      {gpu.migEnabled === true && <span className="warn">MIG is on</span>}
+      {gpu.migEnabled === true && (
+        <span className="warn" title={gpu.migSlices?.map(({ name }) => migProfile(name)).join(', ')}>
+          {gpu.migSlices === null || gpu.migSlices.length === 0
+            ? 'MIG is on'
+            : `MIG: ${String(gpu.migSlices.length)} ${gpu.migSlices.length === 1 ? 'slice' : 'slices'}`}
+        </span>
+      )}
       {exclusive && <span className="warn">{gpu.computeMode}</span>}
       <span title="temperature" className={cx(isHot && 'warn')}>
         {isHot && <Icon name="warn" tone="warn" />}

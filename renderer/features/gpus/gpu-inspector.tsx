@@ -8,8 +8,10 @@ import { GpuVitals } from '../charts/gpu-vitals.tsx';
 import { SourceLine } from '../charts/source-line.tsx';
 import { useGpuChart } from '../charts/use-chart.ts';
 import { openDialog, select } from '../../store/ui.ts';
-import { editRefusal, gpuView } from '../hosts/host-figures.ts';
+import { cutRefusal, gpuView } from '../hosts/host-figures.ts';
+import { GpuFaults } from './gpu-faults.tsx';
 import { GpuSharing } from './gpu-sharing.tsx';
+import { MigSlices } from './mig-slices.tsx';
 import { TimeAxis } from '../slices/time-axis.tsx';
 
 export function GpuInspector(props: {
@@ -78,14 +80,16 @@ export function GpuInspector(props: {
         )}
         <div className="acts">
           <Button
-            refusal={editRefusal(host)}
+            refusal={cutRefusal(host, gpu)}
             onClick={() => openDialog({ kind: 'create', hostId: host.id, gpuUuid: gpu.uuid })}
           >
             New slice here…
           </Button>
         </div>
       </section>
+      <MigSlices gpu={gpu} />
       <GpuSharing host={host} gpu={gpu} />
+      <GpuFaults gpu={gpu} />
       <GpuVitals chart={chart} reading={reading} />
       <section>
         <dl className="facts">

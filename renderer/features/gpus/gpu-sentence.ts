@@ -1,5 +1,5 @@
 /** The one most urgent sentence under a GPU, and what is wrong with a slice. Pure. */
-import type { Sample, Slice, SliceSample } from '../../../model/model.ts';
+import type { Gpu, Sample, Slice, SliceSample } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
 import { untilText } from '../slices/until.ts';
 import { sliceSample } from '../hosts/host-figures.ts';
@@ -26,6 +26,29 @@ export function clock(atMs: number): string {
   return `${twoDigits(at.getHours())}:${twoDigits(at.getMinutes())}`;
 }
 
+/** A broken GPU stays news for a day, a program's error for as long as a denial. */
+export const HARDWARE_FAULT_SHOWN_MS = 86_400_000;
+
+/** `10:38`, and of another day `3 Nov 10:38`. */
+export function faultTime(atMs: number, nowMs: number): string {
+  const at = new Date(atMs);
+  const day = at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+  return at.toDateString() === new Date(nowMs).toDateString() ? clock(atMs) : `${day} ${clock(atMs)}`;
+}
+
+function faultSentence(faults: Gpu['faults'], nowMs: number): Sentence | null {
+  const fault = (faults ?? []).find(
+    ({ kind, atMs }) =>
+      nowMs - atMs < (kind === 'hardware' ? HARDWARE_FAULT_SHOWN_MS : DENIED_SHOWN_MS) && kind !== 'other',
+  );
+  if (fault === undefined) return null;
+  return {
+    mark: 'warn',
+    text: `XID ${String(fault.xid)} at ${faultTime(fault.atMs, nowMs)}: ${fault.text}`,
+    more: fault.count > 1 ? `${String(fault.count)} times` : null,
+  };
+}
+
 /** GPU time that no guarantee promises to anybody. */
 export const unpromisedPercent = (slices: readonly Slice[]): number =>
   Math.max(0, 100 - slices.reduce((sum, slice) => sum + slice.computeGuaranteePercent, 0));
@@ -37,6 +60,8 @@ export function gpuSentence(
   nowMs: number,
   idleOf: (slice: Slice) => string | null = () => null,
 ): Sentence | null {
+  const broken = faultSentence(view.gpu.faults?.filter(({ kind }) => kind === 'hardware') ?? null, nowMs);
+  if (broken !== null) return broken;
   const readings = view.slices.map((slice) => ({ slice, reading: sliceSample(sample, slice.id) }));
   const denied = readings
     .filter(({ reading }) => recentlyDenied(reading, nowMs))
@@ -49,6 +74,8 @@ export function gpuSentence(
       more: `its limit is ${gibWithUnit(denied.slice.memoryLimitBytes)}`,
     };
   }
+  const failed = faultSentence(view.gpu.faults, nowMs);
+  if (failed !== null) return failed;
   const loose = readings.find(({ reading }) => reading?.limitHeld === false);
   if (loose !== undefined) {
     return {

@@ -7,6 +7,7 @@ import { Chip, cx, vars } from '../../components/bits.tsx';
 import { useOwnerClass } from '../../store/owners.ts';
 import { openDialog, select, togglePicked, useUi } from '../../store/ui.ts';
 import { editRefusal } from '../hosts/host-figures.ts';
+import { beyondQuota } from '../people/quota.ts';
 import { asNew, changeSlice, preview } from '../slices/slice-actions.ts';
 import type { BarLayout, BarSegment } from './bar-layout.ts';
 import { REST, dragLimit, dragReducer, keyLimit, minLimitBytes, refusalWords } from './drag.ts';
@@ -253,6 +254,11 @@ export function Segment(props: SegmentProps): ReactElement {
         layout={layout}
         bounds={bounds}
         refusal={refusal}
+        beyond={
+          partner === null && drag.kind === 'dragging'
+            ? beyondQuota(host, slice.owner, drag.limitBytes, slice)
+            : null
+        }
         partner={partner}
       />
       {typing && (
@@ -310,9 +316,11 @@ function Reading(props: {
   readonly layout: BarLayout;
   readonly bounds: ResizeBounds;
   readonly refusal: string | null;
+  /** What the owner would hold beyond their quota. */
+  readonly beyond: string | null;
   readonly partner: (Trade & { readonly neighbour: Slice }) | null;
 }): ReactElement {
-  const { drag, limitBytes, end, layout, bounds, refusal, partner } = props;
+  const { drag, limitBytes, end, layout, bounds, refusal, beyond, partner } = props;
   const share = Math.min(end, layout.scale) / layout.scale;
   const side = share > 0.72 ? 'end' : share < 0.14 ? 'start' : null;
   if (drag.kind === 'rest') {
@@ -331,11 +339,13 @@ function Reading(props: {
         ? `${partner.neighbour.name} ${gib(partner.neighbour.memoryLimitBytes)} → ${gib(partner.neighbourBytes)}`
         : below
           ? `in use ${gib(bounds.usedBytes)}, waits until it drops`
-          : over > 0
-            ? `${gib(over)} over what is free`
-            : drag.by === 'key'
-              ? 'Enter sets it, Esc leaves it'
-              : 'release sets it, Esc leaves it';
+          : beyond !== null
+            ? `over the quota: ${beyond}`
+            : over > 0
+              ? `${gib(over)} over what is free`
+              : drag.by === 'key'
+                ? 'Enter sets it, Esc leaves it'
+                : 'release sets it, Esc leaves it';
   return (
     <div
       className={cx('tip is-on', side, drag.refusal !== null && 'is-refused')}
@@ -343,7 +353,11 @@ function Reading(props: {
       role="status"
     >
       {gib(drag.startBytes)} → {gib(limitBytes)} GiB{' '}
-      <span className={drag.refusal === null && !below && over <= 0 && partner === null ? 'long' : ''}>
+      <span
+        className={
+          drag.refusal === null && !below && over <= 0 && beyond === null && partner === null ? 'long' : ''
+        }
+      >
         {drag.refusal ?? note}
       </span>
     </div>

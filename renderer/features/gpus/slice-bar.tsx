@@ -9,7 +9,7 @@ import type { MenuEntry } from '../../components/menu.tsx';
 import { useOwnerClass } from '../../store/owners.ts';
 import { hostNowMs } from '../../store/series.ts';
 import { openDialog } from '../../store/ui.ts';
-import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
+import { cutRefusal, sliceSample } from '../hosts/host-figures.ts';
 import type { GpuView } from '../hosts/host-figures.ts';
 import { createPreset, presetBytes } from '../slices/slice-actions.ts';
 import { layoutBar, rulerMarks } from './bar-layout.ts';
@@ -62,7 +62,7 @@ export function SliceBar({ host, view, sample }: BarProps): ReactElement {
             title={`Unmanaged: ${gibWithUnit(layout.unmanagedBytes)} held by processes outside every slice, and by the driver`}
           />
         )}
-        {empty && <EmptyOffers host={host} view={view} />}
+        {empty && gpu.migEnabled !== true && <EmptyOffers host={host} view={view} />}
         {layout.tail.map((tail) => {
           const slice = slices.find((s) => s.id === tail.id);
           return slice === undefined ? null : (
@@ -150,7 +150,7 @@ function Room(props: {
 }): ReactElement {
   const { host, view, layout, atBytes, widthBytes } = props;
   const { gpu } = view;
-  const refusal = editRefusal(host);
+  const refusal = cutRefusal(host, gpu);
   const fits = (bytes: number): string | null =>
     refusal ?? (bytes > layout.free ? `larger than the free ${gibWithUnit(layout.free)}` : null);
   const quarter = presetBytes(gpu.capacityBytes, 0.25);

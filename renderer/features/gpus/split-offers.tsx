@@ -2,7 +2,7 @@
 import type { ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
-import { editRefusal } from '../hosts/host-figures.ts';
+import { cutRefusal } from '../hosts/host-figures.ts';
 import type { GpuView } from '../hosts/host-figures.ts';
 import { presetBytes } from '../slices/slice-actions.ts';
 import { createSet } from '../slices/create-set.ts';
@@ -16,7 +16,7 @@ export const SPLITS: readonly (readonly [word: string, shares: readonly number[]
 export function SplitOffers(props: { readonly host: HostSnapshot; readonly view: GpuView }): ReactElement {
   const { host, view } = props;
   const { gpu, layout } = view;
-  const refusal = editRefusal(host);
+  const refusal = cutRefusal(host, gpu);
   return (
     <div className="after-strip splits">
       <span className="three">Cut it at once:</span>

@@ -7,3 +7,10 @@ export async function linkCommand(host: HostSnapshot): Promise<void> {
   const made = await ask('host:link', { hostId: host.id });
   if (made !== null) showToast(`${made.path} made: “tranche” works in your shell on ${host.name}`);
 }
+
+/** The folder of the version before, where there is one to go back to. */
+export const previousOf = ({ connection }: HostSnapshot): string | null =>
+  connection.kind === 'live' ? connection.agent.previous : null;
+
+/** `0.0.9-x86_64` without its architecture. */
+export const versionOf = (folder: string): string => folder.replace(/-(x86_64|aarch64)$/, '');

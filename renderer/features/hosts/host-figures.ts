@@ -130,3 +130,8 @@ export function editRefusal(host: HostSnapshot): string | null {
   if (connection.kind === 'stale') return `${host.name} has not answered for a while.`;
   return `${host.name} is not connected.`;
 }
+
+/** The same for a slice on this GPU: one in MIG mode is cut by the hardware, and not by us. */
+export const cutRefusal = (host: HostSnapshot, gpu: Gpu): string | null =>
+  editRefusal(host) ??
+  (gpu.migEnabled === true ? 'This GPU is in MIG mode: slices are not cut from it.' : null);

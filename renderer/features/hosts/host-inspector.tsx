@@ -8,8 +8,8 @@ import { ask } from '../../store/actions.ts';
 import { tagsOf, useTags } from '../../store/tags.ts';
 import { openDialog, select } from '../../store/ui.ts';
 import { EventList } from '../processes/event-list.tsx';
-import { gpuView, hostFigures } from './host-figures.ts';
-import { linkCommand } from './host-acts.ts';
+import { editRefusal, gpuView, hostFigures } from './host-figures.ts';
+import { linkCommand, previousOf, versionOf } from './host-acts.ts';
 import { useStatus } from './host-row.tsx';
 import { TransportField } from './transport-field.tsx';
 
@@ -105,6 +105,7 @@ export function HostInspector(props: {
 function AgentSection({ host }: { readonly host: HostSnapshot }): ReactElement {
   const { connection } = host;
   const live = connection.kind === 'live';
+  const previous = previousOf(host);
   const away = live ? null : `${host.name} is not connected.`;
   return (
     <section>
@@ -127,6 +128,17 @@ function AgentSection({ host }: { readonly host: HostSnapshot }): ReactElement {
               onClick={() => void linkCommand(host)}
             >
               Link as ~/.local/bin/tranche
+            </Button>
+            {previous !== null && (
+              <Button onClick={() => openDialog({ kind: 'roll-back', hostId: host.id, version: previous })}>
+                Go back to agent {versionOf(previous)}…
+              </Button>
+            )}
+            <Button
+              refusal={editRefusal(host)}
+              onClick={() => openDialog({ kind: 'quota', hostId: host.id, subject: null })}
+            >
+              Quotas…
             </Button>
             <Button refusal={away} onClick={() => openDialog({ kind: 'remove-agent', hostId: host.id })}>
               Remove agent…

@@ -6,6 +6,7 @@ import { gib } from '../../../model/units.ts';
 import { cx } from '../../components/bits.tsx';
 import { useOwnerClass } from '../../store/owners.ts';
 import { DRAG_TYPE, setDragged, useDragged } from '../gpus/dragged.ts';
+import { beyondQuota } from '../people/quota.ts';
 import { giveSlice } from '../slices/slice-actions.ts';
 import { editRefusal } from './host-figures.ts';
 
@@ -52,6 +53,8 @@ function useDropWords(host: HostSnapshot, name: string, limitBytes: number): str
   const slice = dragged.hostId === host.id ? host.slices.find((s) => s.id === dragged.sliceId) : undefined;
   if (slice === undefined) return `Not possible: a slice stays on its host.`;
   if (slice.owner === name) return `${name} has it already.`;
+  const beyond = beyondQuota(host, name, slice.memoryLimitBytes, slice);
+  if (beyond !== null) return `Over the quota: with ${slice.name} ${beyond}. You are asked again.`;
   return `${slice.name} to ${name}, who then has ${gib(limitBytes + slice.memoryLimitBytes)} GiB`;
 }
 

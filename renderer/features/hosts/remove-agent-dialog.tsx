@@ -6,6 +6,7 @@ import { Button } from '../../components/bits.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { request, sayFailure } from '../../store/actions.ts';
 import { openDialog, showToast } from '../../store/ui.ts';
+import { isOver } from '../jobs/job-text.ts';
 import { ProcessList, peopleIn } from '../slices/process-list.tsx';
 
 const close = (): void => openDialog(null);
@@ -31,6 +32,7 @@ export function RemoveAgentDialog(props: {
   const [typed, setTyped] = useState('');
   const { slices } = host;
   const processes = sample?.processes.filter((process) => process.sliceId !== null) ?? [];
+  const jobs = host.jobs?.jobs.filter((job) => !isOver(job)) ?? [];
   // Where slices end, one more step: the name of the host.
   const asksName = slices.length > 0;
   const refusal =
@@ -70,6 +72,12 @@ export function RemoveAgentDialog(props: {
           </p>
           <ProcessList processes={processes} />
         </>
+      )}
+      {jobs.length > 0 && (
+        <p>
+          {jobs.length === 1 ? 'A job waits or runs' : `${String(jobs.length)} jobs wait or run`}: what waits
+          loses its line, what runs goes on, and your logs are deleted.
+        </p>
       )}
       {asksName && (
         <label className="field">

@@ -3,6 +3,8 @@ import type { CoreEvents } from '../../../model/ipc.ts';
 import { formatLink } from '../../../model/links.ts';
 import type { HostId, HostSnapshot, Sample, SliceId } from '../../../model/model.ts';
 import { duration, gibWithUnit } from '../../../model/units.ts';
+import { detailText, isOver, stateText } from '../jobs/job-text.ts';
+import { jobClock } from '../jobs/clock.ts';
 import type { Notice } from './show-notice.ts';
 
 /** A GPU counts as free when nobody has been on it for this long: a restart of a script is no news. */
@@ -29,6 +31,7 @@ const yours = (host: HostSnapshot): { name: string; uid: number } | null =>
 const VERBS: Readonly<Record<string, string>> = {
   'slice-resize': 'changed',
   'slice-assign': 'gave away',
+  'slice-move': 'moved',
   'slice-rename': 'renamed',
   'slice-delete': 'deleted',
   undo: 'took back an edit of',
@@ -39,6 +42,7 @@ export class NoticeWatch {
   /** When a GPU was last seen with somebody on it; gone once its freedom was told. */
   readonly #busyAtMs = new Map<string, number>();
   readonly #toldAtMs = new Map<string, number>();
+  readonly #liveJobs = new Map<HostId, ReadonlySet<string>>();
 
   constructor(hostOf: HostOf) {
     this.#hostOf = hostOf;
@@ -57,6 +61,39 @@ export class NoticeWatch {
       title: connection.kind === 'blocked' ? `${now.name}: host key changed` : `${now.name} is lost`,
       body: connection.failure.message,
       link: formatLink({ hostName: now.name, gpuUuid: null, sliceId: null }),
+    });
+  }
+
+  /** Jobs of yours that were not over when the host was last seen, and are now: also what ended while it was away. */
+  jobs(now: HostSnapshot): readonly Notice[] {
+    const you = yours(now);
+    // On a host that reconnects nobody knows yet who you are there: what it says is looked at when it is live.
+    if (you === null || now.jobs === null) return [];
+    const live = this.#liveJobs.get(now.id);
+    this.#liveJobs.set(now.id, new Set(now.jobs.jobs.filter((job) => !isOver(job)).map((job) => job.id)));
+    if (live === undefined) return [];
+    return now.jobs.jobs.flatMap((job): Notice[] => {
+      // One that you cancelled yourself is no news.
+      const own = job.state === 'cancelled' && job.byUser === you.name;
+      if (job.uid !== you.uid || !isOver(job) || !live.has(job.id) || own) return [];
+      const slice = now.slices.find((one) => one.id === job.sliceId);
+      const detail = detailText(job, jobClock);
+      const ran =
+        job.startedAtMs === null || job.endedAtMs === null
+          ? ''
+          : ` after ${duration(job.endedAtMs - job.startedAtMs)}`;
+      return [
+        {
+          kind: 'jobEnded',
+          title: `${job.name}: ${stateText(job)}`,
+          body: `On ${now.name}, in ${slice?.name ?? 'a deleted slice'}${ran}.${detail === '' ? '' : ` ${detail}`}`,
+          link: formatLink({
+            hostName: now.name,
+            gpuUuid: slice?.gpuUuid ?? null,
+            sliceId: slice?.id ?? null,
+          }),
+        },
+      ];
     });
   }
 
@@ -146,6 +183,19 @@ export class NoticeWatch {
       title: `${slice.name} was denied memory`,
       body: message,
       link: formatLink({ hostName: host.name, gpuUuid: slice.gpuUuid, sliceId: slice.id }),
+    });
+  }
+
+  /** The same error of the same GPU, and each other one, once in a while. */
+  fault({ hostId, gpuUuid, code, message }: CoreEvents['notice'], nowMs: number): Notice | null {
+    const host = this.#hostOf(hostId);
+    const gpu = host?.gpus.find((one) => one.uuid === gpuUuid);
+    if (code !== 'xid' || host === null || gpu === undefined) return null;
+    return this.#once(`fault ${hostId} ${gpu.uuid} ${message}`, nowMs, {
+      kind: 'fault',
+      title: `GPU ${String(gpu.index)} of ${host.name} reported an error`,
+      body: message,
+      link: formatLink({ hostName: host.name, gpuUuid: gpu.uuid, sliceId: null }),
     });
   }
 

@@ -1,7 +1,7 @@
 /** "Where do 20 GiB fit?": every GPU that this person may cut, best place first. Pure. */
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { parseBytes } from '../../../model/units.ts';
-import { editRefusal, gpuView } from '../hosts/host-figures.ts';
+import { cutRefusal, gpuView } from '../hosts/host-figures.ts';
 
 /** A size as typed: bytes, or a share of each GPU. */
 export type Wanted =
@@ -66,9 +66,7 @@ export function findRoom(
           wantedBytes: wantedOn(wanted, gpu),
           freeBytes: layout.free,
           busyPercent: sample?.utilizationPercent ?? null,
-          refusal:
-            editRefusal(host) ??
-            (gpu.migEnabled === true ? 'This GPU is in MIG mode: slices are not cut from it.' : null),
+          refusal: cutRefusal(host, gpu),
         };
       }),
     );

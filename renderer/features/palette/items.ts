@@ -6,10 +6,12 @@ import type { CommandContext } from '../../commands/context.ts';
 import { isMac, keysFor } from '../../commands/keys.ts';
 import { shownCommands } from '../../commands/registry.ts';
 import type { Bindings } from '../../commands/registry.ts';
-import { openDialog, select, selectHost, setView, showFleet, useUi } from '../../store/ui.ts';
+import { goToJob, openDialog, select, selectHost, setView, showFleet, useUi } from '../../store/ui.ts';
 import { openView, useViews } from '../../store/views.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { hostFigures } from '../hosts/host-figures.ts';
+import { beyondQuota } from '../people/quota.ts';
+import { isOver, stateText } from '../jobs/job-text.ts';
 import { SETTINGS } from '../settings/setting-list.ts';
 import { moveOutcome, moveSlice } from '../slices/move.ts';
 import { endSlices, giveSlices } from '../slices/slice-actions.ts';
@@ -103,6 +105,19 @@ function placeItems(context: CommandContext, sampleOf: SampleOf): PaletteItem[] 
   });
 }
 
+/** Those that run or wait: what is over stands in the list. */
+const jobItems = (context: CommandContext): PaletteItem[] =>
+  hostsIn(context).flatMap((host) =>
+    (host.jobs?.jobs ?? [])
+      .filter((job) => !isOver(job))
+      .map((job) =>
+        item(`job ${host.id} ${job.id}`, 'Jobs', job.name, () => goToJob(host.id, job.id), {
+          also: `job ${host.name} ${job.user} ${job.command}`,
+          hint: `${stateText(job)}, ${job.user} on ${host.name}`,
+        }),
+      ),
+  );
+
 function peopleItems(context: CommandContext): PaletteItem[] {
   const owned = new Map<string, number>();
   for (const host of hostsIn(context)) {
@@ -144,6 +159,7 @@ export function allItems(context: CommandContext, now: Bindings, sampleOf: Sampl
   return [
     ...commandItems(now),
     ...placeItems(context, sampleOf),
+    ...jobItems(context),
     ...peopleItems(context),
     ...viewItems(),
     ...settingItems(),
@@ -198,6 +214,11 @@ export function answerItems(
       const missing = slices.find(({ host }) => !host.people.some((person) => person.name === name));
       return item(`give ${name}`, 'Give to', name, () => void giveSlices(slices, name), {
         owner: name,
+        // Of one slice it can be told; several are asked about one by one.
+        hint:
+          slices.length === 1 && !owns
+            ? (beyondQuota(first.host, name, first.slice.memoryLimitBytes, first.slice) ?? '')
+            : '',
         refusal: owns
           ? `${name} has ${slices.length === 1 ? 'it' : 'them'} already.`
           : missing === undefined

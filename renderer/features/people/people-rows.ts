@@ -1,6 +1,8 @@
 /** Who holds and uses what, over one host or all of them. Pure; unknown stays null. */
-import type { HostSnapshot, Sample, Slice } from '../../../model/model.ts';
+import type { HostSnapshot, PersonHours, Quota, Sample, Slice } from '../../../model/model.ts';
 import { sliceSample } from '../hosts/host-figures.ts';
+import { heldBy, quotaOf } from './quota.ts';
+import type { Held } from './quota.ts';
 
 export interface PersonRow {
   readonly name: string;
@@ -17,8 +19,41 @@ export interface PersonRow {
   readonly idleBytes: number;
   readonly idleCount: number;
   readonly processes: number;
+  /** Of the last seven days; null: no agent here counts them. Also of people who hold nothing now. */
+  readonly usedMs: number | null;
+  readonly heldMs: number | null;
+  /** Of hosts where a quota holds for them, and they hold something. */
+  readonly quotas: readonly QuotaShare[];
   /** `hopper 0, 2 · ada 1`. */
   readonly where: string;
+}
+
+/** What they hold of what they may hold on one host. */
+export interface QuotaShare {
+  readonly host: HostSnapshot;
+  readonly quota: Quota;
+  readonly held: Held;
+  /** The larger of both shares, memory and slices, in percent; may be above 100. */
+  readonly percent: number;
+}
+
+const percentOf = (held: number, most: number | null): number =>
+  most === null ? 0 : most === 0 ? (held > 0 ? 100 : 0) : (held / most) * 100;
+
+/** The fullest first. A quota without a limit is none to show. */
+function quotaShares(person: string, hosts: Iterable<HostSnapshot>): readonly QuotaShare[] {
+  return [...hosts]
+    .flatMap((host): QuotaShare[] => {
+      const quota = quotaOf(host, person);
+      if (quota === null || (quota.memoryBytesMax === null && quota.slicesMax === null)) return [];
+      const held = heldBy(host, person);
+      const percent = Math.max(
+        percentOf(held.bytes, quota.memoryBytesMax),
+        percentOf(held.slices, quota.slicesMax),
+      );
+      return [{ host, quota, held, percent }];
+    })
+    .sort((a, b) => b.percent - a.percent);
 }
 
 interface Draft {
@@ -31,6 +66,8 @@ interface Draft {
   idleBytes: number;
   idleCount: number;
   processes: number;
+  usedMs: number | null;
+  heldMs: number | null;
   places: Map<string, Set<number>>;
 }
 
@@ -44,6 +81,8 @@ const draft = (): Draft => ({
   idleBytes: 0,
   idleCount: 0,
   processes: 0,
+  usedMs: null,
+  heldMs: null,
   places: new Map(),
 });
 
@@ -54,6 +93,7 @@ export function peopleRows(
   hosts: readonly HostSnapshot[],
   sampleOf: (hostId: string) => Sample | null,
   isIdle: (host: HostSnapshot, slice: Slice) => boolean,
+  hoursOf: (hostId: string) => readonly PersonHours[] | null = () => null,
 ): readonly PersonRow[] {
   const people = new Map<string, Draft>();
   const of = (name: string): Draft => {
@@ -69,6 +109,11 @@ export function peopleRows(
   };
   for (const host of hosts) {
     const sample = sampleOf(host.id);
+    for (const { name, usedMs, heldMs } of hoursOf(host.id) ?? []) {
+      const person = of(name);
+      person.usedMs = plus(person.usedMs, usedMs);
+      person.heldMs = plus(person.heldMs, heldMs);
+    }
     for (const slice of host.slices) {
       const reading = sliceSample(sample, slice.id);
       const person = of(slice.owner);
@@ -103,6 +148,9 @@ export function peopleRows(
     idleBytes: person.idleBytes,
     idleCount: person.idleCount,
     processes: person.processes,
+    usedMs: person.usedMs,
+    heldMs: person.heldMs,
+    quotas: quotaShares(name, new Set(person.slices.map((one) => one.host))),
     where: [...person.places]
       .map(([host, indices]) => `${host} ${[...indices].sort((a, b) => a - b).join(', ')}`)
       .join(' · '),

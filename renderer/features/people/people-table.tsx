@@ -6,10 +6,15 @@ import { gib, mibExact } from '../../../model/units.ts';
 import { OwnerTag, vars } from '../../components/bits.tsx';
 import { DataTable } from '../../components/data-table.tsx';
 import type { Column } from '../../components/data-table.tsx';
-import { select, setView, useUi } from '../../store/ui.ts';
+import { editRefusal } from '../hosts/host-figures.ts';
+import { openDialog, select, setView, useUi } from '../../store/ui.ts';
+import { useFreshHours } from '../../store/hours.ts';
 import { idleText } from '../slices/idle-text.ts';
 import { peopleRows } from './people-rows.ts';
-import type { PersonRow } from './people-rows.ts';
+import type { PersonRow, QuotaShare } from './people-rows.ts';
+import { whomOf } from './quota.ts';
+
+const hoursText = (ms: number | null): string => (ms === null ? '—' : (ms / 3_600_000).toFixed(1));
 
 export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   {
@@ -34,6 +39,15 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
     numeric: true,
     value: (row) => row.limitBytes,
     cell: (row) => <span title={mibExact(row.limitBytes)}>{gib(row.limitBytes)}</span>,
+  },
+  {
+    id: 'quota',
+    heading: 'Of quota GiB',
+    title: 'What they hold of what they may hold, on the host where they are nearest to it',
+    width: 148,
+    numeric: true,
+    value: (row) => row.quotas[0]?.percent ?? null,
+    cell: (row) => <QuotaCell shares={row.quotas} />,
   },
   {
     id: 'used',
@@ -99,6 +113,23 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
     cell: (row) => (row.timeUsedTenths === null ? '—' : Math.round(row.timeUsedTenths / 10)),
   },
   {
+    id: 'hours',
+    heading: 'GPU-h 7 d',
+    title:
+      'GPU time that their slices used in the last seven days; what runs outside of slices is not counted',
+    width: 82,
+    numeric: true,
+    value: (row) => row.usedMs,
+    cell: (row) =>
+      row.usedMs === null ? (
+        <span className="three">—</span>
+      ) : (
+        <span title={`held: ${hoursText(row.heldMs)} GPU-hours, by part of the memory`}>
+          {hoursText(row.usedMs)}
+        </span>
+      ),
+  },
+  {
     id: 'slices',
     heading: 'Slices',
     width: 60,
@@ -124,6 +155,52 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   },
 ];
 
+/** On one host: where quotas are set. */
+function QuotaFoot({ hosts }: { readonly hosts: readonly HostSnapshot[] }): ReactElement | null {
+  const [host] = hosts;
+  if (host === undefined || hosts.length > 1 || editRefusal(host) !== null) return null;
+  const count = host.quotas.length;
+  return (
+    <p className="view-foot small two">
+      {count === 0
+        ? 'Whoever owns slices may hold as much as there is.'
+        : `${String(count)} ${count === 1 ? 'quota is' : 'quotas are'} set on ${host.name}.`}{' '}
+      <button
+        type="button"
+        className="text-act"
+        onClick={() => openDialog({ kind: 'quota', hostId: host.id, subject: null })}
+      >
+        Set quota…
+      </button>
+    </p>
+  );
+}
+
+/** `30.0 / 40.0`, or where only slices are counted `2 / 3 slices`. */
+function shareText({ held, quota }: QuotaShare): string {
+  const slices =
+    quota.slicesMax === null ? null : `${String(held.slices)} / ${String(quota.slicesMax)} slices`;
+  if (quota.memoryBytesMax === null) return slices ?? '';
+  return `${gib(held.bytes)} / ${gib(quota.memoryBytesMax)} GiB${slices === null ? '' : `, ${slices}`}`;
+}
+
+function QuotaCell({ shares }: { readonly shares: readonly QuotaShare[] }): ReactElement {
+  const [first] = shares;
+  if (first === undefined) return <span className="three">—</span>;
+  const { held, quota } = first;
+  const title = shares
+    .map((share) => `${share.host.name}: ${shareText(share)} (${whomOf(share.quota)})`)
+    .join('\n');
+  return (
+    <span title={title} className={first.percent > 100 ? 'warn' : ''}>
+      <i className="meter wide" aria-hidden="true" style={vars({ '--p': Math.min(100, first.percent) })} />
+      {quota.memoryBytesMax === null
+        ? `${String(held.slices)} / ${String(quota.slicesMax ?? 0)} slices`
+        : `${gib(held.bytes)} / ${gib(quota.memoryBytesMax)}`}
+    </span>
+  );
+}
+
 export function PeopleTable(props: {
   readonly hosts: readonly HostSnapshot[];
   readonly sampleOf: (hostId: string) => Sample | null;
@@ -132,12 +209,22 @@ export function PeopleTable(props: {
   readonly empty: string;
 }): ReactElement {
   const { hosts, sampleOf, sampleKey, keep, empty } = props;
+  // Where nobody set a quota there is nothing to say of one.
+  const hasQuotas = hosts.some((host) => host.quotas.length > 0);
+  const columns = useMemo(
+    () => (hasQuotas ? PEOPLE_COLUMNS : PEOPLE_COLUMNS.filter(({ id }) => id !== 'quota')),
+    [hasQuotas],
+  );
+  const hours = useFreshHours(hosts);
   const rows = useMemo(
     () =>
-      peopleRows(hosts, sampleOf, (host, slice) => idleText(host.id, slice) !== null).filter(
-        (row) => keep?.(row) ?? true,
-      ),
-    [hosts, sampleKey, keep],
+      peopleRows(
+        hosts,
+        sampleOf,
+        (host, slice) => idleText(host.id, slice) !== null,
+        (hostId) => hours[hostId] ?? null,
+      ).filter((row) => keep?.(row) ?? true),
+    [hosts, sampleKey, keep, hours],
   );
   const picked = useUi((s) => s.picked);
   const owner = useUi((s) => {
@@ -162,13 +249,14 @@ export function PeopleTable(props: {
         label="People"
         name="people"
         rows={rows}
-        columns={PEOPLE_COLUMNS}
+        columns={columns}
         rowKey={(row) => row.name}
         sortBy="allocated"
         isSelected={(row) => row.owner !== null && row.owner === owner}
         onPick={pick}
         empty={empty}
       />
+      <QuotaFoot hosts={hosts} />
       {picked.length > 1 && (
         <p className="view-foot small two">
           {picked.length} slices selected: commands act on all of them.{' '}

@@ -1,9 +1,11 @@
-/** The dock of the centre column: processes and events of the host in view. */
+/** The dock of the centre column: jobs, processes and events of the host in view. */
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { PaneEdge } from '../../components/pane-edge.tsx';
 import { useUi } from '../../store/ui.ts';
 import type { DockTab } from '../../store/ui.ts';
+import { JobsPanel, JobsTools } from '../jobs/jobs-panel.tsx';
+import { isOver } from '../jobs/job-text.ts';
 import { AuditPanel, AuditTools } from '../audit/audit-panel.tsx';
 import { EventList } from './event-list.tsx';
 import { ProcessTable } from './process-table.tsx';
@@ -17,7 +19,7 @@ export function Dock(props: { readonly host: HostSnapshot; readonly sample: Samp
       role="tab"
       aria-selected={tab === name}
       aria-controls="dock-panel"
-      onClick={() => useUi.setState({ dock: name, auditSliceId: null })}
+      onClick={() => useUi.setState({ dock: name, auditSliceId: null, jobLog: false })}
     >
       {word} {count !== null && <span className="three">{count}</span>}
     </button>
@@ -28,6 +30,11 @@ export function Dock(props: { readonly host: HostSnapshot; readonly sample: Samp
       <nav aria-label="Dock">
         <div className="tabs" role="tablist" aria-label="Below">
           {tabButton(
+            'jobs',
+            'Jobs',
+            host.jobs === null ? null : host.jobs.jobs.filter((job) => !isOver(job)).length,
+          )}
+          {tabButton(
             'processes',
             'Processes',
             sample === null ? null : sample.processes.length + sample.processesOmitted,
@@ -36,13 +43,16 @@ export function Dock(props: { readonly host: HostSnapshot; readonly sample: Samp
           {tabButton('audit', 'Audit', null)}
         </div>
         <div className="grow" />
+        {tab === 'jobs' && <JobsTools host={host} />}
         {tab === 'audit' && <AuditTools host={host} />}
         {tab === 'processes' && (
           <span className="micro three wide">in a row: I interrupt, T stop, K kill</span>
         )}
       </nav>
       <div className="scroll" id="dock-panel" role="tabpanel">
-        {tab === 'processes' ? (
+        {tab === 'jobs' ? (
+          <JobsPanel host={host} />
+        ) : tab === 'processes' ? (
           <ProcessTable host={host} sample={sample} />
         ) : tab === 'audit' ? (
           <AuditPanel host={host} />

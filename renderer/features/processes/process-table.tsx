@@ -20,20 +20,45 @@ interface ProcessRow {
   readonly process: ProcessSample;
   readonly slice: Slice | null;
   readonly gpuIndex: number | null;
+  /** Of the job that it belongs to. */
+  readonly jobName: string | null;
   readonly runningMs: number | null;
 }
 
 const tenths = (value: number | null): string => (value === null ? NONE : String(Math.round(value / 10)));
 const userOf = ({ user, uid }: ProcessSample): string => user ?? (uid === null ? NONE : String(uid));
 
+/** Where it belongs: container first, then job or service; null where nothing is known. */
+export const belongsTo = ({ container, unit }: ProcessSample): string | null =>
+  [container, unit].filter((part) => part !== null).join(', ') || null;
+
+/** Of most hosts there is nothing to say: the column comes with the first process that has it. */
+const BELONGS: Column<ProcessRow> = {
+  id: 'belongs',
+  heading: 'Container, job',
+  title: 'As the control groups of the process tell',
+  width: 120,
+  value: (row) => belongsTo(row.process),
+  cell: (row) => (
+    <span
+      title={belongsTo(row.process) ?? undefined}
+      className={belongsTo(row.process) === null ? 'three' : 'cut'}
+    >
+      {belongsTo(row.process) ?? NONE}
+    </span>
+  ),
+};
+
 function rowsOf(host: HostSnapshot, sample: Sample): readonly ProcessRow[] {
   const slices = new Map(host.slices.map((slice) => [slice.id, slice]));
+  const jobs = new Map(host.jobs?.jobs.map((job) => [job.id, job.name]));
   const gpus = new Map(host.gpus.map((gpu) => [gpu.uuid, gpu.index]));
   return sample.processes.map((process) => ({
     key: `${String(process.pid)} ${process.startTicks}`,
     process,
     slice: slices.get(process.sliceId ?? '') ?? null,
     gpuIndex: gpus.get(process.gpuUuid) ?? null,
+    jobName: jobs.get(process.jobId ?? '') ?? null,
     runningMs: process.startedAtMs === null ? null : sample.atMs - process.startedAtMs,
   }));
 }
@@ -82,9 +107,15 @@ const columnsFor = (
     grows: true,
     value: (row) => row.process.command,
     cell: (row) => (
-      <span className="mono" title={row.process.command}>
-        {row.process.command}
-      </span>
+      <>
+        {row.jobName !== null && <span className="strong">{row.jobName} </span>}
+        <span
+          className="mono"
+          title={[row.process.command, belongsTo(row.process)].filter((part) => part !== null).join('\n')}
+        >
+          {row.process.command}
+        </span>
+      </>
     ),
   },
   {
@@ -184,11 +215,18 @@ export function ProcessTable(props: {
   const stop = (process: ProcessSample, signal: Signal): void =>
     openDialog({ kind: 'stop-process', hostId: host.id, process, signal });
   const narrow = useNarrow();
+  const belong = sample?.processes.some((process) => belongsTo(process) !== null) ?? false;
   const columns = useMemo(() => {
     const all = columnsFor(stop);
-    return narrow ? squeezed(all) : all;
-  }, [host.id, narrow]);
-  const rows = useMemo(() => (sample === null ? [] : rowsOf(host, sample)), [host.slices, host.gpus, sample]);
+    if (narrow) return squeezed(all);
+    if (!belong) return all;
+    const at = all.findIndex(({ id }) => id === 'command') + 1;
+    return [...all.slice(0, at), BELONGS, ...all.slice(at)];
+  }, [host.id, narrow, belong]);
+  const rows = useMemo(
+    () => (sample === null ? [] : rowsOf(host, sample)),
+    [host.slices, host.gpus, host.jobs, sample],
+  );
   const onRowKey = (row: ProcessRow, event: KeyboardEvent): boolean => {
     const signal = SIGNAL_KEYS[event.key.toLowerCase()];
     if (signal === undefined || event.ctrlKey || event.metaKey || event.altKey) return false;

@@ -5,6 +5,7 @@ import type { HostSnapshot, ProcessSample } from '../../../model/model.ts';
 import { duration, gibWithUnit } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
 import { Dialog } from '../../components/dialog.tsx';
+import { belongsTo } from './process-table.tsx';
 import { announce, openDialog, showToast } from '../../store/ui.ts';
 import type { Signal } from '../../store/ui.ts';
 import { request, sayFailure } from '../../store/actions.ts';
@@ -58,6 +59,12 @@ export function StopDialog(props: {
         <dd>{process.user ?? '—'}</dd>
         <dt>Command</dt>
         <dd className="mono wrap">{process.command}</dd>
+        {belongsTo(process) !== null && (
+          <>
+            <dt>Part of</dt>
+            <dd className="wrap">{belongsTo(process)}</dd>
+          </>
+        )}
         <dt>Slice</dt>
         <dd>{slice?.name ?? 'unmanaged'}</dd>
         <dt>Running for</dt>

@@ -60,6 +60,13 @@ export const SETTINGS: readonly SettingSpec[] = [
     words: 'notification disconnect ssh',
   },
   {
+    id: 'notice-fault',
+    title: 'Notice: a GPU reported an error',
+    group: 'Notices',
+    about: 'The driver told of an error of a GPU (XID): of its memory, its link, or a program on it.',
+    words: 'notification xid ecc nvlink hardware fault',
+  },
+  {
     id: 'notice-hot',
     title: 'Notice: a GPU is hot',
     group: 'Notices',
@@ -72,6 +79,13 @@ export const SETTINGS: readonly SettingSpec[] = [
     group: 'Notices',
     about: 'A slice of yours has had no GPU time for as long as the figure below.',
     words: 'notification held unused clock',
+  },
+  {
+    id: 'notice-jobEnded',
+    title: 'Notice: my job ended',
+    group: 'Notices',
+    about: 'A job of yours is done, failed, was stopped or lost; also while the host was away.',
+    words: 'notification job done finished exit queue',
   },
   {
     id: 'hot',

@@ -153,10 +153,12 @@ function Control({ setting }: { readonly setting: SettingSpec }): ReactElement {
         />
       );
     case 'notice-denied':
+    case 'notice-fault':
     case 'notice-gpuFree':
     case 'notice-hostLost':
     case 'notice-hot':
     case 'notice-idle':
+    case 'notice-jobEnded':
     case 'notice-sliceChanged':
       return <NoticeSwitch id={id} settings={settings} />;
     default:

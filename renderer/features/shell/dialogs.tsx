@@ -9,8 +9,13 @@ import { DiagnosticsDialog } from '../diagnostics/diagnostics-dialog.tsx';
 import { SaveViewDialog } from '../fleet/save-view-dialog.tsx';
 import { KeysSheet } from '../help/keys-sheet.tsx';
 import { ConnectDialog } from '../hosts/connect-dialog.tsx';
+import { CancelJobDialog } from '../jobs/cancel-dialog.tsx';
+import { RunDialog } from '../jobs/run-dialog.tsx';
 import { RemoveAgentDialog } from '../hosts/remove-agent-dialog.tsx';
+import { RollBackDialog } from '../hosts/roll-back-dialog.tsx';
 import { TagsDialog } from '../hosts/tags-dialog.tsx';
+import { OverQuotaDialog } from '../people/over-quota-dialog.tsx';
+import { QuotaDialog } from '../people/quota-dialog.tsx';
 import { StopDialog } from '../processes/stop-dialog.tsx';
 import { SettingsSheet } from '../settings/settings-sheet.tsx';
 import { CreateSheet } from '../slices/create-sheet.tsx';
@@ -34,6 +39,8 @@ export function Dialogs(): ReactElement | null {
   if (dialog.kind === 'keys') return <KeysSheet />;
   if (dialog.kind === 'update') return <UpdateDialog />;
   if (dialog.kind === 'diagnostics') return <DiagnosticsDialog />;
+  if (dialog.kind === 'over-quota')
+    return <OverQuotaDialog message={dialog.message} answer={dialog.answer} />;
   if (dialog.kind === 'delete-many') return <DeleteManyDialog slices={dialog.slices} />;
   if (host === null) return null;
   switch (dialog.kind) {
@@ -47,8 +54,20 @@ export function Dialogs(): ReactElement | null {
       return <StopDialog host={host} process={dialog.process} signal={dialog.signal} />;
     case 'remove-agent':
       return <RemoveAgentDialog host={host} sample={sample} />;
+    case 'roll-back':
+      return <RollBackDialog host={host} version={dialog.version} />;
+    case 'quota':
+      return <QuotaDialog host={host} subject={dialog.subject} />;
     case 'tags':
       return <TagsDialog host={host} />;
+    case 'run-job': {
+      const slice = host.slices.find((s) => s.id === dialog.sliceId);
+      return slice === undefined ? null : <RunDialog host={host} slice={slice} />;
+    }
+    case 'cancel-job': {
+      const job = host.jobs?.jobs.find((one) => one.id === dialog.jobId);
+      return job === undefined ? null : <CancelJobDialog host={host} job={job} />;
+    }
     case 'rename-slice':
     case 'delete-slice':
     case 'until':

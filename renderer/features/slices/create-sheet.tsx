@@ -6,9 +6,10 @@ import { gib, gibWithUnit, parseBytes, parsePercent } from '../../../model/units
 import { Button } from '../../components/bits.tsx';
 import { SelectField } from '../../components/field.tsx';
 import { Dialog } from '../../components/dialog.tsx';
+import { beyondQuota } from '../people/quota.ts';
 import { openDialog } from '../../store/ui.ts';
 import { refusalWords } from '../gpus/drag.ts';
-import { gpuView } from '../hosts/host-figures.ts';
+import { cutRefusal, gpuView } from '../hosts/host-figures.ts';
 import { createSlice, nameProblem, presetBytes, preview, yourName } from './slice-actions.ts';
 import type { NewSlice } from './slice-actions.ts';
 import { untilChoices } from './until.ts';
@@ -64,6 +65,8 @@ function read(typed: Typed, host: HostSnapshot, gpu: Gpu): NewSlice | string {
     owner: typed.owner === '' ? null : typed.owner,
     expiresAtMs: untilChoices(new Date()).find((choice) => choice.key === typed.until)?.atMs ?? null,
   };
+  const uncut = cutRefusal(host, gpu);
+  if (uncut !== null) return uncut;
   const refusal = refusalWords(preview(host, gpu, null, wanted), gpu.capacityBytes);
   return refusal === null ? wanted : `Not possible: ${refusal}.`;
 }
@@ -80,11 +83,15 @@ export function CreateSheet(props: {
   const gpu = host.gpus.find((g) => g.uuid === typed.gpuUuid) ?? props.gpu;
   const wanted = read(typed, host, gpu);
   const { layout } = gpuView(host, gpu, sample);
+  const beyond =
+    typeof wanted === 'string'
+      ? null
+      : beyondQuota(host, wanted.owner ?? yourName(host) ?? '', wanted.memoryLimitBytes, null);
   const put = (change: Partial<Typed>): void => setTyped((now) => ({ ...now, ...change }));
   const submit = (): void => {
     if (typeof wanted === 'string') return;
     close();
-    void createSlice(host, gpu, wanted);
+    void createSlice(host, gpu, wanted, beyond !== null);
   };
   const owners = [...new Set([typed.owner, ...host.people.map((person) => person.name)])].filter(
     (n) => n !== '',
@@ -117,8 +124,12 @@ export function CreateSheet(props: {
       actions={
         <>
           <Button onClick={close}>Cancel</Button>
-          <Button kind="primary" onClick={submit} refusal={typeof wanted === 'string' ? wanted : null}>
-            Create
+          <Button
+            kind={beyond === null ? 'primary' : 'danger'}
+            onClick={submit}
+            refusal={typeof wanted === 'string' ? wanted : null}
+          >
+            {beyond === null ? 'Create' : 'Create over the quota'}
           </Button>
         </>
       }
@@ -166,12 +177,17 @@ export function CreateSheet(props: {
         </SelectField>
         <div>{box('Name', 'name', '', { placeholder: `${typed.owner}-…` })}</div>
       </div>
-      <p className={`small hold ${typeof wanted === 'string' ? 'bad' : 'two'}`} role="status">
+      <p
+        className={`small hold ${typeof wanted === 'string' ? 'bad' : beyond === null ? 'two' : 'warn'}`}
+        role="status"
+      >
         {typeof wanted === 'string'
           ? wanted
-          : over > 0
-            ? `${gib(over)} GiB more than is free: limits will add up to more than the GPU has, and whoever allocates first gets it.`
-            : `${gibWithUnit(layout.free - wanted.memoryLimitBytes)} stay free.`}
+          : beyond !== null
+            ? `Over the quota: ${beyond}. The audit will say so.`
+            : over > 0
+              ? `${gib(over)} GiB more than is free: limits will add up to more than the GPU has, and whoever allocates first gets it.`
+              : `${gibWithUnit(layout.free - wanted.memoryLimitBytes)} stay free.`}
       </p>
     </Dialog>
   );

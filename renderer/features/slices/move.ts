@@ -1,13 +1,10 @@
-/**
- * A slice on another GPU of its host. The agent has no such edit: the slice is made again there under its name, with its
- * limits, owner and end, and leaves the old place. That is only done while nothing runs in it.
- */
+/** A slice on another GPU of its host, while nothing runs in it: it stays the slice it was, with its history. */
 import type { Gpu, HostSnapshot, Sample, Slice } from '../../../model/model.ts';
 import { gibWithUnit } from '../../../model/units.ts';
 import { edited, request, sayFailure } from '../../store/actions.ts';
 import { select } from '../../store/ui.ts';
 import { refusalWords } from '../gpus/drag.ts';
-import { editRefusal, gpuView } from '../hosts/host-figures.ts';
+import { cutRefusal, editRefusal, gpuView } from '../hosts/host-figures.ts';
 import { asNew, preview } from './slice-actions.ts';
 
 export interface MoveOutcome {
@@ -38,12 +35,33 @@ export function moveOutcome(
       `${running === 1 ? 'A process runs' : `${String(running)} processes run`} in ${slice.name}: it moves between runs.`,
     );
   }
-  if (target.migEnabled === true) return refused('This GPU is in MIG mode: slices are not cut from it.');
+  const uncut = cutRefusal(host, target);
+  if (uncut !== null) return refused(uncut);
   const words = refusalWords(preview(host, target, null, asNew(slice)), target.capacityBytes);
   return words === null ? { refusal: null, text } : refused(`Not possible: ${words}.`);
 }
 
 export async function moveSlice(host: HostSnapshot, slice: Slice, target: Gpu): Promise<boolean> {
+  const moved = await request('slice:move', {
+    hostId: host.id,
+    sliceId: slice.id,
+    revision: slice.revision,
+    gpuUuid: target.uuid,
+  });
+  if (!moved.ok) {
+    if (moved.error.code === 'unknown-op') return makeAgain(host, slice, target);
+    sayFailure(moved.error);
+    return false;
+  }
+  select(host.id, { kind: 'slice', id: moved.value.sliceId });
+  edited(host.id, moved.value.sliceId, `${slice.name} moved to GPU ${String(target.index)}`, [
+    moved.value.undoToken,
+  ]);
+  return true;
+}
+
+/** An agent of before slices could move: made again under its name, which leaves its history behind. */
+async function makeAgain(host: HostSnapshot, slice: Slice, target: Gpu): Promise<boolean> {
   const deleted = await request('slice:delete', {
     hostId: host.id,
     sliceId: slice.id,
@@ -75,9 +93,11 @@ export async function moveSlice(host: HostSnapshot, slice: Slice, target: Gpu): 
     return false;
   }
   select(host.id, { kind: 'slice', id: made.value.sliceId });
-  edited(host.id, made.value.sliceId, `${slice.name} moved to GPU ${String(target.index)}`, [
-    made.value.undoToken,
-    deleted.value.undoToken,
-  ]);
+  edited(
+    host.id,
+    made.value.sliceId,
+    `${slice.name} made again on GPU ${String(target.index)}: the agent is older and can not move it with its history`,
+    [made.value.undoToken, deleted.value.undoToken],
+  );
   return true;
 }

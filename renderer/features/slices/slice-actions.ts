@@ -4,7 +4,7 @@ import { admit } from '../../../model/admission.ts';
 import type { Admission } from '../../../model/admission.ts';
 import { MIB, gib, gibWithUnit } from '../../../model/units.ts';
 import type { Result } from '../../../model/errors.ts';
-import { ask, edit, edited, request, sayFailure } from '../../store/actions.ts';
+import { ask, edit, edited, request, sayFailure, withinQuota } from '../../store/actions.ts';
 import { select } from '../../store/ui.ts';
 import { slicesOf } from '../hosts/host-figures.ts';
 import { untilText } from './until.ts';
@@ -59,13 +59,26 @@ export const asNew = (slice: Slice, change: SliceChange = {}): NewSlice => ({ ..
 export const yourName = (host: HostSnapshot): string | null =>
   host.connection.kind === 'live' || host.connection.kind === 'stale' ? host.connection.agent.yourName : null;
 
-export async function createSlice(host: HostSnapshot, gpu: Gpu, wanted: NewSlice): Promise<boolean> {
+export async function createSlice(
+  host: HostSnapshot,
+  gpu: Gpu,
+  wanted: NewSlice,
+  overQuota = false,
+): Promise<boolean> {
   const owner = wanted.owner ?? yourName(host) ?? 'you';
   const text = `${wanted.name ?? 'A slice'} of ${gibWithUnit(wanted.memoryLimitBytes)} created for ${owner}`;
   const made = await edit(
     host.id,
     text,
-    request('slice:create', { hostId: host.id, gpuUuid: gpu.uuid, expiresAtMs: null, ...wanted }),
+    withinQuota((more) =>
+      request('slice:create', {
+        hostId: host.id,
+        gpuUuid: gpu.uuid,
+        expiresAtMs: null,
+        ...wanted,
+        ...(overQuota ? { overQuota } : more),
+      }),
+    ),
   );
   if (made !== null) select(host.id, { kind: 'slice', id: made.sliceId });
   return made !== null;
@@ -110,13 +123,16 @@ export async function changeSlice(host: HostSnapshot, slice: Slice, change: Slic
   const done = await edit(
     host.id,
     changeText(slice, change),
-    request('slice:resize', {
-      hostId: host.id,
-      sliceId: slice.id,
-      revision: slice.revision,
-      belowUse: 'when-it-drops',
-      ...change,
-    }),
+    withinQuota((more) =>
+      request('slice:resize', {
+        hostId: host.id,
+        sliceId: slice.id,
+        revision: slice.revision,
+        belowUse: 'when-it-drops',
+        ...change,
+        ...more,
+      }),
+    ),
   );
   return done !== null;
 }
@@ -125,7 +141,15 @@ export async function giveSlice(host: HostSnapshot, slice: Slice, owner: string)
   await edit(
     host.id,
     `${slice.name} given to ${owner}`,
-    request('slice:assign', { hostId: host.id, sliceId: slice.id, revision: slice.revision, owner }),
+    withinQuota((more) =>
+      request('slice:assign', {
+        hostId: host.id,
+        sliceId: slice.id,
+        revision: slice.revision,
+        owner,
+        ...more,
+      }),
+    ),
   );
 }
 
@@ -168,7 +192,15 @@ export const giveSlices = (slices: readonly HostSlice[], owner: string): Promise
         ? `${slices[0]?.slice.name ?? ''} given to ${owner}`
         : `${String(count)} slices given to ${owner}`,
     ({ host, slice }) =>
-      request('slice:assign', { hostId: host.id, sliceId: slice.id, revision: slice.revision, owner }),
+      withinQuota((more) =>
+        request('slice:assign', {
+          hostId: host.id,
+          sliceId: slice.id,
+          revision: slice.revision,
+          owner,
+          ...more,
+        }),
+      ),
   );
 
 export const endSlices = (slices: readonly HostSlice[], expiresAtMs: number | null): Promise<boolean> =>

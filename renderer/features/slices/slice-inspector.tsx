@@ -16,6 +16,7 @@ import { useOwnerClass } from '../../store/owners.ts';
 import { useUi } from '../../store/ui.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
+import { SliceQueue } from '../jobs/slice-queue.tsx';
 import { EventList } from '../processes/event-list.tsx';
 import { TimeAxis } from './time-axis.tsx';
 import { SliceFields } from './slice-fields.tsx';
@@ -135,6 +136,7 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
           </Button>
         </div>
       </section>
+      <SliceQueue host={host} slice={slice} />
       <SliceProcesses slice={slice} sample={sample} />
       <Ledger reading={reading} />
       <section>

@@ -1,0 +1,112 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "job_start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "job_folder.h"
+
+#define INHERITED_FDS_MAX 1024
+
+/* Detached like the agent: a session of its own, no terminal, no inherited files. Its environment is the starter's. */
+static void become_supervisor(const char *id, int ready_fd)
+{
+    char exe[FS_PATH_BYTES], number[16];
+    if (setsid() < 0) _exit(125);
+    pid_t child = fork();
+    if (child != 0) _exit(child < 0 ? 125 : 0);
+    int null = open("/dev/null", O_RDWR);
+    if (null < 0 || chdir("/") != 0) _exit(125);
+    for (int fd = 0; fd < 3; fd++) dup2(null, fd);
+    for (int fd = 3; fd < INHERITED_FDS_MAX; fd++) {
+        if (fd != ready_fd) close(fd);
+    }
+    signal(SIGPIPE, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    snprintf(number, sizeof number, "%d", ready_fd);
+    if (places_own_exe(exe) != 0) _exit(125);
+    execl(exe, "tranche", "job", "supervise", id, number, (char *)NULL);
+    _exit(125);
+}
+
+static int check_folder(const char *cwd, struct failure *failure)
+{
+    struct stat st;
+    int error = stat(cwd, &st) != 0 ? errno : !S_ISDIR(st.st_mode) ? ENOTDIR : access(cwd, X_OK) != 0 ? errno : 0;
+    if (error == 0) return 0;
+    return fail(failure, "bad-request", "The job can not run in %s: %s. Nothing was started.", cwd, strerror(error));
+}
+
+int job_start(struct job_record *record, char *const argv[], const char *cwd, struct failure *failure)
+{
+    char why[FS_PATH_BYTES + 256];
+    int ends[2];
+    if (check_folder(cwd, failure) != 0) return -1;
+    record->state = JOB_QUEUED;
+    record->submitted_at_ms = now_wall_ms();
+    record->started_at_ms = record->ended_at_ms = NO_TIME;
+    record->exit_code = -1;
+    record->pid = record->signal = record->runs = 0;
+    if (job_folder_make(record, argv, cwd, why, sizeof why) != 0) return fail(failure, "state-not-saved", "%s", why);
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        job_folder_remove(record->id);
+        return fail(failure, "internal", "The job could not be started: %s.", strerror(errno));
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        /* Without the flag, so that it is there after the exec. */
+        int ready_fd = dup(ends[1]);
+        if (ready_fd < 0) _exit(125);
+        become_supervisor(record->id, ready_fd);
+    }
+    close(ends[1]);
+    if (child > 0) {
+        int status;
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+        return ends[0];
+    }
+    close(ends[0]);
+    job_folder_remove(record->id);
+    return fail(failure, "internal", "The job could not be started: no process could be made.");
+}
+
+int job_verdict(int fd, char text[JOB_VERDICT_BYTES], struct failure *failure)
+{
+    size_t len = strlen(text);
+    ssize_t n = len < JOB_VERDICT_BYTES - 1 ? read(fd, text + len, JOB_VERDICT_BYTES - 1 - len) : 0;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return 0;
+    if (n > 0) text[len + (size_t)n] = '\0';
+    char *newline = strchr(text, '\n');
+    if (!newline && n > 0) return 0;
+    *failure = (struct failure){.code = NULL};
+    if (newline) *newline = '\0';
+    if (newline && strcmp(text, "ok") == 0) return 1;
+    char *tab = newline ? strchr(text, '\t') : NULL;
+    if (!tab) {
+        fail(failure, "internal", "The job's supervisor ended before it reached the agent. Nothing was started.");
+        return 1;
+    }
+    *tab = '\0';
+    fail(failure, text, "%s", tab + 1); /* the code lives as long as the text */
+    return 1;
+}
+
+int job_verdict_late(const struct job_record *record, struct failure *failure)
+{
+    return fail(failure, "busy",
+                "The agent did not take the job within %d s. It may still get into the line as %s; look before you "
+                "start it again.",
+                JOB_VERDICT_TIMEOUT_MS / 1000, record->id);
+}

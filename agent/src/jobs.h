@@ -1,0 +1,83 @@
+/* The agent's list of jobs: who waits, who runs, what is over. The supervisors hold the truth about programs, the agent
+ * about the line; the journal carries the latter over a restart. */
+#ifndef TRANCHE_JOBS_H
+#define TRANCHE_JOBS_H
+
+#include "failure.h"
+#include "job_record.h"
+
+#define JOBS_PER_UID_MAX 64
+#define JOBS_OVER_MAX 100 /* that are listed */
+#define JOBS_TABLE_MAX (QUEUE_JOBS_MAX + JOBS_OVER_MAX)
+#define JOB_RETURN_MS 15000 /* for a supervisor to come back after the agent's start */
+#define JOB_QUIET_MS 2000   /* and until then nothing starts that one of them may have started meanwhile */
+
+struct agent;
+struct peer;
+struct shared_line;
+
+struct job {
+    struct job_record r;
+    uid_t uid;
+    char user[OWNER_BYTES];
+    char by[OWNER_BYTES]; /* who held, cancelled or displaced it; "" nobody */
+    struct peer *peer;    /* its supervisor's connection; NULL: away */
+    pid_t supervisor;
+    uint64_t supervisor_ticks;
+    int64_t away_until_ms; /* monotonic; only while away */
+    int64_t order;
+    enum job_state stop_as; /* while it is stopping: JOB_CANCELLED or JOB_PREEMPTED */
+    int64_t kill_at_ms;     /* wall clock, while it is stopping */
+    struct queue_wait wait; /* of the last plan; wait.other is an index of the plan, so: */
+    char wait_job[JOB_ID_BYTES];
+};
+
+struct jobs {
+    struct job *items[JOBS_TABLE_MAX];
+    size_t count;
+    int64_t slots_per_slice;
+    bool changed;                          /* plan again at the end of this turn */
+    bool unsaved;                          /* the journal is behind; written within a second */
+    int64_t planned_at_ms, quiet_until_ms; /* monotonic */
+    struct shared_line *line;
+};
+
+/* jobs.c: the list, and what supervisors say */
+struct job *jobs_find(struct agent *agent, const char *id);
+/* The id of the job of this user to whose process group this process belongs, or NULL. */
+const char *jobs_of_process(const struct agent *agent, pid_t pid, uid_t uid);
+/* A supervisor says how its job is. 0, or -1 with the reason. */
+int jobs_put(struct agent *agent, struct peer *peer, const struct job_record *record, struct failure *failure);
+void jobs_peer_gone(struct agent *agent, struct peer *peer);
+bool jobs_may_use(const struct agent *agent, const struct slice *slice, uid_t uid);
+void jobs_changed(struct agent *agent);  /* plan again at the end of this turn, save within a second */
+void jobs_save_now(struct agent *agent); /* what must not be forgotten by a kill -9 right after the reply */
+/* To the supervisor, as a line among the replies: these are neither dropped nor overtaken. */
+void jobs_tell(struct job *job, const char *act, const char *why);
+void jobs_end(struct agent *agent, struct job *job, enum job_state state, const char *message);
+/* The oldest that are over go when there are more of them than are listed: no pointer to a job outlives this. */
+void jobs_forget_old(struct agent *agent);
+
+/* jobs_acts.c: what people ask. 0, or -1 with the reason. */
+int jobs_cancel(struct agent *agent, struct job *job, const char *by, bool kill, struct failure *failure);
+int jobs_hold(struct agent *agent, struct job *job, const char *by, bool hold, struct failure *failure);
+int jobs_first(struct agent *agent, struct job *job, bool before_all, struct failure *failure);
+int jobs_set_priority(struct agent *agent, struct job *job, enum job_priority priority, struct failure *failure);
+/* Asks one that runs to end: as JOB_CANCELLED, or as JOB_PREEMPTED to make room. */
+void jobs_stop(struct agent *agent, struct job *job, enum job_state as, const char *by);
+
+/* jobs_plan.c */
+/* Plans if something changed, and once a second; starts, displaces, finds the lost, tells who listens. */
+void jobs_serve(struct agent *agent, int64_t mono_ms);
+
+/* jobs_request.c: the operations that begin with job-. */
+int jobs_request(struct agent *agent, struct peer *peer, const char *op, const struct json_object *object,
+                 struct failure *failure);
+
+/* jobs_store.c: the journal, and the event. The first two return 0 or errno. */
+int jobs_load(struct agent *agent, int64_t mono_ms);
+int jobs_save(struct agent *agent);
+/* The list as one line; the caller holds a reference. NULL: no memory. */
+struct shared_line *jobs_line(struct agent *agent);
+
+#endif

@@ -1,0 +1,42 @@
+/** What the driver reported of a GPU: number, what it means, when and how often. Outlives this window and the agent. */
+import type { ReactElement } from 'react';
+import type { Gpu } from '../../../model/model.ts';
+import { cx } from '../../components/bits.tsx';
+import { faultTime } from './gpu-sentence.ts';
+
+const WHOSE = { program: 'a program’s fault', hardware: 'hardware', other: null } as const;
+
+export function GpuFaults({ gpu }: { readonly gpu: Gpu }): ReactElement {
+  const { faults } = gpu;
+  return (
+    <section>
+      <div className="head2">
+        Errors of the driver <span>XID</span>
+      </div>
+      {faults === null ? (
+        <p className="small three">— (this agent does not listen for them)</p>
+      ) : faults.length === 0 ? (
+        <p className="small three">None reported while an agent ran.</p>
+      ) : (
+        <dl className="ledger events fault-list">
+          {faults.map((fault) => (
+            <div key={`${String(fault.xid)} ${String(fault.firstAtMs)}`}>
+              <dd>{faultTime(fault.atMs, Date.now())}</dd>
+              <dt>
+                <b className={cx(fault.kind === 'hardware' ? 'bad' : 'strong')}>XID {fault.xid}</b>
+                {WHOSE[fault.kind] !== null && <span className="two">, {WHOSE[fault.kind]}</span>}.{' '}
+                {fault.text}
+                {fault.count > 1 && (
+                  <b className="strong">
+                    {' '}
+                    {fault.count} times since {faultTime(fault.firstAtMs, Date.now())}
+                  </b>
+                )}
+              </dt>
+            </div>
+          ))}
+        </dl>
+      )}
+    </section>
+  );
+}

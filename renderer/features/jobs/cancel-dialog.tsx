@@ -1,0 +1,77 @@
+/** Ending what runs can not be undone: what, for how long and how is said first, and Keep has the focus. */
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import type { HostSnapshot, Job } from '../../../model/model.ts';
+import { duration } from '../../../model/units.ts';
+import { Button } from '../../components/bits.tsx';
+import { Dialog } from '../../components/dialog.tsx';
+import { openDialog } from '../../store/ui.ts';
+import { jobClock } from './clock.ts';
+import { actOnJob } from './job-actions.ts';
+import { detailText, isOver, isWaiting, stateText } from './job-text.ts';
+
+const close = (): void => openDialog(null);
+
+export function CancelJobDialog(props: { readonly host: HostSnapshot; readonly job: Job }): ReactElement {
+  const { host, job } = props;
+  const stopping = job.state === 'stopping';
+  const [kills, setKills] = useState(stopping);
+  const slice = host.slices.find((one) => one.id === job.sliceId);
+  const submit = (): void => {
+    close();
+    void actOnJob(host, job, kills && !isWaiting(job) ? 'kill' : 'cancel');
+  };
+  const refusal = isOver(job) ? `${job.name} is over by now: ${stateText(job)}.` : null;
+  const word = isWaiting(job) ? 'Cancel it' : kills ? 'Kill it' : 'Ask it to end';
+  return (
+    <Dialog
+      title={`Cancel ${job.name} of ${job.user}?`}
+      onCancel={close}
+      onSubmit={close}
+      actions={
+        <>
+          <Button onClick={close} autoFocus>
+            Keep it
+          </Button>
+          <Button kind="danger" onClick={submit} refusal={refusal}>
+            {word}
+          </Button>
+        </>
+      }
+    >
+      <dl className="facts">
+        <dt>Command</dt>
+        <dd className="mono wrap">{job.command}</dd>
+        <dt>Slice</dt>
+        <dd>{slice?.name ?? 'deleted'}</dd>
+        <dt>State</dt>
+        <dd>{stateText(job)}</dd>
+        <dt>{job.startedAtMs === null ? 'Waiting for' : 'Running for'}</dt>
+        <dd>{duration(Date.now() - (job.startedAtMs ?? job.submittedAtMs))}</dd>
+      </dl>
+      {isWaiting(job) ? (
+        <p className="small two">It has not started; nothing is lost but its place in the line.</p>
+      ) : (
+        <fieldset className="choices">
+          <legend className="small three">How</legend>
+          <label>
+            <input
+              type="radio"
+              name="how"
+              checked={!kills}
+              disabled={stopping}
+              onChange={() => setKills(false)}
+            />
+            <span>Ask it to end, and kill it after {duration(job.graceMs)}</span>{' '}
+            <span className="three">SIGTERM, SIGKILL</span>
+          </label>
+          <label>
+            <input type="radio" name="how" checked={kills} onChange={() => setKills(true)} />
+            <span>Kill it at once; it can not save anything</span> <span className="three">SIGKILL</span>
+          </label>
+          {stopping && <p className="small two">{detailText(job, jobClock)}</p>}
+        </fieldset>
+      )}
+    </Dialog>
+  );
+}

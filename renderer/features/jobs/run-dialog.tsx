@@ -1,0 +1,217 @@
+/** Run a command in a slice: it waits for its turn, runs there, and goes on without this window. */
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import type { HostSnapshot, JobPriority, Slice } from '../../../model/model.ts';
+import { gibWithUnit, parseBytes } from '../../../model/units.ts';
+import { Button } from '../../components/bits.tsx';
+import { Dialog } from '../../components/dialog.tsx';
+import { SelectField } from '../../components/field.tsx';
+import { openDialog } from '../../store/ui.ts';
+import { nameProblem } from '../slices/slice-actions.ts';
+import {
+  isOperator,
+  lastCommand,
+  rememberCommand,
+  runRefusal,
+  startJob,
+  usableSlices,
+} from './job-actions.ts';
+import type { Wanted } from './job-actions.ts';
+import { aheadText } from './ahead-text.ts';
+
+const close = (): void => openDialog(null);
+const PRIORITIES: readonly (readonly [JobPriority, string])[] = [
+  ['low', 'Low: after the others'],
+  ['normal', 'Normal'],
+  ['high', 'High: before the others'],
+];
+const YIELDS = [
+  ['stays', 'Runs on'],
+  ['requeue', 'Makes room, waits again'],
+  ['ends', 'Makes room, is over'],
+] as const;
+const GRACE_MAX_S = 600;
+const COMMAND_MAX = 4000;
+
+interface Typed {
+  readonly sliceId: string;
+  readonly command: string;
+  readonly cwd: string;
+  readonly name: string;
+  readonly priority: JobPriority;
+  readonly yields: (typeof YIELDS)[number][0];
+  readonly preempts: boolean;
+  readonly minFree: string;
+  readonly grace: string;
+}
+
+/** The first thing that is wrong, in the order of the fields; else the job that would be started. */
+export function readJob(typed: Typed, slice: Slice): Wanted | string {
+  const command = typed.command.trim();
+  const name = typed.name.trim();
+  if (command === '') return 'Type a command, as you would in a shell there.';
+  if (new TextEncoder().encode(command).length > COMMAND_MAX)
+    return 'A command has at most 4000 bytes: put it into a script.';
+  const badName = name === '' ? null : nameProblem(name);
+  if (badName !== null) return badName;
+  const free = typed.minFree.trim() === '' ? null : parseBytes(typed.minFree, 'g');
+  if (free?.ok === false) return free.message;
+  if (free !== null && free.value > slice.memoryLimitBytes)
+    return `${slice.name} has a limit of ${gibWithUnit(slice.memoryLimitBytes)}: more can never be free in it.`;
+  const grace = /^\d{1,3}$/.test(typed.grace.trim()) ? Number(typed.grace) : Number.NaN;
+  if (!(grace <= GRACE_MAX_S)) return 'The grace is 0 to 600 seconds.';
+  return {
+    sliceId: slice.id,
+    command,
+    name: name === '' ? null : name,
+    cwd: typed.cwd.trim() === '' ? null : typed.cwd.trim(),
+    priority: typed.priority,
+    preemptible: typed.yields !== 'stays',
+    requeue: typed.yields === 'requeue',
+    preempts: typed.preempts && typed.priority !== 'low',
+    minFreeBytes: free === null ? null : free.value,
+    graceMs: grace * 1000,
+  };
+}
+
+export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: Slice }): ReactElement {
+  const { host } = props;
+  const [typed, setTyped] = useState<Typed>(() => ({
+    sliceId: props.slice.id,
+    ...lastCommand(host, props.slice),
+    name: '',
+    priority: 'normal',
+    yields: 'stays',
+    preempts: false,
+    minFree: '',
+    grace: '30',
+  }));
+  const slices = usableSlices(host);
+  const slice = slices.find((one) => one.id === typed.sliceId) ?? props.slice;
+  const wanted = readJob(typed, slice);
+  const refusal = runRefusal(host, slice) ?? (typeof wanted === 'string' ? wanted : null);
+  // An empty sheet is not wrong yet.
+  const isWrong = refusal !== null && (typed.command !== '' || runRefusal(host, slice) !== null);
+  const put = (change: Partial<Typed>): void => setTyped((now) => ({ ...now, ...change }));
+  const submit = (): void => {
+    if (refusal !== null || typeof wanted === 'string') return;
+    close();
+    rememberCommand(host, slice, wanted.command, typed.cwd.trim());
+    void startJob(host, slice, wanted);
+  };
+  const box = (
+    label: string,
+    key: 'cwd' | 'name' | 'minFree' | 'grace',
+    unit: string,
+    placeholder = '',
+  ): ReactElement => (
+    <label className="field">
+      <span>{label}</span>
+      <span className="in">
+        <input
+          value={typed[key]}
+          placeholder={placeholder}
+          spellCheck={false}
+          onChange={(event) => put({ [key]: event.target.value })}
+        />
+        <em>{unit}</em>
+      </span>
+    </label>
+  );
+  return (
+    <Dialog
+      title={`Run in a slice on ${host.name}`}
+      onCancel={close}
+      onSubmit={submit}
+      actions={
+        <>
+          <Button onClick={close}>Cancel</Button>
+          <Button kind="primary" onClick={submit} refusal={refusal}>
+            Run
+          </Button>
+        </>
+      }
+    >
+      <div className="fields two-columns">
+        <div className="span-2">
+          <SelectField label="Slice" value={slice.id} refusal={null} onPick={(sliceId) => put({ sliceId })}>
+            {(slices.some((one) => one.id === slice.id) ? slices : [slice, ...slices]).map((one) => (
+              <option key={one.id} value={one.id}>
+                {`${one.name} · ${one.owner} · ${gibWithUnit(one.memoryLimitBytes)}`}
+              </option>
+            ))}
+          </SelectField>
+        </div>
+        <label className="field span-2">
+          <span>Command, for your own login shell there</span>
+          <span className="in area">
+            <textarea
+              className="mono"
+              data-first-focus
+              rows={3}
+              spellCheck={false}
+              value={typed.command}
+              placeholder="python train.py --epochs 90"
+              onFocus={(event) => event.target.select()}
+              onChange={(event) => put({ command: event.target.value })}
+              onKeyDown={(event) => {
+                if (event.key !== 'Enter' || event.shiftKey) return;
+                event.preventDefault();
+                submit();
+              }}
+            />
+          </span>
+        </label>
+        {box('Folder', 'cwd', '', 'home folder')}
+        {box('Name', 'name', '', 'from the command')}
+        <SelectField
+          label="Priority in the line"
+          value={typed.priority}
+          refusal={null}
+          onPick={(picked) => {
+            const priority = PRIORITIES.find(([value]) => value === picked)?.[0];
+            if (priority !== undefined) put({ priority });
+          }}
+        >
+          {PRIORITIES.map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </SelectField>
+        <SelectField
+          label="When a higher one comes"
+          value={typed.yields}
+          refusal={null}
+          onPick={(picked) => {
+            const yields = YIELDS.find(([value]) => value === picked)?.[0];
+            if (yields !== undefined) put({ yields });
+          }}
+        >
+          {YIELDS.map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </SelectField>
+        {box('Starts only with this free', 'minFree', 'GiB', 'whatever is free')}
+        {box('From SIGTERM to SIGKILL', 'grace', 's')}
+        <label
+          className="check span-2"
+          title={typed.priority === 'low' ? 'Nothing is lower than low.' : undefined}
+        >
+          <input
+            type="checkbox"
+            checked={typed.preempts && typed.priority !== 'low'}
+            disabled={typed.priority === 'low'}
+            onChange={(event) => put({ preempts: event.target.checked })}
+          />
+          Stop {isOperator(host) ? 'running jobs' : 'my running jobs'} of lower priority, agreed or not
+        </label>
+      </div>
+      <p className={`small hold ${isWrong ? 'bad' : 'two'}`} role="status">
+        {refusal ?? (typeof wanted === 'string' ? '' : aheadText(host, slice, wanted))}
+      </p>
+    </Dialog>
+  );
+}

@@ -1,0 +1,151 @@
+/** Who may hold how much on a host: what is set, and one form to set, change or take away. */
+import { useState } from 'react';
+import type { ReactElement } from 'react';
+import type { HostSnapshot, Quota } from '../../../model/model.ts';
+import { gib, parseBytes } from '../../../model/units.ts';
+import { Button } from '../../components/bits.tsx';
+import { Dialog } from '../../components/dialog.tsx';
+import { request, sayFailure } from '../../store/actions.ts';
+import { openDialog, showToast } from '../../store/ui.ts';
+import { DEFAULT_SUBJECT, heldBy, quotaText } from './quota.ts';
+
+const close = (): void => openDialog(null);
+const SLICES_MAX = 504;
+
+const subjectText = (subject: string): string =>
+  subject === DEFAULT_SUBJECT
+    ? 'everybody else'
+    : subject.startsWith('@')
+      ? `each of ${subject.slice(1)}`
+      : subject;
+
+/** Empty means no limit. The sentence that is wrong, else the quota. */
+function read(subject: string, memory: string, slices: string): Quota | string {
+  const name = subject.trim();
+  if (name === '' || name === '@') return 'Say for whom: a user, @group, or default.';
+  if (/\s/.test(name)) return 'A user or group has no blanks in its name.';
+  const bytes = memory.trim() === '' ? null : parseBytes(memory, 'g');
+  if (bytes !== null && !bytes.ok) return bytes.message;
+  const count = slices.trim() === '' ? null : Number(slices);
+  if (count !== null && (!Number.isInteger(count) || count < 0 || count > SLICES_MAX)) {
+    return `Slices are a whole number up to ${String(SLICES_MAX)}, or nothing for no limit.`;
+  }
+  return { subject: name, memoryBytesMax: bytes === null ? null : bytes.value, slicesMax: count };
+}
+
+export function QuotaDialog(props: {
+  readonly host: HostSnapshot;
+  readonly subject: string | null;
+}): ReactElement {
+  const { host } = props;
+  const of = (subject: string): Quota | undefined => host.quotas.find((q) => q.subject === subject);
+  const fill = (subject: string) => {
+    const known = of(subject);
+    return {
+      subject,
+      memory: known?.memoryBytesMax == null ? '' : gib(known.memoryBytesMax),
+      slices: known?.slicesMax == null ? '' : String(known.slicesMax),
+    };
+  };
+  const [typed, setTyped] = useState(() => fill(props.subject ?? DEFAULT_SUBJECT));
+  const quota = read(typed.subject, typed.memory, typed.slices);
+  const problem = typeof quota === 'string' ? quota : null;
+  const send = async (wanted: Quota, remove: boolean, done: string): Promise<void> => {
+    close();
+    const result = await request('quota:set', { hostId: host.id, ...wanted, remove });
+    if (result.ok) showToast(done);
+    else sayFailure(result.error);
+  };
+  const submit = (): void => {
+    if (typeof quota === 'string') return;
+    void send(quota, false, `Quota of ${subjectText(quota.subject)} on ${host.name}: ${quotaText(quota)}`);
+  };
+  const takeAway = (wanted: Quota): void =>
+    void send(wanted, true, `${subjectText(wanted.subject)}: no quota of their own on ${host.name} any more`);
+  const { slices: count, bytes } = heldBy(host, typed.subject.trim());
+  const box = (
+    label: string,
+    key: 'subject' | 'memory' | 'slices',
+    unit: string,
+    more = {},
+  ): ReactElement => (
+    <label className="field">
+      <span>{label}</span>
+      <span className="in">
+        <input
+          value={typed[key]}
+          onFocus={(event) => event.target.select()}
+          onChange={(event) => {
+            const { value } = event.target;
+            // A subject that has a quota brings its figures along.
+            setTyped((now) =>
+              key === 'subject' && of(value.trim()) !== undefined
+                ? fill(value.trim())
+                : { ...now, [key]: value },
+            );
+          }}
+          {...more}
+        />
+        <em>{unit}</em>
+      </span>
+    </label>
+  );
+  return (
+    <Dialog
+      title={`Quotas on ${host.name}`}
+      onCancel={close}
+      onSubmit={submit}
+      actions={
+        <>
+          <Button onClick={close}>Cancel</Button>
+          <Button kind="primary" onClick={submit} refusal={problem}>
+            Set quota
+          </Button>
+        </>
+      }
+    >
+      {host.quotas.length > 0 && (
+        <ul className="quota-list" aria-label="Quotas that are set">
+          {host.quotas.map((set) => (
+            <li key={set.subject}>
+              <button type="button" className="text-act cut" onClick={() => setTyped(fill(set.subject))}>
+                {subjectText(set.subject)}
+              </button>
+              <span className="two">{quotaText(set)}</span>
+              <Button
+                kind="quiet"
+                tight
+                label={`Remove the quota of ${set.subject}`}
+                onClick={() => takeAway(set)}
+              >
+                Remove
+              </Button>
+            </li>
+          ))}
+        </ul>
+      )}
+      <div className="fields two-columns">
+        <div className="span-2">
+          {box('For: a user, @group, or default', 'subject', '', {
+            'data-first-focus': true,
+            list: 'quota-people',
+          })}
+          <datalist id="quota-people">
+            <option value={DEFAULT_SUBJECT} />
+            {host.people.map((person) => (
+              <option key={person.name} value={person.name} />
+            ))}
+          </datalist>
+        </div>
+        {box('Memory, all slices together', 'memory', 'GiB', { placeholder: 'no limit' })}
+        {box('Slices', 'slices', '', { placeholder: 'no limit' })}
+      </div>
+      <p className={`small hold ${problem === null ? 'two' : 'bad'}`} role="status">
+        {problem ??
+          (count > 0
+            ? `${typed.subject.trim()} holds ${gib(bytes)} GiB in ${String(count)} ${count === 1 ? 'slice' : 'slices'} now. What is held stays.`
+            : 'A person’s own quota goes before that of a group, which goes before the default. What is held stays.')}
+      </p>
+    </Dialog>
+  );
+}

@@ -1,0 +1,44 @@
+/** MIG slices: listed beside their GPU, as they come and go, and not taken for something to cut. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { stateEventSchema } from '../../model/agent-protocol.ts';
+import { Client, GPU0, hasSim, makeRoot, startAgent, type Root, type RunningAgent } from './agent_process.ts';
+
+const GIB = 1024 ** 3;
+let root: Root;
+let agent: RunningAgent | null = null;
+
+beforeEach(() => {
+  root = makeRoot();
+});
+
+afterEach(async () => {
+  await agent?.stop('SIGKILL');
+  agent = null;
+  root.remove();
+});
+
+describe.skipIf(!hasSim)('MIG slices', () => {
+  test('are listed with the GPU that they are a part of', async () => {
+    writeFileSync(join(root.path, 'sim.conf'), 'gpu0.mig = 1g.10gb 2g.20gb\n');
+    agent = await startAgent(root);
+    const client = await Client.open(root);
+    await client.ask('subscribe', { sampleIntervalMs: 60000 });
+    const state = stateEventSchema.parse(await client.event('state'));
+    expect(state.gpus.map(({ migEnabled }) => migEnabled)).toEqual([true, false]);
+    expect(state.migSlices).toEqual([
+      { gpuUuid: GPU0, uuid: 'MIG-51000000-0000-4000-8000-000000000000', name: 'Simulated H100 80GB MIG 1g.10gb', capacityBytes: 10 * GIB },
+      { gpuUuid: GPU0, uuid: 'MIG-51000000-0000-4000-8000-000000000001', name: 'Simulated H100 80GB MIG 2g.20gb', capacityBytes: 20 * GIB },
+    ]);
+    client.close();
+  });
+
+  test('are none where MIG is off', async () => {
+    agent = await startAgent(root);
+    const client = await Client.open(root);
+    await client.ask('subscribe', { sampleIntervalMs: 60000 });
+    expect(stateEventSchema.parse(await client.event('state')).migSlices).toEqual([]);
+    client.close();
+  });
+});
