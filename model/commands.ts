@@ -18,6 +18,8 @@ export interface CommandSpec {
   readonly macKeys?: readonly string[];
   /** A choice among others: shown with a mark when it is the one. */
   readonly choice?: true;
+  /** Not there on every desktop: shown only where the window says that it is. */
+  readonly optional?: true;
   /** Words people look for that are not in the title. */
   readonly also?: string;
 }
@@ -28,7 +30,7 @@ const spec = <Id extends string>(
   menu: MenuName,
   section: number,
   keys: readonly string[] = [],
-  more: Pick<CommandSpec, 'macKeys' | 'choice' | 'also'> = {},
+  more: Pick<CommandSpec, 'macKeys' | 'choice' | 'also' | 'optional'> = {},
 ): CommandSpec & { readonly id: Id } => ({ id, title, menu, section, keys, ...more });
 
 const DIGITS = [1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
@@ -111,6 +113,7 @@ export const COMMANDS = [
   spec('job.cancel', 'Cancel job…', 'Job', 4, [], { also: 'stop kill end' }),
 
   spec('help.keys', 'Keys', 'Help', 0, ['?', 'Shift+?'], { also: 'shortcuts keyboard' }),
+  spec('app.update', 'Check for updates…', 'Help', 1, [], { optional: true, also: 'upgrade version' }),
 ] as const satisfies readonly CommandSpec[];
 
 export type CommandId = (typeof COMMANDS)[number]['id'];

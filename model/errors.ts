@@ -66,6 +66,7 @@ export const CORE_ERROR_CODES = [
   'not-connected',
   'demo-unavailable',
   'cancelled',
+  'update-refused',
 ] as const;
 
 export type AgentErrorCode = (typeof AGENT_ERROR_CODES)[number];

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import type { Result } from './errors.ts';
+import { UPDATE_ACTS } from './updates.ts';
+import type { UpdateState } from './updates.ts';
 import type {
   AuditPage,
   AuditRecord,
@@ -164,6 +166,8 @@ export const requestSchemas = {
   'menu:state': z.strictObject({
     off: z.array(z.strictObject({ id: commandId, why: z.string().max(300) })).max(200),
     on: z.array(commandId).max(50),
+    /** Which of the optional commands are there. */
+    present: z.array(commandId).max(20),
     /** Keys of the user's own; an empty text shows none. */
     keys: z.array(z.strictObject({ id: commandId, keys: z.string().max(40) })).max(200),
   }),
@@ -183,10 +187,19 @@ export const requestSchemas = {
       })
       .nullable(),
   }),
+  /** What is known of a newer version; `update:changed` says what becomes of it. */
+  'update:get': none,
+  'update:act': z.strictObject({ act: z.enum(UPDATE_ACTS) }),
 } as const;
 
-/** Answered by the window's own process; the core has nothing to do with menus, notices and the tray. */
-export const WINDOW_CHANNELS = ['menu:state', 'notice:show', 'tray:show'] as const;
+/** Answered by the window's own process; the core has nothing to do with menus, notices, the tray and updates. */
+export const WINDOW_CHANNELS = [
+  'menu:state',
+  'notice:show',
+  'tray:show',
+  'update:get',
+  'update:act',
+] as const;
 
 export type RequestChannel = keyof typeof requestSchemas;
 export const REQUEST_CHANNELS = Object.keys(requestSchemas) as readonly RequestChannel[];
@@ -232,6 +245,8 @@ export interface RequestValues {
   'menu:state': null;
   'notice:show': null;
   'tray:show': null;
+  'update:get': UpdateState;
+  'update:act': null;
 }
 
 /** Pushed by the core. Snapshots replace what was there; samples are batched, one message a tick for all hosts. */
@@ -259,6 +274,7 @@ export interface CoreEvents {
   command: { readonly id: string };
   /** A deep link was opened: it navigates, and nothing else. */
   navigate: { readonly link: string };
+  'update:changed': UpdateState;
 }
 export type EventChannel = keyof CoreEvents;
 export const EVENT_CHANNELS: readonly EventChannel[] = [
@@ -270,6 +286,7 @@ export const EVENT_CHANNELS: readonly EventChannel[] = [
   'audit',
   'command',
   'navigate',
+  'update:changed',
 ];
 export type CoreEvent = {
   [E in EventChannel]: { readonly event: E; readonly data: CoreEvents[E] };
@@ -284,4 +301,12 @@ export interface TrancheApi {
   /** Returns its own undo. */
   onEvent(listener: (event: CoreEvent) => void): () => void;
   copyText(text: string): Promise<boolean>;
+}
+
+/**
+ * What the preload gives a page: the same, with events as JSON. The bridge between the preload's world and the page's
+ * copies an object field by field, which with a fleet of samples took more of the page's time than drawing them.
+ */
+export interface PreloadApi extends Omit<TrancheApi, 'onEvent'> {
+  onEventText(listener: (text: string) => void): () => void;
 }

@@ -1,10 +1,10 @@
 /** The one place that knows how the core is reached: Electron's preload, a WebSocket to `serve`, or a test's fake. */
-import type { TrancheApi } from '../model/ipc.ts';
+import type { CoreEvent, PreloadApi, TrancheApi } from '../model/ipc.ts';
 import { connectToServe } from './api-serve.ts';
 
 declare global {
   interface Window {
-    readonly tranche?: TrancheApi;
+    readonly tranche?: PreloadApi;
     readonly __trancheFake?: TrancheApi;
   }
 }
@@ -12,6 +12,27 @@ declare global {
 /** Called when the way to the core itself breaks or comes back; only `serve` can lose it. */
 export type LinkListener = (problem: string | null) => void;
 
+/** Each event is parsed once, whoever listens, and told in the order in which they came. */
+function overPreload(preload: PreloadApi): TrancheApi {
+  const listeners = new Set<(event: CoreEvent) => void>();
+  preload.onEventText((text) => {
+    const event = JSON.parse(text) as CoreEvent;
+    for (const listener of listeners) listener(event);
+  });
+  return {
+    transport: preload.transport,
+    platform: preload.platform,
+    appVersion: preload.appVersion,
+    request: (channel, args) => preload.request(channel, args),
+    copyText: (text) => preload.copyText(text),
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
 export function openApi(onLink: LinkListener): TrancheApi {
-  return window.tranche ?? window.__trancheFake ?? connectToServe(onLink);
+  if (window.tranche !== undefined) return overPreload(window.tranche);
+  return window.__trancheFake ?? connectToServe(onLink);
 }

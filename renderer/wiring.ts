@@ -15,6 +15,7 @@ import { LOOKBACK_MS, forgetIdle, idleSince, noteIdle } from './store/idle.ts';
 import { shownSample } from './store/series.ts';
 import { useSettings } from './store/settings.ts';
 import { useUi } from './store/ui.ts';
+import { startUpdates, noteUpdate, useUpdates } from './store/updates.ts';
 
 /** Snapshots come in bursts: the menu bar hears of them when they have settled. */
 const MENU_DELAY_MS = 300;
@@ -91,6 +92,7 @@ function onEvent(message: CoreEvent): void {
     forgetIdle(message.data.hostId);
     forgetAudit(message.data.hostId);
   }
+  if (message.event === 'update:changed') noteUpdate(message.data);
   if (message.event === 'navigate') followLink(message.data.link);
 }
 
@@ -111,7 +113,14 @@ function keepMenuBar(): void {
   useUi.subscribe(soon);
   useFleet.subscribe(soon);
   useSettings.subscribe(soon);
+  useUpdates.subscribe(soon);
   soon();
+}
+
+/** For whoever measures a start: hosts have been drawn, as the frame after theirs begins. */
+const HOSTS_DRAWN = 'tranche:hosts-drawn';
+function markHostsDrawn(): void {
+  requestAnimationFrame(() => requestAnimationFrame(() => performance.mark(HOSTS_DRAWN)));
 }
 
 /** Before the stores listen: notices compare what comes with what was known. */
@@ -122,10 +131,13 @@ export function wireNotices(api: TrancheApi): void {
 export function wire(api: TrancheApi): void {
   api.onEvent(onEvent);
   if (api.transport !== 'serve') {
+    void startUpdates();
     keepMenuBar();
     keepTray();
   }
   useFleet.subscribe((now, before) => {
-    if (now.loaded && !before.loaded) followWaiting();
+    if (!now.loaded || before.loaded) return;
+    markHostsDrawn();
+    followWaiting();
   });
 }

@@ -49,6 +49,7 @@ const bundles = {
     config: { configFile: at('vite.renderer.config.ts'), logLevel: 'warn' },
   },
   main: nodeBundle('electron/main/main.ts', 'dist/electron', 'main.cjs'),
+  updater: nodeBundle('electron/main/updater.ts', 'dist/electron', 'updater.cjs'),
   preload: nodeBundle('electron/main/preload.ts', 'dist/electron', 'preload.cjs'),
   core: nodeBundle('electron/core/index.ts', 'dist/electron', 'core.cjs'),
   serve: nodeBundle('electron/serve/index.ts', 'dist', 'serve.cjs'),

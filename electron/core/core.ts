@@ -107,6 +107,9 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     'menu:state': () => Promise.resolve(ok(null)),
     'notice:show': () => Promise.resolve(ok(null)),
     'tray:show': () => Promise.resolve(ok(null)),
+    // What serves a browser is a checkout: git updates it.
+    'update:get': () => Promise.resolve(ok({ kind: 'off' as const })),
+    'update:act': () => Promise.resolve(fail('update-refused', 'This is not a package that can be updated.')),
   };
 }
 

@@ -47,8 +47,8 @@ async function start(setup: CoreSetup): Promise<Core> {
   return createCore({
     ...setup,
     launchLab,
-    emit: ({ event, data }) => {
-      port.postMessage({ kind: 'event', event, data });
+    emit: (event) => {
+      port.postMessage({ kind: 'event', text: JSON.stringify(event) });
     },
   });
 }

@@ -1,6 +1,5 @@
 /** Messages between Electron's main process and the core's utility process. Types only. */
 import type { Result } from '../../model/errors.ts';
-import type { CoreEvents, EventChannel } from '../../model/ipc.ts';
 import type { LabReady } from './demo-lab.ts';
 
 export interface CoreSetup {
@@ -23,6 +22,7 @@ export type CoreOutbox =
   | { readonly kind: 'started' }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'reply'; readonly id: number; readonly result: Result<unknown> }
-  | { readonly kind: 'event'; readonly event: EventChannel; readonly data: CoreEvents[EventChannel] }
+  /** A CoreEvent as JSON: a text crosses three processes as it is, where an object is copied field by field each time. */
+  | { readonly kind: 'event'; readonly text: string }
   | { readonly kind: 'lab-start' }
   | { readonly kind: 'lab-stop' };

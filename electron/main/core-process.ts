@@ -3,7 +3,6 @@ import { utilityProcess } from 'electron';
 import type { UtilityProcess } from 'electron';
 import type { Result } from '../../model/errors.ts';
 import { fail } from '../../model/errors.ts';
-import type { CoreEvent } from '../../model/ipc.ts';
 import type { CoreInbox, CoreOutbox, CoreSetup } from '../core/messages.ts';
 import type { ParsedRequest } from './parse-request.ts';
 import { PendingRequests } from './pending-requests.ts';
@@ -19,7 +18,8 @@ export interface CorePaths {
   readonly simulator: string;
 }
 export interface CoreListener {
-  onEvent(event: CoreEvent): void;
+  /** A CoreEvent as JSON, for pages alone: nothing here reads it. */
+  onEvent(text: string): void;
   /** The core came back with an empty memory: pages must ask for everything again. */
   onRestarted(): void;
   onGivenUp(why: string): void;
@@ -94,8 +94,7 @@ export class CoreProcess {
         this.#pending.settle(message.id, message.result);
         break;
       case 'event':
-        // Event and data belong together by the core's own types; the pair crosses untouched.
-        this.#listener.onEvent({ event: message.event, data: message.data } as CoreEvent);
+        this.#listener.onEvent(message.text);
         break;
       case 'lab-start':
         this.#startLab();

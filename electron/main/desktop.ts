@@ -1,4 +1,4 @@
-/** What a page asks of the desktop itself instead of the core: the menu bar's state, notices, the tray, links. */
+/** What a page asks of the desktop itself instead of the core: the menu bar's state, notices, the tray, links, updates. */
 import { BrowserWindow, Notification, app } from 'electron';
 import type { Result } from '../../model/errors.ts';
 import { ok } from '../../model/errors.ts';
@@ -9,17 +9,20 @@ import { tellPages } from './ipc.ts';
 import { installMenu } from './menu.ts';
 import type { ParsedRequest } from './parse-request.ts';
 import { TrayKeeper } from './tray.ts';
+import type { Updates } from './updates.ts';
 
 export class DesktopParts {
   readonly #open: () => BrowserWindow;
   readonly #tray: TrayKeeper;
+  readonly #updates: Updates;
   /** A link that came before a page was there to follow it. */
   #waiting: string | null;
   #pageReady = false;
   #quitting = false;
 
-  constructor(open: () => BrowserWindow, argv: readonly string[]) {
+  constructor(open: () => BrowserWindow, argv: readonly string[], updates: Updates) {
     this.#open = open;
+    this.#updates = updates;
     this.#waiting = linkInArgv(argv);
     this.#tray = new TrayKeeper({
       show: () => this.show(),
@@ -69,6 +72,10 @@ export class DesktopParts {
     if (!(WINDOW_CHANNELS as readonly string[]).includes(channel)) {
       if (channel === 'fleet:get') this.#pageAsked();
       return null;
+    }
+    if (channel === 'update:get') return Promise.resolve(ok(this.#updates.state));
+    if (channel === 'update:act') {
+      return Promise.resolve(this.#updates.act((args as RequestArgs<'update:act'>).act));
     }
     if (channel === 'menu:state') {
       installMenu(process.platform, app.isPackaged, args as RequestArgs<'menu:state'>);

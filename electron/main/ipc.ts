@@ -49,7 +49,10 @@ export function answerPages(ask: (request: ParsedRequest) => Promise<Result<unkn
   );
 }
 
-export function tellPages(event: CoreEvent): void {
+export const tellPages = (event: CoreEvent): void => passToPages(JSON.stringify(event));
+
+/** An event that is JSON already. */
+export function passToPages(event: string): void {
   for (const window of BrowserWindow.getAllWindows()) {
     if (!window.isDestroyed() && !window.webContents.isDestroyed()) {
       window.webContents.send(EVENT_CHANNEL, event);

@@ -1,5 +1,6 @@
 /** Boot order of the desktop app, and nothing else. Each step says why it stands where it does. */
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { BrowserWindow, app, dialog, session } from 'electron';
@@ -7,10 +8,13 @@ import { dataFolder, labUnavailable } from '../serve/places.ts';
 import { linkInArgv } from '../../model/links.ts';
 import { CoreProcess } from './core-process.ts';
 import { DesktopParts } from './desktop.ts';
-import { answerPages, tellPages } from './ipc.ts';
+import { readFeed } from './feed.ts';
+import { answerPages, passToPages, tellPages } from './ipc.ts';
 import { installMenu } from './menu.ts';
 import { denyPermissions, guardAllContents } from './permissions.ts';
 import { registerScheme, serveBundle } from './protocol.ts';
+import type * as updater from './updater.ts';
+import { Updates } from './updates.ts';
 import { openWindow } from './window.ts';
 
 /** A link that opened the app, until somebody is there to follow it. */
@@ -37,13 +41,23 @@ function makeCore(): CoreProcess {
       ),
     },
     {
-      onEvent: tellPages,
+      onEvent: passToPages,
       onRestarted: () => {
         for (const window of BrowserWindow.getAllWindows()) window.webContents.reload();
       },
       onGivenUp: (why) => dialog.showErrorBox('Tranche', why),
     },
   );
+}
+
+function makeUpdates(): Updates {
+  const require = createRequire(join(app.getAppPath(), 'package.json'));
+  return new Updates({
+    feed: readFeed(app.isPackaged ? { path: app.getAppPath() } : null),
+    version: app.getVersion(),
+    open: (feed) => (require(at('electron/updater.cjs')) as typeof updater).openUpdater(feed),
+    tell: (state) => tellPages({ event: 'update:changed', data: state }),
+  });
 }
 
 async function onReady(): Promise<void> {
@@ -57,11 +71,13 @@ async function onReady(): Promise<void> {
     desktop.keep(window);
     return window;
   };
-  const desktop = new DesktopParts(open, opened === null ? process.argv : [opened]);
+  const updates = makeUpdates();
+  const desktop = new DesktopParts(open, opened === null ? process.argv : [opened], updates);
   followLink = (link) => desktop.follow(link);
   answerPages((request) => desktop.answer(request) ?? core.request(request));
   installMenu(process.platform, app.isPackaged);
   open();
+  updates.lookDaily();
 
   app.on('window-all-closed', () => {
     if (process.platform !== 'darwin' && !desktop.staysWithoutWindow) app.quit();
@@ -100,10 +116,14 @@ if (app.requestSingleInstanceLock()) {
     if (followLink === null) opened = link;
     else followLink(link);
   });
-  app.whenReady().then(onReady, (error: unknown) => {
-    console.error(error);
-    app.exit(1);
-  });
+  // Whatever goes wrong before there is a window ends the app: without one nobody could see or close it.
+  app
+    .whenReady()
+    .then(onReady)
+    .catch((error: unknown) => {
+      console.error(error);
+      app.exit(1);
+    });
 } else {
   app.quit();
 }

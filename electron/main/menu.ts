@@ -5,13 +5,13 @@
 import { BrowserWindow, Menu } from 'electron';
 import type { MenuItemConstructorOptions } from 'electron';
 import { assertNever } from '../../model/errors.ts';
-import type { RequestArgs } from '../../model/ipc.ts';
+import type { CoreEvent, RequestArgs } from '../../model/ipc.ts';
 import { MENUS, accelerator, keysOf, menuSections } from '../../model/commands.ts';
 import type { CommandSpec, MenuName } from '../../model/commands.ts';
 import { EVENT_CHANNEL } from './bridge.ts';
 
 export type MenuState = RequestArgs<'menu:state'>;
-const NO_STATE: MenuState = { off: [], on: [], keys: [] };
+const NO_STATE: MenuState = { off: [], on: [], present: [], keys: [] };
 
 /** What only the system or the page's own editing can do stands beside our commands. */
 function roles(menu: MenuName, mac: boolean, packaged: boolean): MenuItemConstructorOptions[] {
@@ -67,7 +67,10 @@ export function menuTemplate(
     };
   };
   const menus = MENUS.map((menu): MenuItemConstructorOptions => {
-    const submenu = menuSections(menu).flatMap((section, index) => [
+    const sections = menuSections(menu)
+      .map((section) => section.filter(({ id, optional }) => optional !== true || state.present.includes(id)))
+      .filter((section) => section.length > 0);
+    const submenu = sections.flatMap((section, index) => [
       ...(index === 0 ? [] : [{ type: 'separator' as const }]),
       ...section.map(item),
     ]);
@@ -86,7 +89,8 @@ export function installMenu(platform: string, packaged: boolean, state?: MenuSta
   const pick = (id: string): void => {
     const contents =
       BrowserWindow.getFocusedWindow()?.webContents ?? BrowserWindow.getAllWindows()[0]?.webContents;
-    contents?.send(EVENT_CHANNEL, { event: 'command', data: { id } });
+    const event: CoreEvent = { event: 'command', data: { id } };
+    contents?.send(EVENT_CHANNEL, JSON.stringify(event));
   };
   Menu.setApplicationMenu(Menu.buildFromTemplate(menuTemplate(platform, packaged, state, pick)));
 }

@@ -1,6 +1,6 @@
 /** All that a page gets of us: fixed names, fixed channels, plain data. Never ipcRenderer, never its event object. */
 import { contextBridge, ipcRenderer } from 'electron';
-import type { CoreEvent, RequestChannel, TrancheApi } from '../../model/ipc.ts';
+import type { PreloadApi, RequestChannel } from '../../model/ipc.ts';
 import { COPY_CHANNEL, EVENT_CHANNEL, REQUEST_CHANNEL } from './bridge.ts';
 
 /** Spelled out, so that no schema library is loaded here; the type makes a missing or extra name an error. */
@@ -43,12 +43,14 @@ const CHANNELS: Readonly<Record<RequestChannel, true>> = {
   'menu:state': true,
   'notice:show': true,
   'tray:show': true,
+  'update:get': true,
+  'update:act': true,
 };
 
 const VERSION_FLAG = '--tranche-version=';
 const appVersion = process.argv.find((arg) => arg.startsWith(VERSION_FLAG))?.slice(VERSION_FLAG.length) ?? '';
 
-const api: TrancheApi = {
+const api: PreloadApi = {
   transport: 'electron',
   platform: process.platform,
   appVersion,
@@ -56,8 +58,8 @@ const api: TrancheApi = {
     Object.hasOwn(CHANNELS, channel)
       ? ipcRenderer.invoke(REQUEST_CHANNEL, channel, args)
       : Promise.reject(new Error('no such channel')),
-  onEvent(listener) {
-    const forward = (_event: unknown, message: CoreEvent): void => listener(message);
+  onEventText(listener) {
+    const forward = (_event: unknown, text: string): void => listener(text);
     ipcRenderer.on(EVENT_CHANNEL, forward);
     return () => void ipcRenderer.removeListener(EVENT_CHANNEL, forward);
   },

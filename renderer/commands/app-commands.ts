@@ -11,6 +11,7 @@ import {
   showFleet,
   useUi,
 } from '../store/ui.ts';
+import { lookForUpdates, useUpdates } from '../store/updates.ts';
 import type { DockTab, Range, ViewName } from '../store/ui.ts';
 import { hostNowMs } from '../store/series.ts';
 import { panBy, resetZoom, useZoom } from '../store/zoom.ts';
@@ -108,6 +109,7 @@ export function appCommands(context: CommandContext) {
     },
     'view.resample': always(() => void resample()),
     'notices.pause': always(toggleNoticesPaused, useSettings.getState().noticesPaused),
+    'app.update': { ...always(lookForUpdates), present: useUpdates.getState().state.kind !== 'off' },
     'help.keys': always(() => openDialog({ kind: 'keys' })),
     ...choices(context),
   } as const;

@@ -23,6 +23,8 @@ export interface Bound {
   readonly refusal: string | null;
   readonly run: () => void;
   readonly on?: boolean;
+  /** Of an optional command: whether it is there at all. */
+  readonly present?: boolean;
 }
 
 export function commandContext(

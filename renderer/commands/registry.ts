@@ -1,6 +1,6 @@
 /** The one registry: each command of model/commands.ts with what it does now, or why it does nothing. */
 import { COMMANDS } from '../../model/commands.ts';
-import type { CommandId } from '../../model/commands.ts';
+import type { CommandId, CommandSpec } from '../../model/commands.ts';
 import { useSettings } from '../store/settings.ts';
 import { showToast } from '../store/ui.ts';
 import { appCommands } from './app-commands.ts';
@@ -20,6 +20,12 @@ export const bindings = (context: CommandContext = commandContext()): Bindings =
   ...jobCommands(context),
 });
 
+/** Those that are there: an optional one only where something stands behind it. */
+export const shownCommands = (now: Bindings): readonly (CommandSpec & { readonly id: CommandId })[] =>
+  COMMANDS.filter(
+    (command: CommandSpec) => command.optional !== true || now[command.id as CommandId].present === true,
+  );
+
 /** From a menu, the palette or a key. What is refused says why. */
 export function runCommand(id: CommandId): void {
   const { refusal, run } = bindings()[id];
@@ -31,6 +37,7 @@ export function runCommand(id: CommandId): void {
 export function menuState(now: Bindings): {
   readonly off: { id: string; why: string }[];
   readonly on: string[];
+  readonly present: string[];
   readonly keys: { id: string; keys: string }[];
 } {
   return {
@@ -39,6 +46,7 @@ export function menuState(now: Bindings): {
       return why === null ? [] : [{ id, why: why.slice(0, 300) }];
     }),
     on: COMMANDS.filter(({ id }) => now[id].on === true).map(({ id }) => id),
+    present: COMMANDS.filter(({ id }) => now[id].present === true).map(({ id }) => id),
     keys: Object.entries(useSettings.getState().keys).map(([id, keys]) => ({ id, keys })),
   };
 }

@@ -3,7 +3,7 @@ import { Chart, Filler, LineController, LineElement, LinearScale, PointElement }
 import type { Plugin } from 'chart.js';
 import { useEffect, useRef } from 'react';
 import type { ReactElement } from 'react';
-import { hostNowMs, subscribe } from '../store/series.ts';
+import { hostNowMs, subscribeHost } from '../store/series.ts';
 import type { Watched } from '../store/series.ts';
 import { chartData, chartSummary } from './chart-data.ts';
 import type { ChartData, Point, Quantity, XY } from './chart-data.ts';
@@ -254,7 +254,7 @@ export function SeriesChart(props: SeriesChartProps): ReactElement {
     element.addEventListener('wheel', onWheel, { passive: false });
     element.addEventListener('pointerleave', onLeave);
     crosshair.redraw.add(draw);
-    const stop = subscribe(redraw);
+    const stop = subscribeHost(watched.subject.hostId, redraw);
     const stopZoom = useZoom.subscribe(redraw);
     redraw();
     return () => {

@@ -1,10 +1,14 @@
 /** React's view of what is kept outside React: samples and clocks. */
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
 import type { HostId, Sample } from '../../model/model.ts';
-import { shownSample, shownTick, subscribe } from '../store/series.ts';
+import { shownSample, shownTick, subscribe, subscribeHost } from '../store/series.ts';
 
 export function useSample(hostId: HostId | null): Sample | null {
-  return useSyncExternalStore(subscribe, () => (hostId === null ? null : shownSample(hostId)));
+  const listen = useCallback(
+    (listener: () => void) => (hostId === null ? () => undefined : subscribeHost(hostId, listener)),
+    [hostId],
+  );
+  return useSyncExternalStore(listen, () => (hostId === null ? null : shownSample(hostId)));
 }
 
 /** The time, renewed at a pace; stands still while the window is hidden. */

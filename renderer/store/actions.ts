@@ -209,6 +209,7 @@ function onEvent(message: CoreEvent): void {
     case 'audit':
     case 'command':
     case 'navigate':
+    case 'update:changed':
       break;
   }
 }

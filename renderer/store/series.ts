@@ -1,6 +1,8 @@
 /**
  * Samples, outside React. The newest sample of each host, and rings of the few GPUs and slices that are looked at.
- * Arrival and drawing are decoupled: however fast samples come, listeners hear of them at most every TICK_MS.
+ * Arrival and drawing are decoupled: however fast samples come, what shows one host hears of it at most twice a second,
+ * and what shows all of them hears once for all, at that pace, too. Each host has its own rhythm: a tick that all hosts
+ * share falls anywhere between the samples of most of them, and shows those half a second late.
  */
 import type { HostId, HistoryPoint, Sample } from '../../model/model.ts';
 import { Ring } from './ring.ts';
@@ -8,6 +10,12 @@ import type { Vitals } from './ring.ts';
 
 /** Chart.js costs about 5 ms a chart: two redraws a second is what a lab laptop does not notice. */
 export const TICK_MS = 500;
+/** Samples that come every TICK_MS come a little early at times: those are shown, not kept for the next time. */
+const EARLY_MS = 50;
+/** Hosts whose samples come this close together are drawn together. */
+const TOGETHER_MS = 100;
+/** A host that has shown nothing for so long is drawn along with the others: its time goes on. */
+const SILENT_MS = 2 * TICK_MS;
 const RING_POINTS = 4096;
 /** As many as a screen of charts shows and a few of the last selections: 200 KB each. */
 const WATCHED_MAX = 48;
@@ -44,10 +52,15 @@ const shown = new Map<HostId, Sample>();
 const receivedAtMs = new Map<HostId, number>();
 const watched = new Map<string, Watched>();
 const listeners = new Set<() => void>();
+const hostListeners = new Map<HostId, Set<() => void>>();
+/** Hosts with a sample that is not shown yet. */
+const waiting = new Set<HostId>();
+const shownAtMs = new Map<HostId, number>();
 let limitsOf: (subject: Subject) => Limits | null = () => null;
 let paused = false;
 let timer: ReturnType<typeof setTimeout> | null = null;
 let lastTickMs = 0;
+let lastShareMs = 0;
 let dropped = 0;
 let ticks = 0;
 export const shownTick = (): number => ticks;
@@ -58,23 +71,78 @@ export const setLimitSource = (source: typeof limitsOf): void => {
   limitsOf = source;
 };
 
+/** Hears of all hosts at once, at most every TICK_MS. */
 export function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
+/** Hears of one host, at most every TICK_MS of its own; while it is silent, along with the others. */
+export function subscribeHost(hostId: HostId, listener: () => void): () => void {
+  const known = hostListeners.get(hostId) ?? new Set();
+  hostListeners.set(hostId, known.add(listener));
+  return () => {
+    known.delete(listener);
+    if (known.size === 0 && hostListeners.get(hostId) === known) hostListeners.delete(hostId);
+  };
+}
+
+const tellHost = (hostId: HostId): void => hostListeners.get(hostId)?.forEach((listener) => listener());
+
+function tellAll(): void {
+  for (const listener of listeners) listener();
+  for (const hostId of hostListeners.keys()) tellHost(hostId);
+}
+
+function show(hostId: HostId, nowMs: number): void {
+  const sample = incoming.get(hostId);
+  waiting.delete(hostId);
+  if (sample === undefined) return;
+  shown.set(hostId, sample);
+  shownAtMs.set(hostId, nowMs);
+}
+
+/** ms until the host may be shown again. Bounded on both sides: the clock of the computer may be set back. */
+function restMs(hostId: HostId, nowMs: number): number {
+  const due = (shownAtMs.get(hostId) ?? 0) + TICK_MS - EARLY_MS;
+  return Math.min(TICK_MS, Math.max(0, due - nowMs));
+}
+
 function tick(): void {
   timer = null;
-  lastTickMs = Date.now();
-  ticks += 1;
-  if (!paused) for (const [hostId, sample] of incoming) shown.set(hostId, sample);
-  for (const listener of listeners) listener();
+  if (paused) return;
+  const nowMs = Date.now();
+  lastTickMs = nowMs;
+  const due = [...waiting].filter((hostId) => restMs(hostId, nowMs) === 0);
+  for (const hostId of due) show(hostId, nowMs);
+  // Everything is shown before anybody hears of it, so that one picture has all of it.
+  const share = Math.abs(nowMs - lastShareMs) >= TICK_MS - EARLY_MS;
+  for (const hostId of due) tellHost(hostId);
+  if (share) {
+    lastShareMs = nowMs;
+    ticks += 1;
+    for (const listener of listeners) listener();
+    for (const hostId of hostListeners.keys())
+      if (Math.abs(nowMs - (shownAtMs.get(hostId) ?? 0)) >= SILENT_MS) tellHost(hostId);
+  }
+  scheduleTick();
 }
 
 function scheduleTick(): void {
-  if (timer !== null || paused) return;
-  // Bounded on both sides: the clock of the computer may be set back.
-  timer = setTimeout(tick, Math.min(TICK_MS, Math.max(0, TICK_MS - (Date.now() - lastTickMs))));
+  if (timer !== null || paused || waiting.size === 0) return;
+  const nowMs = Date.now();
+  const soonest = Math.min(...[...waiting].map((hostId) => restMs(hostId, nowMs)));
+  const together = Math.min(TOGETHER_MS, Math.max(0, lastTickMs + TOGETHER_MS - nowMs));
+  timer = setTimeout(tick, Math.max(soonest, together));
+}
+
+/** Shows what has come, whatever the pace. */
+function showNow(): void {
+  const nowMs = Date.now();
+  if (!paused) for (const hostId of incoming.keys()) show(hostId, nowMs);
+  lastShareMs = nowMs;
+  ticks += 1;
+  tellAll();
 }
 
 function pointOf(sample: Sample, subject: Subject): (HistoryPoint & Partial<Vitals>) | null {
@@ -132,6 +200,7 @@ export function pushSamples(
     const before = incoming.get(hostId);
     if (before !== undefined && sample.seq > before.seq + 1) dropped += sample.seq - before.seq - 1;
     incoming.set(hostId, sample);
+    waiting.add(hostId);
     receivedAtMs.set(hostId, nowMs);
     for (const entry of watched.values()) {
       if (entry.subject.hostId === hostId) record(entry, sample);
@@ -144,20 +213,23 @@ export function pushSamples(
 export function seedSample(hostId: HostId, sample: Sample | null): void {
   if (sample === null || (incoming.get(hostId)?.atMs ?? 0) >= sample.atMs) return;
   incoming.set(hostId, sample);
+  waiting.add(hostId);
   if (!shown.has(hostId)) shown.set(hostId, sample);
   scheduleTick();
 }
 
 export function forgetHost(hostId: HostId): void {
   incoming.delete(hostId);
+  waiting.delete(hostId);
   shown.delete(hostId);
+  shownAtMs.delete(hostId);
   receivedAtMs.delete(hostId);
   for (const [key, entry] of watched) if (entry.subject.hostId === hostId) watched.delete(key);
 }
 
 export function setPaused(value: boolean): void {
   paused = value;
-  if (!value) tick();
+  if (!value) showNow();
 }
 
 /** Whoever watches loads its history again; what is shown is drawn anew. */
@@ -165,7 +237,7 @@ let renewals = 0;
 export const renewal = (): number => renewals;
 export function renew(): void {
   renewals += 1;
-  tick();
+  showNow();
 }
 
 export const shownSample = (hostId: HostId): Sample | null => shown.get(hostId) ?? null;
@@ -206,7 +278,7 @@ export const historyPoints = POINTS_PER_RANGE;
 /** What the agent remembers of a part, drawn instead of the coarse points. */
 export function setZoomed(entry: Watched, zoomed: Watched['zoomed']): void {
   entry.zoomed = zoomed;
-  for (const listener of listeners) listener();
+  tellAll();
 }
 
 /** Puts what the agent remembers before what we saw ourselves. */
@@ -222,5 +294,5 @@ export function backfill(
   entry.stepMs = Math.max(tierMs, Math.ceil(rangeMs / POINTS_PER_RANGE), 1000);
   for (const point of points) entry.ring.push(point);
   for (const point of live) entry.ring.push(point);
-  for (const listener of listeners) listener();
+  tellAll();
 }

@@ -55,6 +55,7 @@ export type Dialog =
       readonly rows: readonly PointRow[];
     }
   | { readonly kind: 'keys' }
+  | { readonly kind: 'update' }
   | { readonly kind: 'diagnostics' }
   | { readonly kind: 'tags'; readonly hostId: HostId }
   | { readonly kind: 'until'; readonly hostId: HostId; readonly sliceId: SliceId }

@@ -21,7 +21,8 @@ export interface BareApp {
   close(): Promise<void>;
 }
 
-async function debuggerOf(child: ChildProcess): Promise<string> {
+/** Where the main process listens, once it says so. */
+export async function debuggerOf(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let said = '';
     const timer = setTimeout(() => {
@@ -95,6 +96,31 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
   }
 }
 
+export interface MainProcess extends Pick<BareApp, 'main' | 'page'> {
+  close(): void;
+}
+
+/** Waits until Electron is there, not for a window. */
+export async function attachToMain(address: string): Promise<MainProcess> {
+  const inspector = await Inspector.connect(address);
+  const main = <T>(expression: string): Promise<T> =>
+    inspector.evaluate<T>(`(async (electron) => (${expression}))(process.mainModule.require('electron'))`);
+  await until('is ready', () =>
+    inspector.evaluate<boolean>(
+      // Asked too early, Electron's own modules throw.
+      "(() => { try { return process.mainModule.require('electron').app.isReady(); } catch { return false; } })()",
+    ),
+  );
+  return {
+    main,
+    page: <T>(expression: string): Promise<T> =>
+      main<T>(
+        `electron.BrowserWindow.getAllWindows()[0].webContents.executeJavaScript(${JSON.stringify(expression)})`,
+      ),
+    close: () => inspector.close(),
+  };
+}
+
 export async function launchBareApp(): Promise<BareApp> {
   const prepared: PreparedDesktop = await prepareDesktop();
   const child = spawn(prepared.launcher, ['--inspect=127.0.0.1:0', ...prepared.args], {
@@ -110,25 +136,16 @@ export async function launchBareApp(): Promise<BareApp> {
     prepared.stop();
   };
   try {
-    const inspector = await Inspector.connect(await debuggerOf(child));
-    const main = <T>(expression: string): Promise<T> =>
-      inspector.evaluate<T>(`(async (electron) => (${expression}))(process.mainModule.require('electron'))`);
-    const page = <T>(expression: string): Promise<T> =>
-      main<T>(
-        `electron.BrowserWindow.getAllWindows()[0].webContents.executeJavaScript(${JSON.stringify(expression)})`,
-      );
-    await until('is ready', () =>
-      inspector.evaluate<boolean>("typeof process === 'object' && process.mainModule !== undefined"),
-    );
+    const attached = await attachToMain(await debuggerOf(child));
     await until('shows its window', () =>
-      main<boolean>('electron.BrowserWindow.getAllWindows()[0]?.isVisible() === true'),
+      attached.main<boolean>('electron.BrowserWindow.getAllWindows()[0]?.isVisible() === true'),
     );
     return {
       pid: child.pid ?? 0,
-      main,
-      page,
+      main: (expression) => attached.main(expression),
+      page: (expression) => attached.page(expression),
       close: async () => {
-        inspector.close();
+        attached.close();
         await end();
       },
     };

@@ -12,6 +12,10 @@ export interface FleetShape {
   readonly periodMs: number;
 }
 
+/** The first slice's use counts the samples, in steps that the screen shows, so that one can be found again there. */
+export const SEQ_CYCLE = 80;
+export const seqShownBytes = (seq: number): number => Math.round(((seq % SEQ_CYCLE) * GIB) / 10);
+
 type Line = Readonly<Record<string, unknown>>;
 
 function makeState(name: string, shape: FleetShape) {
@@ -67,6 +71,8 @@ export class ScriptedAgent {
   private seq = 0;
   /** Samples that went out, over all channels. */
   sent = 0;
+  /** When each of the newest samples was written, by its number, in ms of this machine's clock. */
+  readonly writtenAtMs = new Map<number, number>();
 
   constructor(name: string, shape: FleetShape) {
     this.name = name;
@@ -100,7 +106,10 @@ export class ScriptedAgent {
           timer = setInterval(() => {
             if (full) return;
             this.sent += 1;
-            say(this.sample());
+            const line = this.sample();
+            this.writtenAtMs.set(this.seq, Date.now());
+            this.writtenAtMs.delete(this.seq - SEQ_CYCLE);
+            say(line);
           }, period);
         }
         for (const line of this.answer(request)) say(line);
@@ -142,7 +151,7 @@ export class ScriptedAgent {
       managerName: 'root',
       yourUid: 1000,
       yourName: 'user0',
-      operator: false,
+      operator: true,
       driver: '580.00.00',
       gpuNote: null,
       simulated: true,
@@ -172,8 +181,8 @@ export class ScriptedAgent {
       })),
       slices: slices.map(({ id, memoryLimitBytes }, n) => ({
         id,
-        memoryUsedBytes: wave(n, memoryLimitBytes),
-        ledgerBytes: wave(n, memoryLimitBytes),
+        memoryUsedBytes: n === 0 ? seqShownBytes(seq) : wave(n, memoryLimitBytes),
+        ledgerBytes: n === 0 ? seqShownBytes(seq) : wave(n, memoryLimitBytes),
         residueBytes: 0,
         computeUsedTenths: wave(n, 125),
         throttledTenths: wave(n + 1, 500),

@@ -18,6 +18,8 @@ export interface FleetSimulator {
   readonly names: readonly string[];
   /** Names every host, and where its key and ours are. Readable by everybody: nothing of it is secret. */
   readonly configFile: string;
+  /** The agents, in the order of their names. */
+  readonly agents: readonly ScriptedAgent[];
   /** Samples that were sent so far, over all hosts. */
   sent(): number;
   stop(): void;
@@ -98,6 +100,7 @@ export async function startFleet(options: FleetOptions): Promise<FleetSimulator>
   return {
     names: fleet.map(({ name }) => name),
     configFile,
+    agents: fleet.map(({ agent }) => agent),
     sent: () => fleet.reduce((sum, { agent }) => sum + agent.sent, 0),
     stop: () => {
       for (const { server } of fleet) server.close();

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runtimeFolder, whyNoRuntime } from '../e2e/desktop.ts';
 import { launchBareApp, type BareApp } from './bare-app.ts';
+import { bringLive, click } from './fleet-app.ts';
 import { startFleet } from './fleet-hosts.ts';
 import { cpuSeconds, pssBytes, roleOf, treeOf } from './process-tree.ts';
 import { makeFigure, type Figure } from './report.ts';
@@ -13,7 +14,6 @@ const SETTLE_MS = 5_000;
 /** How long the visible app is watched; memory grows, or does not, over this. */
 const WATCH_MS = Number(process.env['TRANCHE_FLEET_WATCH_MS'] ?? 300_000);
 const HIDDEN_WATCH_MS = Math.min(WATCH_MS, 60_000);
-const LIVE_TIMEOUT_MS = 60_000;
 
 interface Watched {
   /** Of one core, all processes together. */
@@ -21,30 +21,6 @@ interface Watched {
   readonly byRole: ReadonlyMap<string, number>;
   readonly samplesPerSecond: number;
 }
-
-async function bringLive(app: BareApp, names: readonly string[]): Promise<void> {
-  const ids = JSON.stringify(names.map((name) => `ssh:${name}`));
-  await app.page(
-    `(async () => { for (const hostId of ${ids}) await window.tranche.request('host:connect', { hostId }); })()`,
-  );
-  const deadline = Date.now() + LIVE_TIMEOUT_MS;
-  for (;;) {
-    const states = await app.page<readonly string[]>(
-      "window.tranche.request('fleet:get', {}).then((fleet) => fleet.value.hosts.map(({ name, connection }) => `${name} ${connection.kind}`))",
-    );
-    const waiting = states.filter((state) => !state.endsWith(' live'));
-    if (states.length >= names.length && waiting.length === 0) return;
-    if (Date.now() > deadline)
-      throw new Error(`not live within ${String(LIVE_TIMEOUT_MS / 1000)} s: ${waiting.join(', ')}`);
-    await delay(100);
-  }
-}
-
-/** Selects the first host of the list, as a click would. */
-const selectFirst = (app: BareApp, name: string): Promise<boolean> =>
-  app.page<boolean>(
-    `(() => { const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); for (let node = walker.nextNode(); node; node = walker.nextNode()) if (node.textContent === ${JSON.stringify(name)}) { node.parentElement.click(); return true; } return false; })()`,
-  );
 
 async function watch(root: number, sent: () => number, watchMs: number): Promise<Watched> {
   const sentBefore = sent();
@@ -120,8 +96,7 @@ export async function benchFleet(): Promise<readonly Figure[]> {
     const app = await launchBareApp();
     try {
       await bringLive(app, fleet.names);
-      if (!(await selectFirst(app, fleet.names[0] ?? '')))
-        throw new Error('the list of hosts is not on the screen');
+      await click(app, fleet.names[0] ?? '');
       const figures = await measure(app, () => fleet.sent());
       return figures;
     } finally {

@@ -45,6 +45,16 @@ export function save(path: string, figures: readonly Figure[]): void {
   writeFileSync(path, `${JSON.stringify(figures, null, 2)}\n`);
 }
 
+/** Puts figures into a file of them: those of the same name are replaced, the others stay. Gives all of them. */
+export function merge(path: string, figures: readonly Figure[]): readonly Figure[] {
+  const known = JSON.parse(readFileSync(path, 'utf8')) as readonly Figure[];
+  const kept = known.map((old) => figures.find(({ id }) => id === old.id) ?? old);
+  const added = figures.filter(({ id }) => !known.some((old) => old.id === id));
+  const all = [...kept, ...added];
+  save(path, all);
+  return all;
+}
+
 /** Puts the table between the README's markers, so that what it promises is what was measured last. */
 export function intoReadme(path: string, table: string): void {
   const text = readFileSync(path, 'utf8');

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ElectronApplication, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TrancheApi } from '../../model/ipc.ts';
+import type { PreloadApi } from '../../model/ipc.ts';
 import { isBuilt, launchDesktop, runtimeFolder, whyNoRuntime, type Desktop } from './desktop.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 declare global {
   interface Window {
-    readonly tranche?: TrancheApi;
+    readonly tranche?: PreloadApi;
   }
 }
 
@@ -56,7 +56,7 @@ describe.skipIf(runtimeFolder === null || !isBuilt)(`desktop app${whyNoRuntime}`
     expect(seen).toEqual([
       'undefined',
       'undefined',
-      'appVersion copyText onEvent platform request transport',
+      'appVersion copyText onEventText platform request transport',
       version,
     ]);
   });

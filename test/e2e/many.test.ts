@@ -46,4 +46,34 @@ describe.skipIf(cannotRun)('a large lab', () => {
     await expect.poll(() => page.getByRole('article').count()).toBeGreaterThan(3);
     expect(await page.getByRole('article').count()).toBeLessThan(25);
   });
+
+  // A list that grows by a pixel while it is scrolled would have the style of everything in it worked out anew.
+  it.each([
+    ['bars', 'Alt+1', '.virtual-body *'],
+    ['table', 'Alt+3', '.data-body *'],
+  ])('hands no place of a long list down to what is in it, %s', async (_name, key, inside) => {
+    const page = await fake.open({ scene: 'many', sampleMs: 1000 });
+    await page.keyboard.press('h');
+    await page.keyboard.press(key);
+    const found = page.locator(inside).nth(20);
+    await found.waitFor({ state: 'attached' });
+    const seen = await found.evaluate((element) => {
+      const style = getComputedStyle(element);
+      return [style.getPropertyValue('--height'), style.getPropertyValue('--top')];
+    });
+    expect(seen).toEqual(['0px', '0px']);
+  });
+
+  it('opens the palette with some of each kind, and finds the others by typing', async () => {
+    const page = await fake.open({ scene: 'many', sampleMs: 1000 });
+    await page.keyboard.press('Control+k');
+    const options = page.locator('.palette').getByRole('option');
+    await expect.poll(() => options.count()).toBeGreaterThan(100);
+    expect(await options.count()).toBeLessThan(260);
+    await page
+      .locator('.palette')
+      .getByText(/^Slices · \d+ more, found by typing$/)
+      .waitFor();
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('INPUT');
+  });
 });

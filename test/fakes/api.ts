@@ -20,6 +20,7 @@ import type {
   SliceEdit,
 } from '../../model/model.ts';
 import { GIB, gibWithUnit } from '../../model/units.ts';
+import type { UpdateState } from '../../model/updates.ts';
 import { heldBy, quotaOf, quotaText, whomOf } from '../../renderer/features/people/quota.ts';
 import { Meter } from './fake-samples.ts';
 import { FakeJobs, jobsOf } from './fake-jobs.ts';
@@ -59,6 +60,8 @@ export interface FakeOptions {
   readonly sampleMs?: number;
   /** Every edit is refused with this code. */
   readonly refuse?: ErrorCode;
+  /** What `update:get` answers; without it no feed is set. */
+  readonly update?: UpdateState;
   /** The agent knows no operation that came after its first version. */
   readonly olderAgent?: boolean;
   /** Why there is no way back to the version before. */
@@ -532,6 +535,9 @@ export class FakeLab implements TrancheApi {
     'menu:state': () => ok(null),
     'notice:show': () => ok(null),
     'tray:show': () => ok(null),
+    'update:get': () => ok(this.#options.update ?? { kind: 'off' }),
+    // One step at a time, pushed by the test.
+    'update:act': () => ok(null),
     'settings:set': ({ hostId, memoryOvercommitMaxPercent }) => {
       const known = this.#hosts.get(hostId);
       if (known === undefined) return fail('unknown-host', 'This host is gone.');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { findRoom, parseWanted } from '../../renderer/features/palette/finder.ts';
-import { searchItems, sections } from '../../renderer/features/palette/search.ts';
+import { GROUP_SHOWN_MAX, finderFor, firstOf, sections } from '../../renderer/features/palette/search.ts';
 import type { GpuSample, HostSnapshot, Sample } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 import { gpu, host, live, slice } from '../fakes/fake-hosts.ts';
@@ -91,16 +91,37 @@ describe('search', () => {
     also: title === 'New slice…' ? 'create' : '',
   }));
   it('finds by parts of words and by other words', () => {
-    expect(searchItems(items, 'nwsl')[0]?.id).toBe('New slice…');
-    expect(searchItems(items, 'create')[0]?.id).toBe('New slice…');
-    expect(searchItems(items, 'hpr')[0]?.id).toBe('hopper');
-    expect(searchItems(items, 'zzz')).toEqual([]);
+    expect(finderFor(items)('nwsl')[0]?.id).toBe('New slice…');
+    expect(finderFor(items)('create')[0]?.id).toBe('New slice…');
+    expect(finderFor(items)('hpr')[0]?.id).toBe('hopper');
+    expect(finderFor(items)('zzz')).toEqual([]);
   });
   it('shows recent items first and once', () => {
-    const shown = sections(items, '', ['hopper', 'gone']);
+    const shown = sections(items, finderFor(items), '', ['hopper', 'gone']);
     expect(shown.map(({ heading }) => heading)).toEqual(['Recent', 'Commands', 'Hosts']);
     expect(
       shown.flatMap((section) => section.items.map((i) => i.id)).filter((id) => id === 'hopper'),
     ).toHaveLength(1);
+  });
+  it('takes the first of several groups', () => {
+    const shown = sections(items, finderFor(items), '', []);
+    expect(firstOf(shown, 3).map((section) => section.items.length)).toEqual([2, 1]);
+    expect(firstOf(shown, 2).map(({ heading }) => heading)).toEqual(['Commands']);
+    expect(firstOf(shown, 99)).toEqual(shown);
+  });
+  it('lists some of a large group and says how many more there are; typing finds each of them', () => {
+    const many = Array.from({ length: 2000 }, (_, n) => ({
+      id: `s${String(n)}`,
+      title: `job ${String(n)}`,
+      group: 'Slices',
+      also: '',
+    }));
+    const find = finderFor(many);
+    const [shown] = sections(many, find, '', []);
+    expect(shown?.items).toHaveLength(GROUP_SHOWN_MAX);
+    expect(shown?.more).toBe(2000 - GROUP_SHOWN_MAX);
+    const [found] = sections(many, find, 'job 1999', []);
+    expect(found).toMatchObject({ items: [{ id: 's1999' }], more: 0 });
+    expect(sections(many, find, 'job', [])[0]?.items.length).toBeGreaterThan(GROUP_SHOWN_MAX);
   });
 });

@@ -42,6 +42,7 @@ const fromPalette = async (page: Page, words: string): Promise<void> => {
   await palette(words)(page);
   await page.keyboard.press('Enter');
 };
+const updates = (page: Page): Promise<void> => fromPalette(page, 'check for updates');
 const diagnostics = (page: Page): Promise<void> => fromPalette(page, 'save diagnostics');
 const tagsSheet = (page: Page): Promise<void> => fromPalette(page, 'tags…');
 /** A scene whose host has quotas: one held to, one gone beyond, one counting slices only. */
@@ -289,6 +290,23 @@ export const PICTURES: readonly Picture[] = [
     act: (page) => fromPalette(page, 'go back to the agent'),
   },
   { name: 'diagnostics', options: {}, act: diagnostics },
+  {
+    name: 'update',
+    options: { update: { kind: 'ready', version: '0.2.0' } },
+    act: updates,
+  },
+  {
+    name: 'update-downloading-light',
+    options: {
+      dark: false,
+      update: {
+        kind: 'downloading',
+        version: '0.2.0',
+        percent: 40,
+      },
+    },
+    act: updates,
+  },
   { name: 'tags', options: {}, act: tagsSheet },
   { name: 'crowd-dark', options: { scene: 'crowd' } },
   { name: 'crowd-compact', options: { scene: 'crowd', ...COMPACT, dark: false }, act: host('workstation') },

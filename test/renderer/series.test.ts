@@ -56,6 +56,71 @@ describe('samples', () => {
     expect(heard.mock.calls.length).toBeGreaterThanOrEqual(3);
     expect(heard.mock.calls.length).toBeLessThanOrEqual(5);
   });
+  it('shows a host soon after its sample, wherever the samples of others fall', () => {
+    const [first, second] = [newHost(), newHost()];
+    series.pushSamples([{ hostId: second, sample: sample(0, 0) }]);
+    vi.advanceTimersByTime(500);
+    const heard = vi.fn();
+    const stop = series.subscribeHost(second, heard);
+    for (let i = 1; i <= 10; i += 1) {
+      series.pushSamples([{ hostId: first, sample: sample(i, i * 500) }]);
+      vi.advanceTimersByTime(150);
+      series.pushSamples([{ hostId: second, sample: sample(i, i * 500) }]);
+      vi.advanceTimersByTime(110);
+      expect(series.shownSample(second)?.seq).toBe(i);
+      vi.advanceTimersByTime(240);
+    }
+    stop();
+    expect(heard).toHaveBeenCalledTimes(10);
+  });
+  it('shows a sample that comes a little early, and draws neighbours together', () => {
+    const hosts = [newHost(), newHost(), newHost()];
+    const times: number[] = [];
+    const stops = hosts.map((id) =>
+      series.subscribeHost(id, () => {
+        if (series.shownSample(id) !== null) times.push(Date.now());
+      }),
+    );
+    const push = (id: string | undefined, seq: number): void =>
+      series.pushSamples([{ hostId: id ?? '', sample: sample(seq, seq) }]);
+    push(hosts[0], 1);
+    vi.advanceTimersByTime(100);
+    push(hosts[1], 1);
+    vi.advanceTimersByTime(30);
+    push(hosts[2], 1);
+    vi.advanceTimersByTime(430);
+    push(hosts[0], 2);
+    vi.advanceTimersByTime(10);
+    expect(series.shownSample(hosts[0] ?? '')?.seq).toBe(2);
+    for (const stop of stops) stop();
+    expect(times).toHaveLength(4);
+    expect(times[1]).toBe(times[2]);
+  });
+  it('tells those who show one host at most twice a second, too', () => {
+    const id = newHost();
+    const heard = vi.fn();
+    const stop = series.subscribeHost(id, heard);
+    for (let i = 0; i < 100; i += 1) {
+      series.pushSamples([{ hostId: id, sample: sample(i, i * 20) }], Date.now());
+      vi.advanceTimersByTime(20);
+    }
+    stop();
+    expect(heard.mock.calls.length).toBeGreaterThanOrEqual(3);
+    expect(heard.mock.calls.length).toBeLessThanOrEqual(5);
+  });
+  it('lets a silent host be drawn along with the others', () => {
+    const [silent, other] = [newHost(), newHost()];
+    series.pushSamples([{ hostId: silent, sample: sample(1, 1) }]);
+    vi.advanceTimersByTime(2000);
+    const heard = vi.fn();
+    const stop = series.subscribeHost(silent, heard);
+    for (let i = 0; i < 4; i += 1) {
+      series.pushSamples([{ hostId: other, sample: sample(i, i * 500) }]);
+      vi.advanceTimersByTime(500);
+    }
+    stop();
+    expect(heard.mock.calls.length).toBeGreaterThanOrEqual(3);
+  });
   it('shows nothing new while paused and the newest afterwards', () => {
     const id = newHost();
     series.pushSamples([{ hostId: id, sample: sample(1, 1000) }]);

@@ -1,5 +1,5 @@
 /** All hosts on one screen, as bars, charts, table or people. Hosts that are away keep their place and say so. */
-import { useMemo } from 'react';
+import { memo, useDeferredValue, useMemo } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
@@ -27,8 +27,8 @@ type Item =
   | { readonly kind: 'group'; readonly group: FleetGroup }
   | { readonly kind: 'gpu'; readonly place: Place; readonly group: FleetGroup };
 
-const HEAD_PX = 34;
-const BARS_PX = 118;
+const HEAD_PX = 32;
+const BARS_PX = 164;
 const CHARTS_PX = 190;
 
 function useHosts(): readonly HostSnapshot[] {
@@ -40,7 +40,9 @@ function useHosts(): readonly HostSnapshot[] {
 export function FleetMain(): ReactElement {
   const hosts = useHosts();
   const tags = useTags((s) => s.tags);
-  const { fleetFilter: filter, grouping, view } = useUi();
+  const { fleetFilter, grouping, view } = useUi();
+  // The letter is in its box with the key that typed it; what it leaves of the list follows.
+  const filter = useDeferredValue(fleetFilter);
   const tick = useTick();
   const groups = useMemo(
     () => fleetGroups(hosts, (id) => tagsOf(tags, id), grouping, filter),
@@ -116,7 +118,8 @@ function Groups(props: { readonly groups: readonly FleetGroup[]; readonly charts
   );
 }
 
-function Gpu(props: {
+/** Scrolling draws the list anew with every frame; what it shows follows its own host alone. */
+const Gpu = memo(function Gpu(props: {
   readonly place: Place;
   readonly showsHost: boolean;
   readonly charts: boolean;
@@ -133,9 +136,9 @@ function Gpu(props: {
       )}
     </div>
   );
-}
+});
 
-function GroupHead({ group }: { readonly group: FleetGroup }): ReactElement {
+const GroupHead = memo(function GroupHead({ group }: { readonly group: FleetGroup }): ReactElement {
   const { host } = group;
   return host === null ? (
     <div className="fleet-group">
@@ -147,7 +150,7 @@ function GroupHead({ group }: { readonly group: FleetGroup }): ReactElement {
   ) : (
     <HostHead host={host} />
   );
-}
+});
 
 function HostHead({ host }: { readonly host: HostSnapshot }): ReactElement {
   const status = useStatus(host);

@@ -19,8 +19,12 @@ export interface Sentence {
 export const recentlyDenied = (sample: SliceSample | null, nowMs: number): boolean =>
   sample?.deniedAtMs != null && nowMs - sample.deniedAtMs < DENIED_SHOWN_MS;
 
-export const clock = (atMs: number): string =>
-  new Date(atMs).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hour12: false });
+const twoDigits = (value: number): string => String(value).padStart(2, '0');
+/** By hand: toLocaleTimeString makes a formatter for every call, which in a list of events took milliseconds. */
+export function clock(atMs: number): string {
+  const at = new Date(atMs);
+  return `${twoDigits(at.getHours())}:${twoDigits(at.getMinutes())}`;
+}
 
 /** A broken GPU stays news for a day, a program's error for as long as a denial. */
 export const HARDWARE_FAULT_SHOWN_MS = 86_400_000;

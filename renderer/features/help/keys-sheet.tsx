@@ -1,9 +1,10 @@
 /** The `?` sheet: every command with its keys, which can be changed, and the keys of what is focused. */
 import { useEffect, useState } from 'react';
 import type { ReactElement } from 'react';
-import { COMMANDS, MENUS, keyLabel } from '../../../model/commands.ts';
+import { MENUS, keyLabel } from '../../../model/commands.ts';
 import type { CommandId, CommandSpec } from '../../../model/commands.ts';
 import { commandWithKeys, isMac, keysFor, pressedKeys } from '../../commands/keys.ts';
+import { bindings, shownCommands } from '../../commands/registry.ts';
 import { Button } from '../../components/bits.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { changeSettings, useSettings } from '../../store/settings.ts';
@@ -57,6 +58,7 @@ function useCapture(id: CommandId | null, done: (problem: string | null) => void
 
 export function KeysSheet(): ReactElement {
   const own = useSettings((s) => s.keys);
+  const shown = shownCommands(bindings());
   const [asked, setAsked] = useState<CommandId | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   useCapture(asked, (why) => {
@@ -95,22 +97,28 @@ export function KeysSheet(): ReactElement {
           <section key={menu}>
             <h3>{menu}</h3>
             <dl>
-              {COMMANDS.filter((command) => command.menu === menu).map((command) => (
-                <div key={command.id}>
-                  <dt>{command.title}</dt>
-                  <dd>
-                    {asked === command.id ? <span className="two">press…</span> : <Keys command={command} />}
-                    <button
-                      type="button"
-                      className="text-act"
-                      aria-label={`Change the keys of ${command.title}`}
-                      onClick={() => ask(command.id)}
-                    >
-                      Change
-                    </button>
-                  </dd>
-                </div>
-              ))}
+              {shown
+                .filter((command) => command.menu === menu)
+                .map((command) => (
+                  <div key={command.id}>
+                    <dt>{command.title}</dt>
+                    <dd>
+                      {asked === command.id ? (
+                        <span className="two">press…</span>
+                      ) : (
+                        <Keys command={command} />
+                      )}
+                      <button
+                        type="button"
+                        className="text-act"
+                        aria-label={`Change the keys of ${command.title}`}
+                        onClick={() => ask(command.id)}
+                      >
+                        Change
+                      </button>
+                    </dd>
+                  </div>
+                ))}
             </dl>
           </section>
         ))}

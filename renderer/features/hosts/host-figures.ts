@@ -10,19 +10,46 @@ export interface GpuView {
   readonly layout: BarLayout;
 }
 
-/** Oldest first; equal times by id, so that the order never depends on the sender's. */
-export function slicesOf(host: HostSnapshot, gpuUuid: string): readonly Slice[] {
-  return host.slices
-    .filter((slice) => slice.gpuUuid === gpuUuid)
-    .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+/**
+ * Snapshots and samples never change, only new ones come; rows, cards, headings and sums of one moment all ask for the
+ * same. So each answer is kept as long as what it was worked out from.
+ */
+const ordered = new WeakMap<HostSnapshot, ReadonlyMap<string, readonly Slice[]>>();
+const readings = new WeakMap<Sample, ReadonlyMap<string, SliceSample>>();
+const views = new WeakMap<HostSnapshot, { readonly of: Sample | null; readonly known: Map<Gpu, GpuView> }>();
+const NO_SLICES: readonly Slice[] = [];
+
+function orderOf(host: HostSnapshot): ReadonlyMap<string, readonly Slice[]> {
+  const groups = new Map<string, Slice[]>();
+  for (const slice of host.slices) {
+    const group = groups.get(slice.gpuUuid);
+    if (group === undefined) groups.set(slice.gpuUuid, [slice]);
+    else group.push(slice);
+  }
+  for (const group of groups.values())
+    group.sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+  ordered.set(host, groups);
+  return groups;
 }
+
+/** Oldest first; equal times by id, so that the order never depends on the sender's. */
+export const slicesOf = (host: HostSnapshot, gpuUuid: string): readonly Slice[] =>
+  (ordered.get(host) ?? orderOf(host)).get(gpuUuid) ?? NO_SLICES;
 
 export const gpuSample = (sample: Sample | null, uuid: string): GpuSample | null =>
   sample?.gpus.find((gpu) => gpu.uuid === uuid) ?? null;
-export const sliceSample = (sample: Sample | null, id: string): SliceSample | null =>
-  sample?.slices.find((slice) => slice.id === id) ?? null;
 
-export function gpuView(host: HostSnapshot, gpu: Gpu, sample: Sample | null): GpuView {
+export function sliceSample(sample: Sample | null, id: string): SliceSample | null {
+  if (sample === null) return null;
+  let known = readings.get(sample);
+  if (known === undefined) {
+    known = new Map(sample.slices.map((slice) => [slice.id, slice]));
+    readings.set(sample, known);
+  }
+  return known.get(id) ?? null;
+}
+
+function viewOf(host: HostSnapshot, gpu: Gpu, sample: Sample | null): GpuView {
   const slices = slicesOf(host, gpu.uuid);
   const reading = gpuSample(sample, gpu.uuid);
   const layout = layoutBar(
@@ -31,6 +58,17 @@ export function gpuView(host: HostSnapshot, gpu: Gpu, sample: Sample | null): Gp
     slices.map((slice) => ({ id: slice.id, limitBytes: slice.memoryLimitBytes })),
   );
   return { gpu, slices, sample: reading, layout };
+}
+
+export function gpuView(host: HostSnapshot, gpu: Gpu, sample: Sample | null): GpuView {
+  let kept = views.get(host);
+  if (kept === undefined || kept.of !== sample) {
+    kept = { of: sample, known: new Map() };
+    views.set(host, kept);
+  }
+  const view = kept.known.get(gpu) ?? viewOf(host, gpu, sample);
+  kept.known.set(gpu, view);
+  return view;
 }
 
 export interface Mini {

@@ -1,9 +1,10 @@
 /** Everything the palette can find: commands, hosts, GPUs, slices, people, settings; and answers to one question. */
-import { COMMANDS, keyLabel } from '../../../model/commands.ts';
+import { keyLabel } from '../../../model/commands.ts';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
 import type { CommandContext } from '../../commands/context.ts';
 import { isMac, keysFor } from '../../commands/keys.ts';
+import { shownCommands } from '../../commands/registry.ts';
 import type { Bindings } from '../../commands/registry.ts';
 import { goToJob, openDialog, select, selectHost, setView, showFleet, useUi } from '../../store/ui.ts';
 import { openView, useViews } from '../../store/views.ts';
@@ -56,16 +57,18 @@ const HIDDEN = /^(palette\.open|host\.\d)$/;
 
 function commandItems(now: Bindings): PaletteItem[] {
   const mac = isMac();
-  return COMMANDS.filter(({ id }) => !HIDDEN.test(id)).map((command) => {
-    const [key] = keysFor(command);
-    const { refusal, run, on } = now[command.id];
-    return item(`command ${command.id}`, command.menu, command.title, run, {
-      also: 'also' in command ? command.also : '',
-      key: key === undefined ? null : keyLabel(key, mac),
-      hint: on === true ? 'on' : '',
-      refusal,
+  return shownCommands(now)
+    .filter(({ id }) => !HIDDEN.test(id))
+    .map((command) => {
+      const [key] = keysFor(command);
+      const { refusal, run, on } = now[command.id];
+      return item(`command ${command.id}`, command.menu, command.title, run, {
+        also: 'also' in command ? command.also : '',
+        key: key === undefined ? null : keyLabel(key, mac),
+        hint: on === true ? 'on' : '',
+        refusal,
+      });
     });
-  });
 }
 
 function placeItems(context: CommandContext, sampleOf: SampleOf): PaletteItem[] {

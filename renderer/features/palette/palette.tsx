@@ -1,6 +1,6 @@
 /** One box that finds everything and runs it. The list is cmdk's (roles, arrows, Home, End); the dialog the browser's. */
 import { Command } from 'cmdk';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 import { commandContext } from '../../commands/context.ts';
 import { bindings } from '../../commands/registry.ts';
@@ -12,7 +12,7 @@ import { findRoom, parseWanted } from './finder.ts';
 import { allItems, answerItems, roomItems } from './items.ts';
 import type { PaletteItem } from './items.ts';
 import { recentIds, rememberPicked } from './recent.ts';
-import { sections } from './search.ts';
+import { finderFor, firstOf, sections } from './search.ts';
 import type { Section } from './search.ts';
 
 export function Palette(): ReactElement | null {
@@ -29,38 +29,49 @@ const WORDS: Readonly<Record<PaletteMode, readonly [label: string, placeholder: 
   until: ['Until', 'A day'],
 };
 
+/** More than the list shows without being scrolled. */
+const IN_SIGHT = 16;
+const NOTHING_YET: readonly Section<PaletteItem>[] = [];
+
 /** Items are made once per opening: a list that changes under the arrow keys can not be used. */
 function useSections(mode: PaletteMode, query: string): readonly Section<PaletteItem>[] {
   const made = useMemo(() => {
     const context = commandContext();
+    const items =
+      mode === 'all'
+        ? allItems(context, bindings(context), shownSample)
+        : answerItems(mode, context, shownSample, new Date());
     return {
       hosts: context.fleet.order.flatMap((id) => context.fleet.hosts[id] ?? []),
-      items:
-        mode === 'all'
-          ? allItems(context, bindings(context), shownSample)
-          : answerItems(mode, context, shownSample, new Date()),
+      items,
+      find: finderFor(items),
       recent: mode === 'all' ? recentIds() : [],
     };
   }, [mode]);
   return useMemo(() => {
     const wanted = mode === 'all' ? parseWanted(query) : null;
-    if (wanted === null) return sections(made.items, query, made.recent);
+    if (wanted === null) return sections(made.items, made.find, query, made.recent);
     // A size is no name: whatever else has its letters somewhere would only be in the way.
-    return [{ heading: 'Where it fits', items: roomItems(findRoom(wanted, made.hosts, shownSample)) }];
+    return [
+      { heading: 'Where it fits', items: roomItems(findRoom(wanted, made.hosts, shownSample)), more: 0 },
+    ];
   }, [made, mode, query]);
 }
 
 function OpenPalette({ mode, query }: { readonly mode: PaletteMode; readonly query: string }): ReactElement {
   const ref = useRef<HTMLDialogElement>(null);
   const [typed, setTyped] = useState(query);
-  const shown = useSections(mode, typed);
+  const found = useSections(mode, typed);
+  // What is in sight comes with the key that asked for it; the rest follows, unless another key comes first.
+  const all = useDeferredValue(found, NOTHING_YET);
+  const shown = all === found ? found : firstOf(found, IN_SIGHT);
   const [label, placeholder] = WORDS[mode];
   useEffect(() => {
     const dialog = ref.current;
     const before = document.activeElement;
+    // Said beforehand: by itself a dialog focuses the first thing that can be clicked, which is the list around the box.
+    dialog?.querySelector('input')?.setAttribute('autofocus', '');
     if (dialog !== null && !dialog.open) dialog.showModal();
-    // A dialog focuses the first thing that can be clicked, which is the list around the box.
-    dialog?.querySelector('input')?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement && document.activeElement === document.body) before.focus();
@@ -91,7 +102,14 @@ function OpenPalette({ mode, query }: { readonly mode: PaletteMode; readonly que
         <Command.List label={label}>
           {shown.length === 0 && <p className="palette-none small two">Nothing is called “{typed}”.</p>}
           {shown.map((section) => (
-            <Command.Group key={section.heading} heading={section.heading}>
+            <Command.Group
+              key={section.heading}
+              heading={
+                section.more === 0
+                  ? section.heading
+                  : `${section.heading} · ${String(section.more)} more, found by typing`
+              }
+            >
               {section.items.map((item) => (
                 <Row key={item.id} item={item} onPick={() => pick(item)} />
               ))}

@@ -22,6 +22,7 @@ import { CreateSheet } from '../slices/create-sheet.tsx';
 import { DeleteManyDialog } from '../slices/delete-many-dialog.tsx';
 import { DeleteDialog, RenameDialog } from '../slices/slice-dialogs.tsx';
 import { TradeDialog } from '../slices/trade-dialog.tsx';
+import { UpdateDialog } from '../updates/update-dialog.tsx';
 import { UntilDialog } from '../slices/until-dialog.tsx';
 
 export function Dialogs(): ReactElement | null {
@@ -36,6 +37,7 @@ export function Dialogs(): ReactElement | null {
     return <PointsDialog title={dialog.title} quantity={dialog.quantity} rows={dialog.rows} />;
   }
   if (dialog.kind === 'keys') return <KeysSheet />;
+  if (dialog.kind === 'update') return <UpdateDialog />;
   if (dialog.kind === 'diagnostics') return <DiagnosticsDialog />;
   if (dialog.kind === 'over-quota')
     return <OverQuotaDialog message={dialog.message} answer={dialog.answer} />;

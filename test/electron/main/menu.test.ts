@@ -10,14 +10,23 @@ const itemsOf = (template: readonly MenuItemConstructorOptions[]): MenuItemConst
 
 describe('menu bar', () => {
   it.each(['linux', 'darwin', 'win32'])('has every command of the registry, %s', (platform) => {
-    const ids = itemsOf(menuTemplate(platform, true)).flatMap((item) => item.id ?? []);
+    const state = { off: [], on: [], present: ['app.update'], keys: [] };
+    const ids = itemsOf(menuTemplate(platform, true, state)).flatMap((item) => item.id ?? []);
     expect(ids.sort()).toEqual(COMMANDS.map((command) => command.id).sort());
+  });
+  it('has an optional command only where the page says that it is there', () => {
+    const items = itemsOf(menuTemplate('linux', true));
+    expect(items.some(({ id }) => id === 'help.keys')).toBe(true);
+    expect(items.some(({ id }) => id === 'app.update')).toBe(false);
+    const help = menuTemplate('linux', true).at(-1)?.submenu as MenuItemConstructorOptions[];
+    expect(help.filter(({ type }) => type === 'separator')).toHaveLength(1); // no line over nothing
   });
   it('shows what is refused as off, with the reason, and choices as marks', () => {
     const items = itemsOf(
       menuTemplate('linux', true, {
         off: [{ id: 'slice.rename', why: 'Select a slice first.' }],
         on: ['view.table'],
+        present: [],
         keys: [
           { id: 'slice.give', keys: '$mod+Shift+g' },
           { id: 'slice.move', keys: '' },

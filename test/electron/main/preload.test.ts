@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { REQUEST_CHANNELS } from '../../../model/ipc.ts';
-import type { TrancheApi } from '../../../model/ipc.ts';
+import type { PreloadApi } from '../../../model/ipc.ts';
 
 const exposed = vi.hoisted(() => new Map<string, unknown>());
 const renderer = vi.hoisted(() => ({
@@ -13,9 +13,9 @@ vi.mock('electron', () => ({
   ipcRenderer: renderer,
 }));
 
-async function load(): Promise<TrancheApi> {
+async function load(): Promise<PreloadApi> {
   await import('../../../electron/main/preload.ts');
-  return exposed.get('tranche') as TrancheApi;
+  return exposed.get('tranche') as PreloadApi;
 }
 
 beforeEach(() => {
@@ -30,7 +30,7 @@ describe('preload', () => {
     expect(Object.keys(api).sort()).toEqual([
       'appVersion',
       'copyText',
-      'onEvent',
+      'onEventText',
       'platform',
       'request',
       'transport',
@@ -54,10 +54,10 @@ describe('preload', () => {
   it('hands on the message and never the event object', async () => {
     const api = await load();
     const heard = vi.fn();
-    const stop = api.onEvent(heard);
+    const stop = api.onEventText(heard);
     const forward = renderer.on.mock.calls[0]?.[1] as (event: unknown, message: unknown) => void;
-    forward({ sender: 'secret' }, { event: 'samples', data: [] });
-    expect(heard).toHaveBeenCalledExactlyOnceWith({ event: 'samples', data: [] });
+    forward({ sender: 'secret' }, '{"event":"samples","data":[]}');
+    expect(heard).toHaveBeenCalledExactlyOnceWith('{"event":"samples","data":[]}');
     stop();
     expect(renderer.removeListener).toHaveBeenCalledWith('tranche:event', forward);
   });
