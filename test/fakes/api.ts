@@ -59,6 +59,8 @@ export interface FakeOptions {
   readonly sampleMs?: number;
   /** Every edit is refused with this code. */
   readonly refuse?: ErrorCode;
+  /** A new slice for this person fails with this code. */
+  readonly createFails?: Readonly<Record<string, ErrorCode>>;
   /** The agent knows no operation that came after its first version. */
   readonly olderAgent?: boolean;
   /** Why there is no way back to the version before. */
@@ -469,6 +471,8 @@ export class FakeLab implements TrancheApi {
       const on = known?.gpus.find((g) => g.uuid === args.gpuUuid);
       if (known === undefined || on === undefined) return fail('unknown-gpu', 'This GPU is gone.');
       const owner = args.owner ?? 'mira';
+      const failing = this.#options.createFails?.[owner];
+      if (failing !== undefined) return fail(failing, `${known.name} says no for ${owner}.`);
       const name = args.name ?? `${owner}-${String(known.slices.length + 1)}`;
       const made = {
         ...slice(
@@ -480,6 +484,7 @@ export class FakeLab implements TrancheApi {
           args.computeGuaranteePercent,
         ),
         priority: args.priority,
+        expiresAtMs: args.expiresAtMs,
         createdAtMs: Date.now(),
       };
       const beyond = args.overQuota === true ? null : this.#quotaRefusal(known, null, made);
