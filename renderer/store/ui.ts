@@ -99,6 +99,8 @@ export interface UndoToken {
 export interface UndoEntry {
   /** Undone in this order, when an act was more than one edit, on one host or several. */
   readonly tokens: readonly UndoToken[];
+  /** None of the edits rests on another: one that is refused does not keep the others from being taken back. */
+  readonly apart?: true;
   /** What is taken back, as the toast said it. */
   readonly text: string;
   readonly expiresAtMs: number;

@@ -113,6 +113,26 @@ describe.skipIf(cannotRun)('a course', () => {
     expect(await made()).toEqual(['ssh:hopper ml-mira mira', 'ssh:ada ml-wei wei']);
   });
 
+  it('takes back the others where one of the slices can not be, and says so', async () => {
+    const page = await fake.open();
+    await fill(await sheet(false), 'mira tom wei');
+    await page.getByRole('button', { name: 'Create 3 slices' }).click();
+    await expect.poll(() => fake.toast().textContent()).toContain('3 slices cut for ml on hopper');
+    // Another window was there before: the second of the three.
+    await page.evaluate(() => {
+      const { __trancheFake: lab } = window as unknown as {
+        __trancheFake: { request(channel: string, args: object): Promise<unknown> };
+      };
+      return lab.request('slice:undo', { hostId: 'ssh:hopper', undoToken: 'u2' });
+    });
+    await page.getByRole('button', { name: /^Undo/ }).click();
+    await expect
+      .poll(() => fake.toast().textContent())
+      .toContain('can no longer be undone. 2 of 3 edits went through; the rest is as it was.');
+    await expect.poll(() => fake.slider('ml-wei').count()).toBe(0);
+    expect(await fake.slider('ml-mira').count()).toBe(0);
+  });
+
   it('says so where nothing was made, and keeps no course', async () => {
     const page = await fake.open({ refuse: 'state-not-saved' });
     await fill(await sheet(false), 'mira');

@@ -502,9 +502,10 @@ export class FakeLab implements TrancheApi {
         : this.#edit(args, (s) => ({ ...s, gpuUuid: args.gpuUuid })),
     'slice:rename': (args) => this.#edit(args, (s) => ({ ...s, name: args.name })),
     'slice:delete': (args) => this.#edit(args, () => null),
-    'slice:undo': ({ undoToken }) => {
+    'slice:undo': ({ hostId, undoToken }) => {
       const entry = this.#undo.get(undoToken);
-      if (entry === undefined) return fail('undo-expired', 'This can no longer be undone.');
+      // A token is worth something to the agent that gave it alone.
+      if (entry?.hostId !== hostId) return fail('undo-expired', 'This can no longer be undone.');
       this.#undo.delete(undoToken);
       return this.#replace(entry.hostId, entry.after, entry.before);
     },

@@ -72,7 +72,7 @@ export async function createCourse(course: Course, seats: readonly Seat[]): Prom
   }
   const made = tokens.length;
   const text = `${slicesOf(made)} cut for ${course.name} on ${listed([...on.values()])}`;
-  const undo = made === 0 ? null : keepUndo(text, tokens);
+  const undo = made === 0 ? null : keepUndo(text, tokens, { apart: true });
   const failure = missedFailure(course, made, missed);
   showToast(failure?.message ?? text, {
     ...(undo === null ? {} : { undo }),
