@@ -39,6 +39,9 @@ const choice = { choice: true } as const;
 export const COMMANDS = [
   // A browser keeps Ctrl+N for itself: the bare letter works everywhere.
   spec('slice.new', 'New slice…', 'File', 0, ['$mod+n', 'n'], { also: 'create cut' }),
+  spec('slice.course', 'Cut for a course…', 'File', 0, [], {
+    also: 'template students class people several',
+  }),
   spec('host.connect', 'Connect to a host…', 'File', 0, ['$mod+Shift+o'], { also: 'add ssh open' }),
   spec('demo.toggle', 'Start or stop the demo lab', 'File', 0),
   spec('app.settings', 'Settings…', 'File', 1, ['$mod+,'], { also: 'preferences theme options' }),

@@ -49,6 +49,7 @@ export const HOST_MENU: readonly (CommandId | null)[] = [
   'host.retry',
   null,
   'slice.new',
+  'slice.course',
   'host.deploy',
   'host.link',
   'host.tags',

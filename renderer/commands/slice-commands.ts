@@ -30,6 +30,18 @@ function create({ host, gpu }: CommandContext): Bound {
   };
 }
 
+/** For a course: the host in view, or all that are connected where all are in view. */
+function cutCourse({ ui, fleet, host }: CommandContext): Bound {
+  const some = Object.values(fleet.hosts).some((one) => editRefusal(one) === null);
+  return {
+    refusal: some ? null : 'You may change slices on none of the hosts that are connected.',
+    run: () => {
+      const one = ui.scope === 'host' && host !== null && editRefusal(host) === null ? host.id : null;
+      openDialog({ kind: 'course', onHostId: one });
+    },
+  };
+}
+
 export function sliceCommands(context: CommandContext) {
   const { host, slice, slices } = context;
   const single = (
@@ -55,6 +67,7 @@ export function sliceCommands(context: CommandContext) {
   });
   return {
     'slice.new': create(context),
+    'slice.course': cutCourse(context),
     'slice.rename': single((h, s) => openDialog({ kind: 'rename-slice', hostId: h.id, sliceId: s.id }), true),
     'slice.resize': single(
       () => document.querySelector<HTMLInputElement>('.inspector [data-field="memory"]')?.focus(),

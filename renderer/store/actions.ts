@@ -88,10 +88,23 @@ export async function edit(
 
 /** Says what was done and keeps how it is taken back. `undoTokens`: in the order in which they are to be used. */
 export function edited(hostId: HostId, sliceId: string, text: string, undoTokens: readonly string[]): void {
-  const undo: ui.UndoEntry = { hostId, tokens: undoTokens, text, expiresAtMs: Date.now() + UNDO_LIFE_MS };
-  ui.pushUndo(undo);
+  const undo = keepUndo(
+    text,
+    undoTokens.map((undoToken) => ({ hostId, undoToken })),
+  );
   ui.showToast(text, { undo });
   ui.logEvent({ hostId, sliceId, atMs: Date.now(), tone: 'plain', text });
+}
+
+/** Keeps how an act is taken back. `tokens`: in the order in which they are to be used, over as many hosts as it was. */
+export function keepUndo(
+  text: string,
+  tokens: readonly ui.UndoToken[],
+  more: Pick<ui.UndoEntry, 'apart'> = {},
+): ui.UndoEntry {
+  const undo: ui.UndoEntry = { tokens, text, expiresAtMs: Date.now() + UNDO_LIFE_MS, ...more };
+  ui.pushUndo(undo);
+  return undo;
 }
 
 /** Takes back an edit. The reply carries the token that does it again. */
@@ -105,20 +118,25 @@ async function applyInverse(
   prefix: string,
   keep: (inverse: ui.UndoEntry) => void,
 ): Promise<void> {
-  const inverse: string[] = [];
-  for (const undoToken of entry.tokens) {
-    const result = await withinQuota((more) =>
-      request('slice:undo', { hostId: entry.hostId, undoToken, ...more }),
-    );
-    if (!result.ok) {
-      sayFailure(result.error);
-      // What was taken back before the refusal can be done again.
-      if (inverse.length > 0) keep({ ...entry, tokens: inverse, expiresAtMs: Date.now() + UNDO_LIFE_MS });
-      return;
-    }
-    inverse.unshift(result.value.undoToken);
+  const inverse: ui.UndoToken[] = [];
+  let failure: Failure | null = null;
+  for (const { hostId, undoToken } of entry.tokens) {
+    const result = await withinQuota((more) => request('slice:undo', { hostId, undoToken, ...more }));
+    if (result.ok) inverse.unshift({ hostId, undoToken: result.value.undoToken });
+    else failure ??= result.error;
+    if (failure !== null && entry.apart !== true) break;
   }
-  keep({ ...entry, tokens: inverse, expiresAtMs: Date.now() + UNDO_LIFE_MS });
+  // What was taken back beside a refusal can be done again, too.
+  if (inverse.length > 0) keep({ ...entry, tokens: inverse, expiresAtMs: Date.now() + UNDO_LIFE_MS });
+  if (failure !== null) {
+    const { length } = entry.tokens;
+    const far =
+      length === 1
+        ? ''
+        : ` ${String(inverse.length)} of ${String(length)} edits went through; the rest is as it was.`;
+    sayFailure({ ...failure, message: `${failure.message}${far}` });
+    return;
+  }
   ui.showToast(`${prefix}${entry.text}`);
 }
 

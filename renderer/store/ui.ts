@@ -57,6 +57,8 @@ export type Dialog =
   | { readonly kind: 'keys' }
   | { readonly kind: 'update' }
   | { readonly kind: 'diagnostics' }
+  /** null: all hosts that are connected are chosen at first. */
+  | { readonly kind: 'course'; readonly onHostId: HostId | null }
   | { readonly kind: 'tags'; readonly hostId: HostId }
   | { readonly kind: 'until'; readonly hostId: HostId; readonly sliceId: SliceId }
   | { readonly kind: 'trade'; readonly hostId: HostId; readonly sliceId: SliceId }
@@ -89,10 +91,17 @@ export interface Toast {
   readonly untilMs: number;
 }
 
-export interface UndoEntry {
+/** One edit, and the host whose agent can take it back. */
+export interface UndoToken {
   readonly hostId: HostId;
-  /** Undone in this order, when an act was more than one edit. */
-  readonly tokens: readonly string[];
+  readonly undoToken: string;
+}
+
+export interface UndoEntry {
+  /** Undone in this order, when an act was more than one edit, on one host or several. */
+  readonly tokens: readonly UndoToken[];
+  /** None of the edits rests on another: one that is refused does not keep the others from being taken back. */
+  readonly apart?: true;
   /** What is taken back, as the toast said it. */
   readonly text: string;
   readonly expiresAtMs: number;

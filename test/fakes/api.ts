@@ -62,6 +62,8 @@ export interface FakeOptions {
   readonly refuse?: ErrorCode;
   /** What `update:get` answers; without it no feed is set. */
   readonly update?: UpdateState;
+  /** A new slice for this person fails with this code. */
+  readonly createFails?: Readonly<Record<string, ErrorCode>>;
   /** The agent knows no operation that came after its first version. */
   readonly olderAgent?: boolean;
   /** Why there is no way back to the version before. */
@@ -472,6 +474,8 @@ export class FakeLab implements TrancheApi {
       const on = known?.gpus.find((g) => g.uuid === args.gpuUuid);
       if (known === undefined || on === undefined) return fail('unknown-gpu', 'This GPU is gone.');
       const owner = args.owner ?? 'mira';
+      const failing = this.#options.createFails?.[owner];
+      if (failing !== undefined) return fail(failing, `${known.name} says no for ${owner}.`);
       const name = args.name ?? `${owner}-${String(known.slices.length + 1)}`;
       const made = {
         ...slice(
@@ -483,6 +487,7 @@ export class FakeLab implements TrancheApi {
           args.computeGuaranteePercent,
         ),
         priority: args.priority,
+        expiresAtMs: args.expiresAtMs,
         createdAtMs: Date.now(),
       };
       const beyond = args.overQuota === true ? null : this.#quotaRefusal(known, null, made);
@@ -500,9 +505,10 @@ export class FakeLab implements TrancheApi {
         : this.#edit(args, (s) => ({ ...s, gpuUuid: args.gpuUuid })),
     'slice:rename': (args) => this.#edit(args, (s) => ({ ...s, name: args.name })),
     'slice:delete': (args) => this.#edit(args, () => null),
-    'slice:undo': ({ undoToken }) => {
+    'slice:undo': ({ hostId, undoToken }) => {
       const entry = this.#undo.get(undoToken);
-      if (entry === undefined) return fail('undo-expired', 'This can no longer be undone.');
+      // A token is worth something to the agent that gave it alone.
+      if (entry?.hostId !== hostId) return fail('undo-expired', 'This can no longer be undone.');
       this.#undo.delete(undoToken);
       return this.#replace(entry.hostId, entry.after, entry.before);
     },

@@ -135,6 +135,30 @@ async function dragging(page: Page, label: string, pixels: number): Promise<void
   await page.mouse.move(box.x + box.width / 2 + pixels, box.y + 30, { steps: 5 });
 }
 
+/** Everything there is at once: a course from before, an end of one's own, in the smallest window. */
+async function courseFull(page: Page): Promise<void> {
+  await course(page);
+  const sheet = page.getByRole('dialog', { name: 'Cut for a course' });
+  await sheet.getByRole('button', { name: /^Create/ }).click();
+  await page.locator('.toast').getByRole('button', { name: /^Undo/ }).waitFor();
+  await courseSheet(page);
+  await sheet.getByLabel('As before').selectOption('ml-course');
+  await sheet.getByLabel('Until').selectOption('other');
+  await sheet.getByLabel(/^Ends/).fill('2099-02-01T18:00');
+  await sheet.getByLabel('Memory limit each').fill('12');
+  await sheet.getByLabel('Course', { exact: true }).fill('ml-course-2');
+}
+const courseSheet = (page: Page): Promise<void> => fromPalette(page, 'cut for a course');
+async function course(page: Page): Promise<void> {
+  await fleet('bars')(page);
+  await courseSheet(page);
+  const sheet = page.getByRole('dialog', { name: 'Cut for a course' });
+  await sheet.getByLabel('Course', { exact: true }).fill('ml-course');
+  await sheet.getByRole('button', { name: /^Take all/ }).click();
+  const people = sheet.getByLabel(/^People/);
+  await people.fill(`${await people.inputValue()}, zoe, a-student-whom-no-host-knows-by-this-name`);
+}
+
 export const PICTURES: readonly Picture[] = [
   { name: 'main-dark', options: {}, act: chosen('nightly') },
   { name: 'main-light', options: { dark: false }, act: chosen('nightly') },
@@ -245,6 +269,9 @@ export const PICTURES: readonly Picture[] = [
       await page.getByRole('dialog', { name: /New slice/ }).waitFor();
     },
   },
+  { name: 'course', options: {}, act: course },
+  { name: 'course-light', options: { ...QUOTAS, ...COMPACT, dark: false }, act: courseFull },
+  { name: 'course-empty', options: { ...COMPACT }, act: courseSheet },
   { name: 'quota-drag', options: QUOTAS, act: (page) => dragging(page, 'resnet-sweep', 60) },
   { name: 'fleet-nothing', options: {}, act: nothing('bars') },
   { name: 'fleet-table-nothing', options: {}, act: nothing('table') },

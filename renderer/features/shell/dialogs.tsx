@@ -18,6 +18,7 @@ import { OverQuotaDialog } from '../people/over-quota-dialog.tsx';
 import { QuotaDialog } from '../people/quota-dialog.tsx';
 import { StopDialog } from '../processes/stop-dialog.tsx';
 import { SettingsSheet } from '../settings/settings-sheet.tsx';
+import { CourseSheet } from '../slices/course-sheet.tsx';
 import { CreateSheet } from '../slices/create-sheet.tsx';
 import { DeleteManyDialog } from '../slices/delete-many-dialog.tsx';
 import { DeleteDialog, RenameDialog } from '../slices/slice-dialogs.tsx';
@@ -39,6 +40,7 @@ export function Dialogs(): ReactElement | null {
   if (dialog.kind === 'keys') return <KeysSheet />;
   if (dialog.kind === 'update') return <UpdateDialog />;
   if (dialog.kind === 'diagnostics') return <DiagnosticsDialog />;
+  if (dialog.kind === 'course') return <CourseSheet onHostId={dialog.onHostId} />;
   if (dialog.kind === 'over-quota')
     return <OverQuotaDialog message={dialog.message} answer={dialog.answer} />;
   if (dialog.kind === 'delete-many') return <DeleteManyDialog slices={dialog.slices} />;
