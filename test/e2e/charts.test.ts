@@ -140,12 +140,21 @@ describe.skipIf(cannotRun)('charts', () => {
         original.apply(this, args);
       };
     });
+    // What a chart draws when it is made (its size, its history) is not its pace: counted from a second later.
+    await page.waitForTimeout(1000);
+    await page.evaluate(() => {
+      const w = window as unknown as { __draws: Map<string, number>; __since: number };
+      w.__draws.clear();
+      w.__since = performance.now();
+    });
     await page.waitForTimeout(3000);
-    const draws = await page.evaluate(() => [
-      ...(window as unknown as { __draws: Map<string, number> }).__draws,
-    ]);
+    const { draws, seconds } = await page.evaluate(() => {
+      const w = window as unknown as { __draws: Map<string, number>; __since: number };
+      return { draws: [...w.__draws], seconds: (performance.now() - w.__since) / 1000 };
+    });
     expect(draws.length).toBeGreaterThan(0);
-    expect(Math.max(...draws.map(([, count]) => count))).toBeLessThanOrEqual(7);
+    // On a busy machine the page is asked later than it was to be.
+    expect(Math.max(...draws.map(([, count]) => count))).toBeLessThanOrEqual(Math.floor(2 * seconds) + 1);
     const unseen = await page.evaluate(() => {
       const list = document.querySelector('.virtual')?.getBoundingClientRect();
       return [...document.querySelectorAll('.virtual canvas')]
