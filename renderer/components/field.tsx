@@ -1,6 +1,6 @@
 /** A labelled box for one typed value: what is typed is kept until it is right or left with Esc. */
 import { useEffect, useId, useState } from 'react';
-import type { ReactElement, ReactNode } from 'react';
+import type { ComponentPropsWithoutRef, ReactElement, ReactNode } from 'react';
 import type { Parsed } from '../../model/units.ts';
 import { cx } from './bits.tsx';
 import { Icon } from './icons.tsx';
@@ -85,6 +85,31 @@ export function SelectField(props: SelectFieldProps): ReactElement {
           {props.children}
         </select>
         <Icon name="down" />
+      </span>
+    </label>
+  );
+}
+
+/** A box of a sheet that is sent as a whole: what is typed is the sheet's to keep and to judge. */
+export function TypedField(props: {
+  readonly label: string;
+  readonly unit: string;
+  readonly value: string;
+  readonly onType: (value: string) => void;
+  readonly more: ComponentPropsWithoutRef<'input'>;
+}): ReactElement {
+  const { label, unit, value, onType, more } = props;
+  return (
+    <label className="field">
+      <span>{label}</span>
+      <span className="in">
+        <input
+          value={value}
+          onFocus={(event) => event.target.select()}
+          onChange={(event) => onType(event.target.value)}
+          {...more}
+        />
+        <em>{unit}</em>
       </span>
     </label>
   );

@@ -7,8 +7,8 @@ const ME = 'mira';
 const MINUTE_MS = 60_000;
 const CHUNK_CHARS = 32 * 1024;
 
-const waits = (code: JobWait['code'], more: Partial<JobWait> = {}): JobWait => ({
-  code,
+export const NO_WAIT: JobWait = {
+  code: null,
   position: null,
   jobId: null,
   jobName: null,
@@ -17,37 +17,52 @@ const waits = (code: JobWait['code'], more: Partial<JobWait> = {}): JobWait => (
   untilMs: null,
   needBytes: null,
   freeBytes: null,
+};
+const waits = (code: JobWait['code'], more: Partial<JobWait> = {}): JobWait => ({
+  ...NO_WAIT,
+  code,
   ...more,
 });
 
+/** One that has just been put into the line of a slice, with nothing asked for. */
+export const JOB: Job = {
+  id: 'j-0000000000000001',
+  name: 'train',
+  sliceId: 's-1',
+  command: 'python train.py',
+  uid: 1000,
+  user: ME,
+  priority: 'normal',
+  preemptible: false,
+  requeue: false,
+  preempts: false,
+  minFreeBytes: null,
+  graceMs: 30_000,
+  state: 'queued',
+  submittedAtMs: 1,
+  startedAtMs: null,
+  endedAtMs: null,
+  pid: null,
+  exitCode: null,
+  signal: null,
+  runs: 0,
+  killAtMs: null,
+  byUser: null,
+  message: null,
+  waits: null,
+};
+
 let nextId = 1;
 export function job(slice: Slice, name: string, user: string, more: Partial<Job> = {}): Job {
-  const id = `j-${String(nextId++).padStart(16, '0')}`;
   return {
-    id,
+    ...JOB,
+    id: `j-${String(nextId++).padStart(16, '0')}`,
     name,
     sliceId: slice.id,
     command: `python ${name}.py`,
     uid: user === ME ? 1000 : 1001,
     user,
-    priority: 'normal',
-    preemptible: false,
-    requeue: false,
-    preempts: false,
-    minFreeBytes: null,
-    graceMs: 30_000,
-    state: 'queued',
     submittedAtMs: Date.now() - 50 * MINUTE_MS,
-    startedAtMs: null,
-    endedAtMs: null,
-    pid: null,
-    exitCode: null,
-    signal: null,
-    runs: 0,
-    killAtMs: null,
-    byUser: null,
-    message: null,
-    waits: null,
     ...more,
   };
 }

@@ -11,44 +11,8 @@ import {
   waitText,
 } from '../../renderer/features/jobs/job-text.ts';
 import { LINES_MAX, LogText, filterLines } from '../../renderer/store/log-text.ts';
+import { JOB, NO_WAIT } from '../fakes/fake-jobs.ts';
 
-const NO_WAIT: JobWait = {
-  code: null,
-  position: null,
-  jobId: null,
-  jobName: null,
-  user: null,
-  sinceMs: null,
-  untilMs: null,
-  needBytes: null,
-  freeBytes: null,
-};
-const JOB: Job = {
-  id: 'j-0000000000000001',
-  name: 'train',
-  sliceId: 's-1',
-  command: 'python train.py',
-  uid: 1000,
-  user: 'mira',
-  priority: 'normal',
-  preemptible: false,
-  requeue: false,
-  preempts: false,
-  minFreeBytes: null,
-  graceMs: 30_000,
-  state: 'queued',
-  submittedAtMs: 1,
-  startedAtMs: null,
-  endedAtMs: null,
-  pid: null,
-  exitCode: null,
-  signal: null,
-  runs: 0,
-  killAtMs: null,
-  byUser: null,
-  message: null,
-  waits: null,
-};
 const clock = String;
 
 interface Golden {

@@ -5,7 +5,7 @@ import type { HostId } from '../../../model/model.ts';
 import { gibWithUnit } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
 import { Dialog } from '../../components/dialog.tsx';
-import { SelectField } from '../../components/field.tsx';
+import { SelectField, TypedField } from '../../components/field.tsx';
 import { useTick } from '../../components/use-sample.ts';
 import { forgetCourse, keepCourse, useCourses } from '../../store/courses.ts';
 import type { CourseTemplate } from '../../store/courses.ts';
@@ -111,19 +111,13 @@ export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactE
     unit: string,
     more = {},
   ): ReactElement => (
-    <label className="field">
-      <span>{label}</span>
-      <span className="in">
-        <input
-          value={typed[key]}
-          maxLength={40}
-          onFocus={(event) => event.target.select()}
-          onChange={(event) => put({ [key]: event.target.value })}
-          {...more}
-        />
-        <em>{unit}</em>
-      </span>
-    </label>
+    <TypedField
+      label={label}
+      unit={unit}
+      value={typed[key]}
+      onType={(value) => put({ [key]: value })}
+      more={more}
+    />
   );
   const template = templates.find((one) => one.name === typed.name);
   const count = plan?.seats.length ?? 0;

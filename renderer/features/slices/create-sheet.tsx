@@ -4,7 +4,7 @@ import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit, parseBytes, parsePercent } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
-import { SelectField } from '../../components/field.tsx';
+import { SelectField, TypedField } from '../../components/field.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { beyondQuota } from '../people/quota.ts';
 import { openDialog } from '../../store/ui.ts';
@@ -103,18 +103,13 @@ export function CreateSheet(props: {
     unit: string,
     more = {},
   ): ReactElement => (
-    <label className="field">
-      <span>{label}</span>
-      <span className="in">
-        <input
-          value={typed[key]}
-          onFocus={(event) => event.target.select()}
-          onChange={(event) => put({ [key]: event.target.value })}
-          {...more}
-        />
-        <em>{unit}</em>
-      </span>
-    </label>
+    <TypedField
+      label={label}
+      unit={unit}
+      value={typed[key]}
+      onType={(value) => put({ [key]: value })}
+      more={more}
+    />
   );
   return (
     <Dialog
