@@ -151,7 +151,7 @@ static void introduce_neighbours(struct agent *agent, const char *gpu_uuid, cons
         bool changed = false;
         for (size_t at = 0; at < REGION_BOARD_SLOTS; at++) {
             uint64_t word = at == slice->r.board_slot ? 0 : words[at];
-            changed = changed || atomic_exchange(&slice->policy->neighbours[at], word) != word;
+            changed = atomic_exchange(&slice->policy->neighbours[at], word) != word || changed;
         }
         if (changed) region_policy_announce(slice->policy);
     }
