@@ -19,6 +19,7 @@
 /* Set by `tranche run` for the CUDA driver, and never read by us. */
 #define ENV_MPS_PIPE "CUDA_MPS_PIPE_DIRECTORY"
 #define ENV_MPS_PERCENT "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"
+#define ENV_MPS_PRIORITY "CUDA_MPS_CLIENT_PRIORITY"
 
 /* "1": the shim forwards everything and limits nothing; the agent then lists the process as unmanaged. Default unset. */
 #define ENV_DISABLE "TRANCHE_DISABLE"

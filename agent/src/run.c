@@ -31,6 +31,7 @@ struct plan {
     char preload[PRELOAD_BYTES];
     char mps_pipe[FS_PATH_BYTES]; /* "" = programs take turns */
     char mps_percent[8];
+    const char *mps_priority; /* "0", or "1" for below that: MPS knows no third */
 };
 
 static int take_options(struct plan *plan, const char *command, int argc, char **argv, int *rest)
@@ -121,6 +122,7 @@ static void join_mps(struct plan *plan, const struct fetched *fetched, const str
         if (!here || stat(gpu->mps_pipe, &status) != 0 || status.st_uid != getuid()) continue;
         text_copy(plan->mps_pipe, sizeof plan->mps_pipe, gpu->mps_pipe);
         snprintf(plan->mps_percent, sizeof plan->mps_percent, "%d", (int)s->compute_limit_percent);
+        plan->mps_priority = s->is_preferred ? "0" : "1";
     }
 }
 
@@ -172,7 +174,7 @@ int command_run(int argc, char **argv)
     }
     if (plan.mps_pipe[0] &&
         (setenv(ENV_MPS_PIPE, plan.mps_pipe, 1) != 0 || setenv(ENV_MPS_PERCENT, plan.mps_percent, 1) != 0 ||
-         setenv(ENV_CONCURRENT, plan.mps_percent, 1) != 0)) {
+         setenv(ENV_MPS_PRIORITY, plan.mps_priority, 1) != 0 || setenv(ENV_CONCURRENT, plan.mps_percent, 1) != 0)) {
         return complain("the environment could not be set: %s", strerror(errno));
     }
     char group[GROUP_TEXT_BYTES];
@@ -212,6 +214,7 @@ int command_env(int argc, char **argv)
     if (plan.mps_pipe[0]) {
         print_export(ENV_MPS_PIPE, plan.mps_pipe);
         print_export(ENV_MPS_PERCENT, plan.mps_percent);
+        print_export(ENV_MPS_PRIORITY, plan.mps_priority);
         print_export(ENV_CONCURRENT, plan.mps_percent);
     }
     char group[GROUP_TEXT_BYTES];

@@ -85,8 +85,8 @@ async function makeSlice(client: Client, computeLimitPercent = 25): Promise<void
 }
 
 /** What `tranche run` sets for a program, by name. */
-function environmentInside(): Record<string, string> {
-  const text = execFileSync(trancheBin, ['run', '--slice', 'one', '--', 'env'], { env: root.env, encoding: 'utf8' });
+function environmentInside(slice = 'one'): Record<string, string> {
+  const text = execFileSync(trancheBin, ['run', '--slice', slice, '--', 'env'], { env: root.env, encoding: 'utf8' });
   return Object.fromEntries(text.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]));
 }
 
@@ -110,8 +110,12 @@ describe.skipIf(!hasSim)('concurrent mode', () => {
     expect(environmentInside()).toMatchObject({
       CUDA_MPS_PIPE_DIRECTORY: pipe,
       CUDA_MPS_ACTIVE_THREAD_PERCENTAGE: '25',
+      CUDA_MPS_CLIENT_PRIORITY: '1',
       TRANCHE_CONCURRENT: '25',
     });
+    const preferred = { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 50, priority: 'high', name: 'two' };
+    expect(await client.ask('slice-create', preferred)).toMatchObject({ ok: true });
+    expect(environmentInside('two')['CUDA_MPS_CLIENT_PRIORITY']).toBe('0');
     const doctor = await client.ask('doctor');
     expect((doctor['findings'] as Line[]).find((one) => one['code'] === 'concurrent')).toMatchObject({ level: 'note' });
     client.lines.length = 0;
