@@ -46,8 +46,10 @@ bool price_due(struct price *price, bool exact)
     }
     if (exact) {
         uint64_t ns = atomic_load_explicit(&price->ns, memory_order_relaxed);
-        uint64_t dear = PRICE_TIMING_NS * PRICE_TIMING_PART / (ns == 0 ? 1 : ns) + 1;
-        interval = dear < interval ? (uint32_t)dear : interval;
+        uint64_t part = ns < PRICE_SHORT_NS ? 2 * PRICE_TIMING_PART : PRICE_TIMING_PART;
+        uint64_t dear = PRICE_TIMING_NS * part / (ns == 0 ? 1 : ns) + 1;
+        uint32_t most = interval < PRICE_INTERVAL_MAX ? interval : PRICE_INTERVAL_SHORT_MAX;
+        interval = dear < most ? (uint32_t)dear : most;
     }
     uint32_t begun = atomic_load_explicit(&price->begun, memory_order_relaxed);
     uint32_t due = timing >= PRICE_TIMINGS_MAX ? UINT32_MAX : drawn(interval, begun);

@@ -13,9 +13,12 @@
 /* The first launches of a shape are all timed, then ever fewer, down to one in this many. */
 #define PRICE_EAGER_SAMPLES 4u
 #define PRICE_INTERVAL_MAX 256u
-/* ...but never so many that timing takes more of a limited slice's time than this part of 1: see price_due. */
+/* A limited slice: so many that timing takes this part of its time. Of kernels so short that these are hundreds a second
+ * half as many do, and one in so many at least. */
 #define PRICE_TIMING_NS UINT64_C(4000)
 #define PRICE_TIMING_PART 200u
+#define PRICE_SHORT_NS UINT64_C(20000)
+#define PRICE_INTERVAL_SHORT_MAX 1024u
 /* Several at once, and never in step with a loop of the program: where one kernel takes different times in a fixed order,
  * one timing at a time would always meet the same of them. */
 #define PRICE_TIMINGS_MAX 12u
@@ -72,19 +75,21 @@ struct price_shape {
     uint32_t shared;
 };
 
-static inline uint64_t price_mix(uint64_t hash, uint64_t word)
+static inline uint64_t price_fold(uint64_t a, uint64_t b)
 {
-    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
-    return hash ^ hash >> 29;
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Never 0. */
+/* Never 0. Two independent multiplications and a third: a launch computes it. */
 static inline uint64_t price_key(const struct price_shape *shape)
 {
-    uint64_t hash = price_mix(UINT64_C(0x243f6a8885a308d3), shape->code);
-    hash = price_mix(hash, (uint64_t)shape->grid[0] << 32 | shape->grid[1]);
-    hash = price_mix(hash, (uint64_t)shape->grid[2] << 32 | shape->shared);
-    hash = price_mix(hash, (uint64_t)shape->block[0] << 40 ^ (uint64_t)shape->block[1] << 20 ^ shape->block[2]);
+    uint64_t grid = (uint64_t)shape->grid[0] << 32 | shape->grid[1];
+    uint64_t rest = (uint64_t)shape->grid[2] << 32 | shape->shared;
+    uint64_t block = (uint64_t)shape->block[0] << 40 ^ (uint64_t)shape->block[1] << 20 ^ shape->block[2];
+    uint64_t first = price_fold(shape->code ^ UINT64_C(0x243f6a8885a308d3), grid ^ UINT64_C(0x13198a2e03707344));
+    uint64_t second = price_fold(rest ^ UINT64_C(0xa4093822299f31d0), block ^ UINT64_C(0x082efa98ec4e6c89));
+    uint64_t hash = price_fold(first ^ UINT64_C(0x9fb21c651e98df25), second ^ UINT64_C(0x452821e638d01377));
     return hash == 0 ? 1 : hash;
 }
 

@@ -5,6 +5,8 @@
 #include "check.h"
 #include "price.h"
 
+#include <stdlib.h>
+
 static struct price_book book;
 
 static struct price *fresh(uintptr_t code)
@@ -275,6 +277,51 @@ static void a_limit_is_timed_as_often_as_pays(void)
     CHECK_THAT(timed[1] * 4 < 10000 * 5 / 100, "%d", timed[1]); /* 4 us each, of 5 us x 10,000: under a hundredth */
 }
 
+static void short_kernels_are_timed_seldom(void)
+{
+    struct price *price = fresh(802);
+    int timed = 0;
+    for (int launch = 0; launch < 200000; launch++) {
+        if (price_due(price, true)) {
+            timed++;
+            price_learn(price, 2000, true, 0);
+        }
+    }
+    /* 0.8 ms of GPU time between two, 4 us each; and often enough to follow a clock within a tenth of a second. */
+    CHECK_THAT(timed > 200 && timed < 400, "%d", timed);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void shapes_do_not_meet(void)
+{
+    enum { CODES = 64, GRIDS = 64, BLOCKS = 32, KEYS = CODES * GRIDS * BLOCKS };
+    static uint64_t keys[KEYS];
+    static unsigned places[PRICE_BOOK_ENTRIES];
+    size_t count = 0;
+    for (uint32_t code = 0; code < CODES; code++) {
+        for (uint32_t grid = 1; grid <= GRIDS; grid++) {
+            for (uint32_t block = 1; block <= BLOCKS; block++) {
+                struct price_shape shape = {
+                    .code = UINT64_C(0x7f0012340000) + 128 * code, .grid = {grid, 1, 1}, .block = {32 * block, 1, 1}};
+                keys[count] = price_key(&shape);
+                places[price_place(keys[count++])]++;
+            }
+        }
+    }
+    qsort(keys, KEYS, sizeof keys[0], ascending);
+    for (size_t at = 1; at < KEYS; at++) {
+        CHECK(keys[at] != keys[at - 1]);
+    }
+    for (size_t at = 0; at < PRICE_BOOK_ENTRIES; at++) { /* 16 on average */
+        CHECK_THAT(places[at] < 48, "%u at %zu", places[at], at);
+    }
+}
+
 static void a_full_book_still_answers(void)
 {
     for (uintptr_t code = 1000; code < 1000 + 3 * PRICE_BOOK_ENTRIES; code++) {
@@ -288,6 +335,8 @@ int main(void)
 {
     RUN(shapes_have_their_own_price);
     RUN(the_first_are_timed_then_ever_fewer);
+    RUN(shapes_do_not_meet);
+    RUN(short_kernels_are_timed_seldom);
     RUN(known_prices_pay_until_a_timing_is_due);
     RUN(so_many_timings_at_once);
     RUN(timings_are_not_in_step);
