@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -26,7 +27,7 @@ from loads import Load, Mps
 
 PARTS = {**compute_parts.PARTS, **compute_tails.PARTS}
 # Of the time for all parts, by experience.
-WEIGHTS = {"engines": 8, "price": 60, "b5": 300, "b6": 70, "b7": 18, "live": 10, "b8": 120, "b8long": 150, "b9": 30, "b10": 25, "concurrent": 60, "b1": 25, "b2": 100}
+WEIGHTS = {"engines": 8, "price": 60, "b5": 300, "b6": 70, "b7": 18, "live": 10, "b8": 120, "b8long": 150, "b9": 30, "b10": 25, "concurrent": 90, "b1": 25, "b2": 100}
 DEFAULT = ("engines", "price", "b5", "b6", "b7", "live", "b8", "b8long", "b9", "b10", "concurrent")
 DEFAULT_SECONDS = 460
 MEMORY_EACH = "40g"
@@ -45,6 +46,7 @@ class Bench:
         self.log = os.path.join(out, "tenants.log")
         self.loads, self.slices, self.daemon = [], [], None
         self.until = self.end_at = self.part_seconds = 0.0
+        self.pipe = None  # of the daemon of our own concurrent mode
         self.gpu, self.driver = ("simulated", "simulated") if dry else self.identity()
         self.torch = subprocess.run([sys.executable, "-c", "import torch"], capture_output=True).returncode == 0
         self.binary = os.path.join(run.root, "compute_load")
@@ -52,7 +54,7 @@ class Bench:
         done = subprocess.run([self.binary, "calibrate"], env=run.env, capture_output=True, text=True, timeout=120, check=True)
         calibration = json.loads(done.stdout)
         run.note(**calibration)
-        self.env = dict(run.env, STEPS_PER_US=str(calibration["stepsPerUs"]))
+        self.env = dict(run.env, STEPS_PER_US=str(calibration["stepsPerUs"]), FULL_BLOCKS=str(calibration["fullBlocks"]))
         run.env = self.env
 
     def identity(self):
@@ -78,6 +80,13 @@ class Bench:
         for load in loads:
             load.ready()
         self.until = min(self.end_at, time.monotonic() + self.part_seconds)
+
+    def started_within(self, loads):
+        """As started, where a part starts several sets, one after the other: what a start takes is added to the part."""
+        began = time.monotonic()
+        for load in loads:
+            load.ready()
+        self.until = min(self.end_at, self.until + time.monotonic() - began)
 
     def pause(self, seconds):
         time.sleep(seconds)
@@ -161,6 +170,10 @@ class Bench:
                 self.note(id="skipped", part="mps", why=self.daemon.problem)
         return None if self.daemon.problem else self.daemon
 
+    def beside_the_shim(self):
+        """The environment of a client of the very daemon that our concurrent mode runs, without Tranche."""
+        return dict(self.env, CUDA_MPS_PIPE_DIRECTORY=self.pipe)
+
     def concurrent(self, slice):
         """Switches the GPU's concurrent mode on, until a program in this slice would be given it, or off (None). Says why not."""
         if self.daemon is not None:
@@ -177,7 +190,9 @@ class Bench:
         deadline = time.monotonic() + CONCURRENT_START_S
         while time.monotonic() < deadline:
             given = subprocess.run([self.run.tranche, "env", "--slice", slice], env=self.env, capture_output=True, text=True, timeout=30).stdout
-            if "CUDA_MPS_PIPE_DIRECTORY" in given:
+            pipe = re.search(r"CUDA_MPS_PIPE_DIRECTORY='([^']*)'", given)
+            if pipe:
+                self.pipe = pipe.group(1)
                 return None
             time.sleep(0.2)
         doctor = subprocess.run([self.run.tranche, "doctor"], env=self.env, capture_output=True, text=True, timeout=30).stdout

@@ -2,10 +2,13 @@
  * kernels do a number of steps, not an amount of time, so that a turn of somebody else's within makes them longer. It
  * runs on a real driver and on the simulated one (where a step is a nanosecond and no kernel can stamp its times).
  *
- * usage: compute_load calibrate            prints the steps in a microsecond; others take it from STEPS_PER_US
+ * usage: compute_load calibrate            prints the steps in a microsecond and the blocks that fill the card; others
+ *                                          take them from STEPS_PER_US and FULL_BLOCKS, because with a part of the
+ *                                          multiprocessors a program is told of fewer, and would do less work
  *        compute_load KIND [MICROSECONDS]  kinds: spin mixed graph bursts copy fill upload
  * then, a line each on standard input, answered by one JSON object a line:
- *   rate WARM SECONDS [DUTY]      units a second, from the first synchronization after WARM to the first after SECONDS
+ *   rate WARM SECONDS [DUTY]      units a second, from the first synchronization after WARM to the first after SECONDS;
+ *                                 progress: [seconds, units done] since then, at synchronizations
  *   stamp SECONDS FILE [ON OFF]   as fast as it can, or ON seconds of work and OFF of none; the GPU's own start and end
  *                                 of each kernel go to FILE, as pairs of uint64 nanoseconds of its clock; the answer
  *                                 says when, by CLOCK_MONOTONIC, each stretch of work was begun
@@ -16,6 +19,7 @@
 
 #include <dlfcn.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +31,8 @@
 #define CALIBRATION_STEPS UINT64_C(100000)
 #define GRAPH_NODES 40
 #define BURSTS_MAX 64
+#define MARKS 8192
+#define MARK_S 0.002
 #define ATTRIBUTE_SM_COUNT 16
 #define HOST_PORTABLE_MAPPED 3u
 #define COPY_BYTES ((size_t)256 << 20) /* more than any cache */
@@ -105,6 +111,15 @@ static const char *kind;
 static double kernel_us;
 static int batch; /* kernels between two synchronizations */
 
+/* How many units were done when, for windows within a turn. */
+static struct {
+    double began;
+    long done;
+    int count;
+    double at[MARKS];
+    long units[MARKS];
+} progress;
+
 static double now_s(void)
 {
     struct timespec now;
@@ -170,6 +185,9 @@ static void begin(void)
         grid_full = 2 * (unsigned)processors; /* two blocks of 1024 threads fill one */
     } else {
         grid_full = 264;
+    }
+    if (getenv("FULL_BLOCKS") != NULL) {
+        grid_full = (unsigned)atoi(getenv("FULL_BLOCKS"));
     }
     void *memory;
     CHECK(cuMemHostAlloc(&memory, sizeof(struct stamp) * STAMPS + 64, HOST_PORTABLE_MAPPED));
@@ -254,12 +272,31 @@ static int work(struct stamp *out)
     return count;
 }
 
+static void note_progress(int units)
+{
+    double at = now_s() - progress.began;
+    progress.done += units;
+    if (progress.count < MARKS && (progress.count == 0 || at - progress.at[progress.count - 1] >= MARK_S)) {
+        progress.at[progress.count] = at;
+        progress.units[progress.count++] = progress.done;
+    }
+}
+
+static void forget_progress(void)
+{
+    progress.began = now_s();
+    progress.done = 0;
+    progress.count = 0;
+}
+
 /* 60 ms of work, then 40 ms of none. Who is held back takes longer over the work. */
 static int burst(void)
 {
     int done = 0;
     while (done * kernel_us < 60000) {
-        done += work(NULL);
+        int units = work(NULL);
+        note_progress(units);
+        done += units;
     }
     sleep_s(0.04);
     return done;
@@ -275,8 +312,12 @@ static void rate(double warm, double seconds, double duty)
     long all = 0;
     while (last == 0 || last - first < seconds) {
         double began = now_s();
-        int units = strcmp(kind, "bursts") == 0 ? burst() : work(NULL);
+        bool bursts = strcmp(kind, "bursts") == 0;
+        int units = bursts ? burst() : work(NULL);
         double now = now_s();
+        if (!bursts) {
+            note_progress(units);
+        }
         if (duty > 0 && duty < 1) {
             sleep_s((now - began) / duty - (now - began) - 60e-6); /* a sleep takes so much longer */
             now = now_s();
@@ -284,13 +325,18 @@ static void rate(double warm, double seconds, double duty)
         all += units;
         if (first == 0) {
             first = now - started >= warm ? now : 0;
+            forget_progress();
         } else {
             done += units;
             last = now;
         }
     }
-    printf("{\"id\":\"turn\",\"perSecond\":%.6f,\"units\":%ld,\"allUnits\":%ld,\"seconds\":%.6f}\n",
+    printf("{\"id\":\"turn\",\"perSecond\":%.6f,\"units\":%ld,\"allUnits\":%ld,\"seconds\":%.6f,\"progress\":[",
            (double)done / (last - first), done, all, last - first);
+    for (int at = 0; at < progress.count; at++) {
+        printf("%s[%.4f,%ld]", at > 0 ? "," : "", progress.at[at], progress.units[at]);
+    }
+    printf("]}\n");
 }
 
 static void stamped(double seconds, const char *path, double on, double off)
@@ -413,7 +459,7 @@ int main(int argc, char **argv)
     begin();
     steps_per_us = getenv("STEPS_PER_US") != NULL ? atof(getenv("STEPS_PER_US")) : calibrate();
     if (strcmp(kind, "calibrate") == 0) {
-        printf("{\"id\":\"calibration\",\"stepsPerUs\":%.4f}\n", steps_per_us);
+        printf("{\"id\":\"calibration\",\"stepsPerUs\":%.4f,\"fullBlocks\":%u}\n", steps_per_us, grid_full);
         return 0;
     }
     kernel_us = argc > 2 ? atof(argv[2]) : strcmp(kind, "bursts") == 0 ? 200 : strcmp(kind, "graph") == 0 ? 10 : 1000;

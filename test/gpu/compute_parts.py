@@ -1,5 +1,6 @@
 """The parts of compute.py about one limit and about shares side by side: b5, b6, b7, live."""
 import array
+import bisect
 import itertools
 import statistics
 
@@ -10,6 +11,13 @@ SETTLE_S = 0.5
 BURST_KERNEL_S = 202e-6  # 200 us and what a launch takes
 GREW_WINDOW_S = 0.1
 PRICE_S = 1.5
+# A turn in the slice is so many windows long, and a native one so many times shorter.
+WINDOW_S = 1.0
+WINDOW_STEP_S = 0.1
+LONGEST_S = {"100 ms kernel + sync": 0.1}
+KERNELS_IN_WINDOW = 50
+WINDOWS_IN_TURN = 1.6
+NATIVE_PART = 3
 # name, program, its words, what part of the time it keeps the GPU busy natively (None: asked of the profiler)
 LOADS = [
     ("10 us kernels", "c", ("spin", "10"), 1.0),
@@ -17,22 +25,29 @@ LOADS = [
     ("1 ms GEMM", "torch", ("gemm",), None),
     ("mixed-K GEMM", "torch", ("mixedk",), None),
     ("mixed kernels, one grid", "c", ("mixed",), 1.0),
+    ("on/off bursts", "c", ("bursts",), "bursts"),
     ("100 ms kernel + sync", "c", ("spin", "100000"), 1.0),
+    ("copies within the GPU", "c", ("copy",), 1.0),
     ("graph replay", "c", ("graph",), 1.0),
     ("decode in graphs", "torch", ("graphdecode",), None),
     ("ResNet-50 training", "torch", ("resnet",), None),
     ("launch-bound decode", "torch", ("decode",), None),
-    ("copies within the GPU", "c", ("copy",), 1.0),
-    ("on/off bursts", "c", ("bursts",), "bursts"),
 ]
 CONTROLLED = ("1 ms GEMM", "mixed-K GEMM", "1 ms kernels")
-# Bound by the CPU, whose own rate moves: more turns, and the median of their ratios.
+# Bound by the CPU, where one process is up to a fifth faster than another of the same program: what a limit does to it is
+# told by turns of the same process without one, more of them, and the median of their ratios.
 UNSTEADY = ("ResNet-50 training", "launch-bound decode")
 UNSTEADY_TURNS = 3
 # Of what the clock of the card changes: kernel time at each limit, too.
 HEATING = ("1 ms GEMM", "mixed-K GEMM", "ResNet-50 training")
+BUSY_S = 4.0  # what such a question takes
 # A unit of these is hundreds of kernels, and a profiler keeps each.
 SMALL_KERNELS = ("decode in graphs", "launch-bound decode")
+
+
+def quantile(values, q):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else None
 
 
 def busy_of(load, name):
@@ -50,8 +65,23 @@ def settled(bench, loads, limits, seconds):
     bench.pause(0.15)
     for name, percent in limits.items():
         bench.resize(name, "--compute", str(percent))
-    rates = [load.line(SETTLE_S + 3 * seconds + 90)["perSecond"] for load in loads]
-    bench.note(id="settled", limits=limits, perSecond=rates)
+    answers = [load.line(SETTLE_S + 3 * seconds + 90) for load in loads]
+    bench.note(id="settled", limits=limits, perSecond=[answer["perSecond"] for answer in answers])
+    return answers
+
+
+def window_of(name):
+    return max(WINDOW_S, KERNELS_IN_WINDOW * LONGEST_S.get(name, 0.0))
+
+
+def window_rates(progress, width):
+    """Units a second in windows of that width, one each WINDOW_STEP_S: what was synchronized within, so whole batches."""
+    times, done, rates = [0.0] + [at for at, _ in progress], [0] + [units for _, units in progress], []
+    start = 0.0
+    while progress and start + width <= times[-1]:
+        first, last = (bisect.bisect_right(times, at) - 1 for at in (start, start + width))
+        rates.append((done[last] - done[first]) / width)
+        start += WINDOW_STEP_S
     return rates
 
 
@@ -81,24 +111,33 @@ def price(bench):
                       launchesPerUnit=spent["launches"] / answer["allUnits"], perLaunchUs=spent["charged"] / 1e3 / max(1, spent["launches"]), gapUs=profiled.get("gapUs"), throttled=spent["throttled"] / 1e9)
 
 
+def unlimited(bench, name, native, inside, seconds):
+    """Units a second without a limit."""
+    if name in UNSTEADY:
+        return settled(bench, [inside], {"b5": 100}, seconds)[0]["perSecond"]
+    return bench.turn(native, 0.1, seconds)
+
+
 def one_turn(bench, name, native, inside, limit, seconds, before):
-    """One turn in the slice against the native ones before and after it; what was charged meanwhile is the limit's own error."""
+    """One turn under the limit against those without before and after it; what was charged meanwhile is the limit's own error."""
     spent, began = bench.spent("b5"), bench.now_ns()
-    delivered = settled(bench, [inside], {"b5": limit}, seconds)[0]
+    inside_seconds = max(NATIVE_PART * seconds, WINDOWS_IN_TURN * window_of(name))
+    answer = settled(bench, [inside], {"b5": limit}, inside_seconds)[0]
     charged, passed = bench.spent("b5")["charged"] - spent["charged"], bench.now_ns() - began
     control = bench.turn(native, 0.1, seconds, limit / 100) if name in CONTROLLED else None
-    after = bench.turn(native, 0.1, seconds)
-    return {"native": (before + after) / 2, "delivered": delivered, "control": control, "after": after, "charged": charged / passed}
+    after = unlimited(bench, name, native, inside, seconds)
+    windows = window_rates(answer["progress"], window_of(name))
+    return {"native": (before + after) / 2, "delivered": answer["perSecond"], "control": control, "after": after, "charged": charged / passed, "windows": windows}
 
 
 def one_limit(bench, name, native, inside, busy, seconds):
-    """Native, slice, native, slice, …"""
-    bench.turn(native, 0.3, seconds)  # the clocks come up
-    before = bench.turn(native, 0.1, seconds)
+    """Without, with, without, with, …"""
+    rate = bench.turn(native, 0.3, seconds)  # the clocks come up
+    before = unlimited(bench, name, native, inside, seconds)
     first = before
-    results = {}
+    results, every = {}, {}
     for limit in LIMITS:
-        turns = []
+        turns = every[limit] = []
         for _ in range(UNSTEADY_TURNS if name in UNSTEADY else 1):
             turns.append(one_turn(bench, name, native, inside, limit, seconds, before))
             before = turns[-1]["after"]
@@ -106,27 +145,33 @@ def one_limit(bench, name, native, inside, busy, seconds):
         # A kernel's time as it is under this limit: a card that rests between them runs at a higher clock.
         if name in HEATING:
             results[limit]["unit"] = busy_of(inside, name)["secondsPerUnit"]
-    whole = settled(bench, [inside], {"b5": 100}, seconds)[0] if name in UNSTEADY else None
     if busy == "bursts":
         busy = first * BURST_KERNEL_S
     if busy is None:
         per_unit = busy_of(native, name)["secondsPerUnit"]
         busy = None if per_unit is None else min(1.0, per_unit * statistics.median(turn["native"] for turn in results.values()))
-    errors = []
+    errors, in_windows = [], []
     for limit, turn in results.items():
         expected = None if busy is None else min(1.0, limit / 100 / busy)
         ratio = turn["delivered"] / turn["native"]
         error = None if expected is None else 100 * (ratio - expected)
         errors.append(error)
+        windows = [] if expected is None else [abs(100 * (rate / one["native"] - expected)) for one in every[limit] for rate in one["windows"]]
+        in_windows += windows
         control = None if turn["control"] is None else turn["control"] / turn["native"]
         taken = None if turn.get("unit") is None else 100 * turn["unit"] * turn["delivered"]
         bench.row("b5", name, turn["native"], turn["delivered"], None if control is None else {"duty cycle": turn["control"]}, "units a second", limitPercent=limit, nativeBusy=busy,
                   ratio=ratio, expected=expected, errorPoints=error, controlRatio=control, errorBesideControlPoints=None if control is None else 100 * (ratio - control),
-                  gpuTimePercent=taken, gpuTimeErrorPoints=None if taken is None else taken - min(limit, 100 * busy), chargedShare=turn["charged"],
-                  ofSameProcess=None if whole is None else turn["delivered"] / whole)
+                  gpuTimePercent=taken, gpuTimeErrorPoints=None if taken is None else taken - min(limit, 100 * busy), chargedShare=turn["charged"], p95WindowPoints=quantile(windows, 0.95),
+                  baseline="same process, no limit" if name in UNSTEADY else "native process", nativeRate=rate)
     known = [abs(e) for e in errors if e is not None]
     if known:
-        bench.row("b5.class", name, 0.0, statistics.mean(known), None, "points, mean of 5 limits", worstPoints=max(known))
+        bench.row("b5.class", name, 0.0, statistics.mean(known), None, "points, mean of 5 limits", worstPoints=max(known), p95WindowPoints=quantile(in_windows, 0.95), windowSeconds=window_of(name), windows=len(in_windows))
+
+
+def weight_of(name):
+    """Of b5's time: what has more turns, longer windows or a profiler."""
+    return 2.0 if name in UNSTEADY or name in LONGEST_S else 1.4 if name in HEATING else 1.0
 
 
 def b5(bench):
@@ -139,11 +184,13 @@ def b5(bench):
     bench.started([load for pair in pairs.values() for load in pair[:2]])
     for count, (name, (native, inside, busy)) in enumerate(pairs.items()):
         with bench.guard(f"b5 {name}"):
-            left = bench.left() / (len(pairs) - count)
+            rest = list(pairs)[count:]
+            left = bench.left() * weight_of(name) / sum(weight_of(one) for one in rest)
             controls = len(LIMITS) if name in CONTROLLED else 0
             repeated = UNSTEADY_TURNS if name in UNSTEADY else 1
-            warm = repeated * len(LIMITS) * (SETTLE_S + 0.1) + 1
-            seconds = max(0.3, min(1.6, (left - warm) / (2 + 2 * len(LIMITS) * repeated + controls)))
+            settling = 2 if name in UNSTEADY else 1
+            warm = repeated * len(LIMITS) * settling * (SETTLE_S + 0.1) + 1 + (len(LIMITS) * BUSY_S if name in HEATING else 0)
+            seconds = max(0.3, min(1.6, (left - warm) / (2 + (1 + NATIVE_PART) * len(LIMITS) * repeated + controls)))
             if bench.left() < 5:
                 bench.note(id="skipped", part="b5", workload=name, why="no time left")
                 continue
@@ -185,7 +232,7 @@ def one_split(bench, name, program, words, asked, seconds):
         result = {}
         for mode, group in groups.items():
             if mode == "tranche":
-                rates = settled(bench, group, dict(zip(slices, asked)), seconds)
+                rates = [answer["perSecond"] for answer in settled(bench, group, dict(zip(slices, asked)), seconds)]
             else:
                 rates = [answer["perSecond"] for answer in together(group, [f"rate {SETTLE_S} {seconds}"] * len(group), 3 * seconds)]
             result[mode] = shares_of(rates, alone)

@@ -5,7 +5,7 @@ import sys
 from html import escape
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 800, 460, 70, 280, 40, 60
-COLORS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7e22ce", "#be123c", "#0f766e", "#a16207", "#1d4ed8", "#334155", "#db2777", "#65a30d")
+COLORS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7e22ce", "#be123c", "#0f766e", "#a16207", "#1d4ed8", "#334155", "#db2777", "#65a30d", "#78350f")
 # Published: high-priority p99 over alone, best-effort throughput over alone. On other hardware, and so no comparison.
 ELSEWHERE = [("Tally (A100)", 1.048, 0.44), ("launch scheduling (A100)", 1.308, 0.51), ("TGS (A100)", 2.77, 0.79), ("time slicing (A100)", 2.38, 0.54), ("MPS (A100)", 3.90, 0.87), ("MPS + priority (A100)", 2.96, 0.85)]
 
@@ -24,7 +24,7 @@ def peers(row):
 
 
 def remarks(row):
-    known = {"gpuTimePercent", "chargedShare", "ofSameProcess", "confidence", "limitPercent", "expected", "ratio", "errorPoints", "errorBesideControlPoints", "worst", "worstPoints", "got", "ofSlicing", "ofKernel", "p50", "requests", "count"}
+    known = {"gpuTimePercent", "chargedShare", "confidence", "limitPercent", "expected", "ratio", "errorPoints", "errorBesideControlPoints", "worst", "worstPoints", "p95WindowPoints", "windowSeconds", "got", "ofSlicing", "ofKernel", "ofMps", "p50", "requests", "count"}
     return "; ".join(f"{key} {json.dumps(value) if isinstance(value, (list, dict)) else figure(value)}" for key, value in row.items() if key in known)
 
 

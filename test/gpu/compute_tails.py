@@ -2,6 +2,7 @@
 import statistics
 
 import memory_parts
+from compute_parts import quantile
 from loads import together
 
 SERVICES = [("BERT-large, 4 × 384", "bert"), ("16 tokens", "tokens")]
@@ -11,11 +12,6 @@ LONG_REQUESTS = 21000
 KERNELS_US = (50, 500, 2000, 10000)
 PROBES_PER_SECOND = 80
 MODES = ("time slicing", "tranche", "MPS", "MPS + priority")
-
-
-def quantile(values, q):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
 
 
 def modes_of(bench, high, low):
@@ -137,7 +133,7 @@ def b10(bench):
     if not bench.has("torch"):
         bench.note(id="skipped", part="b10", why="no PyTorch here")
         return
-    command = bench.command("torch", "decode")
+    command = bench.command("torch", "graphdecode")
     for at in range(4):
         bench.slice(f"b10-{at}", 100)
     groups = {"time slicing": [bench.load(command, at) for at in range(4)], "tranche": [bench.load(command, at, f"b10-{at}") for at in range(4)]}
@@ -153,25 +149,25 @@ def b10(bench):
                 continue
             solo = bench.turn(groups["time slicing"][0], 0.2, seconds)
             sums = {mode: sum(a["perSecond"] for a in together(group[:tenants], [f"rate 0.3 {seconds}"] * tenants, 4 * seconds)) / solo for mode, group in groups.items()}
-            bench.row("b10", f"{tenants} × launch-bound decode", sums["time slicing"], sums["tranche"], {"MPS": sums.get("MPS")}, "sum, of one alone")
+            bench.row("b10", f"{tenants} × decode in graphs", sums["time slicing"], sums["tranche"], {"MPS": sums.get("MPS")}, "sum, of one alone")
 
 
 def preferred_together(bench):
     """b8 and b9 in concurrent mode: there is no switch between processes, and who gives way still does."""
     bench.slice("con-high", 100, "--priority", "high")
     bench.slice("con-low", 100)
-    pairs = [(SERVICES[0], BEST_EFFORT[0]), (SERVICES[1], BEST_EFFORT[2])]
-    for (service, kind), (other, load) in pairs:
+    pairs = [(SERVICES[0], BEST_EFFORT[0]), (SERVICES[0], BEST_EFFORT[1]), (SERVICES[1], BEST_EFFORT[2])]
+    for count, ((service, kind), (other, load)) in enumerate(pairs):
         with bench.guard(f"concurrent {service} beside {other}"):
             high, low = bench.load(bench.command("torch", kind), 0, "con-high"), bench.load(bench.command("torch", load), 1, "con-low")
-            bench.started((high, low))
+            bench.started_within((high, low))
             capacity, free = bench.turn(high, 0.3, 0.8), bench.turn(low, 0.3, 0.8)
-            seconds = max(1.5, min(4.0, bench.left() / 8))
+            seconds = max(1.5, min(4.0, bench.left() / (len(pairs) - count) / 3))
             request = f"serve {seconds} {LOAD * capacity} 7"
             alone = high.ask(request, 3 * seconds)["ms"]
             answers = together([high, low], [request, f"rate 0.1 {seconds - 0.2}"], 4 * seconds)
-            label = f"{service} beside {other}"
-            bench.row("concurrent.p99", label, None, quantile(answers[0]["ms"], 0.99) / quantile(alone, 0.99), None, "of alone", requests=len(alone))
+            beside, label = answers[0]["ms"], f"{service} beside {other}"
+            bench.row("concurrent.p99", label, None, quantile(beside, 0.99) / quantile(alone, 0.99), None, "of alone", requests=len(alone), p50=quantile(beside, 0.5) / quantile(alone, 0.5))
             bench.row("concurrent.kept", label, None, answers[1]["perSecond"] / free, None, "of training alone")
             bench.end_loads()
     probe = bench.load(bench.command("c", "spin", "100"), 0, "con-high")
@@ -185,28 +181,43 @@ def preferred_together(bench):
             bench.row("concurrent.b9", f"behind kernels of {length} us", None, p99, None, "us to its start beyond idle, p99", ofKernel=p99 / length)
 
 
+def sums_beside_mps(bench, kind, names):
+    """b10 in concurrent mode: in slices, and as bare clients of the same daemon, in turns."""
+    command = bench.command(*kind)
+    groups = {"tranche": [bench.load(command, at, names[at]) for at in range(4)], "MPS": [bench.load(command, at, env=bench.beside_the_shim()) for at in range(4)]}
+    bench.started_within([load for group in groups.values() for load in group])
+    seconds = max(0.5, min(2.0, bench.left() / 40))
+    for tenants in (2, 3, 4):
+        with bench.guard(f"concurrent {tenants} x {kind[1]}"):
+            solo = bench.turn(groups["MPS"][0], 0.2, seconds)
+            sums = {mode: [] for mode in groups}
+            for order in (("tranche", "MPS"), ("MPS", "tranche")):
+                for mode in order:
+                    answers = together(groups[mode][:tenants], [f"rate 0.3 {seconds}"] * tenants, 4 * seconds)
+                    sums[mode].append(sum(answer["perSecond"] for answer in answers) / solo)
+            means = {mode: statistics.mean(values) for mode, values in sums.items()}
+            bench.row("concurrent.sum", f"{tenants} × {' '.join(kind[1:])}", None, means["tranche"], {"MPS": means["MPS"]}, "sum, of one alone", ofMps=means["tranche"] / means["MPS"], runs=sums)
+    bench.end_loads()
+
+
 def concurrent(bench):
-    """Tranche's own concurrent mode: four that do not fill the GPU, and a split by the slices' limits."""
-    kind = ("torch", ("decode",)) if bench.has("torch") else ("c", ("spin", "10"))
-    command, kernels = bench.command(kind[0], *kind[1]), bench.command("c", "spin", "1000")
-    names = [f"con-{at}" for at in range(4)]
-    for name, percent in zip(names, (100, 100, 30, 70)):
+    """Tranche's own concurrent mode: some that do not fill the GPU, a split by the slices' limits, and who is preferred."""
+    kinds = [("torch", "graphdecode"), ("torch", "decode")] if bench.has("torch") else [("c", "spin", "10")]
+    kernels = bench.command("c", "spin", "1000")
+    whole = [f"con-{at}" for at in range(4)]
+    for name, percent in [*((name, 100) for name in whole), ("con-30", 30), ("con-70", 70)]:
         bench.slice(name, percent)
-    why = bench.concurrent(names[0])
+    why = bench.concurrent(whole[0])
     if why:
         bench.note(id="skipped", part="concurrent", why=why)
         return
     try:
-        loads = [bench.load(command, at, names[at % 2]) for at in range(4)]
-        split = [bench.load(kernels, at, names[2 + at]) for at in range(2)]
-        whole = bench.load(kernels, 2, names[0])
-        bench.started([*loads, *split, whole])
-        seconds = max(0.5, min(2.5, bench.left() / 8))
-        solo = bench.turn(loads[0], 0.3, seconds)
-        total = sum(a["perSecond"] for a in together(loads, [f"rate 0.3 {seconds}"] * 4, 4 * seconds))
-        bench.row("concurrent.sum", f"4 × {' '.join(kind[1])}", 1.0, total / solo, None, "sum, of one alone")
-        alone = bench.turn(whole, 0.3, seconds)
-        parts = [a["perSecond"] / alone for a in together(split, [f"rate 0.5 {seconds}"] * 2, 4 * seconds)]
+        for kind in kinds:
+            sums_beside_mps(bench, kind, whole)
+        alone, split = bench.load(kernels, 2, whole[0]), [bench.load(kernels, at, name) for at, name in enumerate(("con-30", "con-70"))]
+        bench.started_within([alone, *split])
+        rate = bench.turn(alone, 0.3, 1.0)
+        parts = [a["perSecond"] / rate for a in together(split, ["rate 0.5 1.5"] * 2, 6)]
         bench.row("concurrent.split", "1 ms kernels, 30/70", None, max(abs(100 * p / sum(parts) - w) for p, w in zip(parts, (30, 70))), None, "points, worst tenant", got=[round(100 * p, 2) for p in parts])
         bench.end_loads()
         if bench.has("torch"):

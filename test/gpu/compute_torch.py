@@ -3,7 +3,8 @@
 usage: compute_torch.py KIND     gemm mixedk resnet decode graphdecode   (programs that work as fast as they can)
                                  bert tokens short                       (services that answer requests)
 then, a line each on standard input, answered by one JSON object a line:
-  rate WARM SECONDS [DUTY]     units a second, from the first synchronization after WARM to the first after SECONDS
+  rate WARM SECONDS [DUTY]     units a second, from the first synchronization after WARM to the first after SECONDS;
+                               progress: [seconds, units done] since then, at synchronizations
   busy [MOST_UNITS]            kernel time of one unit, by the profiler: seconds
   serve SECONDS PER_SECOND SEED  requests at random times, in the order of their arrival: milliseconds of each
 Without a CUDA device it runs on the CPU with small shapes, so that the lines themselves can be tried anywhere.
@@ -26,6 +27,7 @@ MOST_UNITS = 2000
 # Units at least, seconds.
 BUSY_WARM = (2, 1.5)
 BUSY_COUNTED = (4, 0.6)
+MARK_S = 0.002
 
 
 def sync():
@@ -128,7 +130,7 @@ KINDS = {
 
 
 def rate(step, batch, warm, seconds, duty=0.0):
-    started, first, last, done, all_units = time.perf_counter(), 0.0, 0.0, 0, 0
+    started, first, last, done, all_units, progress = time.perf_counter(), 0.0, 0.0, 0, 0, []
     while last == 0 or last - first < seconds:
         began = time.perf_counter()
         for _ in range(batch):
@@ -143,7 +145,9 @@ def rate(step, batch, warm, seconds, duty=0.0):
             first = now if now - started >= warm else 0
         else:
             done, last = done + batch, now
-    return {"id": "turn", "perSecond": done / (last - first), "units": done, "allUnits": all_units, "seconds": last - first}
+            if not progress or now - first - progress[-1][0] >= MARK_S:
+                progress.append([round(now - first, 4), done])
+    return {"id": "turn", "perSecond": done / (last - first), "units": done, "allUnits": all_units, "seconds": last - first, "progress": progress}
 
 
 def launch_gap_us():

@@ -1,6 +1,7 @@
 /* What the driver really takes for each kind of allocation, and what the calls cost that the shim leans on: one JSON
  * line per fact. Built against the toolkit's own cuda.h (13.0), because most of these calls are newer than ours.
- * Physical bytes are differences of cuMemGetInfo on an otherwise idle GPU. Exit 77 where there is no driver. */
+ * Physical bytes are differences of cuMemGetInfo on an otherwise idle GPU. Exit 77 where there is no driver.
+ * usage: memory_facts [full]   full: what a graph gets on a card that has next to nothing free */
 #include <cuda.h>
 
 #include <dlfcn.h>
@@ -333,6 +334,84 @@ static void graphs(void)
            GRAPH_USED, GRAPH_RESERVED, in_use() - before);
 }
 
+#define FILL_BLOCKS 65536
+
+/* Blocks of this size until there is no more. */
+static int fill(CUdeviceptr *blocks, int count, size_t bytes)
+{
+    while (count < FILL_BLOCKS && cuMemAlloc(&blocks[count], bytes) == CUDA_SUCCESS) count++;
+    return count;
+}
+
+/* One graph with one node of 2 MiB: its first refusal, or 0. */
+static int small_graph(CUstream stream, const char **step)
+{
+    CUgraph graph;
+    CUgraphExec exec = NULL;
+    CUgraphNode node;
+    CUDA_MEM_ALLOC_NODE_PARAMS params = {.bytesize = 2 * MIB};
+    params.poolProps.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+    params.poolProps.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    CUresult code;
+    *step = "add";
+    CHECK(cuGraphCreate(&graph, 0));
+    code = cuGraphAddMemAllocNode(&node, graph, NULL, 0, &params);
+    if (code == CUDA_SUCCESS) {
+        *step = "instantiate";
+        code = cuGraphInstantiate(&exec, graph, 0);
+    }
+    if (code == CUDA_SUCCESS) {
+        *step = "launch";
+        code = cuGraphLaunch(exec, stream);
+    }
+    if (code == CUDA_SUCCESS) {
+        *step = "synchronize";
+        code = cuStreamSynchronize(stream);
+    }
+    printf("{\"fact\": \"graph on a full card\", \"reserved\": %llu, \"used\": %llu}\n", GRAPH_RESERVED, GRAPH_USED);
+    if (code == CUDA_SUCCESS) CHECK(cuMemFree(params.dptr));
+    if (exec != NULL) cuGraphExecDestroy(exec);
+    cuGraphDestroy(graph);
+    CHECK(cuDeviceGraphMemTrim(device));
+    return (int)code;
+}
+
+/* How little may be free for a graph that wants 2 MiB? The card is filled with plain memory to the last page, then so
+ * many pages are given back. */
+static void graphs_on_a_full_card(void)
+{
+    static const int pages[] = {1, 2, 4, 8, 12, 13, 14, 15, 16, 17, 18, 20, 24, 32};
+    CUdeviceptr *blocks = malloc(sizeof *blocks * FILL_BLOCKS);
+    CUstream stream;
+    CHECK(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+    int count = fill(blocks, 0, 1024 * MIB);
+    count = fill(blocks, count, 64 * MIB);
+    count = fill(blocks, count, 2 * MIB);
+    size_t free_bytes = 0, total = 0;
+    CHECK(cuMemGetInfo(&free_bytes, &total));
+    printf("{\"fact\": \"full card\", \"free\": %zu, \"total\": %zu}\n", free_bytes, total);
+    /* Whole runs of pages: of one larger block, so that they lie together. */
+    for (unsigned at = 0; at < sizeof pages / sizeof pages[0]; at++) {
+        CUdeviceptr large = blocks[0];
+        CHECK(cuMemFree(large));
+        int first = count;
+        count = fill(blocks, count, 2 * MIB);
+        int given = 0;
+        for (; given < pages[at] && count > first; given++) CHECK(cuMemFree(blocks[--count]));
+        const char *step;
+        CHECK(cuMemGetInfo(&free_bytes, &total));
+        int code = small_graph(stream, &step);
+        printf("{\"fact\": \"graph of 2 MiB on a full card\", \"pagesGivenBack\": %d, \"free\": %zu, \"code\": %d, "
+               "\"step\": \"%s\"}\n",
+               given, free_bytes, code, step);
+        while (count > first) CHECK(cuMemFree(blocks[--count]));
+        CHECK(cuMemAlloc(&blocks[0], 1024 * MIB));
+    }
+    while (count > 0) CHECK(cuMemFree(blocks[--count]));
+    CHECK(cuStreamDestroy(stream));
+    free(blocks);
+}
+
 static void contexts(void)
 {
     for (int i = 0; i < 3; i++) {
@@ -458,7 +537,7 @@ static void costs(void)
            f[0], t[0], f[1], t[1]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (cuInit(0) != CUDA_SUCCESS || cuDeviceGet(&device, 0) != CUDA_SUCCESS) return 77;
@@ -466,6 +545,10 @@ int main(void)
     CHECK(cuDevicePrimaryCtxRetain(&context, device));
     CHECK(cuCtxSetCurrent(context));
     printf("{\"fact\": \"primary context\", \"inUse\": %lld}\n", in_use());
+    if (argc > 1 && strcmp(argv[1], "full") == 0) {
+        graphs_on_a_full_card();
+        return 0;
+    }
     costs();
     plain_sizes();
     pitch();

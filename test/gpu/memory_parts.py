@@ -11,7 +11,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
-TURNS = 40
+TAX_PAIRS = 3
+TAX_TURNS = 40
 TOGETHER = 64
 PROGRAM_TIMEOUT_S = 150
 PROGRAMS_AT_ONCE = 3
@@ -217,22 +218,32 @@ class Turner:
         self.child.wait(30)
 
 
+def median_interval(ordered):
+    """95 % confidence of the median, from the order of the values alone."""
+    count = len(ordered)
+    reach = 1.96 * count**0.5 / 2
+    return [ordered[max(0, round(count / 2 - reach))], ordered[min(count - 1, round(count / 2 + reach))]]
+
+
 def tax(run):
-    """Whole programs with no limit set: a native one and one in a slice take turns of a second on the same cores."""
+    """Whole programs with no limit set: a native one and one in a slice take turns on the same cores, which of them is
+    first changing; with several pairs, because a process keeps the luck of its start (where its memory and code lie)."""
     run.slice("tax", "40g", 100)
-    for workload, seconds in (("resnet", 1.0), ("decode", 0.7)):
+    for workload, seconds in (("resnet", 0.5), ("decode", 0.35)):
         script = run.python("torch_train.py", "turns", workload, str(seconds))
-        native, inside = Turner(run, *script), Turner(run, *run.inside("tax", *script))
         pairs = []
-        for at in range(TURNS):
-            first, second = (native, inside) if at % 2 == 0 else (inside, native)
-            rates = {id(first): first.turn(), id(second): second.turn()}
-            pairs.append((rates[id(native)], rates[id(inside)]))
-        native.end()
-        inside.end()
+        for _ in range(TAX_PAIRS):
+            native, inside = Turner(run, *script), Turner(run, *run.inside("tax", *script))
+            for at in range(TAX_TURNS):
+                first, second = (native, inside) if at % 2 == 0 else (inside, native)
+                rates = {id(first): first.turn(), id(second): second.turn()}
+                pairs.append((rates[id(native)], rates[id(inside)]))
+            native.end()
+            inside.end()
         ratios = sorted(b / a for a, b in pairs)
+        of_pairs = [statistics.median(b / a for a, b in pairs[at : at + TAX_TURNS]) for at in range(0, len(pairs), TAX_TURNS)]
         run.note(id=f"tax.{workload}", unit="of native", native=statistics.median(a for a, _ in pairs), tranche=statistics.median(b for _, b in pairs), ratio=round(statistics.median(ratios), 4),
-                 ratioP25=round(ratios[len(ratios) // 4], 4), ratioP75=round(ratios[len(ratios) * 3 // 4], 4), turns=len(pairs))
+                 confidence=[round(r, 4) for r in median_interval(ratios)], ofPairs=[round(r, 4) for r in of_pairs], ratioP25=round(ratios[len(ratios) // 4], 4), ratioP75=round(ratios[len(ratios) * 3 // 4], 4), turns=len(pairs))
 
 
 PARTS = {"floor": floor, "cost": cost, "init": init, "cap": cap, "programs": programs, "views": views, "tax": tax}
