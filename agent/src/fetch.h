@@ -18,7 +18,7 @@ struct fetched_slice {
     int64_t memory_limit_bytes, pending_bytes, compute_limit_percent, compute_guarantee_percent;
     int64_t starts_at_ms, expires_at_ms;
     bool is_preferred; /* priority high */
-    bool closed; /* only known from the policy file: nothing is admitted */
+    bool closed;       /* only known from the policy file: nothing is admitted */
 };
 
 struct fetched {
