@@ -84,7 +84,7 @@ void marks_drain(const struct launch *launch)
         }
         bool ahead = marks_ahead(launch);
         atomic_flag_clear_explicit(&meter->marking, memory_order_release);
-        if (!ahead) {
+        if (!ahead || meter_at_ease(launch)) {
             return;
         }
         uint64_t now = shim_now();

@@ -136,11 +136,12 @@ static void look_before_learning(const struct launch *launch)
     }
 }
 
-/* Far from having to wait, and nobody else about, nor work on another GPU that this one must keep step with. */
-static bool at_ease(const struct launch *launch)
+bool meter_at_ease(const struct launch *launch)
 {
+    const struct contest *contest = &meter_of(launch)->contest;
     return launch->shim->slice_count == 1 && bucket_level(slice_of(launch)->usage) >= METER_EASE_NS &&
-           atomic_load_explicit(&meter_of(launch)->contest.alone, memory_order_relaxed) != 0;
+           atomic_load_explicit(&contest->alone, memory_order_relaxed) != 0 &&
+           atomic_load_explicit(&contest->bounded, memory_order_relaxed) == 0;
 }
 
 /* What the board and the bucket say now; may hold us back. charged: GPU time taken from the process's credit. */
@@ -175,7 +176,7 @@ static void refill(const struct launch *launch)
     timing_poll(launch->process);
     bool far =
         share_of(launch) < BUCKET_FULL_BP
-            ? at_ease(launch)
+            ? meter_at_ease(launch)
             : atomic_load_explicit(&meter->contest.neighbours, memory_order_relaxed) == 0 && !meter_is_bounded(launch);
     int64_t credit = atomic_load(&meter->credit_ns);
     /* Who is preferred says with each launch how long he has work; who may have to give way looks up often. */
@@ -284,7 +285,9 @@ static void take_portion(const struct launch *launch)
     struct meter_pace *pace = &meter_pace;
     struct process *process = launch->process;
     bool tight = atomic_load_explicit(&meter_of(launch)->contest.tight, memory_order_relaxed) != 0;
-    int64_t portion = tight ? METER_PORTION_TIGHT_NS : at_ease(launch) ? METER_PORTION_EASY_NS : METER_PORTION_NS;
+    int64_t portion = tight                   ? METER_PORTION_TIGHT_NS
+                      : meter_at_ease(launch) ? METER_PORTION_EASY_NS
+                                              : METER_PORTION_NS;
     if (launch->weight != 1 || pace->portion_ns > portion / 8 || process->shim->slice_count != 1 ||
         atomic_load_explicit(&meter_of(launch)->contest.prefers, memory_order_relaxed) != 0 ||
         atomic_load_explicit(&process->devices, memory_order_relaxed) != 1 ||

@@ -14,7 +14,7 @@
 /* GPU time a process may spend before it looks at the clock and the bucket again. */
 #define METER_CREDIT_NS INT64_C(200000)
 /* ...and where no limit is near: one that is set meanwhile is then felt after so much work at most. */
-#define METER_CREDIT_EASY_NS INT64_C(2000000)
+#define METER_CREDIT_EASY_NS INT64_C(1000000)
 #define METER_EASE_NS INT64_C(4000000)
 /* A limited slice marks its stream each time it has issued so much, and has at most so many marks unreached. */
 #define METER_MARK_NS INT64_C(2000000)
@@ -141,7 +141,7 @@ struct launch {
  * their prices, without another look at anything; shorter ones while somebody of higher priority is about. */
 #define METER_PORTION_NS INT64_C(100000)
 #define METER_PORTION_TIGHT_NS INT64_C(25000)
-#define METER_PORTION_EASY_NS INT64_C(1000000)
+#define METER_PORTION_EASY_NS INT64_C(500000)
 
 /* A thread's own, and all that a launch looks at beside its price: after a driver's call every other line of memory is
  * a cold one. A forked child that goes on with its parent's lets a few launches through, and no more. */

@@ -37,6 +37,11 @@ static inline bool meter_is_bounded(const struct launch *launch)
            atomic_load_explicit(&meter_of(launch)->contest.bounded, memory_order_relaxed) != 0;
 }
 
+/* Far from having to wait, and nobody else about who may claim his part, nor work on another GPU that this one must keep
+ * step with. Then the program runs as far ahead as it likes: kept short, one that is bound by its host now and by the GPU
+ * then would lose what it is allowed. */
+bool meter_at_ease(const struct launch *launch);
+
 /* A price by what the slice's settlements say. */
 uint64_t meter_corrected(const struct shim_slice *slice, uint64_t ns);
 

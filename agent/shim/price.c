@@ -24,6 +24,11 @@ static uint32_t drawn(uint32_t interval, uint32_t begun)
     return interval <= 1 ? 1 : interval / 2 + 1 + (begun * 2654435761u >> 16) % interval;
 }
 
+static uint32_t within(uint64_t value, uint32_t least, uint32_t most)
+{
+    return value < least ? least : value > most ? most : (uint32_t)value;
+}
+
 bool price_due(struct price *price, bool exact)
 {
     uint32_t timing = atomic_load_explicit(&price->timing, memory_order_relaxed);
@@ -39,17 +44,16 @@ bool price_due(struct price *price, bool exact)
     uint32_t since = atomic_load_explicit(&price->since, memory_order_relaxed) + 1;
     atomic_store_explicit(&price->since, since, memory_order_relaxed);
     uint32_t interval = 1;
+    uint64_t ns = atomic_load_explicit(&price->ns, memory_order_relaxed);
+    uint64_t part = ns < PRICE_SHORT_NS ? 2 * PRICE_TIMING_PART : PRICE_TIMING_PART;
+    uint64_t dear = PRICE_TIMING_NS * part / (ns == 0 ? 1 : ns) + 1;
     if (samples >= PRICE_EAGER_SAMPLES) {
         uint32_t doublings = (samples - PRICE_EAGER_SAMPLES) / 4 + 2;
-        interval = doublings > 8 ? PRICE_INTERVAL_MAX : 1u << doublings;
-        interval = interval > PRICE_INTERVAL_MAX ? PRICE_INTERVAL_MAX : interval;
+        uint32_t most = within(dear, PRICE_INTERVAL_MAX, PRICE_INTERVAL_SHORT_MAX);
+        interval = doublings > 10 || 1u << doublings > most ? most : 1u << doublings;
     }
-    if (exact) {
-        uint64_t ns = atomic_load_explicit(&price->ns, memory_order_relaxed);
-        uint64_t part = ns < PRICE_SHORT_NS ? 2 * PRICE_TIMING_PART : PRICE_TIMING_PART;
-        uint64_t dear = PRICE_TIMING_NS * part / (ns == 0 ? 1 : ns) + 1;
-        uint32_t most = interval < PRICE_INTERVAL_MAX ? interval : PRICE_INTERVAL_SHORT_MAX;
-        interval = dear < most ? (uint32_t)dear : most;
+    if (exact && dear < interval) {
+        interval = (uint32_t)dear;
     }
     uint32_t begun = atomic_load_explicit(&price->begun, memory_order_relaxed);
     uint32_t due = timing >= PRICE_TIMINGS_MAX ? UINT32_MAX : drawn(interval, begun);

@@ -13,8 +13,8 @@
 /* The first launches of a shape are all timed, then ever fewer, down to one in this many. */
 #define PRICE_EAGER_SAMPLES 4u
 #define PRICE_INTERVAL_MAX 256u
-/* A limited slice: so many that timing takes this part of its time. Of kernels so short that these are hundreds a second
- * half as many do, and one in so many at least. */
+/* A limited slice: so many that timing takes this part of its time, or half of it with kernels so short that these are
+ * hundreds a second. Of those, limited or not, one in so many at most. */
 #define PRICE_TIMING_NS UINT64_C(4000)
 #define PRICE_TIMING_PART 200u
 #define PRICE_SHORT_NS UINT64_C(20000)

@@ -41,7 +41,7 @@ static void the_first_are_timed_then_ever_fewer(void)
     for (int launch = 0; launch < 100000; launch++) {
         if (price_due(price, false)) {
             timed++;
-            price_learn(price, 1000, true, 0);
+            price_learn(price, 30000, true, 0);
             CHECK(launch >= (int)PRICE_EAGER_SAMPLES || timed == launch + 1);
         }
     }

@@ -160,6 +160,17 @@ static void lone_bursts(void)
     lone("bursts", NULL, "20", 303.0 / 503.0);
 }
 
+/* A limit above what a program uses takes nothing from it: the host may run as far ahead as it does natively. */
+static void a_limit_that_does_not_bind(void)
+{
+    double native;
+    double rate;
+    measure((struct tenant[]){{.kind = "steps"}}, 1, "6", &native);
+    measure((struct tenant[]){{.kind = "steps", .limit_bp = 9500}}, 1, "6", &rate);
+    printf("     b2 steps of %.1f ms, limit 95 %%: %.2f %% of native\n", 1e3 / native, 100 * rate / native);
+    CHECK_THAT(rate >= 0.99 * native, "%.4f", rate / native);
+}
+
 /* Every way to launch is held back alike. */
 static void lone_other_calls(void)
 {
@@ -496,6 +507,7 @@ int main(void)
     SOME(lone_bursts);
     SOME(lone_copies_and_fills);
     SOME(uploads_are_free);
+    SOME(a_limit_that_does_not_bind);
     SOME(lone_other_calls);
     SOME(a_part_of_the_gpu_counts_as_such);
     SOME(split_heavy_30_70);

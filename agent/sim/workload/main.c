@@ -72,6 +72,8 @@ static int usage(void)
         "  mixed     one kernel and grid that takes 50 to 800 us, as a product does with another inner length\n"
         "  cycle     the same ten of those lengths in the same order\n"
         "  decode    3 us kernels, each after 10 us of the host's\n"
+        "  steps     steps as of training: 24 ms of kernels at once, 120 short ones from a slow host, 5 ms of "
+        "nothing\n"
         "  copies, fills, uploads   256 MiB within the GPU, 256 MiB of one value, 16 MiB from the host, back to back\n"
         "  bursts    300 ms of work, 200 ms of none, again and again\n");
     return 2;
@@ -430,6 +432,25 @@ static int run_decode(struct run *run)
     return 0;
 }
 
+/* The host runs ahead of the GPU where kernels are long, and lives on that where they are short. */
+static int run_steps(struct run *run)
+{
+    while (go_on(run)) {
+        for (int index = 0; index < 144 && !stopping; index++) {
+            if (!launch(run, index < 24 ? 1000 : 10)) {
+                return 1;
+            }
+            driver_sleep(&run->driver, index < 24 ? 0 : 100000);
+        }
+        if (!wait_for_all(run)) {
+            return 1;
+        }
+        driver_sleep(&run->driver, 5000000);
+        run->iterations++;
+    }
+    return 0;
+}
+
 static int run_bursts(struct run *run)
 {
     while (go_on(run)) {
@@ -547,6 +568,9 @@ static int dispatch(struct run *run)
     }
     if (strcmp(kind, "decode") == 0) {
         return run_decode(run);
+    }
+    if (strcmp(kind, "steps") == 0) {
+        return run_steps(run);
     }
     if (strcmp(kind, "bursts") == 0) {
         return run_bursts(run);
