@@ -40,7 +40,9 @@ function useHosts(): readonly HostSnapshot[] {
 export function FleetMain(): ReactElement {
   const hosts = useHosts();
   const tags = useTags((s) => s.tags);
-  const { fleetFilter, grouping, view } = useUi();
+  const fleetFilter = useUi((s) => s.fleetFilter);
+  const grouping = useUi((s) => s.grouping);
+  const view = useUi((s) => s.view);
   // The letter is in its box with the key that typed it; what it leaves of the list follows.
   const filter = useDeferredValue(fleetFilter);
   const tick = useTick();
