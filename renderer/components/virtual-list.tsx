@@ -4,7 +4,8 @@ import { useRef } from 'react';
 import type { ReactElement } from 'react';
 import { vars } from './bits.tsx';
 
-const OVERSCAN = 3;
+/** What is out of sight is drawn with every sample all the same. */
+const OVERSCAN = 1;
 
 export function VirtualList<T>(props: {
   readonly items: readonly T[];

@@ -27,11 +27,8 @@ export interface BarProps {
   readonly sample: Sample | null;
 }
 
-const place = (
-  atBytes: number,
-  sizeBytes: number,
-  more: Readonly<Record<`--${string}`, string | number>> = {},
-) => vars({ '--at': atBytes / GIB, '--gib': sizeBytes / GIB, ...more });
+const place = (atBytes: number, sizeBytes: number) =>
+  vars({ '--at': atBytes / GIB, '--gib': sizeBytes / GIB });
 
 export function SliceBar({ host, view, sample }: BarProps): ReactElement {
   const { gpu, slices, layout } = view;
@@ -58,7 +55,7 @@ export function SliceBar({ host, view, sample }: BarProps): ReactElement {
         {layout.unmanagedBytes > 0 && (
           <div
             className="seg un"
-            style={place(0, layout.unmanagedBytes, { '--used': layout.unmanagedBytes / GIB })}
+            style={place(0, layout.unmanagedBytes)}
             title={`Unmanaged: ${gibWithUnit(layout.unmanagedBytes)} held by processes outside every slice, and by the driver`}
           />
         )}
@@ -133,10 +130,10 @@ function TailPart(props: {
   return (
     <div
       className={cx('tail', hue)}
-      style={place(tail.atBytes, tail.sizeBytes, { '--used': usedHere / GIB })}
+      style={place(tail.atBytes, tail.sizeBytes)}
       title={`${slice.name} may grow by ${gibWithUnit(tail.sizeBytes)} if nobody else takes it`}
     >
-      {usedHere > 0 && <div className="use" />}
+      {usedHere > 0 && <div className="use" style={vars({ '--fill': usedHere / tail.sizeBytes })} />}
     </div>
   );
 }

@@ -74,8 +74,9 @@ export function HostRow({ host }: { readonly host: HostSnapshot }): ReactElement
               key={mini.key}
               style={vars({
                 '--gib': mini.capacityBytes / GIB,
-                '--lim': mini.limitShare * 100,
-                '--used': mini.usedShare * 100,
+                // To the percent: it is a few pixels wide, and there are hundreds.
+                '--lim': Math.round(mini.limitShare * 100),
+                '--used': Math.round(mini.usedShare * 100),
               })}
             />
           ))}
