@@ -4,8 +4,7 @@ import { useRef } from 'react';
 import type { ReactElement } from 'react';
 import { vars } from './bits.tsx';
 
-/** What is out of sight is drawn with every sample all the same. */
-const OVERSCAN = 1;
+const OVERSCAN = 3;
 
 export function VirtualList<T>(props: {
   readonly items: readonly T[];
@@ -15,8 +14,10 @@ export function VirtualList<T>(props: {
   readonly render: (item: T) => ReactElement;
   readonly className?: string;
   readonly label: string;
+  /** How many out of sight are kept ready at each end. */
+  readonly overscan?: number;
 }): ReactElement {
-  const { items, keyOf, heightPx, render, className = '', label } = props;
+  const { items, keyOf, heightPx, render, className = '', label, overscan = OVERSCAN } = props;
   const scroll = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({
     count: items.length,
@@ -29,7 +30,7 @@ export function VirtualList<T>(props: {
       const item = items[index];
       return item === undefined ? index : keyOf(item);
     },
-    overscan: OVERSCAN,
+    overscan,
   });
   return (
     <div className={`virtual ${className}`} ref={scroll} role="region" aria-label={label} tabIndex={0}>

@@ -128,8 +128,8 @@ function OpenPalette({ mode, query }: { readonly mode: PaletteMode; readonly que
           type="text"
           role="combobox"
           aria-label={label}
-          aria-expanded="true"
-          aria-controls={listId}
+          aria-expanded={rows.length > 0}
+          aria-controls={rows.length > 0 ? listId : undefined}
           aria-autocomplete="list"
           aria-activedescendant={at === -1 ? undefined : optionId(listId, at)}
           placeholder={placeholder}
