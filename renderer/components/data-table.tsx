@@ -59,6 +59,9 @@ export interface DataTableProps<T> {
   readonly menu?: (row: T) => readonly MenuEntry[];
 }
 
+const cellClass = ({ numeric, fixed }: Pick<Column<never>, 'numeric' | 'fixed'>): string =>
+  cx('data-cell', numeric && 'num', fixed && 'is-fixed');
+
 const features = tableFeatures({
   rowSortingFeature,
   columnVisibilityFeature,
@@ -157,7 +160,7 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
               <div
                 key={column.id}
                 role="columnheader"
-                className={cx('data-cell', column.numeric && 'num')}
+                className={cellClass(column)}
                 aria-sort={sort === undefined ? 'none' : sort.desc ? 'descending' : 'ascending'}
                 title={column.title}
               >
@@ -204,7 +207,7 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
                 onKeyDown={(event) => event.target === event.currentTarget && onKey(event, index)}
               >
                 {shown.map((column) => (
-                  <div key={column.id} role="gridcell" className={cx('data-cell', column.numeric && 'num')}>
+                  <div key={column.id} role="gridcell" className={cellClass(column)}>
                     {column.cell(original)}
                   </div>
                 ))}

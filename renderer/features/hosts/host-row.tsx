@@ -55,7 +55,7 @@ export function HostRow({ host }: { readonly host: HostSnapshot }): ReactElement
         data-host-row
         aria-current={on || undefined}
         aria-label={`${host.name}, ${status.word ?? 'live'}${freeBytes === null ? '' : `, ${gib(freeBytes)} GiB free`}`}
-        title={host.address ?? host.name}
+        title={[host.name, host.address, status.word].filter((line) => line !== null).join('\n')}
         onClick={choose}
       />
       <Icon name={status.glyph} tone={status.tone} />
