@@ -124,10 +124,13 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
       event.stopPropagation();
       virtual.scrollToIndex(target);
       setFocused(sorted[target]?.id ?? null);
-      // Rows out of sight are made first; then the row is there to be focused.
-      requestAnimationFrame(() =>
-        scroll.current?.querySelector<HTMLElement>(`[aria-rowindex="${String(target + 2)}"]`)?.focus(),
-      );
+      const rowThere = (): HTMLElement | null | undefined =>
+        scroll.current?.querySelector<HTMLElement>(`[aria-rowindex="${String(target + 2)}"]`);
+      // At once where it can be: the next key may come before the next frame, and is meant for this row. Out of sight
+      // a row is made first.
+      const there = rowThere();
+      if (there instanceof HTMLElement) there.focus();
+      else requestAnimationFrame(() => rowThere()?.focus());
     } else if (row !== undefined && props.onRowKey?.(row, event) === true) {
       event.preventDefault();
       event.stopPropagation();
