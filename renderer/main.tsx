@@ -2,6 +2,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { openApi } from './api.ts';
 import { App } from './app.tsx';
+import { tellCut } from './components/cut-text.ts';
 import { refresh, start } from './store/actions.ts';
 import { useFleet } from './store/fleet.ts';
 import { startSettings } from './store/settings.ts';
@@ -21,6 +22,7 @@ startSettings();
 wireNotices(api);
 void start(api);
 wire(api);
+document.addEventListener('pointerover', tellCut, { passive: true });
 createRoot(root).render(
   <StrictMode>
     <App />

@@ -12,8 +12,9 @@ import { request } from './store/actions.ts';
 import { forgetAudit, noteAudit } from './store/audit.ts';
 import { hostById, useFleet } from './store/fleet.ts';
 import { LOOKBACK_MS, forgetIdle, idleSince, noteIdle } from './store/idle.ts';
-import { shownSample } from './store/series.ts';
+import { setTelling, shownSample } from './store/series.ts';
 import { useSettings } from './store/settings.ts';
+import { takeTurns } from './store/turns.ts';
 import { useUi } from './store/ui.ts';
 import { startUpdates, noteUpdate, useUpdates } from './store/updates.ts';
 
@@ -129,6 +130,11 @@ export function wireNotices(api: TrancheApi): void {
 }
 
 export function wire(api: TrancheApi): void {
+  const { tell } = takeTurns(
+    (then) => requestAnimationFrame(then),
+    () => performance.now(),
+  );
+  setTelling(tell);
   api.onEvent(onEvent);
   if (api.transport !== 'serve') {
     void startUpdates();

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // `npm run tour [-- name …]`: pictures of every screen in test-results/tour, dark, light and high contrast, large and
-// small. Ends with 1 when a screen could not be reached or complained.
+// small. Ends with 1 when a screen could not be reached or complained, or where a script sees a fault in it: text that is
+// cut off and told nowhere, text over text, what hangs over an edge (test/renderer/picture-faults.ts).
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { runnerImport } from 'vite';

@@ -59,6 +59,9 @@ export interface DataTableProps<T> {
   readonly menu?: (row: T) => readonly MenuEntry[];
 }
 
+const cellClass = ({ numeric, fixed }: Pick<Column<never>, 'numeric' | 'fixed'>): string =>
+  cx('data-cell', numeric && 'num', fixed && 'is-fixed');
+
 const features = tableFeatures({
   rowSortingFeature,
   columnVisibilityFeature,
@@ -121,10 +124,13 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
       event.stopPropagation();
       virtual.scrollToIndex(target);
       setFocused(sorted[target]?.id ?? null);
-      // Rows out of sight are made first; then the row is there to be focused.
-      requestAnimationFrame(() =>
-        scroll.current?.querySelector<HTMLElement>(`[aria-rowindex="${String(target + 2)}"]`)?.focus(),
-      );
+      const rowThere = (): HTMLElement | null | undefined =>
+        scroll.current?.querySelector<HTMLElement>(`[aria-rowindex="${String(target + 2)}"]`);
+      // At once where it can be: the next key may come before the next frame, and is meant for this row. Out of sight
+      // a row is made first.
+      const there = rowThere();
+      if (there instanceof HTMLElement) there.focus();
+      else requestAnimationFrame(() => rowThere()?.focus());
     } else if (row !== undefined && props.onRowKey?.(row, event) === true) {
       event.preventDefault();
       event.stopPropagation();
@@ -157,7 +163,7 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
               <div
                 key={column.id}
                 role="columnheader"
-                className={cx('data-cell', column.numeric && 'num')}
+                className={cellClass(column)}
                 aria-sort={sort === undefined ? 'none' : sort.desc ? 'descending' : 'ascending'}
                 title={column.title}
               >
@@ -204,7 +210,7 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
                 onKeyDown={(event) => event.target === event.currentTarget && onKey(event, index)}
               >
                 {shown.map((column) => (
-                  <div key={column.id} role="gridcell" className={cx('data-cell', column.numeric && 'num')}>
+                  <div key={column.id} role="gridcell" className={cellClass(column)}>
                     {column.cell(original)}
                   </div>
                 ))}

@@ -14,8 +14,10 @@ export function VirtualList<T>(props: {
   readonly render: (item: T) => ReactElement;
   readonly className?: string;
   readonly label: string;
+  /** How many out of sight are kept ready at each end. */
+  readonly overscan?: number;
 }): ReactElement {
-  const { items, keyOf, heightPx, render, className = '', label } = props;
+  const { items, keyOf, heightPx, render, className = '', label, overscan = OVERSCAN } = props;
   const scroll = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({
     count: items.length,
@@ -28,7 +30,7 @@ export function VirtualList<T>(props: {
       const item = items[index];
       return item === undefined ? index : keyOf(item);
     },
-    overscan: OVERSCAN,
+    overscan,
   });
   return (
     <div className={`virtual ${className}`} ref={scroll} role="region" aria-label={label} tabIndex={0}>

@@ -87,10 +87,18 @@ export function subscribeHost(hostId: HostId, listener: () => void): () => void 
   };
 }
 
-const tellHost = (hostId: HostId): void => hostListeners.get(hostId)?.forEach((listener) => listener());
+/** How listeners are told: at once, unless the window has them drawn in turns. */
+let tell = (those: Iterable<() => void>): void => {
+  for (const listener of those) listener();
+};
+export const setTelling = (how: typeof tell): void => {
+  tell = how;
+};
+
+const tellHost = (hostId: HostId): void => tell(hostListeners.get(hostId) ?? []);
 
 function tellAll(): void {
-  for (const listener of listeners) listener();
+  tell(listeners);
   for (const hostId of hostListeners.keys()) tellHost(hostId);
 }
 
@@ -115,13 +123,13 @@ function tick(): void {
   lastTickMs = nowMs;
   const due = [...waiting].filter((hostId) => restMs(hostId, nowMs) === 0);
   for (const hostId of due) show(hostId, nowMs);
-  // Everything is shown before anybody hears of it, so that one picture has all of it.
+  // Everything is shown before anybody hears of it, so that a sum and its parts are of one moment.
   const share = Math.abs(nowMs - lastShareMs) >= TICK_MS - EARLY_MS;
   for (const hostId of due) tellHost(hostId);
   if (share) {
     lastShareMs = nowMs;
     ticks += 1;
-    for (const listener of listeners) listener();
+    tell(listeners);
     for (const hostId of hostListeners.keys())
       if (Math.abs(nowMs - (shownAtMs.get(hostId) ?? 0)) >= SILENT_MS) tellHost(hostId);
   }

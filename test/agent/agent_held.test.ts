@@ -1,5 +1,5 @@
 /** "Why is it slow?": the word that a slice's sample says, for each of the reasons. Real agent, shim, simulated GPUs. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -9,38 +9,26 @@ import {
   GIB,
   GPU0,
   hasSim,
-  makeRoot,
   simDir,
-  startAgent,
+  TestHost,
   trancheBin,
-  until,
   type Line,
   type Root,
-  type RunningAgent,
 } from './agent_process.ts';
 
+let host: TestHost;
 let root: Root;
-let agent: RunningAgent;
-let children: ChildProcess[] = [];
 
 beforeEach(() => {
-  root = makeRoot();
-  root.env['LD_LIBRARY_PATH'] = simDir;
+  host = new TestHost();
+  root = host.root;
 });
 
-afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  await Promise.all(
-    children.map((child) => until('a child to end', () => child.exitCode !== null || child.signalCode !== null)),
-  );
-  children = [];
-  await agent.stop('SIGKILL');
-  root.remove();
-});
+afterEach(() => host.end());
 
 async function open(conf = ''): Promise<Client> {
   writeFileSync(join(root.path, 'sim.conf'), conf);
-  agent = await startAgent(root);
+  await host.start();
   const client = await Client.open(root);
   await client.ask('subscribe', { sampleIntervalMs: 200 });
   return client;
@@ -60,7 +48,7 @@ async function slice(client: Client, name: string, fields: Line): Promise<string
 
 function run(name: string, ...args: string[]): void {
   const program = [join(simDir, 'tranche-sim-workload'), ...args, '--seconds', '60'];
-  children.push(spawn(trancheBin, ['run', '--slice', name, '--', ...program], { env: root.env, stdio: 'ignore' }));
+  host.keep(spawn(trancheBin, ['run', '--slice', name, '--', ...program], { env: root.env, stdio: 'ignore' }));
 }
 
 /** The next sample in which the slice is held by this. */

@@ -10,29 +10,20 @@ import {
   GIB,
   GPU0,
   hasSim,
-  makeRoot,
   simDir,
-  startAgent,
+  TestHost,
   trancheBin,
   until,
   type Line,
   type Root,
-  type RunningAgent,
 } from './agent_process.ts';
 
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65534;
 const workload = join(simDir, 'tranche-sim-workload');
 
+let host: TestHost;
 let root: Root;
-let agents: RunningAgent[] = [];
-let children: ChildProcess[] = [];
-
-async function start(): Promise<RunningAgent> {
-  const agent = await startAgent(root);
-  agents.push(agent);
-  return agent;
-}
 
 /** Everything that a test left running has its private root in its environment. */
 function livingOf(): number[] {
@@ -49,28 +40,25 @@ function livingOf(): number[] {
 }
 
 beforeEach(() => {
-  root = makeRoot();
-  root.env['LD_LIBRARY_PATH'] = simDir;
+  host = new TestHost();
+  root = host.root;
 });
 
-afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  for (const agent of agents) await agent.stop('SIGKILL');
-  children = [];
-  agents = [];
-  await until('everything of the test to end', () => {
-    const living = livingOf();
-    for (const pid of living) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // it has ended by itself
+afterEach(() =>
+  host.end(async () => {
+    await until('everything of the test to end', () => {
+      const living = livingOf();
+      for (const pid of living) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // it has ended by itself
+        }
       }
-    }
-    return living.length === 0;
-  });
-  root.remove();
-});
+      return living.length === 0;
+    });
+  }),
+);
 
 const tranche = (args: readonly string[], options: { uid?: number; bin?: string } = {}) =>
   spawnSync(options.bin ?? trancheBin, args, {
@@ -120,7 +108,7 @@ const supervisorOf = (id: string): number =>
 
 describe.skipIf(!hasSim)('a job', () => {
   test('runs in its slice as `run` would, and its log and exit are kept', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const id = job(['--name', 'first'], 'echo "in $TRANCHE_SLICES"; pwd; echo oops >&2; exit 3');
     const row = await inState(client, id, 'ended');
@@ -135,7 +123,7 @@ describe.skipIf(!hasSim)('a job', () => {
   });
 
   test('goes on when its log can not be written, and says so', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const command = 'head -c 100000 /dev/zero | tr "\\\\0" x; exit 5';
     const script = 'ulimit -f 8; exec "$0" job start --slice one -- sh -c "$1"';
@@ -148,7 +136,7 @@ describe.skipIf(!hasSim)('a job', () => {
   });
 
   test('is limited like any program of the slice', async () => {
-    await start();
+    await host.start();
     const client = await open();
     tranche(['job', 'start', '--slice', 'one', '--', workload, 'greedy', '--seconds', '20']);
     const notice = await client.event('notice', (line) => line['code'] === 'denied');
@@ -163,7 +151,7 @@ describe.skipIf(!hasSim)('a job', () => {
   });
 
   test('waits for its turn and says for whom', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const first = job(['--name', 'long'], 'sleep 60');
     const low = job(['--priority', 'low'], 'echo low');
@@ -182,7 +170,7 @@ describe.skipIf(!hasSim)('a job', () => {
   });
 
   test('is held, released and moved to the front', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const first = job([], 'sleep 60');
     await inState(client, first, 'running');
@@ -204,7 +192,7 @@ describe.skipIf(!hasSim)('a job', () => {
   });
 
   test('runs beside others where operators allow it', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const ids = [job([], 'sleep 60'), job([], 'sleep 60'), job([], 'sleep 60')];
     await client.ask('job-slots', { slots: 2 });
@@ -215,7 +203,7 @@ describe.skipIf(!hasSim)('a job', () => {
   });
 
   test('waits for the slice to open and for memory, with figures', async () => {
-    await start();
+    await host.start();
     const opensAtMs = Date.now() + 2500;
     const client = await open({ startsAtMs: opensAtMs });
     const id = job([], 'true');
@@ -227,7 +215,7 @@ describe.skipIf(!hasSim)('a job', () => {
       env: root.env,
       stdio: 'ignore',
     });
-    children.push(hog);
+    host.keep(hog);
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     await client.event('sample', (line) => ((line['slices'] as { memoryUsedBytes: number }[])[0]?.memoryUsedBytes ?? 0) >= 3 * GIB);
     const needs = job(['--min-free', '2g'], 'true');
@@ -246,7 +234,7 @@ describe.skipIf(!hasSim)('a job', () => {
 
 describe.skipIf(!hasSim)('a job that waits', () => {
   test('runs all the same when Tranche was installed again meanwhile', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const versions = join(root.path, 'bin');
     const install = (folder: string): void => {
@@ -272,7 +260,7 @@ describe.skipIf(!hasSim)('a job that waits', () => {
 
 describe.skipIf(!hasSim)('stopping a job', () => {
   test('is SIGTERM to its group, and SIGKILL after the grace', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const id = job(['--grace', '1'], 'trap "echo asked" TERM; sleep 60 & echo child $!; while :; do wait; done');
     await logged(id, 'child');
@@ -290,7 +278,7 @@ describe.skipIf(!hasSim)('stopping a job', () => {
   });
 
   test('can be at once', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const id = job(['--grace', '600'], 'trap "" TERM; echo up; while :; do sleep 0.05; done');
     await logged(id, 'up');
@@ -302,7 +290,7 @@ describe.skipIf(!hasSim)('stopping a job', () => {
   });
 
   test('leaves nothing of its group, and what it left behind does not hold the end up', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const id = job([], 'sleep 60 & echo child $!');
     const row = await inState(client, id, 'ended');
@@ -312,7 +300,7 @@ describe.skipIf(!hasSim)('stopping a job', () => {
   });
 
   test('makes room for a higher one: once back in the line, then over', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const low = job(['--priority', 'low', '--requeue', '--grace', '5'], 'trap "echo saved; exit 0" TERM; echo run; while :; do sleep 0.05; done');
     await logged(low, 'run');
@@ -330,7 +318,7 @@ describe.skipIf(!hasSim)('stopping a job', () => {
   });
 
   test('is not done to one that did not agree, unless the higher one insists', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const low = job(['--priority', 'low'], 'sleep 60');
     await inState(client, low, 'running');
@@ -348,7 +336,7 @@ describe.skipIf(!hasSim)('stopping a job', () => {
 
 describe.skipIf(!hasSim)('over a restart of the agent', () => {
   test.each(['SIGTERM', 'SIGKILL'] as const)('(%s) programs go on, the line stays, what ended meanwhile is told', async (signal) => {
-    const first = await start();
+    const first = await host.start();
     let client = await open();
     const running = job([], 'echo up; sleep 60');
     const short = job(['--name', 'done'], 'true');
@@ -361,7 +349,7 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
     client.close();
     await first.stop(signal);
     expect(existsSync(`/proc/${pid}`)).toBe(true);
-    await start();
+    await host.start();
     client = await Client.open(root);
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
     const back = await seen(client, running, (row) => row.state === 'running' && row.pid === pid);
@@ -369,17 +357,17 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
     await inState(client, held, 'held');
     expect(await seen(client, short, (row) => row.waits?.code === 'running')).toMatchObject({ priority: 'high' });
     client.close();
-    await agents.at(-1)?.stop('SIGKILL');
+    await host.agent?.stop('SIGKILL');
     process.kill(pid ?? 0, 'SIGTERM');
     await ended(pid ?? 0);
-    await start();
+    await host.start();
     client = await Client.open(root);
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
     expect(await inState(client, running, 'ended')).toMatchObject({ signal: 15 });
     await inState(client, short, 'ended');
     client.close();
-    await agents.at(-1)?.stop('SIGKILL');
-    await start();
+    await host.agent?.stop('SIGKILL');
+    await host.start();
     client = await Client.open(root);
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
     expect(await inState(client, running, 'ended')).toMatchObject({ signal: 15 });
@@ -387,7 +375,7 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
   });
 
   test('one whose supervisor was killed is lost, its program is stopped, and the next one starts', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const id = job([], 'sleep 60');
     const next = job([], 'true');
@@ -402,7 +390,7 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
   });
 
   test('nothing is started beside one that runs and that the journal has as waiting', async () => {
-    const first = await start();
+    const first = await host.start();
     let client = await open();
     const runs = job([], 'sleep 60');
     const waits = job([], 'true');
@@ -413,7 +401,7 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
     const file = join(root.path, 'root/state/jobs.jsonl');
     writeFileSync(file, readFileSync(file, 'utf8').replace('"state":"running"', '"state":"queued"'));
     process.kill(supervisor, 'SIGSTOP');
-    await start();
+    await host.start();
     client = await Client.open(root);
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
     // The other one is back by then.
@@ -429,7 +417,7 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
   });
 
   test('one whose supervisor died while no agent was there is lost too', async () => {
-    const first = await start();
+    const first = await host.start();
     let client = await open();
     const id = job([], 'sleep 60');
     await inState(client, id, 'running');
@@ -438,7 +426,7 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
     const supervisor = supervisorOf(id);
     process.kill(supervisor, 'SIGKILL');
     await ended(supervisor);
-    await start();
+    await host.start();
     client = await Client.open(root);
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
     await inState(client, id, 'lost');
@@ -446,7 +434,7 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
   });
 
   test('a journal with torn lines loses those alone', async () => {
-    const first = await start();
+    const first = await host.start();
     let client = await open();
     const id = job([], 'true');
     await inState(client, id, 'ended');
@@ -454,7 +442,7 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
     await first.stop();
     const file = join(root.path, 'root/state/jobs.jsonl');
     writeFileSync(file, `{"jobId":"j-1\nnonsense\n${readFileSync(file, 'utf8')}`);
-    const second = await start();
+    const second = await host.start();
     expect(second.log()).toContain('2 lines of');
     client = await Client.open(root);
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
@@ -472,7 +460,7 @@ class Attached {
 
   constructor([command = '', ...args]: readonly string[] = [trancheBin, 'attach', 'x']) {
     this.child = spawn(command, args, { env: root.env, stdio: ['pipe', 'pipe', 'ignore'] });
-    children.push(this.child);
+    host.keep(this.child);
     this.child.stdout?.setEncoding('utf8');
     this.child.stdout?.on('data', (text: string) => {
       const parts = (this.#rest + text).split('\n');
@@ -494,7 +482,7 @@ class Attached {
 
 describe.skipIf(!hasSim)('attach', () => {
   test('starts a job itself, from a command line that no shell but the user’s reads', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const attached = new Attached();
     const sliceId = ((await client.event('state'))['slices'] as { id: string }[])[0]?.id;
@@ -518,7 +506,7 @@ describe.skipIf(!hasSim)('attach', () => {
   });
 
   test('reads a log from where the reader was, whole characters only, beside the agent’s own lines', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const attached = new Attached();
     await attached.ask('subscribe', { sampleIntervalMs: 100 });
@@ -542,7 +530,7 @@ describe.skipIf(!hasSim)('attach', () => {
   });
 
   test('its own lines wait for the end of the agent’s, also before a slow reader', async () => {
-    await start();
+    await host.start();
     const client = await open();
     // Lines of the agent's that do not fit into one piece of the way.
     for (let i = 0; i < 120; i += 1) {
@@ -569,7 +557,7 @@ describe.skipIf(!hasSim)('attach', () => {
   });
 
   test('a log of bytes that are no text is text all the same', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const attached = new Attached();
     const id = job([], String.raw`printf '\377\000\033[31mred\303'`);
@@ -581,7 +569,7 @@ describe.skipIf(!hasSim)('attach', () => {
   });
 
   test('a log without end keeps its head and its tail, and the program is not held up', async () => {
-    await start();
+    await host.start();
     const client = await open();
     const attached = new Attached();
     const id = job([], 'echo head; head -c 90000000 /dev/zero | tr "\\\\0" x; echo; echo tail');
@@ -599,7 +587,7 @@ describe.skipIf(!hasSim)('attach', () => {
   });
 
   test('an older attach in front of this agent is told what it needs', async () => {
-    await start();
+    await host.start();
     const client = await open();
     for (const op of ['job-start', 'job-log'])
       expect(await client.ask(op, { jobId: 'j-0000000000000000' })).toMatchObject({ code: 'upgrade-needed' });
@@ -618,7 +606,7 @@ describe.skipIf(!hasSim || !isRoot)('between two users', () => {
   });
 
   test('each queues in what he may use and stops his own; operators stop all; a log is its user’s', async () => {
-    await start();
+    await host.start();
     const client = await open({ owner: 'nobody' });
     execFileSync('chmod', ['-R', 'go+rX', root.path]);
     const mine = job([], 'sleep 60');
@@ -645,7 +633,7 @@ describe.skipIf(!hasSim || !isRoot)('between two users', () => {
   });
 
   test('nobody takes over a job by its id, or speaks for two', async () => {
-    await start();
+    await host.start();
     const client = await open({ owner: 'nobody' });
     execFileSync('chmod', ['-R', 'go+rX', root.path]);
     const mine = job([], 'sleep 60');
@@ -667,7 +655,7 @@ describe.skipIf(!hasSim || !isRoot)('between two users', () => {
   });
 
   test('one user can not fill the list', async () => {
-    await start();
+    await host.start();
     const client = await open({ owner: 'nobody' });
     const row = ((await client.event('state'))['slices'] as { id: string }[])[0];
     execFileSync('chmod', ['-R', 'go+rX', root.path]);

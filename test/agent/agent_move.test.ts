@@ -10,47 +10,30 @@ import {
   GIB,
   GPU0,
   hasSim,
-  makeRoot,
   simDir,
   slicesOf,
-  startAgent,
+  TestHost,
   trancheBin,
-  until,
   type Line,
   type Root,
-  type RunningAgent,
 } from './agent_process.ts';
 
 const GPU1 = 'GPU-51000000-0000-4000-8000-000000000001';
 const workload = join(simDir, 'tranche-sim-workload');
 
+let host: TestHost;
 let root: Root;
-let agents: RunningAgent[] = [];
-let children: ChildProcess[] = [];
-
-async function start(): Promise<RunningAgent> {
-  const agent = await startAgent(root);
-  agents.push(agent);
-  return agent;
-}
 
 beforeEach(() => {
-  root = makeRoot();
-  root.env['LD_LIBRARY_PATH'] = simDir;
+  host = new TestHost();
+  root = host.root;
 });
 
-afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  await Promise.all(children.map((child) => until('a child to end', () => child.exitCode !== null || child.signalCode !== null)));
-  children = [];
-  for (const agent of agents) await agent.stop('SIGKILL');
-  agents = [];
-  root.remove();
-});
+afterEach(() => host.end());
 
 function run(slice: string, ...args: string[]): ChildProcess {
   const child = spawn(trancheBin, ['run', '--slice', slice, '--', workload, ...args], { env: root.env, stdio: 'ignore' });
-  children.push(child);
+  host.keep(child);
   return child;
 }
 
@@ -70,7 +53,7 @@ function page(id: unknown): { gpuUuid: string; flags: number; neighbours: number
 
 describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a slice', () => {
   test('keeps id, name, limits and audit; the undo moves it back, also after kill -9', async () => {
-    const agent = await start();
+    const agent = await host.start();
     let client = await Client.open(root);
     const made = await create(client, 'one', { computeGuaranteePercent: 10, priority: 'high' });
     const other = await create(client, 'other');
@@ -84,7 +67,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a
     const { records } = auditReplySchema.parse(await client.ask('audit', { sliceId: made['sliceId'] }));
     expect(records[0]).toMatchObject({ action: 'slice-move', before: { gpuUuid: GPU0 }, after: { gpuUuid: GPU1 } });
     await agent.stop('SIGKILL');
-    await start();
+    await host.start();
     expect(page(made['sliceId'])).toMatchObject({ gpuUuid: GPU1, flags: 0 });
     client = await Client.open(root);
     const undone = await client.ask('undo', { undoToken: moved['undoToken'] });
@@ -96,7 +79,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a
   });
 
   test('is refused while a process is in it, which goes on; then its next program runs on the other GPU', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     const made = await create(client, 'one');
     await client.ask('subscribe', { sampleIntervalMs: 100 });
@@ -119,7 +102,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a
   });
 
   test('is one command', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     await create(client, 'one');
     const cli = (...args: string[]) =>
@@ -137,7 +120,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a
   });
 
   test('is admitted by what the other GPU has left', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     const made = await create(client, 'one', { computeGuaranteePercent: 40 });
     const ask = (fields: Line = {}): Promise<Line> =>
@@ -161,7 +144,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a
   });
 
   test('stays where it is when the state can not be written', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     const made = await create(client, 'one');
     const state = join(root.path, 'root/state/slices.jsonl.tmp');
@@ -175,7 +158,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a
   });
 
   test('killed between its files and its state, it is where the state says', async () => {
-    const agent = await start();
+    const agent = await host.start();
     const client = await Client.open(root);
     const made = await create(client, 'one');
     const state = join(root.path, 'root/state/slices.jsonl');
@@ -184,7 +167,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a
     expect(await client.ask('slice-move', { sliceId: made['sliceId'], revision: 1, gpuUuid: GPU1 })).toMatchObject({ ok: true });
     await agent.stop('SIGKILL');
     copyFileSync(kept, state); // as if the move had come no further than its files
-    await start();
+    await host.start();
     expect(await where()).toEqual({ one: GPU0 });
     expect(page(made['sliceId'])).toMatchObject({ gpuUuid: GPU0, flags: 0 });
   });

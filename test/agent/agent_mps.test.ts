@@ -9,9 +9,8 @@ import {
   GIB,
   GPU0,
   hasSim,
-  makeRoot,
   simDir,
-  startAgent,
+  TestHost,
   trancheBin,
   until,
   type Line,
@@ -34,20 +33,20 @@ echo "$word" >> "$FAKE_MPS/told"
 [ "$word" = quit ] && kill "$(cat "$pid")" && rm "$pid"
 `;
 
+let host: TestHost;
 let root: Root;
-let agents: RunningAgent[] = [];
 let fake: string;
 let runtime = '';
 
 beforeEach(() => {
-  root = makeRoot();
+  host = new TestHost();
+  root = host.root;
   fake = join(root.path, 'fake');
   mkdirSync(fake);
   writeFileSync(join(fake, 'nvidia-cuda-mps-control'), DAEMON);
   chmodSync(join(fake, 'nvidia-cuda-mps-control'), 0o755);
   root.env['FAKE_MPS'] = fake;
   root.env['PATH'] = `${fake}:${String(process.env['PATH'])}`;
-  root.env['LD_LIBRARY_PATH'] = simDir;
 });
 
 function daemonPid(): number | null {
@@ -55,17 +54,14 @@ function daemonPid(): number | null {
   return existsSync(path) ? Number(readFileSync(path, 'utf8')) || null : null;
 }
 
-afterEach(async () => {
+afterEach(() => {
   const pid = daemonPid();
   if (pid !== null && existsSync(`/proc/${String(pid)}`)) process.kill(pid, 'SIGKILL');
-  for (const agent of agents) await agent.stop('SIGKILL');
-  agents = [];
-  root.remove();
+  return host.end();
 });
 
 async function open(): Promise<{ client: Client; agent: RunningAgent }> {
-  const agent = await startAgent(root);
-  agents.push(agent);
+  const agent = await host.start();
   const client = await Client.open(root);
   const hello = await client.ask('hello', { protocolMin: 1, protocolMax: 1, client: 'test' });
   runtime = String(hello['runtimeDir']);

@@ -96,6 +96,46 @@ export async function startAgent(
   };
 }
 
+export const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+/** What one test starts: a root with the simulated driver, agents over it, programs. Made before it, ended after it. */
+export class TestHost {
+  readonly root: Root;
+  readonly #agents: RunningAgent[] = [];
+  readonly #children: ChildProcess[] = [];
+
+  constructor() {
+    this.root = makeRoot();
+    this.root.env['LD_LIBRARY_PATH'] = simDir;
+  }
+
+  async start(options: Parameters<typeof startAgent>[1] = {}): Promise<RunningAgent> {
+    const agent = await startAgent(this.root, options);
+    this.#agents.push(agent);
+    return agent;
+  }
+
+  /** The agent that was started last. */
+  get agent(): RunningAgent | undefined {
+    return this.#agents.at(-1);
+  }
+
+  /** A program that ends with the test at the latest. */
+  keep<T extends ChildProcess>(child: T): T {
+    this.#children.push(child);
+    return child;
+  }
+
+  /** Programs first: what they leave is the agent's to tidy. `others` ends what a test knows of besides. */
+  async end(others: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+    for (const child of this.#children) child.kill('SIGKILL');
+    await until('the programs of the test to end', () => this.#children.every(hasEnded));
+    for (const agent of this.#agents) await agent.stop('SIGKILL');
+    await others();
+    this.root.remove();
+  }
+}
+
 export class Client {
   readonly lines: Line[] = [];
   readonly socket: Socket;

@@ -9,9 +9,8 @@ import {
   GIB,
   GPU0,
   hasSim,
-  makeRoot,
   simDir,
-  startAgent,
+  TestHost,
   trancheBin,
   until,
   type Line,
@@ -23,23 +22,16 @@ const workload = join(simDir, 'tranche-sim-workload');
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65534;
 
+let host: TestHost;
 let root: Root;
-let agent: RunningAgent | null;
-let children: ChildProcess[] = [];
+let agent: RunningAgent;
 
 beforeEach(() => {
-  root = makeRoot();
-  root.env['LD_LIBRARY_PATH'] = simDir;
-  agent = null;
+  host = new TestHost();
+  root = host.root;
 });
 
-afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  await Promise.all(children.map((child) => until('a child to end', () => child.exitCode !== null || child.signalCode !== null)));
-  children = [];
-  await agent?.stop('SIGKILL');
-  root.remove();
-});
+afterEach(() => host.end());
 
 function run(slice: string, args: string[], options: { uid?: number; bin?: string } = {}): ChildProcess {
   const child = spawn(options.bin ?? trancheBin, ['run', '--slice', slice, '--', ...args], {
@@ -47,7 +39,7 @@ function run(slice: string, args: string[], options: { uid?: number; bin?: strin
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
   });
-  children.push(child);
+  host.keep(child);
   return child;
 }
 
@@ -96,7 +88,7 @@ const sliceOf = (line: Line): Line => (line['slices'] as Line[])[0] ?? {};
 
 describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs in slices', () => {
   test('a program is shown in its slice, is refused above the limit, and the refusal is told', async () => {
-    agent = await startAgent(root);
+    agent = await host.start();
     const { client } = await openWithSlice();
     const child = run('one', [workload, 'greedy', '--seconds', '20']);
     const notice = await client.event('notice', (line) => line['code'] === 'denied');
@@ -113,7 +105,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
   });
 
   test('what a killed program held is given back at once, not with the next sample or second', async () => {
-    agent = await startAgent(root);
+    agent = await host.start();
     const { client, made } = await openWithSlice();
     await client.ask('subscribe', { sampleIntervalMs: 60_000 });
     const usage = join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage', String(made['sliceId']));
@@ -145,7 +137,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
   });
 
   test('programs that die in a row cost one look each 25 ms and leave nothing watched', async () => {
-    agent = await startAgent(root);
+    agent = await host.start();
     const { client, made } = await openWithSlice({ memoryLimitBytes: 16 * GIB });
     const usage = join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage', String(made['sliceId']));
     const agentPid = agent.child.pid;
@@ -160,13 +152,13 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
   });
 
   test('a resize reaches a program that is running, also after the agent was killed and came back', async () => {
-    agent = await startAgent(root);
+    agent = await host.start();
     let { client, made } = await openWithSlice({ memoryLimitBytes: 2 * GIB });
     run('one', [workload, 'greedy', '--seconds', '30']);
     const small = await client.event('sample', (line) => Number(sliceOf(line)['ledgerBytes']) > GIB);
     expect(Number(sliceOf(small)['ledgerBytes'])).toBeLessThanOrEqual(2 * GIB);
     await agent.stop('SIGKILL');
-    agent = await startAgent(root);
+    agent = await host.start();
     client = await Client.open(root);
     await client.ask('slice-resize', { sliceId: made['sliceId'], memoryLimitBytes: 6 * GIB });
     await client.ask('subscribe', { sampleIntervalMs: 100 });
@@ -175,7 +167,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
   });
 
   test('stops a process that is on the GPU', async () => {
-    agent = await startAgent(root);
+    agent = await host.start();
     const { client } = await openWithSlice();
     const child = run('one', [workload, 'heavy', '--seconds', '30']);
     const sample = await client.event('sample', (line) => (line['processes'] as Line[]).some((p) => p['pid'] === child.pid));
@@ -189,7 +181,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
   });
 
   test('a slice outside its time is refused by run', async () => {
-    agent = await startAgent(root);
+    agent = await host.start();
     const { client, made } = await openWithSlice({ expiresAtMs: 1000 });
     const late = spawnSync(trancheBin, ['run', '--slice', 'one', '--', 'true'], { env: root.env, encoding: 'utf8' });
     expect(late.status).toBe(125);
@@ -200,7 +192,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
   });
 
   test('run exits as env does and keeps what was preloaded', async () => {
-    agent = await startAgent(root);
+    agent = await host.start();
     const { client } = await openWithSlice();
     const status = (args: string[]): number | null =>
       spawnSync(trancheBin, ['run', '--slice', 'one', '--', ...args], { env: root.env }).status;
@@ -218,7 +210,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
   });
 
   test('without an agent that can start, run uses the limits recorded last', async () => {
-    agent = await startAgent(root);
+    agent = await host.start();
     const { client } = await openWithSlice();
     client.close();
     await agent.stop();
@@ -235,11 +227,11 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
   });
 
   test('doctor tells whether the shim is in a process', async () => {
-    agent = await startAgent(root);
+    agent = await host.start();
     const { client } = await openWithSlice();
     const inside = run('one', [workload, 'heavy', '--seconds', '30']);
     const outside = spawn(workload, ['heavy', '--seconds', '30'], { env: root.env, stdio: 'ignore' });
-    children.push(outside);
+    host.keep(outside);
     await client.event('sample', (line) => (line['processes'] as Line[]).length === 2);
     const codes = (pid: number | undefined): string[] =>
       (
@@ -273,7 +265,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
     });
 
     test('the other user sees all, changes nothing, and uses a slice that was handed over', async () => {
-      agent = await startAgent(root, { bin: copied() });
+      agent = await host.start({ bin: copied() });
       const { client, made } = await openWithSlice();
       execFileSync('chmod', ['-R', 'a+rw', join(root.path, 'sim')]);
       const edit = asNobody(['slice', 'resize', 'one', '--memory', '1g']);
@@ -297,7 +289,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
     test('an agent of an ordinary user grants access by an access list', async () => {
       mkdirSync(root.env['TRANCHE_ROOT'] ?? '');
       chownSync(root.env['TRANCHE_ROOT'] ?? '', NOBODY, NOBODY);
-      agent = await startAgent(root, { bin: copied(), uid: NOBODY });
+      agent = await host.start({ bin: copied(), uid: NOBODY });
       execFileSync('chmod', ['-R', 'a+rw', join(root.path, 'sim')]);
       const { client } = await openWithSlice({ owner: 'daemon' });
       const child = spawn(copied(), ['run', '--slice', 'one', '--', join(root.path, 'bin/tranche-sim-workload'), 'greedy', '--seconds', '20'], {
@@ -306,7 +298,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
         uid: 1,
         gid: 1,
       });
-      children.push(child);
+      host.keep(child);
       const notice = await client.event('notice', (line) => line['code'] === 'denied');
       expect(notice['pid']).toBe(child.pid);
       const usage = join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage');

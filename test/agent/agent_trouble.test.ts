@@ -19,16 +19,15 @@ import {
   Client,
   GIB,
   GPU0,
+  hasEnded,
   hasSim,
-  makeRoot,
   simDir,
   slicesOf,
-  startAgent,
+  TestHost,
   trancheBin,
   until,
   type Line,
   type Root,
-  type RunningAgent,
 } from './agent_process.ts';
 
 const workload = join(simDir, 'tranche-sim-workload');
@@ -39,31 +38,15 @@ const hasShim = existsSync(join(binDir, 'libtranche.so'));
 const DAEMON = 1;
 const NOBODY = 65534;
 
+let host: TestHost;
 let root: Root;
-let agents: RunningAgent[] = [];
-let children: ChildProcess[] = [];
 
 beforeEach(() => {
-  root = makeRoot();
-  root.env['LD_LIBRARY_PATH'] = simDir;
+  host = new TestHost();
+  root = host.root;
 });
 
-afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  await Promise.all(children.map((child) => until('a child to end', () => ended(child))));
-  for (const agent of agents) await agent.stop('SIGKILL');
-  children = [];
-  agents = [];
-  root.remove();
-});
-
-const ended = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
-
-async function start(options: Parameters<typeof startAgent>[1] = {}): Promise<RunningAgent> {
-  const agent = await startAgent(root, options);
-  agents.push(agent);
-  return agent;
-}
+afterEach(() => host.end());
 
 const create = (client: Client, fields: Line = {}): Promise<Line> =>
   client.ask('slice-create', {
@@ -100,7 +83,7 @@ describe.skipIf(!hasSim)('limits on the command line', () => {
   const TEXT = /^tranche: [^\n]+\n$/;
 
   test('those that make sense are taken', async () => {
-    await start();
+    await host.start();
     for (const [name, memory, bytes] of [
       ['a', '20g', 20 * GIB],
       ['b', '20 GiB', 20 * GIB],
@@ -116,7 +99,7 @@ describe.skipIf(!hasSim)('limits on the command line', () => {
   });
 
   test('those that do not are refused in one sentence, and nothing is changed', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     expect(await create(client)).toMatchObject({ ok: true });
     const before = await slicesOf(root);
@@ -179,7 +162,7 @@ describe.skipIf(!hasSim || !canMount)('on a full disk', () => {
       `#!/bin/sh\nexec unshare -m sh -c 'mount -t tmpfs -o size=${String(kib)}k,mode=0755 tmpfs "$0" && exec "$@"' '${place}' '${trancheBin}' "$@"\n`,
     );
     chmodSync(wrapper, 0o755);
-    const agent = await start({ bin: wrapper });
+    const agent = await host.start({ bin: wrapper });
     return { disk: join(`/proc/${String(agent.child.pid)}/root`, place) };
   }
 
@@ -223,7 +206,7 @@ describe.skipIf(!hasSim || !canMount)('on a full disk', () => {
 
 describe.skipIf(!hasSim || !hasShim)('names from the host', () => {
   test('control characters, markup and direction marks of a program arrive as harmless text', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     expect(await create(client)).toMatchObject({ ok: true });
     const markup = '<img src=x onerror=alert(1)>"\\';
@@ -233,7 +216,7 @@ describe.skipIf(!hasSim || !hasShim)('names from the host', () => {
       ['run', '--slice', 'one', '--', '/bin/bash', '-c', 'exec -a "$0" "$@"', name, workload, 'notebook', '--seconds', '60'],
       { env: root.env, stdio: 'ignore' },
     );
-    children.push(child);
+    host.keep(child);
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     const rowOf = (line: Line): Line | undefined =>
       (line['processes'] as Line[]).find((row) => row['pid'] === child.pid && String(row['command']).startsWith('<img'));
@@ -270,7 +253,7 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('a slice that changes hands', ()
       ['run', '--slice', 'one', '--', copied('tranche-sim-workload'), 'greedy', '--memory', String(GIB), '--seconds', '60'],
       { env: root.env, stdio: 'ignore', uid: users[user], gid: users[user] },
     );
-    children.push(child);
+    host.keep(child);
     return child;
   }
 
@@ -293,7 +276,7 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('a slice that changes hands', ()
   });
 
   test('the old owner’s program goes on, the new owner can start one, the old one can not', async () => {
-    await start({ bin: copied('tranche') });
+    await host.start({ bin: copied('tranche') });
     for (const file of ['sim.shm', 'sim.conf']) {
       if (existsSync(join(root.path, 'sim', file))) chmodSync(join(root.path, 'sim', file), 0o666);
     }
@@ -326,7 +309,7 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('a slice that changes hands', ()
     const slice = (both['slices'] as Line[])[0] ?? {};
     expect(slice).toMatchObject({ processCount: 2 });
     expect(Number(slice['ledgerBytes'])).toBeLessThanOrEqual(4 * GIB);
-    expect(ended(old)).toBe(false);
+    expect(hasEnded(old)).toBe(false);
 
     // With its last program the old owner's access goes too.
     const usage = join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage', String(made['sliceId']));
@@ -336,7 +319,7 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('a slice that changes hands', ()
     old.kill('SIGKILL');
     await until('the old owner to lose access', () => !canRead('daemon'));
     expect(canRead('nobody')).toBe(true);
-    expect(ended(heir)).toBe(false);
+    expect(hasEnded(heir)).toBe(false);
     client.close();
   });
 });

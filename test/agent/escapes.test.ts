@@ -13,14 +13,12 @@ import {
   GIB,
   GPU0,
   hasSim,
-  makeRoot,
   simDir,
-  startAgent,
+  TestHost,
   trancheBin,
   until,
   type Line,
   type Root,
-  type RunningAgent,
 } from './agent_process.ts';
 
 /** More than the slice's limit of 1 GiB. */
@@ -44,24 +42,17 @@ const OPENS = {
   dlmopen: 'dlmopen(LM_ID_NEWLM, argv[1], RTLD_NOW)',
 };
 
+let host: TestHost;
 let root: Root;
-let agent: RunningAgent | null;
 let child: ChildProcess | null;
 
 beforeEach(() => {
-  root = makeRoot();
-  root.env['LD_LIBRARY_PATH'] = simDir;
-  agent = null;
+  host = new TestHost();
+  root = host.root;
   child = null;
 });
 
-afterEach(async () => {
-  const ended = child;
-  ended?.kill('SIGKILL');
-  if (ended) await until('the program to end', () => ended.exitCode !== null || ended.signalCode !== null);
-  await agent?.stop('SIGKILL');
-  root.remove();
-});
+afterEach(() => host.end());
 
 function build(open: string): { program: string; library: string } {
   const paths = { program: join(root.path, 'program'), library: join(root.path, 'libuser.so') };
@@ -73,13 +64,13 @@ function build(open: string): { program: string; library: string } {
 }
 
 async function start(words: readonly string[]): Promise<{ client: Client; said: () => string }> {
-  agent = await startAgent(root);
+  await host.start();
   const client = await Client.open(root);
   const limits = { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 50, name: 'one' };
   expect(await client.ask('slice-create', limits)).toMatchObject({ ok: true });
   await client.ask('subscribe', { sampleIntervalMs: 100 });
   let text = '';
-  child = spawn(trancheBin, ['run', '--slice', 'one', '--', ...words], { env: root.env, stdio: ['ignore', 'pipe', 'inherit'] });
+  child = host.keep(spawn(trancheBin, ['run', '--slice', 'one', '--', ...words], { env: root.env, stdio: ['ignore', 'pipe', 'inherit'] }));
   child.stdout?.setEncoding('utf8').on('data', (more: string) => (text += more));
   return { client, said: () => text };
 }

@@ -60,6 +60,78 @@ describe.skipIf(cannotRun)('palette', () => {
     await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
   });
 
+  it('covers the page without making it inert, and gives the focus back', async () => {
+    const page = await fake.open();
+    await fake.slider('nightly').focus();
+    await openPalette();
+    const layer = page.locator('.palette-layer');
+    // A modal one costs the style of the whole page, twice: npm run bench:ui -- hands.
+    expect(await layer.evaluate((element) => element.matches(':modal'))).toBe(false);
+    expect(await layer.getAttribute('aria-modal')).toBe('true');
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute('role'));
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe('combobox');
+    await page.keyboard.press('Shift+Tab');
+    expect(await focused()).toBe('combobox');
+    // On its own ground, beside the list: nothing below is hit, and the keys stay.
+    await page.mouse.click(page.viewportSize()!.width / 2, 180, { button: 'right' });
+    expect(await focused()).toBe('combobox');
+    await page.keyboard.press('Escape');
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toMatch(
+      /^nightly,/,
+    );
+    await openPalette();
+    const row = await page.locator('[data-host-row][aria-label^="ada"]').boundingBox();
+    await page.mouse.click((row?.x ?? 0) + 10, (row?.y ?? 0) + 10);
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0);
+    expect(await page.locator('h1').textContent()).toBe('hopper');
+  });
+
+  it('lies over a sheet that was open, and leaves it there', async () => {
+    const page = await fake.open();
+    await page.keyboard.press('Control+,');
+    await page.getByRole('dialog', { name: 'Settings' }).waitFor();
+    await page.evaluate(() => {
+      const { __trancheFake: lab } = window as unknown as {
+        __trancheFake: { push(event: unknown): void };
+      };
+      lab.push({ event: 'command', data: { id: 'palette.open' } });
+    });
+    await page.getByRole('dialog', { name: 'Search and run' }).waitFor();
+    await page.keyboard.type('ada');
+    await expect.poll(() => options().first().textContent()).toContain('ada');
+    await page.keyboard.press('Escape');
+    await expect.poll(() => page.locator('.palette-layer').count()).toBe(0);
+    expect(await page.getByRole('dialog', { name: 'Settings' }).count()).toBe(1);
+  });
+
+  it('goes up and down with the keys, names the row to readers, and runs what is on', async () => {
+    const page = await fake.open();
+    await openPalette();
+    const on = () => page.locator('.palette [role=option][aria-selected=true]');
+    const named = async (): Promise<string | null> => {
+      const id = await page.locator('.palette input').getAttribute('aria-activedescendant');
+      return page.evaluate(
+        (of) => document.getElementById(of ?? '')?.getAttribute('aria-selected') ?? null,
+        id,
+      );
+    };
+    await page.keyboard.press('End');
+    await expect.poll(() => on().getAttribute('aria-posinset')).toBe(await on().getAttribute('aria-setsize'));
+    expect(await named()).toBe('true');
+    await page.keyboard.press('ArrowDown');
+    await expect.poll(() => on().getAttribute('aria-posinset')).toBe('1');
+    await page.keyboard.type('charts');
+    await page.keyboard.press('ArrowDown');
+    const title = (await on().locator('.palette-title').textContent()) ?? '';
+    expect(title).not.toBe('');
+    expect(await named()).toBe('true');
+    await on().hover();
+    await options().first().hover();
+    await expect.poll(() => on().getAttribute('aria-posinset')).toBe('1');
+  });
+
   it('gives a slice to somebody by keys alone', async () => {
     const page = await fake.open();
     await fake.slider('finetune').focus();

@@ -19,7 +19,7 @@ describe.skipIf(cannotRun)('updates', () => {
     const page = await fake.open();
     await search('updates');
     // What the palette finds instead, as settings about notices, is drawn in the same frame.
-    await page.locator('.palette [cmdk-item], .palette-none').first().waitFor();
+    await page.locator('.palette-row, .palette-none').first().waitFor();
     expect(await found().count()).toBe(0);
     await page.keyboard.press('Escape');
     await page.keyboard.press('?');

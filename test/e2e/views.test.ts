@@ -147,4 +147,19 @@ describe.skipIf(cannotRun)('views', () => {
       .poll(() => page.locator('.gpu-charts canvas').first().getAttribute('aria-label'))
       .toMatch(/^Memory, 15m: from \d+\.\d to \d+\.\d GiB/);
   });
+
+  it('tells what is cut off to whoever points at it, and only that', async () => {
+    const page = await fake.open({ scene: 'crowd', width: 1024, height: 700 });
+    const row = page.locator('.dock .data-row').filter({ hasText: 'fourth-all-over' });
+    const name = row.getByRole('gridcell').filter({ hasText: 'fourth-all-over' });
+    expect(await name.getAttribute('title')).toBeNull();
+    await name.hover();
+    await expect.poll(() => name.getAttribute('title')).toBe('fourth-all-over');
+    await row.getByRole('gridcell').first().hover();
+    expect(await row.getByRole('gridcell').first().getAttribute('title')).toBeNull();
+    // With room for it there is nothing left to tell.
+    await page.setViewportSize({ width: 1900, height: 1000 });
+    await name.hover();
+    await expect.poll(() => name.getAttribute('title')).toBeNull();
+  });
 });

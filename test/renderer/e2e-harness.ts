@@ -44,9 +44,16 @@ async function fakeScript(): Promise<string> {
   return chunk.code;
 }
 
+type PageOptions = FakeOptions & { width?: number; height?: number; dark?: boolean };
+
+/** Where a page that is opened again finds its lab's options: it has nothing else that outlives it. */
+const OPTIONS_KEY = 'fake-options';
+
 export interface Harness {
   readonly browser: Browser;
-  open(options?: FakeOptions & { width?: number; height?: number; dark?: boolean }): Promise<Page>;
+  open(options?: PageOptions): Promise<Page>;
+  /** The same page with another lab and nothing remembered: a second faster than a page, and its process, of its own. */
+  openAgain(page: Page, options: Omit<PageOptions, 'dark'>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -92,7 +99,8 @@ export async function startHarness(): Promise<Harness> {
       });
       const page = await context.newPage();
       await page.addInitScript({
-        content: `window.__trancheFakeOptions = ${JSON.stringify(options)};\n${script}`,
+        content: `window.__trancheFakeOptions = location.protocol === 'about:' ? {}
+          : JSON.parse(sessionStorage.getItem('${OPTIONS_KEY}')) ?? ${JSON.stringify(options)};\n${script}`,
       });
       await page.addInitScript({
         content: `window.__cspViolations = [];
@@ -102,6 +110,20 @@ export async function startHarness(): Promise<Harness> {
       await page.goto(`http://127.0.0.1:${String(address.port)}/`);
       await page.locator('.app').waitFor();
       return page;
+    },
+    async openAgain(page, { width = 1600, height = 1000, ...options }) {
+      await page.mouse.up();
+      await page.mouse.move(-10, -10);
+      await page.evaluate(
+        ([key, json]) => {
+          localStorage.clear();
+          sessionStorage.setItem(key, json);
+        },
+        [OPTIONS_KEY, JSON.stringify(options)] as const,
+      );
+      await page.setViewportSize({ width, height });
+      await page.goto(`http://127.0.0.1:${String(address.port)}/`);
+      await page.locator('.app').waitFor();
     },
     async close() {
       await browser.close();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { findRoom, parseWanted } from '../../renderer/features/palette/finder.ts';
-import { GROUP_SHOWN_MAX, finderFor, firstOf, sections } from '../../renderer/features/palette/search.ts';
+import { GROUP_SHOWN_MAX, finderFor, sections } from '../../renderer/features/palette/search.ts';
 import type { GpuSample, HostSnapshot, Sample } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 import { gpu, host, live, slice } from '../fakes/fake-hosts.ts';
@@ -103,11 +103,14 @@ describe('search', () => {
       shown.flatMap((section) => section.items.map((i) => i.id)).filter((id) => id === 'hopper'),
     ).toHaveLength(1);
   });
-  it('takes the first of several groups', () => {
-    const shown = sections(items, finderFor(items), '', []);
-    expect(firstOf(shown, 3).map((section) => section.items.length)).toEqual([2, 1]);
-    expect(firstOf(shown, 2).map(({ heading }) => heading)).toEqual(['Commands']);
-    expect(firstOf(shown, 99)).toEqual(shown);
+  it('finds a whole word among thousands that have its letters somewhere', () => {
+    const many = Array.from({ length: 4000 }, (_, n) => ({
+      id: `s${String(n)}`,
+      title: n === 3990 ? 'sweep' : `s-w-e-e-p ${String(n)}`,
+      group: 'Slices',
+      also: '',
+    }));
+    expect(finderFor(many)('sweep')[0]?.title).toBe('sweep');
   });
   it('lists some of a large group and says how many more there are; typing finds each of them', () => {
     const many = Array.from({ length: 2000 }, (_, n) => ({

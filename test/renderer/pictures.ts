@@ -3,44 +3,26 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { startHarness } from './e2e-harness.ts';
-import type { Harness } from './e2e-harness.ts';
+import {
+  COMPACT,
+  VIEW_KEYS,
+  chosen,
+  fleet,
+  fromPalette,
+  host,
+  palette,
+  slider,
+  view,
+} from './picture-acts.ts';
+import type { Options, Picture } from './picture-acts.ts';
+import { MORE_PICTURES } from './pictures-more.ts';
 
-type Options = NonNullable<Parameters<Harness['open']>[0]>;
-export interface Picture {
-  readonly name: string;
-  readonly options: Options;
-  readonly act?: (page: Page) => Promise<void>;
-}
-
-const COMPACT = { width: 1024, height: 700 } as const;
-const host = (name: string) => (page: Page) =>
-  page
-    .locator('[data-host-row]', { has: page.locator(`xpath=self::*[starts-with(@aria-label, "${name}")]`) })
-    .click();
-const chosen = (label: string) => (page: Page) =>
-  page.locator(`[role=slider][aria-label^="${label}"]`).click();
-
-const slider = (page: Page, name: string) => page.locator(`[role=slider][aria-label^="${name}"]`);
-const VIEW_KEYS = { bars: 'Alt+1', charts: 'Alt+2', table: 'Alt+3', people: 'Alt+4' } as const;
-const view = (name: keyof typeof VIEW_KEYS) => (page: Page) => page.keyboard.press(VIEW_KEYS[name]);
-const fleet = (name: keyof typeof VIEW_KEYS) => async (page: Page) => {
-  await page.keyboard.press('h');
-  await view(name)(page);
-};
-const palette = (text: string) => async (page: Page) => {
-  await page.keyboard.press('Control+k');
-  await page.locator('.palette input').waitFor();
-  await page.keyboard.type(text);
-};
-
+/** Not said three times: the tour takes each screen once in its own sizes and themes. */
+const nightly = chosen('nightly');
 const nothing = (name: keyof typeof VIEW_KEYS) => async (page: Page) => {
   await fleet(name)(page);
   await page.keyboard.press('/');
   await page.keyboard.type('zzz');
-};
-const fromPalette = async (page: Page, words: string): Promise<void> => {
-  await palette(words)(page);
-  await page.keyboard.press('Enter');
 };
 const updates = (page: Page): Promise<void> => fromPalette(page, 'check for updates');
 const diagnostics = (page: Page): Promise<void> => fromPalette(page, 'save diagnostics');
@@ -160,9 +142,9 @@ async function course(page: Page): Promise<void> {
 }
 
 export const PICTURES: readonly Picture[] = [
-  { name: 'main-dark', options: {}, act: chosen('nightly') },
-  { name: 'main-light', options: { dark: false }, act: chosen('nightly') },
-  { name: 'compact-dark', options: { ...COMPACT }, act: chosen('nightly') },
+  { name: 'main-dark', options: {}, act: nightly },
+  { name: 'main-light', options: { dark: false }, act: nightly },
+  { name: 'compact-dark', options: { ...COMPACT }, act: nightly },
   { name: 'compact-light', options: { ...COMPACT, dark: false }, act: chosen('resnet-sweep') },
   {
     name: 'drag',
@@ -384,6 +366,7 @@ export const PICTURES: readonly Picture[] = [
     options: { ...COMPACT },
     act: (page) => page.getByRole('button', { name: 'Connect…' }).click(),
   },
+  ...MORE_PICTURES,
 ];
 
 export async function takePictures(folder: string, only: readonly string[] = []): Promise<readonly string[]> {

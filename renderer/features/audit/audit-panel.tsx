@@ -47,7 +47,7 @@ export function AuditPanel({ host }: { readonly host: HostSnapshot }): ReactElem
       <div className="audit-row audit-head" aria-hidden="true">
         <span>When</span>
         <span>Who</span>
-        <span>From</span>
+        <span className="audit-from">From</span>
         <span>Did</span>
         <span>Slice</span>
         <span>Before → after</span>
@@ -76,10 +76,13 @@ function Row({ host, record }: { readonly host: HostSnapshot; readonly record: A
       <span className="three num" title={new Date(record.atMs).toISOString()}>
         {stamp(record.atMs)}
       </span>
-      <span className="cut strong" title={`${record.user}, uid ${String(record.uid)}, by the kernel’s word`}>
+      <span
+        className="cut strong"
+        title={`${record.user}, uid ${String(record.uid)}, by the kernel’s word; from ${from}, by their own`}
+      >
         {record.user}
       </span>
-      <span className="cut two mono" title={`${from}: what the client said of itself`}>
+      <span className="cut two mono audit-from" title={`${from}: what the client said of itself`}>
         {from}
       </span>
       <span className={cx('cut', refusal !== null && 'bad')} title={refusal ?? record.action}>

@@ -40,7 +40,9 @@ function useHosts(): readonly HostSnapshot[] {
 export function FleetMain(): ReactElement {
   const hosts = useHosts();
   const tags = useTags((s) => s.tags);
-  const { fleetFilter, grouping, view } = useUi();
+  const fleetFilter = useUi((s) => s.fleetFilter);
+  const grouping = useUi((s) => s.grouping);
+  const view = useUi((s) => s.view);
   // The letter is in its box with the key that typed it; what it leaves of the list follows.
   const filter = useDeferredValue(fleetFilter);
   const tick = useTick();
@@ -102,6 +104,8 @@ function Groups(props: { readonly groups: readonly FleetGroup[]; readonly charts
     <VirtualList
       label="GPUs of all hosts"
       className="fleet-list"
+      // What is out of sight is drawn with every sample all the same.
+      overscan={1}
       items={items}
       keyOf={(item) =>
         item.kind === 'group' ? `group ${item.group.key}` : `${item.group.key} ${item.place.gpu.uuid}`
@@ -165,7 +169,7 @@ function HostHead({ host }: { readonly host: HostSnapshot }): ReactElement {
           {host.name}
         </button>
       </h2>
-      {freeBytes !== null && <span className="small two">{gib(freeBytes)} GiB free</span>}
+      {freeBytes !== null && <span className="small two fixed">{gib(freeBytes)} GiB free</span>}
       {tags.length > 0 && <span className="small three cut">{tags.join(', ')}</span>}
       {status.word !== null && (
         <span className={cx('small cut', status.tone === 'plain' ? 'two' : status.tone)}>{status.word}</span>

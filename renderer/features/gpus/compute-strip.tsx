@@ -29,7 +29,7 @@ export function ComputeStrip({ host, view, sample }: StripProps): ReactElement {
       role="group"
     >
       {slices.length === 0 && (
-        <div className="none" style={vars({ '--at': 0, '--pct': scale, '--now': 0 })}>
+        <div className="none" style={vars({ '--at': 0, '--pct': scale })}>
           {gpu.migEnabled === true
             ? 'In MIG mode: cut by the hardware, not by Tranche.'
             : 'Nothing is shared here yet. One click makes a slice for you, with Undo.'}
@@ -79,10 +79,13 @@ function StripPart(props: {
       type="button"
       tabIndex={-1}
       className={cx('part', hue, isThrottled && 'throttled')}
-      style={vars({ '--at': at, '--pct': limit, '--now': Math.min(limit, (used ?? 0) / 10) })}
+      style={vars({ '--at': at, '--pct': limit })}
       title={`${slice.name}: ${percentFromTenths(used)} of its ${String(limit)} % of GPU time${promise}${waits}`}
       onClick={onPick}
     >
+      {used !== null && used > 0 && (
+        <i className="use" style={vars({ '--fill': Math.min(1, used / 10 / limit) })} />
+      )}
       <span className="fig">{used === null ? '—' : Math.round(used / 10)}</span>
       <span className="two"> / {limit}</span>
       <span className="unit"> %</span>

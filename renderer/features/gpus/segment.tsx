@@ -188,7 +188,6 @@ export function Segment(props: SegmentProps): ReactElement {
         style={vars({
           '--at': segment.atBytes / GIB,
           '--gib': shownBytes / GIB,
-          '--used': Math.min(shownBytes, used ?? 0) / GIB,
         })}
         role="slider"
         tabIndex={0}
@@ -218,7 +217,9 @@ export function Segment(props: SegmentProps): ReactElement {
           refusal === null && openDialog({ kind: 'rename-slice', hostId: host.id, sliceId: slice.id })
         }
       >
-        {!unbacked && used !== null && used > 0 && <div className="use" />}
+        {!unbacked && used !== null && used > 0 && (
+          <div className="use" style={vars({ '--fill': Math.min(1, used / shownBytes) })} />
+        )}
         {pending !== null && <div className="pending" style={vars({ '--pending': pending / GIB })} />}
         <div className="txt">
           <p>

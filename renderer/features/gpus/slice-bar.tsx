@@ -27,11 +27,8 @@ export interface BarProps {
   readonly sample: Sample | null;
 }
 
-const place = (
-  atBytes: number,
-  sizeBytes: number,
-  more: Readonly<Record<`--${string}`, string | number>> = {},
-) => vars({ '--at': atBytes / GIB, '--gib': sizeBytes / GIB, ...more });
+const place = (atBytes: number, sizeBytes: number) =>
+  vars({ '--at': atBytes / GIB, '--gib': sizeBytes / GIB });
 
 export function SliceBar({ host, view, sample }: BarProps): ReactElement {
   const { gpu, slices, layout } = view;
@@ -58,7 +55,7 @@ export function SliceBar({ host, view, sample }: BarProps): ReactElement {
         {layout.unmanagedBytes > 0 && (
           <div
             className="seg un"
-            style={place(0, layout.unmanagedBytes, { '--used': layout.unmanagedBytes / GIB })}
+            style={place(0, layout.unmanagedBytes)}
             title={`Unmanaged: ${gibWithUnit(layout.unmanagedBytes)} held by processes outside every slice, and by the driver`}
           />
         )}
@@ -103,7 +100,7 @@ export function SliceBar({ host, view, sample }: BarProps): ReactElement {
         )}
         {layout.over > 0 && (
           <>
-            {layout.tail.length === 1 && (
+            {!overOnRuler(layout) && (
               <div className="over" style={place(gpu.capacityBytes, layout.over)}>
                 <b>+{gib(layout.over)}</b>
                 <span className="wide">over</span>
@@ -133,10 +130,10 @@ function TailPart(props: {
   return (
     <div
       className={cx('tail', hue)}
-      style={place(tail.atBytes, tail.sizeBytes, { '--used': usedHere / GIB })}
+      style={place(tail.atBytes, tail.sizeBytes)}
       title={`${slice.name} may grow by ${gibWithUnit(tail.sizeBytes)} if nobody else takes it`}
     >
-      {usedHere > 0 && <div className="use" />}
+      {usedHere > 0 && <div className="use" style={vars({ '--fill': usedHere / tail.sizeBytes })} />}
     </div>
   );
 }
@@ -191,24 +188,29 @@ function Room(props: {
   );
 }
 
+/** Of several slices the figure belongs to none, and in a narrow rest it has no room: then the ruler has it. */
+const OVER_ROOM = 0.07;
+const overOnRuler = ({ over, scale, tail }: BarLayout): boolean =>
+  over > 0 && (tail.length > 1 || over / scale < OVER_ROOM);
+
 function Ruler(props: { readonly layout: BarLayout; readonly capacityBytes: number }): ReactElement {
   const scale = props.layout.scale / GIB;
   const capacity = props.capacityBytes / GIB;
   const capacityAtEnd = capacity / scale > 0.93;
-  const longTail = props.layout.tail.length > 1;
+  const overMark = overOnRuler(props.layout) ? `+${gib(props.layout.over)} over` : null;
   return (
     <div className="ruler" style={vars({ '--scale': scale })} aria-hidden="true">
-      {rulerMarks(scale, capacity).map((mark) => (
+      {rulerMarks(scale, capacity, capacityAtEnd && overMark !== null ? 0.3 : undefined).map((mark) => (
         <span key={mark} style={vars({ '--at': mark })}>
           {mark}
         </span>
       ))}
       <span className={capacityAtEnd ? 'cap end' : 'cap'} style={vars({ '--at': capacity })}>
-        {capacity.toFixed(1)} GiB
+        {capacity.toFixed(1)} GiB{capacityAtEnd && overMark !== null && ` ${overMark}`}
       </span>
-      {longTail && !capacityAtEnd && (
+      {overMark !== null && !capacityAtEnd && (
         <span className="end over-mark" style={vars({ '--at': scale })}>
-          +{gib(props.layout.over)} over
+          {overMark}
         </span>
       )}
     </div>

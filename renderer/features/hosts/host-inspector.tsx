@@ -1,4 +1,5 @@
 /** One host: what runs there, whose agent manages it, and the life of that agent. */
+import { Fragment } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
@@ -41,7 +42,7 @@ export function HostInspector(props: {
         <dl className="facts">
           {fact('State', status.word ?? 'Live')}
           {fact('Tags', tags.length === 0 ? 'none' : tags.join(', '))}
-          {fact('Address', <span className="mono">{host.address ?? '—'}</span>)}
+          {fact('Address', <Address text={host.address ?? '—'} />)}
           {fact(
             'Memory',
             freeBytes === null ? '—' : `${gibWithUnit(freeBytes)} free of ${gib(capacityBytes)}`,
@@ -164,5 +165,19 @@ function AgentSection({ host }: { readonly host: HostSnapshot }): ReactElement {
         )}
       </div>
     </section>
+  );
+}
+
+/** Broken where its parts meet, if it has to be broken at all. */
+function Address({ text }: { readonly text: string }): ReactElement {
+  return (
+    <span className="mono">
+      {text.split(/(?=[@:.])/).map((part, index) => (
+        <Fragment key={index}>
+          {index > 0 && <wbr />}
+          {part}
+        </Fragment>
+      ))}
+    </span>
   );
 }

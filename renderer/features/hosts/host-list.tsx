@@ -14,7 +14,7 @@ import { openDialog, useUi } from '../../store/ui.ts';
 import { HostRow } from './host-row.tsx';
 
 const GROUPS = [
-  ['ssh-config', 'From your SSH config'],
+  ['ssh-config', 'SSH config'],
   ['typed', 'Typed by you'],
   ['demo', 'Demo lab'],
 ] as const;

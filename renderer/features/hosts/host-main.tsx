@@ -210,7 +210,7 @@ function Cards(props: {
     <>
       {connection.kind === 'reconnecting' && (
         <div className="banner warn-notice">
-          <span className="cut grow">{connection.failure.message} What you see is the last known state.</span>
+          <span className="grow">{connection.failure.message} What you see is the last known state.</span>
           <Button tight onClick={() => void ask('host:retry', { hostId: host.id })}>
             Retry now
           </Button>
@@ -218,7 +218,7 @@ function Cards(props: {
       )}
       {connection.kind === 'live' && connection.upgradeTo !== null && (
         <div className="banner">
-          <span className="cut grow">
+          <span className="grow">
             Agent {connection.agent.version} runs here; this app brings {connection.upgradeTo}. Running
             programs keep theirs.
           </span>

@@ -55,7 +55,7 @@ export function HostRow({ host }: { readonly host: HostSnapshot }): ReactElement
         data-host-row
         aria-current={on || undefined}
         aria-label={`${host.name}, ${status.word ?? 'live'}${freeBytes === null ? '' : `, ${gib(freeBytes)} GiB free`}`}
-        title={host.address ?? host.name}
+        title={[host.name, host.address, status.word].filter((line) => line !== null).join('\n')}
         onClick={choose}
       />
       <Icon name={status.glyph} tone={status.tone} />
@@ -74,8 +74,9 @@ export function HostRow({ host }: { readonly host: HostSnapshot }): ReactElement
               key={mini.key}
               style={vars({
                 '--gib': mini.capacityBytes / GIB,
-                '--lim': mini.limitShare * 100,
-                '--used': mini.usedShare * 100,
+                // To the percent: it is a few pixels wide, and there are hundreds.
+                '--lim': Math.round(mini.limitShare * 100),
+                '--used': Math.round(mini.usedShare * 100),
               })}
             />
           ))}

@@ -232,10 +232,9 @@ function PreviewCard({ gpu }: { readonly gpu: PreviewGpu }): ReactElement {
         </div>
         <div>
           <div className="strip" style={vars({ '--cap': 1, '--mem': 1, '--sum': 100 })}>
-            <div
-              className="part un"
-              style={vars({ '--at': 0, '--pct': 100, '--now': gpu.utilizationPercent ?? 0 })}
-            />
+            <div className="part un" style={vars({ '--at': 0, '--pct': 100 })}>
+              <i className="use" style={vars({ '--fill': (gpu.utilizationPercent ?? 0) / 100 })} />
+            </div>
           </div>
         </div>
       </div>

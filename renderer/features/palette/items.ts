@@ -6,48 +6,20 @@ import type { CommandContext } from '../../commands/context.ts';
 import { isMac, keysFor } from '../../commands/keys.ts';
 import { shownCommands } from '../../commands/registry.ts';
 import type { Bindings } from '../../commands/registry.ts';
-import { goToJob, openDialog, select, selectHost, setView, showFleet, useUi } from '../../store/ui.ts';
+import { openDialog, selectHost, setView, showFleet, useUi } from '../../store/ui.ts';
 import { openView, useViews } from '../../store/views.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
-import { hostFigures } from '../hosts/host-figures.ts';
 import { beyondQuota } from '../people/quota.ts';
-import { isOver, stateText } from '../jobs/job-text.ts';
 import { SETTINGS } from '../settings/setting-list.ts';
 import { moveOutcome, moveSlice } from '../slices/move.ts';
 import { endSlices, giveSlices } from '../slices/slice-actions.ts';
 import { untilChoices, untilText } from '../slices/until.ts';
 import type { Found, Room } from './finder.ts';
-import type { Searchable } from './search.ts';
-
-export interface PaletteItem extends Searchable {
-  readonly hint: string;
-  readonly key: string | null;
-  /** Owner whose swatch stands before the title. */
-  readonly owner: string | null;
-  readonly refusal: string | null;
-  readonly run: () => void;
-}
+import { item } from './item.ts';
+import type { PaletteItem } from './item.ts';
+import { itemsOn } from './place-items.ts';
 
 type SampleOf = (hostId: string) => Sample | null;
-
-const item = (
-  id: string,
-  group: string,
-  title: string,
-  run: () => void,
-  more: Partial<Omit<PaletteItem, 'id' | 'group' | 'title' | 'run'>> = {},
-): PaletteItem => ({
-  id,
-  group,
-  title,
-  run,
-  also: '',
-  hint: '',
-  key: null,
-  owner: null,
-  refusal: null,
-  ...more,
-});
 
 const hostsIn = ({ fleet }: CommandContext): readonly HostSnapshot[] =>
   fleet.order.flatMap((id) => fleet.hosts[id] ?? []);
@@ -70,53 +42,6 @@ function commandItems(now: Bindings): PaletteItem[] {
       });
     });
 }
-
-function placeItems(context: CommandContext, sampleOf: SampleOf): PaletteItem[] {
-  return hostsIn(context).flatMap((host) => {
-    const free = hostFigures(host, sampleOf(host.id)).freeBytes;
-    return [
-      item(`host ${host.id}`, 'Hosts', host.name, () => selectHost(host.id), {
-        also: host.address ?? '',
-        hint: free === null ? host.connection.kind : `${gibWithUnit(free)} free`,
-      }),
-      ...host.gpus.map((gpu) =>
-        item(
-          `gpu ${host.id} ${gpu.uuid}`,
-          'GPUs',
-          `${host.name} · GPU ${String(gpu.index)}`,
-          () => select(host.id, { kind: 'gpu', uuid: gpu.uuid }),
-          { also: gpu.name, hint: shortGpuName(gpu.name) },
-        ),
-      ),
-      ...host.slices.map((slice) =>
-        item(
-          `slice ${host.id} ${slice.id}`,
-          'Slices',
-          slice.name,
-          () => select(host.id, { kind: 'slice', id: slice.id }),
-          {
-            also: `${host.name} ${slice.owner}`,
-            owner: slice.owner,
-            hint: `${slice.owner} · ${gibWithUnit(slice.memoryLimitBytes)} on ${host.name}`,
-          },
-        ),
-      ),
-    ];
-  });
-}
-
-/** Those that run or wait: what is over stands in the list. */
-const jobItems = (context: CommandContext): PaletteItem[] =>
-  hostsIn(context).flatMap((host) =>
-    (host.jobs?.jobs ?? [])
-      .filter((job) => !isOver(job))
-      .map((job) =>
-        item(`job ${host.id} ${job.id}`, 'Jobs', job.name, () => goToJob(host.id, job.id), {
-          also: `job ${host.name} ${job.user} ${job.command}`,
-          hint: `${stateText(job)}, ${job.user} on ${host.name}`,
-        }),
-      ),
-  );
 
 function peopleItems(context: CommandContext): PaletteItem[] {
   const owned = new Map<string, number>();
@@ -155,11 +80,10 @@ const viewItems = (): PaletteItem[] =>
     }),
   );
 
-export function allItems(context: CommandContext, now: Bindings, sampleOf: SampleOf): readonly PaletteItem[] {
+export function allItems(context: CommandContext, now: Bindings): readonly PaletteItem[] {
   return [
     ...commandItems(now),
-    ...placeItems(context, sampleOf),
-    ...jobItems(context),
+    ...hostsIn(context).flatMap(itemsOn),
     ...peopleItems(context),
     ...viewItems(),
     ...settingItems(),

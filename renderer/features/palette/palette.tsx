@@ -1,19 +1,19 @@
-/** One box that finds everything and runs it. The list is cmdk's (roles, arrows, Home, End); the dialog the browser's. */
-import { Command } from 'cmdk';
-import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
-import type { ReactElement } from 'react';
+/** One box that finds everything and runs it: a combobox, its list, and a layer over the page that takes its clicks. */
+import { useEffect, useId, useMemo, useRef, useState } from 'react';
+import type { KeyboardEvent, ReactElement } from 'react';
 import { commandContext } from '../../commands/context.ts';
 import { bindings } from '../../commands/registry.ts';
-import { OwnerTag } from '../../components/bits.tsx';
 import { shownSample } from '../../store/series.ts';
 import { closePalette, useUi } from '../../store/ui.ts';
 import type { PaletteMode } from '../../store/ui.ts';
 import { findRoom, parseWanted } from './finder.ts';
+import type { PaletteItem } from './item.ts';
 import { allItems, answerItems, roomItems } from './items.ts';
-import type { PaletteItem } from './items.ts';
+import { PaletteList, optionId } from './palette-list.tsx';
 import { recentIds, rememberPicked } from './recent.ts';
-import { finderFor, firstOf, sections } from './search.ts';
-import type { Section } from './search.ts';
+import { firstItem, rowAfterKey, rowsOf } from './rows.ts';
+import type { Row } from './rows.ts';
+import { finderFor, sections } from './search.ts';
 
 export function Palette(): ReactElement | null {
   const palette = useUi((s) => s.palette);
@@ -29,17 +29,13 @@ const WORDS: Readonly<Record<PaletteMode, readonly [label: string, placeholder: 
   until: ['Until', 'A day'],
 };
 
-/** More than the list shows without being scrolled. */
-const IN_SIGHT = 16;
-const NOTHING_YET: readonly Section<PaletteItem>[] = [];
-
 /** Items are made once per opening: a list that changes under the arrow keys can not be used. */
-function useSections(mode: PaletteMode, query: string): readonly Section<PaletteItem>[] {
+function useRows(mode: PaletteMode, query: string): readonly Row<PaletteItem>[] {
   const made = useMemo(() => {
     const context = commandContext();
     const items =
       mode === 'all'
-        ? allItems(context, bindings(context), shownSample)
+        ? allItems(context, bindings(context))
         : answerItems(mode, context, shownSample, new Date());
     return {
       hosts: context.fleet.order.flatMap((id) => context.fleet.hosts[id] ?? []),
@@ -50,93 +46,113 @@ function useSections(mode: PaletteMode, query: string): readonly Section<Palette
   }, [mode]);
   return useMemo(() => {
     const wanted = mode === 'all' ? parseWanted(query) : null;
-    if (wanted === null) return sections(made.items, made.find, query, made.recent);
+    if (wanted === null) return rowsOf(sections(made.items, made.find, query, made.recent));
     // A size is no name: whatever else has its letters somewhere would only be in the way.
-    return [
-      { heading: 'Where it fits', items: roomItems(findRoom(wanted, made.hosts, shownSample)), more: 0 },
-    ];
+    const items = roomItems(findRoom(wanted, made.hosts, shownSample));
+    return rowsOf([{ heading: 'Where it fits', items, more: 0 }]);
   }, [made, mode, query]);
 }
 
-function OpenPalette({ mode, query }: { readonly mode: PaletteMode; readonly query: string }): ReactElement {
+/**
+ * Shows the layer, and gives the focus back when it goes. Not as a modal dialog: that makes the browser work out the
+ * style of the whole page anew, now and when it closes, each 50 ms of the processor with a fleet in view. The layer
+ * takes every click, the box keeps the keys, and aria-modal tells readers. Over a sheet, which is modal, it has to be
+ * one too, else it would lie under it.
+ */
+function useLayer() {
   const ref = useRef<HTMLDialogElement>(null);
-  const [typed, setTyped] = useState(query);
-  const found = useSections(mode, typed);
-  // What is in sight comes with the key that asked for it; the rest follows, unless another key comes first.
-  const all = useDeferredValue(found, NOTHING_YET);
-  const shown = all === found ? found : firstOf(found, IN_SIGHT);
-  const [label, placeholder] = WORDS[mode];
   useEffect(() => {
-    const dialog = ref.current;
+    const layer = ref.current;
     const before = document.activeElement;
-    // Said beforehand: by itself a dialog focuses the first thing that can be clicked, which is the list around the box.
-    dialog?.querySelector('input')?.setAttribute('autofocus', '');
-    if (dialog !== null && !dialog.open) dialog.showModal();
+    if (layer !== null && !layer.open) {
+      if (document.querySelector('dialog:modal') === null) layer.show();
+      else layer.showModal();
+      layer.querySelector('input')?.focus({ preventScroll: true });
+    }
     return () => {
-      dialog?.close();
-      if (before instanceof HTMLElement && document.activeElement === document.body) before.focus();
+      layer?.close();
+      if (before instanceof HTMLElement && document.activeElement === document.body)
+        before.focus({ preventScroll: true });
     };
   }, []);
+  return ref;
+}
+
+function OpenPalette({ mode, query }: { readonly mode: PaletteMode; readonly query: string }): ReactElement {
+  const layer = useLayer();
+  const listId = useId();
+  const [typed, setTyped] = useState(query);
+  const rows = useRows(mode, typed);
+  const [moved, setMoved] = useState<{ readonly in: typeof rows; readonly to: number } | null>(null);
+  const at = moved?.in === rows ? moved.to : firstItem(rows);
+  const [label, placeholder] = WORDS[mode];
   const pick = (item: PaletteItem): void => {
     if (item.refusal !== null) return;
     if (mode === 'all') rememberPicked(item.id);
     closePalette();
-    // After the dialog has given the focus back, so that what opens next can take it.
+    // After the layer has given the focus back, so that what opens next can take it.
     requestAnimationFrame(item.run);
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.nativeEvent.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const to = rowAfterKey(rows, at, event.key);
+    const here = rows[at];
+    if (to !== null) setMoved({ in: rows, to });
+    else if (event.key === 'Escape') closePalette();
+    else if (event.key === 'Enter' && here?.kind === 'item') pick(here.item);
+    // There is one thing to focus; what lies under the layer is not to be reached.
+    else if (event.key !== 'Tab' && event.key !== 'Enter') return;
+    event.preventDefault();
   };
   return (
     <dialog
-      ref={ref}
-      className="palette"
+      ref={layer}
+      className="palette-layer"
       aria-label={label}
+      aria-modal="true"
+      onKeyDown={onKeyDown}
       onCancel={(event) => {
         event.preventDefault();
         closePalette();
+      }}
+      // Whatever is pressed, the keys stay with the box.
+      onMouseDown={(event) => {
+        if (!(event.target instanceof HTMLInputElement)) event.preventDefault();
       }}
       onClick={(event) => {
         if (event.target === event.currentTarget) closePalette();
       }}
     >
-      <Command shouldFilter={false} loop label={label}>
-        <Command.Input placeholder={placeholder} value={typed} onValueChange={setTyped} />
-        <Command.List label={label}>
-          {shown.length === 0 && <p className="palette-none small two">Nothing is called “{typed}”.</p>}
-          {shown.map((section) => (
-            <Command.Group
-              key={section.heading}
-              heading={
-                section.more === 0
-                  ? section.heading
-                  : `${section.heading} · ${String(section.more)} more, found by typing`
-              }
-            >
-              {section.items.map((item) => (
-                <Row key={item.id} item={item} onPick={() => pick(item)} />
-              ))}
-            </Command.Group>
-          ))}
-        </Command.List>
-      </Command>
+      <div className="palette">
+        <input
+          type="text"
+          role="combobox"
+          aria-label={label}
+          aria-expanded={rows.length > 0}
+          aria-controls={rows.length > 0 ? listId : undefined}
+          aria-autocomplete="list"
+          aria-activedescendant={at === -1 ? undefined : optionId(listId, at)}
+          placeholder={placeholder}
+          autoComplete="off"
+          spellCheck={false}
+          value={typed}
+          onChange={(event) => setTyped(event.target.value)}
+        />
+        {rows.length === 0 ? (
+          <p className="palette-none small two" role="status">
+            Nothing is called “{typed}”.
+          </p>
+        ) : (
+          <PaletteList
+            id={listId}
+            label={label}
+            rows={rows}
+            at={at}
+            onMove={(to) => setMoved({ in: rows, to })}
+            onPick={pick}
+          />
+        )}
+      </div>
     </dialog>
-  );
-}
-
-function Row({ item, onPick }: { readonly item: PaletteItem; readonly onPick: () => void }): ReactElement {
-  const { refusal } = item;
-  return (
-    <Command.Item
-      value={item.id}
-      onSelect={onPick}
-      aria-disabled={refusal !== null || undefined}
-      className={refusal === null ? 'palette-row' : 'palette-row is-off'}
-    >
-      <span className="cut palette-title" title={item.title}>
-        {item.owner === null ? item.title : <OwnerTag owner={item.owner}>{item.title}</OwnerTag>}
-      </span>
-      <span className="cut small two palette-hint" title={refusal ?? item.hint}>
-        {refusal ?? item.hint}
-      </span>
-      {item.key !== null && <kbd>{item.key}</kbd>}
-    </Command.Item>
   );
 }

@@ -11,25 +11,41 @@ export interface Searchable {
 
 export const SHOWN_MAX = 40;
 const RECENT_SHOWN = 6;
-/** A larger group is not listed whole while nothing is typed: two thousand slices took a second to be drawn. */
+/** A larger group is not listed whole while nothing is typed: nobody reads two thousand slices. */
 const LISTED_WHOLE_MAX = 40;
 /** Of a larger one: enough to see what there is. */
 export const GROUP_SHOWN_MAX = 12;
+/** Only so many are looked at closely: closely is ten times as dear, and with a fleet there are thousands. */
+const NEAR_MAX = 240;
 
 export type Find<T> = (query: string) => readonly T[];
 
-/** The words of all items are read once, at the first question. */
+type Finder = Fzf<readonly Searchable[]>;
+
+const finder = (items: readonly Searchable[], fuzzy: 'v1' | 'v2', limit: number): Finder =>
+  new Fzf<readonly Searchable[]>(items, {
+    selector: (item) => `${item.title} ${item.also} ${item.group}`,
+    fuzzy,
+    limit,
+    casing: 'case-insensitive',
+    // A hit in the title is worth more than one in the words behind it.
+    tiebreakers: [(a, b) => a.start - b.start, (a, b) => a.item.title.length - b.item.title.length],
+  });
+
+/**
+ * Both ways of fzf find the same items. The quick one takes the first place in a text where the letters stand, the
+ * close one the best place; so the quick one chooses whom the close one puts in order.
+ */
 export function finderFor<T extends Searchable>(items: readonly T[]): Find<T> {
-  let finder: Fzf<readonly Searchable[]> | null = null;
+  // The words of all items are read once, at the first question.
+  let quick: Finder | null = null;
   return (query) => {
-    finder ??= new Fzf<readonly Searchable[]>(items, {
-      selector: (item) => `${item.title} ${item.also} ${item.group}`,
-      limit: SHOWN_MAX,
-      casing: 'case-insensitive',
-      // A hit in the title is worth more than one in the words behind it.
-      tiebreakers: [(a, b) => a.start - b.start, (a, b) => a.item.title.length - b.item.title.length],
-    });
-    return finder.find(query.trim()).map(({ item }) => item as T);
+    const wanted = query.trim();
+    quick ??= finder(items, 'v1', NEAR_MAX);
+    const near = quick.find(wanted).map(({ item }) => item);
+    return finder(near, 'v2', SHOWN_MAX)
+      .find(wanted)
+      .map(({ item }) => item as T);
   };
 }
 
@@ -48,8 +64,11 @@ export function sections<T extends Searchable>(
   recentIds: readonly string[],
 ): readonly Section<T>[] {
   if (query.trim() !== '') return grouped(find(query));
-  const recent = recentIds.flatMap((id) => items.filter((item) => item.id === id)).slice(0, RECENT_SHOWN);
-  const rest = grouped(items.filter((item) => !recent.includes(item))).map(cut);
+  const wanted = new Set(recentIds);
+  const known = new Map(items.filter(({ id }) => wanted.has(id)).map((item) => [item.id, item]));
+  const recent = recentIds.flatMap((id) => known.get(id) ?? []).slice(0, RECENT_SHOWN);
+  const shown = new Set(recent);
+  const rest = grouped(items.filter((item) => !shown.has(item))).map(cut);
   return recent.length > 0 ? [{ heading: 'Recent', items: recent, more: 0 }, ...rest] : rest;
 }
 
@@ -67,15 +86,4 @@ function cut<T>(section: Section<T>): Section<T> {
   const { items } = section;
   if (items.length <= LISTED_WHOLE_MAX) return section;
   return { ...section, items: items.slice(0, GROUP_SHOWN_MAX), more: items.length - GROUP_SHOWN_MAX };
-}
-
-/** The first so many items, under their headings. */
-export function firstOf<T>(of: readonly Section<T>[], most: number): readonly Section<T>[] {
-  let left = most;
-  return of.flatMap((section) => {
-    if (left <= 0) return [];
-    const items = section.items.slice(0, left);
-    left -= items.length;
-    return [{ ...section, items }];
-  });
 }

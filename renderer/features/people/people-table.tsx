@@ -20,7 +20,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   {
     id: 'person',
     heading: 'Person',
-    width: 110,
+    width: 122,
     fixed: true,
     value: (row) => row.name,
     cell: (row) => (
@@ -35,7 +35,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
     id: 'allocated',
     heading: 'Allocated GiB',
     title: 'Sum of the memory limits of their slices',
-    width: 96,
+    width: 92,
     numeric: true,
     value: (row) => row.limitBytes,
     cell: (row) => <span title={mibExact(row.limitBytes)}>{gib(row.limitBytes)}</span>,
@@ -53,7 +53,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
     id: 'used',
     heading: 'Used GiB',
     title: 'In their slices',
-    width: 116,
+    width: 88,
     numeric: true,
     value: (row) => row.usedBytes,
     cell: (row) => (
@@ -71,9 +71,9 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   },
   {
     id: 'idle',
-    heading: 'Held but idle GiB',
-    title: 'Limits of slices without GPU time for as long as the settings say',
-    width: 118,
+    heading: 'Idle GiB',
+    title: 'Held but idle: limits of slices without GPU time for as long as the settings say',
+    width: 70,
     numeric: true,
     value: (row) => row.idleBytes,
     cell: (row) =>
@@ -89,7 +89,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
     id: 'unmanaged',
     heading: 'Unmanaged GiB',
     title: 'Held by their processes outside every slice',
-    width: 104,
+    width: 110,
     numeric: true,
     value: (row) => row.unmanagedBytes,
     cell: (row) => <span className={row.unmanagedBytes === 0 ? 'three' : ''}>{gib(row.unmanagedBytes)}</span>,
@@ -107,7 +107,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
     id: 'timeUsed',
     heading: 'Time used %',
     title: 'Sum over GPUs: 100 is one whole GPU',
-    width: 84,
+    width: 88,
     numeric: true,
     value: (row) => row.timeUsedTenths,
     cell: (row) => (row.timeUsedTenths === null ? '—' : Math.round(row.timeUsedTenths / 10)),
@@ -117,7 +117,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
     heading: 'GPU-h 7 d',
     title:
       'GPU time that their slices used in the last seven days; what runs outside of slices is not counted',
-    width: 82,
+    width: 72,
     numeric: true,
     value: (row) => row.usedMs,
     cell: (row) =>
@@ -132,7 +132,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   {
     id: 'slices',
     heading: 'Slices',
-    width: 60,
+    width: 52,
     numeric: true,
     value: (row) => row.slices.length,
     cell: (row) => row.slices.length,
@@ -140,7 +140,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   {
     id: 'processes',
     heading: 'Processes',
-    width: 76,
+    width: 72,
     numeric: true,
     value: (row) => row.processes,
     cell: (row) => row.processes,
@@ -148,7 +148,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   {
     id: 'where',
     heading: 'Where: host and GPUs',
-    width: 150,
+    width: 90,
     grows: true,
     value: (row) => row.where,
     cell: (row) => <span title={row.where}>{row.where}</span>,
