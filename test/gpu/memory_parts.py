@@ -11,8 +11,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
-TAX_PAIRS = 3
-TAX_TURNS = 40
+TAX_SETS = 3
+TAX_TURNS = int(os.environ.get("TAX_TURNS", "40"))
 TOGETHER = 64
 PROGRAM_TIMEOUT_S = 150
 PROGRAMS_AT_ONCE = 3
@@ -226,24 +226,27 @@ def median_interval(ordered):
 
 
 def tax(run):
-    """Whole programs with no limit set: a native one and one in a slice take turns on the same cores, which of them is
-    first changing; with several pairs, because a process keeps the luck of its start (where its memory and code lie)."""
-    run.slice("tax", "40g", 100)
+    """Whole programs natively, in a slice without a limit and in one whose limit does not bind, in turns on the same cores,
+    another one first each time; with several processes each, because a process keeps the luck of its start (where its
+    memory and code lie)."""
+    run.slice("tax", "25g", 100)
+    run.slice("tax-limited", "25g", 99)
     for workload, seconds in (("resnet", 0.5), ("decode", 0.35)):
         script = run.python("torch_train.py", "turns", workload, str(seconds))
-        pairs = []
-        for _ in range(TAX_PAIRS):
-            native, inside = Turner(run, *script), Turner(run, *run.inside("tax", *script))
+        rounds, medians = [], []
+        for _ in range(TAX_SETS):
+            ways = {"native": Turner(run, *script), "tranche": Turner(run, *run.inside("tax", *script)), "limited": Turner(run, *run.inside("tax-limited", *script))}
+            order = list(ways)
             for at in range(TAX_TURNS):
-                first, second = (native, inside) if at % 2 == 0 else (inside, native)
-                rates = {id(first): first.turn(), id(second): second.turn()}
-                pairs.append((rates[id(native)], rates[id(inside)]))
-            native.end()
-            inside.end()
-        ratios = sorted(b / a for a, b in pairs)
-        of_pairs = [statistics.median(b / a for a, b in pairs[at : at + TAX_TURNS]) for at in range(0, len(pairs), TAX_TURNS)]
-        run.note(id=f"tax.{workload}", unit="of native", native=statistics.median(a for a, _ in pairs), tranche=statistics.median(b for _, b in pairs), ratio=round(statistics.median(ratios), 4),
-                 confidence=[round(r, 4) for r in median_interval(ratios)], ofPairs=[round(r, 4) for r in of_pairs], ratioP25=round(ratios[len(ratios) // 4], 4), ratioP75=round(ratios[len(ratios) * 3 // 4], 4), turns=len(pairs))
+                turned = order[at % 3 :] + order[: at % 3]
+                rounds.append({way: ways[way].turn() for way in (turned if at % 2 == 0 else reversed(turned))})
+            for turner in ways.values():
+                turner.end()
+            medians.append({way: round(statistics.median(r[way] / r["native"] for r in rounds[-TAX_TURNS:]), 4) for way in order[1:]})
+        for way in order[1:]:
+            ratios = sorted(r[way] / r["native"] for r in rounds)
+            run.note(id=f"tax.{workload}" + (".limited" if way == "limited" else ""), unit="of native", native=statistics.median(r["native"] for r in rounds), tranche=statistics.median(r[way] for r in rounds),
+                     ratio=round(statistics.median(ratios), 4), confidence=[round(r, 4) for r in median_interval(ratios)], ofSets=[m[way] for m in medians], turns=len(ratios))
 
 
 PARTS = {"floor": floor, "cost": cost, "init": init, "cap": cap, "programs": programs, "views": views, "tax": tax}
