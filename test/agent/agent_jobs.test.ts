@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { jobLogReplySchema, jobsEventSchema, type JobLogReply, type JobRow } from '../../model/agent-protocol.ts';
 import {
+  AttachedProcess,
   binDir,
   Client,
+  endAllIn,
   GIB,
   GPU0,
   hasSim,
+  livingIn,
   makeRoot,
   simDir,
   startAgent,
@@ -34,19 +37,7 @@ async function start(): Promise<RunningAgent> {
   return agent;
 }
 
-/** Everything that a test left running has its private root in its environment. */
-function livingOf(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`TRANCHE_ROOT=${root.env['TRANCHE_ROOT'] ?? '?'}`);
-      } catch {
-        return false; // it has just ended, or is not ours to read
-      }
-    })
-    .map(Number);
-}
+const livingOf = (): number[] => livingIn(root);
 
 beforeEach(() => {
   root = makeRoot();
@@ -58,17 +49,7 @@ afterEach(async () => {
   for (const agent of agents) await agent.stop('SIGKILL');
   children = [];
   agents = [];
-  await until('everything of the test to end', () => {
-    const living = livingOf();
-    for (const pid of living) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // it has ended by itself
-      }
-    }
-    return living.length === 0;
-  });
+  await endAllIn(root);
   root.remove();
 });
 
@@ -463,28 +444,11 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
   });
 });
 
-/** `tranche attach` as the desktop has it, answering what it answers itself. */
-class Attached {
-  readonly lines: Line[] = [];
-  readonly child: ChildProcess;
-  #rest = '';
-  #id = 1;
-
-  constructor([command = '', ...args]: readonly string[] = [trancheBin, 'attach', 'x']) {
-    this.child = spawn(command, args, { env: root.env, stdio: ['pipe', 'pipe', 'ignore'] });
+/** Reads logs too. */
+class Attached extends AttachedProcess {
+  constructor(command?: readonly string[]) {
+    super(root, command);
     children.push(this.child);
-    this.child.stdout?.setEncoding('utf8');
-    this.child.stdout?.on('data', (text: string) => {
-      const parts = (this.#rest + text).split('\n');
-      this.#rest = parts.pop() ?? '';
-      for (const part of parts) if (part.startsWith('{')) this.lines.push(JSON.parse(part) as Line);
-    });
-  }
-
-  async ask(op: string, fields: Line = {}): Promise<Line> {
-    const id = this.#id++;
-    this.child.stdin?.write(`${JSON.stringify({ id, op, ...fields })}\n`);
-    return until(`the answer to ${op}`, () => this.lines.find((line) => line['id'] === id));
   }
 
   async log(jobId: string, offset: number | null = 0, maxBytes?: number): Promise<JobLogReply> {

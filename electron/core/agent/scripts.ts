@@ -152,7 +152,7 @@ removed() { say removed "$1"; }
 state=\${XDG_STATE_HOME:-$HOME/.local/state}/tranche
 runtime=
 jobs=
-if [ -n "$TRANCHE_ROOT" ]; then state="$TRANCHE_ROOT/state"; runtime="$TRANCHE_ROOT/run"; jobs="$TRANCHE_ROOT/jobs/$uid"
+if [ -n "$TRANCHE_ROOT" ]; then state="$TRANCHE_ROOT/state"; runtime="$TRANCHE_ROOT/run"; jobs="$TRANCHE_ROOT/jobs/$uid $TRANCHE_ROOT/terminals/$uid"
 elif [ "$uid" = 0 ]; then state=/var/lib/tranche; runtime=/run/tranche; fi
 mapped() { cat /proc/[0-9]*/maps 2>/dev/null | grep -qF "$1/"; }
 link="$HOME/.local/bin/tranche"
