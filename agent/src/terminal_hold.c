@@ -27,7 +27,7 @@
 
 #define INPUT_QUEUE_BYTES (64 * 1024) /* typed ahead of a program that reads nothing */
 #define DRAIN_READS 64                /* of what stands in the terminal when its shell has ended */
-#define FOLDER_LOOK_MS 60000          /* is it still there? Tranche may have been removed from the account */
+#define FOLDER_LOOK_MS 10000          /* is it still there? Tranche may have been removed from the account */
 #define SENDS_AT_ONCE 4
 #define CLOSE_LOOK_MS 50
 #define NOBODY_IN_MS 200 /* a terminal that everybody has closed looks ready all the time: looked at this often */
