@@ -16,6 +16,7 @@ import {
   listTerminals,
   mountTerminal,
   openTerminal,
+  retryTerminal,
   showTerminal,
   shownTab,
   useTerminals,
@@ -178,6 +179,11 @@ function Pane({ host, tab }: { readonly host: HostSnapshot; readonly tab: Termin
       {sentence !== null && (
         <p className={cx('terminal-note', 'small', state.kind === 'failed' && 'bad')} role="status">
           <span className="grow">{sentence}</span>
+          {state.kind === 'failed' && (
+            <Button kind="quiet" tight onClick={() => retryTerminal(terminalId)}>
+              Try again
+            </Button>
+          )}
           {state.kind === 'ended' && (
             <Button kind="quiet" tight onClick={() => void closeTerminal(tab)}>
               Close

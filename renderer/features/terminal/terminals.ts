@@ -247,6 +247,12 @@ async function attach(terminalId: string): Promise<void> {
   });
 }
 
+/** After an answer that did not come, or a refusal that may not hold any more. */
+export function retryTerminal(terminalId: string): void {
+  change(terminalId, { state: { kind: 'connecting' } });
+  void attach(terminalId);
+}
+
 /** Puts a terminal into the panel. Its screen is made and attached the first time. */
 export async function mountTerminal(terminalId: string, place: HTMLElement): Promise<Screen | null> {
   const known = sessions.get(terminalId);
