@@ -3,6 +3,7 @@ import AxeBuilder from '@axe-core/playwright';
 import type { Locator } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { cannotRun, useFakePage } from '../renderer/e2e-page.ts';
+import type { CoreEvent } from '../../model/ipc.ts';
 import type { FakeLab } from '../fakes/api.ts';
 
 const HOST = 'ssh:hopper';
@@ -11,6 +12,7 @@ type LabCall =
   | readonly ['deleteSlice', string, string]
   | readonly ['add', string, string, string]
   | readonly ['say', string, string]
+  | readonly ['push', CoreEvent]
   | readonly ['exit', string, number | null, number | null];
 
 describe.skipIf(cannotRun)('terminal', () => {
@@ -51,6 +53,8 @@ describe.skipIf(cannotRun)('terminal', () => {
           return it.deleteSlice(given[1], given[2]);
         case 'add':
           return it.terminals.add(given[1], given[2], given[3]);
+        case 'push':
+          return it.push(given[1]);
         case 'say':
           return it.terminals.say(given[1], given[2]);
         case 'exit':
@@ -203,6 +207,17 @@ describe.skipIf(cannotRun)('terminal', () => {
     await expect.poll(copied).toBe('https://evil.example/');
     expect(await fake.toast().textContent()).toContain('https://evil.example/');
     expect(left).toBe(false);
+    // Another host that has got hold of an id.
+    const terminalId = await idOfShown();
+    const forged = { hostId: 'ssh:ada', terminalId, exitCode: 1, signal: null };
+    await lab('push', {
+      event: 'terminal:output',
+      data: { ...forged, offset: 0, data: btoa('x'.repeat(5000)) },
+    });
+    await lab('push', { event: 'terminal:ended', data: forged });
+    await type('echo still there');
+    await sees(/^still there$/m);
+    expect(await text()).not.toContain('xxxx');
   });
 
   it('shows several lines before they are pasted, unless the shell knows of pasting', async () => {

@@ -1,4 +1,6 @@
 /** Terminals over real SSH: left alone while the link is away, and gone on with from the byte that is there. */
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bytesOf } from '../../renderer/features/terminal/text.ts';
 import { TerminalStream } from '../../renderer/features/terminal/stream.ts';
@@ -135,12 +137,21 @@ describe('terminals through the core', () => {
     });
   });
 
-  it('go with the agent when it is removed, and leave nothing', async () => {
+  it('are closed when the agent is removed, and keep nothing of it', async () => {
     const { harness, root } = await overEmbedded(lab);
     const viewer = await opened(harness);
     const shell = await viewer.shell();
     expect(processesIn(root)).toContain(shell);
     await harness.ask('host:remove-agent', { hostId: HOST });
+    expect(processesIn(root)).not.toContain(shell);
+    expect(existsSync(join(root, 'bin'))).toBe(false);
+    expect(existsSync(join(root, 'terminals', String(process.getuid?.())))).toBe(false);
+  });
+
+  it('end when their folder is taken away, because nobody can come back to them', async () => {
+    const { harness, root } = await overEmbedded(lab);
+    const shell = await (await opened(harness)).shell();
+    rmSync(join(root, 'terminals'), { recursive: true });
     await harness.until('its shell to end', () => !processesIn(root).includes(shell));
   });
 });

@@ -442,6 +442,7 @@ export class HostSession {
   async removeAgent(): Promise<Result<{ removed: readonly string[] }>> {
     const connection = this.connection;
     if (!connection) return this.notLive();
+    await this.terminals.closeAll();
     // Somebody else's agent goes on for them; only our own files go.
     if (this.agent?.managerUid === this.agent?.yourUid) {
       const left = await this.retireAgent('removed');

@@ -12,6 +12,10 @@ import type { AgentInfo, HostId, TerminalInfo } from '../../../model/model.ts';
 import type { AgentClient, Fields } from '../agent/client.ts';
 import { explainTerminals } from '../agent/jobs.ts';
 
+/** The grace between hang-up and kill is 5 s; a holder that is stopped must not keep an agent from being removed. */
+const CLOSE_ALL_TIMEOUT_MS = 7_000;
+const CLOSE_ALL_LOOK_MS = 100;
+
 export interface HostTerminalsOptions {
   readonly hostId: HostId;
   readonly hostName: string;
@@ -57,6 +61,20 @@ export class HostTerminals {
   ): Promise<Result<null>> {
     const reply = await this.ask((client) => client.request(op, fields, okReplySchema));
     return reply.ok ? ok(null) : reply;
+  }
+
+  /** Before our files go: a holder that runs would keep the version that it was started from. */
+  async closeAll(): Promise<void> {
+    const deadline = Date.now() + CLOSE_ALL_TIMEOUT_MS;
+    let left = await this.list();
+    if (left.ok) {
+      const asked = left.value.map(({ terminalId }) => this.tell('terminal-close', { terminalId }));
+      await Promise.all(asked); // one that has ended meanwhile refuses, which is as good
+    }
+    while (left.ok && left.value.length > 0 && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, CLOSE_ALL_LOOK_MS));
+      left = await this.list();
+    }
   }
 
   onEvent(event: AgentEvent): void {

@@ -284,17 +284,19 @@ function ended(tab: TerminalTab, exitCode: number | null, signal: number | null)
 
 export function onTerminalEvent(message: CoreEvent): void {
   if (message.event === 'terminal:output') {
-    const { terminalId, offset, data } = message.data;
-    sessions.get(terminalId)?.stream.output(offset, bytesOf(data));
+    const { hostId, terminalId, offset, data } = message.data;
+    // An id is hard to guess; a host that has guessed one of another's says nothing in its place.
+    if (find(terminalId)?.hostId === hostId) sessions.get(terminalId)?.stream.output(offset, bytesOf(data));
   } else if (message.event === 'terminal:attached') {
-    const { terminalId, offset, endOffset } = message.data;
-    sessions.get(terminalId)?.stream.attached(offset, endOffset);
+    const { hostId, terminalId, offset, endOffset } = message.data;
     const kind = find(terminalId)?.state.kind;
+    if (find(terminalId)?.hostId !== hostId) return;
+    sessions.get(terminalId)?.stream.attached(offset, endOffset);
     if (kind === 'lost') announce('The terminal is back');
     if (kind !== 'ended') change(terminalId, { state: { kind: 'live' } });
   } else if (message.event === 'terminal:ended') {
     const tab = find(message.data.terminalId);
-    if (tab !== undefined) ended(tab, message.data.exitCode, message.data.signal);
+    if (tab?.hostId === message.data.hostId) ended(tab, message.data.exitCode, message.data.signal);
   } else if (message.event === 'host:gone') {
     for (const tab of useTerminals.getState().tabs) {
       if (tab.hostId === message.data.hostId) drop(tab.terminalId);
