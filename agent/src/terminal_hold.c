@@ -11,53 +11,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent.h"
-#include "base64.h"
 #include "commands.h"
 #include "detached.h"
-#include "terminal.h"
+#include "terminal_hold.h"
 #include "terminal_shell.h"
-#include "version.h"
 
-#define INPUT_QUEUE_BYTES (64 * 1024) /* typed ahead of a program that reads nothing */
-#define DRAIN_READS 64                /* of what stands in the terminal when its shell has ended */
-#define FOLDER_LOOK_MS 10000          /* is it still there? Tranche may have been removed from the account */
-#define SENDS_AT_ONCE 4
+#define DRAIN_READS 64       /* of what stands in the terminal when its shell has ended */
+#define FOLDER_LOOK_MS 10000 /* is it still there? Tranche may have been removed from the account */
 #define CLOSE_LOOK_MS 50
 #define NOBODY_IN_MS 200 /* a terminal that everybody has closed looks ready all the time: looked at this often */
-
-struct viewer {
-    int fd; /* -1: free */
-    bool looks, behind, told_end;
-    int64_t sent, acked;
-    int64_t heard_at_ms;    /* its last word, or since when it is behind */
-    struct json_writer out; /* the packet that waits */
-};
-
-struct holder {
-    struct terminal_record r;
-    char directory[FS_PATH_BYTES];
-    int signal_fd, listen_fd, pty; /* pty -1: ended */
-    pid_t shell;                   /* 0: ended */
-    bool close_asked;
-    pid_t front; /* what was in front of the shell when it was told to close; 0: the shell itself */
-    int64_t end; /* of the output: bytes ever read */
-    int64_t kill_at_ms, leave_at_ms, look_at_ms; /* monotonic; 0: not set */
-    size_t input_len;
-    char input[INPUT_QUEUE_BYTES], ring[TERMINAL_RING_BYTES];
-    struct viewer viewers[TERMINAL_VIEWERS_MAX];
-};
-
-static int64_t ring_start(const struct holder *h)
-{
-    return h->end > TERMINAL_RING_BYTES ? h->end - TERMINAL_RING_BYTES : 0;
-}
 
 /* ---- the pseudo terminal -------------------------------------------------------------------------------- */
 
@@ -99,7 +67,7 @@ static bool read_pty(struct holder *h)
     return n > 0 || (n < 0 && errno == EINTR);
 }
 
-static void write_pty(struct holder *h)
+void holder_write_pty(struct holder *h)
 {
     while (h->input_len > 0 && h->pty >= 0) {
         ssize_t n = write(h->pty, h->input, h->input_len);
@@ -111,7 +79,7 @@ static void write_pty(struct holder *h)
     }
 }
 
-static pid_t foreground(const struct holder *h)
+pid_t holder_foreground(const struct holder *h)
 {
     return h->pty >= 0 ? tcgetpgrp(h->pty) : -1;
 }
@@ -138,250 +106,15 @@ static void shell_ended(struct holder *h, int status)
     terminal_record_save(h->directory, &h->r); /* a full disk: who looks is told all the same */
 }
 
-static void close_terminal(struct holder *h)
+void holder_close(struct holder *h)
 {
-    pid_t front = foreground(h);
+    pid_t front = holder_foreground(h);
     h->close_asked = true;
     if (h->shell == 0 || h->kill_at_ms > 0) return;
     if (front > 0 && front != h->shell) h->front = front;
     signal_session(h, SIGHUP);
     signal_session(h, SIGCONT); /* one that is stopped would not hear of it */
     h->kill_at_ms = now_mono_ms() + TERMINAL_CLOSE_GRACE_MS;
-}
-
-/* ---- requests ------------------------------------------------------------------------------------------- */
-
-static int bad(struct failure *failure, const char *key, const char *what)
-{
-    return fail(failure, "bad-request", "The field %s of the request must be %s; nothing was done.", key, what);
-}
-
-static int take_size(struct holder *h, const struct json_object *o, bool needed, struct failure *failure)
-{
-    int64_t columns = 0, rows = 0;
-    if (json_get_integer(o, "columns", 1, TERMINAL_SIDE_MAX, &columns) < (needed ? 1 : 0) ||
-        json_get_integer(o, "rows", 1, TERMINAL_SIDE_MAX, &rows) < (needed ? 1 : 0)) {
-        return bad(failure, "columns and rows", "a whole number from 1 to 1000");
-    }
-    struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows};
-    if (columns > 0 && rows > 0 && h->pty >= 0) ioctl(h->pty, TIOCSWINSZ, &size);
-    return 0;
-}
-
-static int attach(struct holder *h, struct viewer *v, const struct json_object *o, struct json_writer *w,
-                  struct failure *failure)
-{
-    int64_t offset = -1, start = ring_start(h);
-    if (json_get_integer(o, "offset", 0, JSON_INTEGER_MAX, &offset) < 0) return bad(failure, "offset", "a number");
-    if (offset > h->end) return bad(failure, "offset", "no more than the terminal has said");
-    if (take_size(h, o, false, failure) != 0) return -1;
-    int64_t from = offset > start ? offset : start;
-    v->looks = true;
-    v->told_end = false;
-    v->sent = v->acked = from;
-    v->behind = h->end - from >= TERMINAL_WINDOW_BYTES;
-    v->heard_at_ms = now_mono_ms();
-    /* Whoever begins in the middle has half a screen: a program that draws it is asked to do so again. */
-    pid_t front = foreground(h);
-    if (start > 0 && offset < start && front > 0) kill(-front, SIGWINCH);
-    json_put_text(w, "sliceId", h->r.slice_id);
-    json_put_integer(w, "offset", from);
-    json_put_integer(w, "endOffset", h->end);
-    json_put_integer(w, "skippedBytes", offset >= 0 ? from - offset : from);
-    return 0;
-}
-
-static int acknowledge(struct holder *h, struct viewer *v, const struct json_object *o, struct failure *failure)
-{
-    int64_t offset;
-    if (json_get_integer(o, "offset", 0, JSON_INTEGER_MAX, &offset) != 1 || offset > v->sent) {
-        return bad(failure, "offset", "one that was sent");
-    }
-    if (offset <= v->acked) return 0;
-    v->acked = offset;
-    v->behind = h->end - offset >= TERMINAL_WINDOW_BYTES;
-    v->heard_at_ms = now_mono_ms();
-    return 0;
-}
-
-static int take_input(struct holder *h, const struct json_object *o, struct failure *failure)
-{
-    const char *text;
-    char data[TERMINAL_INPUT_BYTES];
-    ssize_t n = -1;
-    if (json_get_text(o, "data", &text) == 1) n = base64_decode(data, sizeof data, text);
-    if (n < 0) return bad(failure, "data", "base64 of at most 4096 bytes");
-    if (h->pty < 0) return fail(failure, "terminal-ended", "The shell has ended. Nothing was typed.");
-    if (h->input_len + (size_t)n > sizeof h->input) {
-        return fail(failure, "busy",
-                    "The program there reads nothing, and 64 KiB wait for it. Nothing more was typed.");
-    }
-    memcpy(h->input + h->input_len, data, (size_t)n);
-    h->input_len += (size_t)n;
-    write_pty(h);
-    return 0;
-}
-
-static int close_request(struct holder *h, const struct json_object *o, struct failure *failure)
-{
-    bool if_idle = false;
-    pid_t front = foreground(h);
-    if (json_get_bool(o, "ifIdle", &if_idle) < 0) return bad(failure, "ifIdle", "true or false");
-    if (if_idle && h->shell > 0 && front > 0 && front != h->shell) {
-        char path[64], name[64] = "", shown[128];
-        snprintf(path, sizeof path, "/proc/%ld/comm", (long)front);
-        fs_read_small(path, name, sizeof name);
-        text_sanitize(shown, sizeof shown, name, strcspn(name, "\n"));
-        return fail(failure, "terminal-busy", "%s runs in it, and would be ended. Nothing was closed.",
-                    shown[0] ? shown : "A program");
-    }
-    close_terminal(h);
-    return 0;
-}
-
-static int take_request(struct holder *h, struct viewer *v, const struct json_object *o, struct json_writer *w,
-                        struct failure *failure)
-{
-    const char *op = "";
-    json_get_text(o, "op", &op);
-    if (strcmp(op, "terminal-attach") == 0) return attach(h, v, o, w, failure);
-    if (strcmp(op, "terminal-ack") == 0) return acknowledge(h, v, o, failure);
-    if (strcmp(op, "terminal-input") == 0) return take_input(h, o, failure);
-    if (strcmp(op, "terminal-resize") == 0) return take_size(h, o, true, failure);
-    if (strcmp(op, "terminal-close") == 0) return close_request(h, o, failure);
-    return fail(failure, "unknown-op",
-                "This terminal was opened by tranche " TRANCHE_VERSION ", which does not know that operation.");
-}
-
-static void answer(struct holder *h, struct viewer *v, char *line, size_t len)
-{
-    struct json_object o;
-    struct failure failure = {.code = NULL};
-    const char *why;
-    int64_t id;
-    if (json_parse_flat(line, len, &o, &why) != 0 || json_get_integer(&o, "id", 0, JSON_INTEGER_MAX, &id) != 1) return;
-    struct json_writer *w = &v->out;
-    json_open(w, '{');
-    json_put_integer(w, "id", id);
-    struct json_mark mark = json_mark(w);
-    json_put_bool(w, "ok", true);
-    if (take_request(h, v, &o, w, &failure) != 0) {
-        json_rewind(w, mark);
-        json_put_bool(w, "ok", false);
-        json_put_text(w, "code", failure.code);
-        json_put_text(w, "message", failure.message);
-    }
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
-}
-
-/* ---- viewers -------------------------------------------------------------------------------------------- */
-
-static void forget(struct viewer *v)
-{
-    close(v->fd);
-    json_writer_free(&v->out);
-    *v = (struct viewer){.fd = -1};
-}
-
-static void put_output(const struct holder *h, struct viewer *v)
-{
-    static char data[TERMINAL_CHUNK_BYTES], text[BASE64_BYTES(TERMINAL_CHUNK_BYTES)];
-    int64_t start = ring_start(h), room = v->acked + TERMINAL_WINDOW_BYTES;
-    struct json_writer *w = &v->out;
-    if (v->sent < start) {
-        /* It was silent, the shell went on, and now it acknowledges again: the offset shows the gap. */
-        v->sent = v->acked = start;
-        room = start + TERMINAL_WINDOW_BYTES;
-    }
-    int64_t until = h->end < room ? h->end : room;
-    size_t len = until - v->sent < TERMINAL_CHUNK_BYTES ? (size_t)(until - v->sent) : TERMINAL_CHUNK_BYTES;
-    for (size_t i = 0; i < len; i++) data[i] = h->ring[(v->sent + (int64_t)i) % TERMINAL_RING_BYTES];
-    base64_encode(text, data, len);
-    json_open(w, '{');
-    json_put_text(w, "ev", "terminal-output");
-    json_put_text(w, "terminalId", h->r.id);
-    json_put_integer(w, "offset", v->sent);
-    json_put_text(w, "data", text);
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
-    v->sent += (int64_t)len;
-}
-
-static void put_end(const struct holder *h, struct viewer *v)
-{
-    struct json_writer *w = &v->out;
-    json_open(w, '{');
-    json_put_text(w, "ev", "terminal-ended");
-    json_put_text(w, "terminalId", h->r.id);
-    json_put_known(w, "exitCode", h->r.exit_code >= 0, h->r.exit_code);
-    json_put_known(w, "signal", h->r.signal > 0, h->r.signal);
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
-    v->told_end = true;
-}
-
-static bool has_output(const struct holder *h, const struct viewer *v)
-{
-    return v->looks && v->sent < h->end && v->sent - v->acked < TERMINAL_WINDOW_BYTES;
-}
-
-static bool has_end(const struct holder *h, const struct viewer *v)
-{
-    return v->looks && h->shell == 0 && v->sent == h->end && !v->told_end;
-}
-
-/* 1: sent, or nothing waited; 0: it takes nothing at the moment; -1: it is gone. */
-static int flush(struct viewer *v)
-{
-    if (v->out.len == 0) return 1;
-    if (v->out.failed) return -1;
-    ssize_t n = send(v->fd, v->out.data, v->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return 0;
-    json_writer_clear(&v->out);
-    return n < 0 ? -1 : 1;
-}
-
-static void serve(struct holder *h, struct viewer *v, bool says)
-{
-    static char line[REQUEST_LINE_MAX_BYTES + 1];
-    int state = flush(v);
-    if (says && state == 1) {
-        ssize_t n = recv(v->fd, line, sizeof line - 1, MSG_DONTWAIT);
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) state = -1;
-        if (n > 0) {
-            line[n] = '\0';
-            answer(h, v, line, (size_t)n - (line[n - 1] == '\n'));
-            state = flush(v);
-        }
-    }
-    for (int i = 0; i < SENDS_AT_ONCE && state == 1 && (has_output(h, v) || has_end(h, v)); i++) {
-        if (has_output(h, v)) {
-            put_output(h, v);
-        } else {
-            put_end(h, v);
-        }
-        state = flush(v);
-    }
-    if (state < 0) forget(v);
-}
-
-static void take_viewer(struct holder *h)
-{
-    struct ucred peer;
-    socklen_t len = sizeof peer;
-    int fd = accept4(h->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return;
-    size_t i = 0;
-    while (i < TERMINAL_VIEWERS_MAX && h->viewers[i].fd >= 0) i++;
-    /* The folder lets nobody else in; should it ever be opened up, a terminal is still its user's alone. */
-    bool own = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == getuid();
-    if (!own || i == TERMINAL_VIEWERS_MAX) {
-        close(fd);
-        return;
-    }
-    h->viewers[i] = (struct viewer){.fd = fd};
-    json_writer_init(&h->viewers[i].out, TERMINAL_PACKET_BYTES);
 }
 
 /* ---- loop ----------------------------------------------------------------------------------------------- */
@@ -392,18 +125,9 @@ static void take_signals(struct holder *h)
     int status;
     while (read(h->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         /* The last logout, where it ends everything; or somebody's kill. */
-        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) close_terminal(h);
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) holder_close(h);
     }
     if (h->shell > 0 && waitpid(h->shell, &status, WNOHANG) == h->shell) shell_ended(h, status);
-}
-
-static bool everybody_knows(const struct holder *h)
-{
-    for (size_t i = 0; i < TERMINAL_VIEWERS_MAX; i++) {
-        const struct viewer *v = &h->viewers[i];
-        if (v->fd >= 0 && (v->out.len > 0 || (v->looks && !v->told_end))) return false;
-    }
-    return true;
 }
 
 /* True: nothing is left to hold. */
@@ -411,7 +135,7 @@ static bool is_over(struct holder *h, int64_t mono_ms)
 {
     if (h->shell > 0 || h->kill_at_ms > 0) return false;
     if (h->close_asked && h->leave_at_ms > mono_ms + TERMINAL_STALL_MS) h->leave_at_ms = mono_ms + TERMINAL_STALL_MS;
-    return mono_ms >= h->leave_at_ms || (h->close_asked && everybody_knows(h));
+    return mono_ms >= h->leave_at_ms || (h->close_asked && viewers_know(h));
 }
 
 static void turn(struct holder *h)
@@ -427,7 +151,7 @@ static void turn(struct holder *h)
                            .events = (short)((held_up ? 0 : POLLIN) | (h->input_len > 0 ? POLLOUT : 0))};
     for (size_t i = 0; i < TERMINAL_VIEWERS_MAX; i++) {
         const struct viewer *v = &h->viewers[i];
-        bool more = v->out.len > 0 || (v->fd >= 0 && (has_output(h, v) || has_end(h, v)));
+        bool more = v->out.len > 0 || (v->fd >= 0 && (viewer_has_output(h, v) || viewer_has_end(h, v)));
         p[3 + i] = (struct pollfd){.fd = v->fd, .events = (short)(v->out.len > 0 ? POLLOUT : POLLIN)};
         if (more) p[3 + i].events |= POLLOUT;
     }
@@ -439,13 +163,13 @@ static void turn(struct holder *h)
         if (errno != EINTR) exit(EXIT_OWN_FAILURE);
         return;
     }
-    if (p[2].revents & POLLOUT) write_pty(h);
+    if (p[2].revents & POLLOUT) holder_write_pty(h);
     if (p[2].revents & (POLLIN | POLLHUP) && !held_up) read_pty(h);
     if (p[0].revents) take_signals(h);
-    if (p[1].revents) take_viewer(h);
+    if (p[1].revents) viewer_take(h);
     for (size_t i = 0; i < TERMINAL_VIEWERS_MAX; i++) {
         if (h->viewers[i].fd >= 0 && p[3 + i].fd == h->viewers[i].fd) {
-            serve(h, &h->viewers[i], (p[3 + i].revents & (POLLIN | POLLHUP | POLLERR)) != 0);
+            viewer_serve(h, &h->viewers[i], (p[3 + i].revents & (POLLIN | POLLHUP | POLLERR)) != 0);
         }
     }
     if (h->kill_at_ms == 0) return;
@@ -499,7 +223,7 @@ int command_terminal(int argc, char **argv)
     while (!is_over(&h, now_mono_ms())) {
         turn(&h);
         /* Tranche was removed from the account: nobody can ever look again. */
-        if (h.shell > 0 && !h.close_asked && access(h.directory, F_OK) != 0) close_terminal(&h);
+        if (h.shell > 0 && !h.close_asked && access(h.directory, F_OK) != 0) holder_close(&h);
     }
     detached_folder_remove(h.directory);
     return 0;
