@@ -340,6 +340,53 @@ export const jobLogReplySchema = z.object({
   over: z.boolean(),
 });
 
+const terminalId = z.string().regex(/^t-[0-9a-f]{16}$/);
+
+export const terminalOpenReplySchema = z.object({ id: count, ok: z.literal(true), terminalId });
+
+/** A terminal of one's own on this host, whoever looks at it. */
+export const terminalSchema = z.object({
+  terminalId,
+  sliceId: id,
+  startedAtMs: timeMs,
+  /** Null while its shell runs. */
+  endedAtMs: timeMs.nullable(),
+  exitCode: count.nullable(),
+  signal: count.nullable(),
+});
+export const terminalListReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  terminals: z.array(terminalSchema).max(256),
+});
+/** Output comes from `offset` on; `skippedBytes` of what was asked for are no longer kept. */
+export const terminalAttachReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  sliceId: id,
+  offset: count,
+  endOffset: count,
+  skippedBytes: count,
+});
+
+/** A line has at most 12 KiB of output. */
+const TERMINAL_DATA_MAX_CHARS = 16 * 1024;
+export const terminalOutputEventSchema = z.object({
+  ev: z.literal('terminal-output'),
+  terminalId,
+  /** Of its first byte, counted from the first that the terminal ever said. */
+  offset: count,
+  /** Base64. */
+  data: z.string().max(TERMINAL_DATA_MAX_CHARS),
+});
+/** Both null: nobody knows how, because its holder was ended. */
+export const terminalEndedEventSchema = z.object({
+  ev: z.literal('terminal-ended'),
+  terminalId,
+  exitCode: count.nullable(),
+  signal: count.nullable(),
+});
+
 export const eventSchema = z.discriminatedUnion('ev', [
   stateEventSchema,
   sampleEventSchema,
@@ -347,6 +394,8 @@ export const eventSchema = z.discriminatedUnion('ev', [
   noticeEventSchema,
   auditEventSchema,
   jobsEventSchema,
+  terminalOutputEventSchema,
+  terminalEndedEventSchema,
 ]);
 
 export type HelloReply = z.infer<typeof helloReplySchema>;
@@ -360,6 +409,9 @@ export type NoticeEvent = z.infer<typeof noticeEventSchema>;
 export type JobRow = z.infer<typeof jobSchema>;
 export type JobsEvent = z.infer<typeof jobsEventSchema>;
 export type JobLogReply = z.infer<typeof jobLogReplySchema>;
+export type TerminalRow = z.infer<typeof terminalSchema>;
+export type TerminalOutputEvent = z.infer<typeof terminalOutputEventSchema>;
+export type TerminalEndedEvent = z.infer<typeof terminalEndedEventSchema>;
 export type AuditRecord = z.infer<typeof auditRecordSchema>;
 export type AuditReply = z.infer<typeof auditReplySchema>;
 export type AuditEvent = z.infer<typeof auditEventSchema>;

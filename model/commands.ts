@@ -75,6 +75,7 @@ export const COMMANDS = [
   spec('dock.processes', 'Processes below', 'View', 4, [], choice),
   spec('dock.events', 'Events below', 'View', 4, [], choice),
   spec('dock.audit', 'Audit below', 'View', 4, [], { choice: true, also: 'who changed history' }),
+  spec('terminal.show', 'Show terminal', 'View', 4, ['$mod+`'], { choice: true, also: 'shell console' }),
 
   spec('host.open', 'Connect', 'Host', 0),
   spec('host.close', 'Disconnect', 'Host', 0),
@@ -96,6 +97,8 @@ export const COMMANDS = [
   spec('slice.give', 'Give to…', 'Slice', 1, ['g'], { also: 'owner assign hand over person' }),
   spec('slice.move', 'Move to…', 'Slice', 1, ['m'], { also: 'another gpu' }),
   spec('slice.until', 'Until…', 'Slice', 1, ['u'], { also: 'expiry end date friday' }),
+  spec('terminal.open', 'Open terminal in slice…', 'Slice', 2, [], { also: 'shell console ssh' }),
+  spec('terminal.new', 'New terminal', 'Slice', 2, [], { also: 'another shell console' }),
   spec('slice.copy-run', 'Copy the run command', 'Slice', 2, ['$mod+Shift+c']),
   spec('slice.copy-link', 'Copy a link to it', 'Slice', 2, [], { also: 'deep link url' }),
   spec('slice.audit', 'Who changed it', 'Slice', 2, [], { also: 'audit history' }),

@@ -32,6 +32,10 @@ export const AGENT_ERROR_CODES = [
   'unknown-job',
   'job-over',
   'too-many-jobs',
+  'unknown-terminal',
+  'terminal-ended',
+  'terminal-busy',
+  'too-many-terminals',
   'upgrade-needed',
   'internal',
 ] as const;

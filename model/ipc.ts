@@ -17,6 +17,7 @@ import type {
   JobLogPart,
   Sample,
   SliceEdit,
+  TerminalInfo,
   VersionFacts,
 } from './model.ts';
 
@@ -29,6 +30,9 @@ const name = z.string().max(64);
 const revision = z.number().int().min(0);
 const priority = z.enum(['idle', 'normal', 'high']);
 const jobId = z.string().regex(/^j-[0-9a-f]{16}$/);
+const terminalId = z.string().regex(/^t-[0-9a-f]{16}$/);
+/** Columns and rows of a terminal. */
+const side = z.number().int().min(1).max(1000);
 const jobPriority = z.enum(['low', 'normal', 'high']);
 const timeMs = z.number().int().min(0).nullable();
 const commandId = z.string().max(40);
@@ -154,6 +158,24 @@ export const requestSchemas = {
   'job:slots': z.strictObject({ hostId, slots: z.number().int().min(1).max(16) }),
   /** offset null: the last piece there is. */
   'job:log': z.strictObject({ hostId, jobId, offset: bytes.nullable() }),
+  /** A shell of one's own in a slice, which goes on without us. */
+  'terminal:open': z.strictObject({ hostId, sliceId, columns: side, rows: side }),
+  'terminal:list': z.strictObject({ hostId }),
+  /** From `offset` on (null: all that is kept); what comes is told by `terminal:attached` and `terminal:output`. */
+  'terminal:attach': z.strictObject({
+    hostId,
+    terminalId,
+    offset: bytes.nullable(),
+    columns: side,
+    rows: side,
+  }),
+  /** Up to `offset` it is on the screen: as much more may come. */
+  'terminal:ack': z.strictObject({ hostId, terminalId, offset: bytes }),
+  /** base64 of at most 4096 bytes. */
+  'terminal:input': z.strictObject({ hostId, terminalId, data: z.string().min(4).max(5464) }),
+  'terminal:resize': z.strictObject({ hostId, terminalId, columns: side, rows: side }),
+  /** `ifIdle`: refused with `terminal-busy` while a program runs in front. */
+  'terminal:close': z.strictObject({ hostId, terminalId, ifIdle: z.boolean() }),
   'process:stop': z.strictObject({
     hostId,
     pid: z.number().int().min(1),
@@ -237,6 +259,13 @@ export interface RequestValues {
   'job:priority': null;
   'job:slots': null;
   'job:log': JobLogPart;
+  'terminal:open': { terminalId: string };
+  'terminal:list': readonly TerminalInfo[];
+  'terminal:attach': null;
+  'terminal:ack': null;
+  'terminal:input': null;
+  'terminal:resize': null;
+  'terminal:close': null;
   'process:stop': null;
   'settings:set': null;
   'quota:set': null;
@@ -270,6 +299,27 @@ export interface CoreEvents {
   };
   /** An edit on a host, made or refused, by anybody. */
   audit: { readonly hostId: HostId; readonly record: AuditRecord };
+  /** What follows of this terminal begins at `offset`; up to `endOffset` it was said before. */
+  'terminal:attached': {
+    readonly hostId: HostId;
+    readonly terminalId: string;
+    readonly offset: number;
+    readonly endOffset: number;
+  };
+  'terminal:output': {
+    readonly hostId: HostId;
+    readonly terminalId: string;
+    readonly offset: number;
+    /** base64 */
+    readonly data: string;
+  };
+  /** Both null: nobody knows how. */
+  'terminal:ended': {
+    readonly hostId: HostId;
+    readonly terminalId: string;
+    readonly exitCode: number | null;
+    readonly signal: number | null;
+  };
   /** Picked in the menu bar or the tray. */
   command: { readonly id: string };
   /** A deep link was opened: it navigates, and nothing else. */
@@ -284,6 +334,9 @@ export const EVENT_CHANNELS: readonly EventChannel[] = [
   'samples',
   'notice',
   'audit',
+  'terminal:attached',
+  'terminal:output',
+  'terminal:ended',
   'command',
   'navigate',
   'update:changed',

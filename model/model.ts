@@ -250,6 +250,16 @@ export interface JobList {
   readonly jobsOmitted: number;
 }
 
+/** A terminal of one's own on a host; its shell runs as long as `endedAtMs` is null. */
+export interface TerminalInfo {
+  readonly terminalId: string;
+  readonly sliceId: SliceId;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number | null;
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+}
+
 /** A piece of a job's log. Offsets count every byte ever written. */
 export interface JobLogPart {
   readonly data: string;

@@ -2,11 +2,13 @@
 import { isCommandId } from '../model/commands.ts';
 import type { CoreEvent, TrancheApi } from '../model/ipc.ts';
 import type { HistoryPoint } from '../model/model.ts';
+import { commandOfKey } from './commands/keys.ts';
 import { bindings, menuState, runCommand } from './commands/registry.ts';
 import { followLink, followWaiting } from './features/links/follow.ts';
 import { showNotice } from './features/notices/show-notice.ts';
 import type { Notice } from './features/notices/show-notice.ts';
 import { trayState } from './features/notices/tray-state.ts';
+import { onTerminalEvent, useTerminals, wireTerminals } from './features/terminal/terminals.ts';
 import { NoticeWatch } from './features/notices/watch.ts';
 import { request } from './store/actions.ts';
 import { forgetAudit, noteAudit } from './store/audit.ts';
@@ -93,6 +95,7 @@ function onEvent(message: CoreEvent): void {
     forgetIdle(message.data.hostId);
     forgetAudit(message.data.hostId);
   }
+  onTerminalEvent(message);
   if (message.event === 'update:changed') noteUpdate(message.data);
   if (message.event === 'navigate') followLink(message.data.link);
 }
@@ -115,6 +118,7 @@ function keepMenuBar(): void {
   useFleet.subscribe(soon);
   useSettings.subscribe(soon);
   useUpdates.subscribe(soon);
+  useTerminals.subscribe(soon);
   soon();
 }
 
@@ -136,6 +140,7 @@ export function wire(api: TrancheApi): void {
   );
   setTelling(tell);
   api.onEvent(onEvent);
+  wireTerminals({ isWindowKey: (event) => commandOfKey(event) === 'terminal.show' });
   if (api.transport !== 'serve') {
     void startUpdates();
     keepMenuBar();

@@ -5,6 +5,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 
+// vite leaves one that is set as it is: a build that a test starts would get React's development parts.
+process.env.NODE_ENV = 'production';
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (path) => join(root, path);
 

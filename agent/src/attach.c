@@ -12,12 +12,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "attach_jobs.h"
+#include "attach_terminals.h"
 #include "client.h"
 #include "commands.h"
 
 #define PIPE_BYTES 16384
 #define NONCE_MAX 64
+#define POLLED (3 + ATTACH_STARTS_MAX + ATTACH_TERMINALS_MAX)
 
 /* Requests on their way to the agent. They are looked at a line at a time: a few are answered here. */
 struct requests {
@@ -26,6 +29,12 @@ struct requests {
     bool in_long_one; /* in a line that is too long for a request: it goes on unseen, and the agent refuses it */
     char data[PIPE_BYTES];
     size_t len, ready, sent; /* ready: as far as it may go */
+};
+
+/* What is answered here. */
+struct own {
+    struct attach_jobs jobs;
+    struct attach_terminals terminals;
 };
 
 /* What the agent says, with our own lines put between its lines. */
@@ -44,15 +53,35 @@ static ssize_t take(int fd, char *data, size_t cap, bool *ended)
     return n > 0 ? n : 0;
 }
 
+/* True: this request (without its newline) is answered here. */
+static bool take_own(struct own *own, const char *line, size_t len)
+{
+    static char copy[REQUEST_LINE_MAX_BYTES + 1];
+    struct json_object o;
+    const char *why, *op;
+    int64_t id;
+    /* Nearly every line is the agent's: looked at closely only if it could be one of ours. */
+    if (len > REQUEST_LINE_MAX_BYTES || (!memmem(line, len, "job-start", 9) && !memmem(line, len, "job-log", 7) &&
+                                         !memmem(line, len, "terminal-", 9))) {
+        return false;
+    }
+    memcpy(copy, line, len);
+    copy[len] = '\0';
+    if (json_parse_flat(copy, len, &o, &why) != 0 || json_get_text(&o, "op", &op) != 1) return false;
+    if (json_get_integer(&o, "id", 0, JSON_INTEGER_MAX, &id) != 1) return false;
+    return attach_jobs_take(&own->jobs, id, op, &o) ||
+           attach_terminals_take(&own->terminals, &own->jobs.replies, id, op, &o, line, len);
+}
+
 /* Takes our own lines out of what has come and marks how far the rest may go. */
-static void sort_lines(struct requests *r, struct attach_jobs *jobs)
+static void sort_lines(struct requests *r, struct own *own)
 {
     size_t at = r->ready;
     while (at < r->len) {
         char *newline = memchr(r->data + at, '\n', r->len - at);
         if (!newline) break;
         size_t line = (size_t)(newline - (r->data + at)), whole = line + 1;
-        if (!r->in_long_one && attach_jobs_take(jobs, r->data + at, line)) {
+        if (!r->in_long_one && take_own(own, r->data + at, line)) {
             memmove(r->data + at, newline + 1, r->len - at - whole);
             r->len -= whole;
             continue;
@@ -119,28 +148,32 @@ static int join(int socket_fd)
 {
     static struct requests in;
     static struct answers out;
-    static struct attach_jobs jobs;
+    static struct own own;
     in = (struct requests){.to = socket_fd};
     out = (struct answers){.from = socket_fd};
-    attach_jobs_init(&jobs);
+    struct json_writer *replies = &own.jobs.replies;
+    attach_jobs_init(&own.jobs);
+    attach_terminals_init(&own.terminals);
     bool half_closed = false;
     for (;;) {
-        bool room = in.ready == 0 && in.len < sizeof in.data && jobs.replies.len < ATTACH_REPLIES_HIGH_BYTES;
-        bool says = out.len > 0 || jobs.replies.len > 0;
-        struct pollfd p[3 + ATTACH_STARTS_MAX] = {
+        bool room = in.ready == 0 && in.len < sizeof in.data && replies->len < ATTACH_REPLIES_HIGH_BYTES;
+        bool says = out.len > 0 || replies->len > 0;
+        struct pollfd p[POLLED] = {
             {.fd = room && !in.ended ? STDIN_FILENO : -1, .events = POLLIN},
             {.fd = out.ended ? -1 : socket_fd,
              .events = (short)((out.len == 0 ? POLLIN : 0) | (in.ready > 0 ? POLLOUT : 0))},
             {.fd = STDOUT_FILENO, .events = (short)(says ? POLLOUT : 0)},
         };
-        int wait_ms = attach_jobs_poll(&jobs, p + 3);
-        if (poll(p, 3 + ATTACH_STARTS_MAX, wait_ms) < 0 && errno != EINTR) return EXIT_OWN_FAILURE;
+        int wait_ms = attach_jobs_poll(&own.jobs, p + 3);
+        wait_ms = attach_terminals_poll(&own.terminals, replies, p + 3 + ATTACH_STARTS_MAX, wait_ms);
+        if (poll(p, POLLED, wait_ms) < 0 && errno != EINTR) return EXIT_OWN_FAILURE;
         /* The reader of stdout is gone: the SSH channel was closed. */
         if (p[2].revents & (POLLERR | POLLHUP | POLLNVAL)) return 0;
-        attach_jobs_serve(&jobs, p + 3);
+        attach_jobs_serve(&own.jobs, p + 3);
+        attach_terminals_serve(&own.terminals, replies, p + 3 + ATTACH_STARTS_MAX);
         if (p[0].revents) {
             in.len += (size_t)take(STDIN_FILENO, in.data + in.len, sizeof in.data - in.len, &in.ended);
-            sort_lines(&in, &jobs);
+            sort_lines(&in, &own);
         }
         if (push_requests(&in) != 0) return 0;
         if (in.ended && in.len == 0 && !half_closed) {
@@ -151,9 +184,9 @@ static int join(int socket_fd)
         if (out.len == 0 && p[1].revents & (POLLIN | POLLHUP | POLLERR)) {
             out.len = (size_t)take(out.from, out.data, sizeof out.data, &out.ended);
         }
-        if (push_answers(&out, &jobs.replies) != 0) return 0;
+        if (push_answers(&out, replies) != 0) return 0;
         /* A job that is being started has its answer to come, with or without the agent. */
-        if (out.ended && out.len == 0 && jobs.replies.len == 0 && attach_jobs_idle(&jobs)) return 0;
+        if (out.ended && out.len == 0 && replies->len == 0 && attach_jobs_idle(&own.jobs)) return 0;
     }
 }
 

@@ -13,6 +13,7 @@
 #include "agent.h"
 #include "job_folder.h"
 #include "job_log.h"
+#include "terminal_shell.h"
 
 #define LOG_LEAST_BYTES 16 /* more than a character */
 
@@ -54,28 +55,14 @@ static void answer_start(struct attach_jobs *jobs, int64_t id, const struct job_
 
 /* ---- start ---------------------------------------------------------------------------------------------- */
 
-static bool reads_profile(const char *shell)
-{
-    static const char *const known[] = {"sh", "dash", "bash", "zsh", "ksh", "mksh", "ash", "fish"};
-    const char *base = strrchr(shell, '/');
-    base = base ? base + 1 : shell;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strcmp(base, known[i]) == 0) return true;
-    }
-    return false;
-}
-
 /* The command line is one argument of the user's own login shell: his PATH and his environments are there, and no
  * quoting of ours is between what was typed and what is run. */
 static void command_argv(const char *command, char *argv[5])
 {
-    const struct passwd *pw = getpwuid(getuid());
-    static char shell[FS_PATH_BYTES];
-    bool own = pw && pw->pw_shell && pw->pw_shell[0] == '/' && reads_profile(pw->pw_shell);
+    const char *option;
     size_t n = 0;
-    text_copy(shell, sizeof shell, own ? pw->pw_shell : "/bin/sh");
-    argv[n++] = shell;
-    if (own) argv[n++] = (char *)"-l";
+    argv[n++] = (char *)terminal_login_shell(&option);
+    if (option) argv[n++] = (char *)option;
     argv[n++] = (char *)"-c";
     argv[n++] = (char *)command;
     argv[n] = NULL;
@@ -235,27 +222,15 @@ static int read_log(struct json_writer *w, int64_t id, const struct json_object 
 
 /* ---- requests ------------------------------------------------------------------------------------------- */
 
-bool attach_jobs_take(struct attach_jobs *jobs, const char *line, size_t len)
+bool attach_jobs_take(struct attach_jobs *jobs, int64_t id, const char *op, const struct json_object *o)
 {
-    static char copy[REQUEST_LINE_MAX_BYTES + 1];
-    struct json_object o;
     struct failure failure = {.code = NULL};
-    const char *why, *op;
-    int64_t id;
-    /* Nearly every line is the agent's: looked at closely only if it could be one of ours. */
-    if (len > REQUEST_LINE_MAX_BYTES || (!memmem(line, len, "job-start", 9) && !memmem(line, len, "job-log", 7))) {
-        return false;
-    }
-    memcpy(copy, line, len);
-    copy[len] = '\0';
-    if (json_parse_flat(copy, len, &o, &why) != 0 || json_get_text(&o, "op", &op) != 1) return false;
-    if (json_get_integer(&o, "id", 0, JSON_INTEGER_MAX, &id) != 1) return false;
     if (strcmp(op, "job-start") == 0) {
-        start(jobs, id, &o);
+        start(jobs, id, o);
         return true;
     }
     if (strcmp(op, "job-log") != 0) return false;
-    if (read_log(&jobs->replies, id, &o, &failure) != 0) answer_start(jobs, id, NULL, &failure);
+    if (read_log(&jobs->replies, id, o, &failure) != 0) answer_start(jobs, id, NULL, &failure);
     return true;
 }
 

@@ -1,5 +1,5 @@
-/* What `tranche attach` answers itself, because it runs as the user whose connection it is: starting a job, and reading
- * the log of one. Everything else is the agent's. */
+/* What `tranche attach` answers itself, because it runs as the user whose connection it is: starting a job, reading the
+ * log of one, and terminals (attach_terminals.h). Everything else is the agent's. */
 #ifndef TRANCHE_ATTACH_JOBS_H
 #define TRANCHE_ATTACH_JOBS_H
 
@@ -25,8 +25,8 @@ struct attach_jobs {
 };
 
 void attach_jobs_init(struct attach_jobs *jobs);
-/* True: this request (without its newline) was ours, and is or will be answered. */
-bool attach_jobs_take(struct attach_jobs *jobs, const char *line, size_t len);
+/* True: this request was ours, and is or will be answered. */
+bool attach_jobs_take(struct attach_jobs *jobs, int64_t id, const char *op, const struct json_object *o);
 /* Nothing is being started. */
 bool attach_jobs_idle(const struct attach_jobs *jobs);
 /* Fills ATTACH_STARTS_MAX entries and returns how long may be waited, -1: for ever. */

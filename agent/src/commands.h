@@ -20,6 +20,7 @@ int command_hours(int argc, char **argv);
 int command_audit(int argc, char **argv);
 int command_job(int argc, char **argv);
 int command_job_supervise(const char *id, int ready_fd);
+int command_terminal(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);
 

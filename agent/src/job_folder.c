@@ -13,30 +13,16 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "detached.h"
 
+#define JOBS "jobs"
 #define RECORD_MAX_BYTES 8192
 #define FOLDERS_SEEN_MAX 1024
 #define CLAIM_MS 60000 /* from a folder to its supervisor: more than a start may take */
 
-int job_folders_find(char directory[FS_PATH_BYTES], char *why, size_t cap)
-{
-    struct places places;
-    if (places_find(&places, why, cap) != 0) return -1;
-    int n = places.scope == SCOPE_ROOT
-                ? snprintf(directory, FS_PATH_BYTES, "%s/jobs/%u", places.root, (unsigned)getuid())
-                : snprintf(directory, FS_PATH_BYTES, "%s/jobs", places.state);
-    if (n < FS_PATH_BYTES - 64) return 0;
-    snprintf(why, cap, "The path of the jobs' folder is too long.");
-    return -1;
-}
-
 int job_folder_of(const char *id, char directory[FS_PATH_BYTES])
 {
-    char jobs[FS_PATH_BYTES], why[256];
-    struct stat st;
-    if (!job_id_is_good(id) || job_folders_find(jobs, why, sizeof why) != 0) return -1;
-    if (fs_join(directory, jobs, id) != 0) return -1;
-    return lstat(directory, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == getuid() ? 0 : -1;
+    return job_id_is_good(id) ? detached_folder_of(JOBS, id, directory) : -1;
 }
 
 int job_folder_claim(const char *directory)
@@ -62,23 +48,10 @@ bool job_folder_is_over(const char *directory, const struct job_record *record)
     return procs_start_ticks((pid_t)pid, &ticks) != 0 || ticks != claimed;
 }
 
-static void remove_folder(const char *directory)
-{
-    char path[FS_PATH_BYTES];
-    DIR *dir = opendir(directory);
-    if (!dir) return;
-    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        if (fs_join(path, directory, e->d_name) == 0) unlink(path);
-    }
-    closedir(dir);
-    rmdir(directory);
-}
-
 void job_folder_remove(const char *id)
 {
     char directory[FS_PATH_BYTES];
-    if (job_folder_of(id, directory) == 0) remove_folder(directory);
+    if (job_folder_of(id, directory) == 0) detached_folder_remove(directory);
 }
 
 static int64_t bytes_in(const char *directory)
@@ -129,7 +102,7 @@ static void clear_out(const char *jobs)
     for (size_t i = 0; i < count; i++) {
         sum += old[i].bytes;
         if ((i >= JOB_FOLDERS_MAX || sum > JOB_LOGS_MAX_BYTES) && fs_join(path, jobs, old[i].id) == 0) {
-            remove_folder(path);
+            detached_folder_remove(path);
         }
     }
     free(old);
@@ -156,12 +129,10 @@ int job_folder_make(struct job_record *record, char *const argv[], const char *c
 {
     char jobs[FS_PATH_BYTES], directory[FS_PATH_BYTES];
     uint64_t number;
-    if (job_folders_find(jobs, why, cap) != 0) return -1;
-    int error = fs_make_directories(jobs, 0700);
-    if (error == 0) error = fs_own_directory(jobs, 0700, getuid());
-    if (error == 0) error = fs_random(&number, sizeof number);
+    if (detached_folders_make(JOBS, jobs, why, cap) != 0) return -1;
+    int error = fs_random(&number, sizeof number);
     if (error != 0) {
-        snprintf(why, cap, "The folder %s can not be used: %s. Nothing was started.", jobs, strerror(error));
+        snprintf(why, cap, "No id could be made for the job: %s. Nothing was started.", strerror(error));
         return -1;
     }
     clear_out(jobs);
@@ -170,7 +141,7 @@ int job_folder_make(struct job_record *record, char *const argv[], const char *c
     if (error == 0) error = save_argv(directory, argv, cwd);
     if (error == 0) error = job_folder_save(directory, record);
     if (error == 0) return 0;
-    remove_folder(directory);
+    detached_folder_remove(directory);
     snprintf(why, cap, "The job's folder %s can not be written: %s. Nothing was started.", directory, strerror(error));
     return -1;
 }

@@ -9,9 +9,6 @@
 #define JOB_LOGS_MAX_BYTES (INT64_C(1) << 30) /* what their logs may take together */
 #define JOB_ARGV_MAX_BYTES (256 * 1024)
 
-/* Fills directory with JOBS; makes nothing. 0, or -1 with a sentence. */
-int job_folders_find(char directory[FS_PATH_BYTES], char *why, size_t cap);
-
 /* Fills directory with the job's own folder. 0, or -1 when there is none of that id in this account. */
 int job_folder_of(const char *id, char directory[FS_PATH_BYTES]);
 

@@ -5,41 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent.h"
+#include "detached.h"
 #include "job_folder.h"
-
-#define INHERITED_FDS_MAX 1024
-
-/* Detached like the agent: a session of its own, no terminal, no inherited files. Its environment is the starter's. */
-static void become_supervisor(const char *id, int ready_fd)
-{
-    char exe[FS_PATH_BYTES], number[16];
-    if (setsid() < 0) _exit(125);
-    pid_t child = fork();
-    if (child != 0) _exit(child < 0 ? 125 : 0);
-    int null = open("/dev/null", O_RDWR);
-    if (null < 0 || chdir("/") != 0) _exit(125);
-    for (int fd = 0; fd < 3; fd++) dup2(null, fd);
-    for (int fd = 3; fd < INHERITED_FDS_MAX; fd++) {
-        if (fd != ready_fd) close(fd);
-    }
-    signal(SIGPIPE, SIG_DFL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    snprintf(number, sizeof number, "%d", ready_fd);
-    if (places_own_exe(exe) != 0) _exit(125);
-    execl(exe, "tranche", "job", "supervise", id, number, (char *)NULL);
-    _exit(125);
-}
 
 static int check_folder(const char *cwd, struct failure *failure)
 {
@@ -64,22 +37,17 @@ int job_start(struct job_record *record, char *const argv[], const char *cwd, st
         job_folder_remove(record->id);
         return fail(failure, "internal", "The job could not be started: %s.", strerror(errno));
     }
-    pid_t child = fork();
-    if (child == 0) {
-        /* Without the flag, so that it is there after the exec. */
-        int ready_fd = dup(ends[1]);
-        if (ready_fd < 0) _exit(125);
-        become_supervisor(record->id, ready_fd);
-    }
+    char number[16];
+    int ready_fd = dup(ends[1]); /* without the flag, so that it is there after the exec */
+    snprintf(number, sizeof number, "%d", ready_fd);
+    const char *const argv_holder[] = {"tranche", "job", "supervise", record->id, number, NULL};
+    int error = ready_fd >= 0 ? detached_start(argv_holder, ready_fd) : errno;
+    if (ready_fd >= 0) close(ready_fd);
     close(ends[1]);
-    if (child > 0) {
-        int status;
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-        return ends[0];
-    }
+    if (error == 0) return ends[0];
     close(ends[0]);
     job_folder_remove(record->id);
-    return fail(failure, "internal", "The job could not be started: no process could be made.");
+    return fail(failure, "internal", "The job could not be started: %s.", strerror(error));
 }
 
 int job_verdict(int fd, char text[JOB_VERDICT_BYTES], struct failure *failure)

@@ -716,6 +716,11 @@ void request_line(struct agent *agent, struct peer *peer, char *line, size_t len
         if (i < sizeof ops / sizeof ops[0]) {
             result = ops[i].run(&r);
             if (result != 0) note_refusal(&r, ops[i].name);
+        } else if (strncmp(op, "terminal-", 9) == 0) {
+            fail(&r.failure, "upgrade-needed",
+                 "Terminals are held by the tranche in your own account on %s, and that one is older than the agent. "
+                 "Nothing was done; install Tranche there again.",
+                 agent->host_name);
         } else {
             fail(&r.failure, "unknown-op", "This agent (" TRANCHE_VERSION ") does not know that operation.");
         }

@@ -92,6 +92,18 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
       on(hostId, (session) => session.command('job-priority', fields)),
     'job:slots': ({ hostId, ...fields }) => on(hostId, (session) => session.command('job-slots', fields)),
     'job:log': ({ hostId, ...fields }) => on(hostId, (session) => session.readJobLog(withoutNulls(fields))),
+    'terminal:open': ({ hostId, ...fields }) => on(hostId, (session) => session.terminals.open(fields)),
+    'terminal:list': ({ hostId }) => on(hostId, (session) => session.terminals.list()),
+    'terminal:attach': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.terminals.attach(withoutNulls(fields))),
+    'terminal:ack': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.terminals.tell('terminal-ack', fields)),
+    'terminal:input': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.terminals.tell('terminal-input', fields)),
+    'terminal:resize': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.terminals.tell('terminal-resize', fields)),
+    'terminal:close': ({ hostId, ...fields }) =>
+      on(hostId, (session) => session.terminals.tell('terminal-close', fields)),
     'process:stop': ({ hostId, ...fields }) =>
       on(hostId, (session) => session.command('process-stop', fields)),
     'settings:set': ({ hostId, ...fields }) =>

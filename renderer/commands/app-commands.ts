@@ -45,7 +45,7 @@ function pan({ ui, host }: CommandContext, direction: -1 | 1): void {
   panBy(direction, RANGE_MS[ui.range], host === null ? Date.now() : hostNowMs(host.id));
 }
 
-type ViewCommand = `view.${ViewName}` | `range.${Range}` | `dock.${DockTab}`;
+type ViewCommand = `view.${ViewName}` | `range.${Range}` | `dock.${Exclude<DockTab, 'terminal'>}`;
 
 function choices({ ui }: CommandContext): Readonly<Record<ViewCommand, Bound>> {
   const view = (name: ViewName): Bound => always(() => setView(name), ui.view === name);

@@ -80,7 +80,16 @@ const EDITING: ReadonlySet<CommandId> = new Set([
   'slice.copy-run',
 ]);
 
+/** In a terminal every key is the shell's but the one that leads in and out. */
+const isTerminal = (target: EventTarget | null): boolean =>
+  target instanceof HTMLElement && target.closest('.terminal-screen') !== null;
+
 export function commandOfKey(event: KeyboardEvent): CommandId | null {
+  const id = matchingCommand(event);
+  return isTerminal(event.target) && id !== 'terminal.show' ? null : id;
+}
+
+function matchingCommand(event: KeyboardEvent): CommandId | null {
   const typing = isTyping(event.target);
   const modified = event.ctrlKey || event.metaKey || event.altKey;
   if (typing && !modified && !/^F\d/.test(event.key)) return null;
@@ -107,7 +116,7 @@ function escape(): boolean {
 
 export function onWindowKey(event: KeyboardEvent): void {
   if (event.defaultPrevented || document.querySelector('dialog[open]') !== null) return;
-  if (event.key === 'Escape' && !isTyping(event.target)) {
+  if (event.key === 'Escape' && !isTyping(event.target) && !isTerminal(event.target)) {
     if (escape()) event.preventDefault();
     return;
   }

@@ -16,6 +16,7 @@ export const SLICE_MENU: readonly (CommandId | null)[] = [
   'slice.until',
   null,
   'job.run',
+  'terminal.open',
   'slice.copy-run',
   'slice.copy-link',
   'slice.audit',

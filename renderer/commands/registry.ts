@@ -9,6 +9,7 @@ import { commandContext } from './context.ts';
 import { jobCommands } from './job-commands.ts';
 import { hostCommands } from './host-commands.ts';
 import { sliceCommands } from './slice-commands.ts';
+import { terminalCommands } from './terminal-commands.ts';
 
 export type Bindings = Readonly<Record<CommandId, Bound>>;
 
@@ -18,6 +19,7 @@ export const bindings = (context: CommandContext = commandContext()): Bindings =
   ...hostCommands(context),
   ...sliceCommands(context),
   ...jobCommands(context),
+  ...terminalCommands(context),
 });
 
 /** Those that are there: an optional one only where something stands behind it. */

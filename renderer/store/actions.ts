@@ -227,6 +227,9 @@ function onEvent(message: CoreEvent): void {
     case 'audit':
     case 'command':
     case 'navigate':
+    case 'terminal:attached':
+    case 'terminal:ended':
+    case 'terminal:output':
     case 'update:changed':
       break;
   }

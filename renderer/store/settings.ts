@@ -44,6 +44,8 @@ const schema = z.object({
   /** Keys of the user’s own, by command; an empty text takes the keys away. */
   keys: z.record(z.string().max(40), z.string().max(40)).catch({}),
   idleMinutes: z.number().int().min(1).max(1440).catch(10),
+  /** What comes in a terminal is read out by screen readers. */
+  terminalReader: z.boolean().catch(false),
 });
 export type Settings = z.infer<typeof schema>;
 
@@ -67,6 +69,7 @@ export const DEFAULTS: Settings = {
   letterKeys: true,
   keys: {},
   idleMinutes: 10,
+  terminalReader: false,
 };
 
 export const useSettings = create<Settings>(() => readStored(STORE_KEY, schema, DEFAULTS));

@@ -22,7 +22,7 @@ export const RANGE_MS: Readonly<Record<Range, number>> = {
 
 export const VIEWS = ['bars', 'charts', 'table', 'people'] as const;
 export type ViewName = (typeof VIEWS)[number];
-export const DOCK_TABS = ['jobs', 'processes', 'events', 'audit'] as const;
+export const DOCK_TABS = ['jobs', 'processes', 'events', 'audit', 'terminal'] as const;
 export type DockTab = (typeof DOCK_TABS)[number];
 export const GROUPINGS = ['host', 'tag', 'model', 'none'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
@@ -71,6 +71,18 @@ export type Dialog =
     }
   | { readonly kind: 'run-job'; readonly hostId: HostId; readonly sliceId: SliceId }
   | { readonly kind: 'cancel-job'; readonly hostId: HostId; readonly jobId: string }
+  | {
+      readonly kind: 'close-terminal';
+      readonly hostId: HostId;
+      readonly terminalId: string;
+      readonly message: string;
+    }
+  | {
+      readonly kind: 'paste-lines';
+      readonly text: string;
+      readonly lines: number;
+      readonly paste: () => void;
+    }
   | { readonly kind: 'delete-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
   | { readonly kind: 'rename-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
   | { readonly kind: 'roll-back'; readonly hostId: HostId; readonly version: string }

@@ -1,15 +1,18 @@
 /** Jobs for real: agent, supervisors, programs. What must hold when connections end, agents restart and supervisors die. */
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { jobLogReplySchema, jobsEventSchema, type JobLogReply, type JobRow } from '../../model/agent-protocol.ts';
 import {
+  AttachedProcess,
   binDir,
   Client,
+  endAllIn,
   GIB,
   GPU0,
   hasSim,
+  livingIn,
   simDir,
   TestHost,
   trancheBin,
@@ -25,40 +28,14 @@ const workload = join(simDir, 'tranche-sim-workload');
 let host: TestHost;
 let root: Root;
 
-/** Everything that a test left running has its private root in its environment. */
-function livingOf(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`TRANCHE_ROOT=${root.env['TRANCHE_ROOT'] ?? '?'}`);
-      } catch {
-        return false; // it has just ended, or is not ours to read
-      }
-    })
-    .map(Number);
-}
+const livingOf = (): number[] => livingIn(root);
 
 beforeEach(() => {
   host = new TestHost();
   root = host.root;
 });
 
-afterEach(() =>
-  host.end(async () => {
-    await until('everything of the test to end', () => {
-      const living = livingOf();
-      for (const pid of living) {
-        try {
-          process.kill(pid, 'SIGKILL');
-        } catch {
-          // it has ended by itself
-        }
-      }
-      return living.length === 0;
-    });
-  }),
-);
+afterEach(() => host.end(() => endAllIn(root)));
 
 const tranche = (args: readonly string[], options: { uid?: number; bin?: string } = {}) =>
   spawnSync(options.bin ?? trancheBin, args, {
@@ -451,28 +428,11 @@ describe.skipIf(!hasSim)('over a restart of the agent', () => {
   });
 });
 
-/** `tranche attach` as the desktop has it, answering what it answers itself. */
-class Attached {
-  readonly lines: Line[] = [];
-  readonly child: ChildProcess;
-  #rest = '';
-  #id = 1;
-
-  constructor([command = '', ...args]: readonly string[] = [trancheBin, 'attach', 'x']) {
-    this.child = spawn(command, args, { env: root.env, stdio: ['pipe', 'pipe', 'ignore'] });
+/** Reads logs too. */
+class Attached extends AttachedProcess {
+  constructor(command?: readonly string[]) {
+    super(root, command);
     host.keep(this.child);
-    this.child.stdout?.setEncoding('utf8');
-    this.child.stdout?.on('data', (text: string) => {
-      const parts = (this.#rest + text).split('\n');
-      this.#rest = parts.pop() ?? '';
-      for (const part of parts) if (part.startsWith('{')) this.lines.push(JSON.parse(part) as Line);
-    });
-  }
-
-  async ask(op: string, fields: Line = {}): Promise<Line> {
-    const id = this.#id++;
-    this.child.stdin?.write(`${JSON.stringify({ id, op, ...fields })}\n`);
-    return until(`the answer to ${op}`, () => this.lines.find((line) => line['id'] === id));
   }
 
   async log(jobId: string, offset: number | null = 0, maxBytes?: number): Promise<JobLogReply> {

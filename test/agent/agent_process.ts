@@ -1,6 +1,6 @@
 /** Starts a real agent in a private root and talks to it as a client would. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -195,6 +195,76 @@ export class Client {
   close(): void {
     this.socket.destroy();
   }
+}
+
+/** `tranche attach` as the desktop has it, answering what it answers itself. */
+export class AttachedProcess {
+  readonly lines: Line[] = [];
+  readonly child: ChildProcess;
+  /** Called for each line as it comes. */
+  onLine: (line: Line) => void = () => undefined;
+  #rest = '';
+  #id = 1;
+
+  constructor(
+    root: Root,
+    [command = '', ...args]: readonly string[] = [trancheBin, 'attach', 'x'],
+    ids: { readonly uid?: number; readonly gid?: number } = {},
+  ) {
+    this.child = spawn(command, args, { env: root.env, stdio: ['pipe', 'pipe', 'ignore'], ...ids });
+    this.child.stdin?.on('error', () => undefined); // it was ended: the answer does not come, and says so
+    this.child.stdout?.setEncoding('utf8');
+    this.child.stdout?.on('data', (text: string) => {
+      const parts = (this.#rest + text).split('\n');
+      this.#rest = parts.pop() ?? '';
+      for (const part of parts) {
+        if (!part.startsWith('{')) continue;
+        const line = JSON.parse(part) as Line;
+        this.lines.push(line);
+        this.onLine(line);
+      }
+    });
+  }
+
+  /** Without waiting for its answer; returns its id. */
+  send(op: string, fields: Line = {}): number {
+    const id = this.#id++;
+    this.child.stdin?.write(`${JSON.stringify({ id, op, ...fields })}\n`);
+    return id;
+  }
+
+  async ask(op: string, fields: Line = {}): Promise<Line> {
+    const id = this.send(op, fields);
+    return until(`the answer to ${op}`, () => this.lines.find((line) => line['id'] === id));
+  }
+}
+
+/** Everything that a test left running has its private root in its environment. */
+export function livingIn(root: Root): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`TRANCHE_ROOT=${root.env['TRANCHE_ROOT'] ?? '?'}`);
+      } catch {
+        return false; // it has just ended, or is not ours to read
+      }
+    })
+    .map(Number);
+}
+
+export async function endAllIn(root: Root): Promise<void> {
+  await until('everything of the test to end', () => {
+    const living = livingIn(root);
+    for (const pid of living) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // it has ended by itself
+      }
+    }
+    return living.length === 0;
+  });
 }
 
 export interface SliceRow {

@@ -1,10 +1,11 @@
 /** The agent's loop under the address and undefined behaviour sanitizers: whatever a report names fails the test. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { JobRow } from '../../model/agent-protocol.ts';
 import {
+  AttachedProcess,
   binDir,
   Client,
   GIB,
@@ -17,6 +18,7 @@ import {
   startAgent,
   trancheBin,
   until,
+  type Line,
   type Root,
   type RunningAgent,
 } from './agent_process.ts';
@@ -214,6 +216,43 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
     expect(attached.stdout.match(/"ok":true/g)).toHaveLength(3);
     await until('the attached one to end', () => rows().some((row) => row.exitCode === 4));
     client.close();
+    await endCleanly();
+    expect(readdirSync(reports)).toEqual([]);
+  });
+
+  test('stands a terminal from its opening to its end, and whatever a connection says to it', async () => {
+    const reports = join(root.path, 'reports');
+    mkdirSync(reports);
+    root.env['ASAN_OPTIONS'] = `${root.env['ASAN_OPTIONS'] ?? ''}:log_path=${reports}/asan`;
+    root.env['UBSAN_OPTIONS'] = `${root.env['UBSAN_OPTIONS'] ?? ''}:log_path=${reports}/ubsan`;
+    copyFileSync(join(binDir, 'libtranche.so'), join(folder, 'libtranche.so'));
+    const client = await Client.open(root);
+    const made = await client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 10 });
+    client.close();
+    const attached = new AttachedProcess(root, [binary, 'attach', 'x']);
+    programs.push(attached.child);
+    const terminalId = (await attached.ask('terminal-open', { sliceId: made['sliceId'], columns: 80, rows: 24 }))['terminalId'];
+    await attached.ask('terminal-attach', { terminalId });
+    for (const { line } of goldenLines('terminals.jsonl').slice(7, -1)) {
+      const { op, id: _, ...fields } = JSON.parse((line as string).replaceAll('$TERMINAL', String(terminalId))) as Line;
+      await attached.ask(op as string, fields);
+    }
+    const data = Buffer.from('seq 100000 | head -c 300000; exit 7\n').toString('base64');
+    await attached.ask('terminal-input', { terminalId, data });
+    attached.onLine = (line) => {
+      if (line['ev'] !== 'terminal-output') return;
+      const bytes = Buffer.from(line['data'] as string, 'base64').length;
+      attached.send('terminal-ack', { terminalId, offset: (line['offset'] as number) + bytes });
+    };
+    const last = attached.lines.findLast((line) => line['ev'] === 'terminal-output');
+    if (last) attached.onLine(last);
+    // The shim comes before the sanitizer in what `run` starts, which may be all that this shell says.
+    await until('its end', () => attached.lines.find((line) => line['ev'] === 'terminal-ended'));
+    await attached.ask('terminal-close', { terminalId });
+    await until('its folder to go', () => {
+      const kept = join(root.path, 'root/terminals', String(process.getuid?.()));
+      return existsSync(kept) && readdirSync(kept).length === 0;
+    });
     await endCleanly();
     expect(readdirSync(reports)).toEqual([]);
   });

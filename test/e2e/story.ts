@@ -1,6 +1,7 @@
 /**
  * The story that Tranche must tell, tried as a new user would: demo lab, live GPUs, an edge dragged and met by the
- * program behind it, a slice by one click, one handed over and taken back, the run command pasted on the host.
+ * program behind it, a slice by one click, one handed over and taken back, the run command pasted on the host, a
+ * terminal in the slice.
  * The same steps run in Electron and in Chromium over serve.
  */
 import { spawn } from 'node:child_process';
@@ -180,6 +181,24 @@ export async function runCommandLandsInTheSlice(stage: Stage): Promise<void> {
   }
 }
 
+export async function aTerminalIsInTheSlice(stage: Stage): Promise<void> {
+  const { page } = stage;
+  await page
+    .getByRole('group', { name: 'Slice finetune' })
+    .getByRole('button', { name: 'Open terminal' })
+    .click();
+  const screen = page.locator('.terminal-place .xterm-rows');
+  const says = (): Promise<string> => screen.innerText().then((text) => text.replaceAll(/\s+/g, ' '));
+  await expect.poll(says, { timeout: STEP_TIMEOUT_MS }).toMatch(/[$#>%] ?$/);
+  await page.keyboard.type('echo "in-$TRANCHE_SLICES"; stty size');
+  await page.keyboard.press('Enter');
+  await expect.poll(says, { timeout: STEP_TIMEOUT_MS }).toMatch(/in-s-[0-9a-f]{16} \d+ \d+/);
+  await picture(stage, '8-terminal');
+  await page.keyboard.type('exit');
+  await page.keyboard.press('Enter');
+  await page.locator('.terminal-tab').waitFor({ state: 'detached', timeout: STEP_TIMEOUT_MS });
+}
+
 const CHAPTERS = [
   openLab,
   dragMeetsProgram,
@@ -188,6 +207,7 @@ const CHAPTERS = [
   oneClickGivesASlice,
   handOverAndUndo,
   runCommandLandsInTheSlice,
+  aTerminalIsInTheSlice,
 ];
 
 export async function tellStory(stage: Stage): Promise<void> {

@@ -24,6 +24,7 @@ import type { UpdateState } from '../../model/updates.ts';
 import { heldBy, quotaOf, quotaText, whomOf } from '../../renderer/features/people/quota.ts';
 import { Meter } from './fake-samples.ts';
 import { FakeJobs, jobsOf } from './fake-jobs.ts';
+import { FakeTerminals } from './fake-terminals.ts';
 import { auditOf, auditRecord } from './fake-audit.ts';
 import {
   ada,
@@ -185,6 +186,7 @@ export class FakeLab implements TrancheApi {
   readonly #options: FakeOptions;
   readonly #audit = new Map<HostId, AuditRecord[]>();
   readonly #jobs = new Map<HostId, FakeJobs>();
+  readonly terminals = new FakeTerminals((event) => this.push(event));
   #nextToken = 1;
   #demo = false;
 
@@ -238,6 +240,21 @@ export class FakeLab implements TrancheApi {
   setConnection(hostId: HostId, connection: ConnectionState): void {
     const known = this.#hosts.get(hostId);
     if (known !== undefined) this.#put({ ...known, connection });
+  }
+
+  /** For tests: a link that breaks, with what was under way, and comes back. */
+  breakLink(hostId: HostId): void {
+    this.terminals.hangUp();
+    const failure: Failure = { code: 'connection-lost', message: 'The link broke.', detail: null };
+    this.setConnection(hostId, { kind: 'reconnecting', attempt: 1, nextAttemptAtMs: null, failure });
+  }
+  mendLink(hostId: HostId): void {
+    this.setConnection(hostId, live(this.#hosts.get(hostId)?.name ?? ''));
+  }
+  deleteSlice(hostId: HostId, sliceId: string): void {
+    const known = this.#hosts.get(hostId);
+    if (known !== undefined)
+      this.#put({ ...known, slices: known.slices.filter((one) => one.id !== sliceId) });
   }
 
   /** For tests: what a job becomes, and what it writes. */
@@ -606,6 +623,7 @@ export class FakeLab implements TrancheApi {
           ? fail('unknown-job', 'Your account on hopper has no log of that job: it is somebody else’s.')
           : ok(part);
       }),
+    ...this.terminals.handlers((hostId) => this.#hosts.get(hostId) ?? null),
     'process:stop': () => ok(null),
     'view:visible': () => ok(null),
   };

@@ -1,15 +1,12 @@
 /** Jobs over real SSH: started through the one channel, left alone while the link is away, whole when it is back. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Job, JobLogPart } from '../../model/model.ts';
-import { startCable } from './support/cable.ts';
+import { HOST, links, makeSlice, overEmbedded } from './support/breakable-link.ts';
 import type { CoreHarness } from './support/core-harness.ts';
-import { goLive, startLiveHost } from './support/live-host.ts';
 import { whyNoSshd } from './support/openssh.ts';
 import { processesIn, requireBuilt } from './support/private-root.ts';
-import { bringLive, SshLab } from './support/ssh-lab.ts';
+import { SshLab } from './support/ssh-lab.ts';
 
-const GIB = 1024 ** 3;
-const HOST = 'ssh:host';
 /** Ticks of a job that goes on while nobody is connected. */
 const TICKS = 12;
 const COMMAND = `for i in $(seq 1 ${String(TICKS)}); do echo "tick $i"; sleep 0.25; done; exit 7`;
@@ -21,51 +18,6 @@ beforeEach(() => {
   lab = new SshLab();
 });
 afterEach(() => lab.end());
-
-interface Link {
-  readonly harness: CoreHarness;
-  readonly root: string;
-  readonly pull: () => void;
-  readonly plugIn: () => Promise<void>;
-}
-
-async function overOpenSsh(): Promise<Link> {
-  const server = await lab.openssh();
-  const cable = await startCable(server.port);
-  lab.onEnd(() => {
-    cable.stop();
-  });
-  const harness = await lab.core([{ name: 'host', server, port: cable.port }]);
-  await bringLive(harness, HOST);
-  return { harness, root: server.root.path, pull: () => cable.pull(), plugIn: () => cable.plugIn() };
-}
-
-async function overEmbedded(): Promise<Link> {
-  const host = await startLiveHost();
-  lab.onEnd(() => host.stop());
-  await goLive(host);
-  return {
-    harness: host.harness,
-    root: host.root.path,
-    pull: () => host.dropAll(),
-    plugIn: () => Promise.resolve(),
-  };
-}
-
-async function slice(harness: CoreHarness): Promise<string> {
-  const made = await harness.ask('slice:create', {
-    hostId: HOST,
-    gpuUuid: harness.host(HOST).gpus[0]?.uuid ?? '',
-    name: 'one',
-    memoryLimitBytes: 4 * GIB,
-    computeLimitPercent: 50,
-    computeGuaranteePercent: 0,
-    priority: 'normal',
-    owner: null,
-    expiresAtMs: null,
-  });
-  return made.sliceId;
-}
 
 const start = (harness: CoreHarness, sliceId: string, command: string) =>
   harness.request('job:start', {
@@ -107,14 +59,12 @@ async function readLog(
   }
 }
 
-const links = { openssh: overOpenSsh, embedded: overEmbedded };
-
 describe.each(['openssh', 'embedded'] as const)('a job over the %s server', (server) => {
   it.skipIf(server === 'openssh' && whyNoSshd !== null)(
     'goes on while the connection is away; then its end and its whole log are there',
     async () => {
-      const { harness, pull, plugIn, root } = await links[server]();
-      const jobId = await started(harness, await slice(harness), COMMAND);
+      const { harness, pull, plugIn, root } = await links[server](lab);
+      const jobId = await started(harness, await makeSlice(harness), COMMAND);
       await harness.until('it runs', () => jobOf(harness, jobId)?.state === 'running');
       await harness.until('it is in its slice', () => jobOf(harness, jobId)?.pid);
       let read = await readLog(harness, jobId);
@@ -140,8 +90,8 @@ describe.each(['openssh', 'embedded'] as const)('a job over the %s server', (ser
 
 describe('jobs through the core', () => {
   it('wait, are held, released and cancelled, and the snapshot follows', async () => {
-    const { harness } = await overEmbedded();
-    const sliceId = await slice(harness);
+    const { harness } = await overEmbedded(lab);
+    const sliceId = await makeSlice(harness);
     const first = await started(harness, sliceId, 'sleep 60');
     const second = await started(harness, sliceId, 'true');
     await harness.until(
@@ -161,16 +111,16 @@ describe('jobs through the core', () => {
   });
 
   it('carry a command line through unread, whatever is in it', async () => {
-    const { harness } = await overEmbedded();
+    const { harness } = await overEmbedded(lab);
     const odd = `printf '%s\\n' "quote\\" \\$HOME" '$(exit 1)' ';&|<>' 'ü €' "it's" # a comment\nprintf second`;
-    const jobId = await started(harness, await slice(harness), odd);
+    const jobId = await started(harness, await makeSlice(harness), odd);
     await harness.until('it has run', () => jobOf(harness, jobId)?.state === 'ended');
     const { text } = await readLog(harness, jobId);
     expect(text).toBe(`quote" $HOME\n$(exit 1)\n;&|<>\nü €\nit's\nsecond`);
   });
 
   it('say what they need of an agent that has no queue, and of one that is not connected', async () => {
-    const { harness } = await overEmbedded();
+    const { harness } = await overEmbedded(lab);
     const gone = await start(harness, 's-0000000000000000', 'true');
     expect(gone).toMatchObject({ ok: false, error: { code: 'unknown-slice' } });
     await harness.ask('host:disconnect', { hostId: HOST });

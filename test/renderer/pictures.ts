@@ -37,6 +37,55 @@ async function overQuota(page: Page): Promise<void> {
   await page.keyboard.press('Enter');
   await page.getByRole('dialog', { name: /over the quota/ }).waitFor();
 }
+const line = async (page: Page, text: string): Promise<void> => {
+  await page.keyboard.type(text);
+  await page.keyboard.press('Enter');
+};
+async function terminal(page: Page): Promise<void> {
+  await slider(page, 'resnet-sweep').click();
+  await fromPalette(page, 'open terminal in slice');
+  await page.locator('.xterm-rows', { hasText: 'mira@hopper' }).waitFor();
+  await line(page, 'colours');
+  await line(page, 'evil');
+}
+async function terminals(page: Page): Promise<void> {
+  await terminal(page);
+  await fromDock(page);
+  await fromPalette(page, 'new terminal');
+  await page.locator('.terminal-tab').nth(1).waitFor();
+  await page.locator('.xterm-rows', { hasNotText: 'colour', hasText: 'mira@hopper' }).waitFor();
+  await line(
+    page,
+    'title python train.py --a-name-that-goes-on --out /data/runs/2026-11-26/with/a/long/path',
+  );
+}
+/** Out of the terminal, whose keys are all the shell's. */
+const fromDock = (page: Page): Promise<void> => page.keyboard.press('Control+`');
+const noTerminals = (page: Page): Promise<void> => page.getByRole('tab', { name: /^Terminal/ }).click();
+async function terminalLost(page: Page): Promise<void> {
+  await terminal(page);
+  await page.evaluate(() => {
+    const { __trancheFake: lab } = window as unknown as {
+      __trancheFake: { breakLink(hostId: string): void };
+    };
+    lab.breakLink('ssh:hopper');
+  });
+}
+async function terminalClose(page: Page): Promise<void> {
+  await terminal(page);
+  await line(page, 'sleep');
+  await page.getByRole('button', { name: 'Close terminal' }).click();
+  await page.getByRole('dialog').waitFor();
+}
+async function terminalPaste(page: Page): Promise<void> {
+  await terminal(page);
+  await page.locator('.terminal-screen textarea').evaluate((area) => {
+    const data = new DataTransfer();
+    data.setData('text/plain', 'cd /data/runs\nrm -rf *\n');
+    area.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+  await page.getByRole('dialog').waitFor();
+}
 async function tagged(page: Page): Promise<void> {
   await tagsSheet(page);
   await page.getByRole('dialog').waitFor();
@@ -345,6 +394,21 @@ export const PICTURES: readonly Picture[] = [
     act: async (page) => {
       await host('ada')(page);
       await jobsBelow(page);
+    },
+  },
+  { name: 'terminal', options: {}, act: terminal },
+  { name: 'terminal-light', options: { dark: false }, act: terminals },
+  { name: 'terminal-compact', options: { ...COMPACT }, act: terminals },
+  { name: 'terminal-none', options: { dark: false }, act: noTerminals },
+  { name: 'terminal-lost', options: {}, act: terminalLost },
+  { name: 'terminal-close', options: { dark: false }, act: terminalClose },
+  { name: 'terminal-paste', options: {}, act: terminalPaste },
+  {
+    name: 'terminal-old-agent',
+    options: {},
+    act: async (page) => {
+      await host('ada')(page);
+      await noTerminals(page);
     },
   },
   { name: 'empty', options: { scene: 'empty' } },

@@ -32,6 +32,7 @@ export type Fields = Readonly<Record<string, string | number | boolean | null | 
 
 interface Pending {
   readonly resolve: (line: Result<Record<string, unknown>>) => void;
+  readonly onReply: ((line: Record<string, unknown>) => void) | undefined;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -133,8 +134,11 @@ export class AgentClient {
     return ok({ kind: 'agent', client, hello: hello.value, lines: marked });
   }
 
-  /** Sends one request and waits for its reply, which must match `schema`. */
-  async request<S extends z.ZodType>(op: string, fields: Fields, schema: S): Promise<Result<z.infer<S>>> {
+  /**
+   * Sends one request and waits for its reply, which must match `schema`. `onReply` hears of one that does before any
+   * event that came after it: a promise would tell later.
+   */
+  async request<S extends z.ZodType>(op: string, fields: Fields, schema: S, onReply?: (value: z.infer<S>) => void): Promise<Result<z.infer<S>>> {
     if (this.over) return { ok: false, error: this.over };
     if (this.pending.size >= PENDING_MAX) return fail('busy', `${this.hostName} has ${String(PENDING_MAX)} requests waiting. This one was not sent; try again.`);
     const id = this.nextId++;
@@ -145,7 +149,11 @@ export class AgentClient {
         this.pending.delete(id);
         resolve(fail('timed-out', `The agent on ${this.hostName} did not answer “${op}” within ${String(REQUEST_TIMEOUT_MS / 1000)} s. It may or may not have taken effect; the screen shows what the agent says.`));
       }, REQUEST_TIMEOUT_MS);
-      this.pending.set(id, { resolve, timer });
+      const inTurn = (line: Record<string, unknown>): void => {
+        const value = schema.safeParse(line);
+        if (value.success) onReply?.(value.data);
+      };
+      this.pending.set(id, { resolve, timer, onReply: onReply === undefined ? undefined : inTurn });
       this.channel.write(line);
     });
     if (!reply.ok) return reply;
@@ -214,6 +222,7 @@ export class AgentClient {
     this.pending.delete(id);
     clearTimeout(pending.timer);
     if (value['ok'] === true) {
+      pending.onReply?.(value);
       pending.resolve(ok(value));
       return;
     }

@@ -152,7 +152,8 @@ removed() { say removed "$1"; }
 state=\${XDG_STATE_HOME:-$HOME/.local/state}/tranche
 runtime=
 jobs=
-if [ -n "$TRANCHE_ROOT" ]; then state="$TRANCHE_ROOT/state"; runtime="$TRANCHE_ROOT/run"; jobs="$TRANCHE_ROOT/jobs/$uid"
+terminals=
+if [ -n "$TRANCHE_ROOT" ]; then state="$TRANCHE_ROOT/state"; runtime="$TRANCHE_ROOT/run"; jobs="$TRANCHE_ROOT/jobs/$uid"; terminals="$TRANCHE_ROOT/terminals/$uid"
 elif [ "$uid" = 0 ]; then state=/var/lib/tranche; runtime=/run/tranche; fi
 mapped() { cat /proc/[0-9]*/maps 2>/dev/null | grep -qF "$1/"; }
 link="$HOME/.local/bin/tranche"
@@ -168,7 +169,7 @@ for place in $places; do
   done
   if [ -z "$kept" ]; then rm -rf "$place" && removed "$place"; fi
 done
-for dir in "$state" $runtime $jobs "/dev/shm/tranche-$uid" "/tmp/tranche-$uid" "/var/tmp/tranche-$uid"; do
+for dir in "$state" $runtime $jobs $terminals "/dev/shm/tranche-$uid" "/tmp/tranche-$uid" "/var/tmp/tranche-$uid"; do
   if [ -n "$TRANCHE_ROOT" ] && [ "\${dir#"$TRANCHE_ROOT"}" = "$dir" ]; then continue; fi
   if [ -d "$dir" ] && [ ! -L "$dir" ] && [ -O "$dir" ]; then
     if mapped "$dir"; then say kept "$dir"; else rm -rf "$dir" && removed "$dir"; fi

@@ -217,6 +217,7 @@ export class Fleet {
       onAudit: (hostId, { record }) => {
         this.options.emit({ event: 'audit', data: { hostId, record } });
       },
+      emit: this.options.emit,
     });
     session.setVisible(this.visible);
     session.setTransport(this.options.store.hosts.transports[id] ?? 'auto');

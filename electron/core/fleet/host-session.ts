@@ -15,6 +15,7 @@ import {
   okReplySchema,
 } from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
+import type { CoreEvent } from '../../../model/ipc.ts';
 import type {
   AgentInfo,
   AuditPage,
@@ -43,6 +44,7 @@ import type { SshConnection } from '../ssh/shell.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { EAGER_LIMITS, isEager, RESTORE_SPREAD_MS, retryDelayMs } from './backoff.ts';
 import type { Gate } from './gate.ts';
+import { HostTerminals } from './host-terminals.ts';
 import { Prompter, type PromptQueue } from './prompter.ts';
 
 const SAMPLE_INTERVAL_MS = 500;
@@ -74,6 +76,7 @@ export interface SessionOptions {
   readonly onSample: (hostId: string, sample: Sample) => void;
   readonly onNotice: (hostId: string, notice: Omit<NoticeEvent, 'ev' | 'pid'>) => void;
   readonly onAudit: (hostId: string, event: AuditEvent) => void;
+  readonly emit: (event: CoreEvent) => void;
 }
 
 type JobCommand = 'job-cancel' | 'job-hold' | 'job-release' | 'job-first' | 'job-priority' | 'job-slots';
@@ -115,6 +118,7 @@ function agentInfo(hello: HelloReply, scriptLines: readonly string[]): AgentInfo
 
 export class HostSession {
   private readonly options: SessionOptions;
+  readonly terminals: HostTerminals;
   private readonly prompter: Prompter;
   private snapshot: HostSnapshot;
   private connection: SshConnection | null = null;
@@ -154,6 +158,14 @@ export class HostSession {
       lastSample: null,
       jobs: null,
     };
+    this.terminals = new HostTerminals({
+      hostId: options.id,
+      hostName: options.name,
+      client: () => this.client,
+      agent: () => this.agent,
+      notLive: () => this.notLive(),
+      emit: options.emit,
+    });
     this.prompter = new Prompter(
       {
         show: (prompt) => {
@@ -430,6 +442,7 @@ export class HostSession {
   async removeAgent(): Promise<Result<{ removed: readonly string[] }>> {
     const connection = this.connection;
     if (!connection) return this.notLive();
+    await this.terminals.closeAll();
     // Somebody else's agent goes on for them; only our own files go.
     if (this.agent?.managerUid === this.agent?.yourUid) {
       const left = await this.retireAgent('removed');
@@ -611,6 +624,7 @@ export class HostSession {
           if (event.ev === 'notice') this.options.onNotice(this.options.id, event);
           if (event.ev === 'audit') this.options.onAudit(this.options.id, event);
           if (event.ev === 'jobs') this.applyJobs(event);
+          this.terminals.onEvent(event);
         },
         closed: (failure) => {
           if (mine !== null && this.client === mine) this.agentLost(connection, failure);

@@ -21,6 +21,8 @@ const LOCAL: readonly (readonly [string, string])[] = [
   ['Space', 'On a slice or row: select it'],
   ['Ctrl Space', 'Add it to those selected'],
   ['I T K', 'In a process row: interrupt, stop, kill'],
+  ['Ctrl Shift C, V', 'In a terminal: copy, paste'],
+  ['Shift PgUp', 'In a terminal: what was before'],
   ['Esc', 'Close one layer'],
 ];
 

@@ -7,6 +7,7 @@ import { Dialog } from '../../components/dialog.tsx';
 import { request, sayFailure } from '../../store/actions.ts';
 import { openDialog, showToast } from '../../store/ui.ts';
 import { isOver } from '../jobs/job-text.ts';
+import { useTerminals } from '../terminal/terminals.ts';
 import { ProcessList, peopleIn } from '../slices/process-list.tsx';
 
 const close = (): void => openDialog(null);
@@ -31,6 +32,7 @@ export function RemoveAgentDialog(props: {
   const { host, sample } = props;
   const [typed, setTyped] = useState('');
   const { slices } = host;
+  const terminals = useTerminals((s) => s.tabs.filter((tab) => tab.hostId === host.id).length);
   const processes = sample?.processes.filter((process) => process.sliceId !== null) ?? [];
   const jobs = host.jobs?.jobs.filter((job) => !isOver(job)) ?? [];
   // Where slices end, one more step: the name of the host.
@@ -77,6 +79,12 @@ export function RemoveAgentDialog(props: {
         <p>
           {jobs.length === 1 ? 'A job waits or runs' : `${String(jobs.length)} jobs wait or run`}: what waits
           loses its line, what runs goes on, and your logs are deleted.
+        </p>
+      )}
+      {terminals > 0 && (
+        <p>
+          {terminals === 1 ? 'Your terminal' : `Your ${String(terminals)} terminals`} there will be closed,
+          with what runs in front.
         </p>
       )}
       {asksName && (

@@ -1,4 +1,4 @@
-/** The dock of the centre column: jobs, processes and events of the host in view. */
+/** The dock of the centre column: jobs, processes, events and terminals of the host in view. */
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { PaneEdge } from '../../components/pane-edge.tsx';
@@ -7,16 +7,22 @@ import type { DockTab } from '../../store/ui.ts';
 import { JobsPanel, JobsTools } from '../jobs/jobs-panel.tsx';
 import { isOver } from '../jobs/job-text.ts';
 import { AuditPanel, AuditTools } from '../audit/audit-panel.tsx';
+import { TerminalPanel } from '../terminal/terminal-panel.tsx';
+import { useTerminals } from '../terminal/terminals.ts';
 import { EventList } from './event-list.tsx';
 import { ProcessTable } from './process-table.tsx';
 
 export function Dock(props: { readonly host: HostSnapshot; readonly sample: Sample | null }): ReactElement {
   const { host, sample } = props;
   const tab = useUi((s) => s.dock);
+  const terminals = useTerminals((s) =>
+    s.tabs.reduce((sum, one) => sum + (one.hostId === host.id ? 1 : 0), 0),
+  );
   const tabButton = (name: DockTab, word: string, count: number | null): ReactElement => (
     <button
       type="button"
       role="tab"
+      id={`dock-tab-${name}`}
       aria-selected={tab === name}
       aria-controls="dock-panel"
       onClick={() => useUi.setState({ dock: name, auditSliceId: null, jobLog: false })}
@@ -41,6 +47,7 @@ export function Dock(props: { readonly host: HostSnapshot; readonly sample: Samp
           )}
           {tabButton('events', 'Events', null)}
           {tabButton('audit', 'Audit', null)}
+          {tabButton('terminal', 'Terminal', terminals === 0 ? null : terminals)}
         </div>
         <div className="grow" />
         {tab === 'jobs' && <JobsTools host={host} />}
@@ -54,6 +61,8 @@ export function Dock(props: { readonly host: HostSnapshot; readonly sample: Samp
           <JobsPanel host={host} />
         ) : tab === 'processes' ? (
           <ProcessTable host={host} sample={sample} />
+        ) : tab === 'terminal' ? (
+          <TerminalPanel key={host.id} host={host} />
         ) : tab === 'audit' ? (
           <AuditPanel host={host} />
         ) : (

@@ -2,7 +2,16 @@
 import type { NoticeKind } from '../../store/settings.ts';
 
 export interface SettingSpec {
-  readonly id: 'theme' | 'density' | 'motion' | 'tray' | 'idle' | 'hot' | 'letters' | `notice-${NoticeKind}`;
+  readonly id:
+    | 'theme'
+    | 'density'
+    | 'motion'
+    | 'tray'
+    | 'idle'
+    | 'hot'
+    | 'letters'
+    | 'terminal-reader'
+    | `notice-${NoticeKind}`;
   readonly title: string;
   readonly group: 'Look' | 'Notices' | 'Window' | 'Slices';
   readonly about: string;
@@ -107,6 +116,13 @@ export const SETTINGS: readonly SettingSpec[] = [
     group: 'Slices',
     about: 'Minutes without GPU time after which a slice is said to be held but idle.',
     words: 'idle clock minutes unused',
+  },
+  {
+    id: 'terminal-reader',
+    title: 'Terminals for screen readers',
+    group: 'Window',
+    about: 'What comes in a terminal is read out, and its lines can be walked through.',
+    words: 'accessibility screen reader shell console aria',
   },
   {
     id: 'tray',

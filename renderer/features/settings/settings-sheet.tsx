@@ -143,6 +143,15 @@ function Control({ setting }: { readonly setting: SettingSpec }): ReactElement {
           onChange={(letterKeys) => changeSettings({ letterKeys })}
         />
       );
+    case 'terminal-reader':
+      return (
+        <Switch
+          id={id}
+          on={settings.terminalReader}
+          refusal={null}
+          onChange={(terminalReader) => changeSettings({ terminalReader })}
+        />
+      );
     case 'tray':
       return (
         <Switch

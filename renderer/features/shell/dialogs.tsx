@@ -18,6 +18,8 @@ import { OverQuotaDialog } from '../people/over-quota-dialog.tsx';
 import { QuotaDialog } from '../people/quota-dialog.tsx';
 import { StopDialog } from '../processes/stop-dialog.tsx';
 import { SettingsSheet } from '../settings/settings-sheet.tsx';
+import { CloseTerminalDialog } from '../terminal/close-dialog.tsx';
+import { PasteDialog } from '../terminal/paste-dialog.tsx';
 import { CourseSheet } from '../slices/course-sheet.tsx';
 import { CreateSheet } from '../slices/create-sheet.tsx';
 import { DeleteManyDialog } from '../slices/delete-many-dialog.tsx';
@@ -43,6 +45,7 @@ export function Dialogs(): ReactElement | null {
   if (dialog.kind === 'course') return <CourseSheet onHostId={dialog.onHostId} />;
   if (dialog.kind === 'over-quota')
     return <OverQuotaDialog message={dialog.message} answer={dialog.answer} />;
+  if (dialog.kind === 'paste-lines') return <PasteDialog {...dialog} />;
   if (dialog.kind === 'delete-many') return <DeleteManyDialog slices={dialog.slices} />;
   if (host === null) return null;
   switch (dialog.kind) {
@@ -70,6 +73,8 @@ export function Dialogs(): ReactElement | null {
       const job = host.jobs?.jobs.find((one) => one.id === dialog.jobId);
       return job === undefined ? null : <CancelJobDialog host={host} job={job} />;
     }
+    case 'close-terminal':
+      return <CloseTerminalDialog host={host} terminalId={dialog.terminalId} message={dialog.message} />;
     case 'rename-slice':
     case 'delete-slice':
     case 'until':

@@ -18,6 +18,8 @@ import { shortGpuName } from '../gpus/gpu-names.ts';
 import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
 import { SliceQueue } from '../jobs/slice-queue.tsx';
 import { EventList } from '../processes/event-list.tsx';
+import { terminalRefusal } from '../terminal/terminal-acts.ts';
+import { openTerminal } from '../terminal/terminals.ts';
 import { TimeAxis } from './time-axis.tsx';
 import { SliceFields } from './slice-fields.tsx';
 import { idleText } from './idle-text.ts';
@@ -133,6 +135,11 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
             onClick={() => void copy(runCommandOf(slice), 'Run command')}
           >
             <Icon name="copy" />
+          </Button>
+        </div>
+        <div className="acts">
+          <Button refusal={terminalRefusal(host, slice)} onClick={() => void openTerminal(host, slice)}>
+            Open terminal
           </Button>
         </div>
       </section>

@@ -12,6 +12,9 @@ import { artifactsFolder } from './private-root.ts';
 /** No step of a healthy test takes this long, even on two busy cores. */
 const WAIT_TIMEOUT_MS = 30_000;
 
+type TerminalEvent = Extract<CoreEvent, { event: `terminal:${string}` }>;
+const isTerminalEvent = (event: CoreEvent): event is TerminalEvent => event.event.startsWith('terminal:');
+
 export interface CoreOverrides {
   readonly artifactsFolder?: string;
   readonly appVersion?: string;
@@ -26,6 +29,8 @@ export class CoreHarness {
   readonly sampleLog: { readonly hostId: string; readonly seq: number; readonly atMs: number }[] = [];
   readonly notices: string[] = [];
   readonly audit: AuditRecord[] = [];
+  /** What terminals were said to say, in order. */
+  readonly terminalLog: TerminalEvent[] = [];
   private core: Core | null = null;
   private readonly waiting = new Set<() => void>();
   private successor: CoreHarness | null = null;
@@ -148,6 +153,7 @@ export class CoreHarness {
         this.samples.set(hostId, sample);
         this.sampleLog.push({ hostId, seq: sample.seq, atMs: sample.atMs });
       }
+    if (isTerminalEvent(event)) this.terminalLog.push(event);
     if (event.event === 'audit') this.audit.push(event.data.record);
     if (event.event === 'notice') this.notices.push(event.data.message);
     for (const settle of Array.from(this.waiting)) settle();

@@ -1,0 +1,82 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "terminal_shell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "commands.h"
+
+static bool reads_profile(const char *shell)
+{
+    static const char *const known[] = {"sh", "dash", "bash", "zsh", "ksh", "mksh", "ash", "fish"};
+    const char *base = strrchr(shell, '/');
+    base = base ? base + 1 : shell;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(base, known[i]) == 0) return true;
+    }
+    return false;
+}
+
+const char *terminal_login_shell(const char **login_option)
+{
+    static char shell[FS_PATH_BYTES];
+    const struct passwd *pw = getpwuid(getuid());
+    bool own = pw && pw->pw_shell && pw->pw_shell[0] == '/' && reads_profile(pw->pw_shell);
+    text_copy(shell, sizeof shell, own ? pw->pw_shell : "/bin/sh");
+    *login_option = own ? "-l" : NULL;
+    return shell;
+}
+
+static void run_shell(const char *slice_id, const char *terminal)
+{
+    static const int defaults[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU};
+    const char *home = getenv("HOME"), *option;
+    const char *shell = terminal_login_shell(&option);
+    char *argv[] = {(char *)"run", (char *)"--slice", (char *)slice_id, (char *)"--", (char *)shell, (char *)option,
+                    NULL};
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) signal(defaults[i], SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+    int fd = open(terminal, O_RDWR);
+    if (fd < 0 || ioctl(fd, TIOCSCTTY, 0) != 0) _exit(EXIT_OWN_FAILURE);
+    for (int i = 0; i < 3; i++) dup2(fd, i);
+    if (fd > 2) close(fd);
+    setenv("TERM", "xterm-256color", 1); /* what the window's terminal understands */
+    setenv("COLORTERM", "truecolor", 1);
+    if (!home || chdir(home) != 0) complain("the home folder %s can not be entered; this is /", home ? home : "");
+    _exit(command_run(option ? 6 : 5, argv));
+}
+
+int terminal_shell_start(const char *slice_id, int64_t columns, int64_t rows, int *pty, pid_t *shell)
+{
+    struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows};
+    char name[64];
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    if (master < 0) return errno;
+    /* A slave that stays open here would keep the end of the shell from being seen; it is opened by its child alone. */
+    pid_t child = -1;
+    if (grantpt(master) == 0 && unlockpt(master) == 0 && ptsname_r(master, name, sizeof name) == 0 &&
+        ioctl(master, TIOCSWINSZ, &size) == 0) {
+        child = fork();
+        if (child == 0) run_shell(slice_id, name);
+    }
+    if (child < 0) {
+        int error = errno;
+        close(master);
+        return error;
+    }
+    *pty = master;
+    *shell = child;
+    return 0;
+}

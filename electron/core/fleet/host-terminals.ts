@@ -1,0 +1,97 @@
+/** The terminals of one host: requests over the agent's channel, and what comes of them as events, in their order. */
+import {
+  okReplySchema,
+  terminalAttachReplySchema,
+  terminalListReplySchema,
+  terminalOpenReplySchema,
+  type AgentEvent,
+} from '../../../model/agent-protocol.ts';
+import { ok, type Result } from '../../../model/errors.ts';
+import type { CoreEvent } from '../../../model/ipc.ts';
+import type { AgentInfo, HostId, TerminalInfo } from '../../../model/model.ts';
+import type { AgentClient, Fields } from '../agent/client.ts';
+import { explainTerminals } from '../agent/jobs.ts';
+
+/** The grace between hang-up and kill is 5 s; a holder that is stopped must not keep an agent from being removed. */
+const CLOSE_ALL_TIMEOUT_MS = 7_000;
+const CLOSE_ALL_LOOK_MS = 100;
+
+export interface HostTerminalsOptions {
+  readonly hostId: HostId;
+  readonly hostName: string;
+  readonly client: () => AgentClient | null;
+  readonly agent: () => AgentInfo | null;
+  readonly notLive: () => Result<never>;
+  readonly emit: (event: CoreEvent) => void;
+}
+
+export class HostTerminals {
+  private readonly options: HostTerminalsOptions;
+
+  constructor(options: HostTerminalsOptions) {
+    this.options = options;
+  }
+
+  async open(fields: Fields): Promise<Result<{ terminalId: string }>> {
+    const reply = await this.ask((client) =>
+      client.request('terminal-open', fields, terminalOpenReplySchema),
+    );
+    return reply.ok ? ok({ terminalId: reply.value.terminalId }) : reply;
+  }
+
+  async list(): Promise<Result<readonly TerminalInfo[]>> {
+    const reply = await this.ask((client) => client.request('terminal-list', {}, terminalListReplySchema));
+    return reply.ok ? ok(reply.value.terminals) : reply;
+  }
+
+  async attach(fields: Fields & { readonly terminalId?: string }): Promise<Result<null>> {
+    const { hostId, emit } = this.options;
+    const { terminalId = '' } = fields;
+    const reply = await this.ask((client) =>
+      client.request('terminal-attach', fields, terminalAttachReplySchema, ({ offset, endOffset }) => {
+        emit({ event: 'terminal:attached', data: { hostId, terminalId, offset, endOffset } });
+      }),
+    );
+    return reply.ok ? ok(null) : reply;
+  }
+
+  async tell(
+    op: 'terminal-ack' | 'terminal-input' | 'terminal-resize' | 'terminal-close',
+    fields: Fields,
+  ): Promise<Result<null>> {
+    const reply = await this.ask((client) => client.request(op, fields, okReplySchema));
+    return reply.ok ? ok(null) : reply;
+  }
+
+  /** Before our files go: a holder that runs would keep the version that it was started from. */
+  async closeAll(): Promise<void> {
+    const deadline = Date.now() + CLOSE_ALL_TIMEOUT_MS;
+    let left = await this.list();
+    if (left.ok) {
+      const asked = left.value.map(({ terminalId }) => this.tell('terminal-close', { terminalId }));
+      await Promise.all(asked); // one that has ended meanwhile refuses, which is as good
+    }
+    while (left.ok && left.value.length > 0 && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, CLOSE_ALL_LOOK_MS));
+      left = await this.list();
+    }
+  }
+
+  onEvent(event: AgentEvent): void {
+    const { hostId, emit } = this.options;
+    if (event.ev === 'terminal-output') {
+      const { terminalId, offset, data } = event;
+      emit({ event: 'terminal:output', data: { hostId, terminalId, offset, data } });
+    } else if (event.ev === 'terminal-ended') {
+      const { terminalId, exitCode, signal } = event;
+      emit({ event: 'terminal:ended', data: { hostId, terminalId, exitCode, signal } });
+    }
+  }
+
+  private async ask<T>(work: (client: AgentClient) => Promise<Result<T>>): Promise<Result<T>> {
+    const client = this.options.client();
+    if (client === null) return this.options.notLive();
+    const reply = await work(client);
+    return reply.ok ? reply : explainTerminals(reply, this.options.agent(), this.options.hostName);
+  }
+}
