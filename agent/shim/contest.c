@@ -200,7 +200,9 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     busy = busy > now + most ? now + most : busy;
     atomic_store(&contest->busy_until_ns, busy);
     uint64_t last = atomic_load_explicit(&contest->looked_at_ns, memory_order_relaxed);
+    bool calm = atomic_load(&contest->calm) != 0;
     uint64_t interval = atomic_load(&contest->tight)   ? CONTEST_INTERVAL_TIGHT_NS
+                        : calm                         ? CONTEST_INTERVAL_CALM_NS
                         : atomic_load(&contest->alone) ? CONTEST_INTERVAL_ALONE_NS
                                                        : CONTEST_INTERVAL_NS;
     bool outgrown = wants && busy > atomic_load(&contest->claimed_until_ns);
@@ -215,7 +217,10 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     if (atomic_load(&contest->neighbours) > 0 && slice->board_path[0] != 0 &&
         region_board_open(slice->board_path, &fd) == 0) {
         struct region_board board;
-        uint64_t claim = busy + (!wants ? 0 : prefers ? CONTEST_CLAIM_PREFERRED_NS : CONTEST_CLAIM_NS);
+        uint64_t claim = busy + (!wants    ? 0
+                                 : prefers ? CONTEST_CLAIM_PREFERRED_NS
+                                 : calm    ? CONTEST_CLAIM_CALM_NS
+                                           : CONTEST_CLAIM_NS);
         atomic_store(&contest->claimed_until_ns, claim);
         write_line(contest, slice, own, fd, claim, now);
         if (region_board_read(fd, &board) == 0) {
@@ -249,6 +254,8 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     uint64_t seen_at = atomic_load(&contest->others_at_ns);
     uint64_t higher_at = atomic_load(&contest->higher_at_ns);
     atomic_store(&contest->alone, seen_at == 0 || now > seen_at + CONTEST_QUIET_NS);
+    atomic_store(&contest->calm, atomic_load(&contest->alone) != 0 && atomic_load(&contest->bounded) == 0 &&
+                                     atomic_load(&contest->prefers) == 0);
     atomic_store(&contest->tight, higher_at != 0 && now < higher_at + CONTEST_EXPECT_NS);
     uint32_t share = share_beside(contest, slice->policy, &claims);
     atomic_store(&contest->held_by, claims.higher              ? REGION_HELD_BY_PRIORITY
@@ -263,6 +270,17 @@ void contest_look_now(struct contest *contest, const struct shim_slice *slice, c
 {
     atomic_store(&contest->looked_at_ns, 1);
     contest_look(contest, slice, own, now, charged, wants);
+}
+
+void contest_look_to_learn(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
+                           uint64_t now)
+{
+    uint64_t looked = atomic_load(&contest->looked_at_ns);
+    if (looked == 0 || (atomic_load(&contest->calm) != 0 && now >= looked + CONTEST_INTERVAL_ALONE_NS)) {
+        contest_look_now(contest, slice, own, now, 0, true);
+    } else {
+        contest_look(contest, slice, own, now, 0, true);
+    }
 }
 
 void contest_launching(struct contest *contest, uint64_t now, uint64_t charged)

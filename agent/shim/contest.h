@@ -33,6 +33,10 @@
 #define CONTEST_INTERVAL_NS UINT64_C(1000000)
 #define CONTEST_INTERVAL_TIGHT_NS UINT64_C(100000)
 #define CONTEST_INTERVAL_ALONE_NS UINT64_C(2000000)
+/* ...and while nobody is who could claim more than his limit, and we could not either: all that a look is for then is
+ * whether a timing was taken alone, and for that there is one before it is learned from. */
+#define CONTEST_INTERVAL_CALM_NS UINT64_C(10000000)
+#define CONTEST_CLAIM_CALM_NS UINT64_C(15000000)
 /* One who is held back says nothing for a while and then launches: alone is who saw nobody for so long. */
 #define CONTEST_QUIET_NS UINT64_C(100000000)
 /* So long after a tenant of higher priority was last seen, its next launch is waited for with little in flight. */
@@ -74,6 +78,7 @@ struct contest {
     _Atomic uint32_t share_bp; /* what we may take now; 0: not looked yet, the limit holds */
     _Atomic uint32_t held_by;  /* enum region_held_by: why that is less than the limit */
     _Atomic uint32_t alone;
+    _Atomic uint32_t calm;       /* alone, and nobody is promised anything: see CONTEST_INTERVAL_CALM_NS */
     _Atomic uint32_t neighbours; /* slices on this GPU beside ours */
     _Atomic uint32_t bounded;    /* somebody may claim his part at any time: keep the work in flight short */
     _Atomic uint32_t tight;      /* ...and somebody of higher priority is about: very short */
@@ -88,6 +93,10 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
 /* The same, however short ago the last look was. */
 void contest_look_now(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
                       uint64_t now, uint64_t charged, bool wants);
+
+/* A timing is about to be learned from, and whether it was taken alone is judged then: by claims that outlive the work. */
+void contest_look_to_learn(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
+                           uint64_t now);
 
 /* Somebody of higher priority is about, and so much is to be launched: what he may have to wait for. */
 void contest_launching(struct contest *contest, uint64_t now, uint64_t charged);

@@ -126,22 +126,12 @@ static void throttle(const struct launch *launch, uint64_t now)
     }
 }
 
-/* Whether a timing was taken alone is judged when it is learned, by claims that outlive the work: look first. */
-static void look_before_learning(const struct launch *launch)
-{
-    struct contest *contest = &meter_of(launch)->contest;
-    if (atomic_load_explicit(&launch->process->metering.pending, memory_order_relaxed) > 0 ||
-        atomic_load_explicit(&contest->looked_at_ns, memory_order_relaxed) == 0) {
-        contest_look(contest, slice_of(launch), entry_of(launch), shim_now(), 0, true);
-    }
-}
-
 bool meter_at_ease(const struct launch *launch)
 {
     const struct contest *contest = &meter_of(launch)->contest;
-    return launch->shim->slice_count == 1 && bucket_level(slice_of(launch)->usage) >= METER_EASE_NS &&
-           atomic_load_explicit(&contest->alone, memory_order_relaxed) != 0 &&
-           atomic_load_explicit(&contest->bounded, memory_order_relaxed) == 0;
+    return launch->shim->slice_count == 1 && atomic_load_explicit(&contest->alone, memory_order_relaxed) != 0 &&
+           atomic_load_explicit(&contest->bounded, memory_order_relaxed) == 0 &&
+           (share_of(launch) >= BUCKET_FULL_BP || bucket_level(slice_of(launch)->usage) >= METER_EASE_NS);
 }
 
 /* What the board and the bucket say now; may hold us back. charged: GPU time taken from the process's credit. */
@@ -172,12 +162,8 @@ static void look_and_wait(const struct launch *launch, uint64_t now, uint64_t ch
 static void refill(const struct launch *launch)
 {
     struct meter *meter = meter_of(launch);
-    look_before_learning(launch);
     timing_poll(launch->process);
-    bool far =
-        share_of(launch) < BUCKET_FULL_BP
-            ? meter_at_ease(launch)
-            : atomic_load_explicit(&meter->contest.neighbours, memory_order_relaxed) == 0 && !meter_is_bounded(launch);
+    bool far = meter_at_ease(launch) && atomic_load(&meter->contest.looked_at_ns) != 0;
     int64_t credit = atomic_load(&meter->credit_ns);
     /* Who is preferred says with each launch how long he has work; who may have to give way looks up often. */
     int64_t grant = atomic_load(&meter->contest.prefers) != 0 ? 0 : far ? METER_CREDIT_EASY_NS : METER_CREDIT_NS;
@@ -217,7 +203,6 @@ static void give_way(const struct launch *launch)
 static void await_first_price(const struct launch *launch)
 {
     const struct shim_slice *slice = slice_of(launch);
-    look_before_learning(launch);
     timing_poll(launch->process);
     if (!meter_is_bounded(launch) || launch->shim->slice_count > 1 ||
         atomic_load(&launch->price->unpriced) < METER_UNPRICED_MAX) {

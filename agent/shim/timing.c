@@ -214,6 +214,8 @@ void timing_poll(struct process *process)
             if (sample->calibrates) {
                 learn_calibration(process, sample);
             }
+            contest_look_to_learn(&process->meters[sample->slice].contest, &process->shim->slices[sample->slice],
+                                  process->entries[sample->slice], shim_now());
             learn(process, sample);
         } else {
             price_timing_ended(sample->price);
