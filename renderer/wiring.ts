@@ -134,11 +134,12 @@ export function wireNotices(api: TrancheApi): void {
 }
 
 export function wire(api: TrancheApi): void {
-  const { tell } = takeTurns(
-    (then) => requestAnimationFrame(then),
-    () => performance.now(),
+  setTelling(
+    takeTurns(
+      (then) => requestAnimationFrame(then),
+      () => performance.now(),
+    ),
   );
-  setTelling(tell);
   api.onEvent(onEvent);
   wireTerminals({ isWindowKey: (event) => commandOfKey(event) === 'terminal.show' });
   if (api.transport !== 'serve') {

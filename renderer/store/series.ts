@@ -74,7 +74,10 @@ export const setLimitSource = (source: typeof limitsOf): void => {
 /** Hears of all hosts at once, at most every TICK_MS. */
 export function subscribe(listener: () => void): () => void {
   listeners.add(listener);
-  return () => listeners.delete(listener);
+  return () => {
+    listeners.delete(listener);
+    forget(listener);
+  };
 }
 
 /** Hears of one host, at most every TICK_MS of its own; while it is silent, along with the others. */
@@ -83,6 +86,7 @@ export function subscribeHost(hostId: HostId, listener: () => void): () => void 
   hostListeners.set(hostId, known.add(listener));
   return () => {
     known.delete(listener);
+    forget(listener);
     if (known.size === 0 && hostListeners.get(hostId) === known) hostListeners.delete(hostId);
   };
 }
@@ -91,8 +95,10 @@ export function subscribeHost(hostId: HostId, listener: () => void): () => void 
 let tell = (those: Iterable<() => void>): void => {
   for (const listener of those) listener();
 };
-export const setTelling = (how: typeof tell): void => {
-  tell = how;
+let forget = (_listener: () => void): void => undefined;
+export const setTelling = (how: { readonly tell: typeof tell; readonly forget: typeof forget }): void => {
+  tell = how.tell;
+  forget = how.forget;
 };
 
 const tellHost = (hostId: HostId): void => tell(hostListeners.get(hostId) ?? []);

@@ -10,6 +10,8 @@ export const TURN_MS = 4;
 export interface Turns {
   /** Each is told once, however often it is asked for before its turn. */
   readonly tell: (listeners: Iterable<() => void>) => void;
+  /** One that listens no more is not told what it was due to hear: what it would draw on is gone. */
+  readonly forget: (listener: () => void) => void;
 }
 
 /** `nextFrame` asks for a frame, `nowMs` is a clock in ms. A page that is hidden gets no frames: they wait until it is seen. */
@@ -39,6 +41,9 @@ export function takeTurns(nextFrame: (then: () => void) => void, nowMs: () => nu
     tell: (listeners) => {
       for (const listener of listeners) due.add(listener);
       if (!asked && due.size > 0) ask();
+    },
+    forget: (listener) => {
+      due.delete(listener);
     },
   };
 }

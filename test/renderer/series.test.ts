@@ -73,6 +73,29 @@ describe('samples', () => {
     stop();
     expect(heard).toHaveBeenCalledTimes(10);
   });
+  it('tells nobody who has left, though his turn was still to come', () => {
+    const told = new Set<() => void>();
+    series.setTelling({
+      tell: (listeners) => {
+        for (const one of listeners) told.add(one);
+      },
+      forget: (listener) => told.delete(listener),
+    });
+    const id = newHost();
+    const [of, one] = [vi.fn(), vi.fn()];
+    const stops = [series.subscribe(of), series.subscribeHost(id, one)];
+    series.pushSamples([{ hostId: id, sample: sample(0, 0) }]);
+    vi.advanceTimersByTime(1000);
+    expect([...told]).toEqual(expect.arrayContaining([of, one]));
+    for (const stop of stops) stop();
+    expect(told.size).toBe(0);
+    series.setTelling({
+      tell: (listeners) => {
+        for (const listener of listeners) listener();
+      },
+      forget: () => undefined,
+    });
+  });
   it('shows a sample that comes a little early, and draws neighbours together', () => {
     const hosts = [newHost(), newHost(), newHost()];
     const times: number[] = [];

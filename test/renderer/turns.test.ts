@@ -52,6 +52,12 @@ describe('turns', () => {
     expect(await frame()).toEqual(['a']);
     expect(await frame()).toEqual([]);
   });
+  it('pass over whoever has left meanwhile', async () => {
+    const { turns, listener, frame } = frames();
+    turns.tell([listener('a', 0), listener('b', 0), listener('c', 0)]);
+    turns.forget(listener('b', 0));
+    expect(await frame()).toEqual(['a', 'c']);
+  });
   it('keep no more than there are listeners while no frame comes', async () => {
     const { turns, listener, frame, asked } = frames();
     for (let tick = 0; tick < 100; tick += 1) turns.tell([listener('a', 0), listener('b', 0)]);
