@@ -275,8 +275,7 @@ void contest_look_now(struct contest *contest, const struct shim_slice *slice, c
 void contest_look_to_learn(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
                            uint64_t now)
 {
-    uint64_t looked = atomic_load(&contest->looked_at_ns);
-    if (looked == 0 || (atomic_load(&contest->calm) != 0 && now >= looked + CONTEST_INTERVAL_ALONE_NS)) {
+    if (atomic_load(&contest->calm) != 0 && now >= atomic_load(&contest->looked_at_ns) + CONTEST_INTERVAL_ALONE_NS) {
         contest_look_now(contest, slice, own, now, 0, true);
     } else {
         contest_look(contest, slice, own, now, 0, true);

@@ -163,7 +163,7 @@ static void refill(const struct launch *launch)
 {
     struct meter *meter = meter_of(launch);
     timing_poll(launch->process);
-    bool far = meter_at_ease(launch) && atomic_load(&meter->contest.looked_at_ns) != 0;
+    bool far = meter_at_ease(launch);
     int64_t credit = atomic_load(&meter->credit_ns);
     /* Who is preferred says with each launch how long he has work; who may have to give way looks up often. */
     int64_t grant = atomic_load(&meter->contest.prefers) != 0 ? 0 : far ? METER_CREDIT_EASY_NS : METER_CREDIT_NS;

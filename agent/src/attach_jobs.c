@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "attach_reply.h"
 #include "job_folder.h"
 #include "job_log.h"
 #include "terminal_shell.h"
@@ -24,33 +25,18 @@ void attach_jobs_init(struct attach_jobs *jobs)
     for (size_t i = 0; i < ATTACH_STARTS_MAX; i++) jobs->starts[i].fd = -1;
 }
 
-static void begin(struct json_writer *w, int64_t id, bool ok)
-{
-    w->comma = false;
-    json_open(w, '{');
-    json_put_integer(w, "id", id);
-    json_put_bool(w, "ok", ok);
-}
-
-static void finish(struct json_writer *w)
-{
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
-}
-
 static void answer_start(struct attach_jobs *jobs, int64_t id, const struct job_record *r,
                          const struct failure *failure)
 {
     struct json_writer *w = &jobs->replies;
-    begin(w, id, !failure->code);
     if (failure->code) {
-        json_put_text(w, "code", failure->code);
-        json_put_text(w, "message", failure->message);
-    } else {
-        json_put_text(w, "jobId", r->id);
-        json_put_text(w, "name", r->name);
+        attach_reply_refuse(w, id, failure);
+        return;
     }
-    finish(w);
+    attach_reply_begin(w, id, true);
+    json_put_text(w, "jobId", r->id);
+    json_put_text(w, "name", r->name);
+    attach_reply_end(w);
 }
 
 /* ---- start ---------------------------------------------------------------------------------------------- */
@@ -209,14 +195,14 @@ static int read_log(struct json_writer *w, int64_t id, const struct json_object 
     }
     bool is_end = over && part.offset + (int64_t)part.len >= part.end;
     size_t taken = as_text(data, part.len, is_end, text);
-    begin(w, id, true);
+    attach_reply_begin(w, id, true);
     json_put_text(w, "data", text);
     json_put_integer(w, "offset", part.offset);
     json_put_integer(w, "nextOffset", part.offset + (int64_t)taken);
     json_put_integer(w, "endOffset", part.end);
     json_put_integer(w, "skippedBytes", part.skipped);
     json_put_bool(w, "over", over);
-    finish(w);
+    attach_reply_end(w);
     return 0;
 }
 

@@ -10,33 +10,12 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "attach_reply.h"
 
 void attach_terminals_init(struct attach_terminals *t)
 {
     memset(t, 0, sizeof *t);
     for (size_t i = 0; i < ATTACH_TERMINALS_MAX; i++) t->list[i].fd = -1;
-}
-
-static void begin(struct json_writer *w, int64_t id, bool ok)
-{
-    w->comma = false;
-    json_open(w, '{');
-    json_put_integer(w, "id", id);
-    json_put_bool(w, "ok", ok);
-}
-
-static void finish(struct json_writer *w)
-{
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
-}
-
-static void refuse(struct json_writer *w, int64_t id, const struct failure *failure)
-{
-    begin(w, id, false);
-    json_put_text(w, "code", failure->code);
-    json_put_text(w, "message", failure->message);
-    finish(w);
 }
 
 static int bad(struct failure *failure, const char *key, const char *what)
@@ -59,22 +38,22 @@ static int open_one(struct json_writer *w, int64_t id, const struct json_object 
     }
     text_copy(record.slice_id, sizeof record.slice_id, slice);
     if (terminal_start(&record, columns, rows, failure) != 0) return -1;
-    begin(w, id, true);
+    attach_reply_begin(w, id, true);
     json_put_text(w, "terminalId", record.id);
-    finish(w);
+    attach_reply_end(w);
     return 0;
 }
 
 static int list(struct json_writer *w, int64_t id, struct failure *failure)
 {
     struct json_mark mark = json_mark(w);
-    begin(w, id, true);
+    attach_reply_begin(w, id, true);
     json_key(w, "terminals");
     if (terminal_list(w, failure) != 0) {
         json_rewind(w, mark);
         return -1;
     }
-    finish(w);
+    attach_reply_end(w);
     return 0;
 }
 
@@ -87,7 +66,7 @@ static void hang_up(struct attach_terminal *one, struct json_writer *w)
     close(one->fd);
     one->fd = -1;
     fail(&failure, "unknown-terminal", "The terminal's process has ended. It is not known whether that was done.");
-    for (size_t i = 0; i < one->pending_count; i++) refuse(w, one->pending[i], &failure);
+    for (size_t i = 0; i < one->pending_count; i++) attach_reply_refuse(w, one->pending[i], &failure);
     if (!one->looks || one->ended) return;
     w->comma = false;
     json_open(w, '{');
@@ -95,7 +74,7 @@ static void hang_up(struct attach_terminal *one, struct json_writer *w)
     json_put_text(w, "terminalId", one->id);
     json_put_known(w, "exitCode", false, 0);
     json_put_known(w, "signal", false, 0);
-    finish(w);
+    attach_reply_end(w);
 }
 
 /* The connection of this terminal, made if there is none yet. NULL with a failure. */
@@ -153,7 +132,7 @@ bool attach_terminals_take(struct attach_terminals *t, struct json_writer *repli
     } else {
         result = pass_on(t, replies, id, op, o, line, len, &failure);
     }
-    if (result != 0) refuse(replies, id, &failure);
+    if (result != 0) attach_reply_refuse(replies, id, &failure);
     return true;
 }
 

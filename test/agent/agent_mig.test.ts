@@ -3,27 +3,22 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stateEventSchema } from '../../model/agent-protocol.ts';
-import { Client, GPU0, hasSim, makeRoot, startAgent, type Root, type RunningAgent } from './agent_process.ts';
+import { Client, GPU0, hasSim, TestHost } from './agent_process.ts';
 
 const GIB = 1024 ** 3;
-let root: Root;
-let agent: RunningAgent | null = null;
+let host: TestHost;
 
 beforeEach(() => {
-  root = makeRoot();
+  host = new TestHost();
 });
 
-afterEach(async () => {
-  await agent?.stop('SIGKILL');
-  agent = null;
-  root.remove();
-});
+afterEach(() => host.end());
 
 describe.skipIf(!hasSim)('MIG slices', () => {
   test('are listed with the GPU that they are a part of', async () => {
-    writeFileSync(join(root.path, 'sim.conf'), 'gpu0.mig = 1g.10gb 2g.20gb\n');
-    agent = await startAgent(root);
-    const client = await Client.open(root);
+    writeFileSync(join(host.root.path, 'sim.conf'), 'gpu0.mig = 1g.10gb 2g.20gb\n');
+    await host.start();
+    const client = await Client.open(host.root);
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
     const state = stateEventSchema.parse(await client.event('state'));
     expect(state.gpus.map(({ migEnabled }) => migEnabled)).toEqual([true, false]);
@@ -35,8 +30,8 @@ describe.skipIf(!hasSim)('MIG slices', () => {
   });
 
   test('are none where MIG is off', async () => {
-    agent = await startAgent(root);
-    const client = await Client.open(root);
+    await host.start();
+    const client = await Client.open(host.root);
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
     expect(stateEventSchema.parse(await client.event('state')).migSlices).toEqual([]);
     client.close();

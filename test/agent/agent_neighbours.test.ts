@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Client, GIB, GPU0, hasSim, makeRoot, simDir, startAgent, type Root, type RunningAgent } from './agent_process.ts';
+import { Client, GIB, GPU0, hasSim, TestHost } from './agent_process.ts';
 
 /** Offsets and word layout of agent/common/region.h. */
 const BOARD_SLOT_AT = 68;
@@ -13,22 +13,16 @@ const PRIORITY = { idle: 0, normal: 1, high: 2 } as const;
 type Priority = keyof typeof PRIORITY;
 type Terms = { limit: number; guarantee: number; priority: Priority };
 
-let root: Root;
-let agent: RunningAgent | null = null;
+let host: TestHost;
 
 beforeEach(() => {
-  root = makeRoot();
-  root.env['LD_LIBRARY_PATH'] = simDir;
+  host = new TestHost();
 });
 
-afterEach(async () => {
-  await agent?.stop('SIGKILL');
-  agent = null;
-  root.remove();
-});
+afterEach(() => host.end());
 
 function page(id: string): { line: number; others: Map<number, string> } {
-  const data = readFileSync(join(root.path, 'root/run/policy', id));
+  const data = readFileSync(join(host.root.path, 'root/run/policy', id));
   const others = new Map<number, string>();
   for (let line = 0; line < LINES; line++) {
     const word = data.readBigUInt64LE(NEIGHBOURS_AT + line * 8);
@@ -54,8 +48,8 @@ function expectIntroduced(slices: Map<string, Terms>): void {
 
 describe.skipIf(!hasSim)('neighbours', () => {
   test('all are known to all, with their terms: after a create, an edit, a delete, an undo and a restart', async () => {
-    agent = await startAgent(root);
-    let client = await Client.open(root);
+    await host.start();
+    let client = await Client.open(host.root);
     const slices = new Map<string, Terms>();
     for (let at = 0; at < 6; at++) {
       const terms: Terms = { limit: 20 + at, guarantee: at, priority: at === 4 ? 'high' : 'normal' };
@@ -83,9 +77,9 @@ describe.skipIf(!hasSim)('neighbours', () => {
     if (gone) slices.set(third, gone);
     expectIntroduced(slices);
     client.close();
-    await agent.stop('SIGKILL');
-    agent = await startAgent(root);
-    client = await Client.open(root);
+    await host.agent?.stop('SIGKILL');
+    await host.start();
+    client = await Client.open(host.root);
     expectIntroduced(slices);
     client.close();
   });

@@ -4,6 +4,7 @@ import bisect
 import itertools
 import statistics
 
+from figures import quantile
 from loads import together
 
 LIMITS = (10, 25, 50, 75, 90)
@@ -43,11 +44,6 @@ HEATING = ("1 ms GEMM", "mixed-K GEMM", "ResNet-50 training")
 BUSY_S = 4.0  # what such a question takes
 # A unit of these is hundreds of kernels, and a profiler keeps each.
 SMALL_KERNELS = ("decode in graphs", "launch-bound decode")
-
-
-def quantile(values, q):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else None
 
 
 def busy_of(load, name):

@@ -2,7 +2,7 @@
 import statistics
 
 import memory_parts
-from compute_parts import quantile
+from figures import interval, quantile
 from loads import together
 
 SERVICES = [("BERT-large, 4 × 384", "bert"), ("16 tokens", "tokens")]
@@ -21,13 +21,6 @@ def modes_of(bench, high, low):
         modes["MPS"] = ({"env": bench.mps().client()}, {"env": bench.mps().client()})
         modes["MPS + priority"] = ({"env": bench.mps().client()}, {"env": bench.mps().client(low=True)})
     return modes
-
-
-def interval(values, q):
-    """95 % confidence of a quantile, from the order of the values alone."""
-    ordered, count = sorted(values), len(values)
-    reach = 1.96 * (count * q * (1 - q)) ** 0.5
-    return [ordered[min(count - 1, max(0, round(count * q + side)))] for side in (-reach, reach)]
 
 
 def b8long(bench):

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+from figures import interval
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
 TAX_SETS = 3
@@ -218,13 +220,6 @@ class Turner:
         self.child.wait(30)
 
 
-def median_interval(ordered):
-    """95 % confidence of the median, from the order of the values alone."""
-    count = len(ordered)
-    reach = 1.96 * count**0.5 / 2
-    return [ordered[max(0, round(count / 2 - reach))], ordered[min(count - 1, round(count / 2 + reach))]]
-
-
 def tax(run):
     """Whole programs natively, in a slice without a limit and in one whose limit does not bind, in turns on the same cores,
     another one first each time; with several processes each, because a process keeps the luck of its start (where its
@@ -246,7 +241,7 @@ def tax(run):
         for way in order[1:]:
             ratios = sorted(r[way] / r["native"] for r in rounds)
             run.note(id=f"tax.{workload}" + (".limited" if way == "limited" else ""), unit="of native", native=statistics.median(r["native"] for r in rounds), tranche=statistics.median(r[way] for r in rounds),
-                     ratio=round(statistics.median(ratios), 4), confidence=[round(r, 4) for r in median_interval(ratios)], ofSets=[m[way] for m in medians], turns=len(ratios))
+                     ratio=round(statistics.median(ratios), 4), confidence=[round(r, 4) for r in interval(ratios, 0.5)], ofSets=[m[way] for m in medians], turns=len(ratios))
 
 
 PARTS = {"floor": floor, "cost": cost, "init": init, "cap": cap, "programs": programs, "views": views, "tax": tax}
