@@ -38,6 +38,7 @@ static bool __attribute__((noinline)) metered(struct launch *launch, CUstream st
         return false;
     }
     launch->weight = any_limit(process) ? 1 : COPY_SKIP;
+    launch->sets_pace = false;
     return launch_is_metered(launch, process, stream, per_thread);
 }
 

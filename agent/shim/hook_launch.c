@@ -8,19 +8,15 @@ static CUstream event_stream(CUstream stream, bool per_thread)
     return stream == NULL && per_thread ? CU_STREAM_PER_THREAD : stream;
 }
 
-/* Fills what meter_begin needs; false: forward and be done. Of a thread that launches fast and is not limited, one in
- * many comes here, for all since the one before. */
+/* Fills what meter_begin needs; false: forward and be done. */
 static bool metered(struct launch *launch, CUstream stream, bool per_thread)
 {
     struct process *process = shim_process();
     if (process == NULL) {
         return false;
     }
-    /* Of several slices a launch looks at the first alone, so fewer are let through between two full looks. */
-    launch->weight = any_limit(process)
-                         ? 1
-                         : meter_skipped(process->limits[0],
-                                         process->shim->slice_count == 1 ? METER_SKIP_MAX : METER_SKIP_MANY_GPUS_MAX);
+    launch->weight = meter_weight();
+    launch->sets_pace = true;
     return launch_is_metered(launch, process, stream, per_thread);
 }
 

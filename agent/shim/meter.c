@@ -1,5 +1,6 @@
 #include "code.h"
 #include "group.h"
+#include "hook_meter.h"
 #include "meter_parts.h"
 #include "price_shared.h"
 #include "timing.h"
@@ -224,26 +225,14 @@ static void await_first_price(const struct launch *launch)
 /* Not all zero: lld, with the pages of 64 KiB of aarch64, leaves one of them empty before a .tbss of this alignment. */
 _Alignas(64) __thread struct meter_pace meter_pace = {.random = 1};
 
-uint32_t meter_skipped(const _Atomic uint32_t *limit, uint32_t most)
+uint32_t meter_weight(void)
 {
     struct meter_pace *pace = &meter_pace;
-    /* A limit that was set meanwhile ends the skipping early: those that were not let through do not count. */
-    uint32_t stands_for = pace->stands_for > pace->left ? pace->stands_for - pace->left : 1;
-    uint64_t now = shim_now();
-    uint64_t passed = now - pace->at_ns;
-    uint32_t interval = pace->interval == 0 ? 1 : pace->interval;
-    if (passed < METER_PACE_NS / 2 && interval < most) {
-        interval *= 2;
-    } else if (passed > METER_PACE_NS * 2 && interval > 1) {
-        interval /= 2;
-    }
-    /* Never in step with a loop of the program: between half and one and a half of the interval. */
-    pace->random = pace->random * 1664525u + 1013904223u;
-    pace->left = interval == 1 ? 0 : interval / 2 + (pace->random >> 16) % interval;
-    pace->limit = limit;
-    pace->stands_for = pace->left + 1;
-    pace->interval = interval;
-    pace->at_ns = now;
+    /* A limit that was set meanwhile does not count what was let through before. */
+    bool lowered = pace->limit != NULL && atomic_load_explicit(pace->limit, memory_order_relaxed) < pace->limit_bp;
+    uint32_t stands_for = !lowered && pace->stands_for > pace->left ? pace->stands_for - pace->left : 1;
+    pace->left = 0;
+    pace->stands_for = 1;
     return stands_for;
 }
 
@@ -263,25 +252,71 @@ static void charge(const struct launch *launch, uint64_t ns)
     }
 }
 
-/* The thread's next portion, paid in advance. A portion is of one slice: where launches may be of another one, each is
- * looked at. */
+/* How many of the next launches are let through, at most so many: as many as keep metered ones pace_ns apart. */
+static void let_through(const struct launch *launch, uint64_t pace_ns, uint64_t most)
+{
+    struct meter_pace *pace = &meter_pace;
+    uint64_t now = shim_now();
+    uint64_t passed = now - pace->at_ns;
+    uint64_t interval = pace->interval == 0 ? 1 : pace->interval;
+    if (passed < pace_ns / 2) {
+        interval *= 2;
+    } else if (passed > pace_ns * 2) {
+        interval /= 2;
+    }
+    interval = interval > most ? most : interval;
+    interval = interval == 0 ? 1 : interval;
+    /* Never in step with a loop of the program: between half and one and a half of the interval. */
+    pace->random = pace->random * 1664525u + 1013904223u;
+    pace->left = interval == 1 ? 0 : (uint32_t)(interval / 2 + (pace->random >> 16) % interval);
+    pace->limit = launch->process->limits[0];
+    pace->limit_bp = atomic_load_explicit(pace->limit, memory_order_relaxed);
+    pace->stands_for = pace->left + 1;
+    pace->interval = (uint32_t)interval;
+    pace->at_ns = now;
+}
+
+/* What launches take, quick to rise: so much is to be kept small that many of them together take. */
+static void follow_mean(uint64_t ns)
+{
+    struct meter_pace *pace = &meter_pace;
+    pace->mean_ns = ns > pace->mean_ns ? (pace->mean_ns + ns + 1) / 2 : pace->mean_ns - (pace->mean_ns - ns) / 8;
+}
+
+/* A portion, paid in advance. */
 static void take_portion(const struct launch *launch)
 {
     struct meter_pace *pace = &meter_pace;
     struct process *process = launch->process;
     bool tight = atomic_load_explicit(&meter_of(launch)->contest.tight, memory_order_relaxed) != 0;
-    int64_t portion = tight                   ? METER_PORTION_TIGHT_NS
-                      : meter_at_ease(launch) ? METER_PORTION_EASY_NS
-                                              : METER_PORTION_NS;
-    if (launch->weight != 1 || pace->portion_ns > portion / 8 || process->shim->slice_count != 1 ||
-        atomic_load_explicit(&meter_of(launch)->contest.prefers, memory_order_relaxed) != 0 ||
-        atomic_load_explicit(&process->devices, memory_order_relaxed) != 1 ||
+    int64_t portion = tight ? METER_PORTION_TIGHT_NS : METER_PORTION_NS;
+    if (pace->portion_ns > portion / 8 ||
         atomic_load_explicit(&launch->price->ns, memory_order_relaxed) > (uint64_t)portion / 4) {
         return;
     }
     charge(launch, meter_counted(launch->shim, meter_corrected(slice_of(launch), (uint64_t)portion)));
     pace->book = &process->metering.book;
     pace->portion_ns += portion;
+}
+
+/* How the thread's next launches are dealt with, until one is metered again. */
+static void set_pace(const struct launch *launch, uint64_t price_ns)
+{
+    struct process *process = launch->process;
+    bool one_gpu = process->shim->slice_count == 1;
+    follow_mean(price_ns);
+    if (!any_limit(process)) {
+        /* Of several slices a launch looks at the first alone, so fewer are let through between two full looks. */
+        let_through(launch, METER_PACE_NS, one_gpu ? METER_SKIP_MAX : METER_SKIP_MANY_GPUS_MAX);
+    } else if (!one_gpu || atomic_load_explicit(&process->devices, memory_order_relaxed) != 1 ||
+               atomic_load_explicit(&meter_of(launch)->contest.prefers, memory_order_relaxed) != 0) {
+        return; /* the next may be of another slice; who is preferred claims with each */
+    } else if (meter_at_ease(launch) && price_ns != 0) {
+        uint64_t most = METER_SKIP_EASY_NS / (meter_pace.mean_ns == 0 ? 1 : meter_pace.mean_ns);
+        let_through(launch, METER_PACE_EASY_NS, most > METER_SKIP_MAX ? METER_SKIP_MAX : most);
+    } else {
+        take_portion(launch);
+    }
 }
 
 /* What this thread paid for since it was last here. */
@@ -348,7 +383,9 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
         note_stream(&meter->contest, (uintptr_t)stream);
     }
     charge(launch, launch->charged_ns);
-    take_portion(launch);
+    if (launch->sets_pace) {
+        set_pace(launch, ns);
+    }
     if (meter_is_bounded(launch)) {
         atomic_fetch_add_explicit(&meter->priced_ns, ns * launch->weight + launch->issued_ns, memory_order_relaxed);
         marks_drain(launch);
@@ -365,7 +402,7 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
         launch->sample =
             timing_start(launch->process, (unsigned)launch->slice, launch->price, stream, &launch->started_ns);
         if (launch->sample != NULL) {
-            launch->sample->charged_ns = launch->charged_ns;
+            launch->sample->charged_ns = launch->charged_ns / launch->weight; /* it is this one's alone */
         }
     }
 }
@@ -379,8 +416,9 @@ void meter_end(struct launch *launch, CUresult result)
     }
     int64_t charged = (int64_t)launch->charged_ns;
     if (failed) {
-        atomic_fetch_add(&meter->credit_ns, charged);
-        charged = 0;
+        int64_t own = charged / launch->weight;
+        atomic_fetch_add(&meter->credit_ns, own);
+        charged -= own;
     }
     if (atomic_load_explicit(&launch->price->collective, memory_order_relaxed) != 0) {
         group_met(launch);

@@ -128,43 +128,48 @@ struct launch {
     uint64_t issued_ns; /* by this thread before, from its portion */
     uint64_t started_ns;
     uint32_t weight; /* launches that this one stands for */
+    bool sets_pace;  /* those after it are of its kind, and may be let through */
 };
 
-/* Without a limit, one launch in so many is metered: as many as make METER_PACE_NS between two, so that a thread which
- * launches slowly is metered at each. */
+/* Without a limit, one launch in so many is metered, for all since the one before: as many as make METER_PACE_NS between
+ * two, so that a thread which launches slowly is metered at each. */
 #define METER_SKIP_MAX 256u
 #define METER_SKIP_MANY_GPUS_MAX 16u
-#define METER_UNLIMITED_BP 10000u
 #define METER_PACE_NS UINT64_C(1000000)
+/* At ease (see meter_at_ease) likewise, but more often, and so many only as take about this much GPU time. */
+#define METER_PACE_EASY_NS UINT64_C(500000)
+#define METER_SKIP_EASY_NS UINT64_C(500000)
 
-/* Beside a limit or neighbours, a thread takes GPU time from its process in portions, and pays its launches from it by
- * their prices, without another look at anything; shorter ones while somebody of higher priority is about. */
+/* Otherwise a thread takes GPU time from its process in portions, and pays its launches from it by their prices, without
+ * another look at anything; shorter ones while somebody of higher priority is about. */
 #define METER_PORTION_NS INT64_C(100000)
 #define METER_PORTION_TIGHT_NS INT64_C(25000)
-#define METER_PORTION_EASY_NS INT64_C(500000)
 
 /* A thread's own, and all that a launch looks at beside its price: after a driver's call every other line of memory is
  * a cold one. A forked child that goes on with its parent's lets a few launches through, and no more. */
 struct meter_pace {
     const _Atomic uint32_t *limit; /* of the first slice */
-    uint32_t left;                 /* launches to let through while nothing is limited */
-    uint32_t issued_count;         /* paid from the portion and not yet reported */
+    uint32_t limit_bp;             /* what it was, or less: a lower one ends the letting through */
+    uint32_t left;                 /* launches to let through */
     int64_t portion_ns;            /* left of it, in prices as they stand in the book */
     uint64_t issued_ns;
     struct price_book *book;
-    uint32_t stands_for;
+    uint32_t issued_count; /* paid from the portion and not yet reported */
+    /* From here on only a launch that is metered looks. */
+    uint32_t stands_for; /* the next that is metered, if none of those to be let through is left */
     uint32_t interval;
     uint32_t random;
     uint64_t at_ns;
+    uint64_t mean_ns; /* GPU time of the launches that were metered */
 };
-_Static_assert(sizeof(struct meter_pace) == 64, "a thread's pace is one line of memory");
+_Static_assert(offsetof(struct meter_pace, stands_for) < 64, "what is looked at often is one line of memory");
 extern __thread struct meter_pace meter_pace;
 
 /* true: let this launch through. Where it says no, a limit may be why. */
 static inline bool meter_skip(void)
 {
     struct meter_pace *pace = &meter_pace;
-    if (pace->left > 0 && atomic_load_explicit(pace->limit, memory_order_relaxed) >= METER_UNLIMITED_BP) {
+    if (pace->left > 0 && atomic_load_explicit(pace->limit, memory_order_relaxed) >= pace->limit_bp) {
         pace->left--;
         return true;
     }
@@ -187,8 +192,9 @@ static inline bool meter_pays(struct price_shape shape)
     pace->issued_count++;
     return true;
 }
-/* How many launches the one that was not skipped stands for; chooses when the next is due, or when limit is set. */
-uint32_t meter_skipped(const _Atomic uint32_t *limit, uint32_t most);
+
+/* How many launches the one that was not let through stands for: itself, and those that were since the last. */
+uint32_t meter_weight(void);
 
 /* Around the real launch. stream is where events of it may be recorded. timeable: see METER_UNTIMED_MAX. */
 void meter_begin(struct launch *launch, const struct price_shape *shape, CUstream stream, bool timeable);
