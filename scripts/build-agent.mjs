@@ -37,6 +37,8 @@ const COMMON = [
   `-DTRANCHE_VERSION="${version}"`,
 ];
 const NO_FRAMES = '-fomit-frame-pointer'; // a launch passes through the shim in a dozen instructions
+// Words that were just written one by one are read one by one: a wider read waits for them to reach the cache.
+const WORDS = '-fno-slp-vectorize';
 const HARDEN = ['-Wl,--gc-sections', '-Wl,-z,relro', '-Wl,-z,now', '-fstack-protector-strong'];
 const LIBRARIES = ['-lpthread', '-ldl', '-lrt'];
 const SHARED = ['-shared', '-fPIC', '-Wl,-z,defs', '-Wl,-z,nodelete', '-ftls-model=initial-exec'];
@@ -49,6 +51,7 @@ const TARGETS = [
       ...SHARED,
       ...HARDEN,
       NO_FRAMES,
+      WORDS,
       '-Wl,-soname,libtranche.so',
       '-Wl,--version-script=agent/shim/exports.map',
     ],

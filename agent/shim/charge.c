@@ -100,13 +100,7 @@ CUresult charge_settle(struct admitted *request, CUresult result, struct ledger 
     struct ledger_value value = {.bytes = request->bytes, .tag = tag, .slice = slice, .references = 1};
     struct ledger_value old;
     switch (ledger_put(ledger, key, &value, &old)) {
-    case LEDGER_REPLACED: /* its owner let go of it behind our back */
-        if (old.references == LEDGER_POOL) {
-            pool_freed(request->process, &old);
-        } else {
-            charge_return(request->process, old.slice, old.bytes);
-        }
-        break;
+    case LEDGER_REPLACED: charge_return(request->process, old.slice, old.bytes); break; /* its owner let go of it */
     case LEDGER_FULL: charge_return(request->process, slice, value.bytes); break; /* uncounted, not for ever charged */
     case LEDGER_ADDED: break;
     }

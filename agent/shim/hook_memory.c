@@ -112,15 +112,6 @@ CUresult hook_cuMemAllocPitch_v2(CUdeviceptr *out, size_t *pitch, size_t width, 
 
 /* ---- frees ---- */
 
-static void released(struct process *process, const struct ledger_value *value)
-{
-    if (value->references == LEDGER_POOL) {
-        pool_freed(process, value);
-    } else {
-        charge_return(process, value->slice, value->bytes);
-    }
-}
-
 /* Our record goes before the driver is asked: once it has the address back, another thread may get the same one. The
  * bytes are given back only after it has agreed. A free that fails puts the record back. */
 static CUresult after_free(struct process *process, CUdeviceptr address, const struct ledger_value *value,
@@ -128,7 +119,7 @@ static CUresult after_free(struct process *process, CUdeviceptr address, const s
 {
     struct ledger_value old;
     if (result == CUDA_SUCCESS || ledger_put(&process->blocks, address, value, &old) != LEDGER_ADDED) {
-        released(process, value);
+        charge_return(process, value->slice, value->bytes);
     }
     return result;
 }
@@ -148,9 +139,15 @@ static CUresult after_unknown_free(struct process *process, CUdeviceptr address,
         return ABSENT_CU;                                                                                             \
     }                                                                                                                 \
     struct process *process = shim_process();                                                                         \
+    struct pool_free pooled;                                                                                          \
     struct ledger_value value;                                                                                        \
     if (process == NULL || (kept)) {                                                                                  \
         return real(__VA_ARGS__);                                                                                     \
+    }                                                                                                                 \
+    if (pool_free_begin(&pooled, process, address)) {                                                                 \
+        CUresult result = real(__VA_ARGS__);                                                                          \
+        pool_free_end(&pooled, result);                                                                               \
+        return result;                                                                                                \
     }                                                                                                                 \
     if (!ledger_take(&process->blocks, address, &value)) {                                                            \
         return after_unknown_free(process, address, real(__VA_ARGS__));                                               \

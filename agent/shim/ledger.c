@@ -6,6 +6,16 @@
 
 #define FIRST_CAPACITY 128u
 
+/* Word by word: what was just written so is read without waiting for it to reach the cache, which a copy in wider pieces
+ * would do (a quarter of what a hook of an asynchronous allocation took). */
+static void copy(struct ledger_value *to, const struct ledger_value *from)
+{
+    to->bytes = from->bytes;
+    to->tag = from->tag;
+    to->slice = from->slice;
+    to->references = from->references;
+}
+
 static uint64_t hash_of(uint64_t key)
 {
     /* Addresses share their low bits: mix before use. */
@@ -30,32 +40,32 @@ static void shard_unlock(struct ledger_shard *shard)
 }
 
 /* Where the key is, or the empty place where it would go. The table is never full. */
-static struct ledger_slot *find(struct ledger_shard *shard, uint64_t key, uint64_t hash)
+static struct ledger_slot *find(const struct ledger_table *table, uint64_t key, uint64_t hash)
 {
-    uint32_t mask = shard->capacity - 1;
+    uint32_t mask = table->capacity - 1;
     uint32_t at = (uint32_t)hash & mask;
-    while (shard->slots[at].key != 0 && shard->slots[at].key != key) {
+    while (table->slots[at].key != 0 && table->slots[at].key != key) {
         at = (at + 1) & mask;
     }
-    return &shard->slots[at];
+    return &table->slots[at];
 }
 
-static bool grow(struct ledger_shard *shard)
+static bool grow(struct ledger_table *table)
 {
-    uint32_t capacity = shard->capacity == 0 ? FIRST_CAPACITY : shard->capacity * 2;
+    uint32_t capacity = table->capacity == 0 ? FIRST_CAPACITY : table->capacity * 2;
     size_t bytes = (size_t)capacity * sizeof(struct ledger_slot);
     /* mmap, not malloc: we may be inside the program's allocator. */
     struct ledger_slot *slots = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (slots == MAP_FAILED) {
         return false;
     }
-    struct ledger_slot *before = shard->slots;
-    uint32_t before_capacity = shard->capacity;
-    shard->slots = slots;
-    shard->capacity = capacity;
+    struct ledger_slot *before = table->slots;
+    uint32_t before_capacity = table->capacity;
+    table->slots = slots;
+    table->capacity = capacity;
     for (uint32_t at = 0; at < before_capacity; at++) {
         if (before[at].key != 0) {
-            *find(shard, before[at].key, hash_of(before[at].key)) = before[at];
+            *find(table, before[at].key, hash_of(before[at].key)) = before[at];
         }
     }
     if (before != NULL) {
@@ -65,19 +75,55 @@ static bool grow(struct ledger_shard *shard)
 }
 
 /* Removes without tombstones: what follows and may no longer be found moves up. */
-static void erase(struct ledger_shard *shard, struct ledger_slot *slot)
+static void erase(struct ledger_table *table, struct ledger_slot *slot)
 {
-    uint32_t mask = shard->capacity - 1;
-    uint32_t hole = (uint32_t)(slot - shard->slots);
-    for (uint32_t at = (hole + 1) & mask; shard->slots[at].key != 0; at = (at + 1) & mask) {
-        uint32_t home = (uint32_t)hash_of(shard->slots[at].key) & mask;
+    uint32_t mask = table->capacity - 1;
+    uint32_t hole = (uint32_t)(slot - table->slots);
+    for (uint32_t at = (hole + 1) & mask; table->slots[at].key != 0; at = (at + 1) & mask) {
+        uint32_t home = (uint32_t)hash_of(table->slots[at].key) & mask;
         if (((at - home) & mask) >= ((at - hole) & mask)) {
-            shard->slots[hole] = shard->slots[at];
+            table->slots[hole] = table->slots[at];
             hole = at;
         }
     }
-    memset(&shard->slots[hole], 0, sizeof shard->slots[hole]);
-    shard->count--;
+    memset(&table->slots[hole], 0, sizeof table->slots[hole]);
+    table->count--;
+}
+
+/* Where the key is; NULL: nowhere. */
+static struct ledger_slot *known(const struct ledger_table *table, uint64_t key, uint64_t hash)
+{
+    struct ledger_slot *slot = table->count == 0 || key == 0 ? NULL : find(table, key, hash);
+    return slot == NULL || slot->key != key ? NULL : slot;
+}
+
+enum ledger_put_result ledger_table_put(struct ledger_table *table, uint64_t key, const struct ledger_value *value,
+                                        struct ledger_value *old)
+{
+    if (key == 0 || (table->count * 4 >= table->capacity * 3 && !grow(table) && table->count + 1 >= table->capacity)) {
+        return LEDGER_FULL;
+    }
+    struct ledger_slot *slot = find(table, key, hash_of(key));
+    enum ledger_put_result result = slot->key == key ? LEDGER_REPLACED : LEDGER_ADDED;
+    if (result == LEDGER_REPLACED) {
+        copy(old, &slot->value);
+    } else {
+        table->count++;
+    }
+    slot->key = key;
+    copy(&slot->value, value);
+    return result;
+}
+
+bool ledger_table_take(struct ledger_table *table, uint64_t key, struct ledger_value *out)
+{
+    struct ledger_slot *slot = known(table, key, hash_of(key));
+    if (slot == NULL) {
+        return false;
+    }
+    copy(out, &slot->value);
+    erase(table, slot);
+    return true;
 }
 
 void ledger_expect(const struct ledger *ledger, uint64_t key)
@@ -88,25 +134,8 @@ void ledger_expect(const struct ledger *ledger, uint64_t key)
 enum ledger_put_result ledger_put(struct ledger *ledger, uint64_t key, const struct ledger_value *value,
                                   struct ledger_value *old)
 {
-    if (key == 0) {
-        return LEDGER_FULL;
-    }
-    uint64_t hash = hash_of(key);
-    struct ledger_shard *shard = shard_lock(ledger, hash);
-    enum ledger_put_result result = LEDGER_ADDED;
-    if (shard->count * 4 >= shard->capacity * 3 && !grow(shard) && shard->count + 1 >= shard->capacity) {
-        result = LEDGER_FULL;
-    } else {
-        struct ledger_slot *slot = find(shard, key, hash);
-        if (slot->key == key) {
-            *old = slot->value;
-            result = LEDGER_REPLACED;
-        } else {
-            shard->count++;
-        }
-        slot->key = key;
-        slot->value = *value;
-    }
+    struct ledger_shard *shard = shard_lock(ledger, hash_of(key));
+    enum ledger_put_result result = ledger_table_put(&shard->table, key, value, old);
     shard_unlock(shard);
     return result;
 }
@@ -115,31 +144,18 @@ bool ledger_get(struct ledger *ledger, uint64_t key, struct ledger_value *out)
 {
     uint64_t hash = hash_of(key);
     struct ledger_shard *shard = shard_lock(ledger, hash);
-    bool found = false;
-    if (shard->count > 0 && key != 0) {
-        struct ledger_slot *slot = find(shard, key, hash);
-        found = slot->key == key;
-        if (found) {
-            *out = slot->value;
-        }
+    const struct ledger_slot *slot = known(&shard->table, key, hash);
+    if (slot != NULL) {
+        *out = slot->value;
     }
     shard_unlock(shard);
-    return found;
+    return slot != NULL;
 }
 
 bool ledger_take(struct ledger *ledger, uint64_t key, struct ledger_value *out)
 {
-    uint64_t hash = hash_of(key);
-    struct ledger_shard *shard = shard_lock(ledger, hash);
-    bool found = false;
-    if (shard->count > 0 && key != 0) {
-        struct ledger_slot *slot = find(shard, key, hash);
-        found = slot->key == key;
-        if (found) {
-            *out = slot->value;
-            erase(shard, slot);
-        }
-    }
+    struct ledger_shard *shard = shard_lock(ledger, hash_of(key));
+    bool found = ledger_table_take(&shard->table, key, out);
     shard_unlock(shard);
     return found;
 }
@@ -148,20 +164,16 @@ bool ledger_refer(struct ledger *ledger, uint64_t key, int delta, struct ledger_
 {
     uint64_t hash = hash_of(key);
     struct ledger_shard *shard = shard_lock(ledger, hash);
-    bool found = false;
-    if (shard->count > 0 && key != 0) {
-        struct ledger_slot *slot = find(shard, key, hash);
-        found = slot->key == key;
-        if (found) {
-            slot->value.references = (uint32_t)((int64_t)slot->value.references + delta);
-            *out = slot->value;
-            if (slot->value.references == 0) {
-                erase(shard, slot);
-            }
+    struct ledger_slot *slot = known(&shard->table, key, hash);
+    if (slot != NULL) {
+        slot->value.references = (uint32_t)((int64_t)slot->value.references + delta);
+        *out = slot->value;
+        if (slot->value.references == 0) {
+            erase(&shard->table, slot);
         }
     }
     shard_unlock(shard);
-    return found;
+    return slot != NULL;
 }
 
 void ledger_take_tag(struct ledger *ledger, uint64_t tag, void (*visit)(const struct ledger_value *value, void *user),
@@ -169,10 +181,10 @@ void ledger_take_tag(struct ledger *ledger, uint64_t tag, void (*visit)(const st
 {
     for (uint64_t index = 0; index < LEDGER_SHARDS; index++) {
         struct ledger_shard *shard = shard_lock(ledger, index << 58);
-        for (uint32_t at = 0; at < shard->capacity;) {
-            if (shard->slots[at].key != 0 && shard->slots[at].value.tag == tag) {
-                struct ledger_value value = shard->slots[at].value;
-                erase(shard, &shard->slots[at]); /* another may have moved to this place: look again */
+        for (uint32_t at = 0; at < shard->table.capacity;) {
+            if (shard->table.slots[at].key != 0 && shard->table.slots[at].value.tag == tag) {
+                struct ledger_value value = shard->table.slots[at].value;
+                erase(&shard->table, &shard->table.slots[at]); /* another may have moved to this place: look again */
                 visit(&value, user);
             } else {
                 at++;
@@ -187,9 +199,9 @@ void ledger_visit(struct ledger *ledger, void (*visit)(uint64_t key, const struc
 {
     for (uint64_t index = 0; index < LEDGER_SHARDS; index++) {
         struct ledger_shard *shard = shard_lock(ledger, index << 58);
-        for (uint32_t at = 0; at < shard->capacity; at++) {
-            if (shard->slots[at].key != 0) {
-                visit(shard->slots[at].key, &shard->slots[at].value, user);
+        for (uint32_t at = 0; at < shard->table.capacity; at++) {
+            if (shard->table.slots[at].key != 0) {
+                visit(shard->table.slots[at].key, &shard->table.slots[at].value, user);
             }
         }
         shard_unlock(shard);
@@ -200,8 +212,8 @@ void ledger_dispose(struct ledger *ledger)
 {
     for (uint32_t index = 0; index < LEDGER_SHARDS; index++) {
         struct ledger_shard *shard = &ledger->shards[index];
-        if (shard->slots != NULL) {
-            munmap(shard->slots, (size_t)shard->capacity * sizeof *shard->slots);
+        if (shard->table.slots != NULL) {
+            munmap(shard->table.slots, (size_t)shard->table.capacity * sizeof *shard->table.slots);
         }
         memset(shard, 0, sizeof *shard);
     }

@@ -13,20 +13,24 @@ struct ledger_value {
     uint64_t bytes;
     uint64_t tag; /* the user's own: a context, a handle, a pool */
     uint32_t slice;
-    uint32_t references; /* a block of a pool has LEDGER_POOL here, and the pool's index for a tag */
+    uint32_t references;
 };
-#define LEDGER_POOL UINT32_MAX
 
 struct ledger_slot {
     uint64_t key; /* 0: empty */
     struct ledger_value value;
 };
 
-struct ledger_shard {
-    atomic_flag busy; /* held for a few instructions, never across a call out of here but mmap */
+/* All zero bytes are a valid, empty table. Not safe for threads: its user has a lock that guards more than this. */
+struct ledger_table {
     uint32_t count;
     uint32_t capacity; /* a power of two, or 0 */
     struct ledger_slot *slots;
+};
+
+struct ledger_shard {
+    atomic_flag busy; /* held for a few instructions, never across a call out of here but mmap */
+    struct ledger_table table;
 };
 
 /* All zero bytes are a valid, empty ledger. */
@@ -35,6 +39,10 @@ struct ledger {
 };
 
 enum ledger_put_result { LEDGER_ADDED, LEDGER_REPLACED, LEDGER_FULL };
+
+enum ledger_put_result ledger_table_put(struct ledger_table *table, uint64_t key, const struct ledger_value *value,
+                                        struct ledger_value *old);
+bool ledger_table_take(struct ledger_table *table, uint64_t key, struct ledger_value *out);
 
 /* REPLACED: the key was still there (its owner freed it behind our back); *old is what it stood for. */
 /* Says that key is about to be put: what that meets first is then on its way. */

@@ -8,16 +8,16 @@
 
 #define VERSION_TRIES 16
 
-static void lock(struct pool *pool)
+static void lock(struct process *process)
 {
-    while (atomic_flag_test_and_set_explicit(&pool->busy, memory_order_acquire)) {
+    while (atomic_flag_test_and_set_explicit(&process->pools.busy, memory_order_acquire)) {
         sched_yield();
     }
 }
 
-static void unlock(struct pool *pool)
+static void unlock(struct process *process)
 {
-    atomic_flag_clear_explicit(&pool->busy, memory_order_release);
+    atomic_flag_clear_explicit(&process->pools.busy, memory_order_release);
 }
 
 /* The two words that are read without the lock; not read-modify-write, for the lock is held by who writes. */
@@ -68,7 +68,7 @@ struct pool *pool_add(struct process *process, CUmemoryPool handle, int slice)
         if (atomic_load(&pool->handle) != NULL) {
             continue;
         }
-        lock(pool);
+        lock(process);
         if (atomic_compare_exchange_strong(&pool->handle, &nobody, handle)) {
             pool->ignored = slice < 0;
             pool->slice = slice < 0 ? 0 : (uint32_t)slice;
@@ -76,10 +76,10 @@ struct pool *pool_add(struct process *process, CUmemoryPool handle, int slice)
             uint32_t count = atomic_load(&process->pools.count);
             while (count < at + 1 && !atomic_compare_exchange_weak(&process->pools.count, &count, at + 1)) {
             }
-            unlock(pool);
+            unlock(process);
             return pool;
         }
-        unlock(pool);
+        unlock(process);
     }
     return NULL;
 }
@@ -149,12 +149,12 @@ static bool pay(struct process *process, struct pool *pool, uint64_t bytes)
     if (!admit_reserve(at->policy, at->usage, process->entries[pool->slice], bytes)) {
         return false;
     }
-    lock(pool);
+    lock(process);
     uint64_t due = pool->unpaid < bytes ? pool->unpaid : bytes; /* another thread may have accounted meanwhile */
     set_unpaid(process, pool, pool->unpaid - due);
     put(&pool->charged, get(&pool->charged) + due);
     pool->version++;
-    unlock(pool);
+    unlock(process);
     charge_return(process, pool->slice, bytes - due);
     return true;
 }
@@ -163,28 +163,28 @@ static bool pay(struct process *process, struct pool *pool, uint64_t bytes)
 static uint64_t update(struct process *process, struct pool *pool, uint64_t paid)
 {
     for (int attempt = 0; attempt < VERSION_TRIES; attempt++) {
-        lock(pool);
+        lock(process);
         CUmemoryPool handle = atomic_load(&pool->handle);
         uint32_t version = pool->version;
         bool gone = pool->destroyed || handle == NULL;
-        unlock(pool);
+        unlock(process);
         uint64_t reserved;
         if (gone || !reserved_of(handle, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &reserved)) {
             break;
         }
-        lock(pool);
+        lock(process);
         bool fresh = pool->version == version;
         uint64_t more = fresh ? account(process, pool, reserved, paid) : 0;
-        unlock(pool);
+        unlock(process);
         if (fresh) {
             return more > 0 && pay(process, pool, more) ? 0 : more;
         }
     }
     /* The driver does not say, or others change it all the time: what was reserved stays charged. */
-    lock(pool);
+    lock(process);
     put(&pool->charged, get(&pool->charged) + paid);
     pool->version++;
-    unlock(pool);
+    unlock(process);
     return 0;
 }
 
@@ -225,10 +225,10 @@ bool pools_pending(struct process *process, unsigned slice)
     uint32_t count = atomic_load(&process->pools.count);
     for (uint32_t at = 0; at < count && !pending; at++) {
         struct pool *pool = &process->pools.items[at];
-        lock(pool);
+        lock(process);
         bool counted = atomic_load(&pool->handle) != NULL && !pool->ignored && pool->slice == slice;
         pending = counted && get(&pool->charged) + pool->unpaid >= get(&pool->used) + POOL_STEP;
-        unlock(pool);
+        unlock(process);
     }
     return pending;
 }
@@ -244,11 +244,11 @@ static enum admit_step reserve_growth(struct pool_request *request)
     const struct shim_slice *at = &process->shim->slices[pool->slice];
     struct region_entry *own = process->entries[pool->slice];
     for (int attempt = 0; attempt < 3; attempt++) {
-        lock(pool);
+        lock(process);
         uint64_t wanted = get(&pool->used) + request->bytes;
         uint64_t charged = get(&pool->charged);
         uint64_t need = wanted > charged ? wanted - charged : 0;
-        unlock(pool);
+        unlock(process);
         uint64_t step = need > UINT64_MAX - POOL_STEP ? need : (need + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
         if (need == 0) {
             return ADMIT_GO; /* fits into what is there, or grows for want of order: pool_end sees that */
@@ -269,9 +269,9 @@ static enum admit_step reserve_growth(struct pool_request *request)
             pools_trim(process, pool->slice);
             charge_recount(process, pool->slice);
             if (reserved_of(atomic_load(&pool->handle), CU_MEMPOOL_ATTR_USED_MEM_CURRENT, &used)) {
-                lock(pool);
+                lock(process);
                 put(&pool->used, used < get(&pool->used) ? used : get(&pool->used));
-                unlock(pool);
+                unlock(process);
             }
         }
     }
@@ -295,26 +295,110 @@ enum admit_step pool_begin(struct pool_request *request, struct process *process
     return fits ? ADMIT_GO : reserve_growth(request);
 }
 
+/* ---- blocks; locked ---- */
+
+static void end_if_empty(struct process *process, struct pool *pool)
+{
+    if (pool->destroyed && pool->blocks == 0) {
+        charge_return(process, pool->slice, get(&pool->charged));
+        set_unpaid(process, pool, 0);
+        put(&pool->charged, 0);
+        put(&pool->used, 0);
+        pool->extent_count = 0;
+        atomic_store(&pool->handle, NULL);
+    }
+}
+
+static void leave(struct process *process, const struct ledger_value *block)
+{
+    struct pool *pool = &process->pools.items[block->tag % POOLS];
+    take_used(pool, block->bytes);
+    pool->blocks -= pool->blocks > 0;
+    end_if_empty(process, pool);
+}
+
+static void record(struct process *process, struct pool *pool, CUdeviceptr address, uint64_t bytes)
+{
+    struct ledger_value block = {
+        .bytes = bytes, .tag = (uint64_t)(pool - process->pools.items), .slice = pool->slice, .references = 1};
+    struct ledger_value old;
+    put(&pool->used, get(&pool->used) + bytes);
+    pool->blocks++;
+    switch (ledger_table_put(&process->pools.blocks, address, &block, &old)) {
+    case LEDGER_REPLACED: leave(process, &old); break; /* its owner let go of it behind our back */
+    case LEDGER_FULL: leave(process, &block); break;   /* uncounted, not for ever in use */
+    case LEDGER_ADDED: break;
+    }
+}
+
+/* ---- one free ---- */
+
+bool pool_free_begin(struct pool_free *request, struct process *process, CUdeviceptr address)
+{
+    if (atomic_load_explicit(&process->pools.count, memory_order_relaxed) == 0) {
+        return false;
+    }
+    lock(process);
+    bool found = ledger_table_take(&process->pools.blocks, address, &request->block);
+    if (found) {
+        const struct pool *pool = &process->pools.items[request->block.tag % POOLS];
+        request->process = process;
+        request->address = address;
+        /* What a pool uses is a guess that its growth puts right, and may be too small while the driver is asked: so one
+         * lock is enough. What a pool that ends was charged goes back after the driver has agreed. */
+        request->ending = pool->destroyed;
+        if (!request->ending) {
+            leave(process, &request->block);
+        }
+    }
+    unlock(process);
+    return found;
+}
+
+void pool_free_end(const struct pool_free *request, CUresult result)
+{
+    if (result == CUDA_SUCCESS && !request->ending) {
+        return;
+    }
+    struct process *process = request->process;
+    struct pool *pool = &process->pools.items[request->block.tag % POOLS];
+    struct ledger_value old;
+    lock(process);
+    if (result == CUDA_SUCCESS) {
+        leave(process, &request->block);
+    } else if (!request->ending) {
+        record(process, pool, request->address, request->block.bytes);
+    } else if (ledger_table_put(&process->pools.blocks, request->address, &request->block, &old) != LEDGER_ADDED) {
+        leave(process, &request->block);
+    }
+    unlock(process);
+}
+
+/* ---- the end of one allocation ---- */
+
 /* The pool grew and the slice has no room for it: the block goes back, and with it what the pool grew by. */
 static bool undo(struct pool_request *request, CUdeviceptr address, CUstream stream, bool per_thread)
 {
+    struct process *process = request->process;
     struct pool *pool = request->pool;
+    struct pool_free back;
     cuMemFreeAsync_fn free_async = per_thread ? REAL(cuMemFreeAsync_ptsz) : REAL(cuMemFreeAsync);
-    if (free_async == NULL || free_async(address, stream) != CUDA_SUCCESS) {
+    if (free_async == NULL || !pool_free_begin(&back, process, address)) {
         return false;
     }
-    lock(pool);
-    take_used(pool, request->bytes);
-    pool->blocks -= pool->blocks > 0;
-    unlock(pool);
+    CUresult result = free_async(address, stream);
+    pool_free_end(&back, result);
+    if (result != CUDA_SUCCESS) {
+        return false;
+    }
     struct capture_pass pass;
     /* What was freed before, on whatever stream, is there for the next attempt once its work is done. */
-    if (atomic_load(&request->process->captures) == 0 && REAL(cuCtxSynchronize) != NULL && capture_pass_enter(&pass)) {
+    if (atomic_load(&process->captures) == 0 && REAL(cuCtxSynchronize) != NULL && capture_pass_enter(&pass)) {
         (void)REAL(cuCtxSynchronize)();
         capture_pass_leave(&pass);
     }
-    pools_trim(request->process, pool->slice);
-    update(request->process, pool, 0);
+    pools_trim(process, pool->slice);
+    update(process, pool, 0);
     return true;
 }
 
@@ -333,81 +417,42 @@ enum pool_outcome pool_end(struct pool_request *request, CUresult result, const 
         charge_return(process, pool->slice, request->paid);
         return POOL_DONE;
     }
-    lock(pool);
+    lock(process);
     bool known = request->paid == 0 && owns(pool, *address, *address + request->bytes);
-    put(&pool->used, get(&pool->used) + request->bytes);
-    pool->blocks++;
-    unlock(pool);
+    record(process, pool, *address, request->bytes);
+    unlock(process);
     if (!known) {
         uint64_t unpaid = update(process, pool, request->paid);
         if (!bearable(request, unpaid) && undo(request, *address, stream, per_thread)) {
             return POOL_UNDONE;
         }
-        lock(pool);
+        lock(process);
         learn(pool, *address, *address + request->bytes);
-        unlock(pool);
-    }
-    struct ledger_value value = {.bytes = request->bytes,
-                                 .tag = (uint64_t)(pool - process->pools.items),
-                                 .slice = pool->slice,
-                                 .references = LEDGER_POOL};
-    struct ledger_value old;
-    switch (ledger_put(&process->blocks, *address, &value, &old)) {
-    case LEDGER_REPLACED:
-        if (old.references == LEDGER_POOL) {
-            pool_freed(process, &old);
-        } else {
-            charge_return(process, old.slice, old.bytes);
-        }
-        break;
-    case LEDGER_FULL: pool_freed(process, &value); break;
-    case LEDGER_ADDED: break;
+        unlock(process);
     }
     return POOL_DONE;
-}
-
-static void end_if_empty(struct process *process, struct pool *pool)
-{
-    if (pool->destroyed && pool->blocks == 0) {
-        charge_return(process, pool->slice, get(&pool->charged));
-        set_unpaid(process, pool, 0);
-        put(&pool->charged, 0);
-        put(&pool->used, 0);
-        pool->extent_count = 0;
-        atomic_store(&pool->handle, NULL);
-    }
-}
-
-void pool_freed(struct process *process, const struct ledger_value *value)
-{
-    struct pool *pool = &process->pools.items[value->tag % POOLS];
-    lock(pool);
-    take_used(pool, value->bytes);
-    pool->blocks -= pool->blocks > 0;
-    end_if_empty(process, pool);
-    unlock(pool);
 }
 
 void pool_ending(struct process *process, struct pool *pool)
 {
     update(process, pool, 0);
-    lock(pool);
+    lock(process);
     pool->destroyed = true;
     /* The driver may give the handle to the next pool at once: until its blocks are gone, this one has our own. */
     atomic_store(&pool->handle, (CUmemoryPool)(void *)pool);
-    unlock(pool);
+    unlock(process);
 }
 
 void pool_ended(struct process *process, struct pool *pool, CUmemoryPool handle, bool gone)
 {
-    lock(pool);
+    lock(process);
     if (gone) {
         end_if_empty(process, pool);
     } else {
         pool->destroyed = false;
         atomic_store(&pool->handle, handle);
     }
-    unlock(pool);
+    unlock(process);
 }
 
 void pool_trimmed(struct process *process, struct pool *pool)

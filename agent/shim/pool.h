@@ -3,18 +3,19 @@
  * shrinkage whenever somebody asks (charge_recount).
  *
  * Growth is noticed without asking the driver each time: an address inside memory that the pool was seen to own is no
- * growth. The lock of a pool is held for a few instructions, never across a call of the driver or an admission. */
+ * growth. All pools and their blocks have one lock: an allocation and a free lock once each. It is held for a few
+ * instructions, never across a call of the driver or an admission. */
 #ifndef TRANCHE_POOL_H
 #define TRANCHE_POOL_H
 
 #include "cuda_min.h"
+#include "ledger.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct process;
-struct ledger_value;
 
 #define POOLS 256u
 #define POOL_EXTENTS 32u
@@ -30,7 +31,6 @@ struct pool_extent {
 
 struct pool {
     _Atomic(CUmemoryPool) handle; /* NULL: free place */
-    atomic_flag busy;             /* guards what follows */
     bool ignored;                 /* on the host, imported, or on a GPU that is not ours */
     bool destroyed;               /* lives until its last block is freed */
     uint32_t slice;
@@ -45,6 +45,8 @@ struct pool {
 };
 
 struct pools {
+    atomic_flag busy;           /* guards what follows */
+    struct ledger_table blocks; /* address -> bytes, and for a tag the place of its pool */
     struct pool items[POOLS];
     _Atomic uint32_t count;                       /* places at and above were never used */
     _Atomic uint64_t unpaid;                      /* of all */
@@ -75,8 +77,15 @@ struct pool_request {
     uint64_t paid; /* reserved in the ledger for this call */
 };
 
-/* Frees on every path end here, when the ledger says that the block came from a pool. */
-void pool_freed(struct process *process, const struct ledger_value *value);
+/* A free, on every path that takes such blocks: begin, the driver, end. false: no block of a pool, nothing to end. */
+struct pool_free {
+    struct process *process;
+    CUdeviceptr address;
+    struct ledger_value block;
+    bool ending; /* of a pool that is destroyed: with its last block it ends */
+};
+bool pool_free_begin(struct pool_free *request, struct process *process, CUdeviceptr address);
+void pool_free_end(const struct pool_free *request, CUresult result);
 
 /* Reads the reserved bytes of all pools of a slice anew; true if the ledger became smaller. */
 bool pools_recount(struct process *process, unsigned slice);

@@ -13,8 +13,8 @@ from figures import interval
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
-TAX_SETS = 3
-TAX_TURNS = int(os.environ.get("TAX_TURNS", "40"))
+TAX_SETS = int(os.environ.get("TAX_SETS", "6"))
+TAX_TURNS = int(os.environ.get("TAX_TURNS", "16"))
 TOGETHER = 64
 PROGRAM_TIMEOUT_S = 150
 PROGRAMS_AT_ONCE = 3
@@ -196,11 +196,12 @@ def views(run):
 
 
 class Turner:
-    """A program that works when it is told to, for a moment, and says how fast."""
+    """A program that works when it is told to, for a moment, and says how fast. Without what differs from process to
+    process by chance: where its code and heap lie, and how Python's dictionaries are ordered."""
 
     def __init__(self, run, *arguments):
-        self.child = subprocess.Popen(("taskset", "-c", "4-7", *arguments), env=run.env, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.line()
+        environment = dict(run.env, PYTHONHASHSEED="0")
+        self.child = subprocess.Popen(("taskset", "-c", "4-7", "setarch", "-R", *arguments), env=environment, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def line(self):
         while True:
@@ -220,28 +221,44 @@ class Turner:
         self.child.wait(30)
 
 
+def with_limit(run, work):
+    run.resize("tax", "--compute", "99")
+    rate = work()
+    run.resize("tax", "--compute", "100")
+    return rate
+
+
+def beside_another(run, work):
+    run.slice("tax-neighbour", "8g", 50)
+    rate = work()
+    run.delete("tax-neighbour")
+    return rate
+
+
 def tax(run):
-    """Whole programs natively, in a slice without a limit and in one whose limit does not bind, in turns on the same cores,
-    another one first each time; with several processes each, because a process keeps the luck of its start (where its
-    memory and code lie)."""
+    """Whole programs in turns on the same cores: natively, and in one slice without a limit, with one that does not bind,
+    and with another slice beside it. The last three are the same process, whose slice is changed while it lives: what they
+    differ by is the shim's. Natively is another process, and a process keeps the luck of its start: so there are several."""
     run.slice("tax", "25g", 100)
-    run.slice("tax-limited", "25g", 99)
     for workload, seconds in (("resnet", 0.5), ("decode", 0.35)):
         script = run.python("torch_train.py", "turns", workload, str(seconds))
-        rounds, medians = [], []
+        rounds, sets = [], []
         for _ in range(TAX_SETS):
-            ways = {"native": Turner(run, *script), "tranche": Turner(run, *run.inside("tax", *script)), "limited": Turner(run, *run.inside("tax-limited", *script))}
+            native, inside = Turner(run, *script), Turner(run, *run.inside("tax", *script))
+            native.line(), inside.line()
+            ways = {"native": native.turn, "tranche": inside.turn, "limited": lambda: with_limit(run, inside.turn), "beside": lambda: beside_another(run, inside.turn)}
             order = list(ways)
             for at in range(TAX_TURNS):
-                turned = order[at % 3 :] + order[: at % 3]
-                rounds.append({way: ways[way].turn() for way in (turned if at % 2 == 0 else reversed(turned))})
-            for turner in ways.values():
-                turner.end()
-            medians.append({way: round(statistics.median(r[way] / r["native"] for r in rounds[-TAX_TURNS:]), 4) for way in order[1:]})
+                turned = order[at % 4 :] + order[: at % 4]
+                rounds.append({way: ways[way]() for way in (turned if at // 4 % 2 == 0 else reversed(turned))})
+            native.end(), inside.end()
+            sets.append(rounds[-TAX_TURNS:])
         for way in order[1:]:
             ratios = sorted(r[way] / r["native"] for r in rounds)
-            run.note(id=f"tax.{workload}" + (".limited" if way == "limited" else ""), unit="of native", native=statistics.median(r["native"] for r in rounds), tranche=statistics.median(r[way] for r in rounds),
-                     ratio=round(statistics.median(ratios), 4), confidence=[round(r, 4) for r in interval(ratios, 0.5)], ofSets=[m[way] for m in medians], turns=len(ratios))
+            same = sorted(r[way] / r["tranche"] for r in rounds)
+            run.note(id=f"tax.{workload}" + ("" if way == "tranche" else f".{way}"), unit="of native", native=statistics.median(r["native"] for r in rounds), tranche=statistics.median(r[way] for r in rounds),
+                     ratio=round(statistics.median(ratios), 4), confidence=[round(r, 4) for r in interval(ratios, 0.5)], ofSets=[round(statistics.median(r[way] / r["native"] for r in one), 4) for one in sets], turns=len(ratios),
+                     ofNoLimit=None if way == "tranche" else round(statistics.median(same), 4), ofNoLimitConfidence=None if way == "tranche" else [round(r, 4) for r in interval(same, 0.5)])
 
 
 PARTS = {"floor": floor, "cost": cost, "init": init, "cap": cap, "programs": programs, "views": views, "tax": tax}

@@ -453,10 +453,11 @@ static int run_steps(struct run *run)
 
 static int run_bursts(struct run *run)
 {
+    double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 200;
     while (go_on(run)) {
         /* So much work a burst: who is held back takes longer over it. */
-        for (int index = 0; index < 1500 && !stopping; index++) {
-            if (!launch(run, 200)) {
+        for (int index = 0; index * kernel < 300000 && !stopping; index++) {
+            if (!launch(run, kernel)) {
                 return 1;
             }
             run->iterations++;
