@@ -45,12 +45,12 @@ struct pool {
 };
 
 struct pools {
-    atomic_flag busy;           /* guards what follows */
-    struct ledger_table blocks; /* address -> bytes, and for a tag the place of its pool */
-    struct pool items[POOLS];
+    atomic_flag busy;                             /* guards what follows */
+    struct ledger_table blocks;                   /* address -> bytes, and for a tag the place of its pool */
     _Atomic uint32_t count;                       /* places at and above were never used */
     _Atomic uint64_t unpaid;                      /* of all */
     _Atomic(struct pool *) current[POOL_DEVICES]; /* that cuMemAllocAsync takes from; NULL: ask */
+    struct pool items[POOLS];
 };
 
 /* Memory of graphs on one device: reserved at upload or launch, kept until trimmed. */

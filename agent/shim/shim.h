@@ -30,13 +30,19 @@ struct shim {
     struct shim_slice slices[SHIM_SLICES];
 };
 
+/* What launches and allocations look at comes first and lies on one page: after a driver's call a page is as cold as a
+ * line, and dearer. */
 struct process {
     const struct shim *shim;
     /* Where each slice's compute limit stands: what a launch looks at first. */
     const _Atomic uint32_t *limits[SHIM_SLICES];
+    struct region_entry *entries[SHIM_SLICES]; /* NULL: no place was left, and this slice is not limited */
     uint64_t token;
     uint32_t pid;
-    struct ledger blocks;                       /* device address -> bytes; its context or its pool */
+    _Atomic int captures;                       /* under way in this process */
+    _Atomic int devices;                        /* visible to this process; 0: not asked yet */
+    struct pools pools;                         /* stream-ordered memory */
+    struct ledger blocks;                       /* device address -> bytes; its context */
     struct ledger handles;                      /* cuMemCreate handle -> bytes, references */
     struct ledger mappings;                     /* mapped address -> handle */
     struct ledger tiles;                        /* part of a sparse array -> handle */
@@ -44,16 +50,14 @@ struct process {
     struct ledger graphs;                       /* executable graph -> bytes its allocation nodes may need */
     struct ledger codes;                        /* module, library, function -> what code it is */
     struct ledger graph_blocks;                 /* address that a graph keeps -> bytes, the graph, its device */
-    struct pools pools;                         /* stream-ordered memory */
     struct graph_memory graph[SHIM_DEVICES];    /* per device: the driver keeps it apart from the pools */
-    struct region_entry *entries[SHIM_SLICES];  /* NULL: no place was left, and this slice is not limited */
-    _Atomic int devices;                        /* visible to this process; 0: not asked yet */
     _Atomic uint8_t device_slice[SHIM_DEVICES]; /* 0 unknown, 1 none of ours, 2 + slice */
     _Atomic(CUcontext) primary[SHIM_DEVICES];
-    _Atomic int captures; /* under way in this process */
     struct meter meters[SHIM_SLICES];
     struct meter_shared metering;
 };
+_Static_assert(offsetof(struct process, pools) + offsetof(struct pools, items) + sizeof(struct pool) <= 4096,
+               "the first pool lies on the first page");
 
 /* init.c. NULL: this process is in no slice (or Tranche is switched off), forward everything. */
 const struct shim *shim_get(void);

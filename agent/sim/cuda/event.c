@@ -71,9 +71,13 @@ static CUresult cuEventRecordWithFlags_on(bool per_thread, CUevent event, CUstre
     }
     event->captured = NULL;
     event->generation++;
-    /* On an idle stream it is stamped sooner (docs/gpu-results.md: price, launch-bound decode). */
+    /* On an idle stream it is stamped sooner than behind another event, and behind work in a full one later, each by a
+     * third (docs/gpu-results.md: price). */
     bool idle = sim_done_now(state, stream->gpu, stream->last);
-    uint64_t takes = idle ? state->options.event_ns - state->options.event_ns / 3 : state->options.event_ns;
+    bool behind_work = !idle && stream->crowded && !stream->behind_event;
+    uint64_t third = state->options.event_ns / 3;
+    uint64_t takes = state->options.event_ns - (idle ? third : 0) + (behind_work ? third : 0);
+    stream->crowded = !idle;
     SIM_TRY(sim_enqueue(state, stream, SIM_COMPUTE, takes, event->slot + 1, event->generation));
     event->seq[0] = stream->last[0];
     event->seq[1] = stream->last[1];

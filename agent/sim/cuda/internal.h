@@ -44,6 +44,8 @@ struct CUstream_st {
     uint64_t id;
     CUcontext context;
     uint64_t last[SIM_ENGINES]; /* sequence number of the newest work, per engine */
+    bool behind_event;          /* the newest is an event */
+    bool crowded;               /* the newest event did not find the stream idle */
     struct sim_stamp waited[SIM_WAITED];
     uint32_t waits;
     CUgraph capture; /* NULL: not capturing */

@@ -83,6 +83,7 @@ static CUresult enqueue(struct sim_state *state, CUstream stream, enum sim_engin
             context->launches++;
         }
         stream->last[engine] = sim_queue_push(context, engine, &item);
+        stream->behind_event = item.event != 0;
     }
     sim_unlock(state);
     return result;
