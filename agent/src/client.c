@@ -182,8 +182,7 @@ int client_introduce(int fd)
         text_sanitize(from, sizeof from, ssh, strcspn(ssh, " "));
         json_put_text(&w, "from", from);
     }
-    json_close(&w, '}');
-    json_raw(&w, "\n", 1);
+    json_end_line(&w);
     int result = w.failed ? -1 : send_all(fd, w.data, w.len);
     json_writer_free(&w);
     return result;
@@ -268,8 +267,7 @@ int client_ask(struct client *client, const char *op, const struct json_writer *
         json_raw(&w, ",", 1);
         json_raw(&w, fields->data, fields->len);
     }
-    json_close(&w, '}');
-    json_raw(&w, "\n", 1);
+    json_end_line(&w);
     int result = w.failed ? -1 : send_all(client->fd, w.data, w.len);
     json_writer_free(&w);
     if (result != 0) {

@@ -18,8 +18,7 @@
 
 static struct shared_line *finish(struct json_writer *w)
 {
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
+    json_end_line(w);
     if (w->failed) {
         log_line("a line was longer than %u bytes and was not sent", AGENT_LINE_MAX_BYTES);
         return NULL;

@@ -260,8 +260,7 @@ static void say(struct supervisor *s)
     json_put_text(&w, "op", "job-put");
     json_put_text(&w, "jobId", s->r.id);
     job_record_put(&w, &s->r);
-    json_close(&w, '}');
-    json_raw(&w, "\n", 1);
+    json_end_line(&w);
     bool good = !w.failed && send(s->agent_fd, w.data, w.len, MSG_NOSIGNAL) == (ssize_t)w.len;
     json_writer_free(&w);
     s->sent = s->version;

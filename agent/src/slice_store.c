@@ -47,13 +47,6 @@ static void put_record(struct json_writer *w, const struct slice_record *r)
     json_put_bool(w, "deleted", r->deleted);
 }
 
-static void end_line(struct json_writer *w)
-{
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
-    w->comma = false;
-}
-
 int slice_store_save(const struct slice_table *table, const char *directory)
 {
     struct json_writer w;
@@ -62,12 +55,12 @@ int slice_store_save(const struct slice_table *table, const char *directory)
     json_put_text(&w, "kind", "tranche-slices");
     json_put_integer(&w, "format", STATE_FORMAT);
     json_put_integer(&w, "revision", (int64_t)table->revision);
-    end_line(&w);
+    json_end_line(&w);
     for (size_t i = 0; i < table->count; i++) {
         json_open(&w, '{');
         json_put_text(&w, "kind", "slice");
         put_record(&w, &table->items[i]->r);
-        end_line(&w);
+        json_end_line(&w);
     }
     for (size_t i = 0; i < table->undo_count; i++) {
         const struct undo_entry *entry = &table->undo[i];
@@ -77,7 +70,7 @@ int slice_store_save(const struct slice_table *table, const char *directory)
         json_put_integer(&w, "undoExpiresAtMs", entry->expires_at_ms);
         json_put_integer(&w, "afterRevision", (int64_t)entry->after_revision);
         put_record(&w, &entry->before);
-        end_line(&w);
+        json_end_line(&w);
     }
     char sum[24];
     snprintf(sum, sizeof sum, "%016" PRIx64, w.failed ? 0 : checksum(w.data, w.len));
@@ -85,7 +78,7 @@ int slice_store_save(const struct slice_table *table, const char *directory)
     json_put_text(&w, "kind", "end");
     json_put_integer(&w, "lines", (int64_t)(1 + table->count + table->undo_count));
     json_put_text(&w, "checksum", sum);
-    end_line(&w);
+    json_end_line(&w);
     int error = w.failed ? EFBIG : fs_write_atomic(directory, STATE_NAME, w.data, w.len, 0600, true);
     json_writer_free(&w);
     return error;
