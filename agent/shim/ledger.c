@@ -40,6 +40,13 @@ static struct ledger_slot *find(struct ledger_shard *shard, uint64_t key, uint64
     return &shard->slots[at];
 }
 
+/* Where the key is; NULL: it is not there. */
+static struct ledger_slot *known(struct ledger_shard *shard, uint64_t key, uint64_t hash)
+{
+    struct ledger_slot *slot = shard->count > 0 && key != 0 ? find(shard, key, hash) : NULL;
+    return slot != NULL && slot->key == key ? slot : NULL;
+}
+
 static bool grow(struct ledger_shard *shard)
 {
     uint32_t capacity = shard->capacity == 0 ? FIRST_CAPACITY : shard->capacity * 2;
@@ -115,53 +122,41 @@ bool ledger_get(struct ledger *ledger, uint64_t key, struct ledger_value *out)
 {
     uint64_t hash = hash_of(key);
     struct ledger_shard *shard = shard_lock(ledger, hash);
-    bool found = false;
-    if (shard->count > 0 && key != 0) {
-        struct ledger_slot *slot = find(shard, key, hash);
-        found = slot->key == key;
-        if (found) {
-            *out = slot->value;
-        }
+    struct ledger_slot *slot = known(shard, key, hash);
+    if (slot != NULL) {
+        *out = slot->value;
     }
     shard_unlock(shard);
-    return found;
+    return slot != NULL;
 }
 
 bool ledger_take(struct ledger *ledger, uint64_t key, struct ledger_value *out)
 {
     uint64_t hash = hash_of(key);
     struct ledger_shard *shard = shard_lock(ledger, hash);
-    bool found = false;
-    if (shard->count > 0 && key != 0) {
-        struct ledger_slot *slot = find(shard, key, hash);
-        found = slot->key == key;
-        if (found) {
-            *out = slot->value;
-            erase(shard, slot);
-        }
+    struct ledger_slot *slot = known(shard, key, hash);
+    if (slot != NULL) {
+        *out = slot->value;
+        erase(shard, slot);
     }
     shard_unlock(shard);
-    return found;
+    return slot != NULL;
 }
 
 bool ledger_refer(struct ledger *ledger, uint64_t key, int delta, struct ledger_value *out)
 {
     uint64_t hash = hash_of(key);
     struct ledger_shard *shard = shard_lock(ledger, hash);
-    bool found = false;
-    if (shard->count > 0 && key != 0) {
-        struct ledger_slot *slot = find(shard, key, hash);
-        found = slot->key == key;
-        if (found) {
-            slot->value.references = (uint32_t)((int64_t)slot->value.references + delta);
-            *out = slot->value;
-            if (slot->value.references == 0) {
-                erase(shard, slot);
-            }
+    struct ledger_slot *slot = known(shard, key, hash);
+    if (slot != NULL) {
+        slot->value.references = (uint32_t)((int64_t)slot->value.references + delta);
+        *out = slot->value;
+        if (slot->value.references == 0) {
+            erase(shard, slot);
         }
     }
     shard_unlock(shard);
-    return found;
+    return slot != NULL;
 }
 
 void ledger_take_tag(struct ledger *ledger, uint64_t tag, void (*visit)(const struct ledger_value *value, void *user),

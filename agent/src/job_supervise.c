@@ -20,6 +20,7 @@
 #include "agent.h"
 #include "client.h"
 #include "commands.h"
+#include "detached.h"
 #include "job_folder.h"
 #include "job_log.h"
 
@@ -379,15 +380,7 @@ static void turn(struct supervisor *s)
 static int open_signals(struct supervisor *s)
 {
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error like a full disk */
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGCHLD);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP); /* a terminal that closes is no reason to end */
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) return errno;
-    s->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return s->signal_fd >= 0 ? 0 : errno;
+    return detached_signals(&s->signal_fd);
 }
 
 int command_job_supervise(const char *id, int ready_fd)

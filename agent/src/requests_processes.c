@@ -23,13 +23,7 @@ static bool on_a_gpu(const struct agent *agent, uint32_t pid)
             if (agent->gpus[i].processes[k].pid == pid) return true;
         }
     }
-    for (size_t i = 0; i < agent->slices.count; i++) {
-        const struct slice *slice = agent->slices.items[i];
-        for (size_t k = 0; k < slice->track_count; k++) {
-            if ((slice->tracks[k].token & 0x7fffffffu) == pid) return true;
-        }
-    }
-    return false;
+    return slice_any_holds(&agent->slices, pid);
 }
 
 static int send_signal(const struct proc *proc, int number)

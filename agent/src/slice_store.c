@@ -11,19 +11,13 @@
 #include <string.h>
 
 #include "fs.h"
+#include "hash.h"
 #include "slice.h"
 #include "text.h"
 
 #define STATE_NAME "slices.jsonl"
 #define STATE_MAX_BYTES (4u << 20)
 #define REVISION_MAX JSON_INTEGER_MAX
-
-static uint64_t checksum(const char *data, size_t len)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-    for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
 
 static void put_record(struct json_writer *w, const struct slice_record *r)
 {
@@ -73,7 +67,7 @@ int slice_store_save(const struct slice_table *table, const char *directory)
         json_end_line(&w);
     }
     char sum[24];
-    snprintf(sum, sizeof sum, "%016" PRIx64, w.failed ? 0 : checksum(w.data, w.len));
+    snprintf(sum, sizeof sum, "%016" PRIx64, w.failed ? 0 : hash_bytes(w.data, w.len));
     json_open(&w, '{');
     json_put_text(&w, "kind", "end");
     json_put_integer(&w, "lines", (int64_t)(1 + table->count + table->undo_count));
@@ -170,7 +164,7 @@ static bool check_end(char *data, size_t len, size_t *body, int64_t *lines)
         !take_integer(&o, "lines", INT32_MAX, lines)) {
         return false;
     }
-    snprintf(expected, sizeof expected, "%016" PRIx64, checksum(data, start));
+    snprintf(expected, sizeof expected, "%016" PRIx64, hash_bytes(data, start));
     *body = start;
     return strcmp(sum, expected) == 0;
 }
