@@ -440,6 +440,12 @@ void json_close(struct json_writer *w, char bracket)
     w->comma = true;
 }
 
+void json_end_line(struct json_writer *w)
+{
+    json_raw(w, "}\n", 2);
+    w->comma = false;
+}
+
 static void quoted(struct json_writer *w, const char *text)
 {
     json_raw(w, "\"", 1);

@@ -67,6 +67,7 @@ void json_raw(struct json_writer *w, const char *text, size_t len);
 
 void json_open(struct json_writer *w, char bracket);  /* '{' or '[' */
 void json_close(struct json_writer *w, char bracket); /* '}' or ']' */
+void json_end_line(struct json_writer *w);            /* closes the object; what follows begins a line of its own */
 void json_key(struct json_writer *w, const char *key);
 void json_text(struct json_writer *w, const char *text); /* NULL writes null */
 void json_integer(struct json_writer *w, int64_t value);

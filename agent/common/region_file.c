@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hash.h"
+
 /* The first 16 bytes are the same in all three kinds. */
 struct file_header {
     uint64_t magic;
@@ -247,9 +249,6 @@ void region_policy_announce(struct region_policy *policy)
 
 uint64_t region_slice_tag(const char *slice_id)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const unsigned char *at = (const unsigned char *)slice_id; *at != 0; at++) {
-        hash = (hash ^ *at) * UINT64_C(0x100000001b3);
-    }
+    uint64_t hash = hash_bytes(slice_id, strlen(slice_id));
     return hash == 0 ? 1 : hash;
 }

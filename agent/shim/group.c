@@ -1,9 +1,11 @@
 #include "group.h"
 
 #include "env.h"
+#include "hash.h"
 #include "meter_parts.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define COUNT(word) ((word) & ((UINT64_C(1) << GROUP_COUNT_BITS) - 1))
 #define PROGRAM(word) ((word) >> GROUP_COUNT_BITS)
@@ -11,14 +13,10 @@
 uint64_t group_of_environment(void)
 {
     const char *text = getenv(ENV_GROUP);
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
     if (text == NULL || text[0] == 0) {
         return 0;
     }
-    for (; *text != 0; text++) {
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    }
-    uint64_t program = hash >> GROUP_COUNT_BITS;
+    uint64_t program = hash_bytes(text, strlen(text)) >> GROUP_COUNT_BITS;
     return program == 0 ? 1 : program;
 }
 

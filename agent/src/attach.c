@@ -199,8 +199,7 @@ static void put_failure(const char *why)
     json_put_bool(&w, "ok", false);
     json_put_text(&w, "code", "internal");
     json_put_text(&w, "message", why);
-    json_close(&w, '}');
-    json_raw(&w, "\n", 1);
+    json_end_line(&w);
     if (!w.failed) fwrite(w.data, 1, w.len, stdout);
     fflush(stdout);
     json_writer_free(&w);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "attach_reply.h"
+#include "reply.h"
 #include "job_folder.h"
 #include "job_log.h"
 #include "terminal_shell.h"
@@ -30,13 +30,13 @@ static void answer_start(struct attach_jobs *jobs, int64_t id, const struct job_
 {
     struct json_writer *w = &jobs->replies;
     if (failure->code) {
-        attach_reply_refuse(w, id, failure);
+        reply_refuse(w, id, failure);
         return;
     }
-    attach_reply_begin(w, id, true);
+    reply_begin(w, id);
     json_put_text(w, "jobId", r->id);
     json_put_text(w, "name", r->name);
-    attach_reply_end(w);
+    json_end_line(w);
 }
 
 /* ---- start ---------------------------------------------------------------------------------------------- */
@@ -195,14 +195,14 @@ static int read_log(struct json_writer *w, int64_t id, const struct json_object 
     }
     bool is_end = over && part.offset + (int64_t)part.len >= part.end;
     size_t taken = as_text(data, part.len, is_end, text);
-    attach_reply_begin(w, id, true);
+    reply_begin(w, id);
     json_put_text(w, "data", text);
     json_put_integer(w, "offset", part.offset);
     json_put_integer(w, "nextOffset", part.offset + (int64_t)taken);
     json_put_integer(w, "endOffset", part.end);
     json_put_integer(w, "skippedBytes", part.skipped);
     json_put_bool(w, "over", over);
-    attach_reply_end(w);
+    json_end_line(w);
     return 0;
 }
 

@@ -10,17 +10,12 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "attach_reply.h"
+#include "reply.h"
 
 void attach_terminals_init(struct attach_terminals *t)
 {
     memset(t, 0, sizeof *t);
     for (size_t i = 0; i < ATTACH_TERMINALS_MAX; i++) t->list[i].fd = -1;
-}
-
-static int bad(struct failure *failure, const char *key, const char *what)
-{
-    return fail(failure, "bad-request", "The field %s of the request must be %s; nothing was done.", key, what);
 }
 
 /* ---- what is answered here ------------------------------------------------------------------------------ */
@@ -31,29 +26,29 @@ static int open_one(struct json_writer *w, int64_t id, const struct json_object 
     int64_t columns, rows;
     const char *slice;
     if (json_get_text(o, "sliceId", &slice) != 1 || !text_is_slice_name(slice))
-        return bad(failure, "sliceId", "an id");
+        return fail_field(failure, "sliceId", "an id");
     if (json_get_integer(o, "columns", 1, TERMINAL_SIDE_MAX, &columns) != 1 ||
         json_get_integer(o, "rows", 1, TERMINAL_SIDE_MAX, &rows) != 1) {
-        return bad(failure, "columns and rows", "a whole number from 1 to 1000");
+        return fail_field(failure, "columns and rows", "a whole number from 1 to 1000");
     }
     text_copy(record.slice_id, sizeof record.slice_id, slice);
     if (terminal_start(&record, columns, rows, failure) != 0) return -1;
-    attach_reply_begin(w, id, true);
+    reply_begin(w, id);
     json_put_text(w, "terminalId", record.id);
-    attach_reply_end(w);
+    json_end_line(w);
     return 0;
 }
 
 static int list(struct json_writer *w, int64_t id, struct failure *failure)
 {
     struct json_mark mark = json_mark(w);
-    attach_reply_begin(w, id, true);
+    reply_begin(w, id);
     json_key(w, "terminals");
     if (terminal_list(w, failure) != 0) {
         json_rewind(w, mark);
         return -1;
     }
-    attach_reply_end(w);
+    json_end_line(w);
     return 0;
 }
 
@@ -66,15 +61,14 @@ static void hang_up(struct attach_terminal *one, struct json_writer *w)
     close(one->fd);
     one->fd = -1;
     fail(&failure, "unknown-terminal", "The terminal's process has ended. It is not known whether that was done.");
-    for (size_t i = 0; i < one->pending_count; i++) attach_reply_refuse(w, one->pending[i], &failure);
+    for (size_t i = 0; i < one->pending_count; i++) reply_refuse(w, one->pending[i], &failure);
     if (!one->looks || one->ended) return;
-    w->comma = false;
     json_open(w, '{');
     json_put_text(w, "ev", "terminal-ended");
     json_put_text(w, "terminalId", one->id);
     json_put_known(w, "exitCode", false, 0);
     json_put_known(w, "signal", false, 0);
-    attach_reply_end(w);
+    json_end_line(w);
 }
 
 /* The connection of this terminal, made if there is none yet. NULL with a failure. */
@@ -102,7 +96,7 @@ static int pass_on(struct attach_terminals *t, struct json_writer *w, int64_t id
 {
     const char *terminal;
     if (json_get_text(o, "terminalId", &terminal) != 1 || !terminal_id_is_good(terminal)) {
-        return bad(failure, "terminalId", "a terminal's id");
+        return fail_field(failure, "terminalId", "a terminal's id");
     }
     struct attach_terminal *one = reach(t, terminal, failure);
     if (!one) return -1;
@@ -132,7 +126,7 @@ bool attach_terminals_take(struct attach_terminals *t, struct json_writer *repli
     } else {
         result = pass_on(t, replies, id, op, o, line, len, &failure);
     }
-    if (result != 0) attach_reply_refuse(replies, id, &failure);
+    if (result != 0) reply_refuse(replies, id, &failure);
     return true;
 }
 

@@ -14,6 +14,7 @@
 
 #include "events.h"
 #include "fs.h"
+#include "hash.h"
 #include "log.h"
 
 #define CHECKSUM_BYTES 17 /* 16 digits and a blank before each record */
@@ -32,13 +33,6 @@ static const struct log_kind {
     {"audit-refused.jsonl", "audit-refused.1.jsonl", 256 << 10},
 };
 enum { ACCEPTED, REFUSED, KIND_COUNT };
-
-static uint64_t checksum(const char *data, size_t len)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-    for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
 
 /* ---- one record as JSON: the same on disk, in an answer and in an event ------------------------------------ */
 
@@ -123,7 +117,7 @@ static bool take_line(char *line, size_t len, struct json_span *record)
     char sum[CHECKSUM_BYTES];
     if (len <= CHECKSUM_BYTES || len > RECORD_MAX_BYTES || line[CHECKSUM_BYTES - 1] != ' ') return false;
     *record = (struct json_span){line + CHECKSUM_BYTES, line + len};
-    snprintf(sum, sizeof sum, "%016" PRIx64, checksum(record->start, len - CHECKSUM_BYTES));
+    snprintf(sum, sizeof sum, "%016" PRIx64, hash_bytes(record->start, len - CHECKSUM_BYTES));
     return memcmp(sum, line, CHECKSUM_BYTES - 1) == 0;
 }
 
@@ -291,7 +285,7 @@ static void record(struct agent *agent, const struct entry *e, int kind)
     int error = w.failed ? EMSGSIZE : 0;
     if (error == 0) {
         char sum[CHECKSUM_BYTES];
-        snprintf(sum, sizeof sum, "%016" PRIx64, checksum(w.data + CHECKSUM_BYTES, w.len - CHECKSUM_BYTES));
+        snprintf(sum, sizeof sum, "%016" PRIx64, hash_bytes(w.data + CHECKSUM_BYTES, w.len - CHECKSUM_BYTES));
         memcpy(w.data, sum, CHECKSUM_BYTES - 1);
         json_raw(&w, "\n", 1);
         error = w.failed ? EMSGSIZE : append(agent, &kinds[kind], w.data, w.len, kind == ACCEPTED);

@@ -33,8 +33,7 @@ int command_concurrent(int argc, char **argv)
     struct json_writer fields;
     char why[2048], *line;
     size_t len;
-    if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
-    if (fetch_all(&client, &fetched, why, sizeof why) != 0) return complain("%s", why);
+    if (fetch_open(&client, &fetched) != 0) return EXIT_OWN_FAILURE;
     const char *uuid = uuid_of(&fetched, gpu);
     if (!uuid) return complain("say which GPU: --gpu 0; `tranche ls` lists them");
     json_writer_init(&fields, 1024);

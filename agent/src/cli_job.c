@@ -60,9 +60,7 @@ static int find_slice(struct job_record *r, const char *name)
 {
     struct client client;
     struct fetched fetched;
-    char why[2048];
-    if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
-    if (fetch_all(&client, &fetched, why, sizeof why) != 0) return complain("%s", why);
+    if (fetch_open(&client, &fetched) != 0) return EXIT_OWN_FAILURE;
     const struct fetched_slice *slice = fetched_find(&fetched, name);
     if (slice) text_copy(r->slice_id, sizeof r->slice_id, slice->id);
     fetched_free(&fetched);
@@ -185,11 +183,8 @@ static int list(int argc, char **argv)
     size_t len;
     bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
     if (argc > 1 && !json) return complain("job ls takes --json only");
-    if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
-    if (fetch_all(&client, &fetched, why, sizeof why) != 0 ||
-        client_event(&client, "jobs", &line, &len, why, sizeof why) != 0) {
-        return complain("%s", why);
-    }
+    if (fetch_open(&client, &fetched) != 0) return EXIT_OWN_FAILURE;
+    if (client_event(&client, "jobs", &line, &len, why, sizeof why) != 0) return complain("%s", why);
     if (json) {
         fwrite(line, 1, len, stdout);
         putchar('\n');

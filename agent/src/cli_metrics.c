@@ -193,8 +193,7 @@ int command_metrics(int argc, char **argv)
     size_t len;
     const char *path = argc == 3 && strcmp(argv[1], "--output") == 0 ? argv[2] : NULL;
     if (argc != 1 && !path) return complain("metrics takes --output FILE only");
-    if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
-    if (fetch_all(&client, &fetched, why, sizeof why) != 0) return complain("%s", why);
+    if (fetch_open(&client, &fetched) != 0) return EXIT_OWN_FAILURE;
     int result = 0;
     if (client_event(&client, "sample", &line, &len, why, sizeof why) != 0) {
         result = complain("%s", why);

@@ -172,8 +172,7 @@ int command_quota(int argc, char **argv)
     if (take_options(&o, argc, argv) != 0) return EXIT_OWN_FAILURE;
     bool sets = o.memory || o.slices || o.removes;
     if (sets && !o.subject) return complain("say for whom: tranche quota NAME|@GROUP|default --memory 40g");
-    if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
-    if (fetch_all(&client, &fetched, why, sizeof why) != 0) return complain("%s", why);
+    if (fetch_open(&client, &fetched) != 0) return EXIT_OWN_FAILURE;
     struct json_writer none;
     json_writer_init(&none, 16);
     int result = 0;

@@ -232,9 +232,7 @@ int command_slice(int argc, char **argv)
     if (take_options(&options, argc, argv) != 0) return EXIT_OWN_FAILURE;
     struct client client;
     struct fetched fetched;
-    char why[2048];
-    if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
-    if (fetch_all(&client, &fetched, why, sizeof why) != 0) return complain("%s", why);
+    if (fetch_open(&client, &fetched) != 0) return EXIT_OWN_FAILURE;
     struct json_writer fields;
     json_writer_init(&fields, 7000);
     int result = 0;

@@ -6,15 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent.h"
+#include "detached.h"
 #include "env.h"
 #include "text.h"
 
@@ -52,30 +51,6 @@ static int connect_any(uid_t *uid)
     return connect_to(ABSTRACT_SOCKET_NAME, true, uid);
 }
 
-/* Detached: a session of its own, no terminal, no inherited files, a directory that nobody wants to unmount. */
-static void become_agent(int ready_fd)
-{
-    char exe[FS_PATH_BYTES], number[16];
-    if (setsid() < 0) _exit(125);
-    pid_t child = fork();
-    if (child != 0) _exit(child < 0 ? 125 : 0);
-    int null = open("/dev/null", O_RDWR);
-    if (null < 0 || chdir("/") != 0) _exit(125);
-    for (int fd = 0; fd < 3; fd++) dup2(null, fd);
-    for (int fd = 3; fd < 256; fd++) {
-        if (fd != ready_fd) close(fd);
-    }
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    snprintf(number, sizeof number, "%d", ready_fd);
-    if (places_own_exe(exe) != 0) _exit(125);
-    /* The agent must not run under a shim that its starter preloads. */
-    unsetenv("LD_PRELOAD");
-    execl(exe, "tranche", "agent", "--foreground", "--ready-fd", number, (char *)NULL);
-    _exit(125);
-}
-
 static int read_verdict(int fd, char *verdict, size_t cap)
 {
     size_t len = 0;
@@ -103,21 +78,17 @@ int client_start_agent(char *why, size_t cap)
         snprintf(why, cap, "The agent could not be started: %s.", strerror(errno));
         return -1;
     }
-    pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        become_agent(ends[1]);
-    }
+    char number[16];
+    snprintf(number, sizeof number, "%d", ends[1]);
+    /* The agent must not run under a shim that its starter preloads. */
+    const char *const words[] = {"tranche", "agent", "--foreground", "--ready-fd", number, NULL};
+    int error = detached_start(words, ends[1], false);
     close(ends[1]);
-    int status = 0;
-    if (child > 0) {
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-    }
-    int result = child > 0 ? read_verdict(ends[0], verdict, sizeof verdict) : -1;
+    int result = error == 0 ? read_verdict(ends[0], verdict, sizeof verdict) : -1;
     close(ends[0]);
     verdict[strcspn(verdict, "\n")] = '\0';
     if (result == 0 && (strcmp(verdict, "ready") == 0 || strcmp(verdict, "taken") == 0)) return 0;
-    if (child < 0) {
+    if (error != 0) {
         snprintf(why, cap, "The agent could not be started: no process could be made.");
     } else if (result != 0) {
         snprintf(why, cap, "The agent did not answer within %d s of its start.", CLIENT_START_TIMEOUT_MS / 1000);
@@ -182,8 +153,7 @@ int client_introduce(int fd)
         text_sanitize(from, sizeof from, ssh, strcspn(ssh, " "));
         json_put_text(&w, "from", from);
     }
-    json_close(&w, '}');
-    json_raw(&w, "\n", 1);
+    json_end_line(&w);
     int result = w.failed ? -1 : send_all(fd, w.data, w.len);
     json_writer_free(&w);
     return result;
@@ -268,8 +238,7 @@ int client_ask(struct client *client, const char *op, const struct json_writer *
         json_raw(&w, ",", 1);
         json_raw(&w, fields->data, fields->len);
     }
-    json_close(&w, '}');
-    json_raw(&w, "\n", 1);
+    json_end_line(&w);
     int result = w.failed ? -1 : send_all(client->fd, w.data, w.len);
     json_writer_free(&w);
     if (result != 0) {

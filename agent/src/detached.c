@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,7 +19,7 @@
 
 #define INHERITED_FDS_MAX 1024
 
-static void detach(const char *const words[], int keep_fd)
+static void detach(const char *const words[], int keep_fd, bool preloads)
 {
     char exe[FS_PATH_BYTES];
     if (setsid() < 0) _exit(125);
@@ -34,18 +36,32 @@ static void detach(const char *const words[], int keep_fd)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (places_own_exe(exe) != 0) _exit(125);
+    if (!preloads) unsetenv("LD_PRELOAD");
     execv(exe, (char *const *)words);
     _exit(125);
 }
 
-int detached_start(const char *const words[], int keep_fd)
+int detached_start(const char *const words[], int keep_fd, bool preloads)
 {
     pid_t child = fork();
-    if (child == 0) detach(words, keep_fd);
+    if (child == 0) detach(words, keep_fd, preloads);
     if (child < 0) return errno;
-    int status;
+    int status = 0; /* as it stays where the caller ignores SIGCHLD: nothing is left to wait for then */
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : EAGAIN; /* no second process could be made */
+}
+
+int detached_signals(int *fd)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP); /* whoever started it, or its terminal, is gone: no reason to end */
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) return errno;
+    *fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return *fd >= 0 ? 0 : errno;
 }
 
 int detached_folders_find(const char *kind, char directory[FS_PATH_BYTES], char *why, size_t cap)

@@ -1,13 +1,19 @@
-/* What stands beside a job or a terminal: a process of its user's, detached from whoever started it, with a folder of
- * its own that nobody else may look into. Everything here runs as that user. */
+/* Processes of ours that outlive whoever started them: the agent, and what stands beside a job or a terminal, which has
+ * a folder of its own that nobody else may look into. Everything here runs as the user who started it. */
 #ifndef TRANCHE_DETACHED_H
 #define TRANCHE_DETACHED_H
+
+#include <stdbool.h>
 
 #include "fs.h"
 
 /* Runs this executable with these words (NULL-terminated, the first is its name) in a session of its own, without a
- * terminal and without inherited files but keep_fd; its environment is the caller's. 0 or errno. */
-int detached_start(const char *const words[], int keep_fd);
+ * terminal, in a directory that nobody wants to unmount, and without inherited files but keep_fd. Its environment is
+ * the caller's; preloads: with what the caller has preloaded. 0 or errno. */
+int detached_start(const char *const words[], int keep_fd, bool preloads);
+
+/* Its signals, from now on, by descriptor. 0 or errno. */
+int detached_signals(int *fd);
 
 /* Fills directory with the folder of that kind ("jobs", "terminals"), in which each has its own. 0, or -1 with a
  * sentence. */

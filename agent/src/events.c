@@ -18,8 +18,7 @@
 
 static struct shared_line *finish(struct json_writer *w)
 {
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
+    json_end_line(w);
     if (w->failed) {
         log_line("a line was longer than %u bytes and was not sent", AGENT_LINE_MAX_BYTES);
         return NULL;
@@ -344,10 +343,7 @@ static bool is_managed(const struct agent *agent, const char *gpu_uuid, uint32_t
 {
     for (size_t i = 0; i < agent->slices.count; i++) {
         const struct slice *slice = agent->slices.items[i];
-        if (strcmp(slice->r.gpu_uuid, gpu_uuid) != 0) continue;
-        for (size_t k = 0; k < slice->track_count; k++) {
-            if ((slice->tracks[k].token & 0x7fffffffu) == pid) return true;
-        }
+        if (strcmp(slice->r.gpu_uuid, gpu_uuid) == 0 && slice_holds(slice, pid)) return true;
     }
     return false;
 }
@@ -358,7 +354,7 @@ static void put_managed(struct rows *rows, const struct slice *slice)
     for (size_t i = 0; i < slice->track_count; i++) {
         const struct entry_track *t = &slice->tracks[i];
         struct row row = {
-            .pid = (uint32_t)(t->token & 0x7fffffffu),
+            .pid = token_pid(t->token),
             .slice_id = slice->r.deleted ? NULL : slice->r.id,
             .gpu_uuid = slice->r.gpu_uuid,
             .memory_known = true,

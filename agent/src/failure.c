@@ -15,3 +15,8 @@ int fail(struct failure *failure, const char *code, const char *format, ...)
     failure->code = code;
     return -1;
 }
+
+int fail_field(struct failure *failure, const char *key, const char *what)
+{
+    return fail(failure, "bad-request", "The field %s of the request must be %s; nothing was done.", key, what);
+}

@@ -9,5 +9,7 @@ struct failure {
 
 /* Fills the failure and returns -1, so that a refusal is one statement. */
 int fail(struct failure *failure, const char *code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same for a field of a request, which must be what is said here. */
+int fail_field(struct failure *failure, const char *key, const char *what);
 
 #endif

@@ -64,9 +64,7 @@ static void save(struct agent *agent, int64_t mono_ms)
         json_put_integer(&w, "count", log->items[i].count);
         json_put_integer(&w, "firstAtMs", log->items[i].first_at_ms);
         json_put_integer(&w, "atMs", log->items[i].at_ms);
-        json_close(&w, '}');
-        json_raw(&w, "\n", 1);
-        w.comma = false;
+        json_end_line(&w);
     }
     int error = w.failed ? EFBIG : fs_write_atomic(agent->places.state, FILE_NAME, w.data, w.len, 0600, false);
     json_writer_free(&w);

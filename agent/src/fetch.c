@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands.h"
 #include "region_file.h"
 #include "text.h"
 #include "version.h"
@@ -140,6 +141,13 @@ int fetch_all(struct client *client, struct fetched *out, char *why, size_t cap)
     if (parse_state(out, line, len) == 0) return 0;
     snprintf(why, cap, "The agent's list of slices could not be read.");
     return -1;
+}
+
+int fetch_open(struct client *client, struct fetched *out)
+{
+    char why[2048];
+    if (client_open(client, true, why, sizeof why) == 0 && fetch_all(client, out, why, sizeof why) == 0) return 0;
+    return complain("%s", why);
 }
 
 int fetch_from_files(struct fetched *out, char *why, size_t cap)

@@ -32,6 +32,8 @@ struct fetched {
 
 /* Hello and state. Subscribes; further samples come on the client. 0, or -1 with a sentence. */
 int fetch_all(struct client *client, struct fetched *out, char *why, size_t cap);
+/* Connects and fetches, for a command: says itself what went wrong. 0, or the exit status. */
+int fetch_open(struct client *client, struct fetched *out);
 
 /* Without an agent: the policies in the runtime directory that this user's agent last used. 0, or -1. */
 int fetch_from_files(struct fetched *out, char *why, size_t cap);

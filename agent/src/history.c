@@ -338,8 +338,7 @@ struct shared_line *history_chunk(struct agent *agent, struct history_job *job, 
     for (int c = 0; c < 6; c++) put_series(w, columns[c], job, job->sent, to, c);
     *last = to == job->count;
     json_put_bool(w, "last", *last);
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
+    json_end_line(w);
     job->sent = to;
     return w->failed ? NULL : line_new(w->data, w->len);
 }

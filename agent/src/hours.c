@@ -98,9 +98,7 @@ int hours_save(struct agent *agent, int64_t mono_ms)
             json_put_integer(&w, "day", d->day);
             json_put_integer(&w, "usedUs", (int64_t)d->used_us);
             json_put_integer(&w, "heldUs", (int64_t)d->held_us);
-            json_close(&w, '}');
-            json_raw(&w, "\n", 1);
-            w.comma = false;
+            json_end_line(&w);
         }
     }
     int error = w.failed ? EFBIG : fs_write_atomic(agent->places.state, FILE_NAME, w.data, w.len, 0600, false);

@@ -153,8 +153,7 @@ int job_folder_save(const char *directory, const struct job_record *record)
     json_open(&w, '{');
     json_put_text(&w, "jobId", record->id);
     job_record_put(&w, record);
-    json_close(&w, '}');
-    json_raw(&w, "\n", 1);
+    json_end_line(&w);
     int error = w.failed ? ENOMEM : fs_write_atomic(directory, "job", w.data, w.len, 0600, false);
     json_writer_free(&w);
     return error;

@@ -41,7 +41,7 @@ int job_start(struct job_record *record, char *const argv[], const char *cwd, st
     int ready_fd = dup(ends[1]); /* without the flag, so that it is there after the exec */
     snprintf(number, sizeof number, "%d", ready_fd);
     const char *const argv_holder[] = {"tranche", "job", "supervise", record->id, number, NULL};
-    int error = ready_fd >= 0 ? detached_start(argv_holder, ready_fd) : errno;
+    int error = ready_fd >= 0 ? detached_start(argv_holder, ready_fd, true) : errno;
     if (ready_fd >= 0) close(ready_fd);
     close(ends[1]);
     if (error == 0) return ends[0];

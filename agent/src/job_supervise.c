@@ -20,6 +20,7 @@
 #include "agent.h"
 #include "client.h"
 #include "commands.h"
+#include "detached.h"
 #include "job_folder.h"
 #include "job_log.h"
 
@@ -260,8 +261,7 @@ static void say(struct supervisor *s)
     json_put_text(&w, "op", "job-put");
     json_put_text(&w, "jobId", s->r.id);
     job_record_put(&w, &s->r);
-    json_close(&w, '}');
-    json_raw(&w, "\n", 1);
+    json_end_line(&w);
     bool good = !w.failed && send(s->agent_fd, w.data, w.len, MSG_NOSIGNAL) == (ssize_t)w.len;
     json_writer_free(&w);
     s->sent = s->version;
@@ -380,15 +380,7 @@ static void turn(struct supervisor *s)
 static int open_signals(struct supervisor *s)
 {
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is then an error like a full disk */
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGCHLD);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP); /* a terminal that closes is no reason to end */
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) return errno;
-    s->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return s->signal_fd >= 0 ? 0 : errno;
+    return detached_signals(&s->signal_fd);
 }
 
 int command_job_supervise(const char *id, int ready_fd)

@@ -36,15 +36,12 @@ void jobs_tell(struct job *job, const char *act, const char *why)
 {
     if (!job->peer) return;
     struct json_writer *w = &job->peer->replies;
-    w->comma = false;
     json_open(w, '{');
     json_put_text(w, "ev", "job-do");
     json_put_text(w, "jobId", job->r.id);
     json_put_text(w, "act", act);
     json_put_text(w, "why", why);
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
-    w->comma = false;
+    json_end_line(w);
 }
 
 void jobs_changed(struct agent *agent)

@@ -70,10 +70,6 @@ void jobs_stop(struct agent *agent, struct job *job, enum job_state as, const ch
 /* Plans if something changed, and once a second; starts, displaces, finds the lost, tells who listens. */
 void jobs_serve(struct agent *agent, int64_t mono_ms);
 
-/* jobs_request.c: the operations that begin with job-. */
-int jobs_request(struct agent *agent, struct peer *peer, const char *op, const struct json_object *object,
-                 struct failure *failure);
-
 /* jobs_store.c: the journal, and the event. The first two return 0 or errno. */
 int jobs_load(struct agent *agent, int64_t mono_ms);
 int jobs_save(struct agent *agent);

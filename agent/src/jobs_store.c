@@ -94,8 +94,7 @@ struct shared_line *jobs_line(struct agent *agent)
     for (size_t i = 0; i < over_count; i++) omitted += !put_row(agent, w, over[i]);
     json_close(w, ']');
     json_put_integer(w, "jobsOmitted", (int64_t)omitted);
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
+    json_end_line(w);
     return w->failed ? NULL : line_new(w->data, w->len);
 }
 
@@ -109,7 +108,6 @@ int jobs_save(struct agent *agent)
         const struct job *job = agent->jobs.items[i];
         char ticks[24];
         snprintf(ticks, sizeof ticks, "%llu", (unsigned long long)job->supervisor_ticks);
-        w.comma = false;
         json_open(&w, '{');
         json_put_text(&w, "jobId", job->r.id);
         job_record_put(&w, &job->r);
@@ -120,8 +118,7 @@ int jobs_save(struct agent *agent)
         json_put_bool(&w, "displaced", job->r.state == JOB_STOPPING && job->stop_as == JOB_PREEMPTED);
         json_put_integer(&w, "supervisorPid", job->supervisor);
         json_put_text(&w, "supervisorTicks", ticks);
-        json_close(&w, '}');
-        json_raw(&w, "\n", 1);
+        json_end_line(&w);
     }
     int error =
         w.failed ? ENOMEM : fs_write_atomic(agent->places.state, JOURNAL, w.len > 0 ? w.data : "", w.len, 0600, false);

@@ -130,7 +130,7 @@ static uint32_t tenths(uint64_t part, uint64_t whole)
 static void take_denials(struct look *look, const struct region_entry *e, struct entry_track *track, struct proc *proc)
 {
     uint64_t denied = sane(e->denied_count);
-    uint32_t pid = (uint32_t)(e->token & 0x7fffffffu);
+    uint32_t pid = token_pid(e->token);
     if (denied > track->denied_count) {
         notice_denied(look->agent, look->slice, proc, pid, sane(e->denied_bytes), look->mono_ms);
     }
@@ -330,7 +330,7 @@ void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_b
     uint64_t held = 0, bytes;
     for (size_t i = 0; i < slice->track_count; i++) {
         struct entry_track *track = &slice->tracks[i];
-        if (!measure_gpu_bytes(gpu, (uint32_t)(track->token & 0x7fffffffu), &bytes)) continue;
+        if (!measure_gpu_bytes(gpu, token_pid(track->token), &bytes)) continue;
         held = add_sane(held, bytes);
         if (!moved) learn_context(agent, gpu, track, bytes);
     }

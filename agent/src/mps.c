@@ -185,17 +185,6 @@ void mps_open(struct agent *agent)
 
 /* ---- on and off ----------------------------------------------------------------------------------------- */
 
-static bool in_a_slice(const struct agent *agent, uint32_t pid)
-{
-    for (size_t i = 0; i < agent->slices.count; i++) {
-        const struct slice *slice = agent->slices.items[i];
-        for (size_t k = 0; k < slice->track_count; k++) {
-            if ((slice->tracks[k].token & 0x7fffffffu) == pid) return true;
-        }
-    }
-    return false;
-}
-
 static int check_possible(const struct agent *agent, const struct gpu_state *gpu, struct failure *failure)
 {
     for (size_t i = 0; i < agent->slices.count; i++) {
@@ -213,7 +202,7 @@ static int check_possible(const struct agent *agent, const struct gpu_state *gpu
                     gpu->info.index);
     }
     for (size_t i = 0; i < gpu->process_count; i++) {
-        if (in_a_slice(agent, gpu->processes[i].pid)) continue;
+        if (slice_any_holds(&agent->slices, gpu->processes[i].pid)) continue;
         return fail(
             failure, "concurrent-not-possible",
             "Process %u is on GPU %u outside every slice, and MPS beside it would slow both; nothing was changed. "

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "fs.h"
-#include "region.h"
+#include "slice.h"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -258,7 +258,7 @@ void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms)
 
 bool procs_token_alive(struct procs *procs, uint64_t token, int64_t mono_ms, struct proc **proc)
 {
-    pid_t pid = (pid_t)(token & 0x7fffffffu);
+    pid_t pid = (pid_t)token_pid(token);
     uint64_t start_low = token >> 32 & 0x7fffffffu;
     *proc = procs_get(procs, pid, mono_ms);
     if (*proc) {

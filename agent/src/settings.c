@@ -50,8 +50,7 @@ int settings_save(const struct agent *agent, struct failure *failure)
     json_put_known(&w, "memoryOvercommitMaxPercent", agent->memory_overcommit_max_percent > 0,
                    agent->memory_overcommit_max_percent);
     json_put_integer(&w, "jobSlots", agent->jobs.slots_per_slice);
-    json_close(&w, '}');
-    json_raw(&w, "\n", 1);
+    json_end_line(&w);
     int error = w.failed ? ENOMEM : fs_write_atomic(agent->places.state, "settings", w.data, w.len, 0600, false);
     json_writer_free(&w);
     if (error == 0) return 0;

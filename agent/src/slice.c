@@ -39,6 +39,22 @@ struct slice *slice_add(struct slice_table *table, const struct slice_record *re
     return slice;
 }
 
+bool slice_holds(const struct slice *slice, uint32_t pid)
+{
+    for (size_t i = 0; i < slice->track_count; i++) {
+        if (token_pid(slice->tracks[i].token) == pid) return true;
+    }
+    return false;
+}
+
+bool slice_any_holds(const struct slice_table *table, uint32_t pid)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (slice_holds(table->items[i], pid)) return true;
+    }
+    return false;
+}
+
 void slice_remove(struct slice_table *table, struct slice *slice)
 {
     size_t i = 0;

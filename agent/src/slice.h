@@ -66,6 +66,13 @@ struct slice_measure {
     int64_t denied_at_ms;
 };
 
+/* The process of a usage entry's token (agent/common/region.h). Tenants write tokens: whatever one wrote, it is never
+ * negative as a pid_t. */
+static inline uint32_t token_pid(uint64_t token)
+{
+    return (uint32_t)(token & 0x7fffffffu);
+}
+
 #define ACL_USERS_MAX 8
 
 struct slice {
@@ -109,6 +116,8 @@ struct slice *slice_find_name(const struct slice_table *table, const char *name)
 struct slice *slice_add(struct slice_table *table, const struct slice_record *record); /* NULL: no memory */
 void slice_remove(struct slice_table *table, struct slice *slice);
 void slice_table_free(struct slice_table *table);
+bool slice_holds(const struct slice *slice, uint32_t pid); /* the process was in it at the last look */
+bool slice_any_holds(const struct slice_table *table, uint32_t pid);
 bool slice_active(const struct slice_record *record, int64_t now_ms);
 const char *priority_name(uint32_t priority);
 int priority_parse(const char *text, uint32_t *out);

@@ -11,19 +11,13 @@
 #include <string.h>
 
 #include "fs.h"
+#include "hash.h"
 #include "slice.h"
 #include "text.h"
 
 #define STATE_NAME "slices.jsonl"
 #define STATE_MAX_BYTES (4u << 20)
 #define REVISION_MAX JSON_INTEGER_MAX
-
-static uint64_t checksum(const char *data, size_t len)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-    for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
 
 static void put_record(struct json_writer *w, const struct slice_record *r)
 {
@@ -47,13 +41,6 @@ static void put_record(struct json_writer *w, const struct slice_record *r)
     json_put_bool(w, "deleted", r->deleted);
 }
 
-static void end_line(struct json_writer *w)
-{
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
-    w->comma = false;
-}
-
 int slice_store_save(const struct slice_table *table, const char *directory)
 {
     struct json_writer w;
@@ -62,12 +49,12 @@ int slice_store_save(const struct slice_table *table, const char *directory)
     json_put_text(&w, "kind", "tranche-slices");
     json_put_integer(&w, "format", STATE_FORMAT);
     json_put_integer(&w, "revision", (int64_t)table->revision);
-    end_line(&w);
+    json_end_line(&w);
     for (size_t i = 0; i < table->count; i++) {
         json_open(&w, '{');
         json_put_text(&w, "kind", "slice");
         put_record(&w, &table->items[i]->r);
-        end_line(&w);
+        json_end_line(&w);
     }
     for (size_t i = 0; i < table->undo_count; i++) {
         const struct undo_entry *entry = &table->undo[i];
@@ -77,15 +64,15 @@ int slice_store_save(const struct slice_table *table, const char *directory)
         json_put_integer(&w, "undoExpiresAtMs", entry->expires_at_ms);
         json_put_integer(&w, "afterRevision", (int64_t)entry->after_revision);
         put_record(&w, &entry->before);
-        end_line(&w);
+        json_end_line(&w);
     }
     char sum[24];
-    snprintf(sum, sizeof sum, "%016" PRIx64, w.failed ? 0 : checksum(w.data, w.len));
+    snprintf(sum, sizeof sum, "%016" PRIx64, w.failed ? 0 : hash_bytes(w.data, w.len));
     json_open(&w, '{');
     json_put_text(&w, "kind", "end");
     json_put_integer(&w, "lines", (int64_t)(1 + table->count + table->undo_count));
     json_put_text(&w, "checksum", sum);
-    end_line(&w);
+    json_end_line(&w);
     int error = w.failed ? EFBIG : fs_write_atomic(directory, STATE_NAME, w.data, w.len, 0600, true);
     json_writer_free(&w);
     return error;
@@ -177,7 +164,7 @@ static bool check_end(char *data, size_t len, size_t *body, int64_t *lines)
         !take_integer(&o, "lines", INT32_MAX, lines)) {
         return false;
     }
-    snprintf(expected, sizeof expected, "%016" PRIx64, checksum(data, start));
+    snprintf(expected, sizeof expected, "%016" PRIx64, hash_bytes(data, start));
     *body = start;
     return strcmp(sum, expected) == 0;
 }

@@ -179,19 +179,6 @@ static void turn(struct holder *h)
     h->kill_at_ms = 0;
 }
 
-static int open_signals(struct holder *h)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGCHLD);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP); /* whoever opened us is gone: no reason to end */
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) return errno;
-    h->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return h->signal_fd >= 0 ? 0 : errno;
-}
-
 static void start_shell(struct holder *h, int64_t columns, int64_t rows)
 {
     char said[256];
@@ -218,7 +205,8 @@ int command_terminal(int argc, char **argv)
     text_copy(h.r.id, sizeof h.r.id, argv[2]);
     text_copy(h.r.slice_id, sizeof h.r.slice_id, argv[3]);
     fcntl(h.listen_fd, F_SETFD, FD_CLOEXEC);
-    if (detached_folder_of(TERMINALS, h.r.id, h.directory) != 0 || open_signals(&h) != 0) return EXIT_OWN_FAILURE;
+    if (detached_folder_of(TERMINALS, h.r.id, h.directory) != 0 || detached_signals(&h.signal_fd) != 0)
+        return EXIT_OWN_FAILURE;
     start_shell(&h, columns, rows);
     while (!is_over(&h, now_mono_ms())) {
         turn(&h);

@@ -194,7 +194,7 @@ static int start_holder(const struct terminal_record *r, const char *directory, 
         snprintf(numbers[2], sizeof numbers[2], "%d", (int)rows);
         const char *const words[] = {"tranche",  "terminal", "hold",     r->id, r->slice_id,
                                      numbers[0], numbers[1], numbers[2], NULL};
-        error = detached_start(words, fd);
+        error = detached_start(words, fd, true);
     }
     close(fd);
     return error;

@@ -11,6 +11,7 @@
 
 #include "agent.h"
 #include "base64.h"
+#include "reply.h"
 #include "terminal_hold.h"
 #include "version.h"
 
@@ -18,17 +19,12 @@
 
 /* ---- requests ------------------------------------------------------------------------------------------- */
 
-static int bad(struct failure *failure, const char *key, const char *what)
-{
-    return fail(failure, "bad-request", "The field %s of the request must be %s; nothing was done.", key, what);
-}
-
 static int take_size(struct holder *h, const struct json_object *o, bool needed, struct failure *failure)
 {
     int64_t columns = 0, rows = 0;
     if (json_get_integer(o, "columns", 1, TERMINAL_SIDE_MAX, &columns) < (needed ? 1 : 0) ||
         json_get_integer(o, "rows", 1, TERMINAL_SIDE_MAX, &rows) < (needed ? 1 : 0)) {
-        return bad(failure, "columns and rows", "a whole number from 1 to 1000");
+        return fail_field(failure, "columns and rows", "a whole number from 1 to 1000");
     }
     struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows};
     if (columns > 0 && rows > 0 && h->pty >= 0) ioctl(h->pty, TIOCSWINSZ, &size);
@@ -39,8 +35,9 @@ static int attach(struct holder *h, struct viewer *v, const struct json_object *
                   struct failure *failure)
 {
     int64_t offset = -1, start = holder_ring_start(h);
-    if (json_get_integer(o, "offset", 0, JSON_INTEGER_MAX, &offset) < 0) return bad(failure, "offset", "a number");
-    if (offset > h->end) return bad(failure, "offset", "no more than the terminal has said");
+    if (json_get_integer(o, "offset", 0, JSON_INTEGER_MAX, &offset) < 0)
+        return fail_field(failure, "offset", "a number");
+    if (offset > h->end) return fail_field(failure, "offset", "no more than the terminal has said");
     if (take_size(h, o, false, failure) != 0) return -1;
     int64_t from = offset > start ? offset : start;
     v->looks = true;
@@ -62,7 +59,7 @@ static int acknowledge(struct holder *h, struct viewer *v, const struct json_obj
 {
     int64_t offset;
     if (json_get_integer(o, "offset", 0, JSON_INTEGER_MAX, &offset) != 1 || offset > v->sent) {
-        return bad(failure, "offset", "one that was sent");
+        return fail_field(failure, "offset", "one that was sent");
     }
     if (offset <= v->acked) return 0;
     v->acked = offset;
@@ -77,7 +74,7 @@ static int take_input(struct holder *h, const struct json_object *o, struct fail
     char data[TERMINAL_INPUT_BYTES];
     ssize_t n = -1;
     if (json_get_text(o, "data", &text) == 1) n = base64_decode(data, sizeof data, text);
-    if (n < 0) return bad(failure, "data", "base64 of at most 4096 bytes");
+    if (n < 0) return fail_field(failure, "data", "base64 of at most 4096 bytes");
     if (h->pty < 0) return fail(failure, "terminal-ended", "The shell has ended. Nothing was typed.");
     if (h->input_len + (size_t)n > sizeof h->input) {
         return fail(failure, "busy",
@@ -93,7 +90,7 @@ static int close_request(struct holder *h, const struct json_object *o, struct f
 {
     bool if_idle = false;
     pid_t front = holder_foreground(h);
-    if (json_get_bool(o, "ifIdle", &if_idle) < 0) return bad(failure, "ifIdle", "true or false");
+    if (json_get_bool(o, "ifIdle", &if_idle) < 0) return fail_field(failure, "ifIdle", "true or false");
     if (if_idle && h->shell > 0 && front > 0 && front != h->shell) {
         char path[64], name[64] = "", shown[128];
         snprintf(path, sizeof path, "/proc/%ld/comm", (long)front);
@@ -128,18 +125,14 @@ static void answer(struct holder *h, struct viewer *v, char *line, size_t len)
     int64_t id;
     if (json_parse_flat(line, len, &o, &why) != 0 || json_get_integer(&o, "id", 0, JSON_INTEGER_MAX, &id) != 1) return;
     struct json_writer *w = &v->out;
-    json_open(w, '{');
-    json_put_integer(w, "id", id);
     struct json_mark mark = json_mark(w);
-    json_put_bool(w, "ok", true);
-    if (take_request(h, v, &o, w, &failure) != 0) {
+    reply_begin(w, id);
+    if (take_request(h, v, &o, w, &failure) == 0) {
+        json_end_line(w);
+    } else {
         json_rewind(w, mark);
-        json_put_bool(w, "ok", false);
-        json_put_text(w, "code", failure.code);
-        json_put_text(w, "message", failure.message);
+        reply_refuse(w, id, &failure);
     }
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
 }
 
 /* ---- viewers -------------------------------------------------------------------------------------------- */
@@ -170,8 +163,7 @@ static void put_output(const struct holder *h, struct viewer *v)
     json_put_text(w, "terminalId", h->r.id);
     json_put_integer(w, "offset", v->sent);
     json_put_text(w, "data", text);
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
+    json_end_line(w);
     v->sent += (int64_t)len;
 }
 
@@ -183,8 +175,7 @@ static void put_end(const struct holder *h, struct viewer *v)
     json_put_text(w, "terminalId", h->r.id);
     json_put_known(w, "exitCode", h->r.exit_code >= 0, h->r.exit_code);
     json_put_known(w, "signal", h->r.signal > 0, h->r.signal);
-    json_close(w, '}');
-    json_raw(w, "\n", 1);
+    json_end_line(w);
     v->told_end = true;
 }
 

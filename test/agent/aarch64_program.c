@@ -1,8 +1,8 @@
 /* One part of a test each, named by the first argument; started by aarch64.test.ts with and without the shim. */
 #define _GNU_SOURCE
-#include "check.h"
 #include "cuda_min.h"
-#include "region_fixture.h"
+#include "owner.h"
+#include "program.h"
 
 #include <dlfcn.h>
 
@@ -10,23 +10,6 @@ typedef CUresult (*get_v2)(const char *name, void **function, int version, cuuin
 typedef CUresult (*alloc_v2)(CUdeviceptr *out, size_t bytes);
 typedef CUresult (*free_v2)(CUdeviceptr address);
 typedef CUresult (*info_v2)(size_t *free_bytes, size_t *total);
-
-/* "shim", "driver", "program", "libc", "none" or the object's name. */
-static const char *owner(void *address)
-{
-    Dl_info info;
-    if (address == NULL) {
-        return "none";
-    }
-    if (dladdr(address, &info) == 0) {
-        return "no object";
-    }
-    return strstr(info.dli_fname, "libtranche") != NULL        ? "shim"
-           : strstr(info.dli_fname, "libcuda.so") != NULL      ? "driver"
-           : strstr(info.dli_fname, "aarch64_program") != NULL ? "program"
-           : strstr(info.dli_fname, "libc.so") != NULL         ? "libc"
-                                                               : info.dli_fname;
-}
 
 /* Makes the slice that the other parts run in: under a private directory, 1 GiB. */
 static void make_slice(void)
@@ -119,19 +102,12 @@ static void limit(void)
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*part)(void);
-    } parts[] = {
-        {"make-slice", make_slice},           {"gpu-less", gpu_less}, {"foreign-names", foreign_names},
-        {"hooked-pointers", hooked_pointers}, {"limit", limit},
+    static const struct program parts[] = {
+        {.name = "make-slice", .run = make_slice},
+        {.name = "gpu-less", .run = gpu_less},
+        {.name = "foreign-names", .run = foreign_names},
+        {.name = "hooked-pointers", .run = hooked_pointers},
+        {.name = "limit", .run = limit},
     };
-    for (size_t at = 0; argc == 2 && at < sizeof parts / sizeof parts[0]; at++) {
-        if (strcmp(parts[at].name, argv[1]) == 0) {
-            check_name = parts[at].name;
-            parts[at].part();
-            return check_failures_here != 0;
-        }
-    }
-    return 2;
+    return argc == 2 ? program_inside(parts, sizeof parts / sizeof parts[0], argv[1], NULL) : 2;
 }

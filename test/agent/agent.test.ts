@@ -1,5 +1,5 @@
 /** The agent as a process: the golden requests, and what must hold when things go wrong around it. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, statSync, truncateSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -8,43 +8,34 @@ import { editReplySchema, errorReplySchema, eventSchema, helloReplySchema } from
 import {
   Client,
   GIB,
-  GPU0,
   goldenLines,
+  GPU0,
   hasSim,
-  makeRoot,
   slicesOf,
-  startAgent,
+  TestHost,
   trancheBin,
   until,
   type Root,
-  type RunningAgent,
 } from './agent_process.ts';
 
+let host: TestHost;
 let root: Root;
-let agents: RunningAgent[] = [];
 
-async function start(options: Parameters<typeof startAgent>[1] = {}): Promise<RunningAgent> {
-  const agent = await startAgent(root, options);
-  agents.push(agent);
-  return agent;
+function setUp(options?: { readonly sim: boolean }): void {
+  host = new TestHost(options);
+  root = host.root;
 }
 
-beforeEach(() => {
-  root = makeRoot();
-});
-
-afterEach(async () => {
-  for (const agent of agents) await agent.stop('SIGKILL');
-  agents = [];
-  root.remove();
-});
+afterEach(() => host.end());
 
 const create = (client: Client, name: string, gib = 1) =>
-  client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: gib * GIB, computeLimitPercent: 50, name });
+  client.create({ memoryLimitBytes: gib * GIB, name });
 
 describe.skipIf(!hasSim)('with simulated GPUs', () => {
+  beforeEach(() => setUp());
+
   test('answers every golden request as it is written', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     for (const { name, line, expect: expected } of goldenLines('requests.jsonl')) {
       const reply = await client.raw((line as string).replace('$GPU0', GPU0));
@@ -56,7 +47,7 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
   });
 
   test('every line it sends fits the schemas of the model', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     helloReplySchema.parse(await client.ask('hello', { protocolMin: 1, protocolMax: 1 }));
     await client.ask('subscribe', { sampleIntervalMs: 100 });
@@ -79,7 +70,7 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
   });
 
   test('undo restores a deleted slice, redo deletes it again, and a later edit forbids it', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     const made = await create(client, 'one', 4);
     const gone = await client.ask('slice-delete', { sliceId: made['sliceId'], revision: made['revision'] });
@@ -95,7 +86,7 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
   });
 
   test('holds limits to the guard that operators set, over a restart, and lets what is above it shrink', async () => {
-    const first = await start();
+    const first = await host.start();
     let client = await Client.open(root);
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     const gpus = (await client.event('state'))['gpus'] as { uuid: string; capacityBytes: number }[];
@@ -106,7 +97,7 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
     expect(await client.event('state', (line) => line['memoryOvercommitMaxPercent'] === 100)).toBeTruthy();
     client.close();
     await first.stop('SIGKILL');
-    await start();
+    await host.start();
     client = await Client.open(root);
     expect(await create(client, 'three', 1)).toMatchObject({ ok: false, code: 'overcommit-exceeds-guard' });
     const id = one['sliceId'];
@@ -124,12 +115,12 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
   });
 
   test('an undo token survives kill -9', async () => {
-    const first = await start();
+    const first = await host.start();
     let client = await Client.open(root);
     const made = await create(client, 'one', 4);
     const edit = await client.ask('slice-resize', { sliceId: made['sliceId'], memoryLimitBytes: 8 * GIB });
     await first.stop('SIGKILL');
-    await start();
+    await host.start();
     client = await Client.open(root);
     expect(await slicesOf(root)).toMatchObject([{ memoryLimitBytes: 8 * GIB }]);
     expect((await client.ask('undo', { undoToken: edit['undoToken'] }))['ok']).toBe(true);
@@ -142,7 +133,7 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
     let revision = 0;
     let id: unknown;
     for (let round = 0; round < 12; round += 1) {
-      const agent = await start();
+      const agent = await host.start();
       const rows = await slicesOf(root);
       if (round > 0) {
         // The edit in flight when it was killed may or may not be there; an acknowledged one must be.
@@ -176,14 +167,14 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
   });
 
   test('a state file cut in half is put aside, the version before it is in force, and doctor says so', async () => {
-    const first = await start();
+    const first = await host.start();
     let client = await Client.open(root);
     const made = await create(client, 'one', 4);
     await client.ask('slice-resize', { sliceId: made['sliceId'], memoryLimitBytes: 8 * GIB });
     await first.stop('SIGKILL');
     const file = join(root.path, 'root/state/slices.jsonl');
     truncateSync(file, Math.floor(statSync(file).size / 2));
-    await start();
+    await host.start();
     expect(await slicesOf(root)).toMatchObject([{ name: 'one', memoryLimitBytes: 4 * GIB }]);
     expect(readdirSync(join(root.path, 'root/state')).some((name) => name.includes('.broken-'))).toBe(true);
     client = await Client.open(root);
@@ -195,8 +186,8 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
 
   test('when the state can not be written the edit is refused and not applied', async () => {
     // One without the limit first: the simulated driver's own file is larger than it.
-    await (await start()).stop();
-    const agent = await start({ shell: 'ulimit -f 200' });
+    await (await host.start()).stop();
+    const agent = await host.start({ shell: 'ulimit -f 200' });
     const client = await Client.open(root);
     const made = await create(client, 'one', 1);
     let last = made;
@@ -211,12 +202,12 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
     expect(row?.revision).toBe(last['revision']);
     client.close();
     await agent.stop('SIGKILL');
-    await start();
+    await host.start();
     expect((await slicesOf(root))[0]).toEqual(row);
   });
 
   test('a client that never reads gets the newest sample and harms nobody', async () => {
-    await start();
+    await host.start();
     const slow = await Client.open(root);
     await slow.ask('subscribe', { sampleIntervalMs: 100 });
     slow.socket.pause();
@@ -235,7 +226,7 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
   });
 
   test('a hundred connections that ask without reading do not stop the others', async () => {
-    await start();
+    await host.start();
     const crowd = await Promise.all(Array.from({ length: 20 }, () => Client.open(root)));
     for (const client of crowd) {
       client.socket.pause();
@@ -248,7 +239,7 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
   });
 
   test('uses little memory', async () => {
-    const agent = await start();
+    const agent = await host.start();
     const client = await Client.open(root);
     for (let i = 0; i < 60; i += 1) await create(client, `s${i}`);
     await client.ask('subscribe', { sampleIntervalMs: 100 });
@@ -262,13 +253,10 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
 });
 
 describe('without a driver', () => {
-  beforeEach(() => {
-    root.remove();
-    root = makeRoot({ sim: false });
-  });
+  beforeEach(() => setUp({ sim: false }));
 
   test('works and says why there is no GPU', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     const hello = helloReplySchema.parse(await client.ask('hello', { protocolMin: 1, protocolMax: 1 }));
     expect(hello.gpuNote).toContain('libnvidia-ml.so.1 was not found');
@@ -281,7 +269,7 @@ describe('without a driver', () => {
   });
 
   test('a line of 10 MB ends the connection with line-too-long and nothing else', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     client.socket.write('x'.repeat(10_000_000));
     const reply = await until('the error', () => client.lines[0]);
@@ -293,7 +281,7 @@ describe('without a driver', () => {
   });
 
   test('a client that never stops sending after that is cut off', async () => {
-    await start();
+    await host.start();
     const socket = connect({ path: join(root.env['TRANCHE_ROOT'] ?? '', 'agent.sock'), allowHalfOpen: true });
     let answer = '';
     let told = 0;
@@ -325,7 +313,7 @@ describe('without a driver', () => {
   });
 
   test('of many agents started at once one stays and the others end with status 0', async () => {
-    const started = await Promise.all(Array.from({ length: 8 }, () => start()));
+    const started = await Promise.all(Array.from({ length: 8 }, () => host.start()));
     const running = started.filter((agent) => agent.log().includes(' listens on '));
     expect(running).toHaveLength(1);
     const others = started.filter((agent) => !running.includes(agent));
@@ -336,15 +324,15 @@ describe('without a driver', () => {
   });
 
   test('a killed agent’s socket does not stand in the way of the next', async () => {
-    const first = await start();
+    const first = await host.start();
     await first.stop('SIGKILL');
     expect(existsSync(join(root.path, 'root/agent.sock'))).toBe(true);
-    const next = await start();
+    const next = await host.start();
     expect(next.log()).toContain(' listens on ');
   });
 
   test('SIGTERM tells those who listen and removes the socket', async () => {
-    const agent = await start();
+    const agent = await host.start();
     const client = await Client.open(root);
     await client.ask('subscribe');
     await client.event('sample');
@@ -376,10 +364,10 @@ describe('without a driver', () => {
       [['frobnicate'], 125, 'Usage'],
     ];
     for (const [args, status, text] of cases) {
-      const result = spawnSync(trancheBin, args, { env: root.env, encoding: 'utf8', timeout: 10_000 });
+      const result = host.tranche(args);
       expect(`${args.join(' ')}: ${String(result.status)}`).toBe(`${args.join(' ')}: ${String(status)}`);
       expect(result.stderr).toContain(text);
     }
-    spawnSync(trancheBin, ['attach', 'x'], { env: root.env, input: '{"id":1,"op":"shutdown"}\n', timeout: 10_000 });
+    host.tranche(['attach', 'x'], { input: '{"id":1,"op":"shutdown"}\n' });
   });
 });

@@ -4,46 +4,26 @@ import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } fro
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { auditReplySchema, type AuditRecord } from '../../model/agent-protocol.ts';
-import {
-  Client,
-  GIB,
-  GPU0,
-  hasSim,
-  makeRoot,
-  startAgent,
-  trancheBin,
-  type Root,
-  type RunningAgent,
-} from './agent_process.ts';
+import { Client, GIB, hasSim, isRoot, TestHost, type Root } from './agent_process.ts';
 
+let host: TestHost;
 let root: Root;
-let agents: RunningAgent[] = [];
-
-async function start(): Promise<RunningAgent> {
-  const agent = await startAgent(root);
-  agents.push(agent);
-  return agent;
-}
 
 beforeEach(() => {
-  root = makeRoot();
+  host = new TestHost();
+  root = host.root;
 });
 
-afterEach(async () => {
-  for (const agent of agents) await agent.stop('SIGKILL');
-  agents = [];
-  root.remove();
-});
+afterEach(() => host.end());
 
-const create = (client: Client, name: string) =>
-  client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 50, name });
+const create = (client: Client, name: string) => client.create({ name, memoryLimitBytes: GIB });
 const audit = async (client: Client, fields: Record<string, unknown> = {}): Promise<AuditRecord[]> =>
   auditReplySchema.parse(await client.ask('audit', fields)).records;
 const file = (name = 'audit.jsonl') => join(root.path, 'root/state', name);
 
 describe.skipIf(!hasSim)('the audit', () => {
   test('says who did what, from what to what, to those who listen and to those who ask', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     client.socket.write('{"op":"introduce","shimPath":"/x","from":"10.0.0.7"}\n');
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
@@ -73,7 +53,7 @@ describe.skipIf(!hasSim)('the audit', () => {
   });
 
   test('is asked for in pages, per slice and per range', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     const ids: unknown[] = [];
     for (let i = 0; i < 7; i += 1) ids.push((await create(client, `s${i}`))['sliceId']);
@@ -94,7 +74,7 @@ describe.skipIf(!hasSim)('the audit', () => {
   });
 
   test('survives kill -9 right after the reply, a torn tail and a line that was changed', async () => {
-    const first = await start();
+    const first = await host.start();
     let client = await Client.open(root);
     await create(client, 'one');
     await create(client, 'two');
@@ -102,7 +82,7 @@ describe.skipIf(!hasSim)('the audit', () => {
     const text = readFileSync(file(), 'utf8');
     writeFileSync(file(), text.replace('"sliceName":"one"', '"sliceName":"eno"'));
     appendFileSync(file(), text.slice(0, 100));
-    await start();
+    await host.start();
     client = await Client.open(root);
     await create(client, 'three');
     const records = await audit(client);
@@ -114,13 +94,13 @@ describe.skipIf(!hasSim)('the audit', () => {
   });
 
   test('is bounded on disk and keeps the newest', async () => {
-    const first = await start();
+    const first = await host.start();
     let client = await Client.open(root);
     const made = await create(client, 'one');
     await first.stop();
     const line = readFileSync(file(), 'utf8');
     writeFileSync(file(), line.repeat(Math.floor((1 << 20) / line.length)));
-    await start();
+    await host.start();
     client = await Client.open(root);
     await client.ask('slice-resize', { sliceId: made['sliceId'], computeLimitPercent: 60 });
     expect(existsSync(file('audit.1.jsonl'))).toBe(true);
@@ -129,20 +109,18 @@ describe.skipIf(!hasSim)('the audit', () => {
     client.close();
   });
 
-  test.skipIf(process.getuid?.() !== 0)(
+  test.skipIf(!isRoot)(
     'records the refused, in a file of their own, and counts what a loop of them asks',
     async () => {
-      await start();
+      await host.start();
       const client = await Client.open(root);
       const made = await create(client, 'one');
       spawnSync('chmod', ['-R', 'go+rX', root.path]);
       const ask = `{"id":1,"op":"slice-resize","sliceId":"${String(made['sliceId'])}","computeLimitPercent":9}\n`;
-      const run = spawnSync(trancheBin, ['attach', 'x'], {
+      const run = host.tranche(['attach', 'x'], {
         env: { ...root.env, SSH_CONNECTION: '10.9.8.7 5 10.0.0.1 22' },
         input: ask.repeat(30),
         uid: 4242,
-        gid: 4242,
-        encoding: 'utf8',
       });
       expect(run.stdout.match(/"not-permitted"/g)).toHaveLength(30);
       const refused = (await audit(client)).filter((one) => one.refusal !== null);
@@ -159,11 +137,11 @@ describe.skipIf(!hasSim)('the audit', () => {
   );
 
   test('comes as text, JSON and CSV in which no cell is a formula', async () => {
-    await start();
+    await host.start();
     const client = await Client.open(root);
     client.socket.write('{"op":"introduce","from":"=cmd(\\"x\\")"}\n');
     await create(client, 'one');
-    const run = (...args: string[]) => spawnSync(trancheBin, ['audit', ...args], { env: root.env, encoding: 'utf8' });
+    const run = (...args: string[]) => host.tranche(['audit', ...args]);
     expect(run().stdout).toMatch(/slice-create one .*memoryLimitBytes — → 1073741824/);
     expect(JSON.parse(run('--json', '--slice', 'one').stdout)).toMatchObject({ action: 'slice-create' });
     const csv = run('--csv').stdout.split('\r\n');

@@ -1,24 +1,19 @@
 /** Errors of a GPU (XID): told once, counted, kept over restarts, and a driver that does not tell of them is one that does not. */
-import { spawnSync } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { eventSchema, type StateEvent } from '../../model/agent-protocol.ts';
-import { Client, GPU0, hasSim, makeRoot, startAgent, trancheBin, until, type Line, type Root, type RunningAgent } from './agent_process.ts';
+import { Client, GPU0, GPU1, hasSim, TestHost, until, type Line, type Root } from './agent_process.ts';
 
-const GPU1 = 'GPU-51000000-0000-4000-8000-000000000001';
-
+let host: TestHost;
 let root: Root;
-let agent: RunningAgent | null = null;
 
 beforeEach(() => {
-  root = makeRoot();
+  host = new TestHost();
+  root = host.root;
 });
 
-afterEach(async () => {
-  await agent?.stop('SIGKILL');
-  root.remove();
-});
+afterEach(() => host.end());
 
 /** Has the simulated driver report an error; it is taken within the second. */
 const report = (gpu: number, xid: number): void => appendFileSync(join(root.path, 'xid'), `${gpu} ${xid}\n`);
@@ -44,7 +39,7 @@ const notices = (client: Client): Line[] => client.lines.filter((line) => line['
 describe.skipIf(!hasSim)('errors of a GPU', () => {
   test('are told with number and meaning, to the GPU that has them', async () => {
     report(0, 13); // before the agent listened: nobody knows when
-    agent = await startAgent(root);
+    await host.start();
     const client = await listen();
     expect(await faults(client, GPU0, () => true)).toEqual([]);
     report(1, 79);
@@ -55,15 +50,15 @@ describe.skipIf(!hasSim)('errors of a GPU', () => {
     expect(fault).toMatchObject({ xid: 79, kind: 'hardware', count: 1 });
     expect(Math.abs(Date.now() - (fault?.atMs ?? 0))).toBeLessThan(10_000);
     expect(await faults(client, GPU0, () => true)).toEqual([]);
-    const doctor = spawnSync(trancheBin, ['doctor'], { env: root.env, encoding: 'utf8', timeout: 10_000 });
+    const doctor = host.tranche(['doctor']);
     expect(doctor.stdout).toMatch(/warning +GPU 1 reported XID 79 \(1 times, last 0 min ago\)/);
-    const ls = spawnSync(trancheBin, ['ls'], { env: root.env, encoding: 'utf8', timeout: 10_000 });
+    const ls = host.tranche(['ls']);
     expect(`${String(ls.status)} ${ls.stderr}`).toBe('0 ');
     client.close();
   });
 
   test('that come again are counted and told once; another one is news, newest first', async () => {
-    agent = await startAgent(root);
+    await host.start();
     const client = await listen();
     for (let i = 0; i < 40; i += 1) report(0, 31); // more than are taken at once
     const [fault] = await faults(client, GPU0, (found) => found[0]?.count === 40);
@@ -81,17 +76,17 @@ describe.skipIf(!hasSim)('errors of a GPU', () => {
   });
 
   test('are kept over kill -9, the last sixteen of the host; a torn line costs itself alone', async () => {
-    agent = await startAgent(root);
+    await host.start();
     let client = await listen();
     for (let i = 0; i < 20; i += 1) report(i % 2, 100 + i);
     await faults(client, GPU1, (found) => found[0]?.xid === 119);
     const file = join(root.path, 'root/state/faults');
     // What comes while the disk rests is written ten seconds later.
     await until('them on disk', () => readFileSync(file, 'utf8').includes('"xid":119'), 15_000);
-    await agent.stop('SIGKILL');
+    await host.agent?.stop('SIGKILL');
     const kept = readFileSync(file, 'utf8').split('\n');
     writeFileSync(file, [kept[0]?.slice(0, 20), ...kept.slice(1)].join('\n'));
-    agent = await startAgent(root);
+    await host.start();
     client = await listen();
     const first = await faults(client, GPU0, (found) => found.length > 0);
     const second = await faults(client, GPU1, (found) => found.length > 0);

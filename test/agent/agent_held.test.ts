@@ -1,20 +1,9 @@
 /** "Why is it slow?": the word that a slice's sample says, for each of the reasons. Real agent, shim, simulated GPUs. */
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { eventSchema } from '../../model/agent-protocol.ts';
-import {
-  Client,
-  GIB,
-  GPU0,
-  hasSim,
-  simDir,
-  TestHost,
-  trancheBin,
-  type Line,
-  type Root,
-} from './agent_process.ts';
+import { Client, hasSim, TestHost, workload, type Line, type Root } from './agent_process.ts';
 
 let host: TestHost;
 let root: Root;
@@ -35,20 +24,13 @@ async function open(conf = ''): Promise<Client> {
 }
 
 async function slice(client: Client, name: string, fields: Line): Promise<string> {
-  const made = await client.ask('slice-create', {
-    gpuUuid: GPU0,
-    memoryLimitBytes: 4 * GIB,
-    computeLimitPercent: 100,
-    name,
-    ...fields,
-  });
+  const made = await client.create({ computeLimitPercent: 100, name, ...fields });
   expect(made).toMatchObject({ ok: true });
   return String(made['sliceId']);
 }
 
 function run(name: string, ...args: string[]): void {
-  const program = [join(simDir, 'tranche-sim-workload'), ...args, '--seconds', '60'];
-  host.keep(spawn(trancheBin, ['run', '--slice', name, '--', ...program], { env: root.env, stdio: 'ignore' }));
+  host.run(name, [workload, ...args, '--seconds', '60']);
 }
 
 /** The next sample in which the slice is held by this. */

@@ -1,38 +1,27 @@
 /** GPU-hours: what a slice used and held goes to its owner, over restarts, for a month. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { hoursReplySchema } from '../../model/agent-protocol.ts';
-import { binDir, Client, GIB, GPU0, hasSim, makeRoot, simDir, startAgent, trancheBin, until, type Root, type RunningAgent } from './agent_process.ts';
+import { Client, GIB, hasShim, hasSim, TestHost, workload, type Root } from './agent_process.ts';
 
-let root: Root;
-let agent: RunningAgent | null = null;
-let child: ChildProcess | null = null;
 const DAY_MS = 86_400_000;
 
+let host: TestHost;
+let root: Root;
+
 beforeEach(() => {
-  root = makeRoot();
-  root.env['LD_LIBRARY_PATH'] = simDir;
-  const folder = join(root.path, 'root');
-  mkdirSync(join(folder, 'state'), { recursive: true, mode: 0o700 });
-  writeFileSync(join(folder, 'passwd'), 'tom:x:4100:4100::/:/bin/sh\nwei:x:4101:4101::/:/bin/sh\n');
+  host = new TestHost();
+  root = host.root;
+  host.people({ tom: 4100, wei: 4101 });
 });
 
-afterEach(async () => {
-  const running = child;
-  child = null;
-  running?.kill('SIGKILL');
-  if (running !== null) await until('the child to end', () => running.exitCode !== null || running.signalCode !== null);
-  await agent?.stop('SIGKILL');
-  root.remove();
-});
+afterEach(() => host.end());
 
 const hours = async (client: Client, days = 7) => {
   const { people, sinceMs } = hoursReplySchema.parse(await client.ask('hours', { days }));
   return { sinceMs, of: Object.fromEntries(people.map(({ name, usedMs, heldMs }) => [name, { usedMs, heldMs }])) };
 };
-const state = (): string => join(root.path, 'root/state/hours');
 /** Asks until `check` holds: the agent counts once a second. */
 async function untilHours(client: Client, what: string, check: (of: Awaited<ReturnType<typeof hours>>['of']) => boolean) {
   const deadline = Date.now() + 20_000;
@@ -44,19 +33,20 @@ async function untilHours(client: Client, what: string, check: (of: Awaited<Retu
   }
 }
 
-describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('GPU-hours', () => {
+describe.skipIf(!hasSim || !hasShim)('GPU-hours', () => {
   test('are what was used and held, follow the owner, and outlive the slice and the agent', async () => {
-    agent = await startAgent(root);
+    const agent = await host.start();
     let client = await Client.open(root);
     const owner = (await client.ask('hello', { protocolMin: 1, protocolMax: 1 }))['yourName'] as string;
     // Half of the card's memory, a quarter of its time.
-    const made = await client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: 40 * GIB, computeLimitPercent: 25, name: 'one' });
+    const made = await client.create({ memoryLimitBytes: 40 * GIB, computeLimitPercent: 25 });
     const started = Date.now();
-    child = spawn(trancheBin, ['run', '--slice', 'one', '--', join(simDir, 'tranche-sim-workload'), 'heavy', '--seconds', '60'], { env: root.env, stdio: 'ignore' });
+    const child = host.run('one', [workload, 'heavy', '--seconds', '60']);
     const used = await untilHours(client, 'a second of GPU time', (of) => (of[owner]?.usedMs ?? 0) > 1000);
-    const wall = Date.now() - started + 1500;
+    const elapsed = Date.now() - started;
+    const wall = elapsed + 1500;
     // A quarter, and the burst that its bucket began with.
-    expect(used[owner]?.usedMs).toBeLessThan(wall * 0.25 + 600);
+    expect(used[owner]?.usedMs).toBeLessThan(elapsed * 0.25 + 300);
     expect(used[owner]?.heldMs).toBeGreaterThan(wall * 0.5 - 2500);
     expect(used[owner]?.heldMs).toBeLessThanOrEqual(wall * 0.5 + 100);
     await client.ask('slice-assign', { sliceId: made['sliceId'], revision: made['revision'], owner: 'tom' });
@@ -69,12 +59,12 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('GPU-hour
     const before = (await hours(client)).of;
     client.close();
     await agent.stop('SIGTERM'); // it writes what it has
-    agent = await startAgent(root);
+    await host.start();
     client = await Client.open(root);
     const after = (await hours(client)).of;
     expect(after[owner]).toEqual(before[owner]);
     expect(after['tom']?.usedMs).toBeGreaterThanOrEqual(before['tom']?.usedMs ?? 0);
-    const cli = spawnSync(trancheBin, ['hours'], { env: root.env, encoding: 'utf8', timeout: 10_000 });
+    const cli = host.tranche(['hours']);
     expect(cli.stdout).toMatch(/used GPU-h +held GPU-h\n/);
     expect(cli.stdout).toMatch(/^tom +0\.00 +0\.0\d$/m);
     client.close();
@@ -84,11 +74,13 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('GPU-hour
     const today = Math.floor(Date.now() / DAY_MS);
     const line = (name: string, uid: number, ago: number, hour: number): string =>
       `${JSON.stringify({ name, uid, day: today - ago, usedUs: hour * 3.6e9, heldUs: 2 * hour * 3.6e9 })}\n`;
+    const state = join(root.path, 'root/state');
+    mkdirSync(state, { mode: 0o700 });
     writeFileSync(
-      state(),
+      join(state, 'hours'),
       `${line('tom', 4100, 0, 1)}${line('tom', 4100, 6, 2)}{"name":"x"\n${line('tom', 4100, 7, 4)}${line('wei', 4101, 31, 8)}${line('wei', 4101, 32, 16)}`,
     );
-    agent = await startAgent(root);
+    const agent = await host.start();
     const client = await Client.open(root);
     const week = await hours(client);
     expect(week.of).toEqual({ tom: { usedMs: 3 * 3.6e6, heldMs: 6 * 3.6e6 } });

@@ -12,18 +12,16 @@ import {
   GIB,
   GPU0,
   hasSim,
+  isRoot,
   livingIn,
-  simDir,
+  NOBODY,
   TestHost,
   trancheBin,
   until,
+  workload,
   type Line,
   type Root,
 } from './agent_process.ts';
-
-const isRoot = process.getuid?.() === 0;
-const NOBODY = 65534;
-const workload = join(simDir, 'tranche-sim-workload');
 
 let host: TestHost;
 let root: Root;
@@ -37,14 +35,9 @@ beforeEach(() => {
 
 afterEach(() => host.end(() => endAllIn(root)));
 
-const tranche = (args: readonly string[], options: { uid?: number; bin?: string } = {}) =>
-  spawnSync(options.bin ?? trancheBin, args, {
-    env: root.env,
-    encoding: 'utf8',
-    cwd: '/',
-    timeout: 20_000,
-    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
-  });
+/** Started in a folder that everybody may enter. */
+const tranche = (args: readonly string[], as: { uid?: number; bin?: string } = {}) =>
+  host.tranche(args, { cwd: '/', ...as });
 
 /** Starts a job as a shell would and returns its id. */
 function job(args: readonly string[], command: string, options: { uid?: number; bin?: string } = {}): string {
@@ -56,14 +49,7 @@ function job(args: readonly string[], command: string, options: { uid?: number; 
 
 async function open(fields: Line = {}): Promise<Client> {
   const client = await Client.open(root);
-  const made = await client.ask('slice-create', {
-    gpuUuid: GPU0,
-    memoryLimitBytes: 4 * GIB,
-    computeLimitPercent: 50,
-    name: 'one',
-    ...fields,
-  });
-  expect(made).toMatchObject({ ok: true });
+  expect(await client.create(fields)).toMatchObject({ ok: true });
   await client.ask('subscribe', { sampleIntervalMs: 60000 });
   return client;
 }
@@ -586,7 +572,7 @@ describe.skipIf(!hasSim || !isRoot)('between two users', () => {
     expect(tranche(['job', 'log', his], other()).stdout).toBe('secret\n');
     expect(tranche(['job', 'log', his]).stderr).toContain('no log of');
     // The slice of somebody else.
-    await client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 10, name: 'two', owner: 'root' });
+    await client.create({ name: 'two', owner: 'root' });
     const foreign = tranche(['job', 'start', '--slice', 'two', '--', 'true'], other());
     expect(foreign.stderr).toContain('belongs to root, not to you');
     client.close();

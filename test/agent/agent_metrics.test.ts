@@ -1,25 +1,20 @@
 /** `tranche metrics`: text that Prometheus's parser takes, with what the agent says and nothing that it does not know. */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { Client, GIB, GPU0, hasSim, makeRoot, startAgent, trancheBin, type Root, type RunningAgent } from './agent_process.ts';
+import { Client, GIB, GPU0, hasSim, TestHost, type Root } from './agent_process.ts';
 
+let host: TestHost;
 let root: Root;
-let agent: RunningAgent | null = null;
 
-beforeEach(() => {
-  root = makeRoot();
-});
+function setUp(options?: { readonly sim: boolean }): void {
+  host = new TestHost(options);
+  root = host.root;
+}
 
-afterEach(async () => {
-  await agent?.stop('SIGKILL');
-  agent = null;
-  root.remove();
-});
+afterEach(() => host.end());
 
-const metrics = (...args: string[]) =>
-  spawnSync(trancheBin, ['metrics', ...args], { env: root.env, encoding: 'utf8', timeout: 10_000 });
+const metrics = (...args: string[]) => host.tranche(['metrics', ...args]);
 
 interface Series {
   readonly name: string;
@@ -58,11 +53,13 @@ function parse(text: string): { readonly series: readonly Series[]; readonly typ
 }
 
 describe.skipIf(!hasSim)('metrics', () => {
+  beforeEach(() => setUp());
+
   test('are the agent’s figures in base units, with names that explain themselves', async () => {
     writeFileSync(join(root.path, 'sim.conf'), 'gpu1.name = A "quoted" back\\slash\n');
-    agent = await startAgent(root);
+    await host.start();
     const client = await Client.open(root);
-    await client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: 3 * GIB + 1, computeLimitPercent: 25, computeGuaranteePercent: 10, name: 'one' });
+    await client.create({ memoryLimitBytes: 3 * GIB + 1, computeLimitPercent: 25, computeGuaranteePercent: 10 });
     const done = metrics();
     expect(`${String(done.status)} ${done.stderr}`).toBe('0 ');
     const { series, types } = parse(done.stdout);
@@ -87,17 +84,17 @@ describe.skipIf(!hasSim)('metrics', () => {
   });
 
   test('leave out what is not known, rather than call it 0', async () => {
-    agent = await startAgent(root);
+    await host.start();
     const names = () => new Set(parse(metrics().stdout).series.map(({ name }) => name));
     expect(names()).toContain('tranche_gpu_memory_used_bytes');
-    const doctor = spawnSync(trancheBin, ['doctor', '--release'], { env: root.env, timeout: 10_000 });
+    const doctor = host.tranche(['doctor', '--release']);
     expect(doctor.status).not.toBeNull();
     expect(names()).toContain('tranche_gpu_memory_capacity_bytes');
     expect(names()).not.toContain('tranche_gpu_memory_used_bytes');
   });
 
   test('go into a file whole, for a collector that reads it at any moment', async () => {
-    agent = await startAgent(root);
+    await host.start();
     const folder = join(root.path, 'collector');
     mkdirSync(folder);
     const file = join(folder, 'tranche.prom');
@@ -113,9 +110,8 @@ describe.skipIf(!hasSim)('metrics', () => {
 });
 
 test('without a driver they say that nothing is known, and are still text that is taken', async () => {
-  root.remove();
-  root = makeRoot({ sim: false });
-  agent = await startAgent(root);
+  setUp({ sim: false });
+  await host.start();
   const { series } = parse(metrics().stdout);
   expect(series).toMatchObject([{ name: 'tranche_info' }]);
 });

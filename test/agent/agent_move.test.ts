@@ -1,25 +1,22 @@
 /** A slice on another GPU: it stays the slice it was, nobody is in it meanwhile, and a crash leaves it in one place. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { type ChildProcess } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { auditReplySchema } from '../../model/agent-protocol.ts';
 import {
-  binDir,
   Client,
   GIB,
   GPU0,
+  GPU1,
+  hasShim,
   hasSim,
-  simDir,
   slicesOf,
   TestHost,
-  trancheBin,
+  workload,
   type Line,
   type Root,
 } from './agent_process.ts';
-
-const GPU1 = 'GPU-51000000-0000-4000-8000-000000000001';
-const workload = join(simDir, 'tranche-sim-workload');
 
 let host: TestHost;
 let root: Root;
@@ -31,14 +28,8 @@ beforeEach(() => {
 
 afterEach(() => host.end());
 
-function run(slice: string, ...args: string[]): ChildProcess {
-  const child = spawn(trancheBin, ['run', '--slice', slice, '--', workload, ...args], { env: root.env, stdio: 'ignore' });
-  host.keep(child);
-  return child;
-}
-
-const create = (client: Client, name: string, fields: Line = {}) =>
-  client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: 4 * GIB, computeLimitPercent: 50, name, ...fields });
+const run = (slice: string, ...args: string[]): ChildProcess => host.run(slice, [workload, ...args]);
+const create = (client: Client, name: string, fields: Line = {}) => client.create({ name, ...fields });
 const where = async () => Object.fromEntries((await slicesOf(root)).map((row) => [row.name, (row as unknown as Line)['gpuUuid']]));
 /** The GPU that the policy page names, and what it says of the others there (offsets of agent/common/region.h). */
 function page(id: unknown): { gpuUuid: string; flags: number; neighbours: number } {
@@ -51,7 +42,7 @@ function page(id: unknown): { gpuUuid: string; flags: number; neighbours: number
   };
 }
 
-describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a slice', () => {
+describe.skipIf(!hasSim || !hasShim)('moving a slice', () => {
   test('keeps id, name, limits and audit; the undo moves it back, also after kill -9', async () => {
     const agent = await host.start();
     let client = await Client.open(root);
@@ -106,7 +97,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a
     const client = await Client.open(root);
     await create(client, 'one');
     const cli = (...args: string[]) =>
-      spawnSync(trancheBin, ['slice', 'move', ...args], { env: root.env, encoding: 'utf8', timeout: 10_000 });
+      host.tranche(['slice', 'move', ...args]);
     expect(cli('one').stderr).toContain('say where to: tranche slice move NAME --gpu 1');
     expect(cli('one', '--gpu', '7').stderr).toContain('there is no GPU 7 on this host, so nothing was changed');
     expect(await where()).toEqual({ one: GPU0 });
@@ -114,7 +105,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('moving a
     expect(`${String(moved.status)} ${moved.stderr}`).toBe('0 ');
     expect(await where()).toEqual({ one: GPU1 });
     const undo = /undo (u-[0-9a-f]+)\)/.exec(moved.stdout)?.[1] ?? '';
-    const back = spawnSync(trancheBin, ['slice', 'undo', undo], { env: root.env, timeout: 10_000 });
+    const back = host.tranche(['slice', 'undo', undo]);
     expect(back.status).toBe(0);
     expect(await where()).toEqual({ one: GPU0 });
   });

@@ -1,5 +1,5 @@
 /** Concurrent mode: the agent and an MPS daemon that is a script; what a program gets, and what happens when it ends. */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -8,11 +8,11 @@ import {
   Client,
   GIB,
   GPU0,
+  hasEnded,
   hasSim,
-  simDir,
   TestHost,
-  trancheBin,
   until,
+  workload,
   type Line,
   type Root,
   type RunningAgent,
@@ -76,14 +76,14 @@ const turn = (client: Client, on: boolean): Promise<Line> =>
   client.ask('gpu-concurrent', { gpuUuid: GPU0, concurrent: on });
 
 async function makeSlice(client: Client, computeLimitPercent = 25): Promise<void> {
-  const fields = { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent, name: 'one' };
-  expect(await client.ask('slice-create', fields)).toMatchObject({ ok: true });
+  expect(await client.create({ memoryLimitBytes: GIB, computeLimitPercent })).toMatchObject({ ok: true });
 }
 
 /** What `tranche run` sets for a program, by name. */
 function environmentInside(slice = 'one'): Record<string, string> {
-  const text = execFileSync(trancheBin, ['run', '--slice', slice, '--', 'env'], { env: root.env, encoding: 'utf8' });
-  return Object.fromEntries(text.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]));
+  const run = host.tranche(['run', '--slice', slice, '--', 'env']);
+  expect(`${run.stderr}${String(run.status)}`).toBe('0');
+  return Object.fromEntries(run.stdout.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]));
 }
 
 describe.skipIf(!hasSim)('concurrent mode', () => {
@@ -109,8 +109,8 @@ describe.skipIf(!hasSim)('concurrent mode', () => {
       CUDA_MPS_CLIENT_PRIORITY: '1',
       TRANCHE_CONCURRENT: '25',
     });
-    const preferred = { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 50, priority: 'high', name: 'two' };
-    expect(await client.ask('slice-create', preferred)).toMatchObject({ ok: true });
+    const preferred = { memoryLimitBytes: GIB, priority: 'high', name: 'two' };
+    expect(await client.create(preferred)).toMatchObject({ ok: true });
     expect(environmentInside('two')['CUDA_MPS_CLIENT_PRIORITY']).toBe('0');
     const doctor = await client.ask('doctor');
     expect((doctor['findings'] as Line[]).find((one) => one['code'] === 'concurrent')).toMatchObject({ level: 'note' });
@@ -162,22 +162,15 @@ describe.skipIf(!hasSim)('concurrent mode', () => {
 
   test('it is refused beside a process outside every slice, and beside a slice of somebody else', async () => {
     const { client } = await open();
-    const program = spawnForeign();
+    // On the GPU, and not started by `tranche run`.
+    const program = host.keep(spawn(workload, ['notebook', '--seconds', '60'], { env: root.env, stdio: 'ignore' }));
     await client.event('sample', (line) => (line['processes'] as Line[]).some((one) => one['sliceId'] === null));
     const refused = await turn(client, true);
     expect(refused).toMatchObject({ ok: false, code: 'concurrent-not-possible' });
     expect(refused['message']).toContain(String(program.pid));
-    program.kill();
-    await until('the process to be gone', () => program.over());
-    expect(
-      await client.ask('slice-create', {
-        gpuUuid: GPU0,
-        memoryLimitBytes: GIB,
-        computeLimitPercent: 50,
-        owner: 'nobody',
-        name: 'theirs',
-      }),
-    ).toMatchObject({ ok: true });
+    program.kill('SIGKILL');
+    await until('the process to be gone', () => hasEnded(program));
+    expect(await client.create({ owner: 'nobody', name: 'theirs' })).toMatchObject({ ok: true });
     const other = await turn(client, true);
     expect(other).toMatchObject({ ok: false, code: 'concurrent-not-possible' });
     expect(other['message']).toContain('nobody');
@@ -187,30 +180,11 @@ describe.skipIf(!hasSim)('concurrent mode', () => {
 
   test('the command line', async () => {
     const { client } = await open();
-    const on = spawnSync(trancheBin, ['concurrent', 'on', '--gpu', '0'], { env: root.env, encoding: 'utf8' });
+    const on = host.tranche(['concurrent', 'on', '--gpu', '0']);
     expect(`${on.stderr}${String(on.status)}`).toBe('0');
     await switched(client, 'on');
-    const bad = spawnSync(trancheBin, ['concurrent', 'maybe'], { env: root.env, encoding: 'utf8' });
+    const bad = host.tranche(['concurrent', 'maybe']);
     expect(bad.status).not.toBe(0);
     client.close();
   });
 });
-
-interface Foreign {
-  readonly pid: number | undefined;
-  kill(): void;
-  over(): boolean;
-}
-
-/** A program on the GPU that was not started by `tranche run`. */
-function spawnForeign(): Foreign {
-  const child = spawn(join(simDir, 'tranche-sim-workload'), ['notebook', '--seconds', '60'], {
-    env: root.env,
-    stdio: 'ignore',
-  });
-  return {
-    pid: child.pid,
-    kill: () => child.kill('SIGKILL'),
-    over: () => child.exitCode !== null || child.signalCode !== null,
-  };
-}

@@ -1,6 +1,23 @@
 /** Starts a real agent in a private root and talks to it as a client would. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  spawn,
+  spawnSync,
+  type ChildProcess,
+  type SpawnSyncOptions,
+  type SpawnSyncReturns,
+  type StdioOptions,
+} from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,11 +26,20 @@ export const repo = join(import.meta.dirname, '../..');
 export const binDir = join(repo, 'build/agent/x86_64');
 export const trancheBin = join(binDir, 'tranche');
 export const simDir = join(binDir, 'sim');
+export const workload = join(simDir, 'tranche-sim-workload');
 export const hasSim = existsSync(join(simDir, 'libnvidia-ml.so.1'));
+export const hasShim = existsSync(join(binDir, 'libtranche.so'));
+export const isRoot = process.getuid?.() === 0;
+/** Two other users of every Debian. */
+export const DAEMON = 1;
+export const NOBODY = 65534;
 export const GPU0 = 'GPU-51000000-0000-4000-8000-000000000000';
+export const GPU1 = 'GPU-51000000-0000-4000-8000-000000000001';
 export const GIB = 1024 ** 3;
 
 const WAIT_MS = 10_000;
+/** For one command to its end; a supervisor's start is one. */
+const COMMAND_MS = 20_000;
 
 export type Line = Record<string, unknown>;
 
@@ -59,6 +85,10 @@ export interface RunningAgent {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
+/** The group of the same number: nobody's but his. */
+const asUser = (uid: number | undefined): { uid?: number; gid?: number } =>
+  uid === undefined ? {} : { uid, gid: uid };
+
 /** Runs `tranche agent --foreground` until it listens (or ends). */
 export async function startAgent(
   root: Root,
@@ -71,7 +101,7 @@ export async function startAgent(
   const child = spawn(command, args, {
     env: root.env,
     stdio: ['ignore', 'ignore', 'pipe'],
-    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+    ...asUser(options.uid),
   });
   let log = '';
   let over = false;
@@ -96,7 +126,14 @@ export async function startAgent(
   };
 }
 
-export const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+export const hasEnded = (child: ChildProcess): boolean =>
+  child.exitCode !== null || child.signalCode !== null;
+
+/** Which tranche runs, and as whom: ours and as us, unless it says so. */
+interface As {
+  readonly bin?: string;
+  readonly uid?: number;
+}
 
 /** What one test starts: a root with the simulated driver, agents over it, programs. Made before it, ended after it. */
 export class TestHost {
@@ -104,9 +141,35 @@ export class TestHost {
   readonly #agents: RunningAgent[] = [];
   readonly #children: ChildProcess[] = [];
 
-  constructor() {
-    this.root = makeRoot();
-    this.root.env['LD_LIBRARY_PATH'] = simDir;
+  /** sim: false is a host without a driver. */
+  constructor(options: { readonly sim?: boolean } = {}) {
+    this.root = makeRoot(options);
+    if (options.sim !== false) this.root.env['LD_LIBRARY_PATH'] = simDir;
+  }
+
+  /** Who lives there besides the machine's own users, and the lines of their groups. Before the agent starts. */
+  people(uids: Readonly<Record<string, number>>, groups: readonly string[] = []): void {
+    const folder = join(this.root.path, 'root');
+    const lines = (all: readonly string[]): string => all.map((line) => `${line}\n`).join('');
+    const people = Object.entries(uids).map(([name, uid]) => `${name}:x:${uid}:${uid}::/:/bin/sh`);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(join(folder, 'passwd'), lines(people));
+    writeFileSync(join(folder, 'group'), lines(groups));
+  }
+
+  /** Copies of all programs and of the driver that other users reach too; says where one is. Before the agent starts. */
+  openToOthers(): (name: string) => string {
+    const { path, env } = this.root;
+    const [bin, sim] = [join(path, 'bin'), join(path, 'sim')];
+    for (const folder of [bin, sim]) mkdirSync(folder);
+    chmodSync(sim, 0o777);
+    for (const file of ['tranche', 'libtranche.so']) copyFileSync(join(binDir, file), join(bin, file));
+    for (const file of ['libcuda.so.1', 'libnvidia-ml.so.1', 'tranche-sim-workload'])
+      copyFileSync(join(simDir, file), join(bin, file));
+    chmodSync(path, 0o755);
+    env['LD_LIBRARY_PATH'] = env['TRANCHE_DRIVER_DIR'] = bin;
+    env['TRANCHE_SIM_DIR'] = sim;
+    return (name) => join(bin, name);
   }
 
   async start(options: Parameters<typeof startAgent>[1] = {}): Promise<RunningAgent> {
@@ -118,6 +181,30 @@ export class TestHost {
   /** The agent that was started last. */
   get agent(): RunningAgent | undefined {
     return this.#agents.at(-1);
+  }
+
+  /** One command, to its end. */
+  tranche(
+    args: readonly string[],
+    { bin = trancheBin, uid, ...options }: As & Pick<SpawnSyncOptions, 'cwd' | 'env' | 'input'> = {},
+  ): SpawnSyncReturns<string> {
+    const bounds = { env: this.root.env, encoding: 'utf8', timeout: COMMAND_MS } as const;
+    return spawnSync(bin, args, { ...bounds, ...asUser(uid), ...options });
+  }
+
+  /** A program in a slice, which ends with the test at the latest. */
+  run(
+    slice: string,
+    program: readonly string[],
+    {
+      bin = trancheBin,
+      uid,
+      env,
+      stdio = 'ignore',
+    }: As & { env?: NodeJS.ProcessEnv; stdio?: StdioOptions } = {},
+  ): ChildProcess {
+    const args = ['run', '--slice', slice, '--', ...program];
+    return this.keep(spawn(bin, args, { env: { ...this.root.env, ...env }, stdio, ...asUser(uid) }));
   }
 
   /** A program that ends with the test at the latest. */
@@ -188,6 +275,12 @@ export class Client {
     });
   }
 
+  /** A slice of 4 GiB and half of GPU 0, called "one", where the fields say nothing else. The reply may be a refusal. */
+  create(fields: Line = {}): Promise<Line> {
+    const usual = { gpuUuid: GPU0, memoryLimitBytes: 4 * GIB, computeLimitPercent: 50, name: 'one' };
+    return this.ask('slice-create', { ...usual, ...fields });
+  }
+
   async event(ev: string, check: (line: Line) => boolean = () => true): Promise<Line> {
     return until(`an event ${ev}`, () => this.lines.find((line) => line['ev'] === ev && check(line)));
   }
@@ -245,7 +338,9 @@ export function livingIn(root: Root): number[] {
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`TRANCHE_ROOT=${root.env['TRANCHE_ROOT'] ?? '?'}`);
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(
+          `TRANCHE_ROOT=${root.env['TRANCHE_ROOT'] ?? '?'}`,
+        );
       } catch {
         return false; // it has just ended, or is not ours to read
       }

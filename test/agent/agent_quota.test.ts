@@ -1,51 +1,48 @@
 /** Quotas: whose holds for whom, what they refuse, what they let pass, and that they outlive the agent. */
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { auditReplySchema, stateEventSchema } from '../../model/agent-protocol.ts';
 import {
   Client,
   GIB,
-  GPU0,
+  GPU1,
   hasSim,
-  makeRoot,
-  startAgent,
-  trancheBin,
+  isRoot,
+  NOBODY,
+  TestHost,
   type Line,
   type Root,
-  type RunningAgent,
 } from './agent_process.ts';
 
-const GPU1 = 'GPU-51000000-0000-4000-8000-000000000001';
-
+let host: TestHost;
 let root: Root;
-let agent: RunningAgent | null = null;
 let client: Client;
 
 /** People and groups that exist on this simulated host only. */
 beforeEach(async () => {
-  root = makeRoot();
-  const folder = join(root.path, 'root');
-  mkdirSync(folder, { mode: 0o700 });
-  const people = ['tom', 'wei', 'lab', 'rita'].map((name, i) => `${name}:x:${4100 + i}:4100::/:/bin/sh\n`);
-  writeFileSync(join(folder, 'passwd'), people.join(''));
-  writeFileSync(join(folder, 'group'), 'students:x:4200:tom,wei\nthesis:x:4201:wei\nempty:x:4202:\n');
-  agent = await startAgent(root);
+  host = new TestHost();
+  root = host.root;
+  host.people({ tom: 4100, wei: 4101, lab: 4102, rita: 4103 }, [
+    'students:x:4200:tom,wei',
+    'thesis:x:4201:wei',
+    'empty:x:4202:',
+  ]);
+  await host.start();
   client = await Client.open(root);
 });
 
-afterEach(async () => {
+afterEach(() => {
   client.close();
-  await agent?.stop('SIGKILL');
-  root.remove();
+  return host.end();
 });
 
 const quota = (subject: string, gib: number | null, slicesMax: number | null): Promise<Line> =>
   client.ask('quota-set', { subject, memoryBytesMax: gib === null ? null : gib * GIB, slicesMax });
 const create = (owner: string, gib: number, fields: Line = {}): Promise<Line> =>
-  client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: gib * GIB, computeLimitPercent: 50, owner, ...fields });
-const cli = (...args: string[]) => spawnSync(trancheBin, args, { env: root.env, encoding: 'utf8', timeout: 10_000 });
+  client.create({ memoryLimitBytes: gib * GIB, owner, name: null, ...fields });
+const cli = (...args: string[]) => host.tranche(args);
 
 describe.skipIf(!hasSim)('quotas', () => {
   test('hold over all GPUs of the host, with figures in the refusal, and let nobody else feel them', async () => {
@@ -131,11 +128,11 @@ describe.skipIf(!hasSim)('quotas', () => {
     await quota('tom', 8, null);
     await quota('default', 4, 3);
     client.close();
-    await agent?.stop('SIGKILL');
+    await host.agent?.stop('SIGKILL');
     const file = join(root.path, 'root/state/quotas');
     expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(3);
     appendFileSync(file, '{"subject":"wei","memoryBytesMax":"x"}\n{"subj');
-    agent = await startAgent(root);
+    const agent = await host.start();
     expect(agent.log().match(/a line is not right/g)).toHaveLength(2);
     client = await Client.open(root);
     expect(await create('tom', 9)).toMatchObject({ code: 'quota-exceeded' });
@@ -150,16 +147,16 @@ describe.skipIf(!hasSim)('quotas', () => {
     expect(await create('tom', 9)).toMatchObject({ ok: true });
   });
 
-  test.skipIf(process.getuid?.() !== 0)('are set by operators alone; who may not is refused and in the audit', async () => {
+  test.skipIf(!isRoot)('are set by operators alone; who may not is refused and in the audit', async () => {
     await quota('tom', 8, null);
     spawnSync('chmod', ['-R', 'go+rX', root.path]);
     const ask = '{"id":1,"op":"quota-set","subject":"tom","remove":true}\n{"id":2,"op":"hours"}\n';
-    const run = spawnSync(trancheBin, ['attach', 'x'], { env: root.env, input: ask, encoding: 'utf8', uid: 65534, gid: 65534, timeout: 10_000 });
+    const run = host.tranche(['attach', 'x'], { input: ask, uid: NOBODY });
     const replies = run.stdout.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Line);
     expect(replies).toMatchObject([{ id: 1, code: 'not-permitted' }, { id: 2, ok: true }]);
     expect(await create('tom', 9)).toMatchObject({ code: 'quota-exceeded' });
     const { records } = auditReplySchema.parse(await client.ask('audit', {}));
-    expect(records[0]).toMatchObject({ action: 'quota-set', refusal: 'not-permitted', uid: 65534 });
+    expect(records[0]).toMatchObject({ action: 'quota-set', refusal: 'not-permitted', uid: NOBODY });
   });
 
   test('on the command line: set, shown with what is held, taken away, exceeded on purpose', async () => {

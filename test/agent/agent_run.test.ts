@@ -1,26 +1,26 @@
 /** Agent, shim and simulated driver together: what a person sees when programs run in slices. */
 import { execFile, execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   binDir,
   Client,
+  DAEMON,
   GIB,
   GPU0,
+  hasShim,
   hasSim,
-  simDir,
+  isRoot,
+  NOBODY,
   TestHost,
   trancheBin,
   until,
+  workload,
   type Line,
   type Root,
   type RunningAgent,
 } from './agent_process.ts';
-
-const workload = join(simDir, 'tranche-sim-workload');
-const isRoot = process.getuid?.() === 0;
-const NOBODY = 65534;
 
 let host: TestHost;
 let root: Root;
@@ -33,25 +33,13 @@ beforeEach(() => {
 
 afterEach(() => host.end());
 
-function run(slice: string, args: string[], options: { uid?: number; bin?: string } = {}): ChildProcess {
-  const child = spawn(options.bin ?? trancheBin, ['run', '--slice', slice, '--', ...args], {
-    env: root.env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
-  });
-  host.keep(child);
-  return child;
-}
+/** Its output is ours to read. */
+const run = (slice: string, program: string[], as: { uid?: number; bin?: string } = {}): ChildProcess =>
+  host.run(slice, program, { stdio: ['ignore', 'pipe', 'pipe'], ...as });
 
 async function openWithSlice(fields: Line = {}): Promise<{ client: Client; made: Line }> {
   const client = await Client.open(root);
-  const made = await client.ask('slice-create', {
-    gpuUuid: GPU0,
-    memoryLimitBytes: 4 * GIB,
-    computeLimitPercent: 50,
-    name: 'one',
-    ...fields,
-  });
+  const made = await client.create(fields);
   expect(made).toMatchObject({ ok: true });
   await client.ask('subscribe', { sampleIntervalMs: 100 });
   return { client, made };
@@ -86,7 +74,7 @@ function entriesOf(usageFile: string): { token: bigint; memoryBytes: bigint }[] 
 
 const sliceOf = (line: Line): Line => (line['slices'] as Line[])[0] ?? {};
 
-describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs in slices', () => {
+describe.skipIf(!hasSim || !hasShim)('programs in slices', () => {
   test('a program is shown in its slice, is refused above the limit, and the refusal is told', async () => {
     agent = await host.start();
     const { client } = await openWithSlice();
@@ -183,11 +171,11 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
   test('a slice outside its time is refused by run', async () => {
     agent = await host.start();
     const { client, made } = await openWithSlice({ expiresAtMs: 1000 });
-    const late = spawnSync(trancheBin, ['run', '--slice', 'one', '--', 'true'], { env: root.env, encoding: 'utf8' });
+    const late = host.tranche(['run', '--slice', 'one', '--', 'true']);
     expect(late.status).toBe(125);
     expect(late.stderr).toContain('has expired');
     expect((await client.ask('slice-resize', { sliceId: made['sliceId'], expiresAtMs: null }))['ok']).toBe(true);
-    expect(spawnSync(trancheBin, ['run', '--slice', 'one', '--', 'true'], { env: root.env }).status).toBe(0);
+    expect(host.tranche(['run', '--slice', 'one', '--', 'true']).status).toBe(0);
     client.close();
   });
 
@@ -195,15 +183,13 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
     agent = await host.start();
     const { client } = await openWithSlice();
     const status = (args: string[]): number | null =>
-      spawnSync(trancheBin, ['run', '--slice', 'one', '--', ...args], { env: root.env }).status;
+      host.tranche(['run', '--slice', 'one', '--', ...args]).status;
     expect(status(['sh', '-c', 'exit 7'])).toBe(7);
     expect(status(['no-such-program'])).toBe(127);
     expect(status(['/etc/passwd'])).toBe(126);
-    const shown = execFileSync(trancheBin, ['run', '--slice', 'one', '--', 'env'], {
+    const shown = host.tranche(['run', '--slice', 'one', '--', 'env'], {
       env: { ...root.env, LD_PRELOAD: '/nowhere/other.so' },
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
+    }).stdout;
     expect(shown).toContain(`LD_PRELOAD=${binDir}/libtranche.so:/nowhere/other.so\n`);
     expect(shown).toContain(`CUDA_VISIBLE_DEVICES=${GPU0}\n`);
     client.close();
@@ -218,11 +204,11 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
     const lock = join(root.env['TRANCHE_ROOT'] ?? '', 'state/agent.lock');
     rmSync(lock);
     mkdirSync(lock);
-    const result = spawnSync(trancheBin, ['run', '--slice', 'one', '--', 'env'], { env: root.env, encoding: 'utf8' });
+    const result = host.tranche(['run', '--slice', 'one', '--', 'env']);
     expect(result.stderr).toContain('The limits recorded last are used');
     expect(result.status).toBe(0);
     expect(result.stdout).toContain('TRANCHE_SLICES=s-');
-    const other = spawnSync(trancheBin, ['run', '--slice', 'two', '--', 'env'], { env: root.env, encoding: 'utf8' });
+    const other = host.tranche(['run', '--slice', 'two', '--', 'env']);
     expect(other.status).toBe(125);
   });
 
@@ -234,38 +220,25 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
     host.keep(outside);
     await client.event('sample', (line) => (line['processes'] as Line[]).length === 2);
     const codes = (pid: number | undefined): string[] =>
-      (
-        JSON.parse(
-          spawnSync(trancheBin, ['doctor', '--json', '--pid', String(pid)], { env: root.env, encoding: 'utf8' }).stdout,
-        ) as { code: string }[]
-      ).map((finding) => finding.code);
+      (JSON.parse(host.tranche(['doctor', '--json', '--pid', String(pid)]).stdout) as { code: string }[]).map(
+        (finding) => finding.code,
+      );
     expect(codes(inside.pid)).toContain('process-shim');
     expect(codes(outside.pid)).toContain('process-no-slice');
     client.close();
   });
 
   describe.skipIf(!isRoot)('with two users', () => {
-    const copied = (): string => join(root.path, 'bin', 'tranche');
-    const asNobody = (args: string[]): ReturnType<typeof spawnSync> =>
-      spawnSync(copied(), args, { env: root.env, encoding: 'utf8', uid: NOBODY, gid: NOBODY, timeout: 10_000 });
+    let copied: (name: string) => string;
+    const bin = (): string => copied('tranche');
+    const asNobody = (args: string[]) => host.tranche(args, { bin: bin(), uid: NOBODY });
 
     beforeEach(() => {
-      // Another user must be able to reach the programs.
-      mkdirSync(join(root.path, 'bin'));
-      for (const file of ['tranche', 'libtranche.so']) copyFileSync(join(binDir, file), join(root.path, 'bin', file));
-      mkdirSync(join(root.path, 'sim'));
-      chmodSync(join(root.path, 'sim'), 0o777);
-      for (const file of ['libcuda.so.1', 'libnvidia-ml.so.1', 'tranche-sim-workload']) {
-        copyFileSync(join(simDir, file), join(root.path, 'bin', file));
-      }
-      chmodSync(root.path, 0o755);
-      root.env['LD_LIBRARY_PATH'] = join(root.path, 'bin');
-      root.env['TRANCHE_DRIVER_DIR'] = join(root.path, 'bin');
-      root.env['TRANCHE_SIM_DIR'] = join(root.path, 'sim');
+      copied = host.openToOthers();
     });
 
     test('the other user sees all, changes nothing, and uses a slice that was handed over', async () => {
-      agent = await host.start({ bin: copied() });
+      agent = await host.start({ bin: bin() });
       const { client, made } = await openWithSlice();
       execFileSync('chmod', ['-R', 'a+rw', join(root.path, 'sim')]);
       const edit = asNobody(['slice', 'resize', 'one', '--memory', '1g']);
@@ -277,9 +250,9 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
       expect(refused.stderr).toContain('belongs to root');
       const given = await client.ask('slice-assign', { sliceId: made['sliceId'], revision: made['revision'], owner: 'nobody' });
       expect(given).toMatchObject({ ok: true });
-      const child = run('one', [join(root.path, 'bin/tranche-sim-workload'), 'greedy', '--seconds', '20'], {
+      const child = run('one', [copied('tranche-sim-workload'), 'greedy', '--seconds', '20'], {
         uid: NOBODY,
-        bin: copied(),
+        bin: bin(),
       });
       const notice = await client.event('notice', (line) => line['code'] === 'denied');
       expect(notice['pid']).toBe(child.pid);
@@ -289,23 +262,18 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
     test('an agent of an ordinary user grants access by an access list', async () => {
       mkdirSync(root.env['TRANCHE_ROOT'] ?? '');
       chownSync(root.env['TRANCHE_ROOT'] ?? '', NOBODY, NOBODY);
-      agent = await host.start({ bin: copied(), uid: NOBODY });
+      agent = await host.start({ bin: bin(), uid: NOBODY });
       execFileSync('chmod', ['-R', 'a+rw', join(root.path, 'sim')]);
       const { client } = await openWithSlice({ owner: 'daemon' });
-      const child = spawn(copied(), ['run', '--slice', 'one', '--', join(root.path, 'bin/tranche-sim-workload'), 'greedy', '--seconds', '20'], {
-        env: root.env,
-        stdio: 'ignore',
-        uid: 1,
-        gid: 1,
-      });
-      host.keep(child);
+      const program = [copied('tranche-sim-workload'), 'greedy', '--seconds', '20'];
+      const child = host.run('one', program, { bin: bin(), uid: DAEMON });
       const notice = await client.event('notice', (line) => line['code'] === 'denied');
       expect(notice['pid']).toBe(child.pid);
       const usage = join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage');
       const sample = await client.event('sample', (line) => sliceOf(line)['processCount'] === 1);
       const file = join(usage, String(sliceOf(sample)['id']));
       expect(spawnSync('cat', [file], { uid: 2, gid: 2 }).status).not.toBe(0);
-      expect(spawnSync('cat', [file], { uid: 1, gid: 1 }).status).toBe(0);
+      expect(spawnSync('cat', [file], { uid: DAEMON, gid: DAEMON }).status).toBe(0);
       client.close();
     });
   });

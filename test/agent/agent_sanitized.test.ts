@@ -1,5 +1,5 @@
 /** The agent's loop under the address and undefined behaviour sanitizers: whatever a report names fails the test. */
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -9,15 +9,13 @@ import {
   binDir,
   Client,
   GIB,
-  GPU0,
   goldenLines,
+  GPU0,
   hasSim,
-  makeRoot,
   repo,
-  simDir,
-  startAgent,
-  trancheBin,
+  TestHost,
   until,
+  workload,
   type Line,
   type Root,
   type RunningAgent,
@@ -27,7 +25,6 @@ const EDITS = 120;
 const hasGcc = spawnSync('gcc', ['--version']).status === 0;
 const folder = join(repo, 'build/test-native');
 const binary = join(folder, 'tranche-asan');
-const workload = join(simDir, 'tranche-sim-workload');
 
 /** Exit status of a sanitizer that found something: none of the agent's own. */
 const REPORT_STATUS = 99;
@@ -51,9 +48,9 @@ function build(): void {
   );
 }
 
+let host: TestHost;
 let root: Root;
 let agent: RunningAgent;
-let programs: ChildProcess[] = [];
 
 /** Ends the agent as a person would: leaks are looked for when it exits. */
 async function endCleanly(): Promise<void> {
@@ -66,21 +63,16 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
   beforeAll(build);
 
   beforeEach(async () => {
-    root = makeRoot();
-    root.env['LD_LIBRARY_PATH'] = simDir;
+    host = new TestHost();
+    root = host.root;
     const options = `exitcode=${String(REPORT_STATUS)}:detect_leaks=1:detect_stack_use_after_return=1`;
     root.env['ASAN_OPTIONS'] = options;
     root.env['UBSAN_OPTIONS'] = `print_stacktrace=1:exitcode=${String(REPORT_STATUS)}`;
-    agent = await startAgent(root, { bin: binary });
+    agent = await host.start({ bin: binary });
     expect(agent.log()).toContain(' listens on ');
   });
 
-  afterEach(async () => {
-    for (const program of programs) program.kill('SIGKILL');
-    programs = [];
-    await agent.stop('SIGKILL');
-    root.remove();
-  });
+  afterEach(() => host.end());
 
   test('stands the golden requests, in whole lines and byte by byte', async () => {
     const client = await Client.open(root);
@@ -119,22 +111,15 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
 
   test('stands a stream of edits while programs come, are killed, and listeners leave', async () => {
     const client = await Client.open(root);
-    const made = await client.ask('slice-create', {
-      gpuUuid: GPU0,
-      memoryLimitBytes: 8 * GIB,
-      computeLimitPercent: 50,
-      name: 'busy',
-    });
+    const made = await client.create({ memoryLimitBytes: 8 * GIB, name: 'busy' });
     expect(made).toMatchObject({ ok: true });
     await client.ask('subscribe', { sampleIntervalMs: 100 });
+    const programs: ChildProcess[] = [];
     for (let edit = 0; edit < EDITS; edit += 1) {
       if (edit % 20 === 0) {
         // The released binary starts the program: it speaks to the agent that runs.
-        const program = spawn(
-          trancheBin,
-          ['run', '--slice', 'busy', '--', workload, 'greedy', '--memory', String(GIB), '--seconds', '60'],
-          { env: { ...root.env, ASAN_OPTIONS: '' }, stdio: 'ignore' },
-        );
+        const args = [workload, 'greedy', '--memory', String(GIB), '--seconds', '60'];
+        const program = host.run('busy', args, { env: { ASAN_OPTIONS: '' } });
         programs.push(program);
         await client.event('sample', (line) =>
           (line['processes'] as { pid: number }[]).some(({ pid }) => pid === program.pid),
@@ -149,7 +134,7 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
       expect(reply).toMatchObject({ ok: true });
       if (edit % 3 === 0) expect(await client.ask('undo', { undoToken: reply['undoToken'] })).toMatchObject({ ok: true });
       if (edit % 5 === 0) {
-        const extra = await client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 10 });
+        const extra = await client.create({ memoryLimitBytes: GIB, computeLimitPercent: 10, name: null });
         const gone = await client.ask('slice-delete', { sliceId: extra['sliceId'], revision: extra['revision'] });
         expect(gone).toMatchObject({ ok: true });
       }
@@ -178,11 +163,11 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
       root.env[name] = `${root.env[name] ?? ''}:log_path=${reports}/report`;
     copyFileSync(join(binDir, 'libtranche.so'), join(folder, 'libtranche.so'));
     const client = await Client.open(root);
-    await client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 50, name: 'line' });
+    await client.create({ memoryLimitBytes: GIB, name: 'line' });
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     const job = (command: string, ...options: string[]): string => {
       const args = ['job', 'start', '--slice', 'line', ...options, '--', 'sh', '-c', `unset LD_PRELOAD; ${command}`];
-      const run = spawnSync(binary, args, { env: root.env, encoding: 'utf8' });
+      const run = host.tranche(args, { bin: binary });
       expect(run.stderr).toBe('');
       return run.stdout.trim();
     };
@@ -201,9 +186,9 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
     await is(low, 'cancelled');
     await client.ask('job-release', { jobId: waits });
     await is(waits, 'ended');
-    const log = spawnSync(binary, ['job', 'log', low], { env: root.env, encoding: 'utf8' });
+    const log = host.tranche(['job', 'log', low], { bin: binary });
     expect(log.stdout).toContain('--- tranche: run 2 ---');
-    const listed = spawnSync(binary, ['job', 'ls'], { env: root.env, encoding: 'utf8' });
+    const listed = host.tranche(['job', 'ls'], { bin: binary });
     expect(listed.stdout).toContain('cancelled');
     const asked = [
       { id: 1, op: 'job-start', sliceId: rows()[0]?.sliceId, command: 'echo "\\u00fc"; exit 4' },
@@ -212,7 +197,7 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
       { id: 4, op: 'job-start', sliceId: 's-0000000000000000', command: 'x' },
     ];
     const input = asked.map((one) => `${JSON.stringify(one)}\n`).join('');
-    const attached = spawnSync(binary, ['attach', 'x'], { env: root.env, encoding: 'utf8', input });
+    const attached = host.tranche(['attach', 'x'], { bin: binary, input });
     expect(attached.stdout.match(/"ok":true/g)).toHaveLength(3);
     await until('the attached one to end', () => rows().some((row) => row.exitCode === 4));
     client.close();
@@ -227,10 +212,10 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
     root.env['UBSAN_OPTIONS'] = `${root.env['UBSAN_OPTIONS'] ?? ''}:log_path=${reports}/ubsan`;
     copyFileSync(join(binDir, 'libtranche.so'), join(folder, 'libtranche.so'));
     const client = await Client.open(root);
-    const made = await client.ask('slice-create', { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 10 });
+    const made = await client.create({ memoryLimitBytes: GIB, computeLimitPercent: 10, name: null });
     client.close();
     const attached = new AttachedProcess(root, [binary, 'attach', 'x']);
-    programs.push(attached.child);
+    host.keep(attached.child);
     const terminalId = (await attached.ask('terminal-open', { sliceId: made['sliceId'], columns: 80, rows: 24 }))['terminalId'];
     await attached.ask('terminal-attach', { terminalId });
     for (const { line } of goldenLines('terminals.jsonl').slice(7, -1)) {

@@ -1,5 +1,5 @@
 /** Terminals for real: holders, shells, connections. What must hold whoever goes away when. */
-import { execFileSync, type ChildProcess } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -15,56 +15,36 @@ import {
   binDir,
   Client,
   endAllIn,
-  GIB,
   goldenLines,
-  GPU0,
   hasSim,
+  isRoot,
   livingIn,
-  makeRoot,
-  simDir,
-  startAgent,
+  NOBODY,
+  TestHost,
   until,
+  workload,
   type Line,
   type Root,
-  type RunningAgent,
 } from './agent_process.ts';
 
-const isRoot = process.getuid?.() === 0;
-const NOBODY = 65534;
 const RING_BYTES = 256 * 1024;
 const WINDOW_BYTES = 64 * 1024;
-const workload = join(simDir, 'tranche-sim-workload');
 
+let host: TestHost;
 let root: Root;
-let agents: RunningAgent[] = [];
-let children: ChildProcess[] = [];
 let sliceId: string;
 
 beforeEach(async () => {
-  root = makeRoot();
-  root.env['LD_LIBRARY_PATH'] = simDir;
+  host = new TestHost();
+  root = host.root;
   root.env['PS1'] = '$ ';
-  const agent = await startAgent(root);
-  agents.push(agent);
+  await host.start();
   const client = await Client.open(root);
-  const made = await client.ask('slice-create', {
-    gpuUuid: GPU0,
-    memoryLimitBytes: 4 * GIB,
-    computeLimitPercent: 50,
-    name: 'one',
-  });
-  sliceId = made['sliceId'] as string;
+  sliceId = (await client.create())['sliceId'] as string;
   client.close();
 });
 
-afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  for (const agent of agents) await agent.stop('SIGKILL');
-  children = [];
-  agents = [];
-  await endAllIn(root);
-  root.remove();
-});
+afterEach(() => host.end(() => endAllIn(root)));
 
 /** A connection that looks at one terminal as the window does: it acknowledges what it has, unless told not to. */
 class Looking extends AttachedProcess {
@@ -77,7 +57,7 @@ class Looking extends AttachedProcess {
 
   constructor(command?: readonly string[], ids?: { uid: number; gid: number }) {
     super(root, command, ids);
-    children.push(this.child);
+    host.keep(this.child);
     this.onLine = (line) => {
       // Of the answer to looking from where there is something: output may follow in the same piece.
       if ('skippedBytes' in line) this.at = line['offset'] as number;
@@ -193,8 +173,8 @@ describe.skipIf(!hasSim)('a terminal', () => {
     await viewer.sees('n500\r\n');
     viewer.child.kill('SIGKILL');
     await ended(viewer.child.pid ?? 0);
-    await agents[0]?.stop('SIGKILL');
-    agents.push(await startAgent(root));
+    await host.agent?.stop('SIGKILL');
+    await host.start();
     const again = new Looking();
     again.text = viewer.text;
     expect(await again.look(id, viewer.at)).toMatchObject({ offset: viewer.at, skippedBytes: 0 });

@@ -1,42 +1,28 @@
 /** What goes wrong around an agent: full disks, senseless limits, hostile names, slices that change hands. */
-import { spawn, spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process';
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { eventSchema } from '../../model/agent-protocol.ts';
 import {
-  binDir,
   Client,
+  DAEMON,
   GIB,
-  GPU0,
   hasEnded,
+  hasShim,
   hasSim,
-  simDir,
+  isRoot,
+  NOBODY,
   slicesOf,
   TestHost,
   trancheBin,
   until,
+  workload,
   type Line,
   type Root,
 } from './agent_process.ts';
 
-const workload = join(simDir, 'tranche-sim-workload');
-const isRoot = process.getuid?.() === 0;
 const canMount = isRoot && spawnSync('unshare', ['-m', 'true']).status === 0;
-const hasShim = existsSync(join(binDir, 'libtranche.so'));
-/** Two users of every Debian. */
-const DAEMON = 1;
-const NOBODY = 65534;
 
 let host: TestHost;
 let root: Root;
@@ -48,17 +34,7 @@ beforeEach(() => {
 
 afterEach(() => host.end());
 
-const create = (client: Client, fields: Line = {}): Promise<Line> =>
-  client.ask('slice-create', {
-    gpuUuid: GPU0,
-    memoryLimitBytes: 4 * GIB,
-    computeLimitPercent: 50,
-    name: 'one',
-    ...fields,
-  });
-
-const tranche = (args: readonly string[]): SpawnSyncReturns<string> =>
-  spawnSync(trancheBin, args, { env: root.env, encoding: 'utf8', timeout: 10_000 });
+const tranche = (args: readonly string[]) => host.tranche(args);
 
 /** Writes to a file until there is no room left. */
 function fillDisk(file: string): void {
@@ -101,7 +77,7 @@ describe.skipIf(!hasSim)('limits on the command line', () => {
   test('those that do not are refused in one sentence, and nothing is changed', async () => {
     await host.start();
     const client = await Client.open(root);
-    expect(await create(client)).toMatchObject({ ok: true });
+    expect(await client.create()).toMatchObject({ ok: true });
     const before = await slicesOf(root);
     const cases: [option: string, value: string, what: string][] = [
       ['--memory', '0', 'at least 1 MiB'],
@@ -169,7 +145,7 @@ describe.skipIf(!hasSim || !canMount)('on a full disk', () => {
   test('an edit that can not be kept is refused and not made; with room again it is', async () => {
     const { disk } = await startOn('state', 512);
     const client = await Client.open(root);
-    const made = await create(client);
+    const made = await client.create();
     expect(made).toMatchObject({ ok: true });
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     fillDisk(join(disk, 'filler'));
@@ -177,7 +153,7 @@ describe.skipIf(!hasSim || !canMount)('on a full disk', () => {
     const refused = await client.ask('slice-resize', resize);
     expect(refused).toMatchObject({ ok: false, code: 'state-not-saved' });
     expect(refused['message']).toMatch(/could not be written to .*state.* \(No space left on device\), so it was not made/);
-    expect(await create(client, { name: 'two' })).toMatchObject({ code: 'state-not-saved' });
+    expect(await client.create({ name: 'two' })).toMatchObject({ code: 'state-not-saved' });
     expect(await client.ask('slice-delete', { sliceId: made['sliceId'], revision: made['revision'] })).toMatchObject({ code: 'state-not-saved' });
     expect(await slicesOf(root)).toMatchObject([{ name: 'one', memoryLimitBytes: 4 * GIB, revision: made['revision'] }]);
     // The samples go on.
@@ -192,14 +168,14 @@ describe.skipIf(!hasSim || !canMount)('on a full disk', () => {
   test('a slice whose files do not fit is not created', async () => {
     const { disk } = await startOn('run', 256);
     const client = await Client.open(root);
-    expect(await create(client)).toMatchObject({ ok: true });
+    expect(await client.create()).toMatchObject({ ok: true });
     fillDisk(join(disk, 'filler'));
-    const refused = await create(client, { name: 'two' });
+    const refused = await client.create({ name: 'two' });
     expect(refused).toMatchObject({ ok: false, code: 'state-not-saved' });
     expect(refused['message']).toContain('so it was not created');
     expect(await slicesOf(root)).toMatchObject([{ name: 'one' }]);
     rmSync(join(disk, 'filler'));
-    expect(await create(client, { name: 'two' })).toMatchObject({ ok: true });
+    expect(await client.create({ name: 'two' })).toMatchObject({ ok: true });
     client.close();
   });
 });
@@ -208,15 +184,11 @@ describe.skipIf(!hasSim || !hasShim)('names from the host', () => {
   test('control characters, markup and direction marks of a program arrive as harmless text', async () => {
     await host.start();
     const client = await Client.open(root);
-    expect(await create(client)).toMatchObject({ ok: true });
+    expect(await client.create()).toMatchObject({ ok: true });
     const markup = '<img src=x onerror=alert(1)>"\\';
     const name = `${markup}\u001b[31m\n\r\t\u0007\u202etxt.exe\u2028 ${'ä'.repeat(300)}`;
-    const child = spawn(
-      trancheBin,
-      ['run', '--slice', 'one', '--', '/bin/bash', '-c', 'exec -a "$0" "$@"', name, workload, 'notebook', '--seconds', '60'],
-      { env: root.env, stdio: 'ignore' },
-    );
-    host.keep(child);
+    const program = ['-c', 'exec -a "$0" "$@"', name, workload, 'notebook', '--seconds', '60'];
+    const child = host.run('one', ['/bin/bash', ...program]);
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     const rowOf = (line: Line): Line | undefined =>
       (line['processes'] as Line[]).find((row) => row['pid'] === child.pid && String(row['command']).startsWith('<img'));
@@ -235,44 +207,19 @@ describe.skipIf(!hasSim || !hasShim)('names from the host', () => {
 });
 
 describe.skipIf(!hasSim || !hasShim || !isRoot)('a slice that changes hands', () => {
-  const copied = (name: string): string => join(root.path, 'bin', name);
+  let copied: (name: string) => string;
   const users = { daemon: DAEMON, nobody: NOBODY } as const;
 
   const asUser = (user: keyof typeof users, args: readonly string[]): SpawnSyncReturns<string> =>
-    spawnSync(copied('tranche'), args, {
-      env: root.env,
-      encoding: 'utf8',
-      uid: users[user],
-      gid: users[user],
-      timeout: 10_000,
-    });
+    host.tranche(args, { bin: copied('tranche'), uid: users[user] });
 
   function startProgram(user: keyof typeof users): ChildProcess {
-    const child = spawn(
-      copied('tranche'),
-      ['run', '--slice', 'one', '--', copied('tranche-sim-workload'), 'greedy', '--memory', String(GIB), '--seconds', '60'],
-      { env: root.env, stdio: 'ignore', uid: users[user], gid: users[user] },
-    );
-    host.keep(child);
-    return child;
+    const program = [copied('tranche-sim-workload'), 'greedy', '--memory', String(GIB), '--seconds', '60'];
+    return host.run('one', program, { bin: copied('tranche'), uid: users[user] });
   }
 
   beforeEach(() => {
-    for (const folder of ['bin', 'sim']) mkdirSync(join(root.path, folder));
-    chmodSync(join(root.path, 'sim'), 0o777);
-    for (const [from, file] of [
-      [binDir, 'tranche'],
-      [binDir, 'libtranche.so'],
-      [simDir, 'libcuda.so.1'],
-      [simDir, 'libnvidia-ml.so.1'],
-      [simDir, 'tranche-sim-workload'],
-    ] as const) {
-      copyFileSync(join(from, file), copied(file));
-    }
-    chmodSync(root.path, 0o755);
-    root.env['LD_LIBRARY_PATH'] = join(root.path, 'bin');
-    root.env['TRANCHE_DRIVER_DIR'] = join(root.path, 'bin');
-    root.env['TRANCHE_SIM_DIR'] = join(root.path, 'sim');
+    copied = host.openToOthers();
   });
 
   test('the old owner’s program goes on, the new owner can start one, the old one can not', async () => {
@@ -281,7 +228,7 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('a slice that changes hands', ()
       if (existsSync(join(root.path, 'sim', file))) chmodSync(join(root.path, 'sim', file), 0o666);
     }
     const client = await Client.open(root);
-    const made = await create(client, { owner: 'daemon' });
+    const made = await client.create({ owner: 'daemon' });
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     const old = startProgram('daemon');
     const inSlice = (line: Line, program: ChildProcess): Line | undefined =>

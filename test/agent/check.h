@@ -53,17 +53,28 @@ static const char *check_name = "?";
         }                                                                                                             \
     } while (0)
 
+/* One named test is what lies between these two. */
+static inline void check_begin(const char *name)
+{
+    check_name = name;
+    check_failures_here = 0;
+}
+
+static inline void check_end(void)
+{
+    if (check_failures_here == 0) {
+        printf("PASS %s\n", check_name);
+    }
+    check_failures += check_failures_here;
+    fflush(stdout);
+}
+
 /* RUN(test_function): one named test, a void function of no arguments. */
 #define RUN(test)                                                                                                     \
     do {                                                                                                              \
-        check_name = #test;                                                                                           \
-        check_failures_here = 0;                                                                                      \
+        check_begin(#test);                                                                                           \
         test();                                                                                                       \
-        if (check_failures_here == 0) {                                                                               \
-            printf("PASS %s\n", #test);                                                                               \
-        }                                                                                                             \
-        check_failures += check_failures_here;                                                                        \
-        fflush(stdout);                                                                                               \
+        check_end();                                                                                                  \
     } while (0)
 
 static inline int check_done(void)
@@ -75,6 +86,14 @@ static inline void check_skip(const char *reason)
 {
     printf("SKIP %s\n", reason);
     exit(77);
+}
+
+/* For tests of the built libraries: scripts/test-native.mjs says where they are. */
+static inline void check_needs_build(void)
+{
+    if (getenv("BUILD_DIR") == NULL) {
+        check_skip("BUILD_DIR is not set");
+    }
 }
 
 #endif

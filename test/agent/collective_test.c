@@ -190,9 +190,7 @@ int main(int argc, char **argv)
         inside(argv[1], atoi(argv[2]), atoi(argv[3]), strtoull(argv[4], NULL, 10));
         return check_failures_here != 0;
     }
-    if (getenv("BUILD_DIR") == NULL) {
-        check_skip("BUILD_DIR is not set");
-    }
+    check_needs_build();
     RUN(two_processes);
     RUN(one_process);
     RUN(unknown_names);

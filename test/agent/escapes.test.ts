@@ -3,19 +3,17 @@
  * program that brings its own loader of the driver. Tranche is cooperative, so they get what they ask for; but they are
  * seen, as unmanaged processes of the GPU, and doctor says of each why.
  */
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { execFileSync, type ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
-  binDir,
   Client,
   GIB,
-  GPU0,
+  hasShim,
   hasSim,
   simDir,
   TestHost,
-  trancheBin,
   until,
   type Line,
   type Root,
@@ -66,18 +64,17 @@ function build(open: string): { program: string; library: string } {
 async function start(words: readonly string[]): Promise<{ client: Client; said: () => string }> {
   await host.start();
   const client = await Client.open(root);
-  const limits = { gpuUuid: GPU0, memoryLimitBytes: GIB, computeLimitPercent: 50, name: 'one' };
-  expect(await client.ask('slice-create', limits)).toMatchObject({ ok: true });
+  expect(await client.create({ memoryLimitBytes: GIB })).toMatchObject({ ok: true });
   await client.ask('subscribe', { sampleIntervalMs: 100 });
   let text = '';
-  child = host.keep(spawn(trancheBin, ['run', '--slice', 'one', '--', ...words], { env: root.env, stdio: ['ignore', 'pipe', 'inherit'] }));
+  child = host.run('one', words, { stdio: ['ignore', 'pipe', 'inherit'] });
   child.stdout?.setEncoding('utf8').on('data', (more: string) => (text += more));
   return { client, said: () => text };
 }
 
 const processesOf = (line: Line): Line[] => line['processes'] as Line[];
 
-describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs that the shim does not reach', () => {
+describe.skipIf(!hasSim || !hasShim)('programs that the shim does not reach', () => {
   test('the same program the usual way is held to its slice', async () => {
     const { program, library } = build(OPENS['the usual way']);
     const { client, said } = await start([program, library]);
@@ -96,7 +93,7 @@ describe.skipIf(!hasSim || !existsSync(join(binDir, 'libtranche.so')))('programs
     );
     expect(processesOf(sample).find((one) => one['pid'] === pid)).toMatchObject({ sliceId: null });
     await client.event('sample', (line) => Number((line['gpus'] as Line[])[0]?.['unmanagedBytes']) >= TAKEN_GIB * GIB);
-    const told = spawnSync(trancheBin, ['doctor', '--json', '--pid', String(pid)], { env: root.env, encoding: 'utf8' });
+    const told = host.tranche(['doctor', '--json', '--pid', String(pid)]);
     const codes = (JSON.parse(told.stdout) as { code: string }[]).map(({ code }) => code);
     expect(codes).toContain(how === 'no LD_PRELOAD' ? 'process-no-preload' : 'process-bypasses');
     expect(codes).not.toContain('process-shim');

@@ -33,9 +33,7 @@ static void every_hooked_pointer_is_ours(void)
 int main(void)
 {
     char command[PATH_MAX * 2];
-    if (getenv("BUILD_DIR") == NULL) {
-        check_skip("BUILD_DIR is not set");
-    }
+    check_needs_build();
     fixture_open(&fixture, "");
     fixture_slice(&fixture, &slice, 1, UINT64_C(1) << 30, 10000);
     snprintf(program, sizeof program, "%s/sweep", fixture.root);

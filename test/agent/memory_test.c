@@ -5,10 +5,9 @@
  * needs: native
  */
 #define _GNU_SOURCE
-#include "check.h"
 #include "cuda_min.h"
 #include "nvml_min.h"
-#include "region_fixture.h"
+#include "program.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -73,7 +72,7 @@ static void map_slice(struct fixture_slice *into, const char *id, size_t length)
     }
 }
 
-static void enter(bool computes)
+static void enter(void)
 {
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
     if (cuda == NULL) {
@@ -88,7 +87,7 @@ static void enter(bool computes)
     if (ids[length] == ',') {
         map_slice(&second, ids + length + 1, strlen(ids + length + 1));
     }
-    if (!computes) {
+    if (strcmp(check_name, "one_that_only_looks") == 0) {
         return;
     }
     CUcontext context;
@@ -509,21 +508,10 @@ static void hold(void)
 {
     CUdeviceptr address;
     CHECK_EQ(cuMemAlloc_v2(&address, LIMIT), CUDA_SUCCESS);
-    printf("holding\n");
-    fflush(stdout);
-    for (;;) {
-        pause();
-    }
+    program_hold();
 }
 
-static const struct {
-    const char *name;
-    void (*test)(void);
-} programs[] = {
-#define PROGRAM(name)                                                                                                 \
-    {                                                                                                                 \
-#name, name                                                                                                   \
-    }
+static const struct program programs[] = {
     PROGRAM(limit_plain),
     PROGRAM(limit_managed),
     PROGRAM(limit_pitch),
@@ -558,23 +546,12 @@ static struct fixture_slice slice;
 
 static void run_as(const char *program, const char *slices, bool preload)
 {
-    char output[8192];
-    char *argv[] = {"/proc/self/exe", (char *)program, NULL};
-    int status = fixture_wait(fixture_start(&fixture, slices, preload, program, argv), 30);
-    fixture_output(&fixture, program, output, sizeof output);
-    CHECK_THAT(status == 0, "%s: status %d:\n%s", program, status, output);
+    program_again(&fixture, slices, preload, program);
 }
 
 static void killed_holder_is_reaped(void)
 {
-    char output[256] = "";
-    char *argv[] = {"/proc/self/exe", "hold", NULL};
-    pid_t holder = fixture_start(&fixture, slice.id, true, "hold", argv);
-    for (int tick = 0; tick < 500 && strstr(output, "holding") == NULL; tick++) {
-        usleep(10000);
-        fixture_output(&fixture, "hold", output, sizeof output);
-    }
-    CHECK_STR(output, "holding\n");
+    pid_t holder = program_holder(&fixture, slice.id, true, "hold");
     kill(holder, SIGKILL);
     waitpid(holder, NULL, 0);
     CHECK_EQ(FIXTURE_SUM(&slice, memory_bytes), LIMIT);
@@ -641,29 +618,13 @@ static void switched_off(void)
 int main(int argc, char **argv)
 {
     if (argc == 2) {
-        for (size_t at = 0; at < PROGRAMS; at++) {
-            if (strcmp(programs[at].name, argv[1]) == 0) {
-                check_name = programs[at].name;
-                enter(strcmp(argv[1], "one_that_only_looks") != 0);
-                programs[at].test();
-                return check_failures_here != 0;
-            }
-        }
-        return 2;
+        return program_inside(programs, PROGRAMS, argv[1], enter);
     }
-    if (getenv("BUILD_DIR") == NULL) {
-        check_skip("BUILD_DIR is not set");
-    }
+    check_needs_build();
     for (size_t at = 0; at < PLAIN_PROGRAMS; at++) {
         fixture_open(&fixture, "");
         fixture_slice(&fixture, &slice, 1, LIMIT, 10000);
-        check_name = programs[at].name;
-        check_failures_here = 0;
-        run_as(programs[at].name, slice.id, true);
-        check_failures += check_failures_here;
-        if (check_failures_here == 0) {
-            printf("PASS %s\n", programs[at].name);
-        }
+        program_test(&fixture, slice.id, true, programs[at].name);
         fixture_close(&fixture);
     }
     fixture_open(&fixture, "");

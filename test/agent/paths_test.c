@@ -7,10 +7,9 @@
  */
 #define _GNU_SOURCE
 #include "admit.h"
-#include "check.h"
 #include "cuda_min.h"
 #include "nvml_min.h"
-#include "region_fixture.h"
+#include "program.h"
 
 #include <dlfcn.h>
 #include <sys/mman.h>
@@ -500,25 +499,17 @@ static void race_with_pools(void)
     race_on(true);
 }
 
-static const struct {
-    const char *name;
-    void (*test)(void);
-    uint64_t context_bytes;
-} programs[] = {
-#define PROGRAM(name, context_bytes)                                                                                  \
-    {                                                                                                                 \
-#name, name, context_bytes                                                                                    \
-    }
-    PROGRAM(each_grants_the_limit, 0),
-    PROGRAM(a_pool_grants_the_last_bytes, 0),
-    PROGRAM(a_full_pool_gives_way, 0),
-    PROGRAM(a_fragmented_pool_stays_within, 0),
-    PROGRAM(a_destroyed_pool_is_charged_to_its_end, 0),
-    PROGRAM(graphs_share_their_memory, 0),
-    PROGRAM(code_and_stacks_are_refused, 0),
-    PROGRAM(contexts_are_admitted, 300 * MIB),
-    PROGRAM(race_without_pools, 0),
-    PROGRAM(race_with_pools, 0),
+static const struct program programs[] = {
+    PROGRAM(each_grants_the_limit),
+    PROGRAM(a_pool_grants_the_last_bytes),
+    PROGRAM(a_full_pool_gives_way),
+    PROGRAM(a_fragmented_pool_stays_within),
+    PROGRAM(a_destroyed_pool_is_charged_to_its_end),
+    PROGRAM(graphs_share_their_memory),
+    PROGRAM(code_and_stacks_are_refused),
+    PROGRAM(contexts_are_admitted, .context_bytes = 300 * MIB),
+    PROGRAM(race_without_pools),
+    PROGRAM(race_with_pools),
 };
 #define PROGRAMS (sizeof programs / sizeof programs[0])
 
@@ -662,34 +653,14 @@ static void pools_are_never_over_between_calls(void)
 int main(int argc, char **argv)
 {
     if (argc == 2) {
-        for (size_t at = 0; at < PROGRAMS; at++) {
-            if (strcmp(programs[at].name, argv[1]) == 0) {
-                check_name = programs[at].name;
-                enter();
-                programs[at].test();
-                return check_failures_here != 0;
-            }
-        }
-        return 2;
+        return program_inside(programs, PROGRAMS, argv[1], enter);
     }
-    if (getenv("BUILD_DIR") == NULL) {
-        check_skip("BUILD_DIR is not set");
-    }
+    check_needs_build();
     for (size_t at = 0; at + 2 < PROGRAMS; at++) {
-        char output[8192];
-        char *arguments[] = {"/proc/self/exe", (char *)programs[at].name, NULL};
         fixture_open(&fixture, "context_memory = 1M\n");
         fixture_slice(&fixture, &slice, 1, LIMIT, 10000);
         atomic_store(&slice.policy->context_bytes, programs[at].context_bytes);
-        check_name = programs[at].name;
-        check_failures_here = 0;
-        int status = fixture_wait(fixture_start(&fixture, slice.id, true, "program", arguments), 60);
-        fixture_output(&fixture, "program", output, sizeof output);
-        CHECK_THAT(status == 0, "status %d:\n%s", status, output);
-        check_failures += check_failures_here;
-        if (check_failures_here == 0) {
-            printf("PASS %s\n", programs[at].name);
-        }
+        program_test(&fixture, slice.id, true, programs[at].name);
         fixture_close(&fixture);
     }
     /* One machine for both: NVML stays with the one that it met first. */

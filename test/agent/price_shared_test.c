@@ -137,9 +137,7 @@ static void a_full_table_is_no_matter(void)
 
 int main(void)
 {
-    if (getenv("BUILD_DIR") == NULL) {
-        check_skip("BUILD_DIR is not set");
-    }
+    check_needs_build();
     RUN(a_second_process_is_charged_without_timing);
     RUN(copies_have_prices_that_all_know);
     RUN(hostile_prices_do_not_stop_a_program);

@@ -6,31 +6,15 @@
  * needs: native
  */
 #define _GNU_SOURCE
-#include "check.h"
 #include "cuda_min.h"
 #include "nvml_min.h"
-#include "region_fixture.h"
+#include "owner.h"
+#include "program.h"
 
 #include <dlfcn.h>
 
 typedef CUresult (*get_v1)(const char *name, void **function, int version, cuuint64_t flags);
 typedef CUresult (*get_v2)(const char *name, void **function, int version, cuuint64_t flags, int *status);
-
-/* Which object an address lies in: "shim", "driver", "nvml", "none" or "other". */
-static const char *owner(void *address)
-{
-    Dl_info info;
-    if (address == NULL) {
-        return "none";
-    }
-    if (dladdr(address, &info) == 0) {
-        return "other";
-    }
-    return strstr(info.dli_fname, "libtranche") != NULL     ? "shim"
-           : strstr(info.dli_fname, "libcuda.so") != NULL   ? "driver"
-           : strstr(info.dli_fname, "libnvidia-ml") != NULL ? "nvml"
-                                                            : "other";
-}
 
 static void *symbol_of(void *address)
 {
@@ -73,7 +57,7 @@ static void foreign_names_keep_their_caller(void)
 {
     int (*next)(const char *) = (int (*)(const char *))dlsym(RTLD_NEXT, "puts");
     int (*first)(const char *) = (int (*)(const char *))dlsym(RTLD_DEFAULT, "puts");
-    CHECK_STR(owner((void *)next), "other");
+    CHECK_STR(owner((void *)next), "libc");
     CHECK(next == first);
     CHECK(dlsym(RTLD_NEXT, "main") == NULL);
     CHECK(dlsym(RTLD_DEFAULT, "no_such_symbol_here") == NULL);
@@ -154,27 +138,12 @@ static void gpu_less_program(void)
 
 /* ---- running the above in preloaded programs ---- */
 
-static const struct {
-    const char *name;
-    void (*test)(void);
-} programs[] = {
-    {"dlsym_by_handle", dlsym_by_handle},
-    {"dlsym_pseudo_handles", dlsym_pseudo_handles},
-    {"foreign_names_keep_their_caller", foreign_names_keep_their_caller},
-    {"the_driver_finds_itself", the_driver_finds_itself},
-    {"get_proc_address", get_proc_address},
-    {"every_hook_is_reached", every_hook_is_reached},
-    {"gpu_less_program", gpu_less_program},
+static const struct program programs[] = {
+    PROGRAM(dlsym_by_handle),         PROGRAM(dlsym_pseudo_handles), PROGRAM(foreign_names_keep_their_caller),
+    PROGRAM(the_driver_finds_itself), PROGRAM(get_proc_address),     PROGRAM(every_hook_is_reached),
+    PROGRAM(gpu_less_program),
 };
 #define PROGRAMS (sizeof programs / sizeof programs[0])
-
-static void run_program(struct fixture *fixture, const struct fixture_slice *slice, char *const argv[], bool preload)
-{
-    char output[8192];
-    int status = fixture_wait(fixture_start(fixture, slice->id, preload, "program", argv), 30);
-    fixture_output(fixture, "program", output, sizeof output);
-    CHECK_THAT(status == 0, "status %d:\n%s", status, output);
-}
 
 /* A program linked to libcuda: its references bind to ours, and go on to the driver. */
 static const char direct_source[] =
@@ -201,7 +170,7 @@ static void direct_link(void)
              fixture.build);
     CHECK_EQ(system(command), 0);
     char *argv[] = {program, NULL};
-    run_program(&fixture, &slice, argv, true);
+    program_check(&fixture, slice.id, true, argv);
     int status = fixture_wait(fixture_start(&fixture, slice.id, false, "program", argv), 30);
     CHECK_EQ(status, 2); /* without the shim it sees the whole card: the program itself can tell */
 }
@@ -225,7 +194,7 @@ static void own_function_of_that_name(void)
     snprintf(command, sizeof command, "gcc -rdynamic -o '%s' '%s/own.c' -ldl", program, fixture.root);
     CHECK_EQ(system(command), 0);
     char *argv[] = {program, NULL};
-    run_program(&fixture, &slice, argv, true);
+    program_check(&fixture, slice.id, true, argv);
 }
 
 /* A library between the program and another one asks for the next of a name: the one behind it, not the one behind us. */
@@ -253,7 +222,7 @@ static void the_next_is_the_callers(void)
         root, root);
     CHECK_EQ(system(command), 0);
     char *argv[] = {program, NULL};
-    run_program(&fixture, &slice, argv, true);
+    program_check(&fixture, slice.id, true, argv);
 }
 
 /* What a shell and its tools do must not change. */
@@ -271,9 +240,9 @@ static void common_programs(void)
     for (size_t at = 0; at < sizeof commands / sizeof commands[0]; at++) {
         if (access(commands[at][0], X_OK) == 0) {
             char plain[8192], preloaded[8192];
-            run_program(&fixture, &slice, commands[at], false);
+            program_check(&fixture, slice.id, false, commands[at]);
             fixture_output(&fixture, "program", plain, sizeof plain);
-            run_program(&fixture, &slice, commands[at], true);
+            program_check(&fixture, slice.id, true, commands[at]);
             fixture_output(&fixture, "program", preloaded, sizeof preloaded);
             CHECK_STR(preloaded, plain);
         }
@@ -283,29 +252,13 @@ static void common_programs(void)
 int main(int argc, char **argv)
 {
     if (argc == 2) {
-        for (size_t at = 0; at < PROGRAMS; at++) {
-            if (strcmp(programs[at].name, argv[1]) == 0) {
-                check_name = programs[at].name;
-                programs[at].test();
-                return check_failures_here != 0;
-            }
-        }
-        return 2;
+        return program_inside(programs, PROGRAMS, argv[1], NULL);
     }
-    if (getenv("BUILD_DIR") == NULL) {
-        check_skip("BUILD_DIR is not set");
-    }
+    check_needs_build();
     fixture_open(&fixture, "");
     fixture_slice(&fixture, &slice, 1, UINT64_C(1) << 30, 10000);
     for (size_t at = 0; at < PROGRAMS; at++) {
-        char *again[] = {"/proc/self/exe", (char *)programs[at].name, NULL};
-        check_name = programs[at].name;
-        check_failures_here = 0;
-        run_program(&fixture, &slice, again, true);
-        check_failures += check_failures_here;
-        if (check_failures_here == 0) {
-            printf("PASS %s\n", programs[at].name);
-        }
+        program_test(&fixture, slice.id, true, programs[at].name);
     }
     RUN(direct_link);
     RUN(own_function_of_that_name);

@@ -503,9 +503,7 @@ static void limited_beside_others(void)
 
 int main(void)
 {
-    if (getenv("BUILD_DIR") == NULL) {
-        check_skip("BUILD_DIR is not set");
-    }
+    check_needs_build();
     SOME(lone_tiny);
     SOME(lone_heavy);
     SOME(lone_mixed);

@@ -198,9 +198,7 @@ static inline pid_t driver_start(const struct driver_case *one, bool partner)
 
 static inline int driver_cases(const struct driver_case *cases, size_t count)
 {
-    if (getenv("BUILD_DIR") == NULL) {
-        check_skip("BUILD_DIR is not set");
-    }
+    check_needs_build();
     for (size_t at = 0; at < count; at++) {
         fixture_open(&driver_fixture, cases[at].conf);
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, driver_link) != 0) {

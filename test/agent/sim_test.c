@@ -4,11 +4,10 @@
  * needs: native
  */
 #define _GNU_SOURCE
-#include "check.h"
 #include "clock.h"
 #include "cuda_min.h"
 #include "nvml_min.h"
-#include "region_fixture.h"
+#include "program.h"
 
 #include <dlfcn.h>
 #include <time.h>
@@ -182,25 +181,17 @@ static void hold_and_wait(void)
 {
     CUdeviceptr address;
     CHECK_EQ(cuMemAlloc_v2(&address, 3 * GIB), CUDA_SUCCESS);
-    printf("holding\n");
-    fflush(stdout);
-    for (;;) {
-        pause();
-    }
+    program_hold();
 }
 
-static const struct {
-    const char *name;
-    const char *conf;
-    void (*test)(void);
-} programs[] = {
-    {"time_is_virtual_and_events_measure_it", "clock = virtual\n", time_is_virtual_and_events_measure_it},
-    {"the_queue_blocks_when_full", "clock = virtual\n", the_queue_blocks_when_full},
-    {"first_launch_synchronizes", "clock = virtual\n", first_launch_synchronizes},
-    {"copies_overlap_kernels_but_not_their_stream", "clock = virtual\n", copies_overlap_kernels_but_not_their_stream},
-    {"captures_are_delicate", "", captures_are_delicate},
-    {"visible_devices_by_uuid", "gpus = 4\n", visible_devices_by_uuid},
-    {"hold_and_wait", "", hold_and_wait},
+static const struct program programs[] = {
+    PROGRAM(time_is_virtual_and_events_measure_it, .conf = "clock = virtual\n"),
+    PROGRAM(the_queue_blocks_when_full, .conf = "clock = virtual\n"),
+    PROGRAM(first_launch_synchronizes, .conf = "clock = virtual\n"),
+    PROGRAM(copies_overlap_kernels_but_not_their_stream, .conf = "clock = virtual\n"),
+    PROGRAM(captures_are_delicate, .conf = ""),
+    PROGRAM(visible_devices_by_uuid, .conf = "gpus = 4\n"),
+    PROGRAM(hold_and_wait, .conf = ""),
 };
 #define PROGRAMS (sizeof programs / sizeof programs[0])
 
@@ -237,17 +228,11 @@ static void death_returns_memory(void)
     nvmlMemory_t memory = {0};
     nvmlProcessInfo_t infos[4];
     unsigned count = 4;
-    char output[64] = "";
-    char *argv[] = {"/proc/self/exe", "hold_and_wait", NULL};
     fixture_open(&fixture, "");
     open_nvml(&device);
     CHECK_EQ(NVML(nvmlDeviceGetMemoryInfo)(device, &memory), NVML_SUCCESS);
     uint64_t idle = memory.used;
-    pid_t pid = fixture_start(&fixture, NULL, false, "hold", argv);
-    for (int tick = 0; tick < 500 && strstr(output, "holding") == NULL; tick++) {
-        usleep(10000);
-        fixture_output(&fixture, "hold", output, sizeof output);
-    }
+    pid_t pid = program_holder(&fixture, NULL, false, "hold_and_wait");
     CHECK_EQ(NVML(nvmlDeviceGetMemoryInfo)(device, &memory), NVML_SUCCESS);
     CHECK_EQ(memory.used, idle + 3 * GIB + 300 * MIB); /* and the context */
     CHECK_EQ(NVML(nvmlDeviceGetComputeRunningProcesses_v3)(device, &count, infos), NVML_SUCCESS);
@@ -335,31 +320,14 @@ static void virtual_time_survives_a_kill(void)
 
 int main(int argc, char **argv)
 {
-    for (size_t at = 0; argc == 2 && at < PROGRAMS; at++) {
-        if (strcmp(programs[at].name, argv[1]) == 0) {
-            check_name = programs[at].name;
-            enter();
-            programs[at].test();
-            return check_failures_here != 0;
-        }
+    if (argc == 2) {
+        return program_inside(programs, PROGRAMS, argv[1], enter);
     }
-    if (getenv("BUILD_DIR") == NULL) {
-        check_skip("BUILD_DIR is not set");
-    }
+    check_needs_build();
     setenv("CUDA_VISIBLE_DEVICES", "GPU-51000000-0000-4000-8000-000000000000", 1);
     for (size_t at = 0; at < PROGRAMS - 1; at++) {
-        char output[8192];
-        char *again[] = {"/proc/self/exe", (char *)programs[at].name, NULL};
         fixture_open(&fixture, programs[at].conf);
-        check_name = programs[at].name;
-        check_failures_here = 0;
-        int status = fixture_wait(fixture_start(&fixture, NULL, false, "program", again), 60);
-        fixture_output(&fixture, "program", output, sizeof output);
-        CHECK_THAT(status == 0, "status %d:\n%s", status, output);
-        check_failures += check_failures_here;
-        if (check_failures_here == 0) {
-            printf("PASS %s\n", programs[at].name);
-        }
+        program_test(&fixture, NULL, false, programs[at].name);
         fixture_close(&fixture);
     }
     RUN(death_returns_memory);

@@ -118,9 +118,7 @@ static void grown_memory_reaches_a_running_tenant(void)
 
 int main(void)
 {
-    if (getenv("BUILD_DIR") == NULL) {
-        check_skip("BUILD_DIR is not set");
-    }
+    check_needs_build();
     RUN(entry_tells_of_the_wait);
     RUN(raised_limit_ends_a_long_wait);
     RUN(lowered_limit_reaches_a_running_tenant);

@@ -14,6 +14,7 @@
 
 #include "admit.h"
 #include "bucket.h"
+#include "hash.h"
 #include "history.h"
 #include "json.h"
 #include "measure.h"
@@ -115,7 +116,7 @@ static void target_state(const uint8_t *data, size_t size)
     int64_t lines = 0;
     for (size_t at = 0; at < size; at++) lines += data[at] == '\n';
     int tail = snprintf(file + size, 256, "{\"kind\":\"end\",\"lines\":%lld,\"checksum\":\"%016llx\"}\n",
-                        (long long)lines, (unsigned long long)checksum(file, size));
+                        (long long)lines, (unsigned long long)hash_bytes(file, size));
     put_file(path, "slices.jsonl", file, size + (size_t)tail);
     struct slice_table table;
     if (slice_store_load(&table, folder(), now_wall_ms()) == 0) {
@@ -160,7 +161,8 @@ static void target_audit(const uint8_t *data, size_t size)
         const uint8_t *end = memchr(data + at, '\n', size - at);
         size_t n = end == NULL ? size - at : (size_t)(end - (data + at));
         if (length + n + 32 > sizeof file) break;
-        length += (size_t)sprintf(file + length, "%016llx ", (unsigned long long)checksum((const char *)data + at, n));
+        length +=
+            (size_t)sprintf(file + length, "%016llx ", (unsigned long long)hash_bytes((const char *)data + at, n));
         memcpy(file + length, data + at, n);
         length += n;
         if (end != NULL) file[length++] = '\n';

@@ -1,0 +1,72 @@
+/* A signal to a process on a GPU: for its owner, and for operators. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "requests_parts.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+static bool on_a_gpu(const struct agent *agent, uint32_t pid)
+{
+    for (size_t i = 0; i < agent->gpu_count; i++) {
+        for (size_t k = 0; k < agent->gpus[i].process_count; k++) {
+            if (agent->gpus[i].processes[k].pid == pid) return true;
+        }
+    }
+    return slice_any_holds(&agent->slices, pid);
+}
+
+static int send_signal(const struct proc *proc, int number)
+{
+    if (proc->pidfd >= 0) {
+        if (syscall(SYS_pidfd_send_signal, proc->pidfd, number, NULL, 0) == 0) return 0;
+        if (errno != ENOSYS) return errno;
+    }
+    return kill(proc->pid, number) == 0 ? 0 : errno;
+}
+
+int op_process_stop(struct request *r)
+{
+    const char *name, *ticks_text;
+    int64_t pid, ticks;
+    if (request_may_integer(r, "pid", 1, INT32_MAX, &pid) != 1) return request_bad(r, "pid", "a process id");
+    if (request_need_text(r, "startTicks", &ticks_text) != 0 || request_need_text(r, "signal", &name) != 0) return -1;
+    if (text_parse_integer(ticks_text, 0, INT64_MAX, &ticks) != 0) return request_bad(r, "startTicks", "digits");
+    int number = strcmp(name, "INT") == 0    ? SIGINT
+                 : strcmp(name, "TERM") == 0 ? SIGTERM
+                 : strcmp(name, "KILL") == 0 ? SIGKILL
+                                             : 0;
+    if (number == 0) return request_bad(r, "signal", "\"INT\", \"TERM\" or \"KILL\"");
+    struct proc *proc = procs_get(&r->agent->procs, (pid_t)pid, now_mono_ms());
+    if (!proc || proc->start_ticks != (uint64_t)ticks || !on_a_gpu(r->agent, (uint32_t)pid)) {
+        return fail(&r->failure, "unknown-process",
+                    "Process %lld is not (or no longer) on a GPU of %s; no signal was sent.", (long long)pid,
+                    r->agent->host_name);
+    }
+    if (!r->peer->is_operator && (!proc->uid_known || proc->uid != r->peer->uid)) {
+        return fail(&r->failure, "not-permitted", "Process %lld is not yours; no signal was sent.", (long long)pid);
+    }
+    int error = send_signal(proc, number);
+    if (error == EPERM) {
+        return fail(&r->failure, "not-permitted",
+                    "The agent runs as %s and may not signal process %lld of another user. Its owner can, with: kill "
+                    "-%s %lld",
+                    r->agent->manager_name, (long long)pid, name, (long long)pid);
+    }
+    if (error != 0) {
+        return fail(&r->failure, "unknown-process", "Process %lld could not be signalled: %s.", (long long)pid,
+                    strerror(error));
+    }
+    log_line("%s sent SIG%s to process %lld", r->peer->name, name, (long long)pid);
+    return request_ok(r);
+}
