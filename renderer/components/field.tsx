@@ -93,23 +93,27 @@ export function SelectField(props: SelectFieldProps): ReactElement {
 /** A box of a sheet that is sent as a whole: what is typed is the sheet's to keep and to judge. */
 export function TypedField(props: {
   readonly label: string;
-  readonly unit: string;
+  readonly unit?: string;
   readonly value: string;
   readonly onType: (value: string) => void;
-  readonly more: ComponentPropsWithoutRef<'input'>;
+  /** Whether coming into it selects what is there, so that typing replaces it. */
+  readonly selects?: boolean;
+  readonly more?: ComponentPropsWithoutRef<'input'> & { readonly 'data-first-focus'?: boolean };
 }): ReactElement {
-  const { label, unit, value, onType, more } = props;
+  const { label, unit = '', value, onType, selects = true, more } = props;
   return (
     <label className="field">
       <span>{label}</span>
       <span className="in">
         <input
           value={value}
-          onFocus={(event) => event.target.select()}
+          onFocus={(event) => {
+            if (selects) event.target.select();
+          }}
           onChange={(event) => onType(event.target.value)}
           {...more}
         />
-        <em>{unit}</em>
+        {unit !== '' && <em>{unit}</em>}
       </span>
     </label>
   );

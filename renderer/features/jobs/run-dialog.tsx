@@ -3,10 +3,9 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, JobPriority, Slice } from '../../../model/model.ts';
 import { gibWithUnit, parseBytes } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
-import { SelectField } from '../../components/field.tsx';
-import { openDialog } from '../../store/ui.ts';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
+import { SelectField, TypedField } from '../../components/field.tsx';
+import { closeDialog } from '../../store/ui.ts';
 import { nameProblem } from '../slices/slice-actions.ts';
 import {
   isOperator,
@@ -19,7 +18,6 @@ import {
 import type { Wanted } from './job-actions.ts';
 import { aheadText } from './ahead-text.ts';
 
-const close = (): void => openDialog(null);
 const PRIORITIES: readonly (readonly [JobPriority, string])[] = [
   ['low', 'Low: after the others'],
   ['normal', 'Normal'],
@@ -95,7 +93,7 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
   const put = (change: Partial<Typed>): void => setTyped((now) => ({ ...now, ...change }));
   const submit = (): void => {
     if (refusal !== null || typeof wanted === 'string') return;
-    close();
+    closeDialog();
     rememberCommand(host, slice, wanted.command, typed.cwd.trim());
     void startJob(host, slice, wanted);
   };
@@ -105,32 +103,22 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
     unit: string,
     placeholder = '',
   ): ReactElement => (
-    <label className="field">
-      <span>{label}</span>
-      <span className="in">
-        <input
-          value={typed[key]}
-          placeholder={placeholder}
-          spellCheck={false}
-          onChange={(event) => put({ [key]: event.target.value })}
-        />
-        <em>{unit}</em>
-      </span>
-    </label>
+    <TypedField
+      label={label}
+      unit={unit}
+      value={typed[key]}
+      onType={(value) => put({ [key]: value })}
+      selects={false}
+      more={{ placeholder, spellCheck: false }}
+    />
   );
   return (
-    <Dialog
+    <FormDialog
       title={`Run in a slice on ${host.name}`}
-      onCancel={close}
+      onCancel={closeDialog}
+      verb="Run"
       onSubmit={submit}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button kind="primary" onClick={submit} refusal={refusal}>
-            Run
-          </Button>
-        </>
-      }
+      refusal={refusal}
     >
       <div className="fields two-columns">
         <div className="span-2">
@@ -209,9 +197,9 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
           Stop {isOperator(host) ? 'running jobs' : 'my running jobs'} of lower priority, agreed or not
         </label>
       </div>
-      <p className={`small hold ${isWrong ? 'bad' : 'two'}`} role="status">
+      <Verdict tone={isWrong ? 'bad' : 'two'}>
         {refusal ?? (typeof wanted === 'string' ? '' : aheadText(host, slice, wanted))}
-      </p>
-    </Dialog>
+      </Verdict>
+    </FormDialog>
   );
 }

@@ -4,22 +4,20 @@ import type { ReactElement } from 'react';
 import type { HostId } from '../../../model/model.ts';
 import { gibWithUnit } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { SelectField, TypedField } from '../../components/field.tsx';
 import { useTick } from '../../components/use-sample.ts';
 import { forgetCourse, keepCourse, useCourses } from '../../store/courses.ts';
 import type { CourseTemplate } from '../../store/courses.ts';
 import { useFleet } from '../../store/fleet.ts';
 import { shownSample } from '../../store/series.ts';
-import { openDialog } from '../../store/ui.ts';
+import { closeDialog } from '../../store/ui.ts';
 import { editRefusal } from '../hosts/host-figures.ts';
 import { NO_COURSE, OTHER_TIME, readCourse } from './course-form.ts';
 import { parsePeople, planCourse } from './course.ts';
 import type { Course, CoursePlan } from './course.ts';
 import { createCourse } from './create-course.ts';
 import { untilChoices } from './until.ts';
-
-const close = (): void => openDialog(null);
 
 /** Person, host, GPU, size; who gets none stands first, with the reason in the place of a GPU. */
 function Preview(props: { readonly plan: CoursePlan; readonly course: Course }): ReactElement {
@@ -100,7 +98,7 @@ export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactE
   const isShort = plan !== null && plan.unseated.length > 0;
   const submit = (): void => {
     if (refusal !== null || typeof course === 'string' || plan === null) return;
-    close();
+    closeDialog();
     void createCourse(course, plan.seats).then((made) => {
       if (made > 0) keepCourse({ ...typed, name: course.name });
     });
@@ -122,19 +120,13 @@ export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactE
   const template = templates.find((one) => one.name === typed.name);
   const count = plan?.seats.length ?? 0;
   return (
-    <Dialog
+    <FormDialog
       title="Cut for a course"
       wide
-      onCancel={close}
+      onCancel={closeDialog}
+      verb={count === 0 ? 'Create slices' : `Create ${String(count)} ${count === 1 ? 'slice' : 'slices'}`}
       onSubmit={submit}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button kind="primary" onClick={submit} refusal={refusal}>
-            {count === 0 ? 'Create slices' : `Create ${String(count)} ${count === 1 ? 'slice' : 'slices'}`}
-          </Button>
-        </>
-      }
+      refusal={refusal}
     >
       {templates.length > 0 && (
         <div className="course-template">
@@ -175,16 +167,13 @@ export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactE
           <option value={OTHER_TIME}>Another time</option>
         </SelectField>
         {typed.until === OTHER_TIME && (
-          <label className="field">
-            <span>Ends, in the time of this computer</span>
-            <span className="in">
-              <input
-                type="datetime-local"
-                value={typed.untilAt}
-                onChange={(event) => put({ untilAt: event.target.value })}
-              />
-            </span>
-          </label>
+          <TypedField
+            label="Ends, in the time of this computer"
+            value={typed.untilAt}
+            onType={(untilAt) => put({ untilAt })}
+            selects={false}
+            more={{ type: 'datetime-local' }}
+          />
         )}
       </div>
       <fieldset className="course-hosts">
@@ -246,10 +235,10 @@ export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactE
       {plan !== null && typeof course !== 'string' && course.people.length > 0 && (
         <Preview plan={plan} course={course} />
       )}
-      <p className={`small hold ${isWrong ? 'bad' : isShort ? 'warn' : 'two'}`} role="status">
+      <Verdict tone={isWrong ? 'bad' : isShort ? 'warn' : 'two'}>
         {refusal ?? plan?.summary}
         {plan !== null && plan.leftOut.length > 0 && ` Left out: ${plan.leftOut.join(' ')}`}
-      </p>
-    </Dialog>
+      </Verdict>
+    </FormDialog>
   );
 }

@@ -3,18 +3,15 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit, parseBytes, parsePercent } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
 import { SelectField, TypedField } from '../../components/field.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { beyondQuota } from '../people/quota.ts';
-import { openDialog } from '../../store/ui.ts';
+import { closeDialog } from '../../store/ui.ts';
 import { refusalWords } from '../gpus/drag.ts';
 import { cutRefusal, gpuView } from '../hosts/host-figures.ts';
 import { createSlice, nameProblem, presetBytes, preview, yourName } from './slice-actions.ts';
 import type { NewSlice } from './slice-actions.ts';
 import { untilChoices } from './until.ts';
-
-const close = (): void => openDialog(null);
 
 interface Typed {
   readonly gpuUuid: string;
@@ -82,6 +79,7 @@ export function CreateSheet(props: {
   const [typed, setTyped] = useState(() => suggestion(host, props.gpu, sample, wantedBytes));
   const gpu = host.gpus.find((g) => g.uuid === typed.gpuUuid) ?? props.gpu;
   const wanted = read(typed, host, gpu);
+  const problem = typeof wanted === 'string' ? wanted : null;
   const { layout } = gpuView(host, gpu, sample);
   const beyond =
     typeof wanted === 'string'
@@ -90,7 +88,7 @@ export function CreateSheet(props: {
   const put = (change: Partial<Typed>): void => setTyped((now) => ({ ...now, ...change }));
   const submit = (): void => {
     if (typeof wanted === 'string') return;
-    close();
+    closeDialog();
     void createSlice(host, gpu, wanted, beyond !== null);
   };
   const owners = [...new Set([typed.owner, ...host.people.map((person) => person.name)])].filter(
@@ -112,22 +110,13 @@ export function CreateSheet(props: {
     />
   );
   return (
-    <Dialog
+    <FormDialog
       title={`New slice on ${host.name}`}
-      onCancel={close}
+      onCancel={closeDialog}
+      verb={beyond === null ? 'Create' : 'Create over the quota'}
       onSubmit={submit}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button
-            kind={beyond === null ? 'primary' : 'danger'}
-            onClick={submit}
-            refusal={typeof wanted === 'string' ? wanted : null}
-          >
-            {beyond === null ? 'Create' : 'Create over the quota'}
-          </Button>
-        </>
-      }
+      kind={beyond === null ? 'primary' : 'danger'}
+      refusal={problem}
     >
       <div className="fields two-columns">
         <div className="span-2">
@@ -172,18 +161,15 @@ export function CreateSheet(props: {
         </SelectField>
         <div>{box('Name', 'name', '', { placeholder: `${typed.owner}-…` })}</div>
       </div>
-      <p
-        className={`small hold ${typeof wanted === 'string' ? 'bad' : beyond === null ? 'two' : 'warn'}`}
-        role="status"
-      >
+      <Verdict problem={problem} tone={beyond === null ? 'two' : 'warn'}>
         {typeof wanted === 'string'
-          ? wanted
+          ? null
           : beyond !== null
             ? `Over the quota: ${beyond}. The audit will say so.`
             : over > 0
               ? `${gib(over)} GiB more than is free: limits will add up to more than the GPU has, and whoever allocates first gets it.`
               : `${gibWithUnit(layout.free - wanted.memoryLimitBytes)} stay free.`}
-      </p>
-    </Dialog>
+      </Verdict>
+    </FormDialog>
   );
 }
