@@ -10,8 +10,8 @@ import {
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type { AgentInfo, DeployProgress, Sample } from '../../../model/model.ts';
 import { AgentClient } from '../agent/client.ts';
-import { newNonce } from '../agent/deploy.ts';
 import { previousVersion } from '../agent/rollback.ts';
+import { newNonce } from '../agent/run-script.ts';
 import { attachScript } from '../agent/scripts.ts';
 import type { SshConnection } from '../ssh/shell.ts';
 import type { HostLink } from './host-link.ts';

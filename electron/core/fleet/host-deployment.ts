@@ -1,10 +1,11 @@
 /** The agent's files on one host: installed, upgraded, taken back to the version before, removed; and the look without. */
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { DeployProgress, VersionFacts } from '../../../model/model.ts';
-import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, newNonce, removeAgent } from '../agent/deploy.ts';
+import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, removeAgent } from '../agent/deploy.ts';
 import { parsePreview } from '../agent/preview.ts';
 import { checkVersion, turnLink } from '../agent/rollback.ts';
-import { markedLines, previewScript } from '../agent/scripts.ts';
+import { runScript } from '../agent/run-script.ts';
+import { previewScript } from '../agent/scripts.ts';
 import type { SshConnection } from '../ssh/shell.ts';
 import type { HostChannel } from './host-channel.ts';
 import type { HostLink } from './host-link.ts';
@@ -189,11 +190,10 @@ export class HostDeployment {
     systemNote: string | null = null,
   ): Promise<void> {
     const { picture, link } = this.host;
-    const nonce = newNonce();
-    const result = await connection.runScript(previewScript(nonce), { timeoutMs: PREVIEW_TIMEOUT_MS });
+    const result = await runScript(connection, previewScript, PREVIEW_TIMEOUT_MS);
     if (link.connection !== connection) return;
     const preview = result.ok
-      ? parsePreview(markedLines(result.value.stdout, nonce))
+      ? parsePreview(result.value.lines)
       : { gpus: [], driver: null, note: result.error.message };
     link.found();
     picture.setConnection({ kind: 'preview', ...preview, note: systemNote ?? preview.note, canDeploy });
