@@ -1,6 +1,6 @@
 /** A labelled box for one typed value: what is typed is kept until it is right or left with Esc. */
 import { useEffect, useId, useState } from 'react';
-import type { ComponentPropsWithoutRef, ReactElement, ReactNode } from 'react';
+import type { ComponentPropsWithoutRef, ReactElement } from 'react';
 import type { Parsed } from '../../model/units.ts';
 import { cx } from './bits.tsx';
 import { Icon } from './icons.tsx';
@@ -64,31 +64,40 @@ export function LimitField(props: FieldProps): ReactElement {
   );
 }
 
-export interface SelectFieldProps {
+/** One of a few values that are known beforehand, each with its words. */
+export function ChoiceField<T extends string>(props: {
   readonly label: string;
-  readonly value: string;
-  readonly onPick: (value: string) => void;
-  readonly refusal: string | null;
-  readonly children: ReactNode;
-}
-
-export function SelectField(props: SelectFieldProps): ReactElement {
+  readonly value: T;
+  readonly choices: readonly (readonly [value: T, words: string])[];
+  readonly onPick: (value: T) => void;
+  readonly refusal?: string | null;
+}): ReactElement {
+  const { label, value, choices, onPick, refusal = null } = props;
   return (
-    <label className="field" title={props.refusal ?? undefined}>
-      <span>{props.label}</span>
+    <label className="field" title={refusal ?? undefined}>
+      <span>{label}</span>
       <span className="in select-in">
         <select
-          value={props.value}
-          disabled={props.refusal !== null}
-          onChange={(event) => props.onPick(event.target.value)}
+          value={value}
+          disabled={refusal !== null}
+          onChange={(event) => {
+            const known = choices.find(([one]) => one === event.target.value);
+            if (known !== undefined) onPick(known[0]);
+          }}
         >
-          {props.children}
+          {choices.map(([one, words]) => (
+            <option key={one} value={one}>
+              {words}
+            </option>
+          ))}
         </select>
         <Icon name="down" />
       </span>
     </label>
   );
 }
+
+type BoxInput = ComponentPropsWithoutRef<'input'> & { readonly 'data-first-focus'?: boolean };
 
 /** A box of a sheet that is sent as a whole: what is typed is the sheet's to keep and to judge. */
 export function TypedField(props: {
@@ -98,7 +107,7 @@ export function TypedField(props: {
   readonly onType: (value: string) => void;
   /** Whether coming into it selects what is there, so that typing replaces it. */
   readonly selects?: boolean;
-  readonly more?: ComponentPropsWithoutRef<'input'> & { readonly 'data-first-focus'?: boolean };
+  readonly more?: BoxInput;
 }): ReactElement {
   const { label, unit = '', value, onType, selects = true, more } = props;
   return (
@@ -118,3 +127,20 @@ export function TypedField(props: {
     </label>
   );
 }
+
+/** What of a sheet is any text; not what is one of a few words. */
+type TextKey<T> = { [K in keyof T]: string extends T[K] ? K : never }[keyof T] & string;
+
+/** Boxes for what is typed in one sheet, by the name under which it is kept. */
+export const boxesOf =
+  <T extends object>(typed: T, put: (change: Partial<T>) => void) =>
+  (label: string, key: TextKey<T>, unit = '', more: BoxInput = {}, selects = true): ReactElement => (
+    <TypedField
+      label={label}
+      unit={unit}
+      value={String(typed[key])}
+      onType={(value) => put({ [key]: value } as Partial<T>)}
+      selects={selects}
+      more={more}
+    />
+  );

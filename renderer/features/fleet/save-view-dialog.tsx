@@ -8,7 +8,7 @@ import { saveView, useViews } from '../../store/views.ts';
 
 export function SaveViewDialog(): ReactElement {
   const filter = useUi((s) => s.fleetFilter);
-  const views = useViews((s) => s.views);
+  const views = useViews((s) => s.items);
   const [typed, setTyped] = useState(filter.trim() === '' ? 'My view' : filter.trim().slice(0, 60));
   const name = typed.trim();
   const replaces = views.some((one) => one.name === name);

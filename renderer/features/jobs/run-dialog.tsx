@@ -4,7 +4,7 @@ import type { ReactElement } from 'react';
 import type { HostSnapshot, JobPriority, Slice } from '../../../model/model.ts';
 import { gibWithUnit, parseBytes } from '../../../model/units.ts';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
-import { SelectField, TypedField } from '../../components/field.tsx';
+import { ChoiceField, boxesOf } from '../../components/field.tsx';
 import { closeDialog } from '../../store/ui.ts';
 import { nameProblem } from '../slices/slice-actions.ts';
 import {
@@ -30,6 +30,7 @@ const YIELDS = [
 ] as const;
 const GRACE_MAX_S = 600;
 const COMMAND_MAX = 4000;
+const AS_IS = { spellCheck: false } as const;
 
 interface Typed {
   readonly sliceId: string;
@@ -97,21 +98,7 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
     rememberCommand(host, slice, wanted.command, typed.cwd.trim());
     void startJob(host, slice, wanted);
   };
-  const box = (
-    label: string,
-    key: 'cwd' | 'name' | 'minFree' | 'grace',
-    unit: string,
-    placeholder = '',
-  ): ReactElement => (
-    <TypedField
-      label={label}
-      unit={unit}
-      value={typed[key]}
-      onType={(value) => put({ [key]: value })}
-      selects={false}
-      more={{ placeholder, spellCheck: false }}
-    />
-  );
+  const box = boxesOf(typed, put);
   return (
     <FormDialog
       title={`Run in a slice on ${host.name}`}
@@ -122,13 +109,14 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
     >
       <div className="fields two-columns">
         <div className="span-2">
-          <SelectField label="Slice" value={slice.id} refusal={null} onPick={(sliceId) => put({ sliceId })}>
-            {(slices.some((one) => one.id === slice.id) ? slices : [slice, ...slices]).map((one) => (
-              <option key={one.id} value={one.id}>
-                {`${one.name} · ${one.owner} · ${gibWithUnit(one.memoryLimitBytes)}`}
-              </option>
-            ))}
-          </SelectField>
+          <ChoiceField
+            label="Slice"
+            value={slice.id}
+            choices={(slices.some((one) => one.id === slice.id) ? slices : [slice, ...slices]).map(
+              (one) => [one.id, `${one.name} · ${one.owner} · ${gibWithUnit(one.memoryLimitBytes)}`] as const,
+            )}
+            onPick={(sliceId) => put({ sliceId })}
+          />
         </div>
         <label className="field span-2">
           <span>Command, for your own login shell there</span>
@@ -150,40 +138,28 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
             />
           </span>
         </label>
-        {box('Folder', 'cwd', '', 'home folder')}
-        {box('Name', 'name', '', 'from the command')}
-        <SelectField
+        {box('Folder', 'cwd', '', { placeholder: 'home folder', ...AS_IS }, false)}
+        {box('Name', 'name', '', { placeholder: 'from the command', ...AS_IS }, false)}
+        <ChoiceField
           label="Priority in the line"
           value={typed.priority}
-          refusal={null}
-          onPick={(picked) => {
-            const priority = PRIORITIES.find(([value]) => value === picked)?.[0];
-            if (priority !== undefined) put({ priority });
-          }}
-        >
-          {PRIORITIES.map(([value, label]) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
-        </SelectField>
-        <SelectField
+          choices={PRIORITIES}
+          onPick={(priority) => put({ priority })}
+        />
+        <ChoiceField
           label="When a higher one comes"
           value={typed.yields}
-          refusal={null}
-          onPick={(picked) => {
-            const yields = YIELDS.find(([value]) => value === picked)?.[0];
-            if (yields !== undefined) put({ yields });
-          }}
-        >
-          {YIELDS.map(([value, label]) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
-        </SelectField>
-        {box('Starts only with this free', 'minFree', 'GiB', 'whatever is free')}
-        {box('From SIGTERM to SIGKILL', 'grace', 's')}
+          choices={YIELDS}
+          onPick={(yields) => put({ yields })}
+        />
+        {box(
+          'Starts only with this free',
+          'minFree',
+          'GiB',
+          { placeholder: 'whatever is free', ...AS_IS },
+          false,
+        )}
+        {box('From SIGTERM to SIGKILL', 'grace', 's', AS_IS, false)}
         <label
           className="check span-2"
           title={typed.priority === 'low' ? 'Nothing is lower than low.' : undefined}

@@ -5,7 +5,7 @@ import type { HostSnapshot, Quota } from '../../../model/model.ts';
 import { gib, parseBytes } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
-import { TypedField } from '../../components/field.tsx';
+import { boxesOf } from '../../components/field.tsx';
 import { request, sayFailure } from '../../store/actions.ts';
 import { closeDialog, showToast } from '../../store/ui.ts';
 import { DEFAULT_SUBJECT, heldBy, quotaText } from './quota.ts';
@@ -63,25 +63,14 @@ export function QuotaDialog(props: {
   const takeAway = (wanted: Quota): void =>
     void send(wanted, true, `${subjectText(wanted.subject)}: no quota of their own on ${host.name} any more`);
   const { slices: count, bytes } = heldBy(host, typed.subject.trim());
-  const box = (
-    label: string,
-    key: 'subject' | 'memory' | 'slices',
-    unit: string,
-    more = {},
-  ): ReactElement => (
-    <TypedField
-      label={label}
-      unit={unit}
-      value={typed[key]}
-      onType={(value) =>
-        // A subject that has a quota brings its figures along.
-        setTyped((now) =>
-          key === 'subject' && of(value.trim()) !== undefined ? fill(value.trim()) : { ...now, [key]: value },
-        )
-      }
-      more={more}
-    />
-  );
+  // A subject that has a quota brings its figures along.
+  const put = (change: Partial<ReturnType<typeof fill>>): void => {
+    const subject = change.subject?.trim();
+    setTyped((now) =>
+      subject !== undefined && of(subject) !== undefined ? fill(subject) : { ...now, ...change },
+    );
+  };
+  const box = boxesOf(typed, put);
   return (
     <FormDialog
       title={`Quotas on ${host.name}`}

@@ -5,7 +5,7 @@ import type { HostId } from '../../../model/model.ts';
 import { gibWithUnit } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
-import { SelectField, TypedField } from '../../components/field.tsx';
+import { ChoiceField, TypedField, boxesOf } from '../../components/field.tsx';
 import { useTick } from '../../components/use-sample.ts';
 import { forgetCourse, keepCourse, useCourses } from '../../store/courses.ts';
 import type { CourseTemplate } from '../../store/courses.ts';
@@ -67,7 +67,7 @@ function Preview(props: { readonly plan: CoursePlan; readonly course: Course }):
 export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactElement {
   const fleet = useFleet((s) => s.hosts);
   const order = useFleet((s) => s.order);
-  const templates = useCourses((s) => s.courses);
+  const templates = useCourses((s) => s.items);
   // Planned anew when a host or its free memory changes: what is shown is what would be sent.
   useTick();
   const hosts = order.flatMap((id) => fleet[id] ?? []).filter((host) => host.connection.kind === 'live');
@@ -103,20 +103,7 @@ export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactE
       if (made > 0) keepCourse({ ...typed, name: course.name });
     });
   };
-  const box = (
-    label: string,
-    key: 'name' | 'memory' | 'limit' | 'guarantee',
-    unit: string,
-    more = {},
-  ): ReactElement => (
-    <TypedField
-      label={label}
-      unit={unit}
-      value={typed[key]}
-      onType={(value) => put({ [key]: value })}
-      more={more}
-    />
-  );
+  const box = boxesOf(typed, put);
   const template = templates.find((one) => one.name === typed.name);
   const count = plan?.seats.length ?? 0;
   return (
@@ -130,19 +117,18 @@ export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactE
     >
       {templates.length > 0 && (
         <div className="course-template">
-          <SelectField
+          <ChoiceField
             label="As before"
             value={template?.name ?? ''}
-            refusal={null}
+            choices={[
+              ['', 'A new course'],
+              ...templates.map(
+                ({ name, people, memory }) =>
+                  [name, `${name} · ${String(parsePeople(people).length)} × ${memory} GiB`] as const,
+              ),
+            ]}
             onPick={(name) => setTyped(templates.find((one) => one.name === name) ?? NO_COURSE)}
-          >
-            <option value="">A new course</option>
-            {templates.map((one) => (
-              <option key={one.name} value={one.name}>
-                {`${one.name} · ${String(parsePeople(one.people).length)} × ${one.memory} GiB`}
-              </option>
-            ))}
-          </SelectField>
+          />
           <Button
             onClick={() => {
               if (template !== undefined) forgetCourse(template.name);
@@ -158,14 +144,15 @@ export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactE
         {box('Memory limit each', 'memory', 'GiB', { maxLength: 20 })}
         {box('GPU time limit each', 'limit', '%', { maxLength: 20 })}
         {box('Guaranteed GPU time', 'guarantee', '%', { maxLength: 20 })}
-        <SelectField label="Until" value={typed.until} refusal={null} onPick={(until) => put({ until })}>
-          {untilChoices(new Date()).map((choice) => (
-            <option key={choice.key} value={choice.key}>
-              {choice.label}
-            </option>
-          ))}
-          <option value={OTHER_TIME}>Another time</option>
-        </SelectField>
+        <ChoiceField
+          label="Until"
+          value={typed.until}
+          choices={[
+            ...untilChoices(new Date()).map(({ key, label }) => [key, label] as const),
+            [OTHER_TIME, 'Another time'],
+          ]}
+          onPick={(until) => put({ until })}
+        />
         {typed.until === OTHER_TIME && (
           <TypedField
             label="Ends, in the time of this computer"

@@ -3,7 +3,7 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit, parseBytes, parsePercent } from '../../../model/units.ts';
-import { SelectField, TypedField } from '../../components/field.tsx';
+import { ChoiceField, boxesOf } from '../../components/field.tsx';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { beyondQuota } from '../people/quota.ts';
 import { closeDialog } from '../../store/ui.ts';
@@ -95,20 +95,7 @@ export function CreateSheet(props: {
     (n) => n !== '',
   );
   const over = typeof wanted === 'string' ? 0 : wanted.memoryLimitBytes - layout.free;
-  const box = (
-    label: string,
-    key: 'name' | 'memory' | 'limit' | 'guarantee',
-    unit: string,
-    more = {},
-  ): ReactElement => (
-    <TypedField
-      label={label}
-      unit={unit}
-      value={typed[key]}
-      onType={(value) => put({ [key]: value })}
-      more={more}
-    />
-  );
+  const box = boxesOf(typed, put);
   return (
     <FormDialog
       title={`New slice on ${host.name}`}
@@ -120,10 +107,16 @@ export function CreateSheet(props: {
     >
       <div className="fields two-columns">
         <div className="span-2">
-          <SelectField
+          <ChoiceField
             label="GPU"
             value={gpu.uuid}
-            refusal={null}
+            choices={host.gpus.map(
+              (g) =>
+                [
+                  g.uuid,
+                  `GPU ${String(g.index)} · ${g.name} · ${gibWithUnit(gpuView(host, g, sample).layout.free)} free`,
+                ] as const,
+            )}
             onPick={(uuid) => {
               const next = host.gpus.find((g) => g.uuid === uuid);
               if (next === undefined) return;
@@ -134,31 +127,23 @@ export function CreateSheet(props: {
                 until: typed.until,
               });
             }}
-          >
-            {host.gpus.map((g) => (
-              <option key={g.uuid} value={g.uuid}>
-                {`GPU ${String(g.index)} · ${g.name} · ${gibWithUnit(gpuView(host, g, sample).layout.free)} free`}
-              </option>
-            ))}
-          </SelectField>
+          />
         </div>
         {box('Memory limit', 'memory', 'GiB', { 'data-first-focus': true })}
         {box('GPU time limit', 'limit', '%')}
         {box('Guaranteed GPU time', 'guarantee', '%')}
-        <SelectField label="Owner" value={typed.owner} refusal={null} onPick={(owner) => put({ owner })}>
-          {owners.map((owner) => (
-            <option key={owner} value={owner}>
-              {owner}
-            </option>
-          ))}
-        </SelectField>
-        <SelectField label="Until" value={typed.until} refusal={null} onPick={(until) => put({ until })}>
-          {untilChoices(new Date()).map((choice) => (
-            <option key={choice.key} value={choice.key}>
-              {choice.label}
-            </option>
-          ))}
-        </SelectField>
+        <ChoiceField
+          label="Owner"
+          value={typed.owner}
+          choices={owners.map((owner) => [owner, owner] as const)}
+          onPick={(owner) => put({ owner })}
+        />
+        <ChoiceField
+          label="Until"
+          value={typed.until}
+          choices={untilChoices(new Date()).map(({ key, label }) => [key, label] as const)}
+          onPick={(until) => put({ until })}
+        />
         <div>{box('Name', 'name', '', { placeholder: `${typed.owner}-…` })}</div>
       </div>
       <Verdict problem={problem} tone={beyond === null ? 'two' : 'warn'}>
