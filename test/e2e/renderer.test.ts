@@ -108,6 +108,22 @@ describe.skipIf(cannotRun)('renderer', () => {
     await expect.poll(() => calls('prompt:answer')).toMatchObject([{ answers: ['remember'] }]);
   });
 
+  it('sends nothing with Enter while a form says what is wrong', async () => {
+    const page = await open();
+    await slider('nightly').click();
+    await page.keyboard.press('F2');
+    const rename = page.getByRole('dialog', { name: 'Rename nightly' });
+    await rename.getByLabel('Name').fill('two words');
+    await page.keyboard.press('Enter');
+    expect(await rename.getByRole('status').textContent()).toContain('letters, digits');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Connect…' }).click();
+    const connect = page.getByRole('dialog', { name: 'Connect to a host' });
+    await connect.getByLabel('Host').press('Enter');
+    await connect.waitFor();
+    expect([...(await calls('slice:rename')), ...(await calls('host:add'))]).toEqual([]);
+  });
+
   it('sends a password once and keeps it nowhere in the page', async () => {
     const page = await open({ scene: 'prompt-password' });
     await page.keyboard.type('correct horse');
