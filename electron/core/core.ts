@@ -52,65 +52,72 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     'host:forget': ({ hostId }) => fleet.forget(hostId),
     'host:transport': ({ hostId, choice }) => fleet.setTransport(hostId, choice),
     'host:retry': ({ hostId }) =>
-      on(hostId, (session) => {
-        session.retryNow();
+      on(hostId, ({ link }) => {
+        link.retryNow();
         return ok(null);
       }),
-    'host:deploy': ({ hostId }) => on(hostId, (session) => session.deployAgent()),
-    'host:check-version': ({ hostId, version }) => on(hostId, (session) => session.checkVersion(version)),
-    'host:roll-back': ({ hostId, version }) => on(hostId, (session) => session.rollBack(version)),
-    'host:remove-agent': ({ hostId }) => on(hostId, (session) => session.removeAgent()),
-    'host:link': ({ hostId }) => on(hostId, (session) => session.link()),
+    'host:deploy': ({ hostId }) => on(hostId, ({ deployment }) => deployment.deploy()),
+    'host:check-version': ({ hostId, version }) =>
+      on(hostId, ({ deployment }) => deployment.checkVersion(version)),
+    'host:roll-back': ({ hostId, version }) => on(hostId, ({ deployment }) => deployment.rollBack(version)),
+    'host:remove-agent': ({ hostId }) => on(hostId, ({ deployment }) => deployment.remove()),
+    'host:link': ({ hostId }) => on(hostId, ({ deployment }) => deployment.linkCommand()),
     'prompt:answer': ({ hostId, promptId, answers }) =>
-      on(hostId, (session) => session.answerPrompt(promptId, answers)),
+      on(hostId, ({ link }) => link.answerPrompt(promptId, answers)),
     'demo:start': () => lab.start(),
     'demo:stop': () => lab.stop(),
     'slice:create': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.edit('slice-create', withoutNulls(fields))),
+      on(hostId, ({ requests }) => requests.edit('slice-create', withoutNulls(fields))),
     'slice:resize': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.edit('slice-resize', withoutNulls(fields, ['expiresAtMs']))),
+      on(hostId, ({ requests }) => requests.edit('slice-resize', withoutNulls(fields, ['expiresAtMs']))),
     'slice:assign': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.edit('slice-assign', withoutNulls(fields))),
-    'slice:move': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('slice-move', fields)),
+      on(hostId, ({ requests }) => requests.edit('slice-assign', withoutNulls(fields))),
+    'slice:move': ({ hostId, ...fields }) =>
+      on(hostId, ({ requests }) => requests.edit('slice-move', fields)),
     'slice:rename': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.edit('slice-rename', withoutNulls(fields))),
+      on(hostId, ({ requests }) => requests.edit('slice-rename', withoutNulls(fields))),
     'slice:delete': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.edit('slice-delete', withoutNulls(fields))),
-    'slice:undo': ({ hostId, ...fields }) => on(hostId, (session) => session.edit('undo', fields)),
+      on(hostId, ({ requests }) => requests.edit('slice-delete', withoutNulls(fields))),
+    'slice:undo': ({ hostId, ...fields }) => on(hostId, ({ requests }) => requests.edit('undo', fields)),
     'history:get': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.fetchHistory(withoutNulls(fields))),
-    'audit:get': ({ hostId, ...fields }) => on(hostId, (session) => session.fetchAudit(withoutNulls(fields))),
-    'hours:get': ({ hostId, days }) => on(hostId, (session) => session.fetchHours(days)),
-    'job:start': ({ hostId, ...fields }) => on(hostId, (session) => session.startJob(withoutNulls(fields))),
+      on(hostId, ({ requests }) => requests.fetchHistory(withoutNulls(fields))),
+    'audit:get': ({ hostId, ...fields }) =>
+      on(hostId, ({ requests }) => requests.fetchAudit(withoutNulls(fields))),
+    'hours:get': ({ hostId, days }) => on(hostId, ({ requests }) => requests.fetchHours(days)),
+    'job:start': ({ hostId, ...fields }) =>
+      on(hostId, ({ requests }) => requests.startJob(withoutNulls(fields))),
     'job:act': ({ hostId, jobId, act }) =>
-      on(hostId, (session) =>
+      on(hostId, ({ requests }) =>
         act === 'kill'
-          ? session.command('job-cancel', { jobId, kill: true })
-          : session.command(`job-${act}`, { jobId }),
+          ? requests.command('job-cancel', { jobId, kill: true })
+          : requests.command(`job-${act}`, { jobId }),
       ),
     'job:priority': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.command('job-priority', fields)),
-    'job:slots': ({ hostId, ...fields }) => on(hostId, (session) => session.command('job-slots', fields)),
-    'job:log': ({ hostId, ...fields }) => on(hostId, (session) => session.readJobLog(withoutNulls(fields))),
-    'terminal:open': ({ hostId, ...fields }) => on(hostId, (session) => session.terminals.open(fields)),
-    'terminal:list': ({ hostId }) => on(hostId, (session) => session.terminals.list()),
+      on(hostId, ({ requests }) => requests.command('job-priority', fields)),
+    'job:slots': ({ hostId, ...fields }) =>
+      on(hostId, ({ requests }) => requests.command('job-slots', fields)),
+    'job:log': ({ hostId, ...fields }) =>
+      on(hostId, ({ requests }) => requests.readJobLog(withoutNulls(fields))),
+    'terminal:open': ({ hostId, ...fields }) => on(hostId, ({ terminals }) => terminals.open(fields)),
+    'terminal:list': ({ hostId }) => on(hostId, ({ terminals }) => terminals.list()),
     'terminal:attach': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.terminals.attach(withoutNulls(fields))),
+      on(hostId, ({ terminals }) => terminals.attach(withoutNulls(fields))),
     'terminal:ack': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.terminals.tell('terminal-ack', fields)),
+      on(hostId, ({ terminals }) => terminals.tell('terminal-ack', fields)),
     'terminal:input': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.terminals.tell('terminal-input', fields)),
+      on(hostId, ({ terminals }) => terminals.tell('terminal-input', fields)),
     'terminal:resize': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.terminals.tell('terminal-resize', fields)),
+      on(hostId, ({ terminals }) => terminals.tell('terminal-resize', fields)),
     'terminal:close': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.terminals.tell('terminal-close', fields)),
+      on(hostId, ({ terminals }) => terminals.tell('terminal-close', fields)),
     'process:stop': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.command('process-stop', fields)),
+      on(hostId, ({ requests }) => requests.command('process-stop', fields)),
     'settings:set': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.command('settings-set', fields)),
-    'quota:set': ({ hostId, ...fields }) => on(hostId, (session) => session.command('quota-set', fields)),
+      on(hostId, ({ requests }) => requests.command('settings-set', fields)),
+    'quota:set': ({ hostId, ...fields }) =>
+      on(hostId, ({ requests }) => requests.command('quota-set', fields)),
     'gpu:concurrent': ({ hostId, ...fields }) =>
-      on(hostId, (session) => session.command('gpu-concurrent', fields)),
+      on(hostId, ({ requests }) => requests.command('gpu-concurrent', fields)),
     'view:visible': ({ visible }) => {
       fleet.setVisible(visible);
       return Promise.resolve(ok(null));

@@ -38,7 +38,7 @@ export function Button(props: ButtonProps): ReactElement {
       aria-label={label}
       title={off ? refusal : title}
       aria-disabled={off || undefined}
-      data-first-focus={autoFocus}
+      data-first-focus={autoFocus === true || undefined}
       onClick={() => {
         if (!off) onClick();
       }}

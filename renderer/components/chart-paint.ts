@@ -65,6 +65,13 @@ export function readPalette(element: HTMLElement): Palette {
 const px = (chart: Scales, axis: 'x' | 'y', value: number): number =>
   chart.scales[axis]?.getPixelForValue(value) ?? 0;
 
+function stroke(ctx: CanvasRenderingContext2D, from: XY, to: XY): void {
+  ctx.beginPath();
+  ctx.moveTo(from.x, from.y);
+  ctx.lineTo(to.x, to.y);
+  ctx.stroke();
+}
+
 const clampX = (area: Area, x: number): number => Math.max(area.left, Math.min(area.right, x));
 
 export function drawUnder(
@@ -93,10 +100,7 @@ export function drawUnder(
   ctx.lineWidth = 1;
   for (const share of scene.quantity === 'memory' ? [0.25, 0.5, 0.75] : [0.5]) {
     const y = Math.round(area.top + height * share) + 0.5;
-    ctx.beginPath();
-    ctx.moveTo(area.left, y);
-    ctx.lineTo(area.right, y);
-    ctx.stroke();
+    stroke(ctx, { x: area.left, y }, { x: area.right, y });
   }
   for (const gap of scene.data.gaps) hatch(ctx, area, chart, gap.fromMs, gap.toMs, palette);
   ctx.restore();
@@ -176,10 +180,7 @@ function drawDenied(
   for (const { atMs } of scene.denied) {
     const x = px(chart, 'x', atMs);
     if (x < area.left || x > area.right) continue;
-    ctx.beginPath();
-    ctx.moveTo(x, area.top);
-    ctx.lineTo(x, area.bottom);
-    ctx.stroke();
+    stroke(ctx, { x, y: area.top }, { x, y: area.bottom });
     ctx.beginPath();
     ctx.moveTo(x - 5.5, area.top);
     ctx.lineTo(x + 5.5, area.top);
@@ -246,10 +247,7 @@ function drawCrosshair(
   if (x < area.left || x > area.right) return;
   ctx.strokeStyle = palette.ink;
   ctx.lineWidth = 1;
-  ctx.beginPath();
-  ctx.moveTo(x, area.top);
-  ctx.lineTo(x, area.bottom);
-  ctx.stroke();
+  stroke(ctx, { x, y: area.top }, { x, y: area.bottom });
   const value = valueAt(scene.data.trace, atMs);
   const { digits, unit } = QUANTITIES[scene.quantity];
   const figure = value === null ? '—' : `${value.toFixed(digits)} ${unit}`;

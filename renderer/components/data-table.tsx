@@ -42,6 +42,16 @@ export interface Column<T> {
   readonly hidden?: true;
 }
 
+/** For a narrow window: the columns that have a width there, in that width. */
+export const squeezed = <T,>(
+  columns: readonly Column<T>[],
+  widthsPx: Readonly<Record<string, number>>,
+): readonly Column<T>[] =>
+  columns.flatMap((column) => {
+    const width = widthsPx[column.id];
+    return width === undefined ? [] : [{ ...column, width }];
+  });
+
 export interface DataTableProps<T> {
   readonly label: string;
   readonly rows: readonly T[];

@@ -1,6 +1,7 @@
 /** A native modal dialog: the browser traps focus and gives it back; Esc cancels. */
 import { useEffect, useId, useRef } from 'react';
 import type { ReactElement, ReactNode } from 'react';
+import { Button } from './bits.tsx';
 
 export interface DialogProps {
   readonly title: string;
@@ -49,5 +50,79 @@ export function Dialog({ title, children, onCancel, onSubmit, actions, wide }: D
         <div className="sheet-actions">{actions}</div>
       </form>
     </dialog>
+  );
+}
+
+interface Answered {
+  readonly title: string;
+  readonly children?: ReactNode;
+  /** Leaving it: Esc, and the button that says so. */
+  readonly onCancel: () => void;
+  /** What is done, on the button that does it. */
+  readonly verb: string;
+  readonly onSubmit: () => void;
+  readonly kind?: 'primary' | 'danger';
+  /** Why it can not be done now; null or left out when it can. */
+  readonly refusal?: string | null;
+  readonly wide?: boolean;
+}
+
+/** A form: Enter in a field does what the last button does, and neither does while it is refused. */
+export function FormDialog(props: Answered): ReactElement {
+  const submit = (): void => {
+    if ((props.refusal ?? null) === null) props.onSubmit();
+  };
+  return (
+    <Dialog {...props} onSubmit={submit} actions={<Answers kind="primary" keep="Cancel" {...props} />}>
+      {props.children}
+    </Dialog>
+  );
+}
+
+/** A question before what can not simply be taken back: leaving has the focus, and is what Enter does. */
+export function AskDialog(props: Answered & { readonly keep?: string }): ReactElement {
+  return (
+    <Dialog
+      {...props}
+      onSubmit={props.onCancel}
+      actions={<Answers kind="danger" keep="Cancel" keepFirst {...props} />}
+    >
+      {props.children}
+    </Dialog>
+  );
+}
+
+function Answers(
+  props: Omit<Answered, 'title' | 'children' | 'wide'> & {
+    readonly kind: 'primary' | 'danger';
+    readonly keep: string;
+    /** Whether leaving has the focus first. */
+    readonly keepFirst?: boolean;
+  },
+): ReactElement {
+  const { onCancel, keep, keepFirst, kind, onSubmit, refusal = null, verb } = props;
+  return (
+    <>
+      <Button onClick={onCancel} autoFocus={keepFirst === true}>
+        {keep}
+      </Button>
+      <Button kind={kind} onClick={onSubmit} refusal={refusal}>
+        {verb}
+      </Button>
+    </>
+  );
+}
+
+/** The last line of a form: what is wrong with it, else what it will do. It keeps its place while there is neither. */
+export function Verdict(props: {
+  readonly problem?: string | null;
+  readonly tone?: 'two' | 'warn' | 'bad';
+  readonly children?: ReactNode;
+}): ReactElement {
+  const { problem = null, tone = 'two', children } = props;
+  return (
+    <p className={`small hold ${problem === null ? tone : 'bad'}`} role="status">
+      {problem ?? children}
+    </p>
   );
 }

@@ -1,6 +1,6 @@
 /** A labelled box for one typed value: what is typed is kept until it is right or left with Esc. */
 import { useEffect, useId, useState } from 'react';
-import type { ComponentPropsWithoutRef, ReactElement, ReactNode } from 'react';
+import type { ComponentPropsWithoutRef, ReactElement } from 'react';
 import type { Parsed } from '../../model/units.ts';
 import { cx } from './bits.tsx';
 import { Icon } from './icons.tsx';
@@ -64,25 +64,32 @@ export function LimitField(props: FieldProps): ReactElement {
   );
 }
 
-export interface SelectFieldProps {
+/** One of a few values that are known beforehand, each with its words. */
+export function ChoiceField<T extends string>(props: {
   readonly label: string;
-  readonly value: string;
-  readonly onPick: (value: string) => void;
-  readonly refusal: string | null;
-  readonly children: ReactNode;
-}
-
-export function SelectField(props: SelectFieldProps): ReactElement {
+  readonly value: T;
+  readonly choices: readonly (readonly [value: T, words: string])[];
+  readonly onPick: (value: T) => void;
+  readonly refusal?: string | null;
+}): ReactElement {
+  const { label, value, choices, onPick, refusal = null } = props;
   return (
-    <label className="field" title={props.refusal ?? undefined}>
-      <span>{props.label}</span>
+    <label className="field" title={refusal ?? undefined}>
+      <span>{label}</span>
       <span className="in select-in">
         <select
-          value={props.value}
-          disabled={props.refusal !== null}
-          onChange={(event) => props.onPick(event.target.value)}
+          value={value}
+          disabled={refusal !== null}
+          onChange={(event) => {
+            const known = choices.find(([one]) => one === event.target.value);
+            if (known !== undefined) onPick(known[0]);
+          }}
         >
-          {props.children}
+          {choices.map(([one, words]) => (
+            <option key={one} value={one}>
+              {words}
+            </option>
+          ))}
         </select>
         <Icon name="down" />
       </span>
@@ -90,27 +97,50 @@ export function SelectField(props: SelectFieldProps): ReactElement {
   );
 }
 
+type BoxInput = ComponentPropsWithoutRef<'input'> & { readonly 'data-first-focus'?: boolean };
+
 /** A box of a sheet that is sent as a whole: what is typed is the sheet's to keep and to judge. */
 export function TypedField(props: {
   readonly label: string;
-  readonly unit: string;
+  readonly unit?: string;
   readonly value: string;
   readonly onType: (value: string) => void;
-  readonly more: ComponentPropsWithoutRef<'input'>;
+  /** Whether coming into it selects what is there, so that typing replaces it. */
+  readonly selects?: boolean;
+  readonly more?: BoxInput;
 }): ReactElement {
-  const { label, unit, value, onType, more } = props;
+  const { label, unit = '', value, onType, selects = true, more } = props;
   return (
     <label className="field">
       <span>{label}</span>
       <span className="in">
         <input
           value={value}
-          onFocus={(event) => event.target.select()}
+          onFocus={(event) => {
+            if (selects) event.target.select();
+          }}
           onChange={(event) => onType(event.target.value)}
           {...more}
         />
-        <em>{unit}</em>
+        {unit !== '' && <em>{unit}</em>}
       </span>
     </label>
   );
 }
+
+/** What of a sheet is any text; not what is one of a few words. */
+type TextKey<T> = { [K in keyof T]: string extends T[K] ? K : never }[keyof T] & string;
+
+/** Boxes for what is typed in one sheet, by the name under which it is kept. */
+export const boxesOf =
+  <T extends object>(typed: T, put: (change: Partial<T>) => void) =>
+  (label: string, key: TextKey<T>, unit = '', more: BoxInput = {}, selects = true): ReactElement => (
+    <TypedField
+      label={label}
+      unit={unit}
+      value={String(typed[key])}
+      onType={(value) => put({ [key]: value } as Partial<T>)}
+      selects={selects}
+      more={more}
+    />
+  );

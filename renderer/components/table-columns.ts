@@ -4,12 +4,13 @@ import { create } from 'zustand';
 import { readStored, writeStored } from '../store/stored.ts';
 
 const STORE_KEY = 'tranche.columns';
-const table = z.object({
+export const tableSchema = z.object({
   hidden: z.array(z.string().max(40)).max(40),
   sorting: z.array(z.object({ id: z.string().max(40), desc: z.boolean() })).max(4),
 });
-const schema = z.record(z.string().max(40), table);
-type Tables = Readonly<Record<string, z.infer<typeof table>>>;
+const schema = z.record(z.string().max(40), tableSchema);
+type TableState = z.infer<typeof tableSchema>;
+type Tables = Readonly<Record<string, TableState>>;
 
 const useTables = create<{ readonly tables: Tables }>(() => ({ tables: readStored(STORE_KEY, schema, {}) }));
 
@@ -34,8 +35,7 @@ export function setTable(name: string, state: { hidden: readonly string[]; sorti
   writeStored(STORE_KEY, tables);
 }
 
-export const tableState = (name: string): z.infer<typeof table> | null =>
-  useTables.getState().tables[name] ?? null;
+export const tableState = (name: string): TableState | null => useTables.getState().tables[name] ?? null;
 
 type Hideable = readonly { readonly id: string; readonly hidden?: true }[];
 

@@ -63,7 +63,7 @@ export async function withinQuota<T>(
       kind: 'over-quota',
       message,
       answer: (overQuota) => {
-        ui.openDialog(null);
+        ui.closeDialog();
         resolve(overQuota);
       },
     });

@@ -1,10 +1,9 @@
 /** Courses that were cut before, as they were typed, so that next term it is one choice. Kept on this computer. */
 import { z } from 'zod';
-import { create } from 'zustand';
-import { readStored, writeStored } from './stored.ts';
+import { namedList } from './named-list.ts';
 
 const STORE_KEY = 'tranche.courses';
-export const COURSES_MAX = 20;
+const COURSES_MAX = 20;
 
 const template = z.object({
   name: z.string().min(1).max(40),
@@ -20,20 +19,7 @@ const template = z.object({
 });
 export type CourseTemplate = z.infer<typeof template>;
 
-export const useCourses = create<{ readonly courses: readonly CourseTemplate[] }>(() => ({
-  courses: readStored(STORE_KEY, z.array(template).max(COURSES_MAX), []),
-}));
-
-function put(courses: readonly CourseTemplate[]): void {
-  useCourses.setState({ courses });
-  writeStored(STORE_KEY, courses);
-}
-
-/** One of the same name is replaced; beyond the cap the oldest goes. */
-export function keepCourse(course: CourseTemplate): void {
-  const others = useCourses.getState().courses.filter((one) => one.name !== course.name);
-  put([...others, course].slice(-COURSES_MAX));
-}
-
-export const forgetCourse = (name: string): void =>
-  put(useCourses.getState().courses.filter((one) => one.name !== name));
+const kept = namedList(STORE_KEY, template, COURSES_MAX);
+export const useCourses = kept.use;
+export const keepCourse: (course: CourseTemplate) => void = kept.keep;
+export const forgetCourse: (name: string) => void = kept.forget;

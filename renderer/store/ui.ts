@@ -240,6 +240,7 @@ export function goToJob(hostId: HostId, jobId: string): void {
 }
 export const showJobLog = (jobId: string): void => useUi.setState({ dock: 'jobs', jobId, jobLog: true });
 export const openDialog = (dialog: Dialog | null): void => useUi.setState({ dialog });
+export const closeDialog = (): void => openDialog(null);
 export const setRange = (range: Range): void => useUi.setState({ range });
 export const announce = (announcement: string): void => useUi.setState({ announcement });
 

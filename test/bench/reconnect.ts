@@ -2,9 +2,9 @@
  * From the return of a network that was away for five seconds to live samples and a history without a hole, over a real
  * OpenSSH server. A second that is missing, or there twice, is an error and not a figure.
  */
-import { startCable } from '../integration/support/cable.ts';
+import { behindCable, HOST } from '../integration/support/breakable-link.ts';
 import type { CoreHarness } from '../integration/support/core-harness.ts';
-import { bringLive, SshLab } from '../integration/support/ssh-lab.ts';
+import { SshLab } from '../integration/support/ssh-lab.ts';
 import { makeFigure, percentile, type Figure } from './report.ts';
 
 const ROUNDS = 5;
@@ -12,7 +12,6 @@ const OUTAGE_MS = 5_000;
 const TARGET_S = 2;
 /** Looked at before the outage, too. */
 const BEFORE_MS = 2_000;
-const HOST = 'ssh:host';
 
 async function expectWholeHistory(harness: CoreHarness, fromMs: number): Promise<void> {
   const { tierMs, points } = await harness.ask('history:get', {
@@ -35,13 +34,7 @@ export async function benchReconnect(): Promise<Figure> {
   const lab = new SshLab();
   const times: number[] = [];
   try {
-    const server = await lab.openssh();
-    const cable = await startCable(server.port);
-    lab.onEnd(() => {
-      cable.stop();
-    });
-    const harness = await lab.core([{ name: 'host', server, port: cable.port }]);
-    await bringLive(harness, HOST);
+    const { harness, cable } = await behindCable(lab);
     const liveSinceMs = Date.now();
     await harness.until('there is a history', () => Date.now() - liveSinceMs > 2 * BEFORE_MS);
     for (let round = 0; round < ROUNDS; round += 1) {

@@ -30,6 +30,13 @@ describe.skipIf(cannotRun)('accessibility', () => {
   it('needs no mouse: make, resize, rename, end, trade, give, audit, delete, undo', async () => {
     const page = await fake.open({ scene: 'bare' });
     const { keyboard } = page;
+    /** Letters that come before the box is there would be commands. */
+    const answer = async (key: string, words: string): Promise<void> => {
+      await keyboard.press(key);
+      await page.locator('.palette input').waitFor();
+      await keyboard.type(words);
+      await keyboard.press('Enter');
+    };
     await keyboard.press('n');
     await page.getByRole('dialog', { name: /New slice/ }).waitFor();
     await keyboard.press('Enter');
@@ -53,22 +60,16 @@ describe.skipIf(cannotRun)('accessibility', () => {
     await keyboard.type('mine');
     await keyboard.press('Enter');
     await expect.poll(said).toContain('renamed to mine');
-    await keyboard.press('u');
-    await keyboard.type('friday');
-    await keyboard.press('Enter');
+    await answer('u', 'friday');
     await expect.poll(said).toMatch(/mine ends .* 18:00/);
     await keyboard.press('x');
     await page.getByRole('dialog', { name: /Trade/ }).waitFor();
     await keyboard.type('12');
     await keyboard.press('Enter');
     await expect.poll(said).toMatch(/mine gave 3\.0 GiB to/);
-    await keyboard.press('g');
-    await keyboard.type('wei');
-    await keyboard.press('Enter');
+    await answer('g', 'wei');
     await expect.poll(said).toBe('mine given to wei');
-    await keyboard.press('Control+k');
-    await keyboard.type('who changed');
-    await keyboard.press('Enter');
+    await answer('Control+k', 'who changed');
     await expect.poll(() => page.locator('.audit').textContent()).toContain('gave away');
     await keyboard.press('Delete');
     await expect.poll(said).toBe('mine deleted');

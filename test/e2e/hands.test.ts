@@ -1,23 +1,19 @@
 /** What a hand can do with slices beside resizing: trade, carry, cut at once, end, and see what is idle. */
 import { describe, expect, it } from 'vitest';
 import { cannotRun, useFakePage } from '../renderer/e2e-page.ts';
+import { carryOver, takeEdge } from '../renderer/gestures.ts';
 
 const GIB = 1024 ** 3;
 
 describe.skipIf(cannotRun)('hands', () => {
   const fake = useFakePage();
-  const value = async (name: string): Promise<number> =>
-    Number(await fake.slider(name).getAttribute('aria-valuenow'));
+  const { gib: value } = fake;
 
   it('trades with the neighbour while Alt is held, as one Undo', async () => {
     const page = await fake.open();
-    const grip = page.locator('[role=slider][aria-label^="serve-7b,"] + .grip');
-    const box = await grip.boundingBox();
-    if (box === null) throw new Error('no edge');
-    await page.mouse.move(box.x + box.width / 2, box.y + 20);
-    await page.mouse.down();
+    const { x, y } = await takeEdge(page, 'serve-7b');
     await page.keyboard.down('Alt');
-    await page.mouse.move(box.x + box.width / 2 + 40, box.y + 20, { steps: 4 });
+    await page.mouse.move(x + 40, y, { steps: 4 });
     await expect
       .poll(() => page.locator('.tip.is-on').textContent())
       .toMatch(/20\.0 → \d+\.\d GiB nb-wei 8\.0 → \d/);
@@ -49,14 +45,8 @@ describe.skipIf(cannotRun)('hands', () => {
 
   it('shows where a carried slice would stand, and refuses with the reason', async () => {
     const page = await fake.open();
-    const from = await fake.slider('finetune').boundingBox();
-    const bar = await page.getByRole('article', { name: /GPU 1/ }).locator('.bar').boundingBox();
-    if (from === null || bar === null) throw new Error('nothing to carry');
-    await page.mouse.move(from.x + 30, from.y + 40);
-    await page.mouse.down();
-    await page.mouse.move(from.x + 40, from.y + 20, { steps: 3 });
-    await page.mouse.move(bar.x + 200, bar.y + 40, { steps: 5 });
-    await page.mouse.move(bar.x + 210, bar.y + 40, { steps: 2 });
+    const bar = page.getByRole('article', { name: /GPU 1/ }).locator('.bar');
+    await carryOver(page, fake.slider('finetune'), bar, { x: 200, y: 40 });
     await expect.poll(() => page.locator('.drop-ghost.is-refused').count()).toBe(1);
     expect(await page.locator('.tip.is-refused').textContent()).toContain('process runs in finetune');
     await page.mouse.up();
@@ -66,14 +56,8 @@ describe.skipIf(cannotRun)('hands', () => {
 
   it('says what a drop on a person would do before it is done', async () => {
     const page = await fake.open();
-    const from = await fake.slider('finetune').boundingBox();
-    const tom = await page.locator('.people li', { hasText: 'tom' }).boundingBox();
-    if (from === null || tom === null) throw new Error('nothing to carry');
-    await page.mouse.move(from.x + 30, from.y + 40);
-    await page.mouse.down();
-    await page.mouse.move(from.x + 40, from.y + 20, { steps: 3 });
-    await page.mouse.move(tom.x + 20, tom.y + 8, { steps: 5 });
-    await page.mouse.move(tom.x + 22, tom.y + 8, { steps: 2 });
+    const tom = page.locator('.people li', { hasText: 'tom' });
+    await carryOver(page, fake.slider('finetune'), tom, { x: 20, y: 8 });
     await expect
       .poll(() => page.locator('.drop-words').textContent())
       .toBe('finetune to tom, who then has 60.0 GiB');

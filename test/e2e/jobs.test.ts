@@ -54,6 +54,19 @@ describe.skipIf(cannotRun)('jobs', () => {
       .getAttribute('data-row')
       .then((id) => id ?? '');
 
+  /** Picks a job in the list. Its id. */
+  const pick = async (name: string): Promise<string> => {
+    await openJobs();
+    await row(name).click();
+    return idOf(name);
+  };
+  const openLog = async (name: string): Promise<string> => {
+    const id = await pick(name);
+    await fake.page.keyboard.press('l');
+    await expect.poll(() => log().textContent()).toContain('100% done');
+    return id;
+  };
+
   it('says of each what it does and what it waits for, in a sentence', async () => {
     await fake.open();
     await openJobs();
@@ -149,11 +162,7 @@ describe.skipIf(cannotRun)('jobs', () => {
 
   it('shows a log as text and nothing else, follows it, and filters it', async () => {
     const page = await fake.open();
-    await openJobs();
-    const id = await idOf('train-7');
-    await row('train-7').click();
-    await page.keyboard.press('l');
-    await expect.poll(() => log().textContent()).toContain('100% done');
+    const id = await openLog('train-7');
     const text = (await log().textContent()) ?? '';
     expect(text).toContain(
       'epoch 1 loss 2.31\nepoch 2 loss 1.98\n100% done\n<img src=x onerror=alert(1)> \uFFFDgnp.exe\uFFFD',
@@ -176,11 +185,7 @@ describe.skipIf(cannotRun)('jobs', () => {
 
   it('goes on with a log where it was when the host was away', async () => {
     const page = await fake.open();
-    await openJobs();
-    const id = await idOf('train-7');
-    await row('train-7').click();
-    await page.keyboard.press('l');
-    await expect.poll(() => log().textContent()).toContain('100% done');
+    const id = await openLog('train-7');
     const away: Failure = { code: 'connection-lost', message: 'The connection broke.', detail: null };
     await setLogFailure(away);
     await expect.poll(() => page.locator('.job-log-head').textContent()).toContain('hopper is away');
@@ -199,8 +204,7 @@ describe.skipIf(cannotRun)('jobs', () => {
 
   it('does not read the log of somebody else', async () => {
     const page = await fake.open();
-    await openJobs();
-    await row('serve-old').click();
+    await pick('serve-old');
     await page.keyboard.press('l');
     expect(await fake.toast().textContent()).toContain('belongs to tom and is read by nobody else');
     expect(await fake.calls('job:log')).toEqual([]);
@@ -208,9 +212,7 @@ describe.skipIf(cannotRun)('jobs', () => {
 
   it('cancels after saying what, with Keep first; asks to end, or kills', async () => {
     const page = await fake.open();
-    await openJobs();
-    const id = await idOf('train-7');
-    await row('train-7').click();
+    const id = await pick('train-7');
     await page.keyboard.press('c');
     const sheet = page.getByRole('dialog');
     expect(await sheet.textContent()).toMatch(
@@ -234,9 +236,7 @@ describe.skipIf(cannotRun)('jobs', () => {
 
   it('holds, releases, reorders and reprioritises what waits, from keys and menu', async () => {
     const page = await fake.open();
-    await openJobs();
-    const id = await idOf('train-8');
-    await row('train-8').click();
+    const id = await pick('train-8');
     await page.keyboard.press('h');
     await expect.poll(() => row('train-8').textContent()).toContain('on hold');
     await row('train-8').focus();

@@ -1,58 +1,15 @@
 /** The built renderer in Chromium against the fake lab: what a hand, a key and a reader can do. */
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { chromiumPath, startHarness } from '../renderer/e2e-harness.ts';
-import type { Harness } from '../renderer/e2e-harness.ts';
+import { describe, expect, it } from 'vitest';
+import { cannotRun, useFakePage } from '../renderer/e2e-page.ts';
+import { takeEdge } from '../renderer/gestures.ts';
 
-const built = existsSync(fileURLToPath(new URL('../../dist/renderer/index.html', import.meta.url)));
-const STEP_TIMEOUT_MS = 5000;
-
-describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
-  let harness: Harness;
-  let page: Page;
-  const open = async (options: Parameters<Harness['open']>[0] = {}): Promise<void> => {
-    page = await harness.open(options);
-    page.setDefaultTimeout(STEP_TIMEOUT_MS);
-  };
-  const slider = (name: string) => page.locator(`[role=slider][aria-label^="${name},"]`);
-  const value = async (name: string): Promise<number> =>
-    Number(await slider(name).getAttribute('aria-valuenow'));
-  const calls = (channel: string): Promise<unknown[]> =>
-    page.evaluate((wanted) => {
-      const { __trancheFake: fake } = window as unknown as {
-        __trancheFake: { calls: { channel: string; args: unknown }[] };
-      };
-      return fake.calls.filter((call) => call.channel === wanted).map((call) => call.args);
-    }, channel);
-  const toast = () => page.locator('.toast');
-  /** Puts the mouse on a slice's edge, held down. */
-  const takeEdge = async (name: string): Promise<{ x: number; y: number }> => {
-    const box = await page.locator(`[role=slider][aria-label^="${name},"] + .grip`).boundingBox();
-    if (box === null) throw new Error(`no edge of ${name}`);
-    const [x, y] = [box.x + box.width / 2, box.y + 20];
-    await page.mouse.move(x, y);
-    await page.mouse.down();
-    return { x, y };
-  };
-
-  beforeAll(async () => {
-    harness = await startHarness();
-  });
-  afterAll(() => harness.close());
-  afterEach(async () => {
-    const seen = await page.evaluate(() => {
-      const w = window as unknown as { __cspViolations: string[]; __errors: string[] };
-      return [...w.__cspViolations, ...w.__errors];
-    });
-    await page.context().close();
-    expect(seen).toEqual([]);
-  });
+describe.skipIf(cannotRun)('renderer', () => {
+  const fake = useFakePage();
+  const { open, slider, gib: value, toast, calls } = fake;
 
   it('resizes by dragging the edge, and takes it back with Undo', async () => {
-    await open();
-    const { x, y } = await takeEdge('finetune');
+    const page = await open();
+    const { x, y } = await takeEdge(page, 'finetune');
     await page.mouse.move(x + 80, y, { steps: 4 });
     await expect.poll(() => page.locator('.tip.is-on').textContent()).toMatch(/16\.0 → \d+\.\d GiB/);
     await expect.poll(() => page.locator('.ghost').textContent()).toMatch(/^\+/);
@@ -66,8 +23,8 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('leaves everything as it was when Esc is pressed during a drag', async () => {
-    await open();
-    const { x, y } = await takeEdge('finetune');
+    const page = await open();
+    const { x, y } = await takeEdge(page, 'finetune');
     await page.mouse.move(x - 60, y, { steps: 4 });
     await page.keyboard.press('Escape');
     await page.mouse.up();
@@ -77,7 +34,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('resizes with the keys, as one edit', async () => {
-    await open();
+    const page = await open();
     await slider('finetune').focus();
     for (const key of ['ArrowLeft', 'ArrowLeft', 'ArrowLeft']) await page.keyboard.press(key);
     await toast().waitFor();
@@ -89,7 +46,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('takes a typed size and says why another is refused', async () => {
-    await open();
+    const page = await open();
     await slider('finetune').focus();
     await page.keyboard.press('Enter');
     await page.keyboard.type('200g');
@@ -103,7 +60,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('makes a slice with one click on an empty GPU', async () => {
-    await open({ scene: 'bare' });
+    const page = await open({ scene: 'bare' });
     await page.getByRole('button', { name: /^Quarter 10/ }).click();
     await toast().waitFor();
     expect(await calls('slice:create')).toMatchObject([
@@ -116,8 +73,8 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('says a refusal of the agent and leaves the slice alone', async () => {
-    await open({ refuse: 'changed-since' });
-    const { x, y } = await takeEdge('finetune');
+    const page = await open({ refuse: 'changed-since' });
+    const { x, y } = await takeEdge(page, 'finetune');
     await page.mouse.move(x + 40, y, { steps: 3 });
     await page.mouse.up();
     await toast().waitFor();
@@ -127,7 +84,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('stops a process only after naming it, with Cancel focused', async () => {
-    await open();
+    const page = await open();
     await page.locator('.dock .data-row').first().focus();
     await page.keyboard.press('k');
     const dialog = page.getByRole('dialog');
@@ -143,7 +100,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('cancels an unknown host key by default and remembers it when told to', async () => {
-    await open({ scene: 'prompt-key' });
+    const page = await open({ scene: 'prompt-key' });
     const dialog = page.getByRole('dialog');
     expect(await dialog.textContent()).toContain('SHA256:m5pGJb3Xw0f8oYk2Zc0T1yq0Zz8nI9n6Wc3mJt2aB1Q');
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Cancel');
@@ -151,8 +108,24 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
     await expect.poll(() => calls('prompt:answer')).toMatchObject([{ answers: ['remember'] }]);
   });
 
+  it('sends nothing with Enter while a form says what is wrong', async () => {
+    const page = await open();
+    await slider('nightly').click();
+    await page.keyboard.press('F2');
+    const rename = page.getByRole('dialog', { name: 'Rename nightly' });
+    await rename.getByLabel('Name').fill('two words');
+    await page.keyboard.press('Enter');
+    expect(await rename.getByRole('status').textContent()).toContain('letters, digits');
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Connect…' }).click();
+    const connect = page.getByRole('dialog', { name: 'Connect to a host' });
+    await connect.getByLabel('Host').press('Enter');
+    await connect.waitFor();
+    expect([...(await calls('slice:rename')), ...(await calls('host:add'))]).toEqual([]);
+  });
+
   it('sends a password once and keeps it nowhere in the page', async () => {
-    await open({ scene: 'prompt-password' });
+    const page = await open({ scene: 'prompt-password' });
     await page.keyboard.type('correct horse');
     await page.keyboard.press('Enter');
     await expect.poll(() => calls('prompt:answer')).toMatchObject([{ answers: ['correct horse'] }]);
@@ -166,7 +139,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('shows hostile names as text', async () => {
-    await open({ scene: 'crowd' });
+    const page = await open({ scene: 'crowd' });
     await page.getByText('<b>bold</b>').first().waitFor();
     expect(await page.locator('.seg b b, .dock img').count()).toBe(0);
     expect(await page.locator('[data-host-row]').nth(1).getAttribute('aria-label')).toContain(
@@ -175,7 +148,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('changes nothing for somebody who may only look, and says why', async () => {
-    await open({ scene: 'crowd' });
+    const page = await open({ scene: 'crowd' });
     const first = slider('job-0');
     expect(await first.getAttribute('title')).toContain('Only an-administrator-with-a-long-name');
     await first.focus();
@@ -187,7 +160,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('is used by keys alone: filter, host, slice, rename, delete, undo', async () => {
-    await open();
+    const page = await open();
     await page.keyboard.press('/');
     await page.keyboard.type('ada');
     await expect.poll(() => page.locator('[data-host-row]').count()).toBe(1);
@@ -210,7 +183,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('asks before deleting a slice in which somebody runs', async () => {
-    await open();
+    const page = await open();
     await slider('nb-wei').click();
     await page.keyboard.press('Delete');
     expect(await page.getByRole('dialog').textContent()).toContain('One process runs in it');
@@ -219,13 +192,13 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('hands a slice over when it is dropped on a person', async () => {
-    await open();
+    const page = await open();
     await slider('finetune').dragTo(page.locator('.people li', { hasText: 'tom' }));
     await expect.poll(() => calls('slice:assign')).toMatchObject([{ owner: 'tom' }]);
   });
 
   it('stands still when paused', async () => {
-    await open();
+    const page = await open();
     await page.locator('body').press('Space');
     const busy = page.locator('.gut.inline b').first();
     const before = await busy.textContent();
@@ -235,7 +208,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('keeps answering when samples come fifty times a second', async () => {
-    await open({ sampleMs: 20, scene: 'crowd' });
+    const page = await open({ sampleMs: 20, scene: 'crowd' });
     await slider('job-0').click();
     const lateMs = await page.evaluate(
       () =>
@@ -259,7 +232,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
     ['dark', true],
     ['light', false],
   ])('writes every text at 4.5 : 1 or more on its paper, %s', async (_name, dark) => {
-    await open({ dark });
+    const page = await open({ dark });
     await slider('nightly').click();
     const faint = await page.evaluate(faintTexts);
     expect(faint).toEqual([]);
@@ -269,9 +242,9 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
     ['wide', 1600, 1000],
     ['compact', 1024, 700],
   ])('says the difference of a drag where it hides no text, %s', async (_name, width, height) => {
-    await open({ width, height });
+    const page = await open({ width, height });
     for (const pixels of [30, 200, -30]) {
-      const { x, y } = await takeEdge('serve-7b');
+      const { x, y } = await takeEdge(page, 'serve-7b');
       await page.mouse.move(x + pixels, y, { steps: 4 });
       await expect.poll(() => page.locator('.ghost span').textContent()).toMatch(/^[+−]\d/);
       const hidden = await page.evaluate(() => {
@@ -295,7 +268,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it.each([1600, 1024])('shows a name of twenty letters whole in the inspector at %d px', async (width) => {
-    await open({ width, height: 800 });
+    const page = await open({ width, height: 800 });
     await slider('finetune').click();
     await page.keyboard.press('F2');
     await page.keyboard.type('nightly-finetune-7b');
@@ -308,7 +281,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('opens with the host and the range of the last time', async () => {
-    await open();
+    const page = await open();
     await page.getByRole('button', { name: '1h', exact: true }).click();
     await page.keyboard.press('Control+2');
     await expect.poll(() => page.locator('h1').textContent()).toBe('ada');
@@ -320,7 +293,7 @@ describe.skipIf(chromiumPath() === null || !built)('renderer', () => {
   });
 
   it('fits 1024 × 700 without scrolling sideways', async () => {
-    await open({ width: 1024, height: 700, scene: 'crowd' });
+    const page = await open({ width: 1024, height: 700, scene: 'crowd' });
     const wide = await page.evaluate(() =>
       ['.app', '.centre', '.gpus', '.inspector', '.hosts', '.dock .scroll'].filter((name) => {
         const element = document.querySelector(name);

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { whyNoSshd } from './support/openssh.ts';
 import { goLive, startLiveHost, type LiveHost, type LiveHostOptions } from './support/live-host.ts';
 import {
@@ -26,20 +26,16 @@ import {
   workload,
 } from './support/private-root.ts';
 
-const cleanups: (() => void | Promise<void>)[] = [];
 beforeAll(requireBuilt);
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
 
 async function live(options: LiveHostOptions = {}): Promise<LiveHost> {
   const host = await startLiveHost(options);
-  cleanups.push(() => host.stop());
+  onTestFinished(() => host.stop());
   return host;
 }
 const temporary = () => {
   const path = mkdtempSync(join(tmpdir(), 'tranche-dep-'));
-  cleanups.push(() => {
+  onTestFinished(() => {
     rmSync(path, { recursive: true, force: true });
   });
   return path;

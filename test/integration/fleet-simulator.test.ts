@@ -1,20 +1,15 @@
 /** The simulator of test/bench speaks what the app understands: otherwise its figures would measure an empty screen. */
-import { afterEach, expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { startFleet } from '../bench/fleet-hosts.ts';
 import { CoreHarness } from './support/core-harness.ts';
 
-const cleanups: (() => void | Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
 it('brings a fleet of scripted hosts live, with every GPU, slice, process and point of history', async () => {
   const fleet = await startFleet({ hosts: 6, gpus: 8, slicesPerGpu: 8, periodMs: 100 });
-  cleanups.push(() => {
+  onTestFinished(() => {
     fleet.stop();
   });
   const harness = await CoreHarness.start(fleet.configFile);
-  cleanups.push(() => harness.stop());
+  onTestFinished(() => harness.stop());
   for (const name of fleet.names) await harness.ask('host:connect', { hostId: `ssh:${name}` });
   for (const name of fleet.names) {
     const hostId = `ssh:${name}`;

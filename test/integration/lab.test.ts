@@ -2,17 +2,13 @@
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { forkLab } from '../../electron/serve/lab-process.ts';
 import { CoreHarness } from './support/core-harness.ts';
 import { repository, requireBuilt, simFolder } from './support/private-root.ts';
 
 const DEATH_TIMEOUT_MS = 10_000;
-const cleanups: (() => void | Promise<void>)[] = [];
 beforeAll(requireBuilt);
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
 
 /** Pid and private root of every process whose root lies in one of these labs. */
 function labProcesses(labRoot: string | null): { pid: number; root: string }[] {
@@ -34,7 +30,7 @@ function labProcesses(labRoot: string | null): { pid: number; root: string }[] {
 
 it.each(['SIGTERM', 'SIGKILL'] as const)('leaves nothing behind after %s', async (signal) => {
   const folder = mkdtempSync(join(tmpdir(), 'tranche-labtest-'));
-  cleanups.push(() => {
+  onTestFinished(() => {
     rmSync(folder, { recursive: true, force: true });
   });
   writeFileSync(join(folder, 'config'), '');
@@ -48,7 +44,7 @@ it.each(['SIGTERM', 'SIGKILL'] as const)('leaves nothing behind after %s', async
       return lab;
     },
   });
-  cleanups.push(() => harness.stop());
+  onTestFinished(() => harness.stop());
   await harness.ask('demo:start', {});
   for (const name of ['demo-hopper', 'demo-ada']) {
     await harness.until(

@@ -2,21 +2,17 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { goLive, startLiveHost, type LiveHost, type LiveHostOptions } from './support/live-host.ts';
 import { whyNoSshd } from './support/openssh.ts';
 import { killProcessesIn, requireBuilt, workload } from './support/private-root.ts';
 
 const GIB = 1024 ** 3;
-const cleanups: (() => void | Promise<void>)[] = [];
 beforeAll(requireBuilt);
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
 
 async function live(options: LiveHostOptions = {}): Promise<LiveHost> {
   const host = await startLiveHost(options);
-  cleanups.push(() => host.stop());
+  onTestFinished(() => host.stop());
   await goLive(host);
   return host;
 }

@@ -1,7 +1,7 @@
 /** Links that break: in the middle of a message, for a moment, for five seconds. Nothing is lost, nothing comes twice. */
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startCable } from './support/cable.ts';
+import { behindCable, HOST } from './support/breakable-link.ts';
 import type { CoreHarness } from './support/core-harness.ts';
 import { makeNetns, whyNoNetns } from './support/netns.ts';
 import { whyNoSshd } from './support/openssh.ts';
@@ -9,7 +9,6 @@ import { requireBuilt } from './support/private-root.ts';
 import { bringLive, SshLab } from './support/ssh-lab.ts';
 
 const GIB = 1024 ** 3;
-const HOST = 'ssh:host';
 /** From the network's return to live samples. */
 const LIVE_AGAIN_MS = 2_000;
 const OUTAGE_MS = 5_000;
@@ -22,17 +21,6 @@ beforeEach(() => {
   lab = new SshLab();
 });
 afterEach(() => lab.end());
-
-async function behindCable() {
-  const server = await lab.openssh();
-  const cable = await startCable(server.port);
-  lab.onEnd(() => {
-    cable.stop();
-  });
-  const harness = await lab.core([{ name: 'host', server, port: cable.port }]);
-  await bringLive(harness, HOST);
-  return { cable, harness };
-}
 
 const createSlice = (harness: CoreHarness, name: string) =>
   harness.request('slice:create', {
@@ -79,7 +67,7 @@ async function expectWhole(harness: CoreHarness, fromMs: number): Promise<void> 
 
 describe.skipIf(whyNoSshd !== null)('a link that is cut in the middle of a message', () => {
   it('loses a request as a whole, and says so', async () => {
-    const { cable, harness } = await behindCable();
+    const { cable, harness } = await behindCable(lab);
     const cut = cable.cutInMessage('client');
     const result = await createSlice(harness, 'half');
     await cut;
@@ -91,7 +79,7 @@ describe.skipIf(whyNoSshd !== null)('a link that is cut in the middle of a messa
   });
 
   it('shows what a request has done whose reply was lost, once', async () => {
-    const { cable, harness } = await behindCable();
+    const { cable, harness } = await behindCable(lab);
     const fromMs = Date.now();
     const cut = cable.cutInMessage('server');
     const result = await createSlice(harness, 'whole');
@@ -121,7 +109,7 @@ describe.skipIf(whyNoSshd !== null)(`a network that is away for ${String(OUTAGE_
   }
 
   it('and refuses connections meanwhile, is live within 2 s of its return, with the history whole', async () => {
-    const { cable, harness } = await behindCable();
+    const { cable, harness } = await behindCable(lab);
     const fromMs = Date.now();
     const tookMs = await outage(harness, cable);
     expect(tookMs).toBeLessThan(LIVE_AGAIN_MS);

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { CoreHarness } from './support/core-harness.ts';
 import {
   makeKey,
@@ -14,19 +14,13 @@ import {
 } from './support/openssh.ts';
 import { makePrivateRoot } from './support/private-root.ts';
 
-const cleanups: (() => void | Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-const onEnd = (cleanup: () => void | Promise<void>) => cleanups.push(cleanup);
-
 async function server(options: Parameters<typeof startOpenSsh>[0] = {}): Promise<OpenSsh> {
   const root = makePrivateRoot({ simulator: false });
   const sshd = await startOpenSsh({
     ...options,
     env: { TRANCHE_ROOT: root.path, HOME: root.env['HOME'] ?? '', ...options.env },
   });
-  onEnd(() => {
+  onTestFinished(() => {
     sshd.stop();
     root.destroy();
   });
@@ -34,12 +28,12 @@ async function server(options: Parameters<typeof startOpenSsh>[0] = {}): Promise
 }
 async function core(config: string): Promise<CoreHarness> {
   const harness = await CoreHarness.start(config);
-  onEnd(() => harness.stop());
+  onTestFinished(() => harness.stop());
   return harness;
 }
 const folder = () => {
   const path = mkdtempSync(join(tmpdir(), 'tranche-cfg-'));
-  onEnd(() => {
+  onTestFinished(() => {
     rmSync(path, { recursive: true, force: true });
   });
   return path;
@@ -129,7 +123,7 @@ describe.skipIf(whyNoSshd !== null)('a real OpenSSH server', () => {
     const home = folder();
     writeFileSync(join(home, 'known_hosts'), `[127.0.0.1]:${String(sshd.port)} ${sshd.hostKeyLine}\n`);
     const agent = startAgent(home);
-    onEnd(() => {
+    onTestFinished(() => {
       agent.stop();
     });
     agent.add(sshd.identityFile, 'long one');

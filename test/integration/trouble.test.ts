@@ -3,20 +3,16 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { newPassword } from '../../electron/lab/ssh-host.ts';
 import { CoreHarness } from './support/core-harness.ts';
 import { goLive, startLiveHost, type LiveHost, type LiveHostOptions } from './support/live-host.ts';
 import { requireBuilt } from './support/private-root.ts';
 
-const cleanups: (() => void | Promise<void>)[] = [];
 beforeAll(requireBuilt);
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
 async function start(options: LiveHostOptions = {}): Promise<LiveHost> {
   const host = await startLiveHost(options);
-  cleanups.push(() => host.stop());
+  onTestFinished(() => host.stop());
   return host;
 }
 
@@ -24,7 +20,7 @@ async function start(options: LiveHostOptions = {}): Promise<LiveHost> {
 function mountAt(path: string, options: string): void {
   mkdirSync(path, { recursive: true });
   execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tranche-test', path]);
-  cleanups.push(() => {
+  onTestFinished(() => {
     execFileSync('umount', ['-l', path]);
   });
 }
@@ -109,7 +105,7 @@ describe('signing in', () => {
 describe('the list of hosts', () => {
   it('follows the config while the app runs: what is added, also by Include, and what is taken out', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tranche-config-'));
-    cleanups.push(() => {
+    onTestFinished(() => {
       rmSync(folder, { recursive: true, force: true });
     });
     const config = join(folder, 'config');
@@ -122,7 +118,7 @@ describe('the list of hosts', () => {
     write(config, `Include ${folder}/more/*.conf\nHost ada\n`);
     write(join(folder, 'more/lab.conf'), 'Host hopper\n');
     const harness = await CoreHarness.start(config);
-    cleanups.push(() => harness.stop());
+    onTestFinished(() => harness.stop());
     expect([...harness.hosts.keys()].sort()).toEqual(['ssh:ada', 'ssh:hopper']);
     write(config, `Include ${folder}/more/*.conf\nHost ada turing\n`);
     await harness.until('turing appears', () => harness.hosts.has('ssh:turing'));

@@ -13,10 +13,12 @@ export const cannotRun = chromiumPath() === null || !built;
 
 export interface FakePage {
   readonly page: Page;
-  open(options?: Parameters<Harness['open']>[0]): Promise<Page>;
-  slider(name: string): Locator;
-  toast(): Locator;
-  calls(channel: string): Promise<unknown[]>;
+  readonly open: (options?: Parameters<Harness['open']>[0]) => Promise<Page>;
+  readonly slider: (name: string) => Locator;
+  /** The limit that the bar shows for a slice, in GiB. */
+  readonly gib: (name: string) => Promise<number>;
+  readonly toast: () => Locator;
+  readonly calls: (channel: string) => Promise<unknown[]>;
 }
 
 /** Starts the browser for a describe block; after each test the page may not have seen an error or a CSP violation. */
@@ -35,6 +37,7 @@ export function useFakePage(): FakePage {
     await page.context().close();
     expect(seen).toEqual([]);
   });
+  const slider = (name: string): Locator => page.locator(`[role=slider][aria-label^="${name},"]`);
   return {
     get page() {
       return page;
@@ -44,7 +47,8 @@ export function useFakePage(): FakePage {
       page.setDefaultTimeout(STEP_TIMEOUT_MS);
       return page;
     },
-    slider: (name) => page.locator(`[role=slider][aria-label^="${name},"]`),
+    slider,
+    gib: async (name) => Number(await slider(name).getAttribute('aria-valuenow')),
     toast: () => page.locator('.toast'),
     calls: (channel) =>
       page.evaluate((wanted) => {

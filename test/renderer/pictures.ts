@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { startHarness } from './e2e-harness.ts';
+import { carryOver, takeEdge } from './gestures.ts';
 import {
   COMPACT,
   VIEW_KEYS,
@@ -123,15 +124,8 @@ async function deleteMany(page: Page): Promise<void> {
   await page.keyboard.press('Delete');
 }
 async function carried(page: Page): Promise<void> {
-  await slider(page, 'finetune').scrollIntoViewIfNeeded();
-  const from = await slider(page, 'finetune').boundingBox();
-  const to = await page.getByRole('article', { name: /GPU 1/ }).locator('.bar').boundingBox();
-  if (from === null || to === null) throw new Error('nothing to carry');
-  await page.mouse.move(from.x + 30, from.y + 30);
-  await page.mouse.down();
-  await page.mouse.move(from.x + 40, from.y + 20, { steps: 3 });
-  await page.mouse.move(to.x + 200, to.y + 30, { steps: 5 });
-  await page.mouse.move(to.x + 210, to.y + 30, { steps: 2 });
+  const bar = page.getByRole('article', { name: /GPU 1/ }).locator('.bar');
+  await carryOver(page, slider(page, 'finetune'), bar, { x: 208, y: 30 });
 }
 
 const jobsBelow = (page: Page): Promise<void> => page.getByRole('tab', { name: /^Jobs/ }).click();
@@ -157,13 +151,8 @@ async function cancelSheet(page: Page): Promise<void> {
 }
 
 async function dragging(page: Page, label: string, pixels: number): Promise<void> {
-  const grip = page.locator(`[role=slider][aria-label^="${label}"] + .grip`);
-  await grip.scrollIntoViewIfNeeded();
-  const box = await grip.boundingBox();
-  if (box === null) throw new Error(`no handle of ${label}`);
-  await page.mouse.move(box.x + box.width / 2, box.y + 30);
-  await page.mouse.down();
-  await page.mouse.move(box.x + box.width / 2 + pixels, box.y + 30, { steps: 5 });
+  const { x, y } = await takeEdge(page, label);
+  await page.mouse.move(x + pixels, y, { steps: 5 });
 }
 
 /** Everything there is at once: a course from before, an end of one's own, in the smallest window. */

@@ -1,9 +1,9 @@
 /** Puts the agent on a host: probe, upload to a temporary name, verify, rename, turn the link. Also removes it. */
-import { randomBytes } from 'node:crypto';
 import { CORE_ERROR_CODES, fail, ok, type CoreErrorCode, type Result } from '../../../model/errors.ts';
 import type { DeployProgress, DeployStep } from '../../../model/model.ts';
 import type { SshConnection } from '../ssh/shell.ts';
 import { architectureOf, loadArtifacts } from './artifacts.ts';
+import { newNonce, runScript } from './run-script.ts';
 import { deployScript, linkScript, markedLines, removeScript } from './scripts.ts';
 
 /** About 300 KB over a slow line. */
@@ -11,8 +11,6 @@ const DEPLOY_TIMEOUT_MS = 120_000;
 const REMOVE_TIMEOUT_MS = 30_000;
 
 export const DEPLOY_STEPS: readonly DeployStep[] = ['probe', 'upload', 'verify', 'activate', 'start', 'hello'];
-
-export const newNonce = (): string => randomBytes(12).toString('hex');
 
 /** `system Linux x86_64` of the attach script, as an answer to "can we be there?". */
 export function checkSystem(lines: readonly string[], hostName: string): Result<{ readonly arch: 'x86_64' | 'aarch64' }> {
@@ -75,20 +73,19 @@ export async function deploy(
 }
 
 export async function removeAgent(connection: SshConnection): Promise<Result<{ readonly removed: readonly string[]; readonly kept: readonly string[] }>> {
-  const nonce = newNonce();
-  const result = await connection.runScript(removeScript(nonce), { timeoutMs: REMOVE_TIMEOUT_MS });
+  const result = await runScript(connection, removeScript, REMOVE_TIMEOUT_MS);
   if (!result.ok) return result;
-  const lines = markedLines(result.value.stdout, nonce);
+  const { lines } = result.value;
   if (!lines.includes('done')) return fail('internal', `${connection.target.name} did not finish removing the agent. What was removed so far: ${lines.join(', ') || 'nothing'}.`, result.value.stderr.slice(-1000));
   const after = (word: string) => lines.filter((line) => line.startsWith(`${word} `)).map((line) => line.slice(word.length + 1));
   return ok({ removed: after('removed'), kept: after('kept') });
 }
 
 export async function linkCommand(connection: SshConnection): Promise<Result<{ readonly path: string }>> {
-  const nonce = newNonce();
-  const result = await connection.runScript(linkScript(nonce), { timeoutMs: REMOVE_TIMEOUT_MS });
+  const result = await runScript(connection, linkScript, REMOVE_TIMEOUT_MS);
   if (!result.ok) return result;
-  const linked = markedLines(result.value.stdout, nonce).find((line) => line.startsWith('linked '));
-  if (linked === undefined) return fail('internal', `No link was made on ${connection.target.name}: ${markedLines(result.value.stdout, nonce).join(' ').replace(/^failed internal /, '') || 'the shell did not answer'}. Nothing was changed there.`);
+  const { lines } = result.value;
+  const linked = lines.find((line) => line.startsWith('linked '));
+  if (linked === undefined) return fail('internal', `No link was made on ${connection.target.name}: ${lines.join(' ').replace(/^failed internal /, '') || 'the shell did not answer'}. Nothing was changed there.`);
   return ok({ path: linked.slice('linked '.length) });
 }

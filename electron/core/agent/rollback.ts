@@ -4,8 +4,8 @@ import { PROTOCOL_VERSION } from '../../../model/agent-protocol.ts';
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { VersionFacts } from '../../../model/model.ts';
 import type { SshConnection } from '../ssh/shell.ts';
-import { newNonce } from './deploy.ts';
-import { markedLines, turnScript, versionsScript } from './scripts.ts';
+import { runScript } from './run-script.ts';
+import { turnScript, versionsScript } from './scripts.ts';
 
 const SCRIPT_TIMEOUT_MS = 15_000;
 /** Names of folders come from the host: only what a deployment makes is taken for a version. */
@@ -77,10 +77,9 @@ export function rollbackRefusal(wanted: Version, current: Version): string | nul
 export async function checkVersion(connection: SshConnection, folder: string): Promise<Result<VersionFacts>> {
   const hostName = connection.target.name;
   if (!FOLDER.test(folder)) return fail('bad-arguments', `“${folder}” is no version of the agent.`);
-  const nonce = newNonce();
-  const result = await connection.runScript(versionsScript(nonce, folder), { timeoutMs: SCRIPT_TIMEOUT_MS });
+  const result = await runScript(connection, (nonce) => versionsScript(nonce, folder), SCRIPT_TIMEOUT_MS);
   if (!result.ok) return result;
-  const lines = markedLines(result.value.stdout, nonce);
+  const { lines } = result.value;
   const current = parse(lines, 'current');
   const wanted = parse(lines, 'wanted');
   if (current === null || wanted === null) {
@@ -98,10 +97,9 @@ export async function checkVersion(connection: SshConnection, folder: string): P
 export async function turnLink(connection: SshConnection, folder: string): Promise<Result<string>> {
   const hostName = connection.target.name;
   if (!FOLDER.test(folder)) return fail('bad-arguments', `“${folder}” is no version of the agent.`);
-  const nonce = newNonce();
-  const result = await connection.runScript(turnScript(nonce, folder), { timeoutMs: SCRIPT_TIMEOUT_MS });
+  const result = await runScript(connection, (nonce) => turnScript(nonce, folder), SCRIPT_TIMEOUT_MS);
   if (!result.ok) return result;
-  const turned = markedLines(result.value.stdout, nonce).find((line) => line.startsWith('turned '));
+  const turned = result.value.lines.find((line) => line.startsWith('turned '));
   if (turned !== undefined) return ok(turned.slice('turned '.length));
   return fail(
     'agent-start-failed',

@@ -38,7 +38,7 @@ export class Fleet {
   private readonly prompts = new PromptQueue();
   private readonly jumps = new JumpPool();
   private readonly network = new NetworkWatch(() => {
-    for (const session of this.sessions.values()) session.networkChanged();
+    for (const session of this.sessions.values()) session.link.networkChanged();
   });
   private readonly batcher: SampleBatcher;
   private configNotes: readonly string[] = [];
@@ -64,7 +64,7 @@ export class Fleet {
     if (note !== null) this.configNotes = [...this.configNotes, note];
     const { typed, open } = this.options.store.hosts;
     for (const address of typed) this.ensure(typedId(address), address, 'typed', address);
-    for (const id of open) this.sessions.get(id)?.connect(true);
+    for (const id of open) this.sessions.get(id)?.link.connect(true);
   }
 
   async snapshot(): Promise<FleetSnapshot> {
@@ -86,14 +86,14 @@ export class Fleet {
   async connect(hostId: HostId): Promise<Result<null>> {
     const session = this.get(hostId);
     if (!session.ok) return session;
-    session.value.connect();
+    session.value.link.connect();
     return this.saveOpen();
   }
 
   async disconnect(hostId: HostId): Promise<Result<null>> {
     const session = this.get(hostId);
     if (!session.ok) return session;
-    session.value.disconnect();
+    session.value.link.disconnect();
     return this.saveOpen();
   }
 
@@ -152,7 +152,7 @@ export class Fleet {
     this.stopped = true;
     this.configWatch.close();
     this.network.set(false);
-    for (const session of this.sessions.values()) session.disconnect();
+    for (const session of this.sessions.values()) session.link.disconnect();
   }
 
   private async refreshConfig(): Promise<void> {
@@ -176,7 +176,8 @@ export class Fleet {
     for (const [id, session] of this.sessions) {
       const { source, name } = session.current;
       if (!before.has(id)) this.options.emit({ event: 'host:changed', data: session.current });
-      else if (source === 'ssh-config' && !this.configNames.has(name) && !session.isWanted) this.drop(id);
+      else if (source === 'ssh-config' && !this.configNames.has(name) && !session.link.isWanted)
+        this.drop(id);
     }
     this.announce();
   }
@@ -206,7 +207,7 @@ export class Fleet {
       onChange: (snapshot) => {
         if (this.sessions.get(id)?.current === snapshot)
           this.options.emit({ event: 'host:changed', data: snapshot });
-        this.network.set([...this.sessions.values()].some((one) => one.isReconnecting));
+        this.network.set([...this.sessions.values()].some((one) => one.link.isReconnecting));
       },
       onSample: (hostId, sample) => {
         this.batcher.add(hostId, sample);
@@ -229,7 +230,7 @@ export class Fleet {
     const session = this.sessions.get(id);
     if (!session) return;
     this.sessions.delete(id);
-    session.disconnect();
+    session.link.disconnect();
     this.options.emit({ event: 'host:gone', data: { hostId: id } });
     this.announce();
   }
@@ -256,14 +257,14 @@ export class Fleet {
       if (this.sessions.has(id)) continue;
       const session = this.addSession(id, target.name, 'demo', () => Promise.resolve(ok(target)));
       this.options.emit({ event: 'host:changed', data: session.current });
-      session.connect(true);
+      session.link.connect(true);
     }
     this.announce();
   }
 
   private saveOpen(): Promise<Result<null>> {
     const open = [...this.sessions.values()]
-      .filter((session) => session.isWanted && session.current.source !== 'demo')
+      .filter((session) => session.link.isWanted && session.current.source !== 'demo')
       .map((session) => session.current.id);
     return this.save((hosts) => ({ ...hosts, open }));
   }

@@ -8,28 +8,28 @@ import {
 } from '../../../model/agent-protocol.ts';
 import { ok, type Result } from '../../../model/errors.ts';
 import type { CoreEvent } from '../../../model/ipc.ts';
-import type { AgentInfo, HostId, TerminalInfo } from '../../../model/model.ts';
+import type { HostId, TerminalInfo } from '../../../model/model.ts';
 import type { AgentClient, Fields } from '../agent/client.ts';
 import { explainTerminals } from '../agent/jobs.ts';
+import type { HostChannel } from './host-channel.ts';
 
 /** The grace between hang-up and kill is 5 s; a holder that is stopped must not keep an agent from being removed. */
 const CLOSE_ALL_TIMEOUT_MS = 7_000;
 const CLOSE_ALL_LOOK_MS = 100;
 
 export interface HostTerminalsOptions {
-  readonly hostId: HostId;
-  readonly hostName: string;
-  readonly client: () => AgentClient | null;
-  readonly agent: () => AgentInfo | null;
-  readonly notLive: () => Result<never>;
+  readonly id: HostId;
+  readonly name: string;
   readonly emit: (event: CoreEvent) => void;
 }
 
 export class HostTerminals {
   private readonly options: HostTerminalsOptions;
+  private readonly channel: HostChannel;
 
-  constructor(options: HostTerminalsOptions) {
+  constructor(options: HostTerminalsOptions, channel: HostChannel) {
     this.options = options;
+    this.channel = channel;
   }
 
   async open(fields: Fields): Promise<Result<{ terminalId: string }>> {
@@ -45,7 +45,7 @@ export class HostTerminals {
   }
 
   async attach(fields: Fields & { readonly terminalId?: string }): Promise<Result<null>> {
-    const { hostId, emit } = this.options;
+    const { id: hostId, emit } = this.options;
     const { terminalId = '' } = fields;
     const reply = await this.ask((client) =>
       client.request('terminal-attach', fields, terminalAttachReplySchema, ({ offset, endOffset }) => {
@@ -78,7 +78,7 @@ export class HostTerminals {
   }
 
   onEvent(event: AgentEvent): void {
-    const { hostId, emit } = this.options;
+    const { id: hostId, emit } = this.options;
     if (event.ev === 'terminal-output') {
       const { terminalId, offset, data } = event;
       emit({ event: 'terminal:output', data: { hostId, terminalId, offset, data } });
@@ -89,9 +89,7 @@ export class HostTerminals {
   }
 
   private async ask<T>(work: (client: AgentClient) => Promise<Result<T>>): Promise<Result<T>> {
-    const client = this.options.client();
-    if (client === null) return this.options.notLive();
-    const reply = await work(client);
-    return reply.ok ? reply : explainTerminals(reply, this.options.agent(), this.options.hostName);
+    const reply = await this.channel.ask(work);
+    return reply.ok ? reply : explainTerminals(reply, this.channel.agent, this.options.name);
   }
 }

@@ -1,12 +1,12 @@
 /** One GPU as two charts side by side: memory in use against capacity, GPU time. */
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
-import { GIB, gib, gibWithUnit, mibExact } from '../../../model/units.ts';
+import { gib } from '../../../model/units.ts';
 import { select } from '../../store/ui.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { gpuView } from '../hosts/host-figures.ts';
 import { TimeAxis } from '../slices/time-axis.tsx';
-import { ChartSection } from './chart-section.tsx';
+import { ComputeChart, MemoryChart } from './usage-charts.tsx';
 import { useGpuChart } from './use-chart.ts';
 
 export function GpuCharts(props: {
@@ -39,35 +39,18 @@ export function GpuCharts(props: {
         </span>
       </header>
       <div className="chart-pair">
-        <ChartSection
-          {...chart}
-          quantity="memory"
-          yMax={gpu.capacityBytes / GIB}
+        <MemoryChart
+          chart={chart}
+          capacityBytes={gpu.capacityBytes}
+          usedBytes={reading?.memoryUsedBytes ?? null}
+          ofBytes={gpu.capacityBytes}
           note={<span className="small two wide">{gib(allocated)} allocated</span>}
-          figure={
-            <>
-              <b title={mibExact(reading?.memoryUsedBytes ?? null)}>
-                {gib(reading?.memoryUsedBytes ?? null)}
-              </b>
-              <span className="small two">of {gibWithUnit(gpu.capacityBytes)}</span>
-            </>
-          }
         >
           <TimeAxis hostId={host.id} rangeMs={chart.rangeMs} />
-        </ChartSection>
-        <ChartSection
-          {...chart}
-          quantity="compute"
-          yMax={100}
-          figure={
-            <>
-              <b>{reading?.utilizationPercent ?? '—'}</b>
-              <span className="small two">of 100 %</span>
-            </>
-          }
-        >
+        </MemoryChart>
+        <ComputeChart chart={chart} usedPercent={reading?.utilizationPercent ?? null} ofPercent={100}>
           <TimeAxis hostId={host.id} rangeMs={chart.rangeMs} />
-        </ChartSection>
+        </ComputeChart>
       </div>
     </article>
   );

@@ -6,9 +6,8 @@ import { Button } from '../../components/bits.tsx';
 import { DataTable } from '../../components/data-table.tsx';
 import type { Column } from '../../components/data-table.tsx';
 import { Dialog } from '../../components/dialog.tsx';
-import { openDialog } from '../../store/ui.ts';
+import { closeDialog } from '../../store/ui.ts';
 
-const close = (): void => openDialog(null);
 const figure = (value: number | null, digits: number): string =>
   value === null ? '—' : value.toFixed(digits);
 
@@ -69,10 +68,10 @@ export function PointsDialog(props: {
     <Dialog
       title={title}
       wide
-      onCancel={close}
-      onSubmit={close}
+      onCancel={closeDialog}
+      onSubmit={closeDialog}
       actions={
-        <Button kind="primary" onClick={close} autoFocus>
+        <Button kind="primary" onClick={closeDialog} autoFocus>
           Close
         </Button>
       }

@@ -8,10 +8,8 @@ import { about } from '../../store/actions.ts';
 import { useFleet } from '../../store/fleet.ts';
 import { droppedSamples, shownSample } from '../../store/series.ts';
 import { useSettings } from '../../store/settings.ts';
-import { openDialog, useUi } from '../../store/ui.ts';
+import { closeDialog, useUi } from '../../store/ui.ts';
 import { diagnosticsBundle } from './bundle.ts';
-
-const close = (): void => openDialog(null);
 
 function make(): string {
   const { hosts, order } = useFleet.getState();
@@ -37,17 +35,17 @@ export function DiagnosticsDialog(): ReactElement {
   const [text] = useState(make);
   const save = (): void => {
     saveText(`tranche-diagnostics-${fileStamp(Date.now())}.json`, 'application/json', text);
-    close();
+    closeDialog();
   };
   return (
     <Dialog
       title="Diagnostics"
       wide
-      onCancel={close}
+      onCancel={closeDialog}
       onSubmit={save}
       actions={
         <>
-          <Button onClick={close}>Cancel</Button>
+          <Button onClick={closeDialog}>Cancel</Button>
           <Button kind="primary" onClick={save} autoFocus>
             Save file
           </Button>

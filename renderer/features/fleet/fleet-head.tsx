@@ -2,6 +2,7 @@
 import type { ReactElement } from 'react';
 import { gib } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
+import { FilterBox } from '../../components/filter-box.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { Menu } from '../../components/menu.tsx';
 import type { MenuEntry } from '../../components/menu.tsx';
@@ -21,7 +22,7 @@ const GROUP_WORDS: Readonly<Record<Grouping, string>> = {
 };
 
 function viewEntries(): readonly MenuEntry[] {
-  const { views } = useViews.getState();
+  const { items: views } = useViews.getState();
   return [
     ...views.map((view) => ({ key: `open ${view.name}`, label: view.name, onPick: () => openView(view) })),
     ...(views.length > 0 ? [{ key: 'line', line: true } as const] : []),
@@ -44,7 +45,8 @@ export function FleetHead({
   const filter = useUi((s) => s.fleetFilter);
   const grouping = useUi((s) => s.grouping);
   const view = useUi((s) => s.view);
-  useViews((s) => s.views);
+  useViews((s) => s.items);
+  const put = (fleetFilter: string): void => useUi.setState({ fleetFilter });
   const { gpus, capacityBytes, freeBytes, allocatedBytes, usedBytes } = totals;
   return (
     <>
@@ -61,31 +63,19 @@ export function FleetHead({
         <ViewSwitch />
       </div>
       <div className="fleet-tools">
-        <label className="filter">
-          <Icon name="find" />
-          <input
-            id="fleet-filter"
-            placeholder="Filter by host, GPU, slice, person, tag"
-            aria-label="Filter all hosts"
-            value={filter}
-            onChange={(event) => useUi.setState({ fleetFilter: event.target.value })}
-            onKeyDown={(event) => {
-              if (event.key !== 'Escape') return;
-              useUi.setState({ fleetFilter: '' });
-              event.currentTarget.blur();
-            }}
-          />
+        <FilterBox
+          id="fleet-filter"
+          placeholder="Filter by host, GPU, slice, person, tag"
+          label="Filter all hosts"
+          value={filter}
+          onType={put}
+        >
           {filter !== '' && (
-            <Button
-              kind="quiet"
-              tight
-              label="Clear filter"
-              onClick={() => useUi.setState({ fleetFilter: '' })}
-            >
+            <Button kind="quiet" tight label="Clear filter" onClick={() => put('')}>
               <Icon name="close" />
             </Button>
           )}
-        </label>
+        </FilterBox>
         {(view === 'bars' || view === 'charts') && (
           <Menu
             label={`Group: ${GROUP_WORDS[grouping]}`}

@@ -1,11 +1,11 @@
 /** One GPU: its own two charts and what its slices were promised. */
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
-import { GIB, gib, gibWithUnit, mibExact } from '../../../model/units.ts';
+import { gib, gibWithUnit } from '../../../model/units.ts';
 import { Button, OwnerTag } from '../../components/bits.tsx';
-import { ChartSection } from '../charts/chart-section.tsx';
 import { GpuVitals } from '../charts/gpu-vitals.tsx';
 import { SourceLine } from '../charts/source-line.tsx';
+import { ComputeChart, MemoryChart } from '../charts/usage-charts.tsx';
 import { useGpuChart } from '../charts/use-chart.ts';
 import { openDialog, select } from '../../store/ui.ts';
 import { cutRefusal, gpuView } from '../hosts/host-figures.ts';
@@ -31,31 +31,16 @@ export function GpuInspector(props: {
           {gpu.name}
         </span>
       </div>
-      <ChartSection
-        {...chart}
-        quantity="memory"
-        yMax={gpu.capacityBytes / GIB}
-        figure={
-          <>
-            <b title={mibExact(reading?.memoryUsedBytes ?? null)}>{gib(reading?.memoryUsedBytes ?? null)}</b>
-            <span className="small two">of {gibWithUnit(gpu.capacityBytes)}</span>
-          </>
-        }
+      <MemoryChart
+        chart={chart}
+        capacityBytes={gpu.capacityBytes}
+        usedBytes={reading?.memoryUsedBytes ?? null}
+        ofBytes={gpu.capacityBytes}
       />
-      <ChartSection
-        {...chart}
-        quantity="compute"
-        yMax={100}
-        figure={
-          <>
-            <b>{reading?.utilizationPercent ?? '—'}</b>
-            <span className="small two">of 100 %</span>
-          </>
-        }
-      >
+      <ComputeChart chart={chart} usedPercent={reading?.utilizationPercent ?? null} ofPercent={100}>
         <TimeAxis hostId={host.id} rangeMs={chart.rangeMs} />
         <SourceLine watched={chart.watched} />
-      </ChartSection>
+      </ComputeChart>
       <section>
         <div className="head2">
           Slices <span>limit GiB · time · guaranteed %</span>

@@ -1,7 +1,7 @@
 /** How a GPU is shared: how far limits may add up on this host, and whether programs run in turns or at the same time. */
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot } from '../../../model/model.ts';
-import { SelectField } from '../../components/field.tsx';
+import { ChoiceField } from '../../components/field.tsx';
 import { ask } from '../../store/actions.ts';
 import { editRefusal } from '../hosts/host-figures.ts';
 
@@ -30,9 +30,15 @@ export function GpuSharing(props: { readonly host: HostSnapshot; readonly gpu: G
     <section>
       <div className="head2">Sharing</div>
       <div className="fields two-columns">
-        <SelectField
+        <ChoiceField
           label="Limits may add up to"
           value={guard === null ? NO_GUARD : String(guard)}
+          choices={[
+            [NO_GUARD, 'Any amount'],
+            ...guardsWith(guard).map(
+              (percent) => [String(percent), `${String(percent)} % of a GPU`] as const,
+            ),
+          ]}
           refusal={refusal}
           onPick={(value) =>
             void ask('settings:set', {
@@ -40,18 +46,15 @@ export function GpuSharing(props: { readonly host: HostSnapshot; readonly gpu: G
               memoryOvercommitMaxPercent: value === NO_GUARD ? null : Number(value),
             })
           }
-        >
-          <option value={NO_GUARD}>Any amount</option>
-          {guardsWith(guard).map((percent) => (
-            <option key={percent} value={String(percent)}>
-              {percent} % of a GPU
-            </option>
-          ))}
-        </SelectField>
+        />
         {concurrent !== null && (
-          <SelectField
+          <ChoiceField
             label="Programs run"
             value={concurrent === 'on' || concurrent === 'stopping' ? 'on' : 'off'}
+            choices={[
+              ['off', concurrent === 'starting' ? CONCURRENT_WORDS.starting : 'In turns'],
+              ['on', concurrent === 'stopping' ? CONCURRENT_WORDS.stopping : 'At the same time'],
+            ]}
             refusal={refusal ?? (changing ? `${CONCURRENT_WORDS[concurrent]} Wait until it is done.` : null)}
             onPick={(value) =>
               void ask('gpu:concurrent', {
@@ -60,12 +63,7 @@ export function GpuSharing(props: { readonly host: HostSnapshot; readonly gpu: G
                 concurrent: value === 'on',
               })
             }
-          >
-            <option value="off">{concurrent === 'starting' ? CONCURRENT_WORDS.starting : 'In turns'}</option>
-            <option value="on">
-              {concurrent === 'stopping' ? CONCURRENT_WORDS.stopping : 'At the same time'}
-            </option>
-          </SelectField>
+          />
         )}
       </div>
       <p className="small three">

@@ -8,9 +8,7 @@ import { bindings, shownCommands } from '../../commands/registry.ts';
 import { Button } from '../../components/bits.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { changeSettings, useSettings } from '../../store/settings.ts';
-import { openDialog } from '../../store/ui.ts';
-
-const close = (): void => openDialog(null);
+import { closeDialog } from '../../store/ui.ts';
 
 /** What a focused thing hears by itself. */
 const LOCAL: readonly (readonly [string, string])[] = [
@@ -75,8 +73,8 @@ export function KeysSheet(): ReactElement {
     <Dialog
       title="Keys"
       wide
-      onCancel={close}
-      onSubmit={close}
+      onCancel={closeDialog}
+      onSubmit={closeDialog}
       actions={
         <>
           <p className={`small grow ${problem === null ? 'two' : 'bad'}`} role="status">
@@ -88,7 +86,7 @@ export function KeysSheet(): ReactElement {
           {Object.keys(own).length > 0 && (
             <Button onClick={() => changeSettings({ keys: {} })}>Reset all</Button>
           )}
-          <Button kind="primary" onClick={close} autoFocus>
+          <Button kind="primary" onClick={closeDialog} autoFocus>
             Close
           </Button>
         </>

@@ -2,19 +2,16 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { Failure } from '../../../model/errors.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
+import { TypedField } from '../../components/field.tsx';
 import { request } from '../../store/actions.ts';
-import { openDialog, selectHost } from '../../store/ui.ts';
-
-const close = (): void => openDialog(null);
+import { closeDialog, selectHost } from '../../store/ui.ts';
 
 export function ConnectDialog(): ReactElement {
   const [address, setAddress] = useState('');
   const [failure, setFailure] = useState<Failure | null>(null);
   const [busy, setBusy] = useState(false);
   const submit = async (): Promise<void> => {
-    if (address.trim() === '' || busy) return;
     setBusy(true);
     const result = await request('host:add', { address: address.trim() });
     setBusy(false);
@@ -23,46 +20,35 @@ export function ConnectDialog(): ReactElement {
       return;
     }
     selectHost(result.value.hostId);
-    close();
+    closeDialog();
   };
   return (
-    <Dialog
+    <FormDialog
       title="Connect to a host"
-      onCancel={close}
+      onCancel={closeDialog}
+      verb="Connect"
       onSubmit={() => void submit()}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button
-            kind="primary"
-            onClick={() => void submit()}
-            refusal={address.trim() === '' ? 'Type a host first.' : busy ? 'Connecting…' : null}
-          >
-            Connect
-          </Button>
-        </>
-      }
+      refusal={address.trim() === '' ? 'Type a host first.' : busy ? 'Connecting…' : null}
     >
-      <label className="field">
-        <span>Host</span>
-        <span className="in">
-          <input
-            data-first-focus
-            spellCheck={false}
-            autoComplete="off"
-            className="mono"
-            placeholder="user@host:port"
-            value={address}
-            onChange={(event) => {
-              setAddress(event.target.value);
-              setFailure(null);
-            }}
-          />
-        </span>
-      </label>
-      <p className={`small hold ${failure === null ? 'two' : 'bad'}`} role="status">
-        {failure?.message ?? 'Connects as your own ssh would: your config, keys, agent and known hosts.'}
-      </p>
-    </Dialog>
+      <TypedField
+        label="Host"
+        value={address}
+        onType={(typed) => {
+          setAddress(typed);
+          setFailure(null);
+        }}
+        selects={false}
+        more={{
+          'data-first-focus': true,
+          spellCheck: false,
+          autoComplete: 'off',
+          className: 'mono',
+          placeholder: 'user@host:port',
+        }}
+      />
+      <Verdict problem={failure?.message ?? null}>
+        Connects as your own ssh would: your config, keys, agent and known hosts.
+      </Verdict>
+    </FormDialog>
   );
 }

@@ -7,6 +7,7 @@ import { AtPointer } from '../../components/menu.tsx';
 import { runCommand } from '../../commands/registry.ts';
 import { Button, cx } from '../../components/bits.tsx';
 import { PaneEdge } from '../../components/pane-edge.tsx';
+import { FilterBox } from '../../components/filter-box.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { toggleDemo } from '../../store/actions.ts';
 import { useFleet } from '../../store/fleet.ts';
@@ -63,23 +64,15 @@ export function HostList(): ReactElement {
   return (
     <aside className="hosts" aria-label="Hosts">
       <PaneEdge pane="hosts" label="Width of the host list" />
-      <label className="filter">
-        <Icon name="find" />
-        <input
-          id="host-filter"
-          placeholder="Filter hosts"
-          aria-label="Filter hosts"
-          value={filter}
-          onChange={(event) => useUi.setState({ filter: event.target.value })}
-          onKeyDown={(event) => {
-            if (event.key === 'Escape') {
-              useUi.setState({ filter: '' });
-              event.currentTarget.blur();
-            }
-          }}
-        />
+      <FilterBox
+        id="host-filter"
+        placeholder="Filter hosts"
+        label="Filter hosts"
+        value={filter}
+        onType={(filter) => useUi.setState({ filter })}
+      >
         {filter === '' && <kbd>/</kbd>}
-      </label>
+      </FilterBox>
       <AtPointer
         label="Commands for a host"
         entries={(hit) => {

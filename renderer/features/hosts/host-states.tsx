@@ -3,11 +3,41 @@ import type { ReactElement, ReactNode } from 'react';
 import type { Failure } from '../../../model/errors.ts';
 import type { ConnectionState, DeployStep, HostSnapshot, PreviewGpu } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit } from '../../../model/units.ts';
-import { Button, vars } from '../../components/bits.tsx';
+import { Button, cx, vars } from '../../components/bits.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { ask, copy } from '../../store/actions.ts';
 
 type State<K extends ConnectionState['kind']> = Extract<ConnectionState, { kind: K }>;
+
+function StateBox(props: { readonly isWide?: boolean; readonly children: ReactNode }): ReactElement {
+  return (
+    <div className="plain-state">
+      <div className={cx('plain-box', props.isWide === true && 'wide-box')}>{props.children}</div>
+    </div>
+  );
+}
+
+/** What the next attempt needs, and what is given to somebody who can help. */
+function RetryActs(props: {
+  readonly host: HostSnapshot;
+  readonly details: readonly (string | null)[];
+  /** Whether another try is the likely way on. */
+  readonly isLikely: boolean;
+}): ReactElement {
+  const { host, details, isLikely } = props;
+  const text = details.filter((line) => line !== null).join('\n');
+  return (
+    <div className="row">
+      <Button
+        kind={isLikely ? 'primary' : 'plain'}
+        onClick={() => void ask('host:retry', { hostId: host.id })}
+      >
+        Retry
+      </Button>
+      <Button onClick={() => void copy(text, 'Details')}>Copy details</Button>
+    </div>
+  );
+}
 
 export function Plain(props: {
   readonly title: string;
@@ -16,13 +46,11 @@ export function Plain(props: {
   readonly tone?: 'warn' | 'bad';
 }): ReactElement {
   return (
-    <div className="plain-state">
-      <div className="plain-box">
-        <h2 className={props.tone ?? ''}>{props.title}</h2>
-        {props.text !== '' && <p className="two">{props.text}</p>}
-        {props.act !== undefined && <div className="row">{props.act}</div>}
-      </div>
-    </div>
+    <StateBox>
+      <h2 className={props.tone ?? ''}>{props.title}</h2>
+      {props.text !== '' && <p className="two">{props.text}</p>}
+      {props.act !== undefined && <div className="row">{props.act}</div>}
+    </StateBox>
   );
 }
 
@@ -33,23 +61,14 @@ export function FailedView(props: { readonly host: HostSnapshot; readonly failur
     failure.code,
     failure.message,
     failure.detail,
-  ]
-    .filter((line) => line !== null)
-    .join('\n');
+  ];
   return (
-    <div className="plain-state">
-      <div className="plain-box">
-        <h2>Could not connect to {host.name}</h2>
-        <p className="two">{failure.message}</p>
-        {failure.detail !== null && <pre className="raw">{failure.detail}</pre>}
-        <div className="row">
-          <Button kind="primary" onClick={() => void ask('host:retry', { hostId: host.id })}>
-            Retry
-          </Button>
-          <Button onClick={() => void copy(details, 'Details')}>Copy details</Button>
-        </div>
-      </div>
-    </div>
+    <StateBox>
+      <h2>Could not connect to {host.name}</h2>
+      <p className="two">{failure.message}</p>
+      {failure.detail !== null && <pre className="raw">{failure.detail}</pre>}
+      <RetryActs host={host} details={details} isLikely />
+    </StateBox>
   );
 }
 
@@ -68,40 +87,33 @@ export function BlockedView(props: {
     `known:   ${knownFingerprint ?? '—'}${where === null ? '' : ` (${where})`}`,
     `offered: ${offeredFingerprint ?? '—'}`,
     failure.detail,
-  ]
-    .filter((line) => line !== null)
-    .join('\n');
+  ];
   return (
-    <div className="plain-state">
-      <div className="plain-box wide-box">
-        <h2 className="bad">
-          <Icon name="block" />{' '}
-          {failure.code === 'host-key-revoked' ? 'The host key is revoked' : 'The host key has changed'}
-        </h2>
-        <p className="two">{failure.message}</p>
-        <dl className="facts">
-          <dt>Known</dt>
-          <dd className="mono wrap">{knownFingerprint ?? '—'}</dd>
-          {where !== null && (
-            <>
-              <dt>Written in</dt>
-              <dd className="mono wrap">{where}</dd>
-            </>
-          )}
-          <dt>Offered now</dt>
-          <dd className="mono wrap bad">{offeredFingerprint ?? '—'}</dd>
-        </dl>
-        <p className="two">
-          Nothing was sent, no password and no key. Either the machine was set up anew, or another one answers
-          in its place. Ask whoever runs it for the fingerprint. If it is right, remove that line from the
-          file yourself, then retry.
-        </p>
-        <div className="row">
-          <Button onClick={() => void ask('host:retry', { hostId: host.id })}>Retry</Button>
-          <Button onClick={() => void copy(details, 'Details')}>Copy details</Button>
-        </div>
-      </div>
-    </div>
+    <StateBox isWide>
+      <h2 className="bad">
+        <Icon name="block" />{' '}
+        {failure.code === 'host-key-revoked' ? 'The host key is revoked' : 'The host key has changed'}
+      </h2>
+      <p className="two">{failure.message}</p>
+      <dl className="facts">
+        <dt>Known</dt>
+        <dd className="mono wrap">{knownFingerprint ?? '—'}</dd>
+        {where !== null && (
+          <>
+            <dt>Written in</dt>
+            <dd className="mono wrap">{where}</dd>
+          </>
+        )}
+        <dt>Offered now</dt>
+        <dd className="mono wrap bad">{offeredFingerprint ?? '—'}</dd>
+      </dl>
+      <p className="two">
+        Nothing was sent, no password and no key. Either the machine was set up anew, or another one answers
+        in its place. Ask whoever runs it for the fingerprint. If it is right, remove that line from the file
+        yourself, then retry.
+      </p>
+      <RetryActs host={host} details={details} isLikely={false} />
+    </StateBox>
   );
 }
 
@@ -121,38 +133,36 @@ export function DeployView(props: {
 }): ReactElement {
   const { host, connection } = props;
   return (
-    <div className="plain-state">
-      <div className="plain-box">
-        <h2>Installing the agent on {host.name}</h2>
-        <ol className="steps">
-          {STEPS.map((step) => {
-            const progress = connection.steps.find((entry) => entry.step === step);
-            const state = progress?.state ?? 'waiting';
-            return (
-              <li
-                key={step}
-                className={`step-${state}`}
-                aria-current={state === 'running' ? 'step' : undefined}
-              >
-                <Icon
-                  name={
-                    state === 'done'
-                      ? 'check'
-                      : state === 'failed'
-                        ? 'cross'
-                        : state === 'running'
-                          ? 'busy'
-                          : 'dot'
-                  }
-                />
-                <span>{STEP_WORDS[step]}</span>
-                {progress?.detail != null && <span className="small three cut">{progress.detail}</span>}
-              </li>
-            );
-          })}
-        </ol>
-      </div>
-    </div>
+    <StateBox>
+      <h2>Installing the agent on {host.name}</h2>
+      <ol className="steps">
+        {STEPS.map((step) => {
+          const progress = connection.steps.find((entry) => entry.step === step);
+          const state = progress?.state ?? 'waiting';
+          return (
+            <li
+              key={step}
+              className={`step-${state}`}
+              aria-current={state === 'running' ? 'step' : undefined}
+            >
+              <Icon
+                name={
+                  state === 'done'
+                    ? 'check'
+                    : state === 'failed'
+                      ? 'cross'
+                      : state === 'running'
+                        ? 'busy'
+                        : 'dot'
+                }
+              />
+              <span>{STEP_WORDS[step]}</span>
+              {progress?.detail != null && <span className="small three cut">{progress.detail}</span>}
+            </li>
+          );
+        })}
+      </ol>
+    </StateBox>
   );
 }
 

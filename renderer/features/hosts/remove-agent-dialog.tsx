@@ -4,16 +4,15 @@ import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { Button } from '../../components/bits.tsx';
 import { Dialog } from '../../components/dialog.tsx';
+import { TypedField } from '../../components/field.tsx';
 import { request, sayFailure } from '../../store/actions.ts';
-import { openDialog, showToast } from '../../store/ui.ts';
+import { closeDialog, showToast } from '../../store/ui.ts';
 import { isOver } from '../jobs/job-text.ts';
 import { useTerminals } from '../terminal/terminals.ts';
 import { ProcessList, peopleIn } from '../slices/process-list.tsx';
 
-const close = (): void => openDialog(null);
-
 async function remove(host: HostSnapshot): Promise<void> {
-  close();
+  closeDialog();
   const result = await request('host:remove-agent', { hostId: host.id });
   if (!result.ok) {
     sayFailure(result.error);
@@ -46,11 +45,11 @@ export function RemoveAgentDialog(props: {
   return (
     <Dialog
       title={`Remove the agent from ${host.name}?`}
-      onCancel={close}
+      onCancel={closeDialog}
       onSubmit={() => refusal === null && asksName && void remove(host)}
       actions={
         <>
-          <Button onClick={close} autoFocus={!asksName}>
+          <Button onClick={closeDialog} autoFocus={!asksName}>
             Cancel
           </Button>
           <Button kind="danger" refusal={refusal} onClick={() => void remove(host)}>
@@ -88,18 +87,13 @@ export function RemoveAgentDialog(props: {
         </p>
       )}
       {asksName && (
-        <label className="field">
-          <span>Name of the host</span>
-          <span className="in">
-            <input
-              data-first-focus
-              autoComplete="off"
-              spellCheck={false}
-              value={typed}
-              onChange={(event) => setTyped(event.target.value)}
-            />
-          </span>
-        </label>
+        <TypedField
+          label="Name of the host"
+          value={typed}
+          onType={setTyped}
+          selects={false}
+          more={{ 'data-first-focus': true, autoComplete: 'off', spellCheck: false }}
+        />
       )}
       <p className="small two">This can not be undone. What was deleted is listed afterwards.</p>
     </Dialog>

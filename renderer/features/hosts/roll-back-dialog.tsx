@@ -3,16 +3,13 @@ import { useEffect, useState } from 'react';
 import type { ReactElement } from 'react';
 import type { Result } from '../../../model/errors.ts';
 import type { HostSnapshot, VersionFacts } from '../../../model/model.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { AskDialog, Verdict } from '../../components/dialog.tsx';
 import { request, sayFailure } from '../../store/actions.ts';
-import { openDialog, showToast } from '../../store/ui.ts';
+import { closeDialog, showToast } from '../../store/ui.ts';
 import { versionOf } from './host-acts.ts';
 
-const close = (): void => openDialog(null);
-
 async function rollBack(host: HostSnapshot, version: string): Promise<void> {
-  close();
+  closeDialog();
   const result = await request('host:roll-back', { hostId: host.id, version });
   if (result.ok) showToast(`${host.name} runs agent ${versionOf(version)} again`);
   else sayFailure(result.error);
@@ -42,30 +39,22 @@ export function RollBackDialog(props: {
   const facts = checked?.ok === true ? checked.value : null;
   const wrong = checked !== null && problem !== null;
   return (
-    <Dialog
+    <AskDialog
       title={`Go back to agent ${versionOf(version)} on ${host.name}?`}
-      onCancel={close}
-      onSubmit={close}
-      actions={
-        <>
-          <Button onClick={close} autoFocus>
-            Cancel
-          </Button>
-          <Button kind="danger" refusal={problem} onClick={() => void rollBack(host, version)}>
-            Go back
-          </Button>
-        </>
-      }
+      onCancel={closeDialog}
+      verb="Go back"
+      onSubmit={() => void rollBack(host, version)}
+      refusal={problem}
     >
       <p>
         The agent ends and the earlier one takes its place. Slices, owners, history and audit stay; programs
         go on with the limits that they have. What only the newer version knows is not held meanwhile; it is
         there again after an upgrade.
       </p>
-      <p className={`small hold ${wrong ? 'bad' : 'two'}`} role="status">
+      <Verdict tone={wrong ? 'bad' : 'two'}>
         {problem ??
           `It speaks protocol ${String(facts?.protocol ?? '—')} and reads slices in format ${String(facts?.stateFormat ?? '—')}, as they are written now. If it does not start, the version of now runs again.`}
-      </p>
-    </Dialog>
+      </Verdict>
+    </AskDialog>
   );
 }

@@ -2,12 +2,10 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { FormDialog } from '../../components/dialog.tsx';
+import { TypedField } from '../../components/field.tsx';
 import { parseTags, setTags, tagsOf, useTags } from '../../store/tags.ts';
-import { openDialog, showToast } from '../../store/ui.ts';
-
-const close = (): void => openDialog(null);
+import { closeDialog, showToast } from '../../store/ui.ts';
 
 export function TagsDialog({ host }: { readonly host: HostSnapshot }): ReactElement {
   const before = useTags((s) => tagsOf(s.tags, host.id));
@@ -15,37 +13,21 @@ export function TagsDialog({ host }: { readonly host: HostSnapshot }): ReactElem
   const words = parseTags(typed);
   const submit = (): void => {
     setTags(host.id, words);
-    close();
+    closeDialog();
     showToast(words.length === 0 ? `${host.name} has no tags` : `${host.name}: ${words.join(', ')}`);
   };
   return (
-    <Dialog
-      title={`Tags of ${host.name}`}
-      onCancel={close}
-      onSubmit={submit}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button kind="primary" onClick={submit}>
-            Set tags
-          </Button>
-        </>
-      }
-    >
-      <label className="field">
-        <span>Tags, separated by commas</span>
-        <span className="in">
-          <input
-            data-first-focus
-            value={typed}
-            placeholder="lab, basement"
-            onChange={(event) => setTyped(event.target.value)}
-          />
-        </span>
-      </label>
+    <FormDialog title={`Tags of ${host.name}`} onCancel={closeDialog} verb="Set tags" onSubmit={submit}>
+      <TypedField
+        label="Tags, separated by commas"
+        value={typed}
+        onType={setTyped}
+        selects={false}
+        more={{ 'data-first-focus': true, placeholder: 'lab, basement' }}
+      />
       <p className="small two hold">
         All hosts can be grouped and filtered by them. They stay on this computer.
       </p>
-    </Dialog>
+    </FormDialog>
   );
 }

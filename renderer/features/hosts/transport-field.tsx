@@ -1,7 +1,7 @@
 /** How a host is reached: chosen here, and why it is the system's ssh where that was not a choice. */
 import type { ReactElement } from 'react';
 import type { HostSnapshot, TransportChoice } from '../../../model/model.ts';
-import { SelectField } from '../../components/field.tsx';
+import { ChoiceField } from '../../components/field.tsx';
 import { request, sayFailure } from '../../store/actions.ts';
 import { showToast } from '../../store/ui.ts';
 
@@ -10,7 +10,7 @@ const WORDS: Readonly<Record<TransportChoice, string>> = {
   'built-in': 'Built in',
   system: 'The system’s ssh',
 };
-const CHOICES = Object.keys(WORDS) as readonly TransportChoice[];
+const CHOICES = Object.entries(WORDS) as readonly (readonly [TransportChoice, string])[];
 
 async function choose(host: HostSnapshot, choice: TransportChoice): Promise<void> {
   const result = await request('host:transport', { hostId: host.id, choice });
@@ -23,21 +23,12 @@ export function TransportField({ host }: { readonly host: HostSnapshot }): React
   const { choice, used, reason } = host.transport;
   return (
     <>
-      <SelectField
+      <ChoiceField
         label="SSH"
         value={choice}
-        refusal={null}
-        onPick={(value) => {
-          const picked = CHOICES.find((one) => one === value);
-          if (picked !== undefined) void choose(host, picked);
-        }}
-      >
-        {CHOICES.map((one) => (
-          <option key={one} value={one}>
-            {WORDS[one]}
-          </option>
-        ))}
-      </SelectField>
+        choices={CHOICES}
+        onPick={(picked) => void choose(host, picked)}
+      />
       {choice === 'auto' && used === 'system' && reason !== null && (
         <p className="small two wrap ssh-why">The system’s ssh is used, because {reason}.</p>
       )}

@@ -3,14 +3,11 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Job } from '../../../model/model.ts';
 import { duration } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
-import { openDialog } from '../../store/ui.ts';
+import { AskDialog } from '../../components/dialog.tsx';
+import { closeDialog } from '../../store/ui.ts';
 import { jobClock } from './clock.ts';
 import { actOnJob } from './job-actions.ts';
 import { detailText, isOver, isWaiting, stateText } from './job-text.ts';
-
-const close = (): void => openDialog(null);
 
 export function CancelJobDialog(props: { readonly host: HostSnapshot; readonly job: Job }): ReactElement {
   const { host, job } = props;
@@ -18,26 +15,19 @@ export function CancelJobDialog(props: { readonly host: HostSnapshot; readonly j
   const [kills, setKills] = useState(stopping);
   const slice = host.slices.find((one) => one.id === job.sliceId);
   const submit = (): void => {
-    close();
+    closeDialog();
     void actOnJob(host, job, kills && !isWaiting(job) ? 'kill' : 'cancel');
   };
   const refusal = isOver(job) ? `${job.name} is over by now: ${stateText(job)}.` : null;
   const word = isWaiting(job) ? 'Cancel it' : kills ? 'Kill it' : 'Ask it to end';
   return (
-    <Dialog
+    <AskDialog
       title={`Cancel ${job.name} of ${job.user}?`}
-      onCancel={close}
-      onSubmit={close}
-      actions={
-        <>
-          <Button onClick={close} autoFocus>
-            Keep it
-          </Button>
-          <Button kind="danger" onClick={submit} refusal={refusal}>
-            {word}
-          </Button>
-        </>
-      }
+      onCancel={closeDialog}
+      keep="Keep it"
+      verb={word}
+      onSubmit={submit}
+      refusal={refusal}
     >
       <dl className="facts">
         <dt>Command</dt>
@@ -72,6 +62,6 @@ export function CancelJobDialog(props: { readonly host: HostSnapshot; readonly j
           {stopping && <p className="small two">{detailText(job, jobClock)}</p>}
         </fieldset>
       )}
-    </Dialog>
+    </AskDialog>
   );
 }

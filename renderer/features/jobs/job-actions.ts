@@ -1,5 +1,6 @@
 /** What can be done with jobs, why not, and in which words it is said. */
 import { z } from 'zod';
+import type { RequestArgs } from '../../../model/ipc.ts';
 import type { HostSnapshot, Job, JobPriority, Slice } from '../../../model/model.ts';
 import { ask } from '../../store/actions.ts';
 import { readStored, writeStored } from '../../store/stored.ts';
@@ -49,18 +50,8 @@ export function jobRefusal(host: HostSnapshot, job: Job): string | null {
 export const logRefusal = (host: HostSnapshot, job: Job): string | null =>
   isYours(host, job) ? null : `The log of ${job.name} belongs to ${job.user} and is read by nobody else.`;
 
-export interface Wanted {
-  readonly sliceId: string;
-  readonly command: string;
-  readonly name: string | null;
-  readonly cwd: string | null;
-  readonly priority: JobPriority;
-  readonly preemptible: boolean;
-  readonly requeue: boolean;
-  readonly preempts: boolean;
-  readonly minFreeBytes: number | null;
-  readonly graceMs: number;
-}
+/** What is asked for, whatever the host. */
+export type Wanted = Readonly<Omit<RequestArgs<'job:start'>, 'hostId'>>;
 
 export async function startJob(host: HostSnapshot, slice: Slice, wanted: Wanted): Promise<void> {
   const made = await ask('job:start', { hostId: host.id, ...wanted });

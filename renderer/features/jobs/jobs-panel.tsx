@@ -4,7 +4,7 @@ import type { KeyboardEvent, ReactElement } from 'react';
 import type { HostSnapshot, Job, Slice } from '../../../model/model.ts';
 import { duration } from '../../../model/units.ts';
 import { Button, OwnerTag } from '../../components/bits.tsx';
-import { DataTable } from '../../components/data-table.tsx';
+import { DataTable, squeezed } from '../../components/data-table.tsx';
 import type { Column } from '../../components/data-table.tsx';
 import { useNarrow } from '../../components/use-narrow.ts';
 import { jobEntries } from '../../commands/menu-entries.ts';
@@ -157,11 +157,6 @@ const NARROW_PX: Readonly<Record<string, number>> = {
   why: 140,
   acts: 104,
 };
-const squeezed = (columns: readonly Column<JobRow>[]): readonly Column<JobRow>[] =>
-  columns.flatMap((column) => {
-    const width = NARROW_PX[column.id];
-    return width === undefined ? [] : [{ ...column, width }];
-  });
 
 /** Of a focused row; H does what can be done. */
 function commandOfKey(key: string, job: Job): CommandId | null {
@@ -175,7 +170,7 @@ export function JobsPanel({ host }: { readonly host: HostSnapshot }): ReactEleme
   const jobId = useUi((s) => s.jobId);
   const showsLog = useUi((s) => s.jobLog);
   const narrow = useNarrow();
-  const columns = useMemo(() => (narrow ? squeezed(columnsFor()) : columnsFor()), [narrow]);
+  const columns = useMemo(() => (narrow ? squeezed(columnsFor(), NARROW_PX) : columnsFor()), [narrow]);
   const rows = useMemo(() => rowsOf(host), [host.jobs, host.slices]);
   const chosen = rows.find((row) => row.job.id === jobId) ?? null;
   const refusal = queueRefusal(host);

@@ -3,10 +3,9 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, JobPriority, Slice } from '../../../model/model.ts';
 import { gibWithUnit, parseBytes } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
-import { SelectField } from '../../components/field.tsx';
-import { openDialog } from '../../store/ui.ts';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
+import { ChoiceField, boxesOf } from '../../components/field.tsx';
+import { closeDialog } from '../../store/ui.ts';
 import { nameProblem } from '../slices/slice-actions.ts';
 import {
   isOperator,
@@ -19,7 +18,6 @@ import {
 import type { Wanted } from './job-actions.ts';
 import { aheadText } from './ahead-text.ts';
 
-const close = (): void => openDialog(null);
 const PRIORITIES: readonly (readonly [JobPriority, string])[] = [
   ['low', 'Low: after the others'],
   ['normal', 'Normal'],
@@ -32,6 +30,7 @@ const YIELDS = [
 ] as const;
 const GRACE_MAX_S = 600;
 const COMMAND_MAX = 4000;
+const AS_IS = { spellCheck: false } as const;
 
 interface Typed {
   readonly sliceId: string;
@@ -95,52 +94,29 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
   const put = (change: Partial<Typed>): void => setTyped((now) => ({ ...now, ...change }));
   const submit = (): void => {
     if (refusal !== null || typeof wanted === 'string') return;
-    close();
+    closeDialog();
     rememberCommand(host, slice, wanted.command, typed.cwd.trim());
     void startJob(host, slice, wanted);
   };
-  const box = (
-    label: string,
-    key: 'cwd' | 'name' | 'minFree' | 'grace',
-    unit: string,
-    placeholder = '',
-  ): ReactElement => (
-    <label className="field">
-      <span>{label}</span>
-      <span className="in">
-        <input
-          value={typed[key]}
-          placeholder={placeholder}
-          spellCheck={false}
-          onChange={(event) => put({ [key]: event.target.value })}
-        />
-        <em>{unit}</em>
-      </span>
-    </label>
-  );
+  const box = boxesOf(typed, put);
   return (
-    <Dialog
+    <FormDialog
       title={`Run in a slice on ${host.name}`}
-      onCancel={close}
+      onCancel={closeDialog}
+      verb="Run"
       onSubmit={submit}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button kind="primary" onClick={submit} refusal={refusal}>
-            Run
-          </Button>
-        </>
-      }
+      refusal={refusal}
     >
       <div className="fields two-columns">
         <div className="span-2">
-          <SelectField label="Slice" value={slice.id} refusal={null} onPick={(sliceId) => put({ sliceId })}>
-            {(slices.some((one) => one.id === slice.id) ? slices : [slice, ...slices]).map((one) => (
-              <option key={one.id} value={one.id}>
-                {`${one.name} · ${one.owner} · ${gibWithUnit(one.memoryLimitBytes)}`}
-              </option>
-            ))}
-          </SelectField>
+          <ChoiceField
+            label="Slice"
+            value={slice.id}
+            choices={(slices.some((one) => one.id === slice.id) ? slices : [slice, ...slices]).map(
+              (one) => [one.id, `${one.name} · ${one.owner} · ${gibWithUnit(one.memoryLimitBytes)}`] as const,
+            )}
+            onPick={(sliceId) => put({ sliceId })}
+          />
         </div>
         <label className="field span-2">
           <span>Command, for your own login shell there</span>
@@ -162,40 +138,28 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
             />
           </span>
         </label>
-        {box('Folder', 'cwd', '', 'home folder')}
-        {box('Name', 'name', '', 'from the command')}
-        <SelectField
+        {box('Folder', 'cwd', '', { placeholder: 'home folder', ...AS_IS }, false)}
+        {box('Name', 'name', '', { placeholder: 'from the command', ...AS_IS }, false)}
+        <ChoiceField
           label="Priority in the line"
           value={typed.priority}
-          refusal={null}
-          onPick={(picked) => {
-            const priority = PRIORITIES.find(([value]) => value === picked)?.[0];
-            if (priority !== undefined) put({ priority });
-          }}
-        >
-          {PRIORITIES.map(([value, label]) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
-        </SelectField>
-        <SelectField
+          choices={PRIORITIES}
+          onPick={(priority) => put({ priority })}
+        />
+        <ChoiceField
           label="When a higher one comes"
           value={typed.yields}
-          refusal={null}
-          onPick={(picked) => {
-            const yields = YIELDS.find(([value]) => value === picked)?.[0];
-            if (yields !== undefined) put({ yields });
-          }}
-        >
-          {YIELDS.map(([value, label]) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
-        </SelectField>
-        {box('Starts only with this free', 'minFree', 'GiB', 'whatever is free')}
-        {box('From SIGTERM to SIGKILL', 'grace', 's')}
+          choices={YIELDS}
+          onPick={(yields) => put({ yields })}
+        />
+        {box(
+          'Starts only with this free',
+          'minFree',
+          'GiB',
+          { placeholder: 'whatever is free', ...AS_IS },
+          false,
+        )}
+        {box('From SIGTERM to SIGKILL', 'grace', 's', AS_IS, false)}
         <label
           className="check span-2"
           title={typed.priority === 'low' ? 'Nothing is lower than low.' : undefined}
@@ -209,9 +173,9 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
           Stop {isOperator(host) ? 'running jobs' : 'my running jobs'} of lower priority, agreed or not
         </label>
       </div>
-      <p className={`small hold ${isWrong ? 'bad' : 'two'}`} role="status">
+      <Verdict tone={isWrong ? 'bad' : 'two'}>
         {refusal ?? (typeof wanted === 'string' ? '' : aheadText(host, slice, wanted))}
-      </p>
-    </Dialog>
+      </Verdict>
+    </FormDialog>
   );
 }

@@ -73,7 +73,7 @@ const settingItems = (): PaletteItem[] =>
   );
 
 const viewItems = (): PaletteItem[] =>
-  useViews.getState().views.map((view) =>
+  useViews.getState().items.map((view) =>
     item(`view ${view.name}`, 'Saved views', view.name, () => openView(view), {
       also: 'saved view all hosts',
       hint: view.filter,

@@ -4,12 +4,12 @@ import type { ReactElement } from 'react';
 import type { HostSnapshot, Quota } from '../../../model/model.ts';
 import { gib, parseBytes } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
+import { boxesOf } from '../../components/field.tsx';
 import { request, sayFailure } from '../../store/actions.ts';
-import { openDialog, showToast } from '../../store/ui.ts';
+import { closeDialog, showToast } from '../../store/ui.ts';
 import { DEFAULT_SUBJECT, heldBy, quotaText } from './quota.ts';
 
-const close = (): void => openDialog(null);
 const SLICES_MAX = 504;
 
 const subjectText = (subject: string): string =>
@@ -51,7 +51,7 @@ export function QuotaDialog(props: {
   const quota = read(typed.subject, typed.memory, typed.slices);
   const problem = typeof quota === 'string' ? quota : null;
   const send = async (wanted: Quota, remove: boolean, done: string): Promise<void> => {
-    close();
+    closeDialog();
     const result = await request('quota:set', { hostId: host.id, ...wanted, remove });
     if (result.ok) showToast(done);
     else sayFailure(result.error);
@@ -63,46 +63,21 @@ export function QuotaDialog(props: {
   const takeAway = (wanted: Quota): void =>
     void send(wanted, true, `${subjectText(wanted.subject)}: no quota of their own on ${host.name} any more`);
   const { slices: count, bytes } = heldBy(host, typed.subject.trim());
-  const box = (
-    label: string,
-    key: 'subject' | 'memory' | 'slices',
-    unit: string,
-    more = {},
-  ): ReactElement => (
-    <label className="field">
-      <span>{label}</span>
-      <span className="in">
-        <input
-          value={typed[key]}
-          onFocus={(event) => event.target.select()}
-          onChange={(event) => {
-            const { value } = event.target;
-            // A subject that has a quota brings its figures along.
-            setTyped((now) =>
-              key === 'subject' && of(value.trim()) !== undefined
-                ? fill(value.trim())
-                : { ...now, [key]: value },
-            );
-          }}
-          {...more}
-        />
-        <em>{unit}</em>
-      </span>
-    </label>
-  );
+  // A subject that has a quota brings its figures along.
+  const put = (change: Partial<ReturnType<typeof fill>>): void => {
+    const subject = change.subject?.trim();
+    setTyped((now) =>
+      subject !== undefined && of(subject) !== undefined ? fill(subject) : { ...now, ...change },
+    );
+  };
+  const box = boxesOf(typed, put);
   return (
-    <Dialog
+    <FormDialog
       title={`Quotas on ${host.name}`}
-      onCancel={close}
+      onCancel={closeDialog}
+      verb="Set quota"
       onSubmit={submit}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button kind="primary" onClick={submit} refusal={problem}>
-            Set quota
-          </Button>
-        </>
-      }
+      refusal={problem}
     >
       {host.quotas.length > 0 && (
         <ul className="quota-list" aria-label="Quotas that are set">
@@ -140,12 +115,11 @@ export function QuotaDialog(props: {
         {box('Memory, all slices together', 'memory', 'GiB', { placeholder: 'no limit' })}
         {box('Slices', 'slices', '', { placeholder: 'no limit' })}
       </div>
-      <p className={`small hold ${problem === null ? 'two' : 'bad'}`} role="status">
-        {problem ??
-          (count > 0
-            ? `${typed.subject.trim()} holds ${gib(bytes)} GiB in ${String(count)} ${count === 1 ? 'slice' : 'slices'} now. What is held stays.`
-            : 'A person’s own quota goes before that of a group, which goes before the default. What is held stays.')}
-      </p>
-    </Dialog>
+      <Verdict problem={problem}>
+        {count > 0
+          ? `${typed.subject.trim()} holds ${gib(bytes)} GiB in ${String(count)} ${count === 1 ? 'slice' : 'slices'} now. What is held stays.`
+          : 'A person’s own quota goes before that of a group, which goes before the default. What is held stays.'}
+      </Verdict>
+    </FormDialog>
   );
 }

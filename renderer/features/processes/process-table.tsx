@@ -4,7 +4,7 @@ import type { KeyboardEvent, ReactElement } from 'react';
 import type { HostSnapshot, ProcessSample, Sample, Slice } from '../../../model/model.ts';
 import { duration, gib, mibExact } from '../../../model/units.ts';
 import { OwnerTag, cx, vars } from '../../components/bits.tsx';
-import { DataTable } from '../../components/data-table.tsx';
+import { DataTable, squeezed } from '../../components/data-table.tsx';
 import type { Column } from '../../components/data-table.tsx';
 import { useNarrow } from '../../components/use-narrow.ts';
 import { openDialog, select, useUi } from '../../store/ui.ts';
@@ -200,11 +200,6 @@ const NARROW_PX: Readonly<Record<string, number>> = {
   time: 66,
   throttled: 88,
 };
-const squeezed = (columns: readonly Column<ProcessRow>[]): readonly Column<ProcessRow>[] =>
-  columns.flatMap((column) => {
-    const width = NARROW_PX[column.id];
-    return width === undefined ? [] : [{ ...column, width }];
-  });
 
 export function ProcessTable(props: {
   readonly host: HostSnapshot;
@@ -218,7 +213,7 @@ export function ProcessTable(props: {
   const belong = sample?.processes.some((process) => belongsTo(process) !== null) ?? false;
   const columns = useMemo(() => {
     const all = columnsFor(stop);
-    if (narrow) return squeezed(all);
+    if (narrow) return squeezed(all, NARROW_PX);
     if (!belong) return all;
     const at = all.findIndex(({ id }) => id === 'command') + 1;
     return [...all.slice(0, at), BELONGS, ...all.slice(at)];

@@ -3,10 +3,9 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, ProcessSample } from '../../../model/model.ts';
 import { duration, gibWithUnit } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { AskDialog } from '../../components/dialog.tsx';
 import { belongsTo } from './process-table.tsx';
-import { announce, openDialog, showToast } from '../../store/ui.ts';
+import { announce, closeDialog, showToast } from '../../store/ui.ts';
 import type { Signal } from '../../store/ui.ts';
 import { request, sayFailure } from '../../store/actions.ts';
 
@@ -17,8 +16,6 @@ const SIGNALS = [
 ] as const;
 const VERBS: Readonly<Record<Signal, string>> = { INT: 'Interrupt', TERM: 'Stop', KILL: 'Kill' };
 
-const close = (): void => openDialog(null);
-
 export function StopDialog(props: {
   readonly host: HostSnapshot;
   readonly process: ProcessSample;
@@ -27,7 +24,7 @@ export function StopDialog(props: {
   const { host, process } = props;
   const [signal, setSignal] = useState<Signal>(props.signal);
   const submit = async (): Promise<void> => {
-    close();
+    closeDialog();
     const { pid, startTicks } = process;
     const result = await request('process:stop', { hostId: host.id, pid, startTicks, signal });
     if (!result.ok) {
@@ -39,20 +36,11 @@ export function StopDialog(props: {
   };
   const slice = host.slices.find((s) => s.id === process.sliceId);
   return (
-    <Dialog
+    <AskDialog
       title={`Stop process ${String(process.pid)} on ${host.name}?`}
-      onCancel={close}
-      onSubmit={close}
-      actions={
-        <>
-          <Button onClick={close} autoFocus>
-            Cancel
-          </Button>
-          <Button kind="danger" onClick={() => void submit()}>
-            {VERBS[signal]} process {process.pid}
-          </Button>
-        </>
-      }
+      onCancel={closeDialog}
+      verb={`${VERBS[signal]} process ${String(process.pid)}`}
+      onSubmit={() => void submit()}
     >
       <dl className="facts">
         <dt>User</dt>
@@ -81,6 +69,6 @@ export function StopDialog(props: {
           </label>
         ))}
       </fieldset>
-    </Dialog>
+    </AskDialog>
   );
 }

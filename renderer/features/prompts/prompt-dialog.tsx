@@ -4,7 +4,7 @@ import type { ReactElement } from 'react';
 import type { HostSnapshot, Prompt } from '../../../model/model.ts';
 import { assertNever } from '../../../model/errors.ts';
 import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { Dialog, FormDialog } from '../../components/dialog.tsx';
 import { ask } from '../../store/actions.ts';
 import { useFleet } from '../../store/fleet.ts';
 import { useUi } from '../../store/ui.ts';
@@ -137,19 +137,7 @@ function SecretDialog(props: {
   const cancel = (): void => answer(props, null);
   const submit = (): void => answer(props, [...typed]);
   return (
-    <Dialog
-      title={props.title}
-      onCancel={cancel}
-      onSubmit={submit}
-      actions={
-        <>
-          <Button onClick={cancel}>Cancel</Button>
-          <Button kind="primary" onClick={submit}>
-            {props.verb}
-          </Button>
-        </>
-      }
-    >
+    <FormDialog title={props.title} onCancel={cancel} verb={props.verb} onSubmit={submit}>
       {props.notes
         .filter((note) => note !== '')
         .map((note) => (
@@ -174,6 +162,6 @@ function SecretDialog(props: {
           </span>
         </label>
       ))}
-    </Dialog>
+    </FormDialog>
   );
 }

@@ -7,12 +7,10 @@ import { Dialog } from '../../components/dialog.tsx';
 import { DENSITIES, MOTIONS, NOTICES, THEMES, changeSettings, useSettings } from '../../store/settings.ts';
 import type { Settings } from '../../store/settings.ts';
 import { about } from '../../store/actions.ts';
-import { openDialog } from '../../store/ui.ts';
+import { closeDialog } from '../../store/ui.ts';
 import { askForNotices } from '../notices/show-notice.ts';
 import { searchSettings } from './setting-list.ts';
 import type { SettingSpec } from './setting-list.ts';
-
-const close = (): void => openDialog(null);
 
 const WORDS: Readonly<Record<string, string>> = {
   system: 'As the system',
@@ -32,10 +30,10 @@ export function SettingsSheet({ search = '' }: { readonly search?: string | unde
     <Dialog
       title="Settings"
       wide
-      onCancel={close}
-      onSubmit={close}
+      onCancel={closeDialog}
+      onSubmit={closeDialog}
       actions={
-        <Button kind="primary" onClick={close}>
+        <Button kind="primary" onClick={closeDialog}>
           Done
         </Button>
       }

@@ -4,22 +4,20 @@ import type { ReactElement } from 'react';
 import type { HostId } from '../../../model/model.ts';
 import { gibWithUnit } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
-import { SelectField, TypedField } from '../../components/field.tsx';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
+import { ChoiceField, TypedField, boxesOf } from '../../components/field.tsx';
 import { useTick } from '../../components/use-sample.ts';
 import { forgetCourse, keepCourse, useCourses } from '../../store/courses.ts';
 import type { CourseTemplate } from '../../store/courses.ts';
 import { useFleet } from '../../store/fleet.ts';
 import { shownSample } from '../../store/series.ts';
-import { openDialog } from '../../store/ui.ts';
+import { closeDialog } from '../../store/ui.ts';
 import { editRefusal } from '../hosts/host-figures.ts';
 import { NO_COURSE, OTHER_TIME, readCourse } from './course-form.ts';
 import { parsePeople, planCourse } from './course.ts';
 import type { Course, CoursePlan } from './course.ts';
 import { createCourse } from './create-course.ts';
 import { untilChoices } from './until.ts';
-
-const close = (): void => openDialog(null);
 
 /** Person, host, GPU, size; who gets none stands first, with the reason in the place of a GPU. */
 function Preview(props: { readonly plan: CoursePlan; readonly course: Course }): ReactElement {
@@ -69,7 +67,7 @@ function Preview(props: { readonly plan: CoursePlan; readonly course: Course }):
 export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactElement {
   const fleet = useFleet((s) => s.hosts);
   const order = useFleet((s) => s.order);
-  const templates = useCourses((s) => s.courses);
+  const templates = useCourses((s) => s.items);
   // Planned anew when a host or its free memory changes: what is shown is what would be sent.
   useTick();
   const hosts = order.flatMap((id) => fleet[id] ?? []).filter((host) => host.connection.kind === 'live');
@@ -100,57 +98,37 @@ export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactE
   const isShort = plan !== null && plan.unseated.length > 0;
   const submit = (): void => {
     if (refusal !== null || typeof course === 'string' || plan === null) return;
-    close();
+    closeDialog();
     void createCourse(course, plan.seats).then((made) => {
       if (made > 0) keepCourse({ ...typed, name: course.name });
     });
   };
-  const box = (
-    label: string,
-    key: 'name' | 'memory' | 'limit' | 'guarantee',
-    unit: string,
-    more = {},
-  ): ReactElement => (
-    <TypedField
-      label={label}
-      unit={unit}
-      value={typed[key]}
-      onType={(value) => put({ [key]: value })}
-      more={more}
-    />
-  );
+  const box = boxesOf(typed, put);
   const template = templates.find((one) => one.name === typed.name);
   const count = plan?.seats.length ?? 0;
   return (
-    <Dialog
+    <FormDialog
       title="Cut for a course"
       wide
-      onCancel={close}
+      onCancel={closeDialog}
+      verb={count === 0 ? 'Create slices' : `Create ${String(count)} ${count === 1 ? 'slice' : 'slices'}`}
       onSubmit={submit}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button kind="primary" onClick={submit} refusal={refusal}>
-            {count === 0 ? 'Create slices' : `Create ${String(count)} ${count === 1 ? 'slice' : 'slices'}`}
-          </Button>
-        </>
-      }
+      refusal={refusal}
     >
       {templates.length > 0 && (
         <div className="course-template">
-          <SelectField
+          <ChoiceField
             label="As before"
             value={template?.name ?? ''}
-            refusal={null}
+            choices={[
+              ['', 'A new course'],
+              ...templates.map(
+                ({ name, people, memory }) =>
+                  [name, `${name} · ${String(parsePeople(people).length)} × ${memory} GiB`] as const,
+              ),
+            ]}
             onPick={(name) => setTyped(templates.find((one) => one.name === name) ?? NO_COURSE)}
-          >
-            <option value="">A new course</option>
-            {templates.map((one) => (
-              <option key={one.name} value={one.name}>
-                {`${one.name} · ${String(parsePeople(one.people).length)} × ${one.memory} GiB`}
-              </option>
-            ))}
-          </SelectField>
+          />
           <Button
             onClick={() => {
               if (template !== undefined) forgetCourse(template.name);
@@ -166,25 +144,23 @@ export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactE
         {box('Memory limit each', 'memory', 'GiB', { maxLength: 20 })}
         {box('GPU time limit each', 'limit', '%', { maxLength: 20 })}
         {box('Guaranteed GPU time', 'guarantee', '%', { maxLength: 20 })}
-        <SelectField label="Until" value={typed.until} refusal={null} onPick={(until) => put({ until })}>
-          {untilChoices(new Date()).map((choice) => (
-            <option key={choice.key} value={choice.key}>
-              {choice.label}
-            </option>
-          ))}
-          <option value={OTHER_TIME}>Another time</option>
-        </SelectField>
+        <ChoiceField
+          label="Until"
+          value={typed.until}
+          choices={[
+            ...untilChoices(new Date()).map(({ key, label }) => [key, label] as const),
+            [OTHER_TIME, 'Another time'],
+          ]}
+          onPick={(until) => put({ until })}
+        />
         {typed.until === OTHER_TIME && (
-          <label className="field">
-            <span>Ends, in the time of this computer</span>
-            <span className="in">
-              <input
-                type="datetime-local"
-                value={typed.untilAt}
-                onChange={(event) => put({ untilAt: event.target.value })}
-              />
-            </span>
-          </label>
+          <TypedField
+            label="Ends, in the time of this computer"
+            value={typed.untilAt}
+            onType={(untilAt) => put({ untilAt })}
+            selects={false}
+            more={{ type: 'datetime-local' }}
+          />
         )}
       </div>
       <fieldset className="course-hosts">
@@ -246,10 +222,10 @@ export function CourseSheet(props: { readonly onHostId: HostId | null }): ReactE
       {plan !== null && typeof course !== 'string' && course.people.length > 0 && (
         <Preview plan={plan} course={course} />
       )}
-      <p className={`small hold ${isWrong ? 'bad' : isShort ? 'warn' : 'two'}`} role="status">
+      <Verdict tone={isWrong ? 'bad' : isShort ? 'warn' : 'two'}>
         {refusal ?? plan?.summary}
         {plan !== null && plan.leftOut.length > 0 && ` Left out: ${plan.leftOut.join(' ')}`}
-      </p>
-    </Dialog>
+      </Verdict>
+    </FormDialog>
   );
 }

@@ -3,18 +3,15 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit, parseBytes, parsePercent } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
-import { SelectField, TypedField } from '../../components/field.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { ChoiceField, boxesOf } from '../../components/field.tsx';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { beyondQuota } from '../people/quota.ts';
-import { openDialog } from '../../store/ui.ts';
+import { closeDialog } from '../../store/ui.ts';
 import { refusalWords } from '../gpus/drag.ts';
 import { cutRefusal, gpuView } from '../hosts/host-figures.ts';
 import { createSlice, nameProblem, presetBytes, preview, yourName } from './slice-actions.ts';
 import type { NewSlice } from './slice-actions.ts';
 import { untilChoices } from './until.ts';
-
-const close = (): void => openDialog(null);
 
 interface Typed {
   readonly gpuUuid: string;
@@ -82,6 +79,7 @@ export function CreateSheet(props: {
   const [typed, setTyped] = useState(() => suggestion(host, props.gpu, sample, wantedBytes));
   const gpu = host.gpus.find((g) => g.uuid === typed.gpuUuid) ?? props.gpu;
   const wanted = read(typed, host, gpu);
+  const problem = typeof wanted === 'string' ? wanted : null;
   const { layout } = gpuView(host, gpu, sample);
   const beyond =
     typeof wanted === 'string'
@@ -90,51 +88,35 @@ export function CreateSheet(props: {
   const put = (change: Partial<Typed>): void => setTyped((now) => ({ ...now, ...change }));
   const submit = (): void => {
     if (typeof wanted === 'string') return;
-    close();
+    closeDialog();
     void createSlice(host, gpu, wanted, beyond !== null);
   };
   const owners = [...new Set([typed.owner, ...host.people.map((person) => person.name)])].filter(
     (n) => n !== '',
   );
   const over = typeof wanted === 'string' ? 0 : wanted.memoryLimitBytes - layout.free;
-  const box = (
-    label: string,
-    key: 'name' | 'memory' | 'limit' | 'guarantee',
-    unit: string,
-    more = {},
-  ): ReactElement => (
-    <TypedField
-      label={label}
-      unit={unit}
-      value={typed[key]}
-      onType={(value) => put({ [key]: value })}
-      more={more}
-    />
-  );
+  const box = boxesOf(typed, put);
   return (
-    <Dialog
+    <FormDialog
       title={`New slice on ${host.name}`}
-      onCancel={close}
+      onCancel={closeDialog}
+      verb={beyond === null ? 'Create' : 'Create over the quota'}
       onSubmit={submit}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button
-            kind={beyond === null ? 'primary' : 'danger'}
-            onClick={submit}
-            refusal={typeof wanted === 'string' ? wanted : null}
-          >
-            {beyond === null ? 'Create' : 'Create over the quota'}
-          </Button>
-        </>
-      }
+      kind={beyond === null ? 'primary' : 'danger'}
+      refusal={problem}
     >
       <div className="fields two-columns">
         <div className="span-2">
-          <SelectField
+          <ChoiceField
             label="GPU"
             value={gpu.uuid}
-            refusal={null}
+            choices={host.gpus.map(
+              (g) =>
+                [
+                  g.uuid,
+                  `GPU ${String(g.index)} · ${g.name} · ${gibWithUnit(gpuView(host, g, sample).layout.free)} free`,
+                ] as const,
+            )}
             onPick={(uuid) => {
               const next = host.gpus.find((g) => g.uuid === uuid);
               if (next === undefined) return;
@@ -145,45 +127,34 @@ export function CreateSheet(props: {
                 until: typed.until,
               });
             }}
-          >
-            {host.gpus.map((g) => (
-              <option key={g.uuid} value={g.uuid}>
-                {`GPU ${String(g.index)} · ${g.name} · ${gibWithUnit(gpuView(host, g, sample).layout.free)} free`}
-              </option>
-            ))}
-          </SelectField>
+          />
         </div>
         {box('Memory limit', 'memory', 'GiB', { 'data-first-focus': true })}
         {box('GPU time limit', 'limit', '%')}
         {box('Guaranteed GPU time', 'guarantee', '%')}
-        <SelectField label="Owner" value={typed.owner} refusal={null} onPick={(owner) => put({ owner })}>
-          {owners.map((owner) => (
-            <option key={owner} value={owner}>
-              {owner}
-            </option>
-          ))}
-        </SelectField>
-        <SelectField label="Until" value={typed.until} refusal={null} onPick={(until) => put({ until })}>
-          {untilChoices(new Date()).map((choice) => (
-            <option key={choice.key} value={choice.key}>
-              {choice.label}
-            </option>
-          ))}
-        </SelectField>
+        <ChoiceField
+          label="Owner"
+          value={typed.owner}
+          choices={owners.map((owner) => [owner, owner] as const)}
+          onPick={(owner) => put({ owner })}
+        />
+        <ChoiceField
+          label="Until"
+          value={typed.until}
+          choices={untilChoices(new Date()).map(({ key, label }) => [key, label] as const)}
+          onPick={(until) => put({ until })}
+        />
         <div>{box('Name', 'name', '', { placeholder: `${typed.owner}-…` })}</div>
       </div>
-      <p
-        className={`small hold ${typeof wanted === 'string' ? 'bad' : beyond === null ? 'two' : 'warn'}`}
-        role="status"
-      >
+      <Verdict problem={problem} tone={beyond === null ? 'two' : 'warn'}>
         {typeof wanted === 'string'
-          ? wanted
+          ? null
           : beyond !== null
             ? `Over the quota: ${beyond}. The audit will say so.`
             : over > 0
               ? `${gib(over)} GiB more than is free: limits will add up to more than the GPU has, and whoever allocates first gets it.`
               : `${gibWithUnit(layout.free - wanted.memoryLimitBytes)} stay free.`}
-      </p>
-    </Dialog>
+      </Verdict>
+    </FormDialog>
   );
 }

@@ -2,16 +2,13 @@
 import type { ReactElement } from 'react';
 import { useFleet } from '../../store/fleet.ts';
 import { shownSample } from '../../store/series.ts';
-import { openDialog } from '../../store/ui.ts';
+import { closeDialog } from '../../store/ui.ts';
 import type { Picked } from '../../store/ui.ts';
 import { gibWithUnit } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { AskDialog } from '../../components/dialog.tsx';
 import { ProcessList, peopleIn } from './process-list.tsx';
 import { deleteSlices } from './slice-actions.ts';
 import type { HostSlice } from './slice-actions.ts';
-
-const close = (): void => openDialog(null);
 
 export function DeleteManyDialog({ slices }: { readonly slices: readonly Picked[] }): ReactElement {
   const hosts = useFleet((s) => s.hosts);
@@ -24,25 +21,16 @@ export function DeleteManyDialog({ slices }: { readonly slices: readonly Picked[
     ({ host, slice }) => shownSample(host.id)?.processes.filter((p) => p.sliceId === slice.id) ?? [],
   );
   const submit = (): void => {
-    close();
+    closeDialog();
     void deleteSlices(found, processes.length > 0);
   };
   const count = String(found.length);
   return (
-    <Dialog
+    <AskDialog
       title={`Delete ${count} slices?`}
-      onCancel={close}
-      onSubmit={close}
-      actions={
-        <>
-          <Button onClick={close} autoFocus>
-            Cancel
-          </Button>
-          <Button kind="danger" onClick={submit}>
-            Delete {count} slices
-          </Button>
-        </>
-      }
+      onCancel={closeDialog}
+      verb={`Delete ${count} slices`}
+      onSubmit={submit}
     >
       <ul className="plain-list">
         {found.map(({ host, slice }) => (
@@ -62,6 +50,6 @@ export function DeleteManyDialog({ slices }: { readonly slices: readonly Picked[
         </>
       )}
       <p className="small two">Undo brings the slices back, host by host, with their limits and owners.</p>
-    </Dialog>
+    </AskDialog>
   );
 }

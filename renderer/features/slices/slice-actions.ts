@@ -99,6 +99,10 @@ export const createPreset = (
     owner: null,
   });
 
+/** A slice as it is on the screen: the agent refuses if somebody has changed it since. */
+const asSeen = (host: HostSnapshot, slice: Slice) =>
+  ({ hostId: host.id, sliceId: slice.id, revision: slice.revision }) as const;
+
 export function changeText(slice: Slice, change: SliceChange): string {
   if (change.memoryLimitBytes !== undefined) {
     const verb = change.memoryLimitBytes > slice.memoryLimitBytes ? 'grown' : 'shrunk';
@@ -125,9 +129,7 @@ export async function changeSlice(host: HostSnapshot, slice: Slice, change: Slic
     changeText(slice, change),
     withinQuota((more) =>
       request('slice:resize', {
-        hostId: host.id,
-        sliceId: slice.id,
-        revision: slice.revision,
+        ...asSeen(host, slice),
         belowUse: 'when-it-drops',
         ...change,
         ...more,
@@ -143,9 +145,7 @@ export async function giveSlice(host: HostSnapshot, slice: Slice, owner: string)
     `${slice.name} given to ${owner}`,
     withinQuota((more) =>
       request('slice:assign', {
-        hostId: host.id,
-        sliceId: slice.id,
-        revision: slice.revision,
+        ...asSeen(host, slice),
         owner,
         ...more,
       }),
@@ -194,9 +194,7 @@ export const giveSlices = (slices: readonly HostSlice[], owner: string): Promise
     ({ host, slice }) =>
       withinQuota((more) =>
         request('slice:assign', {
-          hostId: host.id,
-          sliceId: slice.id,
-          revision: slice.revision,
+          ...asSeen(host, slice),
           owner,
           ...more,
         }),
@@ -212,9 +210,7 @@ export const endSlices = (slices: readonly HostSlice[], expiresAtMs: number | nu
         : `${String(count)} slices: ${untilText(expiresAtMs, Date.now())}`,
     ({ host, slice }) =>
       request('slice:resize', {
-        hostId: host.id,
-        sliceId: slice.id,
-        revision: slice.revision,
+        ...asSeen(host, slice),
         expiresAtMs,
         belowUse: 'when-it-drops',
       }),
@@ -226,9 +222,7 @@ export const deleteSlices = (slices: readonly HostSlice[], withProcesses: boolea
     (count) => `${String(count)} slices deleted`,
     ({ host, slice }) =>
       request('slice:delete', {
-        hostId: host.id,
-        sliceId: slice.id,
-        revision: slice.revision,
+        ...asSeen(host, slice),
         withProcesses,
       }),
   );
@@ -237,7 +231,7 @@ export async function renameSlice(host: HostSnapshot, slice: Slice, name: string
   const done = await edit(
     host.id,
     `${slice.name} renamed to ${name}`,
-    request('slice:rename', { hostId: host.id, sliceId: slice.id, revision: slice.revision, name }),
+    request('slice:rename', { ...asSeen(host, slice), name }),
   );
   return done !== null;
 }
@@ -250,7 +244,7 @@ export async function deleteSlice(
   const done = await edit(
     host.id,
     `${slice.name} deleted`,
-    request('slice:delete', { hostId: host.id, sliceId: slice.id, revision: slice.revision, withProcesses }),
+    request('slice:delete', { ...asSeen(host, slice), withProcesses }),
   );
   if (done !== null) select(host.id, { kind: 'gpu', uuid: slice.gpuUuid });
   return done !== null;

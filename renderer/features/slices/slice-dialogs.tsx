@@ -2,14 +2,12 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, ProcessSample, Slice } from '../../../model/model.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { AskDialog, FormDialog, Verdict } from '../../components/dialog.tsx';
+import { TypedField } from '../../components/field.tsx';
 import { shownSample } from '../../store/series.ts';
-import { openDialog } from '../../store/ui.ts';
+import { closeDialog, openDialog } from '../../store/ui.ts';
 import { ProcessList, peopleIn } from './process-list.tsx';
 import { deleteSlice, nameProblem, renameSlice } from './slice-actions.ts';
-
-const close = (): void => openDialog(null);
 
 export function RenameDialog(props: { readonly host: HostSnapshot; readonly slice: Slice }): ReactElement {
   const { host, slice } = props;
@@ -17,39 +15,20 @@ export function RenameDialog(props: { readonly host: HostSnapshot; readonly slic
   const taken = host.slices.some((other) => other.id !== slice.id && other.name === name);
   const problem = nameProblem(name) ?? (taken ? `${host.name} has a slice called ${name} already.` : null);
   const submit = (): void => {
-    if (problem !== null) return;
-    close();
+    closeDialog();
     if (name !== slice.name) void renameSlice(host, slice, name);
   };
   return (
-    <Dialog
+    <FormDialog
       title={`Rename ${slice.name}`}
-      onCancel={close}
+      onCancel={closeDialog}
+      verb="Rename"
       onSubmit={submit}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button kind="primary" onClick={submit} refusal={problem}>
-            Rename
-          </Button>
-        </>
-      }
+      refusal={problem}
     >
-      <label className="field">
-        <span>Name</span>
-        <span className="in">
-          <input
-            data-first-focus
-            value={name}
-            onFocus={(event) => event.target.select()}
-            onChange={(event) => setName(event.target.value)}
-          />
-        </span>
-      </label>
-      <p className="small bad hold" role="status">
-        {problem}
-      </p>
-    </Dialog>
+      <TypedField label="Name" value={name} onType={setName} more={{ 'data-first-focus': true }} />
+      <Verdict problem={problem} />
+    </FormDialog>
   );
 }
 
@@ -67,27 +46,18 @@ export function DeleteDialog(props: {
 }): ReactElement {
   const { host, slice, processes } = props;
   const submit = (): void => {
-    close();
+    closeDialog();
     void deleteSlice(host, slice, processes.length > 0);
   };
   const count = processes.length;
   return (
-    <Dialog
+    <AskDialog
       title={`Delete ${slice.name}?`}
-      onCancel={close}
-      onSubmit={close}
-      actions={
-        <>
-          <Button onClick={close} autoFocus>
-            Cancel
-          </Button>
-          <Button kind="danger" onClick={submit}>
-            {count === 0
-              ? 'Delete'
-              : `Delete with ${String(count)} ${count === 1 ? 'process' : 'processes'} in it`}
-          </Button>
-        </>
+      onCancel={closeDialog}
+      verb={
+        count === 0 ? 'Delete' : `Delete with ${String(count)} ${count === 1 ? 'process' : 'processes'} in it`
       }
+      onSubmit={submit}
     >
       {count > 0 && (
         <>
@@ -99,6 +69,6 @@ export function DeleteDialog(props: {
         </>
       )}
       <p className="small two">The slice can be brought back with Undo; its limits and owner are kept.</p>
-    </Dialog>
+    </AskDialog>
   );
 }

@@ -2,7 +2,7 @@
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Slice } from '../../../model/model.ts';
 import { gib, mibExact, parseBytes, parsePercent } from '../../../model/units.ts';
-import { LimitField, SelectField } from '../../components/field.tsx';
+import { ChoiceField, LimitField } from '../../components/field.tsx';
 import { refusalWords } from '../gpus/drag.ts';
 import { editRefusal } from '../hosts/host-figures.ts';
 import { asNew, changeSlice, giveSlice, preview } from './slice-actions.ts';
@@ -58,33 +58,20 @@ export function SliceFields(props: {
         onCommit={(computeGuaranteePercent) => void changeSlice(host, slice, { computeGuaranteePercent })}
         refusal={refusal}
       />
-      <SelectField
+      <ChoiceField
         label="Owner"
         value={slice.owner}
+        choices={owners.map((name) => [name, name] as const)}
         refusal={refusal}
         onPick={(owner) => owner !== slice.owner && void giveSlice(host, slice, owner)}
-      >
-        {owners.map((name) => (
-          <option key={name} value={name}>
-            {name}
-          </option>
-        ))}
-      </SelectField>
-      <SelectField
+      />
+      <ChoiceField
         label="Priority"
         value={slice.priority}
+        choices={PRIORITIES}
         refusal={refusal}
-        onPick={(picked) => {
-          const priority = PRIORITIES.find(([value]) => value === picked)?.[0];
-          if (priority !== undefined) void changeSlice(host, slice, { priority });
-        }}
-      >
-        {PRIORITIES.map(([value, label]) => (
-          <option key={value} value={value}>
-            {label}
-          </option>
-        ))}
-      </SelectField>
+        onPick={(priority) => void changeSlice(host, slice, { priority })}
+      />
       <UntilField host={host} slice={slice} refusal={refusal} />
     </section>
   );

@@ -1,7 +1,7 @@
 /** One slice in full: what is wrong, two live charts, typed limits, how to run in it, who runs in it, the ledger. */
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample, Slice, SliceSample } from '../../../model/model.ts';
-import { GIB, gib, gibWithUnit, mibExact, percentFromTenths } from '../../../model/units.ts';
+import { gib, gibWithUnit, mibExact, percentFromTenths } from '../../../model/units.ts';
 import { Button, Chip, cx } from '../../components/bits.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { Menu } from '../../components/menu.tsx';
@@ -9,8 +9,8 @@ import type { MenuEntry } from '../../components/menu.tsx';
 import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
 import { runCommand } from '../../commands/registry.ts';
 import { copy } from '../../store/actions.ts';
-import { ChartSection } from '../charts/chart-section.tsx';
 import { SourceLine } from '../charts/source-line.tsx';
+import { ComputeChart, MemoryChart } from '../charts/usage-charts.tsx';
 import { useChart } from '../charts/use-chart.ts';
 import { useOwnerClass } from '../../store/owners.ts';
 import { useUi } from '../../store/ui.ts';
@@ -91,21 +91,16 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
           Held but idle for {idle}
         </p>
       )}
-      <ChartSection
-        {...chart}
-        quantity="memory"
-        yMax={gpu.capacityBytes / GIB}
-        figure={
-          <>
-            <b title={mibExact(reading?.memoryUsedBytes ?? null)}>{gib(reading?.memoryUsedBytes ?? null)}</b>
-            <span className="small two">of {gibWithUnit(slice.memoryLimitBytes)}</span>
-          </>
-        }
+      <MemoryChart
+        chart={chart}
+        capacityBytes={gpu.capacityBytes}
+        usedBytes={reading?.memoryUsedBytes ?? null}
+        ofBytes={slice.memoryLimitBytes}
       />
-      <ChartSection
-        {...chart}
-        quantity="compute"
-        yMax={100}
+      <ComputeChart
+        chart={chart}
+        usedPercent={reading?.computeUsedTenths == null ? null : Math.round(reading.computeUsedTenths / 10)}
+        ofPercent={slice.computeLimitPercent}
         note={
           (reading?.throttledTenths ?? 0) > 0 && (
             <span className="small warn">
@@ -113,16 +108,10 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
             </span>
           )
         }
-        figure={
-          <>
-            <b>{reading?.computeUsedTenths == null ? '—' : Math.round(reading.computeUsedTenths / 10)}</b>
-            <span className="small two">of {slice.computeLimitPercent} %</span>
-          </>
-        }
       >
         <TimeAxis hostId={host.id} rangeMs={chart.rangeMs} />
         <SourceLine watched={chart.watched} />
-      </ChartSection>
+      </ComputeChart>
       <SliceFields host={host} gpu={gpu} slice={slice} />
       <section>
         <div className="head2">Run a program in this slice</div>

@@ -3,12 +3,10 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Slice } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit, parseBytes } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
-import { openDialog } from '../../store/ui.ts';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
+import { TypedField } from '../../components/field.tsx';
+import { closeDialog } from '../../store/ui.ts';
 import { neighbourOf, tradeFor, tradeMemory } from './trade.ts';
-
-const close = (): void => openDialog(null);
 
 export function TradeDialog(props: {
   readonly host: HostSnapshot;
@@ -27,41 +25,29 @@ export function TradeDialog(props: {
     : parsed.message;
   const submit = (): void => {
     if (trade === null || problem !== null) return;
-    close();
+    closeDialog();
     void tradeMemory(host, slice, neighbour, trade);
   };
   return (
-    <Dialog
+    <FormDialog
       title={`Trade memory between ${slice.name} and ${neighbour.name}`}
-      onCancel={close}
+      onCancel={closeDialog}
+      verb="Trade"
       onSubmit={submit}
-      actions={
-        <>
-          <Button onClick={close}>Cancel</Button>
-          <Button kind="primary" onClick={submit} refusal={problem}>
-            Trade
-          </Button>
-        </>
-      }
+      refusal={problem}
     >
-      <label className="field">
-        <span>New limit of {slice.name}</span>
-        <span className="in">
-          <input
-            data-first-focus
-            value={typed}
-            onFocus={(event) => event.target.select()}
-            onChange={(event) => setTyped(event.target.value)}
-          />
-          <em>GiB</em>
-        </span>
-      </label>
-      <p className={`small hold ${problem === null ? 'two' : 'bad'}`} role="status">
-        {problem ??
-          (trade === null
-            ? ''
-            : `${slice.name}: ${gib(slice.memoryLimitBytes)} → ${gibWithUnit(trade.limitBytes)}. ${neighbour.name}: ${gib(neighbour.memoryLimitBytes)} → ${gibWithUnit(trade.neighbourBytes)}.`)}
-      </p>
-    </Dialog>
+      <TypedField
+        label={`New limit of ${slice.name}`}
+        unit="GiB"
+        value={typed}
+        onType={setTyped}
+        more={{ 'data-first-focus': true }}
+      />
+      <Verdict problem={problem}>
+        {trade === null
+          ? ''
+          : `${slice.name}: ${gib(slice.memoryLimitBytes)} → ${gibWithUnit(trade.limitBytes)}. ${neighbour.name}: ${gib(neighbour.memoryLimitBytes)} → ${gibWithUnit(trade.neighbourBytes)}.`}
+      </Verdict>
+    </FormDialog>
   );
 }

@@ -1,7 +1,7 @@
 /** The end of a slice, in the words people use; any other time through its own sheet. */
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Slice } from '../../../model/model.ts';
-import { SelectField } from '../../components/field.tsx';
+import { ChoiceField } from '../../components/field.tsx';
 import { openDialog } from '../../store/ui.ts';
 import { changeSlice } from './slice-actions.ts';
 import { untilChoices, untilText } from './until.ts';
@@ -24,19 +24,16 @@ export function UntilField(props: {
     }
   };
   return (
-    <SelectField
+    <ChoiceField
       label="Until"
       value={slice.expiresAtMs === null ? 'none' : NOW}
+      choices={[
+        ...(slice.expiresAtMs === null ? [] : [[NOW, untilText(slice.expiresAtMs, Date.now())] as const]),
+        ...choices.map(({ key, label }) => [key, label] as const),
+        [OTHER, 'Another time…'],
+      ]}
       refusal={refusal}
       onPick={pick}
-    >
-      {slice.expiresAtMs !== null && <option value={NOW}>{untilText(slice.expiresAtMs, Date.now())}</option>}
-      {choices.map((choice) => (
-        <option key={choice.key} value={choice.key}>
-          {choice.label}
-        </option>
-      ))}
-      <option value={OTHER}>Another time…</option>
-    </SelectField>
+    />
   );
 }

@@ -1,12 +1,9 @@
 /** A program runs in it: what would end is said first, and Keep has the focus. */
 import type { ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
-import { openDialog } from '../../store/ui.ts';
+import { AskDialog } from '../../components/dialog.tsx';
+import { closeDialog } from '../../store/ui.ts';
 import { closeTerminal, useTerminals } from './terminals.ts';
-
-const close = (): void => openDialog(null);
 
 export function CloseTerminalDialog(props: {
   readonly host: HostSnapshot;
@@ -18,32 +15,21 @@ export function CloseTerminalDialog(props: {
   if (tab === undefined) return null;
   const slice = host.slices.find((one) => one.id === tab.sliceId);
   return (
-    <Dialog
+    <AskDialog
       title={`Close this terminal in ${slice?.name ?? 'a deleted slice'}?`}
-      onCancel={close}
-      onSubmit={close}
-      actions={
-        <>
-          <Button onClick={close} autoFocus>
-            Keep it
-          </Button>
-          <Button
-            kind="danger"
-            onClick={() => {
-              close();
-              void closeTerminal(tab, true);
-            }}
-          >
-            Close and end it
-          </Button>
-        </>
-      }
+      onCancel={closeDialog}
+      keep="Keep it"
+      verb="Close and end it"
+      onSubmit={() => {
+        closeDialog();
+        void closeTerminal(tab, true);
+      }}
     >
       <p>{message}</p>
       <p className="small two">
         It is told to hang up, and killed after 5 s. To leave it running, keep the terminal: it goes on on{' '}
         {host.name} when this window closes.
       </p>
-    </Dialog>
+    </AskDialog>
   );
 }

@@ -1,8 +1,7 @@
 /** Several lines into a shell that would run each as it comes: shown first, as text. */
 import type { ReactElement } from 'react';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
-import { openDialog } from '../../store/ui.ts';
+import { AskDialog } from '../../components/dialog.tsx';
+import { closeDialog } from '../../store/ui.ts';
 
 /** Of what is pasted so much is shown. */
 const SHOWN_CHARS = 2000;
@@ -13,28 +12,17 @@ export function PasteDialog(props: {
   readonly paste: () => void;
 }): ReactElement {
   const { text, lines, paste } = props;
-  const close = (): void => openDialog(null);
   return (
-    <Dialog
+    <AskDialog
       title={`Paste ${String(lines)} lines?`}
-      onCancel={close}
-      onSubmit={close}
-      actions={
-        <>
-          <Button onClick={close} autoFocus>
-            Do not paste
-          </Button>
-          <Button
-            kind="primary"
-            onClick={() => {
-              close();
-              paste();
-            }}
-          >
-            Paste {lines} lines
-          </Button>
-        </>
-      }
+      onCancel={closeDialog}
+      keep="Do not paste"
+      verb={`Paste ${String(lines)} lines`}
+      onSubmit={() => {
+        closeDialog();
+        paste();
+      }}
+      kind="primary"
     >
       <p className="small two">
         What runs there does not tell pasting from typing: each line is run as it comes.
@@ -42,6 +30,6 @@ export function PasteDialog(props: {
       <pre className="paste-text" tabIndex={0} aria-label="What would be pasted">
         {text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text}
       </pre>
-    </Dialog>
+    </AskDialog>
   );
 }

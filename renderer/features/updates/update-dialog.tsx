@@ -5,10 +5,9 @@ import type { UpdateAct, UpdateState } from '../../../model/updates.ts';
 import { Button } from '../../components/bits.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { about } from '../../store/actions.ts';
-import { openDialog } from '../../store/ui.ts';
+import { closeDialog } from '../../store/ui.ts';
 import { actOnUpdate, useUpdates } from '../../store/updates.ts';
 
-const close = (): void => openDialog(null);
 const MB = 1e6;
 
 interface Words {
@@ -57,15 +56,15 @@ function wordsFor(state: UpdateState, own: string): Words {
 export function UpdateDialog(): ReactElement {
   const { state } = useUpdates();
   const { text, note, next } = wordsFor(state, about().appVersion);
-  const go = (): void => (next === null ? close() : actOnUpdate(next.act));
+  const go = (): void => (next === null ? closeDialog() : actOnUpdate(next.act));
   return (
     <Dialog
       title="Updates"
-      onCancel={close}
+      onCancel={closeDialog}
       onSubmit={go}
       actions={
         <>
-          <Button onClick={close} autoFocus>
+          <Button onClick={closeDialog} autoFocus>
             {next === null ? 'Close' : 'Not now'}
           </Button>
           {next !== null && (

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Prompt, Sample } from '../../../model/model.ts';
-import { retryDelayMs } from '../../../electron/core/fleet/backoff.ts';
+import { Attempts } from '../../../electron/core/fleet/attempts.ts';
+import { EAGER_LIMITS, retryDelayMs } from '../../../electron/core/fleet/backoff.ts';
 import { Gate } from '../../../electron/core/fleet/gate.ts';
 import { NetworkWatch, type NetworkView } from '../../../electron/core/fleet/network-watch.ts';
 import { Prompter, PromptQueue } from '../../../electron/core/fleet/prompter.ts';
@@ -30,6 +31,60 @@ describe('retryDelayMs', () => {
   it('spreads hosts that were lost together, and makes none of them wait longer', () => {
     expect(retryDelayMs({ ...loss, random: 1 })).toBe(375);
     expect(retryDelayMs({ ...loss, lostForMs: 30_000, laterAttempts: 3, random: 0.5 })).toBe(52_500);
+  });
+});
+
+describe('Attempts', () => {
+  const failure = { code: 'connection-lost', message: 'gone', detail: null } as const;
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_000_000 });
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+
+  it('waits for a host that was reached, or was open the last time, and not after a failure that stays', () => {
+    const attempts = new Attempts();
+    attempts.restart(false);
+    expect(attempts.isWorthAnother(failure)).toBe(false);
+    attempts.reached();
+    expect(attempts.isWorthAnother(failure)).toBe(true);
+    expect(attempts.isWorthAnother({ ...failure, code: 'host-key-changed' })).toBe(false);
+    const restored = new Attempts();
+    restored.restart(true);
+    expect(restored.isWorthAnother(failure)).toBe(true);
+  });
+
+  it('is eager for 30 s after the loss, then ever less, and eager again with another network', () => {
+    const attempts = new Attempts();
+    attempts.restart(false);
+    attempts.begin();
+    expect(attempts.limits).toBe(null); // nothing was lost yet: there is time
+    attempts.live();
+    expect(attempts.next()).toEqual({ attempt: 0, delayMs: 500, atMs: 1_000_500 });
+    expect(attempts.limits).toEqual(EAGER_LIMITS);
+    vi.setSystemTime(1_030_000);
+    expect(attempts.limits).toBe(null);
+    attempts.begin();
+    expect(attempts.next().delayMs).toBe(5000);
+    attempts.begin();
+    expect(attempts.next()).toMatchObject({ attempt: 2, delayMs: 15_000 });
+    attempts.networkChanged();
+    expect(attempts.limits).toEqual(EAGER_LIMITS);
+    expect(attempts.next().delayMs).toBe(500);
+  });
+
+  it('counts anew once the agent is followed, and not when a host without one was only looked at', () => {
+    const attempts = new Attempts();
+    attempts.restart(false);
+    attempts.begin();
+    attempts.found();
+    expect([attempts.isLost, attempts.next().attempt, attempts.isLost]).toEqual([false, 1, true]);
+    attempts.live();
+    expect([attempts.isLost, attempts.next().attempt]).toEqual([false, 0]);
   });
 });
 

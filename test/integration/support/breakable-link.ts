@@ -1,8 +1,8 @@
 /** A live host whose link can be pulled and plugged in again, over OpenSSH's server or the embedded one. */
-import { startCable } from './cable.ts';
+import { startCable, type Cable } from './cable.ts';
 import type { CoreHarness } from './core-harness.ts';
 import { goLive, startLiveHost } from './live-host.ts';
-import { bringLive, type SshLab } from './ssh-lab.ts';
+import { bringLive, type LabServer, type SshLab } from './ssh-lab.ts';
 
 const GIB = 1024 ** 3;
 export const HOST = 'ssh:host';
@@ -14,7 +14,10 @@ export interface Link {
   readonly plugIn: () => Promise<void>;
 }
 
-async function overOpenSsh(lab: SshLab): Promise<Link> {
+/** Live over OpenSSH's server, with a cable in between. */
+export async function behindCable(
+  lab: SshLab,
+): Promise<{ readonly harness: CoreHarness; readonly server: LabServer; readonly cable: Cable }> {
   const server = await lab.openssh();
   const cable = await startCable(server.port);
   lab.onEnd(() => {
@@ -22,6 +25,11 @@ async function overOpenSsh(lab: SshLab): Promise<Link> {
   });
   const harness = await lab.core([{ name: 'host', server, port: cable.port }]);
   await bringLive(harness, HOST);
+  return { harness, server, cable };
+}
+
+async function overOpenSsh(lab: SshLab): Promise<Link> {
+  const { harness, server, cable } = await behindCable(lab);
   return { harness, root: server.root.path, pull: () => cable.pull(), plugIn: () => cable.plugIn() };
 }
 
