@@ -19,6 +19,7 @@ LONGEST_S = {"100 ms kernel + sync": 0.1}
 KERNELS_IN_WINDOW = 50
 WINDOWS_IN_TURN = 1.6
 NATIVE_PART = 3
+TURN_MIN_S = 0.3
 # name, program, its words, what part of the time it keeps the GPU busy natively (None: asked of the profiler)
 LOADS = [
     ("10 us kernels", "c", ("spin", "10"), 1.0),
@@ -170,6 +171,24 @@ def weight_of(name):
     return 2.0 if name in UNSTEADY or name in LONGEST_S else 1.4 if name in HEATING else 1.0
 
 
+def settling_s(name):
+    """What a class takes beside its turns."""
+    turns = (UNSTEADY_TURNS * 2 if name in UNSTEADY else 1) * len(LIMITS)
+    return turns * (SETTLE_S + 0.1) + 1 + (len(LIMITS) * BUSY_S if name in HEATING else 0)
+
+
+def turns_of(name):
+    """How many turns, those in the slice counted by their length."""
+    repeated = UNSTEADY_TURNS if name in UNSTEADY else 1
+    return 2 + (1 + NATIVE_PART) * len(LIMITS) * repeated + (len(LIMITS) if name in CONTROLLED else 0)
+
+
+def least_s(name):
+    """Without which a class can not be measured: short turns, and whole windows."""
+    windows = len(LIMITS) * (UNSTEADY_TURNS if name in UNSTEADY else 1) * WINDOWS_IN_TURN * window_of(name)
+    return settling_s(name) + max(TURN_MIN_S * turns_of(name), windows)
+
+
 def b5(bench):
     bench.slice("b5", 100)
     loads = bench.known(LOADS)
@@ -181,12 +200,9 @@ def b5(bench):
     for count, (name, (native, inside, busy)) in enumerate(pairs.items()):
         with bench.guard(f"b5 {name}"):
             rest = list(pairs)[count:]
-            left = bench.left() * weight_of(name) / sum(weight_of(one) for one in rest)
-            controls = len(LIMITS) if name in CONTROLLED else 0
-            repeated = UNSTEADY_TURNS if name in UNSTEADY else 1
-            settling = 2 if name in UNSTEADY else 1
-            warm = repeated * len(LIMITS) * settling * (SETTLE_S + 0.1) + 1 + (len(LIMITS) * BUSY_S if name in HEATING else 0)
-            seconds = max(0.3, min(1.6, (left - warm) / (2 + (1 + NATIVE_PART) * len(LIMITS) * repeated + controls)))
+            spare = max(0.0, bench.left() - sum(least_s(one) for one in rest))
+            left = least_s(name) + spare * weight_of(name) / sum(weight_of(one) for one in rest)
+            seconds = max(TURN_MIN_S, min(1.6, (left - settling_s(name)) / turns_of(name)))
             if bench.left() < 5:
                 bench.note(id="skipped", part="b5", workload=name, why="no time left")
                 continue

@@ -334,6 +334,45 @@ static void graphs(void)
            GRAPH_USED, GRAPH_RESERVED, in_use() - before);
 }
 
+#define KEPT_GRAPHS 20
+
+static CUDA_MEM_ALLOC_NODE_PARAMS node_of(size_t bytes)
+{
+    CUDA_MEM_ALLOC_NODE_PARAMS params = {.bytesize = bytes};
+    params.poolProps.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+    params.poolProps.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    return params;
+}
+
+/* Do graphs that keep their memory share the pieces in which the driver takes it? */
+static void graphs_that_keep(void)
+{
+    CUgraph graphs[KEPT_GRAPHS];
+    CUgraphExec execs[KEPT_GRAPHS];
+    CUdeviceptr blocks[KEPT_GRAPHS];
+    CUstream stream;
+    CHECK(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
+    for (int at = 0; at < KEPT_GRAPHS; at++) {
+        CUgraphNode node;
+        CUDA_MEM_ALLOC_NODE_PARAMS params = node_of(2 * MIB);
+        CHECK(cuGraphCreate(&graphs[at], 0));
+        CHECK(cuGraphAddMemAllocNode(&node, graphs[at], NULL, 0, &params));
+        CHECK(cuGraphInstantiate(&execs[at], graphs[at], 0));
+        CHECK(cuGraphLaunch(execs[at], stream));
+        CHECK(cuStreamSynchronize(stream));
+        blocks[at] = params.dptr;
+        printf("{\"fact\": \"graphs of 2 MiB that keep it\", \"graphs\": %d, \"used\": %llu, \"reserved\": %llu}\n",
+               at + 1, GRAPH_USED, GRAPH_RESERVED);
+    }
+    for (int at = 0; at < KEPT_GRAPHS; at++) {
+        CHECK(cuMemFree(blocks[at]));
+        CHECK(cuGraphExecDestroy(execs[at]));
+        CHECK(cuGraphDestroy(graphs[at]));
+    }
+    CHECK(cuDeviceGraphMemTrim(device));
+    CHECK(cuStreamDestroy(stream));
+}
+
 #define FILL_BLOCKS 65536
 
 /* Blocks of this size until there is no more. */
@@ -349,9 +388,7 @@ static int small_graph(CUstream stream, const char **step)
     CUgraph graph;
     CUgraphExec exec = NULL;
     CUgraphNode node;
-    CUDA_MEM_ALLOC_NODE_PARAMS params = {.bytesize = 2 * MIB};
-    params.poolProps.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
-    params.poolProps.location.type = CU_MEM_LOCATION_TYPE_DEVICE;
+    CUDA_MEM_ALLOC_NODE_PARAMS params = node_of(2 * MIB);
     CUresult code;
     *step = "add";
     CHECK(cuGraphCreate(&graph, 0));
@@ -555,6 +592,7 @@ int main(int argc, char **argv)
     arrays();
     pools();
     graphs();
+    graphs_that_keep();
     contexts();
     modules(".version 7.0\n.target sm_70\n.address_size 64\n.visible .global .align 8 .b8 big[1073741824];\n.visible "
             ".entry k() { ret; }\n",
