@@ -26,7 +26,7 @@ static const struct {
     {"hours", op_hours, false},
     {"process-stop", op_process_stop, false},
     {"operators-set", op_operators_set, true},
-    {"settings-set", op_settings_set, false},
+    {"settings-set", op_settings_set, true},
     {"quota-set", op_quota_set, true},
     {"gpu-concurrent", op_gpu_concurrent, true},
     {"doctor", op_doctor, false},

@@ -117,14 +117,16 @@ describe.skipIf(!hasSim)('the audit', () => {
       const made = await create(client, 'one');
       spawnSync('chmod', ['-R', 'go+rX', root.path]);
       const ask = `{"id":1,"op":"slice-resize","sliceId":"${String(made['sliceId'])}","computeLimitPercent":9}\n`;
+      const setting = '{"id":1,"op":"settings-set","memoryOvercommitMaxPercent":200}\n';
       const run = host.tranche(['attach', 'x'], {
         env: { ...root.env, SSH_CONNECTION: '10.9.8.7 5 10.0.0.1 22' },
-        input: ask.repeat(30),
+        input: setting + ask.repeat(29),
         uid: 4242,
       });
       expect(run.stdout.match(/"not-permitted"/g)).toHaveLength(30);
       const refused = (await audit(client)).filter((one) => one.refusal !== null);
       expect(refused).toHaveLength(20);
+      expect(refused.at(-1)).toMatchObject({ action: 'settings-set', refusal: 'not-permitted' });
       expect(refused[0]).toMatchObject({
         uid: 4242,
         claimedFrom: '10.9.8.7',
