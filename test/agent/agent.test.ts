@@ -4,7 +4,12 @@ import { existsSync, readFileSync, readdirSync, statSync, truncateSync } from 'n
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { editReplySchema, errorReplySchema, eventSchema, helloReplySchema } from '../../model/agent-protocol.ts';
+import {
+  editReplySchema,
+  errorReplySchema,
+  eventSchema,
+  helloReplySchema,
+} from '../../model/agent-protocol.ts';
 import {
   Client,
   GIB,
@@ -60,7 +65,12 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
     await until('a recorded second', () => existsSync(join(root.path, 'root/state/history', `${GPU0}.1s`)));
     await client.event('sample', (line) => Number(line['seq']) > Number(sample['seq']) + 11);
     const now = Date.now();
-    const reply = await client.ask('history', { gpuUuid: GPU0, fromMs: now - 60_000, toMs: now, maxPoints: 100 });
+    const reply = await client.ask('history', {
+      gpuUuid: GPU0,
+      fromMs: now - 60_000,
+      toMs: now,
+      maxPoints: 100,
+    });
     expect(reply['points']).toBeGreaterThan(0);
     const history = eventSchema.parse(await client.event('history'));
     expect(history.ev === 'history' && history.last).toBe(true);
@@ -81,7 +91,9 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
     const redone = await client.ask('undo', { undoToken: back['undoToken'] });
     expect(redone['ok']).toBe(true);
     expect(await slicesOf(root)).toEqual([]);
-    expect(await client.ask('undo', { undoToken: gone['undoToken'] })).toMatchObject({ code: 'changed-since' });
+    expect(await client.ask('undo', { undoToken: gone['undoToken'] })).toMatchObject({
+      code: 'changed-since',
+    });
     client.close();
   });
 
@@ -179,8 +191,12 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
     expect(readdirSync(join(root.path, 'root/state')).some((name) => name.includes('.broken-'))).toBe(true);
     client = await Client.open(root);
     const doctor = await client.ask('doctor');
-    expect((doctor['findings'] as { code: string }[]).map((finding) => finding.code)).toContain('state-damaged');
-    expect((await client.ask('slice-resize', { sliceId: made['sliceId'], memoryLimitBytes: GIB }))['ok']).toBe(true);
+    expect((doctor['findings'] as { code: string }[]).map((finding) => finding.code)).toContain(
+      'state-damaged',
+    );
+    expect(
+      (await client.ask('slice-resize', { sliceId: made['sliceId'], memoryLimitBytes: GIB }))['ok'],
+    ).toBe(true);
     client.close();
   });
 

@@ -43,7 +43,10 @@ describe.skipIf(!hasSim)('the audit', () => {
     const me = process.getuid?.();
     for (const one of records) expect(one).toMatchObject({ uid: me, claimedFrom: '10.0.0.7', refusal: null });
     expect(records[4]).toMatchObject({ before: null, after: { name: 'one', memoryLimitBytes: GIB } });
-    expect(records[3]).toMatchObject({ before: { memoryLimitBytes: GIB }, after: { memoryLimitBytes: 2 * GIB } });
+    expect(records[3]).toMatchObject({
+      before: { memoryLimitBytes: GIB },
+      after: { memoryLimitBytes: 2 * GIB },
+    });
     expect(records[2]).toMatchObject({ before: { name: 'one' }, after: { name: 'two' } });
     expect(records[1]).toMatchObject({ before: { name: 'two' }, after: null });
     expect(records[0]).toMatchObject({ before: null, after: { name: 'two' } });

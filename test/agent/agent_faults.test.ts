@@ -26,7 +26,11 @@ async function listen(): Promise<Client> {
 
 type Fault = NonNullable<StateEvent['faults']>[number];
 /** Of the newest state in which `check` holds for the GPU's errors. */
-const faults = (client: Client, uuid: string, check: (found: readonly Fault[]) => boolean): Promise<readonly Fault[]> =>
+const faults = (
+  client: Client,
+  uuid: string,
+  check: (found: readonly Fault[]) => boolean,
+): Promise<readonly Fault[]> =>
   until(`errors of ${uuid}`, () => {
     const state = client.lines.findLast((line) => line['ev'] === 'state');
     const parsed = state === undefined ? null : eventSchema.parse(state);
@@ -34,7 +38,8 @@ const faults = (client: Client, uuid: string, check: (found: readonly Fault[]) =
     const found = parsed.faults.filter(({ gpuUuid }) => gpuUuid === uuid);
     return check(found) ? found : null;
   });
-const notices = (client: Client): Line[] => client.lines.filter((line) => line['ev'] === 'notice' && line['code'] === 'xid');
+const notices = (client: Client): Line[] =>
+  client.lines.filter((line) => line['ev'] === 'notice' && line['code'] === 'xid');
 
 describe.skipIf(!hasSim)('errors of a GPU', () => {
   test('are told with number and meaning, to the GPU that has them', async () => {

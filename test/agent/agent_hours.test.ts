@@ -20,10 +20,17 @@ afterEach(() => host.end());
 
 const hours = async (client: Client, days = 7) => {
   const { people, sinceMs } = hoursReplySchema.parse(await client.ask('hours', { days }));
-  return { sinceMs, of: Object.fromEntries(people.map(({ name, usedMs, heldMs }) => [name, { usedMs, heldMs }])) };
+  return {
+    sinceMs,
+    of: Object.fromEntries(people.map(({ name, usedMs, heldMs }) => [name, { usedMs, heldMs }])),
+  };
 };
 /** Asks until `check` holds: the agent counts once a second. */
-async function untilHours(client: Client, what: string, check: (of: Awaited<ReturnType<typeof hours>>['of']) => boolean) {
+async function untilHours(
+  client: Client,
+  what: string,
+  check: (of: Awaited<ReturnType<typeof hours>>['of']) => boolean,
+) {
   const deadline = Date.now() + 20_000;
   for (;;) {
     const { of } = await hours(client);
@@ -51,10 +58,18 @@ describe.skipIf(!hasSim || !hasShim)('GPU-hours', () => {
     expect(used[owner]?.heldMs).toBeLessThanOrEqual(wall * 0.5 + 100);
     await client.ask('slice-assign', { sliceId: made['sliceId'], revision: made['revision'], owner: 'tom' });
     const given = await untilHours(client, 'hours of tom', (of) => (of['tom']?.usedMs ?? 0) > 300);
-    const kept = await untilHours(client, 'more hours of tom', (of) => (of['tom']?.usedMs ?? 0) > (given['tom']?.usedMs ?? 0) + 200);
+    const kept = await untilHours(
+      client,
+      'more hours of tom',
+      (of) => (of['tom']?.usedMs ?? 0) > (given['tom']?.usedMs ?? 0) + 200,
+    );
     expect(kept[owner]).toEqual(given[owner]);
     child.kill('SIGKILL');
-    const gone = await client.ask('slice-delete', { sliceId: made['sliceId'], revision: 2, withProcesses: true });
+    const gone = await client.ask('slice-delete', {
+      sliceId: made['sliceId'],
+      revision: 2,
+      withProcesses: true,
+    });
     expect(gone).toMatchObject({ ok: true });
     const before = (await hours(client)).of;
     client.close();
@@ -86,7 +101,10 @@ describe.skipIf(!hasSim || !hasShim)('GPU-hours', () => {
     expect(week.of).toEqual({ tom: { usedMs: 3 * 3.6e6, heldMs: 6 * 3.6e6 } });
     expect(week.sinceMs).toBe((today - 6) * DAY_MS);
     expect((await hours(client, 1)).of['tom']?.usedMs).toBe(3.6e6);
-    expect((await hours(client, 32)).of).toMatchObject({ tom: { usedMs: 7 * 3.6e6 }, wei: { usedMs: 8 * 3.6e6 } });
+    expect((await hours(client, 32)).of).toMatchObject({
+      tom: { usedMs: 7 * 3.6e6 },
+      wei: { usedMs: 8 * 3.6e6 },
+    });
     expect(agent.log().match(/a line is not right/g)).toHaveLength(1);
     const { people } = hoursReplySchema.parse(await client.ask('hours', { days: 32 }));
     expect(people.map(({ name }) => name)).toEqual(['wei', 'tom']); // who used most first

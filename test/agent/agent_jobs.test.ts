@@ -1,9 +1,26 @@
 /** Jobs for real: agent, supervisors, programs. What must hold when connections end, agents restart and supervisors die. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { jobLogReplySchema, jobsEventSchema, type JobLogReply, type JobRow } from '../../model/agent-protocol.ts';
+import {
+  jobLogReplySchema,
+  jobsEventSchema,
+  type JobLogReply,
+  type JobRow,
+} from '../../model/agent-protocol.ts';
 import {
   AttachedProcess,
   binDir,
@@ -60,11 +77,15 @@ const jobsOf = (client: Client): readonly JobRow[] => {
 };
 
 const seen = (client: Client, id: string, check: (row: JobRow) => boolean): Promise<JobRow> =>
-  until(`job ${id} to be so: ${check.toString()}`, () => jobsOf(client).find((row) => row.id === id && check(row)));
-const inState = (client: Client, id: string, state: JobRow['state']) => seen(client, id, (row) => row.state === state);
+  until(`job ${id} to be so: ${check.toString()}`, () =>
+    jobsOf(client).find((row) => row.id === id && check(row)),
+  );
+const inState = (client: Client, id: string, state: JobRow['state']) =>
+  seen(client, id, (row) => row.state === state);
 
 const log = (id: string): string => tranche(['job', 'log', id]).stdout;
-const logged = (id: string, text: string) => until(`${text} in the log of ${id}`, () => log(id).includes(text));
+const logged = (id: string, text: string) =>
+  until(`${text} in the log of ${id}`, () => log(id).includes(text));
 const ended = (pid: number) => until(`process ${pid} to end`, () => !existsSync(`/proc/${pid}`));
 const supervisorOf = (id: string): number =>
   livingOf().find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`supervise\0${id}`)) ?? 0;
@@ -75,7 +96,14 @@ describe.skipIf(!hasSim)('a job', () => {
     const client = await open();
     const id = job(['--name', 'first'], 'echo "in $TRANCHE_SLICES"; pwd; echo oops >&2; exit 3');
     const row = await inState(client, id, 'ended');
-    expect(row).toMatchObject({ name: 'first', exitCode: 3, signal: null, runs: 1, user: expect.any(String), waits: null });
+    expect(row).toMatchObject({
+      name: 'first',
+      exitCode: 3,
+      signal: null,
+      runs: 1,
+      user: expect.any(String),
+      waits: null,
+    });
     expect(row.endedAtMs).toBeGreaterThanOrEqual(row.startedAtMs ?? Infinity);
     const sliceId = row.sliceId;
     expect(log(id)).toBe(`in ${sliceId}\n/\noops\n`);
@@ -93,7 +121,10 @@ describe.skipIf(!hasSim)('a job', () => {
     const run = spawnSync('bash', ['-c', script, trancheBin, command], { env: root.env, encoding: 'utf8' });
     const id = run.stdout.trim();
     const row = await inState(client, id, 'ended');
-    expect(row).toMatchObject({ exitCode: 5, message: 'Its log could not be written in full: File too large.' });
+    expect(row).toMatchObject({
+      exitCode: 5,
+      message: 'Its log could not be written in full: File too large.',
+    });
     expect(log(id).length).toBeLessThanOrEqual(8 * 1024);
     client.close();
   });
@@ -108,7 +139,9 @@ describe.skipIf(!hasSim)('a job', () => {
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     // Its process group is the job's, whoever of it is on the GPU.
     await client.event('sample', (line) =>
-      (line['processes'] as { pid: number; jobId: string }[]).some((one) => one.pid === row?.pid && one.jobId === row.id),
+      (line['processes'] as { pid: number; jobId: string }[]).some(
+        (one) => one.pid === row?.pid && one.jobId === row.id,
+      ),
     );
     client.close();
   });
@@ -121,8 +154,15 @@ describe.skipIf(!hasSim)('a job', () => {
     const second = job([], 'echo second');
     await inState(client, first, 'running');
     const waits = await seen(client, second, (row) => row.waits?.code === 'running');
-    expect(waits.waits).toMatchObject({ position: 1, jobId: first, jobName: 'long', sinceMs: expect.any(Number) });
-    expect((await seen(client, low, (row) => row.waits?.code === 'running')).waits).toMatchObject({ position: 2 });
+    expect(waits.waits).toMatchObject({
+      position: 1,
+      jobId: first,
+      jobName: 'long',
+      sinceMs: expect.any(Number),
+    });
+    expect((await seen(client, low, (row) => row.waits?.code === 'running')).waits).toMatchObject({
+      position: 2,
+    });
     expect(await client.ask('job-priority', { jobId: low, priority: 'high' })).toMatchObject({ ok: true });
     await seen(client, low, (row) => row.waits?.position === 1);
     await client.ask('job-cancel', { jobId: first });
@@ -148,7 +188,9 @@ describe.skipIf(!hasSim)('a job', () => {
     expect(await client.ask('job-hold', { jobId: first })).toMatchObject({ ok: false, code: 'busy' });
     await client.ask('job-cancel', { jobId: b });
     expect(await client.ask('job-hold', { jobId: b })).toMatchObject({ ok: false, code: 'job-over' });
-    expect(await client.ask('job-cancel', { jobId: 'j-0000000000000000' })).toMatchObject({ code: 'unknown-job' });
+    expect(await client.ask('job-cancel', { jobId: 'j-0000000000000000' })).toMatchObject({
+      code: 'unknown-job',
+    });
     await until('the supervisor of the cancelled one to leave', () => supervisorOf(b) === 0);
     expect(log(b)).toBe('');
     client.close();
@@ -170,17 +212,26 @@ describe.skipIf(!hasSim)('a job', () => {
     const opensAtMs = Date.now() + 2500;
     const client = await open({ startsAtMs: opensAtMs });
     const id = job([], 'true');
-    expect((await seen(client, id, (row) => row.waits?.code === 'slice-not-open')).waits).toMatchObject({ untilMs: opensAtMs });
+    expect((await seen(client, id, (row) => row.waits?.code === 'slice-not-open')).waits).toMatchObject({
+      untilMs: opensAtMs,
+    });
     const row = await inState(client, id, 'ended');
     expect(row.startedAtMs).toBeGreaterThanOrEqual(opensAtMs);
     // Outside the queue somebody holds most of the slice.
-    const hog = spawn(trancheBin, ['run', '--slice', 'one', '--', workload, 'notebook', '--memory', String(3 * GIB), '--seconds', '60'], {
-      env: root.env,
-      stdio: 'ignore',
-    });
+    const hog = spawn(
+      trancheBin,
+      ['run', '--slice', 'one', '--', workload, 'notebook', '--memory', String(3 * GIB), '--seconds', '60'],
+      {
+        env: root.env,
+        stdio: 'ignore',
+      },
+    );
     host.keep(hog);
     await client.ask('subscribe', { sampleIntervalMs: 100 });
-    await client.event('sample', (line) => ((line['slices'] as { memoryUsedBytes: number }[])[0]?.memoryUsedBytes ?? 0) >= 3 * GIB);
+    await client.event(
+      'sample',
+      (line) => ((line['slices'] as { memoryUsedBytes: number }[])[0]?.memoryUsedBytes ?? 0) >= 3 * GIB,
+    );
     const needs = job(['--min-free', '2g'], 'true');
     expect((await seen(client, needs, (one) => one.waits?.code === 'slice-memory')).waits).toMatchObject({
       needBytes: 2 * GIB,
@@ -202,7 +253,8 @@ describe.skipIf(!hasSim)('a job that waits', () => {
     const versions = join(root.path, 'bin');
     const install = (folder: string): void => {
       mkdirSync(join(versions, folder), { recursive: true });
-      for (const file of ['tranche', 'libtranche.so']) copyFileSync(join(binDir, file), join(versions, folder, file));
+      for (const file of ['tranche', 'libtranche.so'])
+        copyFileSync(join(binDir, file), join(versions, folder, file));
     };
     install('v1');
     symlinkSync('v1', join(versions, 'current'));
@@ -225,7 +277,10 @@ describe.skipIf(!hasSim)('stopping a job', () => {
   test('is SIGTERM to its group, and SIGKILL after the grace', async () => {
     await host.start();
     const client = await open();
-    const id = job(['--grace', '1'], 'trap "echo asked" TERM; sleep 60 & echo child $!; while :; do wait; done');
+    const id = job(
+      ['--grace', '1'],
+      'trap "echo asked" TERM; sleep 60 & echo child $!; while :; do wait; done',
+    );
     await logged(id, 'child');
     const child = Number(/child (\d+)/.exec(log(id))?.[1]);
     const askedAtMs = Date.now();
@@ -265,10 +320,17 @@ describe.skipIf(!hasSim)('stopping a job', () => {
   test('makes room for a higher one: once back in the line, then over', async () => {
     await host.start();
     const client = await open();
-    const low = job(['--priority', 'low', '--requeue', '--grace', '5'], 'trap "echo saved; exit 0" TERM; echo run; while :; do sleep 0.05; done');
+    const low = job(
+      ['--priority', 'low', '--requeue', '--grace', '5'],
+      'trap "echo saved; exit 0" TERM; echo run; while :; do sleep 0.05; done',
+    );
     await logged(low, 'run');
     const high = job(['--priority', 'high'], 'sleep 0.5; echo high');
-    await seen(client, high, (row) => row.waits?.code === 'stopping' || row.state === 'running' || row.state === 'ended');
+    await seen(
+      client,
+      high,
+      (row) => row.waits?.code === 'stopping' || row.state === 'running' || row.state === 'ended',
+    );
     await seen(client, low, (row) => row.state === 'queued' && row.waits?.code === 'running');
     await inState(client, high, 'ended');
     await seen(client, low, (row) => row.state === 'running' && row.runs === 2);
@@ -298,44 +360,49 @@ describe.skipIf(!hasSim)('stopping a job', () => {
 });
 
 describe.skipIf(!hasSim)('over a restart of the agent', () => {
-  test.each(['SIGTERM', 'SIGKILL'] as const)('(%s) programs go on, the line stays, what ended meanwhile is told', async (signal) => {
-    const first = await host.start();
-    let client = await open();
-    const running = job([], 'echo up; sleep 60');
-    const short = job(['--name', 'done'], 'true');
-    const held = job([], 'true');
-    await inState(client, running, 'running');
-    await client.ask('job-hold', { jobId: held });
-    await client.ask('job-first', { jobId: short });
-    await client.ask('job-priority', { jobId: short, priority: 'high' });
-    const { pid } = await inState(client, running, 'running');
-    client.close();
-    await first.stop(signal);
-    expect(existsSync(`/proc/${pid}`)).toBe(true);
-    await host.start();
-    client = await Client.open(root);
-    await client.ask('subscribe', { sampleIntervalMs: 60000 });
-    const back = await seen(client, running, (row) => row.state === 'running' && row.pid === pid);
-    expect(back.runs).toBe(1);
-    await inState(client, held, 'held');
-    expect(await seen(client, short, (row) => row.waits?.code === 'running')).toMatchObject({ priority: 'high' });
-    client.close();
-    await host.agent?.stop('SIGKILL');
-    process.kill(pid ?? 0, 'SIGTERM');
-    await ended(pid ?? 0);
-    await host.start();
-    client = await Client.open(root);
-    await client.ask('subscribe', { sampleIntervalMs: 60000 });
-    expect(await inState(client, running, 'ended')).toMatchObject({ signal: 15 });
-    await inState(client, short, 'ended');
-    client.close();
-    await host.agent?.stop('SIGKILL');
-    await host.start();
-    client = await Client.open(root);
-    await client.ask('subscribe', { sampleIntervalMs: 60000 });
-    expect(await inState(client, running, 'ended')).toMatchObject({ signal: 15 });
-    client.close();
-  });
+  test.each(['SIGTERM', 'SIGKILL'] as const)(
+    '(%s) programs go on, the line stays, what ended meanwhile is told',
+    async (signal) => {
+      const first = await host.start();
+      let client = await open();
+      const running = job([], 'echo up; sleep 60');
+      const short = job(['--name', 'done'], 'true');
+      const held = job([], 'true');
+      await inState(client, running, 'running');
+      await client.ask('job-hold', { jobId: held });
+      await client.ask('job-first', { jobId: short });
+      await client.ask('job-priority', { jobId: short, priority: 'high' });
+      const { pid } = await inState(client, running, 'running');
+      client.close();
+      await first.stop(signal);
+      expect(existsSync(`/proc/${pid}`)).toBe(true);
+      await host.start();
+      client = await Client.open(root);
+      await client.ask('subscribe', { sampleIntervalMs: 60000 });
+      const back = await seen(client, running, (row) => row.state === 'running' && row.pid === pid);
+      expect(back.runs).toBe(1);
+      await inState(client, held, 'held');
+      expect(await seen(client, short, (row) => row.waits?.code === 'running')).toMatchObject({
+        priority: 'high',
+      });
+      client.close();
+      await host.agent?.stop('SIGKILL');
+      process.kill(pid ?? 0, 'SIGTERM');
+      await ended(pid ?? 0);
+      await host.start();
+      client = await Client.open(root);
+      await client.ask('subscribe', { sampleIntervalMs: 60000 });
+      expect(await inState(client, running, 'ended')).toMatchObject({ signal: 15 });
+      await inState(client, short, 'ended');
+      client.close();
+      await host.agent?.stop('SIGKILL');
+      await host.start();
+      client = await Client.open(root);
+      await client.ask('subscribe', { sampleIntervalMs: 60000 });
+      expect(await inState(client, running, 'ended')).toMatchObject({ signal: 15 });
+      client.close();
+    },
+  );
 
   test('one whose supervisor was killed is lost, its program is stopped, and the next one starts', async () => {
     await host.start();
@@ -422,7 +489,9 @@ class Attached extends AttachedProcess {
   }
 
   async log(jobId: string, offset: number | null = 0, maxBytes?: number): Promise<JobLogReply> {
-    return jobLogReplySchema.parse(await this.ask('job-log', { jobId, offset, ...(maxBytes === undefined ? {} : { maxBytes }) }));
+    return jobLogReplySchema.parse(
+      await this.ask('job-log', { jobId, offset, ...(maxBytes === undefined ? {} : { maxBytes }) }),
+    );
   }
 }
 
@@ -439,14 +508,18 @@ describe.skipIf(!hasSim)('attach', () => {
     await inState(client, id, 'ended');
     expect(await attached.log(id)).toMatchObject({ data: 'a b|c"d|2|ü\n/\n', over: true, skippedBytes: 0 });
     expect(await attached.ask('job-start', { sliceId, command: ' ' })).toMatchObject({ code: 'bad-request' });
-    expect(await attached.ask('job-start', { sliceId, command: 'x'.repeat(4001) })).toMatchObject({ code: 'bad-request' });
+    expect(await attached.ask('job-start', { sliceId, command: 'x'.repeat(4001) })).toMatchObject({
+      code: 'bad-request',
+    });
     expect(await attached.ask('job-start', { sliceId, command: 'true', cwd: 'no/such' })).toMatchObject({
       ok: false,
       message: expect.stringContaining(`${root.path}/no/such: No such file`),
     });
-    expect(await attached.ask('job-start', { sliceId: 's-0000000000000000', command: 'true' })).toMatchObject({
-      code: 'unknown-slice',
-    });
+    expect(await attached.ask('job-start', { sliceId: 's-0000000000000000', command: 'true' })).toMatchObject(
+      {
+        code: 'unknown-slice',
+      },
+    );
     expect(readdirSync(join(root.path, 'root/jobs', String(process.getuid?.())))).toEqual([id]);
     client.close();
   });
@@ -481,14 +554,25 @@ describe.skipIf(!hasSim)('attach', () => {
     // Lines of the agent's that do not fit into one piece of the way.
     for (let i = 0; i < 120; i += 1) {
       const gpuUuid = i % 2 === 0 ? GPU0 : GPU0.replace(/0$/, '1');
-      await client.ask('slice-create', { gpuUuid, memoryLimitBytes: GIB, computeLimitPercent: 1, name: `s${i}` });
+      await client.ask('slice-create', {
+        gpuUuid,
+        memoryLimitBytes: GIB,
+        computeLimitPercent: 1,
+        name: `s${i}`,
+      });
     }
     const id = job([], 'echo hello');
     await inState(client, id, 'ended');
     const gate = join(root.path, 'gate');
     execFileSync('mkfifo', [gate]);
     // A pipe of 64 KiB, of which nothing is read until the gate is opened: a line then stands half in it.
-    const attached = new Attached(['sh', '-c', '"$0" attach x | { cat "$1" > /dev/null; cat; }', trancheBin, gate]);
+    const attached = new Attached([
+      'sh',
+      '-c',
+      '"$0" attach x | { cat "$1" > /dev/null; cat; }',
+      trancheBin,
+      gate,
+    ]);
     const subscribed = attached.ask('subscribe', { sampleIntervalMs: 100 });
     const from = Date.now();
     await until('the pipe to be full', () => Date.now() - from > 1500);
@@ -509,8 +593,12 @@ describe.skipIf(!hasSim)('attach', () => {
     const id = job([], String.raw`printf '\377\000\033[31mred\303'`);
     await inState(client, id, 'ended');
     expect((await attached.log(id)).data).toBe('��\u001b[31mred�');
-    expect(await attached.ask('job-log', { jobId: '../../etc/passwd' })).toMatchObject({ code: 'bad-request' });
-    expect(await attached.ask('job-log', { jobId: 'j-0000000000000000' })).toMatchObject({ code: 'unknown-job' });
+    expect(await attached.ask('job-log', { jobId: '../../etc/passwd' })).toMatchObject({
+      code: 'bad-request',
+    });
+    expect(await attached.ask('job-log', { jobId: 'j-0000000000000000' })).toMatchObject({
+      code: 'unknown-job',
+    });
     client.close();
   });
 
@@ -547,7 +635,8 @@ describe.skipIf(!hasSim || !isRoot)('between two users', () => {
 
   beforeEach(() => {
     mkdirSync(join(root.path, 'bin'));
-    for (const file of ['tranche', 'libtranche.so']) copyFileSync(join(binDir, file), join(root.path, 'bin', file));
+    for (const file of ['tranche', 'libtranche.so'])
+      copyFileSync(join(binDir, file), join(root.path, 'bin', file));
     chmodSync(root.path, 0o755);
   });
 
@@ -586,7 +675,13 @@ describe.skipIf(!hasSim || !isRoot)('between two users', () => {
     const row = await inState(client, mine, 'running');
     const put = (jobId: string) =>
       `${JSON.stringify({ id: 1, op: 'job-put', jobId, name: 'x', sliceId: row.sliceId, command: 'x', state: 'ended', submittedAtMs: 1 })}\n`;
-    const stolen = spawnSync(bin(), ['attach', 'x'], { env: root.env, input: put(mine), uid: NOBODY, gid: NOBODY, encoding: 'utf8' });
+    const stolen = spawnSync(bin(), ['attach', 'x'], {
+      env: root.env,
+      input: put(mine),
+      uid: NOBODY,
+      gid: NOBODY,
+      encoding: 'utf8',
+    });
     expect(stolen.stdout).toContain('"not-permitted"');
     const twice = spawnSync(bin(), ['attach', 'x'], {
       env: root.env,

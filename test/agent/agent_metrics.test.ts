@@ -23,7 +23,10 @@ interface Series {
 }
 
 /** The exposition format, version 0.0.4: HELP and TYPE once before the samples of a metric, which stand together. */
-function parse(text: string): { readonly series: readonly Series[]; readonly types: ReadonlyMap<string, string> } {
+function parse(text: string): {
+  readonly series: readonly Series[];
+  readonly types: ReadonlyMap<string, string>;
+} {
   expect(text.endsWith('\n')).toBe(true);
   const types = new Map<string, string>();
   const series: Series[] = [];
@@ -41,11 +44,15 @@ function parse(text: string): { readonly series: readonly Series[]; readonly typ
       types.set(current, type[2] ?? '');
       continue;
     }
-    const sample = /^([a-zA-Z_:][\w:]*)\{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\[\\"n])*",?)*)\} (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)$/.exec(line);
+    const sample =
+      /^([a-zA-Z_:][\w:]*)\{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\[\\"n])*",?)*)\} (-?\d+(?:\.\d+)?(?:e[+-]\d+)?)$/.exec(
+        line,
+      );
     expect(sample === null ? line : '').toBe('');
     expect(sample?.[1]).toBe(current);
     const labels = [...(sample?.[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
-      (m) => [m[1] ?? '', (m[2] ?? '').replace(/\\(.)/g, (_all, c: string) => (c === 'n' ? '\n' : c))] as const,
+      (m) =>
+        [m[1] ?? '', (m[2] ?? '').replace(/\\(.)/g, (_all, c: string) => (c === 'n' ? '\n' : c))] as const,
     );
     series.push({ name: current, labels: Object.fromEntries(labels), value: Number(sample?.[3]) });
   }
@@ -59,13 +66,23 @@ describe.skipIf(!hasSim)('metrics', () => {
     writeFileSync(join(root.path, 'sim.conf'), 'gpu1.name = A "quoted" back\\slash\n');
     await host.start();
     const client = await Client.open(root);
-    await client.create({ memoryLimitBytes: 3 * GIB + 1, computeLimitPercent: 25, computeGuaranteePercent: 10 });
+    await client.create({
+      memoryLimitBytes: 3 * GIB + 1,
+      computeLimitPercent: 25,
+      computeGuaranteePercent: 10,
+    });
     const done = metrics();
     expect(`${String(done.status)} ${done.stderr}`).toBe('0 ');
     const { series, types } = parse(done.stdout);
     const of = (name: string): readonly Series[] => series.filter((one) => one.name === name);
     expect(of('tranche_info')).toMatchObject([{ labels: { simulated: 'true' }, value: 1 }]);
-    expect(of('tranche_gpu_memory_capacity_bytes').map(({ labels, value }) => [labels['gpu'], labels['model'], value])).toEqual([
+    expect(
+      of('tranche_gpu_memory_capacity_bytes').map(({ labels, value }) => [
+        labels['gpu'],
+        labels['model'],
+        value,
+      ]),
+    ).toEqual([
       ['0', 'Simulated H100 80GB', 80 * GIB],
       ['1', 'A "quoted" back\\slash', 80 * GIB],
     ]);

@@ -23,8 +23,18 @@ describe.skipIf(!hasSim)('MIG slices', () => {
     const state = stateEventSchema.parse(await client.event('state'));
     expect(state.gpus.map(({ migEnabled }) => migEnabled)).toEqual([true, false]);
     expect(state.migSlices).toEqual([
-      { gpuUuid: GPU0, uuid: 'MIG-51000000-0000-4000-8000-000000000000', name: 'Simulated H100 80GB MIG 1g.10gb', capacityBytes: 10 * GIB },
-      { gpuUuid: GPU0, uuid: 'MIG-51000000-0000-4000-8000-000000000001', name: 'Simulated H100 80GB MIG 2g.20gb', capacityBytes: 20 * GIB },
+      {
+        gpuUuid: GPU0,
+        uuid: 'MIG-51000000-0000-4000-8000-000000000000',
+        name: 'Simulated H100 80GB MIG 1g.10gb',
+        capacityBytes: 10 * GIB,
+      },
+      {
+        gpuUuid: GPU0,
+        uuid: 'MIG-51000000-0000-4000-8000-000000000001',
+        name: 'Simulated H100 80GB MIG 2g.20gb',
+        capacityBytes: 20 * GIB,
+      },
     ]);
     client.close();
   });

@@ -30,7 +30,8 @@ afterEach(() => host.end());
 
 const run = (slice: string, ...args: string[]): ChildProcess => host.run(slice, [workload, ...args]);
 const create = (client: Client, name: string, fields: Line = {}) => client.create({ name, ...fields });
-const where = async () => Object.fromEntries((await slicesOf(root)).map((row) => [row.name, (row as unknown as Line)['gpuUuid']]));
+const where = async () =>
+  Object.fromEntries((await slicesOf(root)).map((row) => [row.name, (row as unknown as Line)['gpuUuid']]));
 /** The GPU that the policy page names, and what it says of the others there (offsets of agent/common/region.h). */
 function page(id: unknown): { gpuUuid: string; flags: number; neighbours: number } {
   const data = readFileSync(join(root.path, 'root/run/policy', id as string));
@@ -56,7 +57,11 @@ describe.skipIf(!hasSim || !hasShim)('moving a slice', () => {
     expect(page(made['sliceId'])).toEqual({ gpuUuid: GPU1, flags: 0, neighbours: 0 });
     expect(page(other['sliceId']).neighbours).toBe(0);
     const { records } = auditReplySchema.parse(await client.ask('audit', { sliceId: made['sliceId'] }));
-    expect(records[0]).toMatchObject({ action: 'slice-move', before: { gpuUuid: GPU0 }, after: { gpuUuid: GPU1 } });
+    expect(records[0]).toMatchObject({
+      action: 'slice-move',
+      before: { gpuUuid: GPU0 },
+      after: { gpuUuid: GPU1 },
+    });
     await agent.stop('SIGKILL');
     await host.start();
     expect(page(made['sliceId'])).toMatchObject({ gpuUuid: GPU1, flags: 0 });
@@ -76,9 +81,16 @@ describe.skipIf(!hasSim || !hasShim)('moving a slice', () => {
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     const inside = (line: Line, n: number): boolean => (line['slices'] as Line[])[0]?.['processCount'] === n;
     const child = run('one', 'notebook', '--memory', String(3 * GIB), '--seconds', '60');
-    await client.event('sample', (line) => inside(line, 1) && Number((line['slices'] as Line[])[0]?.['ledgerBytes']) > 2 * GIB);
-    const move = (): Promise<Line> => client.ask('slice-move', { sliceId: made['sliceId'], revision: 1, gpuUuid: GPU1 });
-    expect(await move()).toMatchObject({ code: 'slice-in-use', message: expect.stringContaining('1 process is in one') });
+    await client.event(
+      'sample',
+      (line) => inside(line, 1) && Number((line['slices'] as Line[])[0]?.['ledgerBytes']) > 2 * GIB,
+    );
+    const move = (): Promise<Line> =>
+      client.ask('slice-move', { sliceId: made['sliceId'], revision: 1, gpuUuid: GPU1 });
+    expect(await move()).toMatchObject({
+      code: 'slice-in-use',
+      message: expect.stringContaining('1 process is in one'),
+    });
     expect(page(made['sliceId'])).toMatchObject({ gpuUuid: GPU0, flags: 0 });
     expect(child.exitCode).toBeNull();
     child.kill('SIGKILL');
@@ -88,7 +100,9 @@ describe.skipIf(!hasSim || !hasShim)('moving a slice', () => {
     const next = run('one', 'greedy', '--seconds', '60');
     const denied = await client.event('notice', (line) => line['code'] === 'denied');
     expect(denied['pid']).toBe(next.pid);
-    const sample = await client.event('sample', (line) => (line['processes'] as Line[]).some((p) => p['pid'] === next.pid));
+    const sample = await client.event('sample', (line) =>
+      (line['processes'] as Line[]).some((p) => p['pid'] === next.pid),
+    );
     expect(sample['processes']).toMatchObject([{ pid: next.pid, gpuUuid: GPU1, sliceId: made['sliceId'] }]);
   });
 
@@ -96,10 +110,11 @@ describe.skipIf(!hasSim || !hasShim)('moving a slice', () => {
     await host.start();
     const client = await Client.open(root);
     await create(client, 'one');
-    const cli = (...args: string[]) =>
-      host.tranche(['slice', 'move', ...args]);
+    const cli = (...args: string[]) => host.tranche(['slice', 'move', ...args]);
     expect(cli('one').stderr).toContain('say where to: tranche slice move NAME --gpu 1');
-    expect(cli('one', '--gpu', '7').stderr).toContain('there is no GPU 7 on this host, so nothing was changed');
+    expect(cli('one', '--gpu', '7').stderr).toContain(
+      'there is no GPU 7 on this host, so nothing was changed',
+    );
     expect(await where()).toEqual({ one: GPU0 });
     const moved = cli('one', '--gpu', '1');
     expect(`${String(moved.status)} ${moved.stderr}`).toBe('0 ');
@@ -116,7 +131,12 @@ describe.skipIf(!hasSim || !hasShim)('moving a slice', () => {
     const made = await create(client, 'one', { computeGuaranteePercent: 40 });
     const ask = (fields: Line = {}): Promise<Line> =>
       client.ask('slice-move', { sliceId: made['sliceId'], revision: 1, gpuUuid: GPU1, ...fields });
-    await create(client, 'big', { gpuUuid: GPU1, memoryLimitBytes: 4 * GIB, computeLimitPercent: 80, computeGuaranteePercent: 70 });
+    await create(client, 'big', {
+      gpuUuid: GPU1,
+      memoryLimitBytes: 4 * GIB,
+      computeLimitPercent: 80,
+      computeGuaranteePercent: 70,
+    });
     expect(await ask()).toMatchObject({ code: 'guarantee-exceeds-headroom' });
     expect(await ask({ gpuUuid: 'GPU-none' })).toMatchObject({ code: 'unknown-gpu' });
     expect(await ask({ gpuUuid: GPU0 })).toMatchObject({ code: 'bad-request' });
@@ -128,7 +148,9 @@ describe.skipIf(!hasSim || !hasShim)('moving a slice', () => {
     await create(client, 'filler', { gpuUuid: GPU1, memoryLimitBytes: capacity - 5 * GIB });
     await client.ask('settings-set', { memoryOvercommitMaxPercent: 100 });
     // It does not grow, but on that GPU it is new.
-    expect(await client.ask('slice-move', { sliceId: small['sliceId'], revision: 1, gpuUuid: GPU1 })).toMatchObject({
+    expect(
+      await client.ask('slice-move', { sliceId: small['sliceId'], revision: 1, gpuUuid: GPU1 }),
+    ).toMatchObject({
       code: 'overcommit-exceeds-guard',
     });
     expect(await where()).toMatchObject({ one: GPU0, small: GPU0 });
@@ -140,7 +162,8 @@ describe.skipIf(!hasSim || !hasShim)('moving a slice', () => {
     const made = await create(client, 'one');
     const state = join(root.path, 'root/state/slices.jsonl.tmp');
     mkdirSync(join(state, 'in-the-way'), { recursive: true });
-    const ask = (): Promise<Line> => client.ask('slice-move', { sliceId: made['sliceId'], revision: 1, gpuUuid: GPU1 });
+    const ask = (): Promise<Line> =>
+      client.ask('slice-move', { sliceId: made['sliceId'], revision: 1, gpuUuid: GPU1 });
     expect(await ask()).toMatchObject({ code: 'state-not-saved' });
     expect(page(made['sliceId'])).toMatchObject({ gpuUuid: GPU0, flags: 0 });
     expect(await where()).toEqual({ one: GPU0 });
@@ -155,7 +178,9 @@ describe.skipIf(!hasSim || !hasShim)('moving a slice', () => {
     const state = join(root.path, 'root/state/slices.jsonl');
     const kept = join(root.path, 'before');
     copyFileSync(state, kept);
-    expect(await client.ask('slice-move', { sliceId: made['sliceId'], revision: 1, gpuUuid: GPU1 })).toMatchObject({ ok: true });
+    expect(
+      await client.ask('slice-move', { sliceId: made['sliceId'], revision: 1, gpuUuid: GPU1 }),
+    ).toMatchObject({ ok: true });
     await agent.stop('SIGKILL');
     copyFileSync(kept, state); // as if the move had come no further than its files
     await host.start();

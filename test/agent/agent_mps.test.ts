@@ -83,7 +83,9 @@ async function makeSlice(client: Client, computeLimitPercent = 25): Promise<void
 function environmentInside(slice = 'one'): Record<string, string> {
   const run = host.tranche(['run', '--slice', slice, '--', 'env']);
   expect(`${run.stderr}${String(run.status)}`).toBe('0');
-  return Object.fromEntries(run.stdout.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]));
+  return Object.fromEntries(
+    run.stdout.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2) as [string, string]),
+  );
 }
 
 describe.skipIf(!hasSim)('concurrent mode', () => {
@@ -113,7 +115,9 @@ describe.skipIf(!hasSim)('concurrent mode', () => {
     expect(await client.create(preferred)).toMatchObject({ ok: true });
     expect(environmentInside('two')['CUDA_MPS_CLIENT_PRIORITY']).toBe('0');
     const doctor = await client.ask('doctor');
-    expect((doctor['findings'] as Line[]).find((one) => one['code'] === 'concurrent')).toMatchObject({ level: 'note' });
+    expect((doctor['findings'] as Line[]).find((one) => one['code'] === 'concurrent')).toMatchObject({
+      level: 'note',
+    });
     client.lines.length = 0;
     expect(await turn(client, false)).toMatchObject({ ok: true });
     await switched(client, 'off');
@@ -163,8 +167,12 @@ describe.skipIf(!hasSim)('concurrent mode', () => {
   test('it is refused beside a process outside every slice, and beside a slice of somebody else', async () => {
     const { client } = await open();
     // On the GPU, and not started by `tranche run`.
-    const program = host.keep(spawn(workload, ['notebook', '--seconds', '60'], { env: root.env, stdio: 'ignore' }));
-    await client.event('sample', (line) => (line['processes'] as Line[]).some((one) => one['sliceId'] === null));
+    const program = host.keep(
+      spawn(workload, ['notebook', '--seconds', '60'], { env: root.env, stdio: 'ignore' }),
+    );
+    await client.event('sample', (line) =>
+      (line['processes'] as Line[]).some((one) => one['sliceId'] === null),
+    );
     const refused = await turn(client, true);
     expect(refused).toMatchObject({ ok: false, code: 'concurrent-not-possible' });
     expect(refused['message']).toContain(String(program.pid));

@@ -27,7 +27,8 @@ function page(id: string): { line: number; others: Map<number, string> } {
   for (let line = 0; line < LINES; line++) {
     const word = data.readBigUInt64LE(NEIGHBOURS_AT + line * 8);
     const part = (from: bigint, bits: bigint): number => Number((word >> from) & ((1n << bits) - 1n));
-    if (word !== 0n) others.set(line, `${String(part(32n, 14n))} ${String(part(46n, 14n))} ${String(part(60n, 2n))}`);
+    if (word !== 0n)
+      others.set(line, `${String(part(32n, 14n))} ${String(part(46n, 14n))} ${String(part(60n, 2n))}`);
   }
   return { line: data.readUInt32LE(BOARD_SLOT_AT), others };
 }

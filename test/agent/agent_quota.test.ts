@@ -56,7 +56,8 @@ describe.skipIf(!hasSim)('quotas', () => {
       ),
     });
     expect(await create('tom', 10, { gpuUuid: GPU1 })).toMatchObject({ ok: true });
-    const grow = (fields: Line): Promise<Line> => client.ask('slice-resize', { sliceId: first['sliceId'], ...fields });
+    const grow = (fields: Line): Promise<Line> =>
+      client.ask('slice-resize', { sliceId: first['sliceId'], ...fields });
     expect(await grow({ memoryLimitBytes: 31 * GIB })).toMatchObject({ code: 'quota-exceeded' });
     expect(await grow({ computeLimitPercent: 80 })).toMatchObject({ ok: true });
     const wei = await create('wei', 20);
@@ -85,7 +86,9 @@ describe.skipIf(!hasSim)('quotas', () => {
     });
     // Of two groups the one that allows more memory, whole: one slice of 32 GiB.
     expect(await create('wei', 32)).toMatchObject({ ok: true });
-    expect(await create('wei', 1)).toMatchObject({ message: expect.stringContaining('each member of thesis') });
+    expect(await create('wei', 1)).toMatchObject({
+      message: expect.stringContaining('each member of thesis'),
+    });
     expect(await create('rita', 70)).toMatchObject({ ok: true });
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
     const state = stateEventSchema.parse(await client.event('state'));
@@ -113,15 +116,21 @@ describe.skipIf(!hasSim)('quotas', () => {
     expect(again).toMatchObject({ ok: true });
     const gone = await client.ask('slice-delete', { sliceId: big['sliceId'], revision: again['revision'] });
     // It is new to him again.
-    expect(await client.ask('undo', { undoToken: gone['undoToken'] })).toMatchObject({ code: 'quota-exceeded' });
-    expect(await client.ask('undo', { undoToken: gone['undoToken'], overQuota: true })).toMatchObject({ ok: true });
+    expect(await client.ask('undo', { undoToken: gone['undoToken'] })).toMatchObject({
+      code: 'quota-exceeded',
+    });
+    expect(await client.ask('undo', { undoToken: gone['undoToken'], overQuota: true })).toMatchObject({
+      ok: true,
+    });
     const { records } = auditReplySchema.parse(await client.ask('audit', {}));
     expect(records.slice(0, 3).map(({ action, detail }) => [action, detail])).toEqual([
       ['undo', 'over the quota'],
       ['slice-delete', null],
       ['slice-resize', 'over the quota'],
     ]);
-    expect(records.find(({ action }) => action === 'quota-set')).toMatchObject({ detail: 'quota of tom: 16.0 GiB, 1 slice' });
+    expect(records.find(({ action }) => action === 'quota-set')).toMatchObject({
+      detail: 'quota of tom: 16.0 GiB, 1 slice',
+    });
   });
 
   test('outlive the agent; a line that was damaged is left out, the others hold', async () => {
@@ -152,8 +161,14 @@ describe.skipIf(!hasSim)('quotas', () => {
     spawnSync('chmod', ['-R', 'go+rX', root.path]);
     const ask = '{"id":1,"op":"quota-set","subject":"tom","remove":true}\n{"id":2,"op":"hours"}\n';
     const run = host.tranche(['attach', 'x'], { input: ask, uid: NOBODY });
-    const replies = run.stdout.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Line);
-    expect(replies).toMatchObject([{ id: 1, code: 'not-permitted' }, { id: 2, ok: true }]);
+    const replies = run.stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Line);
+    expect(replies).toMatchObject([
+      { id: 1, code: 'not-permitted' },
+      { id: 2, ok: true },
+    ]);
     expect(await create('tom', 9)).toMatchObject({ code: 'quota-exceeded' });
     const { records } = auditReplySchema.parse(await client.ask('audit', {}));
     expect(records[0]).toMatchObject({ action: 'quota-set', refusal: 'not-permitted', uid: NOBODY });

@@ -85,9 +85,14 @@ describe.skipIf(!hasSim || !hasShim)('programs in slices', () => {
     const sample = await client.event('sample', (line) => Number(sliceOf(line)['deniedAllocations']) > 0);
     expect(sliceOf(sample)).toMatchObject({ processCount: 1, limitHeld: true });
     expect(Number(sliceOf(sample)['ledgerBytes'])).toBeLessThanOrEqual(4 * GIB);
-    expect(sample['processes']).toMatchObject([{ pid: child.pid, gpuUuid: GPU0, sliceId: sliceOf(sample)['id'] }]);
+    expect(sample['processes']).toMatchObject([
+      { pid: child.pid, gpuUuid: GPU0, sliceId: sliceOf(sample)['id'] },
+    ]);
     child.kill('SIGKILL');
-    const after = await client.event('sample', (line) => Number(line['seq']) > Number(sample['seq']) && sliceOf(line)['processCount'] === 0);
+    const after = await client.event(
+      'sample',
+      (line) => Number(line['seq']) > Number(sample['seq']) && sliceOf(line)['processCount'] === 0,
+    );
     expect(sliceOf(after)).toMatchObject({ ledgerBytes: 0 });
     client.close();
   });
@@ -100,13 +105,18 @@ describe.skipIf(!hasSim || !hasShim)('programs in slices', () => {
     const agentPid = agent.child.pid;
     for (let round = 0; round < 4; round += 1) {
       const child = run('one', [workload, 'notebook', '--memory', String(2 * GIB), '--seconds', '60']);
-      await until('the program to hold its memory', () => (entriesOf(usage)[0]?.memoryBytes ?? 0n) >= BigInt(2 * GIB));
+      await until(
+        'the program to hold its memory',
+        () => (entriesOf(usage)[0]?.memoryBytes ?? 0n) >= BigInt(2 * GIB),
+      );
       // Below use: this waits for the program, and a state line tells when it has gone.
       const edit = await client.ask('slice-resize', { sliceId: made['sliceId'], memoryLimitBytes: GIB });
       expect(edit['ok']).toBe(true);
       const shown = (pending: boolean): boolean => {
         const slice = sliceOf(client.lines.findLast((line) => line['ev'] === 'state') ?? {});
-        return slice['revision'] === edit['revision'] && (slice['pendingMemoryLimitBytes'] !== null) === pending;
+        return (
+          slice['revision'] === edit['revision'] && (slice['pendingMemoryLimitBytes'] !== null) === pending
+        );
       };
       await until('the waiting shrink', () => shown(true));
       await until('the agent to watch the program', () => isWatched(agentPid, child.pid));
@@ -129,11 +139,15 @@ describe.skipIf(!hasSim || !hasShim)('programs in slices', () => {
     const { client, made } = await openWithSlice({ memoryLimitBytes: 16 * GIB });
     const usage = join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage', String(made['sliceId']));
     const agentPid = agent.child.pid;
-    const programs = Array.from({ length: 12 }, () => run('one', [workload, 'notebook', '--memory', String(GIB), '--seconds', '60']));
+    const programs = Array.from({ length: 12 }, () =>
+      run('one', [workload, 'notebook', '--memory', String(GIB), '--seconds', '60']),
+    );
     await until('all to be watched', () => programs.every(({ pid }) => isWatched(agentPid, pid)));
     for (const program of programs) program.kill('SIGKILL');
     await until('their memory to be given back', () => entriesOf(usage).length === 0);
-    await until('their descriptors to be closed', () => programs.every(({ pid }) => !isWatched(agentPid, pid)));
+    await until('their descriptors to be closed', () =>
+      programs.every(({ pid }) => !isWatched(agentPid, pid)),
+    );
     const openNow = readdirSync(`/proc/${String(agentPid)}/fd`).length;
     expect(openNow).toBeLessThan(40);
     client.close();
@@ -158,11 +172,17 @@ describe.skipIf(!hasSim || !hasShim)('programs in slices', () => {
     agent = await host.start();
     const { client } = await openWithSlice();
     const child = run('one', [workload, 'heavy', '--seconds', '30']);
-    const sample = await client.event('sample', (line) => (line['processes'] as Line[]).some((p) => p['pid'] === child.pid));
+    const sample = await client.event('sample', (line) =>
+      (line['processes'] as Line[]).some((p) => p['pid'] === child.pid),
+    );
     const row = (sample['processes'] as Line[]).find((p) => p['pid'] === child.pid);
     const wrong = await client.ask('process-stop', { pid: child.pid, startTicks: '1', signal: 'TERM' });
     expect(wrong['code']).toBe('unknown-process');
-    const stopped = await client.ask('process-stop', { pid: child.pid, startTicks: row?.['startTicks'], signal: 'KILL' });
+    const stopped = await client.ask('process-stop', {
+      pid: child.pid,
+      startTicks: row?.['startTicks'],
+      signal: 'KILL',
+    });
     expect(stopped['ok']).toBe(true);
     await until('the process to end', () => child.signalCode === 'SIGKILL');
     client.close();
@@ -174,7 +194,9 @@ describe.skipIf(!hasSim || !hasShim)('programs in slices', () => {
     const late = host.tranche(['run', '--slice', 'one', '--', 'true']);
     expect(late.status).toBe(125);
     expect(late.stderr).toContain('has expired');
-    expect((await client.ask('slice-resize', { sliceId: made['sliceId'], expiresAtMs: null }))['ok']).toBe(true);
+    expect((await client.ask('slice-resize', { sliceId: made['sliceId'], expiresAtMs: null }))['ok']).toBe(
+      true,
+    );
     expect(host.tranche(['run', '--slice', 'one', '--', 'true']).status).toBe(0);
     client.close();
   });
@@ -248,7 +270,11 @@ describe.skipIf(!hasSim || !hasShim)('programs in slices', () => {
       const refused = asNobody(['run', '--slice', 'one', '--', 'true']);
       expect(refused.status).toBe(125);
       expect(refused.stderr).toContain('belongs to root');
-      const given = await client.ask('slice-assign', { sliceId: made['sliceId'], revision: made['revision'], owner: 'nobody' });
+      const given = await client.ask('slice-assign', {
+        sliceId: made['sliceId'],
+        revision: made['revision'],
+        owner: 'nobody',
+      });
       expect(given).toMatchObject({ ok: true });
       const child = run('one', [copied('tranche-sim-workload'), 'greedy', '--seconds', '20'], {
         uid: NOBODY,

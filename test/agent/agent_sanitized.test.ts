@@ -37,7 +37,11 @@ const sources = (path: string): string[] =>
 
 function build(): void {
   const warnings = ['-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror'];
-  const flags = warnings.concat('-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer');
+  const flags = warnings.concat(
+    '-fsanitize=address,undefined',
+    '-fno-sanitize-recover=all',
+    '-fno-omit-frame-pointer',
+  );
   const includes = ['agent/common', 'agent/vendor', 'agent/src'].map((path) => `-I${path}`);
   const libraries = ['-lpthread', '-ldl', '-lrt', '-lm'];
   mkdirSync(folder, { recursive: true });
@@ -100,7 +104,9 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
     await until('the end of the connection', () => client.closed);
     for (let length = 0; length < 60; length += 1) {
       const broken = await Client.open(root);
-      broken.socket.write('{"id":1,"op":"subscribe","sampleIntervalMs":100}\n{"id":2,"op":"doctor"}\n'.slice(0, length));
+      broken.socket.write(
+        '{"id":1,"op":"subscribe","sampleIntervalMs":100}\n{"id":2,"op":"doctor"}\n'.slice(0, length),
+      );
       broken.close();
     }
     const other = await Client.open(root);
@@ -132,10 +138,14 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
         computeLimitPercent: 1 + (edit % 100),
       });
       expect(reply).toMatchObject({ ok: true });
-      if (edit % 3 === 0) expect(await client.ask('undo', { undoToken: reply['undoToken'] })).toMatchObject({ ok: true });
+      if (edit % 3 === 0)
+        expect(await client.ask('undo', { undoToken: reply['undoToken'] })).toMatchObject({ ok: true });
       if (edit % 5 === 0) {
         const extra = await client.create({ memoryLimitBytes: GIB, computeLimitPercent: 10, name: null });
-        const gone = await client.ask('slice-delete', { sliceId: extra['sliceId'], revision: extra['revision'] });
+        const gone = await client.ask('slice-delete', {
+          sliceId: extra['sliceId'],
+          revision: extra['revision'],
+        });
         expect(gone).toMatchObject({ ok: true });
       }
       if (edit % 7 === 0) {
@@ -166,15 +176,32 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
     await client.create({ memoryLimitBytes: GIB, name: 'line' });
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     const job = (command: string, ...options: string[]): string => {
-      const args = ['job', 'start', '--slice', 'line', ...options, '--', 'sh', '-c', `unset LD_PRELOAD; ${command}`];
+      const args = [
+        'job',
+        'start',
+        '--slice',
+        'line',
+        ...options,
+        '--',
+        'sh',
+        '-c',
+        `unset LD_PRELOAD; ${command}`,
+      ];
       const run = host.tranche(args, { bin: binary });
       expect(run.stderr).toBe('');
       return run.stdout.trim();
     };
     const rows = () => (client.lines.findLast((line) => line['ev'] === 'jobs')?.['jobs'] ?? []) as JobRow[];
     const is = (id: string, ...states: string[]) =>
-      until(`job ${id} to be ${states.join(' or ')}`, () => rows().find((row) => row.id === id && states.includes(row.state)));
-    const low = job('trap "exit 0" TERM; while :; do echo x; sleep 0.02; done', '--priority', 'low', '--requeue');
+      until(`job ${id} to be ${states.join(' or ')}`, () =>
+        rows().find((row) => row.id === id && states.includes(row.state)),
+      );
+    const low = job(
+      'trap "exit 0" TERM; while :; do echo x; sleep 0.02; done',
+      '--priority',
+      'low',
+      '--requeue',
+    );
     await is(low, 'running');
     const high = job('echo high', '--priority', 'high');
     await is(high, 'ended');
@@ -216,10 +243,16 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
     client.close();
     const attached = new AttachedProcess(root, [binary, 'attach', 'x']);
     host.keep(attached.child);
-    const terminalId = (await attached.ask('terminal-open', { sliceId: made['sliceId'], columns: 80, rows: 24 }))['terminalId'];
+    const terminalId = (
+      await attached.ask('terminal-open', { sliceId: made['sliceId'], columns: 80, rows: 24 })
+    )['terminalId'];
     await attached.ask('terminal-attach', { terminalId });
     for (const { line } of goldenLines('terminals.jsonl').slice(7, -1)) {
-      const { op, id: _, ...fields } = JSON.parse((line as string).replaceAll('$TERMINAL', String(terminalId))) as Line;
+      const {
+        op,
+        id: _,
+        ...fields
+      } = JSON.parse((line as string).replaceAll('$TERMINAL', String(terminalId))) as Line;
       await attached.ask(op as string, fields);
     }
     const data = Buffer.from('seq 100000 | head -c 300000; exit 7\n').toString('base64');
@@ -243,9 +276,12 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
   });
 
   test('a report would be seen', () => {
-    const source = '#include <stdlib.h>\nint main(int c, char **v) { (void)v; char *p = malloc(4); return p[3 + c]; }\n';
+    const source =
+      '#include <stdlib.h>\nint main(int c, char **v) { (void)v; char *p = malloc(4); return p[3 + c]; }\n';
     const bad = join(folder, 'tranche-asan-bad');
-    const made = spawnSync('gcc', ['-x', 'c', '-fsanitize=address,undefined', '-o', bad, '-'], { input: source });
+    const made = spawnSync('gcc', ['-x', 'c', '-fsanitize=address,undefined', '-o', bad, '-'], {
+      input: source,
+    });
     expect(made.status).toBe(0);
     const result = spawnSync(bad, { env: root.env, encoding: 'utf8' });
     expect(result.status).toBe(REPORT_STATUS);

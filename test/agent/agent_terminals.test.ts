@@ -121,7 +121,9 @@ describe.skipIf(!hasSim)('a terminal', () => {
     await viewer.sees(`in ${sliceId}; xterm-256color\r\n24 80\r\n/dev/pts/`);
     await viewer.sees(`${root.path}\r\n`);
     expect(viewer.text).toContain('echo "in'); // the echo of the terminal itself
-    expect(await viewer.ask('terminal-resize', { terminalId: id, columns: 133, rows: 41 })).toMatchObject({ ok: true });
+    expect(await viewer.ask('terminal-resize', { terminalId: id, columns: 133, rows: 41 })).toMatchObject({
+      ok: true,
+    });
     await viewer.type(id, 'stty size\n');
     await viewer.sees('41 133\r\n');
     expect(statSync(join(folders(), id)).mode & 0o777).toBe(0o700);
@@ -146,9 +148,13 @@ describe.skipIf(!hasSim)('a terminal', () => {
     await until('its end', () => viewer.ended);
     expect(viewer.ended).toMatchObject({ terminalId: id, exitCode: 3, signal: null });
     expect(viewer.text).toMatch(/last\r\n(logout\r\n)?$/); // nothing of it is missing
-    expect(await viewer.ask('terminal-input', { terminalId: id, data: 'eA==' })).toMatchObject({ code: 'terminal-ended' });
+    expect(await viewer.ask('terminal-input', { terminalId: id, data: 'eA==' })).toMatchObject({
+      code: 'terminal-ended',
+    });
     const second = new Looking();
-    expect(await second.list()).toMatchObject([{ terminalId: id, exitCode: 3, endedAtMs: expect.any(Number) }]);
+    expect(await second.list()).toMatchObject([
+      { terminalId: id, exitCode: 3, endedAtMs: expect.any(Number) },
+    ]);
     await second.look(id);
     await second.sees('last\r\n');
     await until('its end, told again', () => second.ended);
@@ -164,12 +170,19 @@ describe.skipIf(!hasSim)('a terminal', () => {
     await viewer.look(id);
     await until('its end', () => viewer.ended);
     expect(viewer.ended).toMatchObject({ exitCode: 125 });
-    expect(viewer.text).toContain('tranche: there is no slice “s-0000000000000000”'.replace(/[“”]/g, (c) => Buffer.from(c).toString('latin1')));
+    expect(viewer.text).toContain(
+      'tranche: there is no slice “s-0000000000000000”'.replace(/[“”]/g, (c) =>
+        Buffer.from(c).toString('latin1'),
+      ),
+    );
   });
 
   test('outlives the connection and the agent, and goes on from the byte that one has', async () => {
     const { viewer, id } = await opened();
-    await viewer.type(id, 'i=0; while [ $i -lt 3000 ]; do echo "n$i"; i=$((i+1)); [ $((i%100)) = 0 ] && sleep 0.02; done; echo do""ne\n');
+    await viewer.type(
+      id,
+      'i=0; while [ $i -lt 3000 ]; do echo "n$i"; i=$((i+1)); [ $((i%100)) = 0 ] && sleep 0.02; done; echo do""ne\n',
+    );
     await viewer.sees('n500\r\n');
     viewer.child.kill('SIGKILL');
     await ended(viewer.child.pid ?? 0);
@@ -187,7 +200,10 @@ describe.skipIf(!hasSim)('a terminal', () => {
   test('keeps the last 256 KiB for who was away, and shows what is missing as a gap', async () => {
     const { viewer, id } = await opened();
     const at = viewer.at;
-    await viewer.type(id, 'sleep 0.3; head -c 900000 /dev/zero | tr "\\\\0" x; echo; echo do""ne > "$HOME/done"; echo al""l\n');
+    await viewer.type(
+      id,
+      'sleep 0.3; head -c 900000 /dev/zero | tr "\\\\0" x; echo; echo do""ne > "$HOME/done"; echo al""l\n',
+    );
     viewer.child.kill('SIGKILL'); // nobody looks: nobody is waited for
     await until('the program to end', () => existsSync(join(root.path, 'done')));
     const again = new Looking();
@@ -199,30 +215,37 @@ describe.skipIf(!hasSim)('a terminal', () => {
     expect(again.text.length).toBeLessThan(RING_BYTES + 4096);
   });
 
-  test('holds the program up for one who looks and does not acknowledge, and not for ever', { timeout: 40_000 }, async () => {
-    const { viewer, id } = await opened();
-    const before = viewer.at;
-    viewer.acknowledges = false;
-    await viewer.type(id, 'head -c 400000 /dev/zero | tr "\\\\0" x; echo done > "$HOME/done"\n');
-    await until('the window to be full', () => viewer.at - before > WINDOW_BYTES - 4096);
-    const from = Date.now();
-    await until('two seconds', () => Date.now() - from > 2000);
-    expect(existsSync(join(root.path, 'done'))).toBe(false);
-    expect(viewer.at - before).toBeLessThanOrEqual(WINDOW_BYTES);
-    // Another one sees it standing too, and may type; who is silent for ten seconds is waited for no longer.
-    await until('the program to end without it', () => existsSync(join(root.path, 'done')), 15_000);
-    expect(viewer.at - before).toBeLessThanOrEqual(WINDOW_BYTES);
-    // It comes back, and sees that it missed something.
-    viewer.acknowledges = true;
-    await viewer.ask('terminal-ack', { terminalId: id, offset: viewer.at });
-    await viewer.type(id, 'echo ba""ck\n');
-    await viewer.sees('back\r\n');
-    expect(viewer.gaps).toHaveLength(1);
-  });
+  test(
+    'holds the program up for one who looks and does not acknowledge, and not for ever',
+    { timeout: 40_000 },
+    async () => {
+      const { viewer, id } = await opened();
+      const before = viewer.at;
+      viewer.acknowledges = false;
+      await viewer.type(id, 'head -c 400000 /dev/zero | tr "\\\\0" x; echo done > "$HOME/done"\n');
+      await until('the window to be full', () => viewer.at - before > WINDOW_BYTES - 4096);
+      const from = Date.now();
+      await until('two seconds', () => Date.now() - from > 2000);
+      expect(existsSync(join(root.path, 'done'))).toBe(false);
+      expect(viewer.at - before).toBeLessThanOrEqual(WINDOW_BYTES);
+      // Another one sees it standing too, and may type; who is silent for ten seconds is waited for no longer.
+      await until('the program to end without it', () => existsSync(join(root.path, 'done')), 15_000);
+      expect(viewer.at - before).toBeLessThanOrEqual(WINDOW_BYTES);
+      // It comes back, and sees that it missed something.
+      viewer.acknowledges = true;
+      await viewer.ask('terminal-ack', { terminalId: id, offset: viewer.at });
+      await viewer.type(id, 'echo ba""ck\n');
+      await viewer.sees('back\r\n');
+      expect(viewer.gaps).toHaveLength(1);
+    },
+  );
 
   test('is closed with a hang-up, and by force after the grace', { timeout: 20_000 }, async () => {
     const { viewer, id } = await opened();
-    await viewer.type(id, `exec sh -c 'trap "echo hup > $HOME/hup" HUP; echo st""ands $$; while :; do sleep 0.1; done'\n`);
+    await viewer.type(
+      id,
+      `exec sh -c 'trap "echo hup > $HOME/hup" HUP; echo st""ands $$; while :; do sleep 0.1; done'\n`,
+    );
     await viewer.sees(/stands \d+\r\n/);
     const shell = Number(/stands (\d+)/.exec(viewer.text)?.[1]);
     const from = Date.now();
@@ -243,13 +266,19 @@ describe.skipIf(!hasSim)('a terminal', () => {
     await viewer.sees(/pid \d+ here/);
     const program = Number(/pid (\d+) here/.exec(viewer.text)?.[1]);
     const refused = await viewer.ask('terminal-close', { terminalId: id, ifIdle: true });
-    expect(refused).toMatchObject({ ok: false, code: 'terminal-busy', message: expect.stringMatching(/^sh runs in it/) });
+    expect(refused).toMatchObject({
+      ok: false,
+      code: 'terminal-busy',
+      message: expect.stringMatching(/^sh runs in it/),
+    });
     expect(existsSync(`/proc/${program}`)).toBe(true);
     expect(await viewer.ask('terminal-close', { terminalId: id })).toMatchObject({ ok: true });
     await ended(program);
     await gone(id);
     const idle = await opened();
-    expect(await idle.viewer.ask('terminal-close', { terminalId: idle.id, ifIdle: true })).toMatchObject({ ok: true });
+    expect(await idle.viewer.ask('terminal-close', { terminalId: idle.id, ifIdle: true })).toMatchObject({
+      ok: true,
+    });
     await gone(idle.id);
   });
 
@@ -262,28 +291,34 @@ describe.skipIf(!hasSim)('a terminal', () => {
     await until('its end', () => viewer.ended);
     expect(viewer.ended).toMatchObject({ terminalId: id, exitCode: null, signal: null });
     await ended(shell); // the kernel hangs up
-    expect(await viewer.ask('terminal-input', { terminalId: id, data: 'eA==' })).toMatchObject({ code: 'unknown-terminal' });
+    expect(await viewer.ask('terminal-input', { terminalId: id, data: 'eA==' })).toMatchObject({
+      code: 'unknown-terminal',
+    });
     expect(existsSync(join(folders(), id))).toBe(true);
     expect(await viewer.list()).toEqual([]);
     expect(existsSync(join(folders(), id))).toBe(false);
   });
 
-  test('is shown to several, and each may type; there are at most 16 of them', { timeout: 30_000 }, async () => {
-    const { viewer, id } = await opened();
-    const second = new Looking();
-    await second.look(id);
-    await second.type(id, 'echo bo""th\n');
-    await Promise.all([viewer.sees('both\r\n'), second.sees('both\r\n')]);
-    for (let i = 1; i < 16; i += 1) await viewer.open();
-    expect(await viewer.ask('terminal-open', { sliceId, columns: 80, rows: 24 })).toMatchObject({
-      ok: false,
-      code: 'too-many-terminals',
-    });
-    expect(readdirSync(folders())).toHaveLength(16);
-    await viewer.ask('terminal-close', { terminalId: id });
-    await gone(id);
-    await viewer.open();
-  });
+  test(
+    'is shown to several, and each may type; there are at most 16 of them',
+    { timeout: 30_000 },
+    async () => {
+      const { viewer, id } = await opened();
+      const second = new Looking();
+      await second.look(id);
+      await second.type(id, 'echo bo""th\n');
+      await Promise.all([viewer.sees('both\r\n'), second.sees('both\r\n')]);
+      for (let i = 1; i < 16; i += 1) await viewer.open();
+      expect(await viewer.ask('terminal-open', { sliceId, columns: 80, rows: 24 })).toMatchObject({
+        ok: false,
+        code: 'too-many-terminals',
+      });
+      expect(readdirSync(folders())).toHaveLength(16);
+      await viewer.ask('terminal-close', { terminalId: id });
+      await gone(id);
+      await viewer.open();
+    },
+  );
 
   test('without end leaves the agent’s samples their place, and Ctrl+C is felt', async () => {
     const { viewer, id } = await opened();
@@ -308,7 +343,8 @@ describe.skipIf(!hasSim)('a terminal', () => {
     await viewer.sees('quiet\r\n');
     const data = Buffer.alloc(3000, 'x').toString('base64');
     const replies: Line[] = [];
-    for (let i = 0; i < 40; i += 1) replies.push(await viewer.ask('terminal-input', { terminalId: id, data }));
+    for (let i = 0; i < 40; i += 1)
+      replies.push(await viewer.ask('terminal-input', { terminalId: id, data }));
     expect(replies[10]).toMatchObject({ ok: true });
     expect(replies.at(-1)).toMatchObject({ ok: false, code: 'busy' });
     expect(await viewer.list()).toHaveLength(1);
@@ -318,7 +354,11 @@ describe.skipIf(!hasSim)('a terminal', () => {
     const viewer = new Looking();
     let terminal = '';
     for (const { name, line, expect: wanted } of goldenLines('terminals.jsonl')) {
-      const { op, id: _, ...fields } = JSON.parse(
+      const {
+        op,
+        id: _,
+        ...fields
+      } = JSON.parse(
         (line as string).replaceAll('$SLICE', sliceId).replaceAll('$TERMINAL', terminal),
       ) as Line;
       const reply = await viewer.ask(op as string, fields);
@@ -329,7 +369,9 @@ describe.skipIf(!hasSim)('a terminal', () => {
 
   test('an older attach in front of this agent is told what it needs', async () => {
     const client = await Client.open(root);
-    expect(await client.ask('terminal-open', { sliceId, columns: 80, rows: 24 })).toMatchObject({ code: 'upgrade-needed' });
+    expect(await client.ask('terminal-open', { sliceId, columns: 80, rows: 24 })).toMatchObject({
+      code: 'upgrade-needed',
+    });
     client.close();
   });
 });
@@ -337,7 +379,8 @@ describe.skipIf(!hasSim)('a terminal', () => {
 describe.skipIf(!hasSim || !isRoot)('between two users', () => {
   test('nobody sees, lists or closes a terminal of somebody else, and a folder that stands open changes nothing', async () => {
     mkdirSync(join(root.path, 'bin'));
-    for (const file of ['tranche', 'libtranche.so']) copyFileSync(join(binDir, file), join(root.path, 'bin', file));
+    for (const file of ['tranche', 'libtranche.so'])
+      copyFileSync(join(binDir, file), join(root.path, 'bin', file));
     const { viewer, id } = await opened();
     chmodSync(root.path, 0o755);
     execFileSync('chmod', ['-R', 'go+rwX', root.path]);
@@ -345,13 +388,19 @@ describe.skipIf(!hasSim || !isRoot)('between two users', () => {
     execFileSync('ln', ['-s', String(process.getuid?.()), join(root.path, 'root/terminals', String(NOBODY))]);
     const other = new Looking([join(root.path, 'bin/tranche'), 'attach', 'x'], { uid: NOBODY, gid: NOBODY });
     for (const op of ['terminal-attach', 'terminal-close', 'terminal-input'])
-      expect(await other.ask(op, { terminalId: id, data: 'eA==' })).toMatchObject({ code: 'unknown-terminal' });
+      expect(await other.ask(op, { terminalId: id, data: 'eA==' })).toMatchObject({
+        code: 'unknown-terminal',
+      });
     // Nor by speaking to the socket itself.
     const script = `import socket,sys
 s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET); s.connect(sys.argv[1])
 try: s.send(b'{"id":1,"op":"terminal-attach"}'); print(s.recv(100))
 except OSError as e: print(b'')`;
-    const said = execFileSync('python3', ['-c', script, join(folders(), id, 'socket')], { uid: NOBODY, gid: NOBODY, encoding: 'utf8' });
+    const said = execFileSync('python3', ['-c', script, join(folders(), id, 'socket')], {
+      uid: NOBODY,
+      gid: NOBODY,
+      encoding: 'utf8',
+    });
     expect(said).toBe("b''\n");
     await viewer.type(id, 'echo st""ill\n');
     await viewer.sees('still\r\n');

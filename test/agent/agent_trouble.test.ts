@@ -1,6 +1,15 @@
 /** What goes wrong around an agent: full disks, senseless limits, hostile names, slices that change hands. */
 import { spawnSync, type ChildProcess, type SpawnSyncReturns } from 'node:child_process';
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { eventSchema } from '../../model/agent-protocol.ts';
@@ -152,13 +161,22 @@ describe.skipIf(!hasSim || !canMount)('on a full disk', () => {
     const resize = { sliceId: made['sliceId'], memoryLimitBytes: 8 * GIB };
     const refused = await client.ask('slice-resize', resize);
     expect(refused).toMatchObject({ ok: false, code: 'state-not-saved' });
-    expect(refused['message']).toMatch(/could not be written to .*state.* \(No space left on device\), so it was not made/);
+    expect(refused['message']).toMatch(
+      /could not be written to .*state.* \(No space left on device\), so it was not made/,
+    );
     expect(await client.create({ name: 'two' })).toMatchObject({ code: 'state-not-saved' });
-    expect(await client.ask('slice-delete', { sliceId: made['sliceId'], revision: made['revision'] })).toMatchObject({ code: 'state-not-saved' });
-    expect(await slicesOf(root)).toMatchObject([{ name: 'one', memoryLimitBytes: 4 * GIB, revision: made['revision'] }]);
+    expect(
+      await client.ask('slice-delete', { sliceId: made['sliceId'], revision: made['revision'] }),
+    ).toMatchObject({ code: 'state-not-saved' });
+    expect(await slicesOf(root)).toMatchObject([
+      { name: 'one', memoryLimitBytes: 4 * GIB, revision: made['revision'] },
+    ]);
     // The samples go on.
     const seen = client.lines.filter((line) => line['ev'] === 'sample').length;
-    await until('more samples', () => client.lines.filter((line) => line['ev'] === 'sample').length > seen + 2);
+    await until(
+      'more samples',
+      () => client.lines.filter((line) => line['ev'] === 'sample').length > seen + 2,
+    );
     rmSync(join(disk, 'filler'));
     expect(await client.ask('slice-resize', resize)).toMatchObject({ ok: true });
     expect(await slicesOf(root)).toMatchObject([{ memoryLimitBytes: 8 * GIB }]);
@@ -191,7 +209,9 @@ describe.skipIf(!hasSim || !hasShim)('names from the host', () => {
     const child = host.run('one', ['/bin/bash', ...program]);
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     const rowOf = (line: Line): Line | undefined =>
-      (line['processes'] as Line[]).find((row) => row['pid'] === child.pid && String(row['command']).startsWith('<img'));
+      (line['processes'] as Line[]).find(
+        (row) => row['pid'] === child.pid && String(row['command']).startsWith('<img'),
+      );
     const sample = await client.event('sample', (line) => rowOf(line) !== undefined);
     expect(eventSchema.safeParse(sample).success).toBe(true);
     const command = String(rowOf(sample)?.['command']);
@@ -232,7 +252,9 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('a slice that changes hands', ()
     await client.ask('subscribe', { sampleIntervalMs: 100 });
     const old = startProgram('daemon');
     const inSlice = (line: Line, program: ChildProcess): Line | undefined =>
-      (line['processes'] as Line[]).find((row) => row['pid'] === program.pid && row['sliceId'] === made['sliceId']);
+      (line['processes'] as Line[]).find(
+        (row) => row['pid'] === program.pid && row['sliceId'] === made['sliceId'],
+      );
     const before = await client.event('sample', (line) => inSlice(line, old) !== undefined);
     expect(inSlice(before, old)).toMatchObject({ user: 'daemon' });
     expect(asUser('nobody', ['run', '--slice', 'one', '--', 'true']).status).toBe(125);

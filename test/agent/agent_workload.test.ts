@@ -23,7 +23,10 @@ afterEach(() =>
           rmdirSync(group);
           return true;
         } catch (error) {
-          return (error as NodeJS.ErrnoException).code === 'ENOTEMPTY' || (error as NodeJS.ErrnoException).code === 'ENOENT';
+          return (
+            (error as NodeJS.ErrnoException).code === 'ENOTEMPTY' ||
+            (error as NodeJS.ErrnoException).code === 'ENOENT'
+          );
         }
       });
     }

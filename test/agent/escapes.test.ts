@@ -56,7 +56,14 @@ function build(open: string): { program: string; library: string } {
   const paths = { program: join(root.path, 'program'), library: join(root.path, 'libuser.so') };
   writeFileSync(`${paths.library}.c`, USER);
   writeFileSync(`${paths.program}.c`, program(open));
-  execFileSync('gcc', ['-shared', '-fPIC', '-o', paths.library, `${paths.library}.c`, join(simDir, 'libcuda.so.1')]);
+  execFileSync('gcc', [
+    '-shared',
+    '-fPIC',
+    '-o',
+    paths.library,
+    `${paths.library}.c`,
+    join(simDir, 'libcuda.so.1'),
+  ]);
   execFileSync('gcc', ['-o', paths.program, `${paths.program}.c`, '-ldl']);
   return paths;
 }
@@ -82,21 +89,31 @@ describe.skipIf(!hasSim || !hasShim)('programs that the shim does not reach', ()
     client.close();
   });
 
-  test.each(['RTLD_DEEPBIND', 'dlmopen', 'no LD_PRELOAD'] as const)('%s escapes, and is seen', async (how) => {
-    const { program, library } = build(how === 'no LD_PRELOAD' ? OPENS['the usual way'] : OPENS[how]);
-    const words = [program, library];
-    const { client, said } = await start(how === 'no LD_PRELOAD' ? ['env', '-u', 'LD_PRELOAD', ...words] : words);
-    await until('its memory', () => said().includes('took 0'));
-    const pid = child?.pid;
-    const sample = await client.event('sample', (line) =>
-      processesOf(line).some((one) => one['pid'] === pid && Number(one['memoryUsedBytes']) >= TAKEN_GIB * GIB),
-    );
-    expect(processesOf(sample).find((one) => one['pid'] === pid)).toMatchObject({ sliceId: null });
-    await client.event('sample', (line) => Number((line['gpus'] as Line[])[0]?.['unmanagedBytes']) >= TAKEN_GIB * GIB);
-    const told = host.tranche(['doctor', '--json', '--pid', String(pid)]);
-    const codes = (JSON.parse(told.stdout) as { code: string }[]).map(({ code }) => code);
-    expect(codes).toContain(how === 'no LD_PRELOAD' ? 'process-no-preload' : 'process-bypasses');
-    expect(codes).not.toContain('process-shim');
-    client.close();
-  });
+  test.each(['RTLD_DEEPBIND', 'dlmopen', 'no LD_PRELOAD'] as const)(
+    '%s escapes, and is seen',
+    async (how) => {
+      const { program, library } = build(how === 'no LD_PRELOAD' ? OPENS['the usual way'] : OPENS[how]);
+      const words = [program, library];
+      const { client, said } = await start(
+        how === 'no LD_PRELOAD' ? ['env', '-u', 'LD_PRELOAD', ...words] : words,
+      );
+      await until('its memory', () => said().includes('took 0'));
+      const pid = child?.pid;
+      const sample = await client.event('sample', (line) =>
+        processesOf(line).some(
+          (one) => one['pid'] === pid && Number(one['memoryUsedBytes']) >= TAKEN_GIB * GIB,
+        ),
+      );
+      expect(processesOf(sample).find((one) => one['pid'] === pid)).toMatchObject({ sliceId: null });
+      await client.event(
+        'sample',
+        (line) => Number((line['gpus'] as Line[])[0]?.['unmanagedBytes']) >= TAKEN_GIB * GIB,
+      );
+      const told = host.tranche(['doctor', '--json', '--pid', String(pid)]);
+      const codes = (JSON.parse(told.stdout) as { code: string }[]).map(({ code }) => code);
+      expect(codes).toContain(how === 'no LD_PRELOAD' ? 'process-no-preload' : 'process-bypasses');
+      expect(codes).not.toContain('process-shim');
+      client.close();
+    },
+  );
 });

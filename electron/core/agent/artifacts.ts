@@ -22,7 +22,10 @@ export function architectureOf(machine: string): AgentArchitecture | null {
   return null;
 }
 
-export async function loadArtifacts(folder: string, arch: AgentArchitecture): Promise<Result<readonly AgentFile[]>> {
+export async function loadArtifacts(
+  folder: string,
+  arch: AgentArchitecture,
+): Promise<Result<readonly AgentFile[]>> {
   const files: AgentFile[] = [];
   for (const name of AGENT_FILES) {
     const path = join(folder, arch, name);
@@ -35,7 +38,11 @@ export async function loadArtifacts(folder: string, arch: AgentArchitecture): Pr
         sha256: createHash('sha256').update(data).digest('hex'),
       });
     } catch (error) {
-      return fail('unsupported-architecture', `This copy of Tranche has no agent for ${arch}. Nothing was sent to the host; build it with “npm run build:agent” or install a release.`, String(error));
+      return fail(
+        'unsupported-architecture',
+        `This copy of Tranche has no agent for ${arch}. Nothing was sent to the host; build it with “npm run build:agent” or install a release.`,
+        String(error),
+      );
     }
   }
   return ok(files);

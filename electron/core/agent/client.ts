@@ -44,7 +44,12 @@ export interface AgentClientEvents {
 
 export type Attached =
   /** `lines`: what the script said before it became the agent's channel. */
-  | { readonly kind: 'agent'; readonly client: AgentClient; readonly hello: HelloReply; readonly lines: readonly string[] }
+  | {
+      readonly kind: 'agent';
+      readonly client: AgentClient;
+      readonly hello: HelloReply;
+      readonly lines: readonly string[];
+    }
   /** The script ended without an agent: its marked lines say what kind of host it is. */
   | { readonly kind: 'missing'; readonly lines: readonly string[] };
 
@@ -66,7 +71,12 @@ export class AgentClient {
   /** Waits for the attach banner (or the script's own words), says hello, checks versions. */
   static async attach(
     channel: Duplex & { readonly stderr: NodeJS.ReadableStream },
-    options: { readonly nonce: string; readonly hostName: string; readonly clientVersion: string; readonly events: AgentClientEvents },
+    options: {
+      readonly nonce: string;
+      readonly hostName: string;
+      readonly clientVersion: string;
+      readonly events: AgentClientEvents;
+    },
   ): Promise<Result<Attached>> {
     const { nonce, hostName } = options;
     const client = new AgentClient(channel, hostName, options.events);
@@ -81,7 +91,11 @@ export class AgentClient {
     const banner = await new Promise<'agent' | 'ended' | Failure>((resolve) => {
       let live = false;
       const timer = setTimeout(() => {
-        resolve({ code: 'timed-out', message: `${hostName} did not start its agent within ${String(BANNER_TIMEOUT_MS / 1000)} s. Programs there are not affected; try again, or look at the details.`, detail: [...seen, stderr].join('\n') });
+        resolve({
+          code: 'timed-out',
+          message: `${hostName} did not start its agent within ${String(BANNER_TIMEOUT_MS / 1000)} s. Programs there are not affected; try again, or look at the details.`,
+          detail: [...seen, stderr].join('\n'),
+        });
         client.shut({ code: 'timed-out', message: 'the agent did not answer', detail: null });
       }, BANNER_TIMEOUT_MS);
       const settle = (value: 'agent' | 'ended' | Failure) => {
@@ -93,7 +107,11 @@ export class AgentClient {
         try {
           lines = reader.push(chunk);
         } catch (error) {
-          const failure: Failure = { code: 'agent-protocol-error', message: `The agent on ${hostName} sent a line beyond all bounds, so the session was ended. Programs there go on; reconnecting.`, detail: String(error) };
+          const failure: Failure = {
+            code: 'agent-protocol-error',
+            message: `The agent on ${hostName} sent a line beyond all bounds, so the session was ended. Programs there go on; reconnecting.`,
+            detail: String(error),
+          };
           client.shut(failure);
           settle(failure);
           return;
@@ -116,19 +134,40 @@ export class AgentClient {
       channel.on('end', () => channel.end());
       channel.on('close', () => {
         settle('ended');
-        client.shut({ code: 'connection-lost', message: `The agent session on ${hostName} ended${stderr.trim() === '' ? '' : ` (${stderr.trim().split('\n').at(-1) ?? ''})`}. Programs there go on with their last limits; reconnecting.`, detail: stderr });
+        client.shut({
+          code: 'connection-lost',
+          message: `The agent session on ${hostName} ended${stderr.trim() === '' ? '' : ` (${stderr.trim().split('\n').at(-1) ?? ''})`}. Programs there go on with their last limits; reconnecting.`,
+          detail: stderr,
+        });
       });
     });
     if (typeof banner === 'object') return { ok: false, error: banner };
     if (banner === 'ended') {
       if (marked.includes('missing')) return ok({ kind: 'missing', lines: marked });
       const said = [...seen, stderr].join('\n').trim();
-      return fail(marked.length === 0 && stderr === '' ? 'shell-unusable' : 'agent-start-failed', `${hostName} let us in, but /bin/sh there did not get as far as the agent. Nothing was changed; the details show what it said.`, said);
+      return fail(
+        marked.length === 0 && stderr === '' ? 'shell-unusable' : 'agent-start-failed',
+        `${hostName} let us in, but /bin/sh there did not get as far as the agent. Nothing was changed; the details show what it said.`,
+        said,
+      );
     }
-    const hello = await client.request('hello', { protocolMin: PROTOCOL_VERSION, protocolMax: PROTOCOL_VERSION, client: `tranche-desktop ${options.clientVersion}` }, helloReplySchema);
+    const hello = await client.request(
+      'hello',
+      {
+        protocolMin: PROTOCOL_VERSION,
+        protocolMax: PROTOCOL_VERSION,
+        client: `tranche-desktop ${options.clientVersion}`,
+      },
+      helloReplySchema,
+    );
     if (!hello.ok) {
       client.close();
-      if (hello.error.code === 'protocol-mismatch') return fail('agent-version-mismatch', `The agent that manages ${hostName} speaks another version of the protocol. Nothing was changed; upgrade it, or this app.`, hello.error.message);
+      if (hello.error.code === 'protocol-mismatch')
+        return fail(
+          'agent-version-mismatch',
+          `The agent that manages ${hostName} speaks another version of the protocol. Nothing was changed; upgrade it, or this app.`,
+          hello.error.message,
+        );
       return hello;
     }
     return ok({ kind: 'agent', client, hello: hello.value, lines: marked });
@@ -138,16 +177,31 @@ export class AgentClient {
    * Sends one request and waits for its reply, which must match `schema`. `onReply` hears of one that does before any
    * event that came after it: a promise would tell later.
    */
-  async request<S extends z.ZodType>(op: string, fields: Fields, schema: S, onReply?: (value: z.infer<S>) => void): Promise<Result<z.infer<S>>> {
+  async request<S extends z.ZodType>(
+    op: string,
+    fields: Fields,
+    schema: S,
+    onReply?: (value: z.infer<S>) => void,
+  ): Promise<Result<z.infer<S>>> {
     if (this.over) return { ok: false, error: this.over };
-    if (this.pending.size >= PENDING_MAX) return fail('busy', `${this.hostName} has ${String(PENDING_MAX)} requests waiting. This one was not sent; try again.`);
+    if (this.pending.size >= PENDING_MAX)
+      return fail(
+        'busy',
+        `${this.hostName} has ${String(PENDING_MAX)} requests waiting. This one was not sent; try again.`,
+      );
     const id = this.nextId++;
     const line = `${JSON.stringify({ id, op, ...fields })}\n`;
-    if (Buffer.byteLength(line) > REQUEST_LINE_MAX_BYTES) return fail('line-too-long', `That request to ${this.hostName} is too long. Nothing was changed.`);
+    if (Buffer.byteLength(line) > REQUEST_LINE_MAX_BYTES)
+      return fail('line-too-long', `That request to ${this.hostName} is too long. Nothing was changed.`);
     const reply = await new Promise<Result<Record<string, unknown>>>((resolve) => {
       const timer = setTimeout(() => {
         this.pending.delete(id);
-        resolve(fail('timed-out', `The agent on ${this.hostName} did not answer “${op}” within ${String(REQUEST_TIMEOUT_MS / 1000)} s. It may or may not have taken effect; the screen shows what the agent says.`));
+        resolve(
+          fail(
+            'timed-out',
+            `The agent on ${this.hostName} did not answer “${op}” within ${String(REQUEST_TIMEOUT_MS / 1000)} s. It may or may not have taken effect; the screen shows what the agent says.`,
+          ),
+        );
       }, REQUEST_TIMEOUT_MS);
       const inTurn = (line: Record<string, unknown>): void => {
         const value = schema.safeParse(line);
@@ -159,7 +213,11 @@ export class AgentClient {
     if (!reply.ok) return reply;
     const parsed = schema.safeParse(reply.value);
     if (parsed.success) return ok(parsed.data);
-    return fail('agent-protocol-error', `The agent on ${this.hostName} answered “${op}” with something that is no answer. What it did is shown by its next state.`, parsed.error.message.slice(0, 1000));
+    return fail(
+      'agent-protocol-error',
+      `The agent on ${this.hostName} answered “${op}” with something that is no answer. What it did is shown by its next state.`,
+      parsed.error.message.slice(0, 1000),
+    );
   }
 
   edit(op: string, fields: Fields): Promise<Result<EditReply>> {
@@ -199,7 +257,11 @@ export class AgentClient {
     try {
       value = JSON.parse(line);
     } catch {
-      this.shut({ code: 'agent-protocol-error', message: `The agent on ${this.hostName} sent a line that is not JSON, so the session was ended. Programs there go on; reconnecting.`, detail: line.slice(0, 400) });
+      this.shut({
+        code: 'agent-protocol-error',
+        message: `The agent on ${this.hostName} sent a line that is not JSON, so the session was ended. Programs there go on; reconnecting.`,
+        detail: line.slice(0, 400),
+      });
       return;
     }
     if (typeof value !== 'object' || value === null) return;
@@ -230,7 +292,11 @@ export class AgentClient {
     pending.resolve(
       error.success
         ? fail(error.data.code, error.data.message)
-        : fail('agent-protocol-error', `The agent on ${this.hostName} refused without saying why. Nothing is known to have changed.`, JSON.stringify(value).slice(0, 400)),
+        : fail(
+            'agent-protocol-error',
+            `The agent on ${this.hostName} refused without saying why. Nothing is known to have changed.`,
+            JSON.stringify(value).slice(0, 400),
+          ),
     );
   }
 }

@@ -10,14 +10,33 @@ import { deployScript, linkScript, markedLines, removeScript } from './scripts.t
 const DEPLOY_TIMEOUT_MS = 120_000;
 const REMOVE_TIMEOUT_MS = 30_000;
 
-export const DEPLOY_STEPS: readonly DeployStep[] = ['probe', 'upload', 'verify', 'activate', 'start', 'hello'];
+export const DEPLOY_STEPS: readonly DeployStep[] = [
+  'probe',
+  'upload',
+  'verify',
+  'activate',
+  'start',
+  'hello',
+];
 
 /** `system Linux x86_64` of the attach script, as an answer to "can we be there?". */
-export function checkSystem(lines: readonly string[], hostName: string): Result<{ readonly arch: 'x86_64' | 'aarch64' }> {
-  const [, system = 'unknown', machine = 'unknown'] = lines.find((line) => line.startsWith('system '))?.split(' ') ?? [];
-  if (system !== 'Linux') return fail('unsupported-system', `${hostName} runs ${system}; the agent needs Linux. Nothing was installed.`);
+export function checkSystem(
+  lines: readonly string[],
+  hostName: string,
+): Result<{ readonly arch: 'x86_64' | 'aarch64' }> {
+  const [, system = 'unknown', machine = 'unknown'] =
+    lines.find((line) => line.startsWith('system '))?.split(' ') ?? [];
+  if (system !== 'Linux')
+    return fail(
+      'unsupported-system',
+      `${hostName} runs ${system}; the agent needs Linux. Nothing was installed.`,
+    );
   const arch = architectureOf(machine);
-  if (arch === null) return fail('unsupported-architecture', `${hostName} is a ${machine} machine; agents exist for x86_64 and aarch64. Nothing was installed.`);
+  if (arch === null)
+    return fail(
+      'unsupported-architecture',
+      `${hostName} is a ${machine} machine; agents exist for x86_64 and aarch64. Nothing was installed.`,
+    );
   return ok({ arch });
 }
 
@@ -32,13 +51,21 @@ const SENTENCES: Readonly<Partial<Record<CoreErrorCode, string>>> = {
 function deployFailure(line: string, hostName: string): Result<never> {
   const [, code = 'internal', ...rest] = line.split(' ');
   const known = CORE_ERROR_CODES.find((one) => one === code) ?? 'agent-start-failed';
-  return fail(known, `${hostName} ${SENTENCES[known] ?? 'did not take the agent'}: ${rest.join(' ').slice(0, 300)} What was there before is unchanged, and the upload was removed.`);
+  return fail(
+    known,
+    `${hostName} ${SENTENCES[known] ?? 'did not take the agent'}: ${rest.join(' ').slice(0, 300)} What was there before is unchanged, and the upload was removed.`,
+  );
 }
 
 /** `report` gets each step as it begins and ends, up to `activate`; starting and greeting follow in the session. */
 export async function deploy(
   connection: SshConnection,
-  options: { readonly version: string; readonly arch: 'x86_64' | 'aarch64'; readonly artifactsFolder: string; readonly report: (progress: DeployProgress) => void },
+  options: {
+    readonly version: string;
+    readonly arch: 'x86_64' | 'aarch64';
+    readonly artifactsFolder: string;
+    readonly report: (progress: DeployProgress) => void;
+  },
 ): Promise<Result<null>> {
   const { version, arch, report } = options;
   const hostName = connection.target.name;
@@ -67,17 +94,29 @@ export async function deploy(
   const failure = seen.find((line) => line.startsWith('failed '));
   if (failure !== undefined) return deployFailure(failure, hostName);
   if (!finished.has('activate')) {
-    return fail('agent-start-failed', `${hostName} stopped half-way through the installation (exit code ${String(result.value.code)}). What was there before is unchanged; try again.`, `${result.value.stdout.slice(-1000)}\n${result.value.stderr.slice(-1000)}`);
+    return fail(
+      'agent-start-failed',
+      `${hostName} stopped half-way through the installation (exit code ${String(result.value.code)}). What was there before is unchanged; try again.`,
+      `${result.value.stdout.slice(-1000)}\n${result.value.stderr.slice(-1000)}`,
+    );
   }
   return ok(null);
 }
 
-export async function removeAgent(connection: SshConnection): Promise<Result<{ readonly removed: readonly string[]; readonly kept: readonly string[] }>> {
+export async function removeAgent(
+  connection: SshConnection,
+): Promise<Result<{ readonly removed: readonly string[]; readonly kept: readonly string[] }>> {
   const result = await runScript(connection, removeScript, REMOVE_TIMEOUT_MS);
   if (!result.ok) return result;
   const { lines } = result.value;
-  if (!lines.includes('done')) return fail('internal', `${connection.target.name} did not finish removing the agent. What was removed so far: ${lines.join(', ') || 'nothing'}.`, result.value.stderr.slice(-1000));
-  const after = (word: string) => lines.filter((line) => line.startsWith(`${word} `)).map((line) => line.slice(word.length + 1));
+  if (!lines.includes('done'))
+    return fail(
+      'internal',
+      `${connection.target.name} did not finish removing the agent. What was removed so far: ${lines.join(', ') || 'nothing'}.`,
+      result.value.stderr.slice(-1000),
+    );
+  const after = (word: string) =>
+    lines.filter((line) => line.startsWith(`${word} `)).map((line) => line.slice(word.length + 1));
   return ok({ removed: after('removed'), kept: after('kept') });
 }
 
@@ -86,6 +125,10 @@ export async function linkCommand(connection: SshConnection): Promise<Result<{ r
   if (!result.ok) return result;
   const { lines } = result.value;
   const linked = lines.find((line) => line.startsWith('linked '));
-  if (linked === undefined) return fail('internal', `No link was made on ${connection.target.name}: ${lines.join(' ').replace(/^failed internal /, '') || 'the shell did not answer'}. Nothing was changed there.`);
+  if (linked === undefined)
+    return fail(
+      'internal',
+      `No link was made on ${connection.target.name}: ${lines.join(' ').replace(/^failed internal /, '') || 'the shell did not answer'}. Nothing was changed there.`,
+    );
   return ok({ path: linked.slice('linked '.length) });
 }

@@ -22,5 +22,8 @@ function explain(reply: Result<never>, agent: Agent | null, hostName: string, la
 export const explainJobs = (reply: Result<never>, agent: Agent | null, hostName: string): Result<never> =>
   explain(reply, agent, hostName, 'has no queue for jobs');
 
-export const explainTerminals = (reply: Result<never>, agent: Agent | null, hostName: string): Result<never> =>
-  explain(reply, agent, hostName, 'has no terminals');
+export const explainTerminals = (
+  reply: Result<never>,
+  agent: Agent | null,
+  hostName: string,
+): Result<never> => explain(reply, agent, hostName, 'has no terminals');

@@ -22,7 +22,10 @@ export function parsePreview(lines: readonly string[]): Preview {
     if (line.startsWith('note ')) notes.push(line.slice(5));
     if (!line.startsWith('gpu ')) continue;
     // A product name holds no comma; fields are counted from both ends all the same.
-    const fields = line.slice(4).split(',').map((field) => field.trim());
+    const fields = line
+      .slice(4)
+      .split(',')
+      .map((field) => field.trim());
     const index = numberOrNull(fields[0]);
     const uuid = fields[1];
     if (fields.length < 8 || index === null || uuid === undefined || !uuid.startsWith('GPU-')) {

@@ -38,15 +38,17 @@ export function previousVersion(
   marked: readonly string[],
   running: { readonly version: string; readonly arch: string },
 ): string | null {
-  return marked
-    .flatMap((line) => {
-      const [, version, arch] = FOLDER.exec(line.startsWith('installed ') ? line.slice(10) : '') ?? [];
-      return version !== undefined && arch === running.arch && compareVersions(version, running.version) < 0
-        ? [{ version, folder: `${version}-${arch}` }]
-        : [];
-    })
-    .sort((a, b) => compareVersions(b.version, a.version))
-    .map(({ folder }) => folder)[0] ?? null;
+  return (
+    marked
+      .flatMap((line) => {
+        const [, version, arch] = FOLDER.exec(line.startsWith('installed ') ? line.slice(10) : '') ?? [];
+        return version !== undefined && arch === running.arch && compareVersions(version, running.version) < 0
+          ? [{ version, folder: `${version}-${arch}` }]
+          : [];
+      })
+      .sort((a, b) => compareVersions(b.version, a.version))
+      .map(({ folder }) => folder)[0] ?? null
+  );
 }
 
 function parse(lines: readonly string[], word: string): Version | null {

@@ -62,7 +62,12 @@ done
 }
 
 /** Uploads into a temporary directory, verifies, makes executable, tries it, renames it into place, turns the link. */
-export function deployScript(nonce: string, version: string, arch: string, files: readonly AgentFile[]): string {
+export function deployScript(
+  nonce: string,
+  version: string,
+  arch: string,
+  files: readonly AgentFile[],
+): string {
   const kib = Math.ceil(files.reduce((sum, file) => sum + file.bytes, 0) / 1024) + 64;
   const uploads = files
     .map(
@@ -73,7 +78,9 @@ TRANCHE_END_OF_FILE
 `,
     )
     .join('');
-  const checks = files.map((file) => `check '${shellValue(file.name)}' '${shellValue(file.sha256)}'`).join('\n');
+  const checks = files
+    .map((file) => `check '${shellValue(file.name)}' '${shellValue(file.sha256)}'`)
+    .join('\n');
   return `${header(nonce)}
 umask 022
 version='${shellValue(version)}-${shellValue(arch)}'

@@ -32,11 +32,14 @@ const HELLO = {
 function fakeChannel() {
   const fromAgent = new PassThrough();
   const toAgent = new PassThrough();
-  const channel = Object.assign(Duplex.from({ readable: fromAgent, writable: toAgent }), { stderr: new PassThrough() });
+  const channel = Object.assign(Duplex.from({ readable: fromAgent, writable: toAgent }), {
+    stderr: new PassThrough(),
+  });
   const sent: Record<string, unknown>[] = [];
   let waiting: (() => void) | null = null;
   toAgent.on('data', (chunk: Buffer) => {
-    for (const line of chunk.toString().split('\n').filter(Boolean)) sent.push(JSON.parse(line) as Record<string, unknown>);
+    for (const line of chunk.toString().split('\n').filter(Boolean))
+      sent.push(JSON.parse(line) as Record<string, unknown>);
     waiting?.();
   });
   return {
@@ -85,7 +88,9 @@ describe('AgentClient', () => {
     const asked = client.request('subscribe', { sampleIntervalMs: 500 }, okReplySchema);
     const { id, op } = await far.request();
     expect(op).toBe('subscribe');
-    far.say(`{"id":${String(id)},"ok":true}\n{"ev":"from-the-future"}\n{"ev":"state","revision":1,"gpus":[],"slices":[],"people":[]}\n`);
+    far.say(
+      `{"id":${String(id)},"ok":true}\n{"ev":"from-the-future"}\n{"ev":"state","revision":1,"gpus":[],"slices":[],"people":[]}\n`,
+    );
     expect(await asked).toMatchObject({ ok: true });
     await expect.poll(() => events).toMatchObject([{ ev: 'state', revision: 1 }]);
   });
@@ -94,8 +99,13 @@ describe('AgentClient', () => {
     const { far, client } = await attached();
     const asked = client.edit('slice-resize', { sliceId: 's-1', memoryLimitBytes: 1 });
     const { id } = await far.request();
-    far.say(`{"id":${String(id)},"ok":false,"code":"memory-limit-too-small","message":"Too small; nothing was changed."}\n`);
-    expect(await asked).toEqual({ ok: false, error: { code: 'memory-limit-too-small', message: 'Too small; nothing was changed.', detail: null } });
+    far.say(
+      `{"id":${String(id)},"ok":false,"code":"memory-limit-too-small","message":"Too small; nothing was changed."}\n`,
+    );
+    expect(await asked).toEqual({
+      ok: false,
+      error: { code: 'memory-limit-too-small', message: 'Too small; nothing was changed.', detail: null },
+    });
   });
 
   it.each([
@@ -132,27 +142,51 @@ describe('AgentClient', () => {
 
   it('hands out the script’s words when there is no agent', async () => {
     const far = fakeChannel();
-    const attaching = AgentClient.attach(far.channel, { nonce: 'n2', hostName: 'h', clientVersion: '0', events: { event: () => undefined, closed: () => undefined } });
+    const attaching = AgentClient.attach(far.channel, {
+      nonce: 'n2',
+      hostName: 'h',
+      clientVersion: '0',
+      events: { event: () => undefined, closed: () => undefined },
+    });
     far.say('motd\n@tranche n2 system Linux riscv64\n@tranche n2 missing\n');
     far.end();
-    expect(await attaching).toEqual({ ok: true, value: { kind: 'missing', lines: ['system Linux riscv64', 'missing'] } });
+    expect(await attaching).toEqual({
+      ok: true,
+      value: { kind: 'missing', lines: ['system Linux riscv64', 'missing'] },
+    });
   });
 
   it('says what a shell printed that got nowhere', async () => {
     const far = fakeChannel();
-    const attaching = AgentClient.attach(far.channel, { nonce: 'n3', hostName: 'h', clientVersion: '0', events: { event: () => undefined, closed: () => undefined } });
+    const attaching = AgentClient.attach(far.channel, {
+      nonce: 'n3',
+      hostName: 'h',
+      clientVersion: '0',
+      events: { event: () => undefined, closed: () => undefined },
+    });
     far.say('This account is currently not available.\n');
     far.end();
-    expect(await attaching).toMatchObject({ ok: false, error: { detail: expect.stringContaining('not available') as string } });
+    expect(await attaching).toMatchObject({
+      ok: false,
+      error: { detail: expect.stringContaining('not available') as string },
+    });
   });
 
   it('refuses an agent of another protocol with both sides in the detail', async () => {
     const far = fakeChannel();
-    const attaching = AgentClient.attach(far.channel, { nonce: 'n4', hostName: 'h', clientVersion: '0', events: { event: () => undefined, closed: () => undefined } });
+    const attaching = AgentClient.attach(far.channel, {
+      nonce: 'n4',
+      hostName: 'h',
+      clientVersion: '0',
+      events: { event: () => undefined, closed: () => undefined },
+    });
     far.say('TRANCHE-ATTACH n4\n');
     const { id } = await far.request();
     far.say(`{"id":${String(id)},"ok":false,"code":"protocol-mismatch","message":"I speak 7."}\n`);
-    expect(await attaching).toMatchObject({ ok: false, error: { code: 'agent-version-mismatch', detail: 'I speak 7.' } });
+    expect(await attaching).toMatchObject({
+      ok: false,
+      error: { code: 'agent-version-mismatch', detail: 'I speak 7.' },
+    });
   });
 });
 

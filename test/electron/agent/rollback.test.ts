@@ -6,14 +6,27 @@ const running = { version: '0.11.0', arch: 'x86_64' };
 
 describe('previousVersion', () => {
   it.each([
-    ['the newest before the one that runs', ['0.1.0-x86_64', '0.9.2-x86_64', '0.11.0-x86_64'], '0.9.2-x86_64'],
+    [
+      'the newest before the one that runs',
+      ['0.1.0-x86_64', '0.9.2-x86_64', '0.11.0-x86_64'],
+      '0.9.2-x86_64',
+    ],
     ['numbers and not text', ['0.9.0-x86_64', '0.10.0-x86_64'], '0.10.0-x86_64'],
     ['none that is newer', ['0.11.1-x86_64', '1.0.0-x86_64'], null],
     ['a pre-release before its release', ['0.11.0-rc.1-x86_64'], '0.11.0-rc.1-x86_64'],
     ['none of another machine', ['0.9.0-aarch64'], null],
-    ['nothing that a deployment did not make', ['../0.9.0-x86_64', '0.9-x86_64', '0.9.0-x86_64;id', 'current', ''], null],
+    [
+      'nothing that a deployment did not make',
+      ['../0.9.0-x86_64', '0.9-x86_64', '0.9.0-x86_64;id', 'current', ''],
+      null,
+    ],
   ])('is %s', (_name, folders, wanted) => {
-    expect(previousVersion(folders.map((name) => `installed ${name}`), running)).toBe(wanted);
+    expect(
+      previousVersion(
+        folders.map((name) => `installed ${name}`),
+        running,
+      ),
+    ).toBe(wanted);
   });
   it('reads only what names versions', () => {
     expect(previousVersion(['system Linux x86_64', '0.9.0-x86_64'], running)).toBeNull();

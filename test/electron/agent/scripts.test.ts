@@ -4,15 +4,20 @@ import { parsePreview } from '../../../electron/core/agent/preview.ts';
 import { attachScript, markedLines, shellValue } from '../../../electron/core/agent/scripts.ts';
 
 describe('shellValue', () => {
-  it.each(["'", '$(id)', 'a b', '', 'a\nb', '`id`', '../x', 'ä'])('lets nothing but plain values into a script: “%s”', (value) => {
-    expect(() => shellValue(value)).toThrow(/not a plain value/);
-    expect(() => attachScript(value)).toThrow();
-  });
+  it.each(["'", '$(id)', 'a b', '', 'a\nb', '`id`', '../x', 'ä'])(
+    'lets nothing but plain values into a script: “%s”',
+    (value) => {
+      expect(() => shellValue(value)).toThrow(/not a plain value/);
+      expect(() => attachScript(value)).toThrow();
+    },
+  );
 });
 
 describe('markedLines', () => {
   it('takes only lines with the marker and this nonce', () => {
-    expect(markedLines('hi\n@tranche n missing\n@tranche m forged\nx @tranche n no\n@tranche n gpu 0, a \n', 'n')).toEqual(['missing', 'gpu 0, a']);
+    expect(
+      markedLines('hi\n@tranche n missing\n@tranche m forged\nx @tranche n no\n@tranche n gpu 0, a \n', 'n'),
+    ).toEqual(['missing', 'gpu 0, a']);
   });
 });
 
@@ -47,13 +52,23 @@ describe('parsePreview', () => {
     const preview = parsePreview(lines);
     expect(preview).toMatchObject({ driver: '580.159.04', note: null });
     expect(preview.gpus).toMatchObject([
-      { index: 0, uuid: 'GPU-5f1e', name: 'NVIDIA H100 80GB HBM3', capacityBytes: 81559 * 1048576, memoryUsedBytes: 480 * 1048576, utilizationPercent: 0, temperatureC: 34 },
+      {
+        index: 0,
+        uuid: 'GPU-5f1e',
+        name: 'NVIDIA H100 80GB HBM3',
+        capacityBytes: 81559 * 1048576,
+        memoryUsedBytes: 480 * 1048576,
+        utilizationPercent: 0,
+        temperatureC: 34,
+      },
       { index: 1, capacityBytes: null, memoryUsedBytes: null, utilizationPercent: null, temperatureC: 41 },
     ]);
   });
 
   it('keeps the exact words when there is nothing to read', () => {
-    const preview = parsePreview(['note NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver.']);
+    const preview = parsePreview([
+      'note NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver.',
+    ]);
     expect(preview.gpus).toEqual([]);
     expect(preview.note).toMatch(/could not communicate/);
   });
