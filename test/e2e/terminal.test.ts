@@ -200,8 +200,12 @@ describe.skipIf(cannotRun)('terminal', () => {
     // It says one address and leads to another: the one that it leads to is copied and told, and nothing is opened.
     const link = fake.page.locator('.xterm-rows span', { hasText: 'https://good.example/' }).first();
     const box = await link.boundingBox();
-    await fake.page.mouse.move((box?.x ?? 0) + 20, (box?.y ?? 0) + 6);
-    await fake.page.mouse.move((box?.x ?? 0) + 22, (box?.y ?? 0) + 7);
+    // Until the terminal knows what it points at: it asks with each move to another cell, and not again.
+    const pointed = async (): Promise<number> => {
+      for (const cell of [20, 60]) await fake.page.mouse.move((box?.x ?? 0) + cell, (box?.y ?? 0) + 6);
+      return fake.page.locator('.xterm-cursor-pointer').count();
+    };
+    await expect.poll(pointed).toBe(1);
     await fake.page.mouse.down();
     await fake.page.mouse.up();
     await expect.poll(copied).toBe('https://evil.example/');
