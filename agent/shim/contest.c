@@ -185,6 +185,13 @@ static bool is_still_expected(const struct contest *contest, uint64_t now)
     return higher_at != 0 && longest > CONTEST_SOON_NS && now < higher_at + longest - CONTEST_SOON_NS;
 }
 
+/* Alone as of the last look, and nobody is promised anything: see CONTEST_INTERVAL_CALM_NS. */
+static bool is_calm(const struct contest *contest)
+{
+    return atomic_load(&contest->looked_at_ns) != 0 && atomic_load(&contest->alone) != 0 &&
+           atomic_load(&contest->bounded) == 0 && atomic_load(&contest->prefers) == 0;
+}
+
 void contest_look(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
                   uint64_t now, uint64_t charged, bool wants)
 {
@@ -200,7 +207,7 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     busy = busy > now + most ? now + most : busy;
     atomic_store(&contest->busy_until_ns, busy);
     uint64_t last = atomic_load_explicit(&contest->looked_at_ns, memory_order_relaxed);
-    bool calm = atomic_load(&contest->calm) != 0;
+    bool calm = is_calm(contest);
     uint64_t interval = atomic_load(&contest->tight)   ? CONTEST_INTERVAL_TIGHT_NS
                         : calm                         ? CONTEST_INTERVAL_CALM_NS
                         : atomic_load(&contest->alone) ? CONTEST_INTERVAL_ALONE_NS
@@ -254,8 +261,6 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     uint64_t seen_at = atomic_load(&contest->others_at_ns);
     uint64_t higher_at = atomic_load(&contest->higher_at_ns);
     atomic_store(&contest->alone, seen_at == 0 || now > seen_at + CONTEST_QUIET_NS);
-    atomic_store(&contest->calm, atomic_load(&contest->alone) != 0 && atomic_load(&contest->bounded) == 0 &&
-                                     atomic_load(&contest->prefers) == 0);
     atomic_store(&contest->tight, higher_at != 0 && now < higher_at + CONTEST_EXPECT_NS);
     uint32_t share = share_beside(contest, slice->policy, &claims);
     atomic_store(&contest->held_by, claims.higher              ? REGION_HELD_BY_PRIORITY
@@ -275,7 +280,7 @@ void contest_look_now(struct contest *contest, const struct shim_slice *slice, c
 void contest_look_to_learn(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
                            uint64_t now)
 {
-    if (atomic_load(&contest->calm) != 0 && now >= atomic_load(&contest->looked_at_ns) + CONTEST_INTERVAL_ALONE_NS) {
+    if (is_calm(contest) && now >= atomic_load(&contest->looked_at_ns) + CONTEST_INTERVAL_ALONE_NS) {
         contest_look_now(contest, slice, own, now, 0, true);
     } else {
         contest_look(contest, slice, own, now, 0, true);

@@ -78,7 +78,6 @@ struct contest {
     _Atomic uint32_t share_bp; /* what we may take now; 0: not looked yet, the limit holds */
     _Atomic uint32_t held_by;  /* enum region_held_by: why that is less than the limit */
     _Atomic uint32_t alone;
-    _Atomic uint32_t calm;       /* alone, and nobody is promised anything: see CONTEST_INTERVAL_CALM_NS */
     _Atomic uint32_t neighbours; /* slices on this GPU beside ours */
     _Atomic uint32_t bounded;    /* somebody may claim his part at any time: keep the work in flight short */
     _Atomic uint32_t tight;      /* ...and somebody of higher priority is about: very short */

@@ -97,13 +97,13 @@ static struct ledger_slot *known(const struct ledger_table *table, uint64_t key,
     return slot == NULL || slot->key != key ? NULL : slot;
 }
 
-enum ledger_put_result ledger_table_put(struct ledger_table *table, uint64_t key, const struct ledger_value *value,
-                                        struct ledger_value *old)
+static enum ledger_put_result put(struct ledger_table *table, uint64_t key, uint64_t hash,
+                                  const struct ledger_value *value, struct ledger_value *old)
 {
     if (key == 0 || (table->count * 4 >= table->capacity * 3 && !grow(table) && table->count + 1 >= table->capacity)) {
         return LEDGER_FULL;
     }
-    struct ledger_slot *slot = find(table, key, hash_of(key));
+    struct ledger_slot *slot = find(table, key, hash);
     enum ledger_put_result result = slot->key == key ? LEDGER_REPLACED : LEDGER_ADDED;
     if (result == LEDGER_REPLACED) {
         copy(old, &slot->value);
@@ -115,15 +115,26 @@ enum ledger_put_result ledger_table_put(struct ledger_table *table, uint64_t key
     return result;
 }
 
-bool ledger_table_take(struct ledger_table *table, uint64_t key, struct ledger_value *out)
+static bool take(struct ledger_table *table, uint64_t key, uint64_t hash, struct ledger_value *out)
 {
-    struct ledger_slot *slot = known(table, key, hash_of(key));
+    struct ledger_slot *slot = known(table, key, hash);
     if (slot == NULL) {
         return false;
     }
     copy(out, &slot->value);
     erase(table, slot);
     return true;
+}
+
+enum ledger_put_result ledger_table_put(struct ledger_table *table, uint64_t key, const struct ledger_value *value,
+                                        struct ledger_value *old)
+{
+    return put(table, key, hash_of(key), value, old);
+}
+
+bool ledger_table_take(struct ledger_table *table, uint64_t key, struct ledger_value *out)
+{
+    return take(table, key, hash_of(key), out);
 }
 
 void ledger_expect(const struct ledger *ledger, uint64_t key)
@@ -134,8 +145,9 @@ void ledger_expect(const struct ledger *ledger, uint64_t key)
 enum ledger_put_result ledger_put(struct ledger *ledger, uint64_t key, const struct ledger_value *value,
                                   struct ledger_value *old)
 {
-    struct ledger_shard *shard = shard_lock(ledger, hash_of(key));
-    enum ledger_put_result result = ledger_table_put(&shard->table, key, value, old);
+    uint64_t hash = hash_of(key);
+    struct ledger_shard *shard = shard_lock(ledger, hash);
+    enum ledger_put_result result = put(&shard->table, key, hash, value, old);
     shard_unlock(shard);
     return result;
 }
@@ -146,7 +158,7 @@ bool ledger_get(struct ledger *ledger, uint64_t key, struct ledger_value *out)
     struct ledger_shard *shard = shard_lock(ledger, hash);
     const struct ledger_slot *slot = known(&shard->table, key, hash);
     if (slot != NULL) {
-        *out = slot->value;
+        copy(out, &slot->value);
     }
     shard_unlock(shard);
     return slot != NULL;
@@ -154,8 +166,9 @@ bool ledger_get(struct ledger *ledger, uint64_t key, struct ledger_value *out)
 
 bool ledger_take(struct ledger *ledger, uint64_t key, struct ledger_value *out)
 {
-    struct ledger_shard *shard = shard_lock(ledger, hash_of(key));
-    bool found = ledger_table_take(&shard->table, key, out);
+    uint64_t hash = hash_of(key);
+    struct ledger_shard *shard = shard_lock(ledger, hash);
+    bool found = take(&shard->table, key, hash, out);
     shard_unlock(shard);
     return found;
 }

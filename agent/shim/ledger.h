@@ -38,13 +38,13 @@ struct ledger {
     struct ledger_shard shards[LEDGER_SHARDS];
 };
 
+/* REPLACED: the key was still there (its owner freed it behind our back); *old is what it stood for. */
 enum ledger_put_result { LEDGER_ADDED, LEDGER_REPLACED, LEDGER_FULL };
 
 enum ledger_put_result ledger_table_put(struct ledger_table *table, uint64_t key, const struct ledger_value *value,
                                         struct ledger_value *old);
 bool ledger_table_take(struct ledger_table *table, uint64_t key, struct ledger_value *out);
 
-/* REPLACED: the key was still there (its owner freed it behind our back); *old is what it stood for. */
 /* Says that key is about to be put: what that meets first is then on its way. */
 void ledger_expect(const struct ledger *ledger, uint64_t key);
 enum ledger_put_result ledger_put(struct ledger *ledger, uint64_t key, const struct ledger_value *value,

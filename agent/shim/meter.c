@@ -284,18 +284,16 @@ static void follow_mean(uint64_t ns)
 }
 
 /* A portion, paid in advance. */
-static void take_portion(const struct launch *launch)
+static void take_portion(const struct launch *launch, uint64_t price_ns)
 {
     struct meter_pace *pace = &meter_pace;
-    struct process *process = launch->process;
     bool tight = atomic_load_explicit(&meter_of(launch)->contest.tight, memory_order_relaxed) != 0;
     int64_t portion = tight ? METER_PORTION_TIGHT_NS : METER_PORTION_NS;
-    if (pace->portion_ns > portion / 8 ||
-        atomic_load_explicit(&launch->price->ns, memory_order_relaxed) > (uint64_t)portion / 4) {
+    if (pace->portion_ns > portion / 8 || price_ns > (uint64_t)portion / 4) {
         return;
     }
     charge(launch, meter_counted(launch->shim, meter_corrected(slice_of(launch), (uint64_t)portion)));
-    pace->book = &process->metering.book;
+    pace->book = &launch->process->metering.book;
     pace->portion_ns += portion;
 }
 
@@ -315,7 +313,7 @@ static void set_pace(const struct launch *launch, uint64_t price_ns)
         uint64_t most = METER_SKIP_EASY_NS / (meter_pace.mean_ns == 0 ? 1 : meter_pace.mean_ns);
         let_through(launch, METER_PACE_EASY_NS, most > METER_SKIP_MAX ? METER_SKIP_MAX : most);
     } else {
-        take_portion(launch);
+        take_portion(launch, price_ns);
     }
 }
 
