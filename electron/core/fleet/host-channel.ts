@@ -43,6 +43,8 @@ export interface ChannelUser {
   event(event: AgentEvent): void;
 }
 
+export type Work<T> = (client: AgentClient) => Promise<Result<T>>;
+type Explain = (reply: Result<never>, agent: AgentInfo | null, hostName: string) => Result<never>;
 type Report = (progress: DeployProgress) => void;
 
 function agentInfo(hello: HelloReply, scriptLines: readonly string[]): AgentInfo {
@@ -100,9 +102,11 @@ export class HostChannel {
     if (this.client) void this.subscribe(this.client);
   }
 
-  /** What is asked of the agent, if there is one. */
-  async ask<T>(work: (client: AgentClient) => Promise<Result<T>>): Promise<Result<T>> {
-    return this.client ? work(this.client) : this.notLive();
+  /** What is asked of the agent, if there is one. `explain`: what its refusal means, where not every agent knows that. */
+  async ask<T>(work: Work<T>, explain?: Explain): Promise<Result<T>> {
+    if (!this.client) return this.notLive();
+    const reply = await work(this.client);
+    return reply.ok || !explain ? reply : explain(reply, this.info, this.options.name);
   }
 
   notLive(): Result<never> {

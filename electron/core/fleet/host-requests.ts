@@ -22,11 +22,9 @@ import type { HostChannel } from './host-channel.ts';
 type JobCommand = 'job-cancel' | 'job-hold' | 'job-release' | 'job-first' | 'job-priority' | 'job-slots';
 
 export class HostRequests {
-  private readonly hostName: string;
   private readonly channel: HostChannel;
 
-  constructor(hostName: string, channel: HostChannel) {
-    this.hostName = hostName;
+  constructor(channel: HostChannel) {
     this.channel = channel;
   }
 
@@ -43,20 +41,26 @@ export class HostRequests {
     fields: Fields,
   ): Promise<Result<null>> {
     const send = (client: AgentClient) => client.request(op, fields, okReplySchema);
-    const reply = await (op.startsWith('job-') ? this.askOfJobs(send) : this.channel.ask(send));
+    const reply = await this.channel.ask(send, op.startsWith('job-') ? explainJobs : undefined);
     return reply.ok ? ok(null) : reply;
   }
 
   /** Done by `tranche attach` on the host, as the user who is signed in. */
   async startJob(fields: Fields): Promise<Result<{ jobId: string; name: string }>> {
-    const reply = await this.askOfJobs((client) => client.request('job-start', fields, jobStartReplySchema));
+    const reply = await this.channel.ask(
+      (client) => client.request('job-start', fields, jobStartReplySchema),
+      explainJobs,
+    );
     if (!reply.ok) return reply;
     const { jobId, name } = reply.value;
     return ok({ jobId, name });
   }
 
   async readJobLog(fields: Fields): Promise<Result<JobLogPart>> {
-    const reply = await this.askOfJobs((client) => client.request('job-log', fields, jobLogReplySchema));
+    const reply = await this.channel.ask(
+      (client) => client.request('job-log', fields, jobLogReplySchema),
+      explainJobs,
+    );
     if (!reply.ok) return reply;
     const { data, offset, nextOffset, endOffset, skippedBytes, over } = reply.value;
     return ok({ data, offset, nextOffset, endOffset, skippedBytes, over });
@@ -88,10 +92,5 @@ export class HostRequests {
   async fetchHours(days: number): Promise<Result<readonly PersonHours[]>> {
     const reply = await this.channel.ask((client) => client.request('hours', { days }, hoursReplySchema));
     return reply.ok ? ok(reply.value.people) : reply;
-  }
-
-  private async askOfJobs<T>(work: (client: AgentClient) => Promise<Result<T>>): Promise<Result<T>> {
-    const reply = await this.channel.ask(work);
-    return reply.ok ? reply : explainJobs(reply, this.channel.agent, this.hostName);
   }
 }

@@ -42,7 +42,7 @@ export class HostSession {
     this.picture = picture;
     this.link = link;
     this.channel = channel;
-    this.requests = new HostRequests(options.name, channel);
+    this.requests = new HostRequests(channel);
     this.terminals = terminals;
     this.deployment = deployment;
   }

@@ -9,9 +9,9 @@ import {
 import { ok, type Result } from '../../../model/errors.ts';
 import type { CoreEvent } from '../../../model/ipc.ts';
 import type { HostId, TerminalInfo } from '../../../model/model.ts';
-import type { AgentClient, Fields } from '../agent/client.ts';
+import type { Fields } from '../agent/client.ts';
 import { explainTerminals } from '../agent/jobs.ts';
-import type { HostChannel } from './host-channel.ts';
+import type { HostChannel, Work } from './host-channel.ts';
 
 /** The grace between hang-up and kill is 5 s; a holder that is stopped must not keep an agent from being removed. */
 const CLOSE_ALL_TIMEOUT_MS = 7_000;
@@ -19,7 +19,6 @@ const CLOSE_ALL_LOOK_MS = 100;
 
 export interface HostTerminalsOptions {
   readonly id: HostId;
-  readonly name: string;
   readonly emit: (event: CoreEvent) => void;
 }
 
@@ -88,8 +87,7 @@ export class HostTerminals {
     }
   }
 
-  private async ask<T>(work: (client: AgentClient) => Promise<Result<T>>): Promise<Result<T>> {
-    const reply = await this.channel.ask(work);
-    return reply.ok ? reply : explainTerminals(reply, this.channel.agent, this.options.name);
+  private ask<T>(work: Work<T>): Promise<Result<T>> {
+    return this.channel.ask(work, explainTerminals);
   }
 }
