@@ -14,7 +14,8 @@ static uint64_t launches_of(const struct wait *wait)
     return atomic_load_explicit(&wait->process->entries[wait->slice]->launches, memory_order_relaxed);
 }
 
-static void before_any(struct wait *wait)
+/* named: the one stream that is waited for, or SPAN_UNNAMED. */
+static void before_any(struct wait *wait, CUstream named)
 {
     wait->slice = -1;
     wait->stream = CONTEST_STREAMS_MANY;
@@ -26,6 +27,7 @@ static void before_any(struct wait *wait)
     if (slice < 0 || wait->process->entries[slice] == NULL) {
         return;
     }
+    span_pause(wait->process, (unsigned)slice, named, meter_pace.issued_ns);
     const struct contest *contest = &wait->process->meters[slice].contest;
     wait->stream = atomic_load_explicit(&contest->stream, memory_order_relaxed);
     if (atomic_load_explicit(&contest->prefers, memory_order_relaxed) != 0 && wait->stream != CONTEST_STREAMS_MANY) {
@@ -37,7 +39,7 @@ static void before_any(struct wait *wait)
 /* Before a wait for one stream. */
 static void before(struct wait *wait, CUstream stream)
 {
-    before_any(wait);
+    before_any(wait, stream);
     wait->slice = wait->stream == (uintptr_t)stream ? wait->slice : -1;
 }
 
@@ -91,7 +93,7 @@ CUresult hook_cuCtxSynchronize(void)
     if (real == NULL) {
         return ABSENT_CU;
     }
-    before_any(&wait);
+    before_any(&wait, SPAN_UNNAMED);
     return after(&wait, real());
 }
 
@@ -103,7 +105,7 @@ CUresult hook_cuCtxSynchronize_v2(CUcontext context)
     if (real == NULL) {
         return ABSENT_CU;
     }
-    before_any(&wait);
+    before_any(&wait, SPAN_UNNAMED);
     if (wait.slice >= 0 && context != NULL && context != timing_context()) {
         wait.slice = -1;
     }
@@ -117,7 +119,7 @@ CUresult hook_cuEventSynchronize(CUevent event)
     if (real == NULL) {
         return ABSENT_CU;
     }
-    before_any(&wait);
+    before_any(&wait, SPAN_UNNAMED);
     CUresult result = real(event);
     if (result == CUDA_SUCCESS && wait.slice >= 0 && has_more(&wait)) {
         return result;

@@ -5,14 +5,17 @@
 #include "price_shared.h"
 #include "timing.h"
 
-uint64_t meter_corrected(const struct shim_slice *slice, uint64_t ns)
+uint64_t meter_corrected(const struct meter *meter, const struct shim_slice *slice, uint64_t ns)
 {
-    uint32_t bp = atomic_load_explicit(&slice->usage->price_correction_bp, memory_order_relaxed);
-    if (bp == 0 || bp == BUCKET_FULL_BP) {
-        return ns;
+    uint32_t bp = span_correction(&meter->span);
+    if (bp == 0) {
+        bp = atomic_load_explicit(&slice->usage->price_correction_bp, memory_order_relaxed);
+        if (bp == 0 || bp == BUCKET_FULL_BP) {
+            return ns;
+        }
+        bp = bp < METER_CORRECTION_MIN_BP ? METER_CORRECTION_MIN_BP : bp;
+        bp = bp > METER_CORRECTION_MAX_BP ? METER_CORRECTION_MAX_BP : bp;
     }
-    bp = bp < METER_CORRECTION_MIN_BP ? METER_CORRECTION_MIN_BP : bp;
-    bp = bp > METER_CORRECTION_MAX_BP ? METER_CORRECTION_MAX_BP : bp;
     return ns / BUCKET_FULL_BP * bp + ns % BUCKET_FULL_BP * bp / BUCKET_FULL_BP;
 }
 
@@ -72,6 +75,7 @@ static void throttle(const struct launch *launch, uint64_t now)
     const struct shim_slice *slice = slice_of(launch);
     struct region_entry *entry = entry_of(launch);
     struct meter *meter = meter_of(launch);
+    span_end(launch->process, (unsigned)launch->slice, launch->stream, launch->issued_ns);
     uint64_t began = now;
     uint64_t paid_at = 0; /* since when nothing but a peer holds us back */
     bool held = true;
@@ -175,7 +179,11 @@ static void refill(const struct launch *launch)
     } while (!atomic_compare_exchange_weak(&meter->credit_ns, &credit, grant));
     uint64_t need = (uint64_t)(grant - credit);
     atomic_fetch_add_explicit(&entry_of(launch)->charged_ns, need, memory_order_relaxed);
-    look_and_wait(launch, shim_now(), need);
+    uint64_t now = shim_now();
+    uint64_t waited = atomic_load_explicit(&entry_of(launch)->throttled_ns, memory_order_relaxed);
+    look_and_wait(launch, now, need);
+    waited = atomic_load_explicit(&entry_of(launch)->throttled_ns, memory_order_relaxed) - waited;
+    span_look(launch, now + waited, waited > 0);
 }
 
 /* Somebody of higher priority is about, and what we had in flight is done: does he want the GPU before we go on? */
@@ -292,7 +300,8 @@ static void take_portion(const struct launch *launch, uint64_t price_ns)
     if (pace->portion_ns > portion / 8 || price_ns > (uint64_t)portion / 4) {
         return;
     }
-    charge(launch, meter_counted(launch->shim, meter_corrected(slice_of(launch), (uint64_t)portion)));
+    charge(launch,
+           meter_counted(launch->shim, meter_corrected(meter_of(launch), slice_of(launch), (uint64_t)portion)));
     pace->book = &launch->process->metering.book;
     pace->portion_ns += portion;
 }
@@ -372,7 +381,7 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
         timing_poll(launch->process); /* what another process said, or one timing, may be wrong by far */
     }
     uint64_t ns = atomic_load_explicit(&launch->price->ns, memory_order_relaxed);
-    launch->charged_ns = meter_counted(launch->shim, meter_corrected(slice, ns)) * launch->weight;
+    launch->charged_ns = meter_counted(launch->shim, meter_corrected(meter, slice, ns)) * launch->weight;
     if (ns == 0) {
         atomic_fetch_add_explicit(&launch->price->unpriced, launch->weight, memory_order_relaxed);
         atomic_store_explicit(&meter->unpriced, 1, memory_order_relaxed);
@@ -390,13 +399,14 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
         if (atomic_load_explicit(&meter->contest.tight, memory_order_relaxed) != 0) {
             give_way(launch);
         }
+        span_begin(launch, ns);
     }
     bool wanted = timeable || atomic_load(&launch->price->unpriced) >= METER_UNTIMED_MAX;
     if (!wanted && ns != 0) {
         price_not_timed(launch->price);
     }
     if (wanted && atomic_load_explicit(&launch->process->captures, memory_order_relaxed) == 0 &&
-        price_due(launch->price, share_of(launch) < BUCKET_FULL_BP)) {
+        price_due(launch->price, share_of(launch) < BUCKET_FULL_BP && span_correction(&meter->span) == 0)) {
         launch->sample =
             timing_start(launch->process, (unsigned)launch->slice, launch->price, stream, &launch->started_ns);
         if (launch->sample != NULL) {
@@ -421,6 +431,7 @@ void meter_end(struct launch *launch, CUresult result)
     if (atomic_load_explicit(&launch->price->collective, memory_order_relaxed) != 0) {
         group_met(launch);
     }
+    span_issued(launch, failed);
     if (meter_is_bounded(launch)) {
         marks_issued(launch, charged + (int64_t)launch->issued_ns);
     }
@@ -442,4 +453,7 @@ void meter_forget_context(struct process *process, CUcontext context)
         }
     }
     marks_forget_context(process, context);
+    for (unsigned slice = 0; slice < SHIM_SLICES; slice++) {
+        span_forget_context(&process->meters[slice].span, context);
+    }
 }

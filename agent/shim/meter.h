@@ -6,6 +6,7 @@
 #include "contest.h"
 #include "cuda_min.h"
 #include "price.h"
+#include "span.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -102,6 +103,7 @@ struct meter {
     _Atomic uint32_t unpriced; /* something without a price was issued since the last mark */
     _Atomic uint32_t waiting;  /* threads held back now */
     struct contest contest;
+    struct span span;
     _Atomic uint64_t peers_since_ns; /* when each entry of the slice was charged so much: */
     _Atomic uint64_t peers_charged_ns[REGION_USAGE_ENTRIES];
     atomic_flag marking; /* tried, never waited for: guards what follows */

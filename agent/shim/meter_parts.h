@@ -42,8 +42,8 @@ static inline bool meter_is_bounded(const struct launch *launch)
  * then would lose what it is allowed. */
 bool meter_at_ease(const struct launch *launch);
 
-/* A price by what the slice's settlements say. */
-uint64_t meter_corrected(const struct shim_slice *slice, uint64_t ns);
+/* A price by what was measured of late: beside others in spans, alone by the slice's settlements. */
+uint64_t meter_corrected(const struct meter *meter, const struct shim_slice *slice, uint64_t ns);
 
 /* What of a time counts. */
 static inline uint64_t meter_counted(const struct shim *shim, uint64_t ns)

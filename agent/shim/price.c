@@ -149,7 +149,7 @@ static bool is_contradicted(const struct price *price, uint64_t measured)
     return known != 0 && (measured / PRICE_SEED_FACTOR > known || known / PRICE_SEED_FACTOR > measured);
 }
 
-uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_t theirs)
+uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_t theirs, bool corrected)
 {
     uint32_t samples = atomic_load(&price->samples);
     uint32_t alone_samples = atomic_load(&price->alone_samples);
@@ -171,7 +171,9 @@ uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_
         atomic_store(&price->ns, atomic_load(&price->mean_ns));
     } else if (measured < PRICE_TURN_NS) {
         track_low(&price->low_ns, measured, samples);
-        atomic_store(&price->ns, beside_others(price));
+        if (!corrected || samples < PRICE_SETTLED_SAMPLES) {
+            atomic_store(&price->ns, beside_others(price));
+        }
     } else {
         uint64_t own = theirs < measured ? measured - theirs : 0;
         own = own < measured / 8 ? measured / 8 : own;

@@ -118,8 +118,9 @@ bool price_due(struct price *price, bool exact);
 /* This launch could not be timed: look again after a while. */
 void price_not_timed(struct price *price);
 /* A timing. alone: nobody else used the GPU, as far as is known; otherwise theirs_ns is how long others had the GPU
- * meanwhile, as far as they say. Returns what earlier, unpriced launches now owe. */
-uint64_t price_learn(struct price *price, uint64_t measured_ns, bool alone, uint64_t theirs_ns);
+ * meanwhile, as far as they say. corrected: what all launches take together is known from elsewhere (span.h), and a
+ * settled price stays as it is beside others, or the correction would follow it for ever. Returns what earlier, unpriced launches now owe. */
+uint64_t price_learn(struct price *price, uint64_t measured_ns, bool alone, uint64_t theirs_ns, bool corrected);
 /* What another process has learned in so many timings; nothing if something is known already. */
 void price_seed(struct price *price, uint64_t ns, uint32_t samples);
 /* A timing that price_due asked for will never be learned. */

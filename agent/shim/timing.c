@@ -181,7 +181,7 @@ static void learn(struct process *process, struct sample *sample)
     }
     bool alone = sample->alone && atomic_load(&meter->contest.alone) != 0;
     uint64_t theirs = atomic_load(&meter->contest.others_charged_ns) - sample->others_ns;
-    uint64_t owed = price_learn(sample->price, measured, alone, theirs);
+    uint64_t owed = price_learn(sample->price, measured, alone, theirs, span_correction(&meter->span) != 0);
     if (alone) {
         price_shared_tell(process->shim->slices[sample->slice].usage, sample->price);
     }

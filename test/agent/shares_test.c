@@ -9,9 +9,14 @@
 #include "region_fixture.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #define TENANTS 4
+#define PHASES 8
 #define SPLIT_ERROR_MAX 1.0
+#define PHASES_ERROR_MAX 1.5
+#define PHASES_ERROR_MANY_MAX 2.5 /* of launches that take 50 to 800 us at random, as far as seconds can tell */
+#define PHASES_SUM_MIN 0.85
 /* Of what plain time slicing gives. Tiny kernels get turns of half a millisecond, each with a switch. */
 #define SPLIT_SUM_MIN 0.98
 #define SPLIT_SUM_MIN_TINY 0.95
@@ -28,11 +33,14 @@ struct tenant {
     const char *per_second; /* requests of a server; NULL: its own */
     const char *call;       /* how it launches; NULL: cuLaunchKernel */
     const char *wait;       /* how a server waits; NULL: cuStreamSynchronize */
+    const char *phases;     /* of that kind; NULL: none */
 };
 
 /* Iterations a second of each; of the last measurement, what the first tenant's answers took. */
 static double p50_us;
 static double p99_us;
+/* Of the last measurement, what each tenant's phases got of the GPU's time, as they say after their first second. */
+static double phase_shares[TENANTS][PHASES];
 static void measure(const struct tenant *tenants, int count, const char *seconds, double *rates)
 {
     struct fixture fixture;
@@ -62,6 +70,8 @@ static void measure(const struct tenant *tenants, int count, const char *seconds
                         (char *)(tenants[at].call == NULL ? "plain" : tenants[at].call),
                         "--wait",
                         (char *)(tenants[at].wait == NULL ? "stream" : tenants[at].wait),
+                        "--phases",
+                        (char *)(tenants[at].phases == NULL ? "" : tenants[at].phases),
                         tenants[at].kernel_us == NULL ? NULL : "--kernel-us",
                         (char *)tenants[at].kernel_us,
                         NULL};
@@ -77,6 +87,10 @@ static void measure(const struct tenant *tenants, int count, const char *seconds
         if (at == 0) {
             p50_us = fixture_figure(output, "p50Ns") / 1e3;
             p99_us = fixture_figure(output, "p99Ns") / 1e3;
+        }
+        for (int phase = 0; phase < PHASES && tenants[at].phases != NULL; phase++) {
+            snprintf(name, sizeof name, "phase%d", phase);
+            phase_shares[at][phase] = strstr(output, name) == NULL ? 0 : fixture_figure(output, name);
         }
         rates[at] = fixture_figure(output, "iterations") / fixture_figure(output, "elapsedNs") * 1e9;
     }
@@ -262,6 +276,54 @@ static void split_four(void)
 {
     struct tenant quarter = {.kind = "heavy", .limit_bp = 2500};
     split("4 x 25", (struct tenant[]){quarter, quarter, quarter, quarter}, 4, SPLIT_SUM_MIN);
+}
+
+/* ---- the same kernels with other arguments (b6.phases) ---- */
+
+static bool is_of_many_lengths(const char *phases, int phase)
+{
+    for (; phase > 0 && phases != NULL; phase--) {
+        phases = strchr(phases, ',');
+        phases += phases != NULL;
+    }
+    return phases != NULL && (strncmp(phases, "mixed", 5) == 0 || strncmp(phases, "cycle", 5) == 0);
+}
+
+/* Two tenants whose one kernel is given other arguments from phase to phase: the split in so many phases, in points of GPU
+ * time, each from its second second on. */
+static void phases(const char *first, const char *second, uint32_t first_bp, uint32_t second_bp, int from, int count)
+{
+    double rates[2];
+    measure((struct tenant[]){{.kind = "phases", .phases = first, .limit_bp = first_bp},
+                              {.kind = "phases", .phases = second, .limit_bp = second_bp}},
+            2, "0", rates);
+    for (int phase = from; phase < from + count; phase++) {
+        double sum = phase_shares[0][phase] + phase_shares[1][phase];
+        double got = 100 * phase_shares[0][phase] / sum;
+        double error = fabs(got - first_bp * 100.0 / (first_bp + second_bp));
+        bool many = is_of_many_lengths(first, phase) || is_of_many_lengths(second, phase);
+        printf("     b6.phases %s beside %s, asked %u/%u: phase %d got %.2f, sum %.3f\n", first, second,
+               first_bp / 100, second_bp / 100, phase, got, sum);
+        CHECK_THAT(error <= (many ? PHASES_ERROR_MANY_MAX : PHASES_ERROR_MAX), "phase %d of %s: %.2f", phase, first,
+                   got);
+        CHECK_THAT(sum >= PHASES_SUM_MIN, "phase %d of %s: %.3f", phase, first, sum);
+    }
+}
+
+static void what_ran_alone_does_not_spoil_a_split(void)
+{
+    phases("180:3,180:4", "0:3,180:4", 3000, 7000, 1, 1);
+    phases("mixed:3,180:4", "0:3,180:4", 3000, 7000, 1, 1);
+    phases("720:3,180:4", "0:3,180:4", 5000, 5000, 1, 1);
+    phases("45:3,180:4", "0:3,180:4", 5000, 5000, 1, 1);
+    phases("180:3,mixed:12", "0:3,180:12", 3000, 7000, 1, 1);
+}
+
+static void arguments_that_change_beside_another(void)
+{
+    const char *steps = "180:3,720:3,45:3,mixed:12,cycle:6,11:3,180:3";
+    phases(steps, "180:3,180:3,180:3,180:12,180:6,180:3,180:3", 3000, 7000, 0, 7);
+    phases(steps, "180:3,45:3,720:3,180:12,mixed:6,180:3,720:3", 5000, 5000, 0, 7);
 }
 
 /* ---- guarantees and priority ---- */
@@ -522,6 +584,8 @@ int main(void)
     SOME(split_tiny_10_90);
     SOME(split_mixed_kinds);
     SOME(split_four);
+    SOME(what_ran_alone_does_not_spoil_a_split);
+    SOME(arguments_that_change_beside_another);
     SOME(a_guarantee_is_a_floor);
     SOME(an_idle_guarantee_is_lent);
     SOME(a_guarantee_comes_and_goes);

@@ -28,7 +28,12 @@ struct settings {
     unsigned seed;
     const char *call; /* which of the launching calls; NULL: cuLaunchKernel */
     const char *wait; /* how a server waits for its work; NULL: cuStreamSynchronize */
+    const char *phases;
 };
+
+#define PHASES_MAX 8
+#define PHASE_SETTLES_NS 1e9 /* what is measured of a phase begins after this */
+#define LAUNCH_NS 2000.0     /* what one kernel more takes of a full stream beside its own time, as on a card */
 
 struct run {
     struct driver driver;
@@ -43,7 +48,9 @@ struct run {
     uint64_t started_ns;
     uint64_t iterations;
     uint64_t refusals;
-    double busy_ns;                   /* asked of the GPU */
+    double busy_ns;                  /* asked of the GPU */
+    double phase_shares[PHASES_MAX]; /* of the time, once a phase had settled: what was asked of the GPU and done */
+    int phase_count;
     uint64_t answers_ns[ANSWERS_MAX]; /* of a server: from the arrival of a request to its end */
     size_t answers;
 };
@@ -62,7 +69,8 @@ static int usage(void)
         stderr,
         "usage: tranche-sim-workload KIND [--seconds S] [--memory BYTES] [--kernel-us N] [--grid N] [--rate R] "
         "[--seed N]\n"
-        "                            [--call ex|cooperative] [--wait context|event] [--process-title TEXT]\n"
+        "                            [--call ex|cooperative] [--wait context|event] [--phases TEXT] "
+        "[--process-title TEXT]\n"
         "  trainer   steps of kernels; memory grows to a working set, a refusal makes it smaller\n"
         "  server    Poisson requests of 5 kernels each (--rate, default 20 a second)\n"
         "  notebook  holds its memory, runs a cell now and then\n"
@@ -75,7 +83,10 @@ static int usage(void)
         "  steps     steps as of training: 24 ms of kernels at once, 120 short ones from a slow host, 5 ms of "
         "nothing\n"
         "  copies, fills, uploads   256 MiB within the GPU, 256 MiB of one value, 16 MiB from the host, back to back\n"
-        "  bursts    300 ms of work, 200 ms of none, again and again\n");
+        "  bursts    300 ms of work, 200 ms of none, again and again\n"
+        "  phases    one kernel and grid, as --phases says: KERNEL:SECONDS,... where KERNEL is microseconds, 0 for "
+        "nothing, \n"
+        "            or mixed or cycle, the lengths of those kinds\n");
     return 2;
 }
 
@@ -103,6 +114,8 @@ static bool parse(int argc, char **argv, struct settings *settings, const char *
             settings->call = value;
         } else if (strcmp(argv[at], "--wait") == 0) { /* stream, context or event */
             settings->wait = value;
+        } else if (strcmp(argv[at], "--phases") == 0) {
+            settings->phases = value;
         } else if (strcmp(argv[at], "--process-title") == 0) {
             *title = value;
         } else {
@@ -395,13 +408,18 @@ static int run_kernels(struct run *run, double kernel, int batch)
     return 0;
 }
 
+static bool launch_mixed(struct run *run, int index, bool in_order)
+{
+    static const double lengths[] = {50, 800, 100, 400, 200, 50, 200, 100, 800, 400};
+    return launch_as(run, lengths[in_order ? index % 10 : (int)(uniform(run) * 10)], 64);
+}
+
 /* in_order: always the same ten, one after the other. */
 static int run_mixed(struct run *run, bool in_order)
 {
-    static const double lengths[] = {50, 800, 100, 400, 200, 50, 200, 100, 800, 400};
     while (go_on(run)) {
         for (int index = 0; index < 20 && !stopping; index++) {
-            if (!launch_as(run, lengths[in_order ? index % 10 : (int)(uniform(run) * 10)], 64)) {
+            if (!launch_mixed(run, index, in_order)) {
                 return 1;
             }
             run->iterations++;
@@ -409,6 +427,62 @@ static int run_mixed(struct run *run, bool in_order)
         if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
             return 1;
         }
+    }
+    return 0;
+}
+
+static bool launch_of_phase(struct run *run, const char *kernel, int index)
+{
+    bool in_order = strncmp(kernel, "cycle", 5) == 0;
+    return in_order || strncmp(kernel, "mixed", 5) == 0 ? launch_mixed(run, index, in_order)
+                                                        : launch_as(run, atof(kernel), 64);
+}
+
+/* Until the phase is over: 10 ms of launches, then a wait for them. false: a call failed. */
+static bool run_phase(struct run *run, const char *kernel, double seconds, double *share)
+{
+    const double began = (double)driver_now_ns(&run->driver);
+    const int batch = atof(kernel) > 0 && atof(kernel) < 500 ? (int)(10000 / atof(kernel)) : 20;
+    double settled_at = 0;
+    double settled_busy = 0;
+    double now = began;
+    while (!stopping && now - began < seconds * SECOND_NS) {
+        for (int index = 0; index < batch && kernel[0] != '0'; index++) {
+            if (!launch_of_phase(run, kernel, index)) {
+                return false;
+            }
+            run->iterations++;
+        }
+        if (kernel[0] == '0') {
+            driver_sleep(&run->driver, 1000000);
+        }
+        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
+            return false;
+        }
+        now = (double)driver_now_ns(&run->driver);
+        if (settled_at == 0 && now - began >= PHASE_SETTLES_NS) {
+            settled_at = now;
+            settled_busy = run->busy_ns + LAUNCH_NS * (double)run->iterations;
+        }
+    }
+    double busy = run->busy_ns + LAUNCH_NS * (double)run->iterations - settled_busy;
+    *share = settled_at == 0 || now <= settled_at ? 0 : busy / (now - settled_at);
+    return true;
+}
+
+/* The same kernel with other arguments: prefill then decode, another batch size, training then evaluation. */
+static int run_phases(struct run *run)
+{
+    for (const char *at = run->settings.phases; at != NULL && *at != 0 && run->phase_count < PHASES_MAX;) {
+        const char *colon = strchr(at, ':');
+        if (colon == NULL) {
+            return usage();
+        }
+        if (!run_phase(run, at, atof(colon + 1), &run->phase_shares[run->phase_count++])) {
+            return 1;
+        }
+        at = strchr(colon, ',');
+        at += at != NULL;
     }
     return 0;
 }
@@ -576,6 +650,9 @@ static int dispatch(struct run *run)
     if (strcmp(kind, "bursts") == 0) {
         return run_bursts(run);
     }
+    if (strcmp(kind, "phases") == 0) {
+        return run_phases(run);
+    }
     return strcmp(kind, "graph") == 0 ? run_graph(run) : usage();
 }
 
@@ -606,9 +683,13 @@ int main(int argc, char **argv)
     int result = dispatch(&run);
     run.driver.cuCtxSynchronize();
     printf("{\"iterations\":%llu,\"gpuBusyNs\":%.0f,\"elapsedNs\":%llu,\"refusals\":%llu,\"p50Ns\":%.0f,\"p99Ns\":%."
-           "0f}\n",
+           "0f",
            (unsigned long long)run.iterations, run.busy_ns,
            (unsigned long long)(driver_now_ns(&run.driver) - run.started_ns), (unsigned long long)run.refusals,
            answer_quantile(&run, 0.5), answer_quantile(&run, 0.99));
+    for (int phase = 0; phase < run.phase_count; phase++) {
+        printf(",\"phase%d\":%.5f", phase, run.phase_shares[phase]);
+    }
+    puts("}");
     return result;
 }
