@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "life.h"
 #include "people.h"
 
 #define RATE_WINDOW_NS 90000000u /* shorter differences are noise */
@@ -55,10 +56,11 @@ static int read_head(struct slice *slice, struct usage_head *head)
     return 0;
 }
 
-static struct entry_track *find_track(struct slice *slice, uint64_t token)
+static struct entry_track *find_track(struct slice *slice, const struct region_entry *e)
 {
     for (size_t i = 0; i < slice->track_count; i++) {
-        if (slice->tracks[i].token == token) return &slice->tracks[i];
+        struct entry_track *track = &slice->tracks[i];
+        if (track->token == e->token && track->pid_namespace == e->pid_namespace) return track;
     }
     return NULL;
 }
@@ -76,6 +78,7 @@ static struct entry_track *add_track(struct slice *slice, const struct region_en
     struct entry_track *track = &slice->tracks[slice->track_count++];
     memset(track, 0, sizeof *track);
     track->token = e->token;
+    track->pid_namespace = e->pid_namespace;
     /* One that joined since our last look has done all of it since then; of an older one (the agent was restarted)
      * only what comes from now on is a rate. */
     if (!since_last_look) {
@@ -180,19 +183,31 @@ static void note_uid(struct look *look, const struct proc *proc)
     if (look->uid_count < ACL_USERS_MAX) look->uids[look->uid_count++] = proc->uid;
 }
 
-static void take_entry(struct look *look, const struct region_entry *e)
+/* Its lock says whether it lives, if it has one. Otherwise its pid does, where that means to us what it means to it;
+ * where it does not, nobody is dead for certain. */
+static bool is_alive(struct look *look, unsigned index, const struct region_entry *e, struct proc **proc)
+{
+    struct procs *procs = &look->agent->procs;
+    bool ours = procs->pid_namespace != 0 && e->pid_namespace == procs->pid_namespace;
+    *proc = NULL;
+    bool seen = ours && procs_token_alive(procs, e->token, look->mono_ms, proc);
+    int held = (e->flags & REGION_ENTRY_LOCKED) != 0 ? life_held(look->slice->usage_fd, index) : -1;
+    return held >= 0 ? held == 1 : seen || !ours;
+}
+
+static void take_entry(struct look *look, unsigned index, const struct region_entry *e)
 {
     if (e->token == 0) return;
     struct proc *proc;
-    if (!procs_token_alive(&look->agent->procs, e->token, look->mono_ms, &proc)) {
-        policy_reap(look->agent, look->slice, e->token);
+    if (!is_alive(look, index, e, &proc)) {
+        policy_reap(look->slice, index, e->token);
         return;
     }
     if (proc) procs_watch(&look->agent->procs, proc);
     if (e->token & REGION_CLAIMING) return;
     uint64_t since = e->throttled_since_ns;
     uint64_t throttled_ns = e->throttled_ns + (since != 0 && look->now_ns > since ? look->now_ns - since : 0);
-    struct entry_track *track = find_track(look->slice, e->token);
+    struct entry_track *track = find_track(look->slice, e);
     if (!track) {
         bool fresh = look->slice->rates_at_ns != 0 && e->claimed_at_ns >= look->slice->rates_at_ns;
         track = add_track(look->slice, e, fresh, throttled_ns);
@@ -269,7 +284,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
     uint64_t elapsed = look.now_ns > slice->rates_at_ns ? look.now_ns - slice->rates_at_ns : 0;
     if (!first && elapsed >= RATE_WINDOW_NS) look.elapsed_ns = elapsed;
     for (size_t i = 0; i < slice->track_count; i++) slice->tracks[i].seen = false;
-    for (uint32_t i = 0; i < slice->entries_high; i++) take_entry(&look, &head.entries[i]);
+    for (uint32_t i = 0; i < slice->entries_high; i++) take_entry(&look, i, &head.entries[i]);
     drop_unseen(slice);
     look.m.usage_known = true;
     look.m.denied_count = add_sane(look.m.denied_count, slice->dead_denied_count);
