@@ -43,6 +43,8 @@ struct slice_record {
 struct entry_track {
     uint64_t token;
     uint64_t pid_namespace;            /* in which the token's pid means something */
+    uint32_t pid;                      /* as we see it; 0: we do not, or not yet */
+    uint32_t looked_after;             /* of /proc, in search of it */
     uint64_t charged_ns, throttled_ns; /* throttled includes a wait that goes on */
     uint64_t denied_count;
     uint32_t compute_tenths, throttled_tenths;

@@ -170,7 +170,19 @@ static void a_foreign_pid_is_not_judged(void)
     struct region_entry *dead = &place.usage->entries[1];
     atomic_store(&dead->token, UINT64_C(0x7f000001));
     atomic_store(&dead->pid_namespace, place.pid_namespace);
+    /* One who is being born: what stands beside the token is the last one's, but the lock is held. */
+    struct region_entry *born = &place.usage->entries[2];
+    int fd = life_open(place.path, &place.file);
+    CHECK(fd >= 0);
+    CHECK_EQ(life_lock(fd, 2), 1);
+    atomic_store(&place.usage->entries_high, 3);
+    atomic_store(&born->token, REGION_CLAIMING | UINT64_C(0x7f000001));
+    atomic_store(&born->pid_namespace, place.pid_namespace);
     CHECK_EQ(admit_reap(&place), 1);
+    CHECK(atomic_load(&born->token) != 0);
+    close(fd);
+    CHECK_EQ(admit_reap(&place), 1);
+    CHECK_EQ(atomic_load(&born->token), 0);
     CHECK(atomic_load(&foreign->token) != 0);
     CHECK_EQ(atomic_load(&dead->token), 0);
     teardown();
