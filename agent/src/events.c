@@ -354,7 +354,7 @@ static void put_managed(struct rows *rows, const struct slice *slice)
     for (size_t i = 0; i < slice->track_count; i++) {
         const struct entry_track *t = &slice->tracks[i];
         struct row row = {
-            .pid = token_pid(t->token),
+            .pid = t->pid,
             .slice_id = slice->r.deleted ? NULL : slice->r.id,
             .gpu_uuid = slice->r.gpu_uuid,
             .memory_known = true,
