@@ -52,7 +52,7 @@ static bool make_room(struct process *process, unsigned slice)
     }
     struct capture_pass pass;
     if (!pools_pending(process, slice) || atomic_load(&process->captures) != 0 || REAL(cuCtxSynchronize) == NULL ||
-        !capture_pass_enter(&pass)) {
+        !capture_pass_enter(process, &pass)) {
         return false;
     }
     (void)REAL(cuCtxSynchronize)(); /* a broken context answers the request itself, too */

@@ -1,4 +1,5 @@
-/* Keeps count of stream captures, so that nothing of ours gets into one. */
+/* Keeps count of stream captures, so that nothing of ours gets into one. A count that is too high costs a launch a question
+ * to the driver and no more: who is captured is for the driver to say. */
 #include "shim.h"
 
 /* Counted before the driver begins: between its success and our count another thread could disturb the capture. */
@@ -10,11 +11,34 @@ static void begin(struct process *process)
     }
 }
 
-static CUresult begun(struct process *process, CUresult result)
+static void count_one_less(struct process *process)
+{
+    int before = atomic_load(&process->captures);
+    while (before > 0 && !atomic_compare_exchange_weak(&process->captures, &before, before - 1)) {
+    }
+    if (before > 0) {
+        atomic_fetch_sub(&resolve_hot.captures, 1);
+    }
+}
+
+/* A stream's place among those in which a capture began; to and from may be NULL for "none". */
+static bool replace(struct process *process, CUstream from, CUstream to)
+{
+    for (unsigned at = 0; at < SHIM_CAPTURES; at++) {
+        CUstream expected = from;
+        if (atomic_compare_exchange_strong(&process->capturing[at], &expected, to)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static CUresult begun(struct process *process, CUstream stream, CUresult result)
 {
     if (process != NULL && result != CUDA_SUCCESS) {
-        atomic_fetch_sub(&process->captures, 1);
-        atomic_fetch_sub(&resolve_hot.captures, 1);
+        count_one_less(process);
+    } else if (process != NULL) {
+        (void)replace(process, NULL, stream); /* no room: its destruction will not be noticed as an end */
     }
     return result;
 }
@@ -28,7 +52,7 @@ static CUresult begun(struct process *process, CUresult result)
         }                                                                                                             \
         struct process *process = shim_process();                                                                     \
         begin(process);                                                                                               \
-        return begun(process, real(__VA_ARGS__));                                                                     \
+        return begun(process, stream, real(__VA_ARGS__));                                                             \
     }
 BEGIN_CAPTURE(cuStreamBeginCapture, (CUstream stream), stream)
 BEGIN_CAPTURE(cuStreamBeginCapture_ptsz, (CUstream stream), stream)
@@ -51,16 +75,12 @@ static bool still_capturing(CUresult result)
            result == CUDA_ERROR_INVALID_CONTEXT;
 }
 
-static CUresult ended(CUresult result)
+static CUresult ended(CUstream stream, CUresult result)
 {
     struct process *process = shim_process();
     if (process != NULL && !still_capturing(result)) {
-        int before = atomic_load(&process->captures);
-        while (before > 0 && !atomic_compare_exchange_weak(&process->captures, &before, before - 1)) {
-        }
-        if (before > 0) {
-            atomic_fetch_sub(&resolve_hot.captures, 1);
-        }
+        (void)replace(process, stream, NULL);
+        count_one_less(process);
     }
     return result;
 }
@@ -68,14 +88,33 @@ static CUresult ended(CUresult result)
 CUresult hook_cuStreamEndCapture(CUstream stream, CUgraph *graph)
 {
     cuStreamEndCapture_fn real = REAL(cuStreamEndCapture);
-    return real == NULL ? ABSENT_CU : ended(real(stream, graph));
+    return real == NULL ? ABSENT_CU : ended(stream, real(stream, graph));
 }
 
 CUresult hook_cuStreamEndCapture_ptsz(CUstream stream, CUgraph *graph)
 {
     cuStreamEndCapture_ptsz_fn real = REAL(cuStreamEndCapture_ptsz);
-    return real == NULL ? ABSENT_CU : ended(real(stream, graph));
+    return real == NULL ? ABSENT_CU : ended(stream, real(stream, graph));
 }
+
+/* A stream that is destroyed while it captures takes its capture along. */
+#define DESTROY_STREAM(name)                                                                                          \
+    CUresult hook_##name(CUstream stream)                                                                             \
+    {                                                                                                                 \
+        name##_fn real = REAL(name);                                                                                  \
+        if (real == NULL) {                                                                                           \
+            return ABSENT_CU;                                                                                         \
+        }                                                                                                             \
+        CUresult result = real(stream);                                                                               \
+        struct process *process = shim_process_peek();                                                                \
+        if (result == CUDA_SUCCESS && process != NULL && atomic_load(&process->captures) > 0 && stream != NULL &&     \
+            replace(process, stream, NULL)) {                                                                         \
+            count_one_less(process);                                                                                  \
+        }                                                                                                             \
+        return result;                                                                                                \
+    }
+DESTROY_STREAM(cuStreamDestroy)
+DESTROY_STREAM(cuStreamDestroy_v2)
 
 #define EXPORT_capture EXPORTED
 #include "hooks_export.h"

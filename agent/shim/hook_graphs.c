@@ -265,7 +265,8 @@ INSTANTIATE_WITH_PARAMS(cuGraphInstantiateWithParams_ptsz)
 static bool wait_for_others(struct process *process)
 {
     struct capture_pass pass;
-    if (atomic_load(&process->captures) != 0 || REAL(cuCtxSynchronize) == NULL || !capture_pass_enter(&pass)) {
+    if (atomic_load(&process->captures) != 0 || REAL(cuCtxSynchronize) == NULL ||
+        !capture_pass_enter(process, &pass)) {
         return false;
     }
     bool done = REAL(cuCtxSynchronize)() == CUDA_SUCCESS;

@@ -47,7 +47,7 @@ static void before(struct wait *wait, CUstream stream)
 static bool has_more(const struct wait *wait)
 {
     struct capture_pass pass;
-    if (REAL(cuStreamQuery) == NULL || atomic_load(&wait->process->captures) != 0 || !capture_pass_enter(&pass)) {
+    if (REAL(cuStreamQuery) == NULL || !capture_pass_enter(wait->process, &pass)) {
         return true;
     }
     CUresult state = REAL(cuStreamQuery)((CUstream)wait->stream);

@@ -50,7 +50,7 @@ static bool marks_ahead(const struct launch *launch)
 {
     struct meter *meter = meter_of(launch);
     struct capture_pass pass;
-    if (!is_ahead(meter) || atomic_load(&launch->process->captures) != 0 || !capture_pass_enter(&pass)) {
+    if (!is_ahead(meter) || !capture_pass_enter(launch->process, &pass)) {
         return false;
     }
     while (is_ahead(meter)) {
@@ -109,8 +109,8 @@ static void record_mark(const struct launch *launch)
     struct capture_pass pass;
     CUcontext context = timing_context();
     if (context == NULL || REAL(cuEventRecord) == NULL || REAL(cuEventQuery) == NULL ||
-        REAL(cuEventElapsedTime) == NULL || atomic_load(&launch->process->captures) != 0 ||
-        meter->mark_head - meter->mark_tail >= METER_MARKS - 2 || !capture_pass_enter(&pass)) {
+        REAL(cuEventElapsedTime) == NULL || meter->mark_head - meter->mark_tail >= METER_MARKS - 2 ||
+        !capture_pass_enter(launch->process, &pass)) {
         return;
     }
     struct mark *mark = &meter->marks[meter->mark_head % METER_MARKS];

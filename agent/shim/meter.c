@@ -21,6 +21,14 @@ uint64_t meter_corrected(const struct meter *meter, const struct shim_slice *sli
 
 /* ---- holding back ---- */
 
+/* A process that was stopped in its wait, or whose thread was cancelled there, cannot take its flag back. */
+static bool waits_now(const struct region_entry *peer, uint64_t now)
+{
+    uint64_t at = atomic_load_explicit(&peer->waits_at_ns, memory_order_relaxed);
+    return (atomic_load_explicit(&peer->flags, memory_order_relaxed) & REGION_ENTRY_WAITS) != 0 &&
+           atomic_load(&peer->token) != 0 && now < at + METER_WAITS_BELIEVED_NS && at < now + METER_WAITS_BELIEVED_NS;
+}
+
 /* The processes of a slice share its time alike: of those who want more, he goes first who got less in this window.
  * Without this whoever asks more often, or for more at once, takes it all. */
 static bool peer_goes_first(const struct launch *launch, uint64_t now)
@@ -41,8 +49,7 @@ static bool peer_goes_first(const struct launch *launch, uint64_t now)
     uint64_t own_charged = atomic_load(&own->charged_ns) - atomic_load(&meter->peers_charged_ns[own - usage->entries]);
     for (uint32_t at = 0; at < high; at++) {
         const struct region_entry *peer = &usage->entries[at];
-        if (peer == own || (atomic_load_explicit(&peer->flags, memory_order_relaxed) & REGION_ENTRY_WAITS) == 0 ||
-            atomic_load(&peer->token) == 0) {
+        if (peer == own || !waits_now(peer, now)) {
             continue;
         }
         /* One who came after the window began counts from his first instant, and what he had before is not known. */
@@ -81,9 +88,10 @@ static void throttle(const struct launch *launch, uint64_t now)
     bool held = true;
     if (atomic_fetch_add(&meter->waiting, 1) == 0) {
         atomic_store(&entry->throttled_since_ns, began);
-        atomic_fetch_or(&entry->flags, REGION_ENTRY_WAITS);
     }
     for (;;) {
+        atomic_store(&entry->waits_at_ns, now);
+        atomic_fetch_or(&entry->flags, REGION_ENTRY_WAITS);
         uint32_t epoch = atomic_load(&slice->policy->epoch);
         uint32_t limit = limit_of(slice);
         bool gives_way = contest_share(&meter->contest, slice->policy) < limit;
@@ -219,13 +227,28 @@ static void await_first_price(const struct launch *launch)
     }
     uint64_t now = shim_now();
     uint64_t until = now + METER_FIRST_PRICE_MAX_NS;
-    while (now < until && atomic_load(&launch->price->ns) == 0 && atomic_load(&launch->price->timing) != 0 &&
-           atomic_load(&launch->process->captures) == 0) {
+    while (now < until && atomic_load(&launch->price->ns) == 0 && atomic_load(&launch->price->timing) != 0) {
         uint32_t epoch = atomic_load(&slice->policy->epoch);
         shim_wait_word(&slice->policy->epoch, epoch, now + METER_DRAIN_SLICE_NS);
         timing_poll(launch->process);
         now = shim_now();
     }
+}
+
+/* The first few launches of a price are charged when it is known. More of them, because it cannot be timed, are not free
+ * meanwhile: each costs what the program's launches cost on average. */
+static uint64_t charge_in_advance(const struct launch *launch)
+{
+    if (atomic_load_explicit(&launch->price->unpriced, memory_order_relaxed) < METER_UNPRICED_MAX) {
+        return 0;
+    }
+    uint64_t launches = atomic_load_explicit(&entry_of(launch)->launches, memory_order_relaxed);
+    uint64_t charged = atomic_load_explicit(&entry_of(launch)->charged_ns, memory_order_relaxed);
+    uint64_t mean = launches == 0 ? 0 : charged / launches;
+    mean = mean < METER_UNKNOWN_MIN_NS ? METER_UNKNOWN_MIN_NS : mean;
+    mean = mean > METER_UNKNOWN_MAX_NS ? METER_UNKNOWN_MAX_NS : mean;
+    price_advance(launch->price, launch->weight, mean);
+    return mean;
 }
 
 /* ---- around one launch ---- */
@@ -383,6 +406,7 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
     uint64_t ns = atomic_load_explicit(&launch->price->ns, memory_order_relaxed);
     launch->charged_ns = meter_counted(launch->shim, meter_corrected(meter, slice, ns)) * launch->weight;
     if (ns == 0) {
+        launch->charged_ns = meter_counted(launch->shim, charge_in_advance(launch)) * launch->weight;
         atomic_fetch_add_explicit(&launch->price->unpriced, launch->weight, memory_order_relaxed);
         atomic_store_explicit(&meter->unpriced, 1, memory_order_relaxed);
     }
@@ -405,8 +429,7 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
     if (!wanted && ns != 0) {
         price_not_timed(launch->price);
     }
-    if (wanted && atomic_load_explicit(&launch->process->captures, memory_order_relaxed) == 0 &&
-        price_due(launch->price, share_of(launch) < BUCKET_FULL_BP && span_correction(&meter->span) == 0)) {
+    if (wanted && price_due(launch->price, share_of(launch) < BUCKET_FULL_BP && span_correction(&meter->span) == 0)) {
         launch->sample =
             timing_start(launch->process, (unsigned)launch->slice, launch->price, stream, &launch->started_ns);
         if (launch->sample != NULL) {

@@ -27,6 +27,8 @@
  * is left to him: he may be gone. */
 #define METER_PEERS_NS UINT64_C(100000000)
 #define METER_PEER_MAX_NS UINT64_C(5000000)
+/* A peer that waits says so anew with each look, of which there is one in SHIM_WAIT_SLICE_NS at least. */
+#define METER_WAITS_BELIEVED_NS UINT64_C(30000000)
 /* Shortest: a futex wakes no sooner anyway, and what is overslept stays in the bucket. */
 #define METER_WAIT_MIN_NS UINT64_C(100000)
 /* Longest wait for work in flight. Soft: the work may wait for us, as a collective over several GPUs does. */
@@ -36,6 +38,9 @@
 /* Launches of unknown price that may be out before a limited slice waits for the first timing. */
 #define METER_UNPRICED_MAX 4u
 #define METER_FIRST_PRICE_MAX_NS UINT64_C(50000000)
+/* Beyond these, one that has no price yet is charged the mean of the process's launches, within these. */
+#define METER_UNKNOWN_MIN_NS UINT64_C(20000)
+#define METER_UNKNOWN_MAX_NS UINT64_C(10000000)
 /* Programmatic dependent launches are not timed, unless this many went by with no price. */
 #define METER_UNTIMED_MAX 64u
 /* While somebody of higher priority is about: marks are closer, and what may be in flight is counted in work and not in

@@ -218,7 +218,7 @@ void pools_trim(struct process *process, unsigned slice)
     cuMemPoolTrimTo_fn trim = REAL(cuMemPoolTrimTo);
     uint32_t count = atomic_load(&process->pools.count);
     struct capture_pass pass;
-    if (trim == NULL || count == 0 || !capture_pass_enter(&pass)) {
+    if (trim == NULL || count == 0 || !capture_pass_enter(process, &pass)) {
         return;
     }
     for (uint32_t at = 0; at < count; at++) {
@@ -412,7 +412,7 @@ static bool undo(struct pool_request *request, CUdeviceptr address, CUstream str
     }
     struct capture_pass pass;
     /* What was freed before, on whatever stream, is there for the next attempt once its work is done. */
-    if (atomic_load(&process->captures) == 0 && REAL(cuCtxSynchronize) != NULL && capture_pass_enter(&pass)) {
+    if (atomic_load(&process->captures) == 0 && REAL(cuCtxSynchronize) != NULL && capture_pass_enter(process, &pass)) {
         (void)REAL(cuCtxSynchronize)();
         capture_pass_leave(&pass);
     }

@@ -142,6 +142,18 @@ void price_seed(struct price *price, uint64_t ns, uint32_t samples)
     atomic_store(&price->ns, ns);
 }
 
+void price_advance(struct price *price, uint32_t launches, uint64_t ns)
+{
+    atomic_fetch_add(&price->advanced_ns, launches * ns);
+}
+
+static int64_t owed(struct price *price)
+{
+    uint64_t all = (uint64_t)atomic_exchange(&price->unpriced, 0) * atomic_load(&price->ns);
+    all = all > PRICE_OWED_MAX_NS ? PRICE_OWED_MAX_NS : all;
+    return (int64_t)all - (int64_t)atomic_exchange(&price->advanced_ns, 0);
+}
+
 /* It was another kernel after all, or a lie. */
 static bool is_contradicted(const struct price *price, uint64_t measured)
 {
@@ -149,7 +161,7 @@ static bool is_contradicted(const struct price *price, uint64_t measured)
     return known != 0 && (measured / PRICE_SEED_FACTOR > known || known / PRICE_SEED_FACTOR > measured);
 }
 
-uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_t theirs, bool corrected)
+int64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_t theirs, bool corrected)
 {
     uint32_t samples = atomic_load(&price->samples);
     uint32_t alone_samples = atomic_load(&price->alone_samples);
@@ -194,10 +206,10 @@ uint64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_
     }
     atomic_store(&price->samples, samples == UINT32_MAX ? samples : samples + 1);
     price_timing_ended(price);
-    return first ? (uint64_t)atomic_exchange(&price->unpriced, 0) * atomic_load(&price->ns) : 0;
+    return first ? owed(price) : 0;
 }
 
-uint64_t price_learn_waiting(struct price *price, uint64_t measured)
+int64_t price_learn_waiting(struct price *price, uint64_t measured)
 {
     bool first = atomic_load(&price->ns) == 0;
     uint32_t samples = atomic_load(&price->samples);
@@ -206,7 +218,7 @@ uint64_t price_learn_waiting(struct price *price, uint64_t measured)
     atomic_store(&price->ns, atomic_load(&price->low_ns));
     atomic_store(&price->samples, samples == UINT32_MAX ? samples : samples + 1);
     price_timing_ended(price);
-    return first ? (uint64_t)atomic_exchange(&price->unpriced, 0) * atomic_load(&price->ns) : 0;
+    return first ? owed(price) : 0;
 }
 
 void price_forget(struct price *price)
@@ -220,6 +232,7 @@ void price_forget(struct price *price)
     atomic_store(&price->since, 0);
     atomic_store(&price->due, 0);
     atomic_store(&price->unpriced, 0);
+    atomic_store(&price->advanced_ns, 0);
     atomic_store(&price->discarded, 0);
     atomic_store(&price->looked, 0);
     atomic_store(&price->seeded, 0);

@@ -29,6 +29,8 @@
 /* So many timings alone make a mean that is kept when others come; fewer may all lie in the moment before they were
  * noticed. */
 #define PRICE_SETTLED_SAMPLES 32u
+/* Launches of a price that was not known owe at most so much. */
+#define PRICE_OWED_MAX_NS (UINT64_MAX / 4)
 /* A price from another process counts as so many own timings, unless an own one is so many times more or less. */
 #define PRICE_SEED_SAMPLES 8u
 #define PRICE_SEED_FACTOR 8u
@@ -46,7 +48,7 @@ struct price {
     _Atomic uint32_t since; /* launches since the last timed one */
     _Atomic uint32_t due;   /* ...at which to look whether the next is to be timed */
     /* So much, a line of memory, a launch looks at that is only paid for. */
-    _Atomic uint32_t unpriced; /* launches that were charged nothing, to be charged when ns is known */
+    _Atomic uint32_t unpriced; /* launches that are to be charged when ns is known */
     _Atomic uint32_t begun;    /* timings so far: what the next interval is drawn from */
     _Atomic uint64_t mean_ns;
     _Atomic uint64_t low_ns;       /* lower quartile of all timings */
@@ -57,8 +59,9 @@ struct price {
     _Atomic uint32_t seeded;       /* it came from there, and no own timing has contradicted it */
     _Atomic uint32_t collective;   /* waits for its like on other GPUs */
     _Atomic uint16_t alone_samples;
-    _Atomic uint8_t timing;    /* timings under way */
-    _Atomic uint8_t discarded; /* timings thrown away since the last that was learned from */
+    _Atomic uint8_t timing;       /* timings under way */
+    _Atomic uint8_t discarded;    /* timings thrown away since the last that was learned from */
+    _Atomic uint64_t advanced_ns; /* charged for unpriced launches in advance */
 };
 _Static_assert(offsetof(struct price, due) < 64, "what a paid launch looks at is one line of memory");
 
@@ -112,6 +115,8 @@ static inline uint64_t price_of_known(struct price_book *book, uint64_t key)
     atomic_store_explicit(&price->since, since, memory_order_relaxed);
     return atomic_load_explicit(&price->ns, memory_order_relaxed);
 }
+/* So many launches of unknown price are charged so much each until it is known. */
+void price_advance(struct price *price, uint32_t launches, uint64_t ns);
 /* Counts one launch; true if this one should be timed. exact: as often as may be, for a slice that is held to a limit;
  * a kernel of a millisecond is then timed at each launch. */
 bool price_due(struct price *price, bool exact);
@@ -119,15 +124,15 @@ bool price_due(struct price *price, bool exact);
 void price_not_timed(struct price *price);
 /* A timing. alone: nobody else used the GPU, as far as is known; otherwise theirs_ns is how long others had the GPU
  * meanwhile, as far as they say. corrected: what all launches take together is known from elsewhere (span.h), and a
- * settled price stays as it is beside others, or the correction would follow it for ever. Returns what earlier, unpriced launches now owe. */
-uint64_t price_learn(struct price *price, uint64_t measured_ns, bool alone, uint64_t theirs_ns, bool corrected);
+ * settled price stays as it is beside others, or the correction would follow it for ever. Returns what earlier, unpriced launches now owe; less than 0: too much was charged for them in advance. */
+int64_t price_learn(struct price *price, uint64_t measured_ns, bool alone, uint64_t theirs_ns, bool corrected);
 /* What another process has learned in so many timings; nothing if something is known already. */
 void price_seed(struct price *price, uint64_t ns, uint32_t samples);
 /* A timing that price_due asked for will never be learned. */
 void price_timing_ended(struct price *price);
 /* As price_learn, in a program on several GPUs: any of its kernels may wait for another's, which costs nobody but it.
  * What can be told of the work in it is the lower quartile. */
-uint64_t price_learn_waiting(struct price *price, uint64_t measured_ns);
+int64_t price_learn_waiting(struct price *price, uint64_t measured_ns);
 /* A timing that tells nothing. false: too many were thrown away already, learn from it. */
 bool price_discard(struct price *price);
 /* The code behind some or all keys went away; handles are reused, so old prices must not meet new code. */

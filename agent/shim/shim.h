@@ -16,6 +16,7 @@
 
 #define SHIM_SLICES 16u  /* GPUs, and so slices, in one process */
 #define SHIM_DEVICES 64u /* CUDA ordinals that are told apart */
+#define SHIM_CAPTURES 32u
 #define SHIM_HANDLES 64u /* NVML handles that are told apart */
 #define SHIM_PATH_BYTES 512
 
@@ -45,6 +46,7 @@ struct process {
     uint64_t token;
     uint32_t pid;
     _Atomic int captures;                       /* under way in this process */
+    _Atomic(CUstream) capturing[SHIM_CAPTURES]; /* where they began, as far as there is room to remember */
     _Atomic int devices;                        /* visible to this process; 0: not asked yet */
     struct pools pools;                         /* stream-ordered memory */
     struct ledger blocks;                       /* device address -> bytes; its context */

@@ -169,7 +169,7 @@ static void poll(struct process *process, struct meter *meter)
 {
     struct span *span = &meter->span;
     struct capture_pass pass;
-    if (!span->closed || atomic_load(&process->captures) != 0 || !capture_pass_enter(&pass)) {
+    if (!span->closed || !capture_pass_enter(process, &pass)) {
         return;
     }
     CUresult result = REAL(cuEventQuery)(span->end);
@@ -244,8 +244,7 @@ static void open_span(const struct launch *launch, uint64_t price_ns, uint32_t w
     struct span *span = &meter->span;
     struct capture_pass pass;
     CUcontext context = timing_context();
-    if (context == NULL || !has_calls() || atomic_load(&launch->process->captures) != 0 ||
-        !capture_pass_enter(&pass)) {
+    if (context == NULL || !has_calls() || !capture_pass_enter(launch->process, &pass)) {
         return;
     }
     bool clear = has_way(launch, wanted);
@@ -288,8 +287,8 @@ static void close_span(struct process *process, unsigned slice, uint64_t priced_
     struct meter *meter = &process->meters[slice];
     struct span *span = &meter->span;
     struct capture_pass pass;
-    if (atomic_load(&span->spoilt) == 0 && atomic_load(&process->captures) == 0 && priced_ns > span->priced_from_ns &&
-        span->context == timing_context() && capture_pass_enter(&pass)) {
+    if (atomic_load(&span->spoilt) == 0 && priced_ns > span->priced_from_ns && span->context == timing_context() &&
+        capture_pass_enter(process, &pass)) {
         bool begun = REAL(cuEventQuery)(span->start) != CUDA_ERROR_NOT_READY;
         span->priced_ns = priced_ns - span->priced_from_ns;
         span->issued_in_ns = begun ? shim_now() - span->begun_at_ns : 0;

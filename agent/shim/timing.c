@@ -3,13 +3,12 @@
 #include "meter_parts.h"
 #include "price_shared.h"
 
-bool capture_pass_enter(struct capture_pass *pass)
+bool capture_pass_enter(const struct process *process, struct capture_pass *pass)
 {
     cuThreadExchangeStreamCaptureMode_fn exchange = REAL(cuThreadExchangeStreamCaptureMode);
     pass->mode = CU_STREAM_CAPTURE_MODE_RELAXED;
     pass->exchanged = exchange != NULL && exchange(&pass->mode) == CUDA_SUCCESS;
-    return pass->exchanged ||
-           exchange == NULL; /* without the call (before 10.1) only whole-process counting protects */
+    return pass->exchanged || (exchange == NULL && atomic_load(&process->captures) == 0);
 }
 
 void capture_pass_leave(struct capture_pass *pass)
@@ -80,7 +79,7 @@ struct sample *timing_start(struct process *process, unsigned slice, struct pric
     cuEventRecord_fn record = REAL(cuEventRecord);
     CUcontext context = timing_context();
     if (record != NULL && REAL(cuEventQuery) != NULL && REAL(cuEventElapsedTime) != NULL && context != NULL &&
-        capture_pass_enter(&pass)) {
+        capture_pass_enter(process, &pass)) {
         sample = sample_for(process, context);
         if (sample != NULL && record(sample->start, stream) != CUDA_SUCCESS) {
             atomic_store(&sample->state, SAMPLE_IDLE);
@@ -131,7 +130,7 @@ void timing_end(struct process *process, struct sample *sample, CUstream stream,
     uint64_t launched_ns = shim_now();
     struct capture_pass pass;
     bool recorded = false;
-    if (!failed && atomic_load(&process->captures) == 0 && capture_pass_enter(&pass)) {
+    if (!failed && capture_pass_enter(process, &pass)) {
         recorded = REAL(cuEventRecord)(sample->end, stream) == CUDA_SUCCESS;
         /* Asked after the end is in the stream, so that the asking adds nothing to what is measured. If the start was
          * reached at once, the GPU had nothing to do and waited for the launch. */
@@ -175,18 +174,17 @@ static void learn(struct process *process, struct sample *sample)
     pair = sample->gap_ns > 0 ? pair / 3 : pair + pair / 3;
     measured = measured > 2 * pair ? measured - pair : measured - measured / 2;
     if (process->shim->slice_count > 1) {
-        uint64_t waiting_owed = price_learn_waiting(sample->price, measured);
-        atomic_fetch_sub(&meter->credit_ns, waiting_owed > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)waiting_owed);
+        atomic_fetch_sub(&meter->credit_ns, price_learn_waiting(sample->price, measured));
         return;
     }
     bool alone = sample->alone && atomic_load(&meter->contest.alone) != 0;
     uint64_t theirs = atomic_load(&meter->contest.others_charged_ns) - sample->others_ns;
-    uint64_t owed = price_learn(sample->price, measured, alone, theirs, span_correction(&meter->span) != 0);
+    int64_t owed = price_learn(sample->price, measured, alone, theirs, span_correction(&meter->span) != 0);
     if (alone) {
         price_shared_tell(process->shim->slices[sample->slice].usage, sample->price);
     }
-    if (owed > 0) {
-        atomic_fetch_sub(&meter->credit_ns, owed > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)owed);
+    if (owed != 0) {
+        atomic_fetch_sub(&meter->credit_ns, owed);
     } else if (alone && sample->charged_ns > 0 && measured < METER_ADJUST_MAX_NS) {
         /* This very launch took so long, whatever its price said. */
         atomic_fetch_add(&meter->credit_ns,
@@ -198,7 +196,7 @@ void timing_poll(struct process *process)
 {
     struct capture_pass pass;
     if (atomic_load_explicit(&process->metering.pending, memory_order_relaxed) == 0 ||
-        atomic_load(&process->captures) != 0 || !capture_pass_enter(&pass)) {
+        !capture_pass_enter(process, &pass)) {
         return;
     }
     for (unsigned at = 0; at < METER_SAMPLES; at++) {

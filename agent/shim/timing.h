@@ -10,12 +10,14 @@
 /* Longest time the host may take over a launch for its timing to be learned from. */
 #define TIMING_GAP_MAX_NS UINT64_C(30000)
 
-/* The calls between these two are ours: a capture that another thread begins meanwhile must not be disturbed. */
+/* The calls between these two are ours, and disturb no capture: this thread is in relaxed mode meanwhile, in which events
+ * may be made, recorded and asked for in a stream that is not captured itself, whatever others capture. false: a driver
+ * before 10.1 has no such mode, and somebody captures. */
 struct capture_pass {
     CUstreamCaptureMode mode;
     bool exchanged;
 };
-bool capture_pass_enter(struct capture_pass *pass);
+bool capture_pass_enter(const struct process *process, struct capture_pass *pass);
 void capture_pass_leave(struct capture_pass *pass);
 
 CUcontext timing_context(void);

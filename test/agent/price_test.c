@@ -200,6 +200,17 @@ static void unpriced_launches_owe(void)
     atomic_store(&price->unpriced, 7);
     CHECK_EQ(price_learn(price, 1000, true, 0, false), 7000);
     CHECK_EQ(price_learn(price, 1000, true, 0, false), 0);
+    /* What was charged for them in advance is taken off, and given back where it was too much. */
+    price = fresh(310);
+    price_due(price, false);
+    atomic_store(&price->unpriced, 7);
+    price_advance(price, 3, 2000);
+    CHECK_EQ(price_learn(price, 1000, true, 0, false), 1000);
+    price = fresh(320);
+    price_due(price, false);
+    atomic_store(&price->unpriced, 7);
+    price_advance(price, 5, 2000);
+    CHECK_EQ(price_learn(price, 1000, true, 0, false), -3000);
 }
 
 static void alone_every_timing_counts(void)

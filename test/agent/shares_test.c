@@ -34,6 +34,7 @@ struct tenant {
     const char *call;       /* how it launches; NULL: cuLaunchKernel */
     const char *wait;       /* how a server waits; NULL: cuStreamSynchronize */
     const char *phases;     /* of that kind; NULL: none */
+    const char *capture;    /* "open", "lost"; NULL: none */
 };
 
 /* Iterations a second of each; of the last measurement, what the first tenant's answers took. */
@@ -70,6 +71,8 @@ static void measure(const struct tenant *tenants, int count, const char *seconds
                         (char *)(tenants[at].call == NULL ? "plain" : tenants[at].call),
                         "--wait",
                         (char *)(tenants[at].wait == NULL ? "stream" : tenants[at].wait),
+                        "--capture",
+                        (char *)(tenants[at].capture == NULL ? "none" : tenants[at].capture),
                         "--phases",
                         (char *)(tenants[at].phases == NULL ? "" : tenants[at].phases),
                         tenants[at].kernel_us == NULL ? NULL : "--kernel-us",
@@ -204,6 +207,20 @@ static void lone_other_calls(void)
     for (int at = 0; at < 2; at++) {
         measure((struct tenant[]){{.kind = "heavy", .call = calls[at], .limit_bp = 2500}}, 1, "4", &rate);
         CHECK_THAT(fabs(rate / native - 0.25) < 0.01, "%s: %.3f", calls[at], rate / native);
+    }
+}
+
+/* Kernels that nobody has a price for yet, while a capture on another stream is never ended, or was lost with its stream. */
+static void a_capture_left_behind(void)
+{
+    static const char *const ways[] = {"open", "lost"};
+    double native;
+    double rate;
+    measure((struct tenant[]){{.kind = "heavy"}}, 1, "4", &native);
+    for (size_t at = 0; at < 2; at++) {
+        measure((struct tenant[]){{.kind = "heavy", .limit_bp = 2000, .capture = ways[at]}}, 1, "4", &rate);
+        printf("     limit 20 %% beside a capture that is %s: %.2f %% of native\n", ways[at], 100 * rate / native);
+        CHECK_THAT(fabs(rate / native - 0.2) < 0.01, "%s: %.3f", ways[at], rate / native);
     }
 }
 
@@ -534,6 +551,32 @@ static void one_slice_two_processes(void)
     fixture_close(&fixture);
 }
 
+/* A process of the slice that was stopped while it was held back (Ctrl-Z, a debugger) still says that it waits. */
+static void a_stopped_peer_holds_nobody_back(void)
+{
+    struct fixture fixture;
+    struct fixture_slice slice;
+    double native;
+    char output[4096];
+    char *argv[] = {"tranche-sim-workload", "heavy", "--seconds", "4", NULL};
+    measure((struct tenant[]){{.kind = "heavy"}}, 1, "4", &native);
+    fixture_open(&fixture, "clock = virtual\nparticipants = 1\n");
+    fixture_slice(&fixture, &slice, 0, UINT64_C(8) << 30, 5000);
+    struct region_entry *stopped = &slice.usage->entries[0];
+    atomic_store(&stopped->pid_namespace, 1); /* not ours: whether it lives is not for us to say */
+    atomic_store(&stopped->waits_at_ns, 1);
+    atomic_store(&stopped->flags, REGION_ENTRY_WAITS);
+    atomic_store(&stopped->token, UINT64_C(1) << 32 | 1);
+    atomic_store(&slice.usage->entries_high, 1);
+    CHECK_EQ(fixture_wait(fixture_start(&fixture, slice.id, true, "runs", argv), 120), 0);
+    fixture_output(&fixture, "runs", output, sizeof output);
+    double rate = fixture_figure(output, "iterations") / fixture_figure(output, "elapsedNs") * 1e9;
+    printf("     limit 50 %% beside a stopped process of the slice: %.2f %% of native\n", 100 * rate / native);
+    CHECK_THAT(fabs(rate / native - 0.5) < 0.01, "%.3f", rate / native);
+    CHECK(atomic_load(&stopped->token) != 0);
+    fixture_close(&fixture);
+}
+
 /* What the limited one leaves goes to the one without a limit, managed or not. */
 static void limited_beside_others(void)
 {
@@ -579,6 +622,7 @@ int main(void)
     SOME(uploads_are_free);
     SOME(a_limit_that_does_not_bind);
     SOME(lone_other_calls);
+    SOME(a_capture_left_behind);
     SOME(a_part_of_the_gpu_counts_as_such);
     SOME(split_heavy_30_70);
     SOME(split_tiny_10_90);
@@ -595,6 +639,7 @@ int main(void)
     SOME(a_wait_ends_a_claim);
     SOME(a_preferred_kernel_starts_soon);
     SOME(one_slice_two_processes);
+    SOME(a_stopped_peer_holds_nobody_back);
     SOME(limited_beside_others);
     return check_done();
 }

@@ -20,6 +20,7 @@ struct driver {
     CUresult (*cuMemcpyDtoDAsync)(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream);
     CUresult (*cuMemsetD32Async)(CUdeviceptr to, unsigned int value, size_t count, CUstream stream);
     CUresult (*cuStreamCreate)(CUstream *out, unsigned int flags);
+    CUresult (*cuStreamDestroy)(CUstream stream);
     CUresult (*cuStreamSynchronize)(CUstream stream);
     CUresult (*cuEventCreate)(CUevent *out, unsigned int flags);
     CUresult (*cuEventRecord)(CUevent event, CUstream stream);

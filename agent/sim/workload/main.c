@@ -29,6 +29,7 @@ struct settings {
     const char *call; /* which of the launching calls; NULL: cuLaunchKernel */
     const char *wait; /* how a server waits for its work; NULL: cuStreamSynchronize */
     const char *phases;
+    const char *capture; /* "open" or "lost"; NULL: none */
 };
 
 #define PHASES_MAX 8
@@ -69,7 +70,8 @@ static int usage(void)
         stderr,
         "usage: tranche-sim-workload KIND [--seconds S] [--memory BYTES] [--kernel-us N] [--grid N] [--rate R] "
         "[--seed N]\n"
-        "                            [--call ex|cooperative] [--wait context|event] [--phases TEXT] "
+        "                            [--call ex|cooperative] [--wait context|event] [--phases TEXT] [--capture "
+        "open|lost] "
         "[--process-title TEXT]\n"
         "  trainer   steps of kernels; memory grows to a working set, a refusal makes it smaller\n"
         "  server    Poisson requests of 5 kernels each (--rate, default 20 a second)\n"
@@ -114,6 +116,8 @@ static bool parse(int argc, char **argv, struct settings *settings, const char *
             settings->call = value;
         } else if (strcmp(argv[at], "--wait") == 0) { /* stream, context or event */
             settings->wait = value;
+        } else if (strcmp(argv[at], "--capture") == 0) {
+            settings->capture = value;
         } else if (strcmp(argv[at], "--phases") == 0) {
             settings->phases = value;
         } else if (strcmp(argv[at], "--process-title") == 0) {
@@ -611,6 +615,19 @@ static bool begin(struct run *run)
            succeeded(run, driver->cuModuleGetFunction(&run->spin, module, "spin_kernel"), "cuModuleGetFunction");
 }
 
+/* As programs do that fail in the middle: a capture that nobody ends, or whose stream goes first. */
+static bool leave_capture(struct run *run)
+{
+    CUstream stream;
+    const struct driver *driver = &run->driver;
+    return run->settings.capture == NULL || strcmp(run->settings.capture, "none") == 0 ||
+           (succeeded(run, driver->cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate") &&
+            succeeded(run, driver->cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_RELAXED),
+                      "cuStreamBeginCapture") &&
+            (strcmp(run->settings.capture, "lost") != 0 ||
+             succeeded(run, driver->cuStreamDestroy(stream), "cuStreamDestroy")));
+}
+
 static int dispatch(struct run *run)
 {
     const char *kind = run->settings.kind;
@@ -676,7 +693,7 @@ int main(int argc, char **argv)
     struct sigaction action = {.sa_handler = on_term};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    if (!begin(&run)) {
+    if (!begin(&run) || !leave_capture(&run)) {
         return 1;
     }
     run.started_ns = driver_now_ns(&run.driver);
