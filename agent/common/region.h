@@ -188,7 +188,7 @@ struct region_usage {
     _Atomic int64_t bucket_level_ns;
     _Atomic uint64_t bucket_refilled_at_ns;
     _Atomic uint32_t price_correction_bp; /* 10000 = prices are right; measured over charged, per slice */
-    uint32_t reserved1;
+    _Atomic uint32_t bucket_limit_bp;     /* the limit under which the level was saved up; 0: not said yet */
     uint8_t reserved[4096 - 48];
     struct region_entry entries[REGION_USAGE_ENTRIES];
     struct region_price prices[REGION_PRICE_ENTRIES];
@@ -205,7 +205,8 @@ struct region_board_slot {
     _Atomic uint64_t charged_ns;
     _Atomic uint64_t in_flight_ns;    /* priced work issued and not known to be finished */
     _Atomic uint64_t hungry_until_ns; /* has more work than it is given, though its own limit would allow more */
-    uint64_t reserved[2];
+    _Atomic uint64_t behind_until_ns; /* has had less than its guarantee of late, and has work */
+    uint64_t reserved;
 };
 
 #define REGION_LINE_BYTES 4096u

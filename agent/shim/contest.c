@@ -45,6 +45,7 @@ static void write_line(const struct contest *contest, const struct shim_slice *s
     atomic_store(&line->charged_ns, charged_by_slice(slice->usage));
     atomic_store(&line->in_flight_ns, atomic_load(&contest->tight) ? atomic_load(&contest->longest_ns) : 0);
     atomic_store(&line->hungry_until_ns, hungry ? now + CONTEST_HUNGRY_NS : 0);
+    atomic_store(&line->behind_until_ns, atomic_load(&contest->behind) ? claim + CONTEST_BEHIND_NS : 0);
     atomic_store(&line->claim_until_ns, claim);
 }
 
@@ -55,14 +56,17 @@ struct claims {
     uint32_t limits_bp;
     bool unlimited;
     uint64_t hungriest_bp; /* of what is due to the hungriest, what he got; 0: nobody is hungry */
+    bool promised;         /* ...and it is what he was guaranteed */
     uint64_t charged_ns;
     uint64_t in_flight_ns; /* the longest of those who give way to us */
 };
 
-/* One step of a window's length towards getting as much of our share as the hungriest gets of his. */
-static void follow(struct contest *contest, uint64_t hungriest_bp, uint64_t own_charged, uint32_t due_bp,
+/* One step of a window's length towards getting as much of our share as the hungriest gets of his; who was guaranteed it
+ * gets all of it, as far as we can make room. */
+static void follow(struct contest *contest, const struct claims *claims, uint64_t own_charged, uint32_t due_bp,
                    uint64_t window)
 {
+    uint64_t hungriest_bp = claims->hungriest_bp;
     uint64_t before = contest->pace_own_ns;
     int64_t pace = atomic_load(&contest->pace_bp) == 0 ? BUCKET_FULL_BP : atomic_load(&contest->pace_bp);
     contest->pace_own_ns = own_charged;
@@ -70,7 +74,7 @@ static void follow(struct contest *contest, uint64_t hungriest_bp, uint64_t own_
         pace += (BUCKET_FULL_BP - pace) / 4 + 1;
     } else if (before != 0 && own_charged > before && window < 4 * CONTEST_PACE_NS && due_bp > 0) {
         uint64_t got = (own_charged - before) * BUCKET_FULL_BP / window * BUCKET_FULL_BP / due_bp;
-        int64_t step = ((int64_t)hungriest_bp - (int64_t)got) / 4;
+        int64_t step = ((int64_t)hungriest_bp - (claims->promised ? BUCKET_FULL_BP : (int64_t)got)) / 4;
         pace += step > 500 ? 500 : step < -500 ? -500 : step;
     }
     pace = pace > BUCKET_FULL_BP ? BUCKET_FULL_BP : pace < CONTEST_PACE_MIN_BP ? CONTEST_PACE_MIN_BP : pace;
@@ -108,7 +112,10 @@ static void read_claims(struct contest *contest, struct claims *claims, const st
         uint32_t limit = REGION_NEIGHBOUR_LIMIT_BP(word);
         claims->any = true;
         claims->higher = claims->higher || REGION_NEIGHBOUR_PRIORITY(word) > priority;
-        claims->guaranteed_bp += REGION_NEIGHBOUR_GUARANTEE_BP(word);
+        /* Whoever gives way to us takes what he is guaranteed in our pauses, as long as that is enough. */
+        if (REGION_NEIGHBOUR_PRIORITY(word) >= priority || atomic_load(&line->behind_until_ns) >= now) {
+            claims->guaranteed_bp += REGION_NEIGHBOUR_GUARANTEE_BP(word);
+        }
         claims->limits_bp += limit;
         claims->unlimited = claims->unlimited || limit >= BUCKET_FULL_BP;
         uint64_t hungry = atomic_load(&line->hungry_until_ns);
@@ -116,16 +123,42 @@ static void read_claims(struct contest *contest, struct claims *claims, const st
         if (whole_window && window < 4 * CONTEST_PACE_NS && before != 0 && charged > before && due > 0 &&
             hungry >= now && hungry <= now + CONTEST_HUNGRY_NS) {
             uint64_t got = (charged - before) * BUCKET_FULL_BP / window * BUCKET_FULL_BP / due;
-            claims->hungriest_bp =
-                claims->hungriest_bp == 0 || got < claims->hungriest_bp ? got : claims->hungriest_bp;
+            if (claims->hungriest_bp == 0 || got < claims->hungriest_bp) {
+                claims->hungriest_bp = got;
+                claims->promised = limit >= BUCKET_FULL_BP;
+            }
         }
     }
     if (whole_window) {
         uint32_t own = atomic_load(&policy->compute_limit_bp);
         uint32_t left = claims->guaranteed_bp < BUCKET_FULL_BP ? BUCKET_FULL_BP - claims->guaranteed_bp : 0;
-        follow(contest, claims->hungriest_bp, own_charged, own < BUCKET_FULL_BP ? own : left, window);
+        follow(contest, claims, own_charged, own < BUCKET_FULL_BP ? own : left, window);
         contest->pace_since_ns = now;
     }
+}
+
+/* What we were guaranteed of the time in which we had work, against what we had. */
+static void follow_guarantee(struct contest *contest, const struct region_policy *policy, uint64_t now,
+                             uint64_t own_charged)
+{
+    uint32_t guarantee = atomic_load(&policy->compute_guarantee_bp);
+    uint64_t passed = now - contest->guarantee_at_ns;
+    uint64_t had = own_charged > contest->guarantee_charged_ns ? own_charged - contest->guarantee_charged_ns : 0;
+    int64_t most = (int64_t)(CONTEST_GUARANTEE_NS / BUCKET_FULL_BP * guarantee);
+    bool first = contest->guarantee_at_ns == 0;
+    contest->guarantee_at_ns = now;
+    contest->guarantee_charged_ns = own_charged;
+    if (first || guarantee == 0) {
+        contest->guarantee_owed_ns = 0;
+        atomic_store(&contest->behind, guarantee > 0);
+        return;
+    }
+    passed = passed > CONTEST_NO_WORK_NS ? 0 : passed;
+    had = had > CONTEST_GUARANTEE_NS ? CONTEST_GUARANTEE_NS : had;
+    int64_t owed = contest->guarantee_owed_ns + (int64_t)(passed * guarantee / BUCKET_FULL_BP) - (int64_t)had;
+    owed = owed > most ? most : owed < -most ? -most : owed;
+    contest->guarantee_owed_ns = owed;
+    atomic_store(&contest->behind, owed > 0);
 }
 
 static uint32_t share_beside(const struct contest *contest, const struct region_policy *policy,
@@ -137,7 +170,7 @@ static uint32_t share_beside(const struct contest *contest, const struct region_
     uint32_t share = limit;
     uint32_t floor = guarantee > CONTEST_FLOOR_BP ? guarantee : CONTEST_FLOOR_BP;
     if (claims->higher) {
-        share = floor;
+        share = atomic_load(&contest->behind) ? floor : CONTEST_FLOOR_BP;
     } else if (claims->guaranteed_bp > 0) {
         uint32_t left = claims->guaranteed_bp < BUCKET_FULL_BP ? BUCKET_FULL_BP - claims->guaranteed_bp : 0;
         share = left > floor ? left : floor;
@@ -149,7 +182,8 @@ static uint32_t share_beside(const struct contest *contest, const struct region_
     bool rest = !claims->higher && share > floor && claims->guaranteed_bp + share >= CONTEST_WHOLE_MIN_BP;
     if (claims->any && (shared_out || rest)) {
         uint32_t pace = atomic_load(&contest->pace_bp);
-        share = pace == 0 ? share : (uint32_t)((uint64_t)share * pace / BUCKET_FULL_BP);
+        uint32_t paced = pace == 0 ? share : (uint32_t)((uint64_t)share * pace / BUCKET_FULL_BP);
+        share = paced < guarantee ? guarantee : paced;
     }
     return share == 0 ? 1 : share;
 }
@@ -232,7 +266,9 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
         lines_open_own(contest->lines, slice, now);
         write_line(contest, slice, own, claim, now);
         lines_read(contest->lines, slice, now, CONTEST_CLAIM_NS, slots);
-        read_claims(contest, &claims, slice->policy, slots, now, charged_by_slice(slice->usage));
+        uint64_t own_charged = charged_by_slice(slice->usage);
+        follow_guarantee(contest, slice->policy, now, own_charged);
+        read_claims(contest, &claims, slice->policy, slots, now, own_charged);
         if (prefers && wants && lapsed && claims.in_flight_ns > 0) {
             claim += claims.in_flight_ns; /* our work begins when theirs is done */
             atomic_store(&contest->busy_until_ns, busy + claims.in_flight_ns);
@@ -261,7 +297,8 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     uint64_t seen_at = atomic_load(&contest->others_at_ns);
     uint64_t higher_at = atomic_load(&contest->higher_at_ns);
     atomic_store(&contest->alone, seen_at == 0 || now > seen_at + CONTEST_QUIET_NS);
-    atomic_store(&contest->tight, higher_at != 0 && now < higher_at + CONTEST_EXPECT_NS);
+    /* Who is behind with his guarantee has to have more in flight than one kernel, or that is all he gets of a turn. */
+    atomic_store(&contest->tight, higher_at != 0 && now < higher_at + CONTEST_EXPECT_NS && !contest->behind);
     uint32_t share = share_beside(contest, slice->policy, &claims);
     atomic_store(&contest->held_by, claims.higher              ? REGION_HELD_BY_PRIORITY
                                     : claims.guaranteed_bp > 0 ? REGION_HELD_BY_GUARANTEE

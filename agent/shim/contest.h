@@ -53,6 +53,13 @@
 #define CONTEST_WHOLE_MAX_BP 10050u
 
 struct lines;
+/* What a guarantee is of: the time in which there is work, as far back as this. Beside somebody preferred it is taken in
+ * his pauses first, and in the middle of his work only by one who is behind with it. */
+#define CONTEST_GUARANTEE_NS UINT64_C(500000000)
+/* Who has not looked for so long had no work meanwhile. */
+#define CONTEST_NO_WORK_NS UINT64_C(20000000)
+#define CONTEST_BEHIND_NS UINT64_C(3000000)
+
 struct shim_slice;
 
 /* One process's knowledge about one slice's GPU. */
@@ -76,6 +83,10 @@ struct contest {
     uint64_t pace_since_ns;      /* these belong to whoever looks */
     uint64_t pace_own_ns;
     uint64_t pace_charged_ns[REGION_BOARD_SLOTS];
+    int64_t guarantee_owed_ns; /* of our guarantee and not had yet; less than 0: had in advance */
+    uint64_t guarantee_at_ns;
+    uint64_t guarantee_charged_ns;
+    _Atomic uint32_t behind;   /* with our guarantee */
     _Atomic uint32_t share_bp; /* what we may take now; 0: not looked yet, the limit holds */
     _Atomic uint32_t held_by;  /* enum region_held_by: why that is less than the limit */
     _Atomic uint32_t alone;

@@ -61,6 +61,7 @@ static void assume_claim(struct region_board_slot *slot, const struct lines_neig
     memset(slot, 0, sizeof *slot);
     atomic_store(&slot->slice_tag, neighbour->tag);
     atomic_store(&slot->claim_until_ns, until);
+    atomic_store(&slot->behind_until_ns, until);
     atomic_store(&slot->charged_ns, neighbour->charged_ns);
 }
 

@@ -147,6 +147,20 @@ bool meter_at_ease(const struct launch *launch)
            (share_of(launch) >= BUCKET_FULL_BP || bucket_level(slice_of(launch)->usage) >= METER_EASE_NS);
 }
 
+/* What was saved up under a higher limit is not for the lower one. */
+static void note_limit(const struct shim_slice *slice)
+{
+    uint32_t limit = limit_of(slice);
+    uint32_t before = atomic_load_explicit(&slice->usage->bucket_limit_bp, memory_order_relaxed);
+    if (before != limit && atomic_compare_exchange_strong(&slice->usage->bucket_limit_bp, &before, limit) &&
+        limit < before) {
+        int64_t level = bucket_level(slice->usage);
+        if (level > METER_SAVINGS_BESIDE_NS) {
+            bucket_take(slice->usage, level - METER_SAVINGS_BESIDE_NS);
+        }
+    }
+}
+
 /* What the board and the bucket say now; may hold us back. charged: GPU time taken from the process's credit. */
 static void look_and_wait(const struct launch *launch, uint64_t now, uint64_t charged)
 {
@@ -160,6 +174,7 @@ static void look_and_wait(const struct launch *launch, uint64_t now, uint64_t ch
         }
         return;
     }
+    note_limit(slice);
     bucket_refill(slice->usage, now, share);
     int64_t level = bucket_level(slice->usage);
     if (share < limit_of(slice) && level > METER_SAVINGS_BESIDE_NS) {
@@ -206,8 +221,7 @@ static void give_way(const struct launch *launch)
     } else {
         contest_look(contest, slice, entry_of(launch), now, 0, true);
     }
-    if (contest_share(contest, slice->policy) < limit_of(slice) &&
-        atomic_load(&slice->policy->compute_guarantee_bp) == 0) {
+    if (contest_share(contest, slice->policy) < limit_of(slice) && atomic_load(&contest->behind) == 0) {
         int64_t level = bucket_level(slice->usage);
         if (level > 0) {
             bucket_take(slice->usage, level); /* saved up while nobody wanted it, and now somebody does */
@@ -249,6 +263,15 @@ static uint64_t charge_in_advance(const struct launch *launch)
     mean = mean > METER_UNKNOWN_MAX_NS ? METER_UNKNOWN_MAX_NS : mean;
     price_advance(launch->price, launch->weight, mean);
     return mean;
+}
+
+/* Beside others it is spans that tell. */
+static enum price_effort effort_of(const struct launch *launch)
+{
+    if (share_of(launch) >= BUCKET_FULL_BP || span_correction(&meter_of(launch)->span) != 0) {
+        return PRICE_SPARSE;
+    }
+    return meter_at_ease(launch) ? PRICE_EASY : PRICE_EXACT;
 }
 
 /* ---- around one launch ---- */
@@ -429,7 +452,7 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, CUstrea
     if (!wanted && ns != 0) {
         price_not_timed(launch->price);
     }
-    if (wanted && price_due(launch->price, share_of(launch) < BUCKET_FULL_BP && span_correction(&meter->span) == 0)) {
+    if (wanted && price_due(launch->price, effort_of(launch))) {
         launch->sample =
             timing_start(launch->process, (unsigned)launch->slice, launch->price, stream, &launch->started_ns);
         if (launch->sample != NULL) {

@@ -29,7 +29,7 @@ static uint32_t within(uint64_t value, uint32_t least, uint32_t most)
     return value < least ? least : value > most ? most : (uint32_t)value;
 }
 
-bool price_due(struct price *price, bool exact)
+bool price_due(struct price *price, enum price_effort effort)
 {
     uint32_t timing = atomic_load_explicit(&price->timing, memory_order_relaxed);
     uint32_t samples = atomic_load_explicit(&price->samples, memory_order_relaxed);
@@ -52,8 +52,9 @@ bool price_due(struct price *price, bool exact)
         uint32_t most = within(dear, PRICE_INTERVAL_MAX, PRICE_INTERVAL_SHORT_MAX);
         interval = doublings > 10 || 1u << doublings > most ? most : 1u << doublings;
     }
-    if (exact && dear < interval) {
-        interval = (uint32_t)dear;
+    uint64_t limited = effort == PRICE_EASY ? dear * PRICE_EASY_TIMES : dear;
+    if (effort != PRICE_SPARSE && limited < interval) {
+        interval = (uint32_t)limited;
     }
     uint32_t begun = atomic_load_explicit(&price->begun, memory_order_relaxed);
     uint32_t due = timing >= PRICE_TIMINGS_MAX ? UINT32_MAX : drawn(interval, begun);

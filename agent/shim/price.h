@@ -17,6 +17,8 @@
  * hundreds a second. Of those, limited or not, one in so many at most. */
 #define PRICE_TIMING_NS UINT64_C(4000)
 #define PRICE_TIMING_PART 200u
+/* ...and a quarter of that while the limit is far. */
+#define PRICE_EASY_TIMES 4u
 #define PRICE_SHORT_NS UINT64_C(20000)
 #define PRICE_INTERVAL_SHORT_MAX 1024u
 /* Several at once, and never in step with a loop of the program: where one kernel takes different times in a fixed order,
@@ -117,9 +119,11 @@ static inline uint64_t price_of_known(struct price_book *book, uint64_t key)
 }
 /* So many launches of unknown price are charged so much each until it is known. */
 void price_advance(struct price *price, uint32_t launches, uint64_t ns);
-/* Counts one launch; true if this one should be timed. exact: as often as may be, for a slice that is held to a limit;
- * a kernel of a millisecond is then timed at each launch. */
-bool price_due(struct price *price, bool exact);
+/* How often a launch is timed: where nothing depends on it; where a limit is far; and as often as may be, for a slice that
+ * is held to a limit: a kernel of a millisecond is then timed at each launch. */
+enum price_effort { PRICE_SPARSE, PRICE_EASY, PRICE_EXACT };
+/* Counts one launch; true if this one should be timed. */
+bool price_due(struct price *price, enum price_effort effort);
 /* This launch could not be timed: look again after a while. */
 void price_not_timed(struct price *price);
 /* A timing. alone: nobody else used the GPU, as far as is known; otherwise theirs_ns is how long others had the GPU

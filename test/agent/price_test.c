@@ -39,7 +39,7 @@ static void the_first_are_timed_then_ever_fewer(void)
     struct price *price = fresh(100);
     int timed = 0;
     for (int launch = 0; launch < 100000; launch++) {
-        if (price_due(price, false)) {
+        if (price_due(price, PRICE_SPARSE)) {
             timed++;
             price_learn(price, 30000, true, 0, false);
             CHECK(launch >= (int)PRICE_EAGER_SAMPLES || timed == launch + 1);
@@ -53,7 +53,7 @@ static void so_many_timings_at_once(void)
     struct price *price = fresh(200);
     unsigned under_way = 0;
     for (int launch = 0; launch < 100; launch++) {
-        under_way += price_due(price, true);
+        under_way += price_due(price, PRICE_EXACT);
         CHECK_EQ(atomic_load(&price->due) == 0, launch + 1 > (int)PRICE_EAGER_SAMPLES); /* each looks for the answer */
     }
     CHECK_EQ(under_way, PRICE_EAGER_SAMPLES);
@@ -62,13 +62,13 @@ static void so_many_timings_at_once(void)
     }
     under_way = 0;
     for (int launch = 0; launch < 100000; launch++) {
-        under_way += price_due(price, true);
+        under_way += price_due(price, PRICE_EXACT);
     }
     CHECK_EQ(under_way, PRICE_TIMINGS_MAX);
     price_learn(price, 5, true, 0, false);
     price_timing_ended(price);
     for (int launch = 0; launch < 100000; launch++) {
-        under_way += price_due(price, true);
+        under_way += price_due(price, PRICE_EXACT);
     }
     CHECK_EQ(under_way, PRICE_TIMINGS_MAX + 2);
 }
@@ -82,7 +82,7 @@ static void timings_are_not_in_step(void)
     int total = 0;
     for (int launch = 0; launch < 300000; launch++) {
         int at = launch % 10;
-        if (price_due(price, true)) {
+        if (price_due(price, PRICE_EXACT)) {
             pending[at]++;
         }
         for (int one = 0; at == 9 && one < 10; one++) {
@@ -105,17 +105,17 @@ static void a_seed_holds_until_it_is_contradicted(void)
     CHECK_EQ(atomic_load(&price->ns), 1000);
     price_seed(price, 5, 1000000); /* what is known stays */
     CHECK_EQ(atomic_load(&price->ns), 1000);
-    CHECK(price_due(price, false));
+    CHECK(price_due(price, PRICE_SPARSE));
     price_learn(price, 1900, true, 0, false);
     CHECK_EQ(atomic_load(&price->ns), 1100); /* one of nine */
     price = fresh(231);
     price_seed(price, UINT64_C(10000000000), 1000000);
-    CHECK(price_due(price, false));
+    CHECK(price_due(price, PRICE_SPARSE));
     price_learn(price, 1000, true, 0, false);
     CHECK_EQ(atomic_load(&price->ns), 1000); /* a lie does not outlive the first timing */
     price = fresh(232);
     price_seed(price, 500, UINT32_MAX);
-    CHECK(price_due(price, false));
+    CHECK(price_due(price, PRICE_SPARSE));
     price_learn(price, 1000000, true, 0, false);
     CHECK_EQ(atomic_load(&price->ns), 1000000);
 }
@@ -124,15 +124,15 @@ static void a_timing_that_loaded_code_is_thrown_away(void)
 {
     struct price *price = fresh(220);
     for (unsigned at = 0; at < PRICE_DISCARDS_MAX; at++) {
-        CHECK(price_due(price, true));
+        CHECK(price_due(price, PRICE_EXACT));
         CHECK(price_discard(price));
         CHECK_EQ(atomic_load(&price->ns), 0);
     }
-    CHECK(price_due(price, true)); /* whoever always takes so long must get a price too */
+    CHECK(price_due(price, PRICE_EXACT)); /* whoever always takes so long must get a price too */
     CHECK(!price_discard(price));
     price_learn(price, 7, true, 0, false);
     CHECK_EQ(atomic_load(&price->ns), 7);
-    CHECK(price_due(price, true));
+    CHECK(price_due(price, PRICE_EXACT));
     CHECK(price_discard(price));
 }
 
@@ -142,24 +142,24 @@ static void known_prices_pay_until_a_timing_is_due(void)
     struct price *price = fresh(250);
     uint64_t key = price->key;
     CHECK_EQ(price_of_known(&book, key), 0);
-    CHECK(price_due(price, false));
+    CHECK(price_due(price, PRICE_SPARSE));
     CHECK_EQ(price_of_known(&book, key), 0); /* nothing is known yet */
     price_learn(price, 700, true, 0, false);
     CHECK_EQ(price_of_known(&book, key), 0); /* the next is to be timed as well */
     for (uint32_t timed = 1; timed < PRICE_EAGER_SAMPLES; timed++) {
-        CHECK(price_due(price, false));
+        CHECK(price_due(price, PRICE_SPARSE));
         price_learn(price, 700, true, 0, false);
     }
     int paid = 0;
-    CHECK(!price_due(price, false));
+    CHECK(!price_due(price, PRICE_SPARSE));
     while (price_of_known(&book, key) == 700) paid++;
     CHECK_THAT(paid >= 1 && paid <= 4, "%d", paid); /* the interval is drawn around 4, and one was looked at */
-    CHECK(price_due(price, false));
+    CHECK(price_due(price, PRICE_SPARSE));
     for (unsigned timing = 1; timing < PRICE_TIMINGS_MAX; timing++) {
-        while (!price_due(price, false)) {
+        while (!price_due(price, PRICE_SPARSE)) {
         }
     }
-    CHECK(!price_due(price, false));
+    CHECK(!price_due(price, PRICE_SPARSE));
     for (int launch = 0; launch < 1000; launch++) {
         CHECK_EQ(price_of_known(&book, key), 700); /* enough timings are under way: nothing is due */
     }
@@ -178,18 +178,18 @@ static void other_work_is_told_from_turns(void)
 {
     struct price *price = fresh(260);
     price_seed(price, 300000, 40); /* as another process of the slice has it */
-    price_due(price, true);
+    price_due(price, PRICE_EXACT);
     price_learn(price, 100000000, false, 0, false);
     CHECK_THAT(atomic_load(&price->ns) > 90000000, "%llu", (unsigned long long)atomic_load(&price->ns));
     price = fresh(261);
     for (int timed = 0; timed < 40; timed++) {
-        price_due(price, true);
+        price_due(price, PRICE_EXACT);
         price_learn(price, 300000, true, 0, false);
     }
-    price_due(price, true);
+    price_due(price, PRICE_EXACT);
     price_learn(price, 5000000, false, 0, false); /* two turns of somebody else's */
     CHECK_EQ(atomic_load(&price->ns), 300000);
-    price_due(price, true);
+    price_due(price, PRICE_EXACT);
     price_learn(price, 100000000, false, 40000000, false);
     CHECK_THAT(atomic_load(&price->ns) > 50000000, "%llu", (unsigned long long)atomic_load(&price->ns));
 }
@@ -202,12 +202,12 @@ static void unpriced_launches_owe(void)
     CHECK_EQ(price_learn(price, 1000, true, 0, false), 0);
     /* What was charged for them in advance is taken off, and given back where it was too much. */
     price = fresh(310);
-    price_due(price, false);
+    price_due(price, PRICE_SPARSE);
     atomic_store(&price->unpriced, 7);
     price_advance(price, 3, 2000);
     CHECK_EQ(price_learn(price, 1000, true, 0, false), 1000);
     price = fresh(320);
-    price_due(price, false);
+    price_due(price, PRICE_SPARSE);
     atomic_store(&price->unpriced, 7);
     price_advance(price, 5, 2000);
     CHECK_EQ(price_learn(price, 1000, true, 0, false), -3000);
@@ -275,11 +275,11 @@ static void a_limit_is_timed_as_often_as_pays(void)
     struct price *cheap = fresh(801);
     int timed[2] = {0};
     for (int launch = 0; launch < 10000; launch++) {
-        if (price_due(dear, true)) {
+        if (price_due(dear, PRICE_EXACT)) {
             timed[0]++;
             price_learn(dear, 1000000, true, 0, false);
         }
-        if (price_due(cheap, true)) {
+        if (price_due(cheap, PRICE_EXACT)) {
             timed[1]++;
             price_learn(cheap, 5000, true, 0, false);
         }
@@ -293,7 +293,7 @@ static void short_kernels_are_timed_seldom(void)
     struct price *price = fresh(802);
     int timed = 0;
     for (int launch = 0; launch < 200000; launch++) {
-        if (price_due(price, true)) {
+        if (price_due(price, PRICE_EXACT)) {
             timed++;
             price_learn(price, 2000, true, 0, false);
         }
