@@ -1,6 +1,6 @@
 """The benchmark of compute shares: natively, in slices, and beside what else can share a card, in turns on one machine.
 
-usage: compute.py OUT_FOLDER [--seconds N] [--only WORDS] [--dry] [part …]     parts: engines price b5 b6 b7 live b8 b8long b9 b10 concurrent (the default, in this order), b1 b2
+usage: compute.py OUT_FOLDER [--seconds N] [--only WORDS] [--dry] [part …]     parts: engines price b5 b6 phases b7 guarantees live b8 b8long b9 b10 concurrent (the default, in this order), b1 b2
 --seconds is the time for all parts together (default 460). --only: of b5 and b6, workloads of such a name. --dry runs it on the simulated driver of build/agent: its
 figures mean nothing, but a mistake shows here and not on a scarce card. Exit 77 where there is no GPU.
 
@@ -20,15 +20,16 @@ import sys
 import time
 
 import compute_parts
+import compute_phases
 import compute_report
 import compute_tails
 import run as gpu_run
 from loads import Load, Mps
 
-PARTS = {**compute_parts.PARTS, **compute_tails.PARTS}
+PARTS = {**compute_parts.PARTS, **compute_phases.PARTS, **compute_tails.PARTS}
 # Of the time for all parts, by experience.
-WEIGHTS = {"engines": 8, "price": 60, "b5": 300, "b6": 70, "b7": 18, "live": 10, "b8": 120, "b8long": 150, "b9": 30, "b10": 25, "concurrent": 90, "b1": 25, "b2": 100}
-DEFAULT = ("engines", "price", "b5", "b6", "b7", "live", "b8", "b8long", "b9", "b10", "concurrent")
+WEIGHTS = {"engines": 8, "price": 60, "b5": 300, "b6": 70, "phases": 60, "guarantees": 60, "b7": 18, "live": 10, "b8": 120, "b8long": 150, "b9": 30, "b10": 25, "concurrent": 90, "b1": 25, "b2": 100}
+DEFAULT = ("engines", "price", "b5", "b6", "phases", "b7", "guarantees", "live", "b8", "b8long", "b9", "b10", "concurrent")
 DEFAULT_SECONDS = 460
 MEMORY_EACH = "40g"
 CONCURRENT_START_S = 12

@@ -12,6 +12,7 @@
  *   stamp SECONDS FILE [ON OFF]   as fast as it can, or ON seconds of work and OFF of none; the GPU's own start and end
  *                                 of each kernel go to FILE, as pairs of uint64 nanoseconds of its clock; the answer
  *                                 says when, by CLOCK_MONOTONIC, each stretch of work was begun
+ *   length MICROSECONDS           the same kernel and grid with other work to do from here on; of spin
  *   clock                         what to add to such a stamp for CLOCK_MONOTONIC
  *   probe SECONDS PER_SECOND SEED tiny kernels at random times: microseconds from launch to start, each
  */
@@ -424,6 +425,11 @@ static void probe(double seconds, double per_second, unsigned seed)
     printf("]}\n");
 }
 
+static int batch_of(double microseconds)
+{
+    return microseconds >= 20000 ? 1 : (int)fmax(2, fmin(500, 8000 / microseconds));
+}
+
 static void serve_lines(void)
 {
     char line[512];
@@ -437,6 +443,10 @@ static void serve_lines(void)
             rate(a, b, c);
         } else if (sscanf(line, "stamp %lf %399s %lf %lf", &a, path, &b, &c) >= 2) {
             stamped(a, path, b, c);
+        } else if (sscanf(line, "length %lf", &a) == 1 && a > 0 && strcmp(kind, "spin") == 0) {
+            kernel_us = a;
+            batch = batch_of(a);
+            printf("{\"id\":\"length\"}\n");
         } else if (strcmp(line, "clock\n") == 0) {
             clock_offset();
         } else if (sscanf(line, "probe %lf %lf %u", &a, &b, &seed) == 3) {
@@ -463,7 +473,7 @@ int main(int argc, char **argv)
         return 0;
     }
     kernel_us = argc > 2 ? atof(argv[2]) : strcmp(kind, "bursts") == 0 ? 200 : strcmp(kind, "graph") == 0 ? 10 : 1000;
-    batch = strcmp(kind, "graph") == 0 ? 20 : kernel_us >= 20000 ? 1 : (int)fmax(2, fmin(500, 8000 / kernel_us));
+    batch = strcmp(kind, "graph") == 0 ? 20 : batch_of(kernel_us);
     if (is_copy()) {
         prepare_copies();
         batch = 16;

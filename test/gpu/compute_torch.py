@@ -1,10 +1,11 @@
 """Programs of PyTorch that keep the GPU busy and say how fast, for compute.py: the protocol of compute_load.c.
 
-usage: compute_torch.py KIND     gemm mixedk resnet decode graphdecode   (programs that work as fast as they can)
+usage: compute_torch.py KIND     gemm mixedk kgemm resnet decode graphdecode   (programs that work as fast as they can)
                                  bert tokens short                       (services that answer requests)
 then, a line each on standard input, answered by one JSON object a line:
   rate WARM SECONDS [DUTY]     units a second, from the first synchronization after WARM to the first after SECONDS;
                                progress: [seconds, units done] since then, at synchronizations
+  length N                     the N-th inner length from here on, -1: all of them; of kgemm
   busy [MOST_UNITS]            kernel time of one unit, by the profiler: seconds
   serve SECONDS PER_SECOND SEED  requests at random times, in the order of their arrival: milliseconds of each
 Without a CUDA device it runs on the CPU with small shapes, so that the lines themselves can be tried anywhere.
@@ -40,17 +41,35 @@ def gemm(n):
     return (lambda: a @ b), 4
 
 
-def mixedk():
+def products():
     """One output, and so one grid, whatever the inner length is."""
     n = 64 if SMALL else 4096
     lengths = [n // 16, n * 2, n // 4, n, n // 2, n // 16, n * 4, n // 8]
-    pairs = [(torch.randn(n, k, device=DEVICE, dtype=HALF), torch.randn(k, n, device=DEVICE, dtype=HALF)) for k in lengths]
+    return [(torch.randn(n, k, device=DEVICE, dtype=HALF), torch.randn(k, n, device=DEVICE, dtype=HALF)) for k in lengths]
+
+
+def mixedk():
+    pairs = products()
 
     def step():
         for a, b in pairs:
             a @ b
 
     return step, 1
+
+
+CHOSEN = {"length": -1}
+
+
+def kgemm():
+    """The products of mixedk, one of them at a time: see the line "length"."""
+    pairs = products()
+
+    def step():
+        for a, b in pairs if CHOSEN["length"] < 0 else [pairs[CHOSEN["length"]]] * len(pairs):
+            a @ b
+
+    return step, 4
 
 
 def resnet():
@@ -103,7 +122,8 @@ def as_graph(step):
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
-    return graph.replay
+    # The graph reads the model and its input, and keeps neither: without them their memory would be somebody else's.
+    return lambda step=step: graph.replay()
 
 
 def tokens():
@@ -120,6 +140,7 @@ def tokens():
 KINDS = {
     "gemm": lambda: gemm(64 if SMALL else 7168),
     "mixedk": mixedk,
+    "kgemm": kgemm,
     "resnet": resnet,
     "decode": lambda: (encoder(12, 768, 12, 1, 1), 5),
     "graphdecode": lambda: (as_graph(encoder(12, 768, 12, 1, 1)), 20),
@@ -242,6 +263,9 @@ def main():
         given = [float(n) for n in numbers]
         if verb == "rate":
             answer = rate(step, batch, *given)
+        elif verb == "length":
+            CHOSEN["length"] = int(given[0])
+            answer = {"id": "length"}
         elif verb == "busy":
             answer = busy(step, batch, *(int(n) for n in given[:1] or [MOST_UNITS]))
         elif verb == "serve":
