@@ -155,6 +155,11 @@ static void learn(struct process *process, struct meter *meter)
         measured = expected + expected / 2; /* it began in the middle of a turn, and that may have ended */
     }
     uint64_t most = most_of(span);
+    if (measured >= SPAN_TURN_NS && expected >= SPAN_TURN_NS) {
+        /* Longer than a turn, as was to be expected: that tells nothing, and is not waited for again so soon. */
+        span->due_at_ns = now + SPAN_INTERVAL_LONG_NS;
+        return;
+    }
     if (measured >= SPAN_TURN_NS) {
         /* At least that: left out, the long ones among launches of many lengths would be missing. */
         measured = SPAN_TURN_NS;
@@ -225,7 +230,8 @@ static bool has_way(const struct launch *launch, uint32_t wanted)
     struct span *span = &meter_of(launch)->span;
     CUresult result = REAL(cuStreamQuery)(launch->stream);
     span->next_weight = 1;
-    if (result != CUDA_ERROR_NOT_READY) {
+    /* For one that will take longer than a turn it is not worth the wait. */
+    if (result != CUDA_ERROR_NOT_READY || launch->charged_ns >= SPAN_TURN_NS) {
         return result == CUDA_SUCCESS;
     }
     if (wanted != SPAN_ANY) {
@@ -364,7 +370,7 @@ void span_look(const struct launch *launch, uint64_t now, bool held)
         poll(launch->process, meter_of(launch));
         if (held) {
             may_begin(span, now, SPAN_BURST);
-        } else if (now - span->begun_at_ns >= SPAN_OVERDUE_NS && now >= span->due_at_ns) {
+        } else if (now >= span->begun_at_ns + SPAN_OVERDUE_NS && now >= span->due_at_ns) {
             atomic_store(&span->wanted, SPAN_ANY);
             span->due_at_ns = now + SPAN_OVERDUE_NS;
         }

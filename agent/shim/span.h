@@ -21,6 +21,8 @@
  * launches take different times; where one says what the next does, few are enough. */
 #define SPAN_INTERVAL_NS UINT64_C(700000)
 #define SPAN_INTERVAL_STEADY_NS UINT64_C(4000000)
+/* ...and where launches are longer than a turn. */
+#define SPAN_INTERVAL_LONG_NS UINT64_C(200000000)
 /* The host's part in a span that the GPU began at once: it may have paused for so long, of which this part is allowed. */
 #define SPAN_ISSUE_PART 16u
 /* Of the bursts that find earlier work before them, one in so many is measured, after that. */

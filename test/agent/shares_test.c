@@ -343,6 +343,21 @@ static void arguments_that_change_beside_another(void)
     phases(steps, "180:3,45:3,720:3,180:12,mixed:6,180:3,720:3", 5000, 5000, 0, 7);
 }
 
+/* A launch that takes several turns says nothing of what it takes, and must not be taken for one of a turn. */
+static void launches_longer_than_a_turn(void)
+{
+    double alone;
+    double rates[2];
+    measure((struct tenant[]){{.kind = "heavy", .kernel_us = "20000"}}, 1, "4", &alone);
+    measure((struct tenant[]){{.kind = "heavy", .kernel_us = "20000", .limit_bp = 3000},
+                              {.kind = "heavy", .kernel_us = "20000", .limit_bp = 7000}},
+            2, "8", rates);
+    double got = 100 * rates[0] / (rates[0] + rates[1]);
+    printf("     b6 kernels of 20 ms, asked 30/70: got %.2f, sum %.3f\n", got, (rates[0] + rates[1]) / alone);
+    CHECK_THAT(fabs(got - 30) <= PHASES_ERROR_MAX, "%.2f", got);
+    CHECK_THAT((rates[0] + rates[1]) / alone > PHASES_SUM_MIN, "%.3f", (rates[0] + rates[1]) / alone);
+}
+
 /* ---- guarantees and priority ---- */
 
 static void a_guarantee_is_a_floor(void)
@@ -681,6 +696,7 @@ int main(void)
     SOME(split_four);
     SOME(what_ran_alone_does_not_spoil_a_split);
     SOME(arguments_that_change_beside_another);
+    SOME(launches_longer_than_a_turn);
     SOME(a_guarantee_is_a_floor);
     SOME(an_idle_guarantee_is_lent);
     SOME(a_guarantee_comes_and_goes);
