@@ -50,6 +50,7 @@ export const CORE_ERROR_CODES = [
   'host-key-revoked',
   'authentication-failed',
   'authentication-cancelled',
+  'sign-in-needs-you',
   'connection-lost',
   'timed-out',
   'ssh-config-invalid',

@@ -342,6 +342,9 @@ export type Prompt =
   | {
       readonly kind: 'keyboard';
       readonly promptId: string;
+      /** The machine that asks, and to which alone the answer goes. */
+      readonly hostName: string;
+      readonly isJump: boolean;
       readonly name: string;
       readonly instructions: string;
       readonly questions: readonly { readonly text: string; readonly echo: boolean }[];

@@ -6,6 +6,7 @@ import { EAGER_LIMITS, isEager, retryDelayMs } from './backoff.ts';
 const FINAL_CODES = new Set<Failure['code']>([
   'authentication-failed',
   'authentication-cancelled',
+  'sign-in-needs-you',
   'host-key-unknown',
   'host-key-changed',
   'host-key-revoked',

@@ -8,6 +8,7 @@ import { parseAddress } from '../ssh/address.ts';
 import { listConfigHosts } from '../ssh/config-hosts.ts';
 import { ConfigWatch } from '../ssh/config-watch.ts';
 import { JumpPool } from '../ssh/jump-pool.ts';
+import { SignIns } from '../ssh/sign-ins.ts';
 import { resolveTarget, type ResolveOptions } from '../ssh/resolve.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { Gate } from './gate.ts';
@@ -37,6 +38,7 @@ export class Fleet {
   private readonly gate = new Gate(HANDSHAKES_MAX);
   private readonly prompts = new PromptQueue();
   private readonly jumps = new JumpPool();
+  private readonly signIns = new SignIns();
   private readonly network = new NetworkWatch(() => {
     for (const session of this.sessions.values()) session.link.networkChanged();
   });
@@ -204,6 +206,7 @@ export class Fleet {
       gate: this.gate,
       prompts: this.prompts,
       jumps: this.jumps,
+      signIns: this.signIns,
       onChange: (snapshot) => {
         if (this.sessions.get(id)?.current === snapshot)
           this.options.emit({ event: 'host:changed', data: snapshot });

@@ -6,6 +6,7 @@ import { openConnection, type OpenOutcome } from '../ssh/connection.ts';
 import type { JumpPool } from '../ssh/jump-pool.ts';
 import { aroundAnswers } from '../ssh/questions.ts';
 import type { SshConnection } from '../ssh/shell.ts';
+import type { SignIns } from '../ssh/sign-ins.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { Attempts } from './attempts.ts';
 import { RESTORE_SPREAD_MS } from './backoff.ts';
@@ -23,6 +24,7 @@ export interface HostLinkOptions {
   readonly gate: Gate;
   readonly prompts: PromptQueue;
   readonly jumps: JumpPool;
+  readonly signIns: SignIns;
   readonly onNotice: (hostId: string, notice: Omit<NoticeEvent, 'ev' | 'pid'>) => void;
 }
 
@@ -102,18 +104,23 @@ export class HostLink {
     this.wanted = true;
     this.attempts.restart(patient);
     if (!patient) {
-      void this.tryConnect();
+      void this.tryConnect(false);
       return;
     }
     this.picture.setConnection({ kind: 'connecting', step: 'Looking the host up' });
     this.tryIn(Math.random() * RESTORE_SPREAD_MS);
   }
 
+  /** What the user wants now goes before an attempt that is under way by itself, and may wait for something else. */
   retryNow(): void {
-    if (this.attempt) return;
+    if (this.attempt) {
+      if (!this.isReconnecting) return;
+      this.attempt.abort();
+      this.attempt = null;
+    }
     this.clearRetry();
     this.resolved = null; // the user may have corrected the config
-    if (this.wanted && this.open === null) void this.tryConnect();
+    if (this.wanted && this.open === null) void this.tryConnect(false);
     else this.connect();
   }
 
@@ -123,7 +130,7 @@ export class HostLink {
     this.attempts.networkChanged();
     if (this.retryTimer === null) return; // an attempt is under way; the next one is eager
     this.clearRetry();
-    void this.tryConnect();
+    void this.tryConnect(true);
   }
 
   disconnect(): void {
@@ -132,6 +139,7 @@ export class HostLink {
     this.prompter.cancel();
     this.prompter.forgetSecrets();
     this.attempt?.abort();
+    this.attempt = null;
     this.drop();
     this.picture.setConnection({ kind: 'disconnected' });
   }
@@ -181,7 +189,8 @@ export class HostLink {
     return target;
   }
 
-  private async tryConnect(): Promise<void> {
+  /** `automatic`: no user asked for it just now. */
+  private async tryConnect(automatic: boolean): Promise<void> {
     this.clearRetry();
     // What an earlier attempt left open, such as a link on which the installation failed.
     this.drop();
@@ -192,7 +201,7 @@ export class HostLink {
     if (!this.attempts.everReached || !this.attempts.isLost)
       this.picture.setConnection({ kind: 'connecting', step: 'Looking the host up' });
     const target = await this.resolve();
-    if (attempt.signal.aborted) return;
+    if (this.attempt !== attempt) return;
     if (!target.ok) {
       this.attempt = null;
       this.picture.setConnection({ kind: 'failed', failure: target.error });
@@ -200,8 +209,8 @@ export class HostLink {
     }
     const { user, hostName, port } = target.value;
     this.picture.setAddress(`${user}@${hostName}:${String(port)}`);
-    const outcome = await this.signIn(target.value, attempt.signal);
-    if (attempt.signal.aborted) {
+    const outcome = await this.signIn(target.value, attempt.signal, automatic);
+    if (this.attempt !== attempt) {
       if (outcome.ok) outcome.value.close();
       return;
     }
@@ -210,7 +219,7 @@ export class HostLink {
     else await this.connected(outcome.value);
   }
 
-  private signIn(target: SshTarget, signal: AbortSignal): Promise<OpenOutcome> {
+  private signIn(target: SshTarget, signal: AbortSignal, automatic: boolean): Promise<OpenOutcome> {
     const { picture, attempts } = this;
     return this.options.gate.pass(async (stepAside) => {
       if (signal.aborted) return fail('cancelled', 'cancelled');
@@ -220,6 +229,8 @@ export class HostLink {
         questions: aroundAnswers(this.prompter, stepAside),
         signal,
         jumps: this.options.jumps,
+        signIns: this.options.signIns,
+        automatic,
         transport: picture.current.transport.choice,
         onTransport: (chosen) => {
           picture.setTransportUsed(chosen);
@@ -291,7 +302,7 @@ export class HostLink {
 
   private tryIn(delayMs: number): void {
     this.retryTimer = setTimeout(() => {
-      void this.tryConnect();
+      void this.tryConnect(true);
     }, delayMs);
   }
 }

@@ -129,6 +129,28 @@ describe('Gate', () => {
     expect(order).toEqual(['first asks', 'second', 'first goes on']);
   });
 
+  it('keeps its width when somebody is given up while he waits', async () => {
+    const gate = new Gate(1);
+    let goOn = (): void => undefined;
+    let waiting: Promise<unknown> = Promise.resolve();
+    await gate.pass((stepAside) => {
+      waiting = stepAside(() => new Promise<void>((resolve) => (goOn = resolve)));
+      return Promise.resolve(); // what it waited for is not awaited any more
+    });
+    goOn();
+    await waiting;
+    let inside = 0;
+    let most = 0;
+    const work = async () => {
+      inside += 1;
+      most = Math.max(most, inside);
+      await Promise.resolve();
+      inside -= 1;
+    };
+    await Promise.all([gate.pass(work), gate.pass(work)]);
+    expect(most).toBe(1);
+  });
+
   it('is not opened wider by somebody who asks after having passed', async () => {
     const gate = new Gate(1);
     const later = await gate.pass((stepAside) => Promise.resolve({ stepAside }));
@@ -153,7 +175,94 @@ describe('Prompter', () => {
   };
   const answerLast = (to: ReturnType<typeof open>, answers: readonly string[] | null) =>
     to.prompter.answer(to.last()?.promptId ?? '', answers);
-  const password = { user: 'mira', hostName: 'hopper', isJump: false, banner: null };
+  const asker = { machine: 'mira@hopper', hostName: 'hopper', isJump: false };
+  const password = { ...asker, user: 'mira', banner: null };
+  const byKeyboard = (text: string, more: object = {}) => ({
+    ...asker,
+    round: 1,
+    name: '',
+    instructions: '',
+    questions: [{ text, echo: false }],
+    ...more,
+  });
+
+  it('sends a secret to no other machine, whatever it asks', async () => {
+    const p = open();
+    p.prompter.beginAttempt();
+    const first = p.prompter.keyboard(byKeyboard('Password: '));
+    expect(p.last()).toMatchObject({ kind: 'keyboard', hostName: 'hopper', isJump: false });
+    answerLast(p, ['hopper-secret']);
+    await first;
+    p.prompter.signedIn('mira@hopper');
+    p.prompter.beginAttempt();
+    const gate = p.prompter.keyboard(byKeyboard('Password: ', { machine: 'mira@gate', hostName: 'gate' }));
+    expect(p.last()).toMatchObject({ hostName: 'gate' });
+    answerLast(p, null);
+    expect(await gate).toBeNull();
+    const byMethod = p.prompter.password({ ...password, machine: 'mira@gate' });
+    expect(p.last()).toMatchObject({ kind: 'password' });
+    answerLast(p, null);
+    expect(await byMethod).toBeNull();
+    expect(await p.prompter.keyboard(byKeyboard('Password: '))).toEqual(['hopper-secret']);
+  });
+
+  it('keeps nothing of a machine that asks twice in the same words', async () => {
+    const p = open();
+    p.prompter.beginAttempt();
+    for (const [round, answer] of [
+      [1, 'secret'],
+      [2, '123456'],
+    ] as const) {
+      const asked = p.prompter.keyboard(byKeyboard('Password: ', { round }));
+      answerLast(p, [answer]);
+      expect(await asked).toEqual([answer]);
+    }
+    p.prompter.signedIn(asker.machine);
+    p.prompter.beginAttempt();
+    const again = p.prompter.keyboard(byKeyboard('Password: '));
+    expect(p.last()).not.toBeNull();
+    answerLast(p, null);
+    expect(await again).toBeNull();
+  });
+
+  it('keeps no code that is asked for after a password of the other method', async () => {
+    const p = open();
+    p.prompter.beginAttempt();
+    const first = p.prompter.password(password);
+    answerLast(p, ['secret']);
+    await first;
+    p.prompter.answersAccepted(asker.machine);
+    const code = p.prompter.keyboard(byKeyboard('Password: '));
+    answerLast(p, ['123456']);
+    await code;
+    p.prompter.signedIn(asker.machine);
+    p.prompter.beginAttempt();
+    expect(await p.prompter.password(password)).toBe('secret');
+    p.prompter.answersAccepted(asker.machine);
+    const again = p.prompter.keyboard(byKeyboard('Password: '));
+    expect(p.last()).not.toBeNull();
+    answerLast(p, null);
+    expect(await again).toBeNull();
+  });
+
+  it('keeps an answer only if it worked, and one that did not work twice never again', async () => {
+    const p = open();
+    const attempt = async (answer: string, worked: boolean) => {
+      p.prompter.beginAttempt();
+      const asked = p.prompter.keyboard(byKeyboard('Password: '));
+      answerLast(p, [answer]);
+      const [said] = (await asked) ?? [];
+      if (worked) p.prompter.signedIn(asker.machine);
+      else p.prompter.answersRefused(asker.machine);
+      return said;
+    };
+    expect(await attempt('wrong', false)).toBe('wrong');
+    expect(await attempt('111111', true)).toBe('111111');
+    // A code after all, asked for as a password: one login is refused, and no more.
+    expect(await attempt('unused', false)).toBe('111111');
+    expect(await attempt('222222', true)).toBe('222222');
+    expect(await attempt('333333', true)).toBe('333333');
+  });
 
   it('asks once, remembers for a reconnect, and asks again after it failed', async () => {
     const p = open();
@@ -162,6 +271,7 @@ describe('Prompter', () => {
     expect(answerLast(p, ['secret'])).toBe(true);
     expect(await first).toBe('secret');
     expect(p.last()).toBeNull();
+    p.prompter.signedIn(asker.machine);
     p.prompter.beginAttempt();
     expect(await p.prompter.password(password)).toBe('secret');
     const again = p.prompter.password(password);
@@ -204,12 +314,14 @@ describe('PromptQueue', () => {
     return { shown, a: host('a'), b: host('b'), c: host('c') };
   };
   const key = { keyFile: '/home/mira/.ssh/id_ed25519' };
+  const asker = { machine: 'mira@hopper', hostName: 'hopper', isJump: false, round: 1 };
 
   it('asks one question at a time over all hosts, and one passphrase once', async () => {
     const { shown, a, b, c } = two();
     const first = a.prompter.passphrase(key);
     const second = b.prompter.passphrase(key);
     const third = c.prompter.keyboard({
+      ...asker,
       name: '',
       instructions: '',
       questions: [{ text: 'Code', echo: true }],
@@ -245,19 +357,27 @@ describe('PromptQueue', () => {
   it('remembers a password that is asked by keyboard-interactive, and no code', async () => {
     const { a } = two();
     const password = {
+      ...asker,
       name: '',
       instructions: '',
       questions: [{ text: '(mira@hopper) Password: ', echo: false }],
     };
-    const code = { name: '', instructions: '', questions: [{ text: 'Verification code: ', echo: false }] };
+    const code = {
+      ...asker,
+      name: '',
+      instructions: '',
+      questions: [{ text: 'Verification code: ', echo: false }],
+    };
     const asked = a.prompter.keyboard(password);
     a.answer('pw');
     expect(await asked).toEqual(['pw']);
+    a.prompter.signedIn(asker.machine);
     a.prompter.beginAttempt();
     expect(await a.prompter.keyboard(password)).toEqual(['pw']);
     const once = a.prompter.keyboard(code);
     a.answer('123456');
     expect(await once).toEqual(['123456']);
+    a.prompter.signedIn(asker.machine);
     a.prompter.beginAttempt();
     const again = a.prompter.keyboard(code);
     a.answer('654321');

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openConnection } from '../../../electron/core/ssh/connection.ts';
 import { JumpPool } from '../../../electron/core/ssh/jump-pool.ts';
-import { answerSystemSsh, blockOf, systemFailure } from '../../../electron/core/ssh/system-questions.ts';
+import {
+  answerSystemSsh,
+  blockOf,
+  systemFailure,
+  nothingAsked,
+} from '../../../electron/core/ssh/system-questions.ts';
+import { SignIns } from '../../../electron/core/ssh/sign-ins.ts';
+import { silentQuestions } from './silent-questions.ts';
 import type { SshQuestions } from '../../../electron/core/ssh/questions.ts';
 import { pinnedTarget, type SshTarget } from '../../../electron/core/ssh/target.ts';
 import { chooseTransport } from '../../../electron/core/ssh/transport.ts';
@@ -121,6 +128,8 @@ describe('openConnection', () => {
       questions: {} as SshQuestions,
       signal: new AbortController().signal,
       jumps: new JumpPool(),
+      signIns: new SignIns(),
+      automatic: false,
       wait: (work) => work(),
       transport: 'auto',
       onTransport: (chosen) => told.push(chosen.used),
@@ -136,17 +145,16 @@ describe('openConnection', () => {
 describe('answerSystemSsh', () => {
   const asked: unknown[] = [];
   const questions: SshQuestions = {
+    ...silentQuestions,
     hostKey: (q) => (asked.push(q), Promise.resolve('once')),
     password: (q) => (asked.push(q), Promise.resolve('pw')),
     passphrase: (q) => (asked.push(q), Promise.resolve('pp')),
     keyboard: (q) => (asked.push(q), Promise.resolve(['123'])),
-    refused: () => undefined,
     progress: (step) => asked.push(step),
-    notice: () => undefined,
   };
   const ask = async (text: string, kind = '', more: Partial<SshTarget> = {}) => {
     asked.length = 0;
-    const state = { keyOnce: false, cancelled: false };
+    const state = nothingAsked();
     const answer = await answerSystemSsh(target(more), { kind, text }, questions, state);
     return { answer, asked: asked[0], state };
   };
@@ -212,7 +220,7 @@ describe('answerSystemSsh', () => {
 });
 
 describe('what the system’s ssh says', () => {
-  const none = { keyOnce: false, cancelled: false };
+  const none = nothingAsked();
   it.each([
     [
       'mira@hopper.lab: Permission denied (publickey,password).',
