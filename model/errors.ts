@@ -64,6 +64,7 @@ export const CORE_ERROR_CODES = [
   'unsupported-system',
   'disk-full',
   'no-executable-place',
+  'home-not-writable',
   'upload-corrupted',
   'agent-start-failed',
   'agent-version-mismatch',

@@ -16,6 +16,7 @@ import {
   type HistoryEvent,
 } from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
+import { plainText } from '../ssh/plain-text.ts';
 import { LineReader } from './line-reader.ts';
 
 /** An agent answers within milliseconds; 10 s covers a host that swaps. */
@@ -25,8 +26,13 @@ const BANNER_TIMEOUT_MS = 15_000;
 /** Requests in flight: more than a person can cause. */
 const PENDING_MAX = 256;
 const STDERR_MAX = 4096;
+/** What may come before a script speaks: a long message of the day, and then some. */
+const GREETING_MAX_BYTES = 16 << 20;
 /** More than a script says, with every version there ever was. */
 const MARKED_MAX = 200;
+
+/** What stands last on stderr, as the cause that a sentence may name. */
+const lastLine = (stderr: string): string => plainText(stderr).trim().split('\n').at(-1) ?? '';
 
 export type Fields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
@@ -80,7 +86,8 @@ export class AgentClient {
   ): Promise<Result<Attached>> {
     const { nonce, hostName } = options;
     const client = new AgentClient(channel, hostName, options.events);
-    const reader = new LineReader(AGENT_LINE_MAX_BYTES);
+    // What login files print may have any form; only the agent's lines have a bound of their own.
+    const reader = new LineReader(AGENT_LINE_MAX_BYTES, true);
     let stderr = '';
     channel.stderr.setEncoding('utf8');
     channel.stderr.on('data', (text: string) => {
@@ -93,7 +100,9 @@ export class AgentClient {
       const timer = setTimeout(() => {
         resolve({
           code: 'timed-out',
-          message: `${hostName} did not start its agent within ${String(BANNER_TIMEOUT_MS / 1000)} s. Programs there are not affected; try again, or look at the details.`,
+          message: marked.includes('shell')
+            ? `${hostName} did not start its agent within ${String(BANNER_TIMEOUT_MS / 1000)} s. Programs there are not affected; try again, or look at the details.`
+            : `${hostName} let us in, but no /bin/sh came within ${String(BANNER_TIMEOUT_MS / 1000)} s: something in your login files there waits for an answer or runs another shell (look at ~/.bashrc). Nothing was changed there; the details show what it said.`,
           detail: [...seen, stderr].join('\n'),
         });
         client.shut({ code: 'timed-out', message: 'the agent did not answer', detail: null });
@@ -102,7 +111,19 @@ export class AgentClient {
         clearTimeout(timer);
         resolve(value);
       };
+      let greetingBytes = 0;
       channel.on('data', (chunk: Buffer) => {
+        if (!live) greetingBytes += chunk.length;
+        if (greetingBytes > GREETING_MAX_BYTES) {
+          const failure: Failure = {
+            code: 'shell-unusable',
+            message: `${hostName} let us in, but what your login files print there does not end. Nothing was changed there; look at ~/.bashrc.`,
+            detail: seen.join('\n'),
+          };
+          settle(failure);
+          client.shut(failure);
+          return;
+        }
         let lines: readonly string[];
         try {
           lines = reader.push(chunk);
@@ -121,6 +142,7 @@ export class AgentClient {
             client.receive(line);
           } else if (line.trimEnd() === `TRANCHE-ATTACH ${nonce}`) {
             live = true;
+            reader.strict();
             settle('agent');
           } else if (line.startsWith(`@tranche ${nonce} `)) {
             if (marked.length < MARKED_MAX) marked.push(line.slice(10 + nonce.length).trim());
@@ -136,13 +158,20 @@ export class AgentClient {
         settle('ended');
         client.shut({
           code: 'connection-lost',
-          message: `The agent session on ${hostName} ended${stderr.trim() === '' ? '' : ` (${stderr.trim().split('\n').at(-1) ?? ''})`}. Programs there go on with their last limits; reconnecting.`,
+          message: `The agent session on ${hostName} ended${lastLine(stderr) === '' ? '' : ` (${lastLine(stderr)})`}. Programs there go on with their last limits; reconnecting.`,
           detail: stderr,
         });
       });
     });
     if (typeof banner === 'object') return { ok: false, error: banner };
     if (banner === 'ended') {
+      const refused = marked.find((line) => line.startsWith('failed '))?.split(' ');
+      if (refused)
+        return fail(
+          'shell-unusable',
+          `${hostName} let us in, but ${refused.slice(2).join(' ').slice(0, 200)}. Nothing was changed there; look at your login files (~/.bashrc).`,
+          [...seen, stderr].join('\n').trim(),
+        );
       if (marked.includes('missing')) return ok({ kind: 'missing', lines: marked });
       const said = [...seen, stderr].join('\n').trim();
       return fail(
@@ -162,6 +191,12 @@ export class AgentClient {
     );
     if (!hello.ok) {
       client.close();
+      if (hello.error.code === 'connection-lost')
+        return fail(
+          'agent-start-failed',
+          `The agent on ${hostName} ended before it said anything${lastLine(stderr) === '' ? '' : `: ${lastLine(stderr)}`}. Programs there are not affected; look at what it said, then connect again.`,
+          stderr,
+        );
       if (hello.error.code === 'protocol-mismatch')
         return fail(
           'agent-version-mismatch',

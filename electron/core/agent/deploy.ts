@@ -42,6 +42,7 @@ export function checkSystem(
 
 const SENTENCES: Readonly<Partial<Record<CoreErrorCode, string>>> = {
   'disk-full': 'has no room for the agent',
+  'home-not-writable': 'has no home of yours that can be written, where the agent keeps its slices',
   'no-executable-place': 'has no place of yours where programs may run',
   'upload-corrupted': 'received the agent damaged',
   'shell-unusable': 'lacks the tools to unpack the agent',

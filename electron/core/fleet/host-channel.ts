@@ -10,7 +10,7 @@ import {
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type { AgentInfo, DeployProgress, Sample } from '../../../model/model.ts';
 import { AgentClient } from '../agent/client.ts';
-import { previousVersion } from '../agent/rollback.ts';
+import { compareVersions, previousVersion } from '../agent/rollback.ts';
 import { newNonce } from '../agent/run-script.ts';
 import { attachScript } from '../agent/scripts.ts';
 import type { SshConnection } from '../ssh/shell.ts';
@@ -240,7 +240,8 @@ export class HostChannel {
     const { info } = this;
     if (!info) return;
     this.link.live();
-    const mayUpgrade = info.version !== this.options.appVersion && info.managerUid === info.yourUid;
+    const isOlder = compareVersions(info.version, this.options.appVersion) < 0;
+    const mayUpgrade = isOlder && info.managerUid === info.yourUid;
     const upgradeTo = mayUpgrade ? this.options.appVersion : null;
     this.picture.setConnection({ kind: 'live', agent: info, upgradeTo });
   }

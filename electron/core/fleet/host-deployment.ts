@@ -3,7 +3,7 @@ import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { DeployProgress, VersionFacts } from '../../../model/model.ts';
 import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, removeAgent } from '../agent/deploy.ts';
 import { parsePreview } from '../agent/preview.ts';
-import { checkVersion, turnLink } from '../agent/rollback.ts';
+import { checkVersion, downgradeRefusal, turnLink } from '../agent/rollback.ts';
 import { runScript } from '../agent/run-script.ts';
 import { previewScript } from '../agent/scripts.ts';
 import type { SshConnection } from '../ssh/shell.ts';
@@ -60,9 +60,13 @@ export class HostDeployment {
     const report = this.reporter([]);
     const before = picture.connection;
     const { appVersion: version, artifactsFolder } = this.options;
-    const result = await this.besideAgent(connection, () =>
-      deploy(connection, { version, arch, artifactsFolder, report }),
-    );
+    report({ step: 'probe', state: 'running', detail: null });
+    const result = await this.besideAgent(connection, async () => {
+      const refusal = await downgradeRefusal(connection, version);
+      if (!refusal.ok) return refusal;
+      if (refusal.value !== null) return fail('agent-version-mismatch', refusal.value);
+      return deploy(connection, { version, arch, artifactsFolder, report });
+    });
     if (!result.ok) {
       if (link.connection === connection)
         picture.setConnection(
