@@ -1,6 +1,8 @@
 /** Servers that leave a client alone: ports that close at once, servers that let in and close, phones that do not answer. */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { byKeyboard, startServer, type AskingServer, type ServerOptions } from './support/asking-server.ts';
 import { startCable } from './support/cable.ts';
@@ -143,6 +145,48 @@ describe('a host that was there', () => {
     // The attempt that hung would have been given up after 5 s.
     expect(Date.now() - askedAtMs).toBeLessThan(4_500);
     expect(held).toHaveLength(before);
+  });
+});
+
+describe('a host that lets in and ends the connection', () => {
+  it('is signed in to once, and told', async () => {
+    const server = await asking({ authenticate: letIn, onReady: (connection) => connection.end() });
+    const harness = await lab.core([{ name: 'host', server }]);
+    await harness.ask('host:connect', { hostId: 'ssh:host' });
+    const { failure } = await harness.untilConnection('ssh:host', 'failed');
+    expect(failure.message).toMatch(/let us in/);
+    expect(failure.message).not.toMatch(/Slices/);
+    expect(server.connectedAtMs).toHaveLength(1);
+  });
+});
+
+describe('a config that is half saved', () => {
+  it('does not end a host that is waited for, and wakes one that it stopped', async () => {
+    const server = await asking({ authenticate: letIn });
+    const cable = await startCable(server.port);
+    lab.onEnd(() => {
+      cable.stop();
+    });
+    const harness = await lab.core([{ name: 'host', server, port: cable.port }]);
+    const config = join(lab.folder, 'config');
+    const whole = readFileSync(config, 'utf8');
+    await harness.ask('host:connect', { hostId: 'ssh:host' });
+    await harness.untilConnection('ssh:host', 'preview');
+    cable.pull();
+    await harness.untilConnection('ssh:host', 'reconnecting');
+    writeFileSync(config, `${whole}  IdentityFi\n`);
+    await harness.ask('host:retry', { hostId: 'ssh:host' });
+    await harness.until('the config is told', () =>
+      harness.notices.some((notice) => notice.includes('does not resolve')),
+    );
+    await cable.plugIn();
+    await harness.untilConnection('ssh:host', 'preview');
+    await harness.ask('host:disconnect', { hostId: 'ssh:host' });
+    const fresh = await harness.restart();
+    await fresh.ask('host:connect', { hostId: 'ssh:host' });
+    expect((await fresh.untilConnection('ssh:host', 'failed')).failure.code).toBe('ssh-config-invalid');
+    writeFileSync(config, whole);
+    await fresh.untilConnection('ssh:host', 'preview');
   });
 });
 

@@ -8,8 +8,9 @@ import { parseAddress } from '../ssh/address.ts';
 import { listConfigHosts } from '../ssh/config-hosts.ts';
 import { ConfigWatch } from '../ssh/config-watch.ts';
 import { JumpPool } from '../ssh/jump-pool.ts';
+import { sshPlaces } from '../ssh/paths.ts';
+import { resolveName, resolveTarget, thisMachine, type ResolveOptions } from '../ssh/resolve.ts';
 import { SignIns } from '../ssh/sign-ins.ts';
-import { resolveTarget, type ResolveOptions } from '../ssh/resolve.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { Gate } from './gate.ts';
 import { HostSession } from './host-session.ts';
@@ -104,9 +105,7 @@ export class Fleet {
     if (!address.ok) return address;
     const typed = text.trim();
     const fromConfig = configId(typed);
-    const isConfig = (
-      await listConfigHosts(this.options.resolve.configFile, this.options.resolve.home)
-    ).names.includes(typed);
+    const isConfig = (await this.listConfig()).names.includes(typed);
     const id = isConfig ? fromConfig : typedId(typed);
     this.ensure(id, typed, isConfig ? 'ssh-config' : 'typed', typed);
     const saved = await this.save((hosts) => ({
@@ -157,11 +156,13 @@ export class Fleet {
     for (const session of this.sessions.values()) session.link.disconnect();
   }
 
+  private listConfig(): ReturnType<typeof listConfigHosts> {
+    const { configFile, home } = this.options.resolve;
+    return listConfigHosts(configFile, home, sshPlaces(thisMachine(home)).systemConfigFile);
+  }
+
   private async refreshConfig(): Promise<void> {
-    const { names, notes, files } = await listConfigHosts(
-      this.options.resolve.configFile,
-      this.options.resolve.home,
-    );
+    const { names, notes, files } = await this.listConfig();
     this.configNotes = notes;
     this.configNames = new Set(names);
     if (!this.stopped) this.configWatch.set(files);
@@ -177,6 +178,7 @@ export class Fleet {
     if (this.stopped) return;
     for (const [id, session] of this.sessions) {
       const { source, name } = session.current;
+      session.link.configChanged();
       if (!before.has(id)) this.options.emit({ event: 'host:changed', data: session.current });
       else if (source === 'ssh-config' && !this.configNames.has(name) && !session.link.isWanted)
         this.drop(id);
@@ -186,7 +188,8 @@ export class Fleet {
 
   private ensure(id: HostId, name: string, source: 'ssh-config' | 'typed', address: string): void {
     if (this.sessions.has(id)) return;
-    this.addSession(id, name, source, () => resolveTarget(address, this.options.resolve));
+    const resolve = source === 'ssh-config' ? resolveName : resolveTarget;
+    this.addSession(id, name, source, () => resolve(address, this.options.resolve));
   }
 
   private addSession(

@@ -48,6 +48,7 @@ export class HostLink {
   private resolved: { readonly target: SshTarget; readonly atMs: number } | null = null;
   private retryTimer: NodeJS.Timeout | null = null;
   private toldStep: string | null = null;
+  private toldUnresolved: string | null = null;
   private beforeAsking: ConnectionState = { kind: 'disconnected' };
 
   constructor(options: HostLinkOptions, picture: HostPicture, user: LinkUser) {
@@ -119,9 +120,19 @@ export class HostLink {
       this.attempt = null;
     }
     this.clearRetry();
-    this.resolved = null; // the user may have corrected the config
+    this.configChanged(); // the user may have corrected it
     if (this.wanted && this.open === null) void this.tryConnect(false);
     else this.connect();
+  }
+
+  /** The config may mean something else now, and something at all where it did not parse. */
+  configChanged(): void {
+    if (this.resolved) this.resolved = { ...this.resolved, atMs: 0 };
+    const { connection } = this.picture;
+    if (!this.wanted || connection.kind !== 'failed' || connection.failure.code !== 'ssh-config-invalid')
+      return;
+    this.clearRetry();
+    void this.tryConnect(true);
   }
 
   /** This computer woke up or has another address: what was put off is tried now, and eagerly again. */
@@ -183,7 +194,15 @@ export class HostLink {
     if (this.attempts.isLost && kept !== null && Date.now() - kept.atMs < RESOLVE_AGAIN_MS)
       return ok(kept.target);
     const target = await this.options.resolve();
-    if (!target.ok) return target;
+    if (!target.ok) {
+      if (kept === null || !this.attempts.everReached) return target;
+      // Half saved, or a Match exec that waits for the network: a host that was there is gone on with as it was.
+      if (this.toldUnresolved !== target.error.message)
+        this.say(`${target.error.message} ${this.options.name} is tried as it was reached before.`);
+      this.toldUnresolved = target.error.message;
+      return ok(kept.target);
+    }
+    this.toldUnresolved = null;
     this.resolved = { target: target.value, atMs: Date.now() };
     for (const note of target.value.notes) this.say(note);
     return target;
@@ -266,18 +285,37 @@ export class HostLink {
     connection.onClose((failure) => {
       if (this.open !== connection) return;
       this.drop(failure);
-      if (this.wanted) this.scheduleRetry(failure);
+      this.ended(failure);
     });
     if (!this.attempts.isLost)
       this.picture.setConnection({ kind: 'connecting', step: 'Looking for the agent' });
     const result = await this.user.opened(connection);
     if (result.ok || this.open !== connection) return;
+    this.attempts.inVain();
     if (this.attempts.isWorthAnother(result.error)) {
       this.drop();
       this.scheduleRetry(result.error);
     } else {
       this.picture.setConnection({ kind: 'failed', failure: result.error });
     }
+  }
+
+  /** The link broke. A host that lets us in and ends it, and was never seen, is not signed in to again and again. */
+  private ended(failure: Failure): void {
+    if (!this.wanted) return;
+    if (!this.attempts.sawNothing()) {
+      this.scheduleRetry(failure);
+      return;
+    }
+    const why = failure.detail === null || failure.detail === '' ? '' : ` (${failure.detail})`;
+    const inVain: Failure = {
+      code: 'connection-lost',
+      message: `${this.options.name} let us in and ended the connection before anything could be asked of it${why}. Nothing was changed there.`,
+      detail: failure.detail,
+    };
+    this.attempts.inVain();
+    if (this.attempts.isWorthAnother(inVain)) this.scheduleRetry(inVain);
+    else this.picture.setConnection({ kind: 'failed', failure: inVain });
   }
 
   private drop(lost?: Failure): void {

@@ -18,8 +18,12 @@ export interface TokenValues {
   readonly proxyJump: string;
 }
 
-/** Every `%x` of ssh_config(5), "TOKENS", that means something before the connection is there. */
-export function expandTokens(text: string, values: TokenValues): string {
+/** Every `%x` of ssh_config(5), "TOKENS", that means something before the connection is there; `only`: those of them. */
+export function expandTokens(
+  text: string,
+  values: TokenValues,
+  only: readonly string[] | null = null,
+): string {
   const { home, host, port, user, name, localUser, localHost, proxyJump } = values;
   const hash = () =>
     createHash('sha1')
@@ -40,7 +44,9 @@ export function expandTokens(text: string, values: TokenValues): string {
     '%r': () => user,
     '%u': () => localUser,
   };
-  return text.replace(/%./g, (token) => tokens[token]?.() ?? token);
+  return text.replace(/%./g, (token) =>
+    only === null || only.includes(token) ? (tokens[token]?.() ?? token) : token,
+  );
 }
 
 /** A file name of the config: quotes off, tokens, `${VARIABLE}`, `~`; relative ones are in ~/.ssh. */

@@ -77,6 +77,30 @@ describe('Attempts', () => {
     expect(attempts.next().delayMs).toBe(500);
   });
 
+  it('is not eager with a host that lets in and ends it, nor with one that is there for moments only', () => {
+    const attempts = new Attempts();
+    attempts.restart(true);
+    attempts.begin();
+    expect(attempts.sawNothing()).toBe(true);
+    attempts.inVain();
+    expect(attempts.next().delayMs).toBeGreaterThanOrEqual(2000);
+    const flapping = new Attempts();
+    flapping.restart(true);
+    const delays = Array.from({ length: 20 }, (_, n) => {
+      flapping.begin();
+      flapping.live();
+      vi.setSystemTime(2_000_000 + n * 2_000);
+      return flapping.next().delayMs;
+    });
+    expect(Math.min(...delays)).toBeLessThan(1000);
+    expect(delays.at(-1)).toBeGreaterThanOrEqual(2000);
+    // There for long enough, and lost again: eager again.
+    flapping.begin();
+    flapping.live();
+    vi.setSystemTime(3_000_000);
+    expect(flapping.next().delayMs).toBeLessThan(1000);
+  });
+
   it('counts anew once the agent is followed, and not when a host without one was only looked at', () => {
     const attempts = new Attempts();
     attempts.restart(false);
