@@ -4,6 +4,7 @@ import type { CoreEvent } from '../../../model/ipc.ts';
 import type { FleetSnapshot, HostId, TransportChoice } from '../../../model/model.ts';
 import type { DemoLab } from '../demo-lab.ts';
 import type { HostStore } from '../hosts/host-store.ts';
+import { TYPED_MAX } from '../hosts/saved-hosts.ts';
 import { parseAddress } from '../ssh/address.ts';
 import { listConfigHosts } from '../ssh/config-hosts.ts';
 import { ConfigWatch } from '../ssh/config-watch.ts';
@@ -45,6 +46,8 @@ export class Fleet {
   });
   private readonly batcher: SampleBatcher;
   private configNotes: readonly string[] = [];
+  /** Of this start, and true until the next one: reading the config again does not take them away. */
+  private startNotes: readonly string[] = [];
   private configNames: ReadonlySet<string> = new Set();
   private readonly configWatch = new ConfigWatch(() => void this.configChanged());
   private stopped = false;
@@ -63,8 +66,8 @@ export class Fleet {
   /** Reads config and saved hosts, and reconnects those that were open. */
   async start(): Promise<void> {
     const note = await this.options.store.load();
+    this.startNotes = note === null ? [] : [note];
     await this.refreshConfig();
-    if (note !== null) this.configNotes = [...this.configNotes, note];
     const { typed, open } = this.options.store.hosts;
     for (const address of typed) this.ensure(typedId(address), address, 'typed', address);
     for (const id of open) this.sessions.get(id)?.link.connect(true);
@@ -104,6 +107,12 @@ export class Fleet {
     const address = parseAddress(text);
     if (!address.ok) return address;
     const typed = text.trim();
+    const { typed: before } = this.options.store.hosts;
+    if (before.length >= TYPED_MAX && !before.includes(typed))
+      return fail(
+        'bad-host-name',
+        `${String(TYPED_MAX)} hosts have been added here, and no more are kept. Nothing was saved; remove one, or name it in your ssh config.`,
+      );
     const fromConfig = configId(typed);
     const isConfig = (await this.listConfig()).names.includes(typed);
     const id = isConfig ? fromConfig : typedId(typed);
@@ -163,7 +172,7 @@ export class Fleet {
 
   private async refreshConfig(): Promise<void> {
     const { names, notes, files } = await this.listConfig();
-    this.configNotes = notes;
+    this.configNotes = [...this.startNotes, ...notes];
     this.configNames = new Set(names);
     if (!this.stopped) this.configWatch.set(files);
     const { hidden } = this.options.store.hosts;
@@ -269,10 +278,14 @@ export class Fleet {
   }
 
   private saveOpen(): Promise<Result<null>> {
-    const open = [...this.sessions.values()]
-      .filter((session) => session.link.isWanted && session.current.source !== 'demo')
-      .map((session) => session.current.id);
-    return this.save((hosts) => ({ ...hosts, open }));
+    const own = [...this.sessions.values()].filter(({ current }) => current.source !== 'demo');
+    const wanted = own.filter(({ link }) => link.isWanted).map(({ current }) => current.id);
+    // Hosts that are not in this list are another program's, or of a config that does not parse just now.
+    const ids = new Set(own.map(({ current }) => current.id));
+    return this.save((hosts) => ({
+      ...hosts,
+      open: [...hosts.open.filter((id) => !ids.has(id)), ...wanted],
+    }));
   }
 
   private async save(change: Parameters<HostStore['update']>[0]): Promise<Result<null>> {

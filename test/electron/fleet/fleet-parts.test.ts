@@ -1,4 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -504,6 +513,76 @@ describe('HostStore', () => {
     expect(await store.load()).toMatch(/hosts\.json\.broken/);
     expect(readFileSync(join(folder, 'hosts.json.broken'), 'utf8')).toContain('"a"');
     expect(store.hosts.typed).toEqual([]);
+  });
+
+  it('loses no change of another program that uses the same file', async () => {
+    const [a, b] = [new HostStore(folder), new HostStore(folder)];
+    await a.load();
+    await b.load();
+    const add = (store: HostStore, name: string) =>
+      store.update((hosts) => ({ ...hosts, typed: [...hosts.typed, name] }));
+    await add(a, 'one');
+    await add(b, 'two');
+    await Promise.all([...'cdefgh'].map((name, n) => add(n % 2 === 0 ? a : b, name)));
+    const again = new HostStore(folder);
+    await again.load();
+    expect([...again.hosts.typed].sort()).toEqual(['c', 'd', 'e', 'f', 'g', 'h', 'one', 'two']);
+    expect([...a.hosts.typed].sort()).toEqual(expect.arrayContaining(['one', 'two', 'c']));
+    expect(readdirSync(folder)).toEqual(['hosts.json']);
+  });
+
+  it('goes on over a lock that a killed program has left', async () => {
+    const lock = join(folder, 'hosts.json.lock');
+    writeFileSync(lock, '');
+    utimesSync(lock, 1, 1);
+    await new HostStore(folder).update((hosts) => ({ ...hosts, typed: ['a'] }));
+    expect(existsSync(lock)).toBe(false);
+  });
+
+  it.each([
+    [
+      'more hidden hosts than were ever thought of',
+      { hidden: Array.from({ length: 3000 }, (_, n) => `h${n}`) },
+    ],
+    ['more open ones', { open: Array.from({ length: 3000 }, (_, n) => `ssh:h${n}`) }],
+    ['an id beyond its bound', { open: ['ssh:a', `typed:${'x'.repeat(400)}`] }],
+    ['a host beyond its bound', { typed: ['a', 'y'.repeat(400)] }],
+  ])('reads back what it has written: %s', async (_label, more) => {
+    const store = new HostStore(folder);
+    await store.update((hosts) => ({ ...hosts, typed: ['mira@x'], ...more }));
+    const again = new HostStore(folder);
+    expect(await again.load()).toBeNull();
+    expect(again.hosts.typed.length).toBeGreaterThan(0);
+    if ('hidden' in more) expect(again.hosts.hidden).toHaveLength(3000);
+  });
+
+  it.each([
+    ['["mira@x",""]', ['mira@x']],
+    ['["-oProxyCommand=x","a b","mira@x","mira@x",7]', ['mira@x']],
+    ['"mira@x"', []],
+  ])('takes what it can of %s, keeps the file aside, and says so', async (typed, expected) => {
+    const text = `\ufeff{"version":1,"typed":${typed},"hidden":["h"],"open":["ssh:a"],"transports":{"ssh:a":"system"}}`;
+    writeFileSync(join(folder, 'hosts.json'), text);
+    const store = new HostStore(folder);
+    expect(await store.load()).toMatch(/could not be read and were left out/);
+    expect(store.hosts).toEqual({
+      typed: expected,
+      hidden: ['h'],
+      open: ['ssh:a'],
+      transports: { 'ssh:a': 'system' },
+    });
+    expect(readFileSync(join(folder, 'hosts.json.broken'), 'utf8')).toBe(text);
+  });
+
+  it('starts although a damaged file can not be kept aside under its name', async () => {
+    writeFileSync(join(folder, 'hosts.json'), '{bad');
+    mkdirSync(join(folder, 'hosts.json.broken'));
+    expect(await new HostStore(folder).load()).toMatch(/hosts\.json\.broken-\d+/);
+    // A file that can not even be read is not written over.
+    mkdirSync(join(folder, 'hosts.json'));
+    const store = new HostStore(folder);
+    expect(await store.load()).toMatch(/nothing is saved/);
+    await expect(store.update((hosts) => hosts)).rejects.toThrow(/can not be read/);
   });
 
   it('rejects when the disk refuses', async () => {
