@@ -5,7 +5,6 @@ import {
   AGENT_LINE_MAX_BYTES,
   editReplySchema,
   errorReplySchema,
-  eventSchema,
   helloReplySchema,
   okReplySchema,
   PROTOCOL_VERSION,
@@ -17,7 +16,10 @@ import {
 } from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import { plainText } from '../ssh/plain-text.ts';
+import { EventGate } from './event-gate.ts';
+import { HostClock } from './host-clock.ts';
 import { LineReader } from './line-reader.ts';
+import { Pace } from './pace.ts';
 
 /** An agent answers within milliseconds; 10 s covers a host that swaps. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -26,6 +28,8 @@ const BANNER_TIMEOUT_MS = 15_000;
 /** Requests in flight: more than a person can cause. */
 const PENDING_MAX = 256;
 const STDERR_MAX = 4096;
+/** Terminals alone may bring 2 MiB a second, a big state 256 KiB. */
+const BYTES = { burst: 16 << 20, perSecond: 6 << 20 };
 /** What may come before a script speaks: a long message of the day, and then some. */
 const GREETING_MAX_BYTES = 16 << 20;
 /** More than a script says, with every version there ever was. */
@@ -63,6 +67,12 @@ export class AgentClient {
   private readonly channel: Duplex;
   private readonly hostName: string;
   private readonly events: AgentClientEvents;
+  private readonly gate: EventGate;
+  private readonly bytes = new Pace(BYTES.burst, BYTES.perSecond);
+  private clock = new HostClock(0);
+  /** What was refused to nobody's request: why there is no agent. */
+  private refusal: string | null = null;
+  private resumeTimer: NodeJS.Timeout | null = null;
   private readonly pending = new Map<number, Pending>();
   private readonly history = new Map<number, HistoryEvent[]>();
   private nextId = 1;
@@ -72,6 +82,9 @@ export class AgentClient {
     this.channel = channel;
     this.hostName = hostName;
     this.events = events;
+    this.gate = new EventGate(hostName, (event) => {
+      this.pass(this.clock.here(event));
+    });
   }
 
   /** Waits for the attach banner (or the script's own words), says hello, checks versions. */
@@ -113,7 +126,8 @@ export class AgentClient {
       };
       let greetingBytes = 0;
       channel.on('data', (chunk: Buffer) => {
-        if (!live) greetingBytes += chunk.length;
+        if (live) client.slowDown(chunk.length);
+        else greetingBytes += chunk.length;
         if (greetingBytes > GREETING_MAX_BYTES) {
           const failure: Failure = {
             code: 'shell-unusable',
@@ -180,6 +194,7 @@ export class AgentClient {
         said,
       );
     }
+    const sentAtMs = Date.now();
     const hello = await client.request(
       'hello',
       {
@@ -191,10 +206,11 @@ export class AgentClient {
     );
     if (!hello.ok) {
       client.close();
+      const why = client.refusal ?? lastLine(stderr);
       if (hello.error.code === 'connection-lost')
         return fail(
           'agent-start-failed',
-          `The agent on ${hostName} ended before it said anything${lastLine(stderr) === '' ? '' : `: ${lastLine(stderr)}`}. Programs there are not affected; look at what it said, then connect again.`,
+          `The agent on ${hostName} ended before it answered${why === '' ? '' : `: ${why}`} Programs there are not affected; connect again once that is mended.`,
           stderr,
         );
       if (hello.error.code === 'protocol-mismatch')
@@ -205,7 +221,13 @@ export class AgentClient {
         );
       return hello;
     }
+    client.clock = HostClock.measured(hello.value.hostTimeMs, sentAtMs, Date.now());
     return ok({ kind: 'agent', client, hello: hello.value, lines: marked });
+  }
+
+  /** By how much the host's clock is ahead of this computer's, in ms. All times that pass here are this computer's. */
+  get clockAheadMs(): number {
+    return this.clock.aheadMs;
   }
 
   /**
@@ -225,7 +247,7 @@ export class AgentClient {
         `${this.hostName} has ${String(PENDING_MAX)} requests waiting. This one was not sent; try again.`,
       );
     const id = this.nextId++;
-    const line = `${JSON.stringify({ id, op, ...fields })}\n`;
+    const line = `${JSON.stringify({ id, op, ...this.clock.there(fields) })}\n`;
     if (Buffer.byteLength(line) > REQUEST_LINE_MAX_BYTES)
       return fail('line-too-long', `That request to ${this.hostName} is too long. Nothing was changed.`);
     const reply = await new Promise<Result<Record<string, unknown>>>((resolve) => {
@@ -240,14 +262,14 @@ export class AgentClient {
       }, REQUEST_TIMEOUT_MS);
       const inTurn = (line: Record<string, unknown>): void => {
         const value = schema.safeParse(line);
-        if (value.success) onReply?.(value.data);
+        if (value.success) onReply?.(this.clock.here(value.data));
       };
       this.pending.set(id, { resolve, timer, onReply: onReply === undefined ? undefined : inTurn });
       this.channel.write(line);
     });
     if (!reply.ok) return reply;
     const parsed = schema.safeParse(reply.value);
-    if (parsed.success) return ok(parsed.data);
+    if (parsed.success) return ok(this.clock.here(parsed.data));
     return fail(
       'agent-protocol-error',
       `The agent on ${this.hostName} answered “${op}” with something that is no answer. What it did is shown by its next state.`,
@@ -277,6 +299,8 @@ export class AgentClient {
   private shut(failure: Failure): void {
     if (this.over) return;
     this.over = failure;
+    this.gate.close();
+    if (this.resumeTimer) clearTimeout(this.resumeTimer);
     for (const { resolve, timer } of this.pending.values()) {
       clearTimeout(timer);
       resolve({ ok: false, error: failure });
@@ -300,22 +324,33 @@ export class AgentClient {
       return;
     }
     if (typeof value !== 'object' || value === null) return;
-    if ('ev' in value) this.receiveEvent(value);
+    if ('ev' in value) this.gate.take(value);
     else this.receiveReply(value as Record<string, unknown>);
   }
 
-  private receiveEvent(value: object): void {
-    const event = eventSchema.safeParse(value);
-    // An event that we do not know comes from a newer agent and is ignored, as docs/protocol.md says.
-    if (!event.success) return;
-    if (event.data.ev === 'history') this.history.get(event.data.id)?.push(event.data);
-    else this.events.event(event.data);
+  private pass(event: AgentEvent): void {
+    if (event.ev === 'history') this.history.get(event.id)?.push(event);
+    else this.events.event(event);
+  }
+
+  /** A host that sends without end is read no faster than this; the rest waits there. */
+  private slowDown(chunkBytes: number): void {
+    if (this.bytes.take(performance.now(), chunkBytes) || this.resumeTimer) return;
+    this.channel.pause();
+    this.resumeTimer = setTimeout(() => {
+      this.resumeTimer = null;
+      this.channel.resume();
+    }, this.bytes.waitMs(chunkBytes));
   }
 
   private receiveReply(value: Record<string, unknown>): void {
     const id = value['id'];
     const pending = typeof id === 'number' ? this.pending.get(id) : undefined;
-    if (!pending || typeof id !== 'number') return;
+    if (!pending || typeof id !== 'number') {
+      const refused = errorReplySchema.safeParse(value);
+      if (refused.success && refused.data.id === null) this.refusal = plainText(refused.data.message);
+      return;
+    }
     this.pending.delete(id);
     clearTimeout(pending.timer);
     if (value['ok'] === true) {

@@ -13,6 +13,9 @@ import { machineOf, type AuthMethod, type SshTarget } from './target.ts';
 /** "Right, and now something else" (AuthenticationMethods): more of these than any server chains. */
 const PARTIAL_MAX = 6;
 
+/** Rounds that only tell something, in one sign-in: more than any server has to say. */
+const TOLD_MAX = 20;
+
 /** Questions in one round: more than a login asks, as many as an answer may have (model/ipc.ts). */
 const PROMPTS_MAX = 16;
 
@@ -25,6 +28,8 @@ export class AuthRecord {
   banner: string | null = null;
   /** What it said last without asking anything ("Pushed a login request to your phone"). */
   said: string | null = null;
+  /** How often it has said something. */
+  told = 0;
   /** Authentication has begun: the host key was accepted. */
   began = false;
   /** The machine asked for more than a key or one password. */
@@ -143,6 +148,8 @@ function tell({ record, questions, asker }: Context, texts: readonly string[]): 
     .filter((text) => text !== '')
     .join(' ');
   if (said === '') return;
+  record.told += 1;
+  if (record.told > TOLD_MAX) return;
   record.askedForMore = true;
   record.said = said;
   questions.progress(`${asker.hostName} says: ${said}`);
