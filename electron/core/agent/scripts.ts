@@ -17,7 +17,7 @@ export function shellValue(value: string): string {
  * may have made a folder of our name before us: such a one is passed over, and a deployment takes a random name there.
  * Which one it took needs no record: nobody can make a folder that is ours.
  */
-const PLACES = String.raw`
+const places = (fd: string): string => String.raw`
 uid=$(id -u)
 shared=/var/tmp/tranche-$uid
 if [ -n "$TRANCHE_ROOT" ]; then places="$TRANCHE_ROOT/bin"; state="$TRANCHE_ROOT/state"
@@ -29,11 +29,11 @@ $shared/bin"
     if [ ! -L "$other" ] && [ -O "$other" ] && [ -d "$other/bin" ]; then places="$places
 $other/bin"; fi
   done
-  case $XDG_STATE_HOME in /*) state=$XDG_STATE_HOME/tranche ;; *) state=$HOME/.local/state/tranche ;; esac
+  case $XDG_STATE_HOME in (/*) state=$XDG_STATE_HOME/tranche ;; (*) state=$HOME/.local/state/tranche ;; esac
 fi
-say() { ( IFS=' '; printf '@tranche %s %s\n' "$nonce" "$*" ); }
+say() { ( IFS=' '; printf '@tranche %s %s\n' "$nonce" "$*" ) ${fd}; }
 owner() { ( IFS=' '; set -- $1; printf %s "$3" ); }
-# Whether each folder on the way is ours or root's, and no link, from the first one on in which others may put things.
+# Whether each folder on the way is ours or of root, and no link, from the first one on in which others may put things.
 walk() { (
   IFS=/; set -f; set -- $1; at= strict=
   for part; do
@@ -43,9 +43,9 @@ walk() { (
     facts=$(ls -ldn "$at" 2>/dev/null) && [ -d "$at" ] || exit 1
     if [ -n "$strict" ]; then
       [ -O "$at" ] || [ "$(owner "$facts")" = 0 ] || exit 1
-      case $facts in ?????w*|????????w*) exit 1 ;; esac
+      case $facts in (?????w*|????????w*) exit 1 ;; esac
     else
-      case $facts in ????????w*) strict=1 ;; esac
+      case $facts in (????????w*) strict=1 ;; esac
       [ -O "$at" ] || [ "$(owner "$facts")" = 0 ] || strict=1
     fi
   done
@@ -53,30 +53,35 @@ walk() { (
 # Whether nobody but us and root can put anything at $1: by its name, and by where the links in it lead.
 safe() {
   [ -O "$1" ] && [ ! -L "$1" ] || return 1
-  case $(ls -ldn "$1") in ?????w*|????????w*) return 1 ;; esac
+  case $(ls -ldn "$1") in (?????w*|????????w*) return 1 ;; esac
   walk "$1" && real=$(cd -P "$1" 2>/dev/null && pwd -P) && walk "$real"
 }
 `;
 
 /**
  * What every script begins with. A login file may have put another shell in place of sh: zsh is told to behave like it,
- * and one that does not split words as sh does goes no further. LC_ALL is for the commands of the script alone.
+ * and one that does not split words as sh does goes no further. `fd`: where marked lines go, if not to stdout.
  */
-const header = (nonce: string): string => `
+const header = (nonce: string, fd = ''): string => `
 if [ -n "\${ZSH_VERSION:-}" ]; then emulate sh; fi
-locale=\${LC_ALL-} locale_set=\${LC_ALL+yes}
 LC_ALL=C; export LC_ALL
 TRANCHE_ROOT=\${TRANCHE_ROOT:-}; HOME=\${HOME:-/nonexistent}
 nonce='${shellValue(nonce)}'
-${PLACES}
+${places(fd)}
 say shell
 words='one two'; set -- $words
 if [ $# -ne 2 ]; then say failed shell-unusable "the shell that runs here is not sh"; exit 1; fi
 `;
 
-/** Becomes the agent's line channel, after naming the versions there; without one, says what kind of host this is. */
+/**
+ * Becomes the agent's line channel, after naming the versions there; without one, says what kind of host this is.
+ * Terminals and jobs start from that channel and have its environment, so all that is set on the way to it, LC_ALL
+ * first, is set in a shell of its own, which leaves nothing but a path behind.
+ */
 export function attachScript(nonce: string): string {
-  return `${header(nonce)}
+  return `exec 3>&1
+set -- "$(
+${header(nonce, '>&3')}
 IFS='
 '
 for place in $places; do
@@ -85,12 +90,14 @@ for place in $places; do
   for version in "$place"/*; do
     if [ ! -L "$version" ] && [ -x "$version/tranche" ]; then say installed "\${version##*/}"; fi
   done
-  # Terminals and jobs start from here: they have the user's own language.
-  if [ -n "$locale_set" ]; then LC_ALL=$locale; else unset LC_ALL; fi
-  exec "$place/current/tranche" attach "$nonce"
+  printf %s "$place/current/tranche"
+  exit 0
 done
 say system "$(uname -s)" "$(uname -m)"
 say missing
+)"
+exec 3>&-
+if [ -n "$1" ]; then exec "$1" attach '${shellValue(nonce)}'; fi
 exit ${String(SHELL_FREE_CODE)}
 `;
 }

@@ -70,7 +70,8 @@ function run(script: string, env: Record<string, string> = {}, shell = SH) {
 }
 
 /** Stands for the agent: says where it runs, and in which language. */
-const PROGRAM = '#!/bin/sh\n[ "$1" = attach ] && echo "runs $0 in ${LC_ALL-no language}"\nexit 0\n';
+const PROGRAM =
+  '#!/bin/sh\n[ "$1" = attach ] && echo "runs $0 in ${LC_ALL-no language}" && env | sort\nexit 0\n';
 const files = (['tranche', 'libtranche.so'] as const).map((name) => ({
   name,
   base64: Buffer.from(PROGRAM).toString('base64'),
@@ -100,6 +101,19 @@ describe.each(SHELLS.filter(([shell]) => has(shell)))('in %s', (...shell: Shell)
     const attach = (language: Record<string, string>) => run(attachScript(NONCE), language, shell).stdout;
     expect(attach({ LANG: 'C.UTF-8' })).toContain(`runs ${program} in no language\n`);
     expect(attach({ LC_ALL: 'de_DE.UTF-8' })).toContain(`runs ${program} in de_DE.UTF-8\n`);
+    // Whatever the user's variables are called, they arrive as they were.
+    const own = {
+      place: 'a',
+      version: 'b',
+      state: 'c',
+      uid: 'd',
+      nonce: 'e',
+      words: 'f',
+      HOME: home,
+      LC_ALL: 'x',
+    };
+    const seen = attach(own).split('\n');
+    for (const [name, value] of Object.entries(own)) expect(seen).toContain(`${name}=${value}`);
     expect(run(linkScript(NONCE), {}, shell).lines.at(-1)).toBe(`linked ${join(home, '.local/bin/tranche')}`);
     expect(run(removeScript(NONCE), {}, shell).lines.at(-1)).toBe('done');
     expect(readdirSync(join(home, '.local/share'))).toEqual([]);
