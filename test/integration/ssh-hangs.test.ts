@@ -250,6 +250,29 @@ describe('a second factor by push', () => {
   });
 });
 
+describe('a server that wants a new password first', () => {
+  it('is told as that, and at once', async () => {
+    const server = await asking({
+      authenticate: (context) => {
+        if (context.method === 'password')
+          context.requestChange('Your password has expired.', () => undefined);
+        else context.reject(['password']);
+      },
+    });
+    const harness = await lab.core([{ name: 'host', server }]);
+    await harness.ask('host:connect', { hostId: 'ssh:host' });
+    await answering(
+      harness,
+      'ssh:host',
+      () => ['secret'],
+      () => harness.host('ssh:host').connection.kind === 'failed',
+    );
+    const { failure } = await harness.untilConnection('ssh:host', 'failed');
+    expect(failure.code).toBe('authentication-failed');
+    expect(failure.message).toMatch(/new password first \(Your password has expired\.\)/);
+  });
+});
+
 describe('what was typed for one machine', () => {
   const HOST = 'ssh:inner';
 

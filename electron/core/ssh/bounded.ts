@@ -48,7 +48,7 @@ export function within<T>(
       },
       (error: unknown) => {
         settle(() => {
-          reject(error as Error);
+          reject(error);
         });
       },
     );

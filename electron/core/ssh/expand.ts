@@ -49,14 +49,17 @@ export function expandTokens(
   );
 }
 
-/** A file name of the config: quotes off, tokens, `${VARIABLE}`, `~`; relative ones are in ~/.ssh. */
+/**
+ * A file name of the config: quotes off, tokens, `${VARIABLE}`, `~`. ssh takes a relative one from the folder it is
+ * started in, which for somebody who opens a terminal is the home; a desktop starts programs anywhere.
+ */
 export function expandPath(text: string, values: TokenValues): string {
   const path = pathsOf(values.platform);
   const bare = text.replace(/^"(.*)"$/, '$1');
   const named = bare.replace(/\$\{(\w+)\}/g, (all, variable: string) => values.env[variable] ?? all);
   const expanded = expandTokens(named, values);
   if (expanded === '~' || /^~[/\\]/.test(expanded)) return path.join(values.home, expanded.slice(1));
-  return path.isAbsolute(expanded) ? expanded : path.join(values.home, '.ssh', expanded);
+  return path.isAbsolute(expanded) ? expanded : path.join(values.home, expanded);
 }
 
 /**

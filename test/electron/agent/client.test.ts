@@ -360,7 +360,7 @@ describe('an agent that ends before it answers', () => {
 
   it('is reached behind login files that print a line without end of their own', async () => {
     const reader = new LineReader(10, true);
-    expect(reader.push(Buffer.from(`${'x'.repeat(50)}`))).toEqual([]);
+    expect(reader.push(Buffer.from('x'.repeat(50)))).toEqual([]);
     expect(reader.push(Buffer.from(`${'x'.repeat(50)}\nshort\n${'y'.repeat(20)}\nlast\n`))).toEqual([
       'short',
       'last',

@@ -523,7 +523,7 @@ describe('HostStore', () => {
       store.update((hosts) => ({ ...hosts, typed: [...hosts.typed, name] }));
     await add(a, 'one');
     await add(b, 'two');
-    await Promise.all([...'cdefgh'].map((name, n) => add(n % 2 === 0 ? a : b, name)));
+    await Promise.all(['c', 'd', 'e', 'f', 'g', 'h'].map((name, n) => add(n % 2 === 0 ? a : b, name)));
     const again = new HostStore(folder);
     await again.load();
     expect([...again.hosts.typed].sort()).toEqual(['c', 'd', 'e', 'f', 'g', 'h', 'one', 'two']);

@@ -376,7 +376,7 @@ describe('expandPath', () => {
   it('expands what ssh -G leaves to us', () => {
     expect(expandPath('~/k-%h-%n-%p-%r-%%', values)).toBe('/home/m/k-h-n-22-r-%');
     expect(expandPath('/abs/%d', values)).toBe('/abs//home/m');
-    expect(expandPath('plain', values)).toBe('/home/m/.ssh/plain');
+    expect(expandPath('plain', values)).toBe('/home/m/plain');
     expect(expandPath('${KEYS}/a', values)).toBe('/media/keys/a');
     expect(expandPath('"~/my key"', values)).toBe('/home/m/my key');
   });

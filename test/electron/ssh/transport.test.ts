@@ -10,6 +10,7 @@ import {
   blockOf,
   systemFailure,
   nothingAsked,
+  systemSignedIn,
 } from '../../../electron/core/ssh/system-questions.ts';
 import { SignIns } from '../../../electron/core/ssh/sign-ins.ts';
 import { silentQuestions } from './silent-questions.ts';
@@ -211,6 +212,28 @@ describe('answerSystemSsh', () => {
     });
     const hop = await ask(unknownHost('gate.lab'), '', { jump: target({ name: 'gate' }) });
     expect(hop.asked).toMatchObject({ hostName: 'gate.lab', isJump: true });
+  });
+
+  it('names the hop that asks, and says where that can not be known', async () => {
+    const jump = target({ name: 'gate', hostName: 'gate.lab' });
+    const hop = await ask('(mira@gate.lab) Password: ', '', { jump });
+    expect(hop.asked).toMatchObject({ hostName: 'gate.lab', isJump: true, round: 1 });
+    const end = await ask('(mira@hopper.lab) Password: ', '', { jump });
+    expect(end.asked).toMatchObject({ hostName: 'hopper', isJump: false });
+    const nobody = await ask('Password: ', '', { jump });
+    expect(nobody.asked).toMatchObject({
+      hostName: expect.stringMatching(/hopper, or a host on the way/) as string,
+    });
+  });
+
+  it('keeps what was answered only where nobody else can have asked', () => {
+    const kept: string[] = [];
+    const keeping = { ...silentQuestions, signedIn: (machine: string) => kept.push(machine) };
+    systemSignedIn(target({ jump: target({ name: 'gate' }) }), keeping);
+    systemSignedIn(target({ proxyCommand: 'ssh gate -W %h:%p' }), keeping);
+    expect(kept).toEqual([]);
+    systemSignedIn(target({}), keeping);
+    expect(kept).toHaveLength(1);
   });
 
   it('names the touch of a security key as the step, and asks for nothing', async () => {
