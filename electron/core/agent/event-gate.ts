@@ -5,8 +5,12 @@
 import { eventSchema, type AgentEvent, type StateEvent } from '../../../model/agent-protocol.ts';
 import { Pace } from './pace.ts';
 
-/** Each of these replaces the one before; no more often than that they are read. An agent sends the first two on change. */
-const WHOLE_MIN_MS: Readonly<Record<string, number>> = { state: 100, jobs: 100, sample: 40 };
+/** Each of these replaces the one before: beyond this pace only the newest is read. An agent sends the first two on change. */
+const WHOLE: Readonly<Record<string, { readonly burst: number; readonly perSecond: number }>> = {
+  state: { burst: 20, perSecond: 10 },
+  jobs: { burst: 20, perSecond: 10 },
+  sample: { burst: 20, perSecond: 25 },
+};
 /** An agent in trouble tells of each process once; nobody reads more than that. */
 const NOTICES = { burst: 40, perSecond: 5 };
 /** A course gives sixty people a slice in one go, and takes it back. */
@@ -14,8 +18,8 @@ const AUDIT = { burst: 500, perSecond: 20 };
 const SUMMARY_MS = 1_000;
 
 interface Whole {
+  readonly pace: Pace;
   timer: NodeJS.Timeout | null;
-  lastAtMs: number;
   newest: unknown;
 }
 
@@ -37,9 +41,9 @@ export class EventGate {
   /** A parsed line with `ev`. An event that we do not know comes from a newer agent and is ignored (docs/protocol.md). */
   take(value: object): void {
     const { ev } = value as { ev?: unknown };
-    const minMs = typeof ev === 'string' && Object.hasOwn(WHOLE_MIN_MS, ev) ? WHOLE_MIN_MS[ev] : undefined;
-    if (minMs === undefined) this.read(value);
-    else this.takeWhole(ev as string, minMs, value);
+    const pace = typeof ev === 'string' && Object.hasOwn(WHOLE, ev) ? WHOLE[ev] : undefined;
+    if (pace === undefined) this.read(value);
+    else this.takeWhole(ev as string, pace, value);
   }
 
   close(): void {
@@ -49,26 +53,23 @@ export class EventGate {
     this.summary = null;
   }
 
-  private takeWhole(ev: string, minMs: number, value: object): void {
-    const now = performance.now();
-    const known = this.whole.get(ev) ?? { timer: null, lastAtMs: -Infinity, newest: null };
+  private takeWhole(
+    ev: string,
+    { burst, perSecond }: { burst: number; perSecond: number },
+    value: object,
+  ): void {
+    const known = this.whole.get(ev) ?? { pace: new Pace(burst, perSecond), timer: null, newest: null };
     this.whole.set(ev, known);
-    if (known.timer) {
-      known.newest = value;
-      return;
-    }
-    const waitMs = known.lastAtMs + minMs - now;
-    if (waitMs <= 0) {
-      known.lastAtMs = now;
+    known.newest = value;
+    if (known.timer) return;
+    if (known.pace.take(performance.now())) {
       this.read(value);
       return;
     }
-    known.newest = value;
     known.timer = setTimeout(() => {
       known.timer = null;
-      known.lastAtMs = performance.now();
-      this.read(known.newest as object);
-    }, waitMs);
+      this.takeWhole(ev, { burst, perSecond }, known.newest as object);
+    }, known.pace.waitMs());
   }
 
   private read(value: object): void {

