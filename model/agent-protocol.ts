@@ -19,7 +19,13 @@ const count = z.number().int().min(0);
 const bytes = count.nullable();
 const tenths = count.nullable();
 const text = z.string().max(1024);
-const timeMs = z.number().int().min(0);
+/** The end of the year 9999: a host may say any number, and a later one is no date that could be written. */
+const TIME_MAX_MS = 253_402_300_799_999;
+const timeMs = z
+  .number()
+  .int()
+  .min(0)
+  .transform((ms) => Math.min(ms, TIME_MAX_MS));
 const id = z.string().min(1).max(64);
 
 /** An error that the driver reported of a GPU. */
@@ -141,6 +147,8 @@ export const helloReplySchema = z.object({
   simulated: z.boolean(),
   runtimeDir: text,
   shimPath: text.nullable(),
+  /** The host's clock; an agent of before does not say. */
+  hostTimeMs: timeMs.nullable().default(null),
 });
 
 export const editReplySchema = z.object({
@@ -170,6 +178,12 @@ export const migSliceSchema = z.object({
   capacityBytes: bytes,
 });
 
+/** No two of them are the same: a host that says so could mean either. */
+const distinct =
+  <K extends string>(key: K) =>
+  (list: readonly Readonly<Record<K, string>>[]): boolean =>
+    new Set(list.map((one) => one[key])).size === list.length;
+
 export const stateEventSchema = z.object({
   ev: z.literal('state'),
   revision: count,
@@ -180,8 +194,8 @@ export const stateEventSchema = z.object({
   /** Newest first; an agent of before does not listen for them. */
   faults: z.array(faultSchema).max(256).nullable().default(null),
   migSlices: z.array(migSliceSchema).max(256).nullable().default(null),
-  gpus: z.array(gpuSchema).max(64),
-  slices: z.array(sliceSchema).max(4096),
+  gpus: z.array(gpuSchema).max(64).refine(distinct('uuid')),
+  slices: z.array(sliceSchema).max(4096).refine(distinct('id')),
   people: z.array(personSchema).max(256),
 });
 

@@ -34,7 +34,8 @@ const terminalId = z.string().regex(/^t-[0-9a-f]{16}$/);
 /** Columns and rows of a terminal. */
 const side = z.number().int().min(1).max(1000);
 const jobPriority = z.enum(['low', 'normal', 'high']);
-const timeMs = z.number().int().min(0).nullable();
+/** Up to the end of the year 9999. */
+const timeMs = z.number().int().min(0).max(253_402_300_799_999).nullable();
 const commandId = z.string().max(40);
 /** Beyond what a person may hold, and meant so. */
 const overQuota = z.boolean().optional();

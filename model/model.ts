@@ -342,6 +342,9 @@ export type Prompt =
   | {
       readonly kind: 'keyboard';
       readonly promptId: string;
+      /** The machine that asks, and to which alone the answer goes. */
+      readonly hostName: string;
+      readonly isJump: boolean;
       readonly name: string;
       readonly instructions: string;
       readonly questions: readonly { readonly text: string; readonly echo: boolean }[];
@@ -351,9 +354,13 @@ export type ConnectionState =
   | { readonly kind: 'disconnected' }
   | { readonly kind: 'connecting'; readonly step: string }
   | { readonly kind: 'asking'; readonly prompt: Prompt }
-  /** SSH is up and no agent runs there; what nvidia-smi says is shown read-only. `note` says why there is nothing to show. */
+  /**
+   * SSH is up and no agent runs there; what nvidia-smi said at `asOfMs` is shown read-only, and read again while somebody
+   * looks. `note` says why there is nothing to show.
+   */
   | {
       readonly kind: 'preview';
+      readonly asOfMs: number;
       readonly gpus: readonly PreviewGpu[];
       readonly driver: string | null;
       readonly note: string | null;

@@ -41,6 +41,7 @@ int op_hello(struct request *r)
     json_put_bool(w, "simulated", agent->simulation != NULL);
     json_put_text(w, "runtimeDir", agent->places.runtime);
     json_put_text(w, "shimPath", r->peer->shim_path[0] ? r->peer->shim_path : NULL);
+    json_put_integer(w, "hostTimeMs", now_wall_ms());
     json_end_line(w);
     return 0;
 }

@@ -52,8 +52,8 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     'host:forget': ({ hostId }) => fleet.forget(hostId),
     'host:transport': ({ hostId, choice }) => fleet.setTransport(hostId, choice),
     'host:retry': ({ hostId }) =>
-      on(hostId, ({ link }) => {
-        link.retryNow();
+      on(hostId, (session) => {
+        session.retry();
         return ok(null);
       }),
     'host:deploy': ({ hostId }) => on(hostId, ({ deployment }) => deployment.deploy()),

@@ -275,6 +275,7 @@ describe('without a driver', () => {
     await host.start();
     const client = await Client.open(root);
     const hello = helloReplySchema.parse(await client.ask('hello', { protocolMin: 1, protocolMax: 1 }));
+    expect(Math.abs((hello.hostTimeMs ?? 0) - Date.now())).toBeLessThan(60_000);
     expect(hello.gpuNote).toContain('libnvidia-ml.so.1 was not found');
     expect(hello.driver).toBeNull();
     expect(await create(client, 'one')).toMatchObject({ ok: false, code: 'no-gpu' });

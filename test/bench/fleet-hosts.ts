@@ -69,7 +69,7 @@ export async function startFleet(options: FleetOptions): Promise<FleetSimulator>
   const [keyType = '', keyData = ''] = hostKey.public.split(' ');
   const identityFile = join(folder, 'client_key');
   const knownHosts = join(folder, 'known_hosts');
-  writeFileSync(identityFile, clientKey.private, { mode: 0o644 });
+  writeFileSync(identityFile, clientKey.private, { mode: 0o600 });
   const fleet: { name: string; agent: ScriptedAgent; server: Server; port: number }[] = [];
   for (let n = 1; n <= options.hosts; n += 1) {
     const name = `node${String(n).padStart(2, '0')}`;

@@ -105,6 +105,8 @@ const PROMPTS: Partial<Record<Scene, ConnectionState>> = {
     prompt: {
       kind: 'keyboard',
       promptId: 'p4',
+      hostName: 'curie',
+      isJump: false,
       name: 'Duo two-factor login',
       instructions: 'Enter a passcode or select one of the following options:\n 1. Duo Push to XXX-XXX-0123',
       questions: [

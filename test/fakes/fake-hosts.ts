@@ -268,6 +268,7 @@ export function otherStates(): HostSnapshot[] {
     host('lovelace', { kind: 'reconnecting', attempt: 3, nextAttemptAtMs: NOW + 40_000, failure: lost }),
     host('kepler', {
       kind: 'preview',
+      asOfMs: NOW,
       driver: '550.127.05',
       note: null,
       canDeploy: true,

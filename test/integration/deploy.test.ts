@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { whyNoSshd } from './support/openssh.ts';
+import { CoreHarness } from './support/core-harness.ts';
 import { goLive, startLiveHost, type LiveHost, type LiveHostOptions } from './support/live-host.ts';
 import {
   artifactsFolder,
@@ -142,6 +143,79 @@ describe('a difficult host', () => {
     const result = await harness.request('host:deploy', { hostId });
     expect(result).toMatchObject({ ok: false, error: { code: 'upload-corrupted' } });
     expect(readdirSync(join(root.path, 'bin'))).toEqual([]);
+  });
+});
+
+describe('the read-only view', () => {
+  /** nvidia-smi that fails once, and works from then on. */
+  function smi() {
+    const folder = temporary();
+    const count = join(folder, 'count');
+    writeFileSync(
+      join(folder, 'nvidia-smi'),
+      `#!/bin/sh
+echo x >> ${count}
+if [ "$(wc -l < ${count})" -eq 1 ]; then echo "Driver/library version mismatch \u202e"; exit 18; fi
+echo "0, GPU-0-1, NVIDIA A100, 81920, $(($(wc -l < ${count}) * 1000)), 50, 40, 550"
+`,
+      { mode: 0o755 },
+    );
+    return { PATH: `${folder}:${process.env['PATH'] ?? ''}` };
+  }
+  const shown = async (host: LiveHost) => {
+    await host.harness.ask('host:connect', { hostId: host.hostId });
+    return host.harness.untilConnection(host.hostId, 'preview');
+  };
+  const gpusOf = ({ harness, hostId }: LiveHost) => {
+    const { connection } = harness.host(hostId);
+    return connection.kind === 'preview' ? connection.gpus : [];
+  };
+
+  it('is read again when asked, and by itself while somebody looks, with its time', async () => {
+    const host = await live({ env: smi(), root: { simulator: false } });
+    const { harness, hostId } = host;
+    const first = await shown(host);
+    expect(first.note?.trim()).toBe('Driver/library version mismatch');
+    await harness.ask('host:retry', { hostId });
+    await harness.until('it is read again', () => gpusOf(host)[0]?.memoryUsedBytes === 2000 * 1024 ** 2);
+    await harness.until('and once more', () => gpusOf(host)[0]?.memoryUsedBytes === 3000 * 1024 ** 2);
+    const { connection } = harness.host(hostId);
+    expect(connection.kind === 'preview' && connection.asOfMs).toBeGreaterThan(first.asOfMs);
+    // Nothing of it is in the way of an installation.
+    await harness.ask('host:retry', { hostId });
+    await harness.ask('host:deploy', { hostId });
+    await harness.untilConnection(hostId, 'live');
+  });
+
+  it('gives way to an agent that somebody else has installed', async () => {
+    const host = await live({ root: { simulator: false } });
+    await shown(host);
+    const other = await CoreHarness.start(host.configFile);
+    onTestFinished(() => other.stop());
+    await other.ask('host:connect', { hostId: host.hostId });
+    await other.untilConnection(host.hostId, 'preview');
+    await other.ask('host:deploy', { hostId: host.hostId });
+    await host.harness.ask('host:retry', { hostId: host.hostId });
+    await host.harness.untilConnection(host.hostId, 'live');
+  });
+});
+
+describe('two versions of the app', () => {
+  it('an older one offers no upgrade, and does not put itself over a newer agent', async () => {
+    const host = await live();
+    await goLive(host);
+    const older = await CoreHarness.start(host.configFile, { appVersion: '0.0.9' });
+    onTestFinished(() => older.stop());
+    await older.ask('host:connect', { hostId: host.hostId });
+    expect((await older.untilConnection(host.hostId, 'live')).upgradeTo).toBeNull();
+    const result = await older.request('host:deploy', { hostId: host.hostId });
+    expect(result).toMatchObject({ ok: false, error: { code: 'agent-version-mismatch' } });
+    expect(readlinkSync(join(host.root.path, 'bin/current'))).toBe('0.1.0-x86_64');
+    expect(older.host(host.hostId).connection.kind).toBe('live');
+    const newer = await CoreHarness.start(host.configFile, { appVersion: '0.2.0' });
+    onTestFinished(() => newer.stop());
+    await newer.ask('host:connect', { hostId: host.hostId });
+    expect((await newer.untilConnection(host.hostId, 'live')).upgradeTo).toBe('0.2.0');
   });
 });
 
@@ -329,7 +403,8 @@ describe('a link that breaks', () => {
     // A base64 that waits: the drop comes while the upload is being written.
     writeFileSync(
       join(slow, 'base64'),
-      '#!/bin/sh\ntouch "$TRANCHE_ROOT/decoding"\nwhile [ -d "$TRANCHE_ROOT" ] && [ ! -e "$TRANCHE_ROOT/go-on" ]; do sleep 0.05; done\nexit 0\n',
+      // Whether it works at all is tried before, with a few letters.
+      '#!/bin/sh\ntext=$(cat)\n[ ${#text} -lt 100 ] && { printf %s "$text" | /usr/bin/base64 -d; exit; }\ntouch "$TRANCHE_ROOT/decoding"\nwhile [ -d "$TRANCHE_ROOT" ] && [ ! -e "$TRANCHE_ROOT/go-on" ]; do sleep 0.05; done\nexit 0\n',
     );
     chmodSync(join(slow, 'base64'), 0o755);
     const host = await live({ env: { PATH: `${slow}:${process.env['PATH'] ?? ''}` } });

@@ -43,6 +43,19 @@ async function started(harness: CoreHarness, sliceId: string, command: string): 
 const jobOf = (harness: CoreHarness, jobId: string): Job | undefined =>
   harness.host(HOST).jobs?.jobs.find(({ id }) => id === jobId);
 
+it('a job has the language of its user, not that of our scripts', async () => {
+  const { harness } = await overEmbedded(lab);
+  const sliceId = await makeSlice(harness);
+  const jobId = await started(
+    harness,
+    sliceId,
+    'env | grep -E "^(LANG|LC_ALL)="; printf "\\303\\274ber" | wc -m',
+  );
+  await harness.until('it is over', () => jobOf(harness, jobId)?.exitCode === 0);
+  const { text } = await readLog(harness, jobId);
+  expect(text.trim().split('\n')).toEqual(['LANG=C.UTF-8', '4']);
+});
+
 /** Everything from an offset on. */
 async function readLog(
   harness: CoreHarness,

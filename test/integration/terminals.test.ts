@@ -155,3 +155,13 @@ describe('terminals through the core', () => {
     await harness.until('its shell to end', () => !processesIn(root).includes(shell));
   });
 });
+
+it('a terminal has the language of its user, not that of our scripts', async () => {
+  const { harness } = await overEmbedded(lab);
+  const sliceId = await makeSlice(harness);
+  const { terminalId } = await harness.ask('terminal:open', { hostId: HOST, sliceId, columns: 80, rows: 24 });
+  const viewer = new Viewer(harness, terminalId);
+  await viewer.attach();
+  await viewer.type('echo "LC_ALL is <$LC_ALL>, LANG is <$LANG>"\n');
+  expect(await viewer.sees('LC_ALL is <>, LANG is <C.UTF-8>')).toBe(true);
+});

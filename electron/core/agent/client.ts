@@ -5,7 +5,6 @@ import {
   AGENT_LINE_MAX_BYTES,
   editReplySchema,
   errorReplySchema,
-  eventSchema,
   helloReplySchema,
   okReplySchema,
   PROTOCOL_VERSION,
@@ -16,7 +15,11 @@ import {
   type HistoryEvent,
 } from '../../../model/agent-protocol.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
+import { plainText } from '../ssh/plain-text.ts';
+import { EventGate } from './event-gate.ts';
+import { HostClock } from './host-clock.ts';
 import { LineReader } from './line-reader.ts';
+import { Pace } from './pace.ts';
 
 /** An agent answers within milliseconds; 10 s covers a host that swaps. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -25,8 +28,15 @@ const BANNER_TIMEOUT_MS = 15_000;
 /** Requests in flight: more than a person can cause. */
 const PENDING_MAX = 256;
 const STDERR_MAX = 4096;
+/** Terminals alone may bring 2 MiB a second, a big state 256 KiB. */
+const BYTES = { burst: 16 << 20, perSecond: 6 << 20 };
+/** What may come before a script speaks: a long message of the day, and then some. */
+const GREETING_MAX_BYTES = 16 << 20;
 /** More than a script says, with every version there ever was. */
 const MARKED_MAX = 200;
+
+/** What stands last on stderr, as the cause that a sentence may name. */
+const lastLine = (stderr: string): string => plainText(stderr).trim().split('\n').at(-1) ?? '';
 
 export type Fields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
@@ -57,6 +67,12 @@ export class AgentClient {
   private readonly channel: Duplex;
   private readonly hostName: string;
   private readonly events: AgentClientEvents;
+  private readonly gate: EventGate;
+  private readonly bytes = new Pace(BYTES.burst, BYTES.perSecond);
+  private clock = new HostClock(0);
+  /** What was refused to nobody's request: why there is no agent. */
+  private refusal: string | null = null;
+  private resumeTimer: NodeJS.Timeout | null = null;
   private readonly pending = new Map<number, Pending>();
   private readonly history = new Map<number, HistoryEvent[]>();
   private nextId = 1;
@@ -66,6 +82,9 @@ export class AgentClient {
     this.channel = channel;
     this.hostName = hostName;
     this.events = events;
+    this.gate = new EventGate(hostName, (event) => {
+      this.pass(this.clock.here(event));
+    });
   }
 
   /** Waits for the attach banner (or the script's own words), says hello, checks versions. */
@@ -80,7 +99,8 @@ export class AgentClient {
   ): Promise<Result<Attached>> {
     const { nonce, hostName } = options;
     const client = new AgentClient(channel, hostName, options.events);
-    const reader = new LineReader(AGENT_LINE_MAX_BYTES);
+    // What login files print may have any form; only the agent's lines have a bound of their own.
+    const reader = new LineReader(AGENT_LINE_MAX_BYTES, true);
     let stderr = '';
     channel.stderr.setEncoding('utf8');
     channel.stderr.on('data', (text: string) => {
@@ -93,7 +113,9 @@ export class AgentClient {
       const timer = setTimeout(() => {
         resolve({
           code: 'timed-out',
-          message: `${hostName} did not start its agent within ${String(BANNER_TIMEOUT_MS / 1000)} s. Programs there are not affected; try again, or look at the details.`,
+          message: marked.includes('shell')
+            ? `${hostName} did not start its agent within ${String(BANNER_TIMEOUT_MS / 1000)} s. Programs there are not affected; try again, or look at the details.`
+            : `${hostName} let us in, but no /bin/sh came within ${String(BANNER_TIMEOUT_MS / 1000)} s: something in your login files there waits for an answer or runs another shell (look at ~/.bashrc). Nothing was changed there; the details show what it said.`,
           detail: [...seen, stderr].join('\n'),
         });
         client.shut({ code: 'timed-out', message: 'the agent did not answer', detail: null });
@@ -102,7 +124,20 @@ export class AgentClient {
         clearTimeout(timer);
         resolve(value);
       };
+      let greetingBytes = 0;
       channel.on('data', (chunk: Buffer) => {
+        if (live) client.slowDown(chunk.length);
+        else greetingBytes += chunk.length;
+        if (greetingBytes > GREETING_MAX_BYTES) {
+          const failure: Failure = {
+            code: 'shell-unusable',
+            message: `${hostName} let us in, but what your login files print there does not end. Nothing was changed there; look at ~/.bashrc.`,
+            detail: seen.join('\n'),
+          };
+          settle(failure);
+          client.shut(failure);
+          return;
+        }
         let lines: readonly string[];
         try {
           lines = reader.push(chunk);
@@ -121,6 +156,7 @@ export class AgentClient {
             client.receive(line);
           } else if (line.trimEnd() === `TRANCHE-ATTACH ${nonce}`) {
             live = true;
+            reader.strict();
             settle('agent');
           } else if (line.startsWith(`@tranche ${nonce} `)) {
             if (marked.length < MARKED_MAX) marked.push(line.slice(10 + nonce.length).trim());
@@ -136,13 +172,20 @@ export class AgentClient {
         settle('ended');
         client.shut({
           code: 'connection-lost',
-          message: `The agent session on ${hostName} ended${stderr.trim() === '' ? '' : ` (${stderr.trim().split('\n').at(-1) ?? ''})`}. Programs there go on with their last limits; reconnecting.`,
+          message: `The agent session on ${hostName} ended${lastLine(stderr) === '' ? '' : ` (${lastLine(stderr)})`}. Programs there go on with their last limits; reconnecting.`,
           detail: stderr,
         });
       });
     });
     if (typeof banner === 'object') return { ok: false, error: banner };
     if (banner === 'ended') {
+      const refused = marked.find((line) => line.startsWith('failed '))?.split(' ');
+      if (refused)
+        return fail(
+          'shell-unusable',
+          `${hostName} let us in, but ${refused.slice(2).join(' ').slice(0, 200)}. Nothing was changed there; look at your login files (~/.bashrc).`,
+          [...seen, stderr].join('\n').trim(),
+        );
       if (marked.includes('missing')) return ok({ kind: 'missing', lines: marked });
       const said = [...seen, stderr].join('\n').trim();
       return fail(
@@ -151,6 +194,7 @@ export class AgentClient {
         said,
       );
     }
+    const sentAtMs = Date.now();
     const hello = await client.request(
       'hello',
       {
@@ -162,6 +206,13 @@ export class AgentClient {
     );
     if (!hello.ok) {
       client.close();
+      const why = client.refusal ?? lastLine(stderr);
+      if (hello.error.code === 'connection-lost')
+        return fail(
+          'agent-start-failed',
+          `The agent on ${hostName} ended before it answered${why === '' ? '' : `: ${why}`} Programs there are not affected; connect again once that is mended.`,
+          stderr,
+        );
       if (hello.error.code === 'protocol-mismatch')
         return fail(
           'agent-version-mismatch',
@@ -170,7 +221,13 @@ export class AgentClient {
         );
       return hello;
     }
+    client.clock = HostClock.measured(hello.value.hostTimeMs, sentAtMs, Date.now());
     return ok({ kind: 'agent', client, hello: hello.value, lines: marked });
+  }
+
+  /** By how much the host's clock is ahead of this computer's, in ms. All times that pass here are this computer's. */
+  get clockAheadMs(): number {
+    return this.clock.aheadMs;
   }
 
   /**
@@ -190,7 +247,7 @@ export class AgentClient {
         `${this.hostName} has ${String(PENDING_MAX)} requests waiting. This one was not sent; try again.`,
       );
     const id = this.nextId++;
-    const line = `${JSON.stringify({ id, op, ...fields })}\n`;
+    const line = `${JSON.stringify({ id, op, ...this.clock.there(fields) })}\n`;
     if (Buffer.byteLength(line) > REQUEST_LINE_MAX_BYTES)
       return fail('line-too-long', `That request to ${this.hostName} is too long. Nothing was changed.`);
     const reply = await new Promise<Result<Record<string, unknown>>>((resolve) => {
@@ -205,14 +262,14 @@ export class AgentClient {
       }, REQUEST_TIMEOUT_MS);
       const inTurn = (line: Record<string, unknown>): void => {
         const value = schema.safeParse(line);
-        if (value.success) onReply?.(value.data);
+        if (value.success) onReply?.(this.clock.here(value.data));
       };
       this.pending.set(id, { resolve, timer, onReply: onReply === undefined ? undefined : inTurn });
       this.channel.write(line);
     });
     if (!reply.ok) return reply;
     const parsed = schema.safeParse(reply.value);
-    if (parsed.success) return ok(parsed.data);
+    if (parsed.success) return ok(this.clock.here(parsed.data));
     return fail(
       'agent-protocol-error',
       `The agent on ${this.hostName} answered “${op}” with something that is no answer. What it did is shown by its next state.`,
@@ -242,6 +299,8 @@ export class AgentClient {
   private shut(failure: Failure): void {
     if (this.over) return;
     this.over = failure;
+    this.gate.close();
+    if (this.resumeTimer) clearTimeout(this.resumeTimer);
     for (const { resolve, timer } of this.pending.values()) {
       clearTimeout(timer);
       resolve({ ok: false, error: failure });
@@ -265,22 +324,33 @@ export class AgentClient {
       return;
     }
     if (typeof value !== 'object' || value === null) return;
-    if ('ev' in value) this.receiveEvent(value);
+    if ('ev' in value) this.gate.take(value);
     else this.receiveReply(value as Record<string, unknown>);
   }
 
-  private receiveEvent(value: object): void {
-    const event = eventSchema.safeParse(value);
-    // An event that we do not know comes from a newer agent and is ignored, as docs/protocol.md says.
-    if (!event.success) return;
-    if (event.data.ev === 'history') this.history.get(event.data.id)?.push(event.data);
-    else this.events.event(event.data);
+  private pass(event: AgentEvent): void {
+    if (event.ev === 'history') this.history.get(event.id)?.push(event);
+    else this.events.event(event);
+  }
+
+  /** A host that sends without end is read no faster than this; the rest waits there. */
+  private slowDown(chunkBytes: number): void {
+    if (this.bytes.take(performance.now(), chunkBytes) || this.resumeTimer) return;
+    this.channel.pause();
+    this.resumeTimer = setTimeout(() => {
+      this.resumeTimer = null;
+      this.channel.resume();
+    }, this.bytes.waitMs(chunkBytes));
   }
 
   private receiveReply(value: Record<string, unknown>): void {
     const id = value['id'];
     const pending = typeof id === 'number' ? this.pending.get(id) : undefined;
-    if (!pending || typeof id !== 'number') return;
+    if (!pending || typeof id !== 'number') {
+      const refused = errorReplySchema.safeParse(value);
+      if (refused.success && refused.data.id === null) this.refusal = plainText(refused.data.message);
+      return;
+    }
     this.pending.delete(id);
     clearTimeout(pending.timer);
     if (value['ok'] === true) {

@@ -6,6 +6,8 @@ import { architectureOf, loadArtifacts } from './artifacts.ts';
 import { newNonce, runScript } from './run-script.ts';
 import { deployScript, linkScript, markedLines, removeScript } from './scripts.ts';
 
+/** Lines of its own: a script says about ten. */
+const LINES_MAX = 100;
 /** About 300 KB over a slow line. */
 const DEPLOY_TIMEOUT_MS = 120_000;
 const REMOVE_TIMEOUT_MS = 30_000;
@@ -42,6 +44,7 @@ export function checkSystem(
 
 const SENTENCES: Readonly<Partial<Record<CoreErrorCode, string>>> = {
   'disk-full': 'has no room for the agent',
+  'home-not-writable': 'has no home of yours that can be written, where the agent keeps its slices',
   'no-executable-place': 'has no place of yours where programs may run',
   'upload-corrupted': 'received the agent damaged',
   'shell-unusable': 'lacks the tools to unpack the agent',
@@ -82,6 +85,7 @@ export async function deploy(
       const pieces = (pendingText + text).split('\n');
       pendingText = pieces.pop() ?? '';
       for (const line of markedLines(pieces.join('\n'), nonce)) {
+        if (seen.length >= LINES_MAX) return;
         seen.push(line);
         const [kind, step, state, ...detail] = line.split(' ');
         if (kind !== 'step' || (state !== 'running' && state !== 'done')) continue;

@@ -11,21 +11,42 @@ export class LineReader {
   private readonly decoder = new StringDecoder('utf8');
   private readonly maxLength: number;
   private rest = '';
+  private skips: boolean;
+  /** Inside a line that was too long and is passed over. */
+  private skipping = false;
 
-  /** `maxLength` in UTF-16 units: never less than the line has bytes. */
-  constructor(maxLength: number) {
+  /**
+   * `maxLength` in UTF-16 units: never less than the line has bytes. `skips`: a longer line is passed over, for as long
+   * as it is not known who speaks; `strict()` ends that.
+   */
+  constructor(maxLength: number, skips = false) {
     this.maxLength = maxLength;
+    this.skips = skips;
   }
 
-  /** Complete lines in `chunk`; throws LineTooLongError when one exceeds the cap. */
+  /** From now on a line that is too long is an error. */
+  strict(): void {
+    this.skips = false;
+  }
+
+  /** Complete lines in `chunk`; throws LineTooLongError when one exceeds the cap and none may. */
   push(chunk: Buffer): readonly string[] {
     const pieces = this.decoder.write(chunk).split('\n');
     pieces[0] = this.rest + (pieces[0] ?? '');
     this.rest = pieces.pop() ?? '';
-    if (this.rest.length > this.maxLength || pieces.some((line) => line.length > this.maxLength)) {
+    const tooLong = (line: string): boolean => line.length > this.maxLength;
+    if (!this.skips && (tooLong(this.rest) || pieces.some(tooLong))) {
       this.rest = '';
       throw new LineTooLongError(this.maxLength);
     }
-    return pieces;
+    if (this.skipping && pieces.length > 0) {
+      pieces.shift();
+      this.skipping = false;
+    }
+    if (this.skipping || tooLong(this.rest)) {
+      this.skipping = true;
+      this.rest = '';
+    }
+    return this.skips ? pieces.filter((line) => !tooLong(line)) : pieces;
   }
 }

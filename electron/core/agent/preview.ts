@@ -1,6 +1,7 @@
 /** Reads the marked lines of previewScript. Pure. */
 import type { PreviewGpu } from '../../../model/model.ts';
 import { MIB } from '../../../model/units.ts';
+import { plainText } from '../ssh/plain-text.ts';
 
 export interface Preview {
   readonly gpus: readonly PreviewGpu[];
@@ -18,7 +19,8 @@ export function parsePreview(lines: readonly string[]): Preview {
   const gpus: PreviewGpu[] = [];
   const notes: string[] = [];
   let driver: string | null = null;
-  for (const line of lines) {
+  for (const said of lines) {
+    const line = plainText(said);
     if (line.startsWith('note ')) notes.push(line.slice(5));
     if (!line.startsWith('gpu ')) continue;
     // A product name holds no comma; fields are counted from both ends all the same.

@@ -5,7 +5,7 @@ import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { VersionFacts } from '../../../model/model.ts';
 import type { SshConnection } from '../ssh/shell.ts';
 import { runScript } from './run-script.ts';
-import { turnScript, versionsScript } from './scripts.ts';
+import { currentScript, turnScript, versionsScript } from './scripts.ts';
 
 const SCRIPT_TIMEOUT_MS = 15_000;
 /** Names of folders come from the host: only what a deployment makes is taken for a version. */
@@ -73,6 +73,23 @@ export function rollbackRefusal(wanted: Version, current: Version): string | nul
     return `It reads slices in format ${String(wanted.stateFormat)}, and they were written in ${String(current.stateFormat)}: it would start without them.`;
   }
   return null;
+}
+
+/**
+ * Why this app's version must not take the place of the one in force, in a sentence; null when it may. A newer one is
+ * only left by the way back, which looks at what the older one can read. Nothing is changed.
+ */
+export async function downgradeRefusal(
+  connection: SshConnection,
+  appVersion: string,
+): Promise<Result<string | null>> {
+  const result = await runScript(connection, currentScript, SCRIPT_TIMEOUT_MS);
+  if (!result.ok) return result;
+  const current = parse(result.value.lines, 'current');
+  if (current === null || compareVersions(appVersion, current.version) >= 0) return ok(null);
+  return ok(
+    `${connection.target.name} has agent ${current.version}, and this app brings ${appVersion}, which is older. Nothing was changed; update this app, or go back by Roll back where the older version is still there.`,
+  );
 }
 
 /** Asks both versions what they are. Nothing is changed. */

@@ -12,37 +12,92 @@ export function shellValue(value: string): string {
   return value;
 }
 
-/** Where binaries may live (docs/protocol.md §1), best first; a place counts only if it is ours. */
-const PLACES = String.raw`
+/**
+ * Where binaries may live (docs/protocol.md §1), best first, and where the agent keeps its state. Below /var/tmp anybody
+ * may have made a folder of our name before us: such a one is passed over, and a deployment takes a random name there.
+ * Which one it took needs no record: nobody can make a folder that is ours.
+ */
+const places = (fd: string): string => String.raw`
 uid=$(id -u)
-if [ -n "$TRANCHE_ROOT" ]; then places="$TRANCHE_ROOT/bin"
-elif [ "$uid" = 0 ]; then places="/opt/tranche"
-else places="$HOME/.local/share/tranche
-/var/tmp/tranche-$uid/bin"; fi
-say() { ( IFS=' '; printf '@tranche %s %s\n' "$nonce" "$*" ); }
+shared=/var/tmp/tranche-$uid
+if [ -n "$TRANCHE_ROOT" ]; then places="$TRANCHE_ROOT/bin"; state="$TRANCHE_ROOT/state"
+elif [ "$uid" = 0 ]; then places="/opt/tranche"; state=/var/lib/tranche
+else
+  places="$HOME/.local/share/tranche
+$shared/bin"
+  for other in "$shared"-*; do
+    if [ ! -L "$other" ] && [ -O "$other" ] && [ -d "$other/bin" ]; then places="$places
+$other/bin"; fi
+  done
+  case $XDG_STATE_HOME in (/*) state=$XDG_STATE_HOME/tranche ;; (*) state=$HOME/.local/state/tranche ;; esac
+fi
+say() { ( IFS=' '; printf '@tranche %s %s\n' "$nonce" "$*" ) ${fd}; }
+owner() { ( IFS=' '; set -- $1; printf %s "$3" ); }
+# Whether each folder on the way is ours or of root, and no link, from the first one on in which others may put things.
+walk() { (
+  IFS=/; set -f; set -- $1; at= strict=
+  for part; do
+    [ -n "$part" ] || continue
+    at=$at/$part
+    if [ -L "$at" ]; then [ -z "$strict" ] || exit 1; continue; fi
+    facts=$(ls -ldn "$at" 2>/dev/null) && [ -d "$at" ] || exit 1
+    if [ -n "$strict" ]; then
+      [ -O "$at" ] || [ "$(owner "$facts")" = 0 ] || exit 1
+      case $facts in (?????w*|????????w*) exit 1 ;; esac
+    else
+      case $facts in (????????w*) strict=1 ;; esac
+      [ -O "$at" ] || [ "$(owner "$facts")" = 0 ] || strict=1
+    fi
+  done
+) }
+# Whether nobody but us and root can put anything at $1: by its name, and by where the links in it lead.
+safe() {
+  [ -O "$1" ] && [ ! -L "$1" ] || return 1
+  case $(ls -ldn "$1") in (?????w*|????????w*) return 1 ;; esac
+  walk "$1" && real=$(cd -P "$1" 2>/dev/null && pwd -P) && walk "$real"
+}
 `;
 
-const header = (nonce: string): string => `
+/**
+ * What every script begins with. A login file may have put another shell in place of sh: zsh is told to behave like it,
+ * and one that does not split words as sh does goes no further. `fd`: where marked lines go, if not to stdout.
+ */
+const header = (nonce: string, fd = ''): string => `
+if [ -n "\${ZSH_VERSION:-}" ]; then emulate sh; fi
 LC_ALL=C; export LC_ALL
 TRANCHE_ROOT=\${TRANCHE_ROOT:-}; HOME=\${HOME:-/nonexistent}
 nonce='${shellValue(nonce)}'
-${PLACES}`;
+${places(fd)}
+say shell
+words='one two'; set -- $words
+if [ $# -ne 2 ]; then say failed shell-unusable "the shell that runs here is not sh"; exit 1; fi
+`;
 
-/** Becomes the agent's line channel, after naming the versions there; without one, says what kind of host this is. */
+/**
+ * Becomes the agent's line channel, after naming the versions there; without one, says what kind of host this is.
+ * Terminals and jobs start from that channel and have its environment, so all that is set on the way to it, LC_ALL
+ * first, is set in a shell of its own, which leaves nothing but a path behind.
+ */
 export function attachScript(nonce: string): string {
-  return `${header(nonce)}
+  return `exec 3>&1
+set -- "$(
+${header(nonce, '>&3')}
 IFS='
 '
 for place in $places; do
-  if [ -x "$place/current/tranche" ] && [ -O "$place" ]; then
-    for version in "$place"/*; do
-      if [ ! -L "$version" ] && [ -x "$version/tranche" ]; then say installed "\${version##*/}"; fi
-    done
-    exec "$place/current/tranche" attach "$nonce"
-  fi
+  [ -x "$place/current/tranche" ] || continue
+  if ! safe "$place"; then say unsafe "$place"; continue; fi
+  for version in "$place"/*; do
+    if [ ! -L "$version" ] && [ -x "$version/tranche" ]; then say installed "\${version##*/}"; fi
+  done
+  printf %s "$place/current/tranche"
+  exit 0
 done
 say system "$(uname -s)" "$(uname -m)"
 say missing
+)"
+exec 3>&-
+if [ -n "$1" ]; then exec "$1" attach '${shellValue(nonce)}'; fi
 exit ${String(SHELL_FREE_CODE)}
 `;
 }
@@ -90,8 +145,10 @@ trap cleanup EXIT
 trap 'exit 1' HUP INT TERM PIPE
 why=
 place_usable() {
-  mkdir -p "$1" 2>/dev/null || { why="$why $1 can not be created;"; return 1; }
-  [ -O "$1" ] && [ ! -L "$1" ] || { why="$why $1 belongs to somebody else;"; return 1; }
+  mkdir -p "$1" 2>/dev/null || { why="$why $1 can not be created;"; foreign=1; return 1; }
+  # A fresh disk may be open to all: one of ours that is empty is closed, and empty still once it is.
+  if [ -O "$1" ] && [ ! -L "$1" ] && [ -z "$(ls -A "$1")" ]; then chmod go-w "$1" 2>/dev/null; fi
+  safe "$1" || { why="$why $1 can be changed by somebody else;"; foreign=1; return 1; }
   free=$(df -Pk "$1" 2>/dev/null | awk 'NR==2 {print $4}')
   if [ -n "$free" ] && [ "$free" -lt ${String(kib)} ]; then why="$why $1 has only $free KiB free;"; full=1; return 1; fi
   probe="$1/.probe-$nonce"
@@ -102,12 +159,25 @@ place_usable() {
 }
 full=
 place=
+foreign=
+if [ -z "$TRANCHE_ROOT" ]; then
+  # Programs alone would fit elsewhere; the slices would not.
+  ( umask 077 && mkdir -p "$state" ) 2>/dev/null && [ -w "$state" ] && [ -x "$state" ] ||
+    { say failed home-not-writable "$state can not be made or written."; exit 1; }
+fi
 IFS='
 '
 for candidate in $places; do
   if place_usable "$candidate"; then place=$candidate; break; fi
 done
 unset IFS
+if [ -z "$place" ] && [ -n "$foreign" ] && [ -z "$TRANCHE_ROOT" ] && [ "$uid" != 0 ]; then
+  # Somebody else has taken our name. This one can not be guessed, and below it nobody else can do anything.
+  if ( umask 077 && mkdir "$shared-$nonce" ) 2>/dev/null; then
+    if place_usable "$shared-$nonce/bin"; then place="$shared-$nonce/bin"
+    else rm -rf "$shared-$nonce"; fi
+  else why="$why $shared-$nonce can not be created;"; fi
+fi
 if [ -z "$place" ]; then
   if [ -n "$full" ]; then say failed disk-full "$why"; else say failed no-executable-place "$why"; fi
   exit 1
@@ -118,10 +188,18 @@ find "$place" -maxdepth 1 \\( -name '.new-*' -o -name '.old-*' -o -name '.probe-
 new="$place/.new-$nonce"
 rm -rf "$new"
 mkdir "$new" || { say failed disk-full "$place"; exit 1; }
-if command -v base64 >/dev/null 2>&1; then decode() { base64 -d; }
-elif command -v openssl >/dev/null 2>&1; then decode() { openssl enc -base64 -d; }
-else say failed shell-unusable "neither base64 nor openssl is there to unpack the upload"; exit 1; fi
-broken() { say failed disk-full "writing $2: $(tail -n 1 "$new/error" 2>/dev/null)"; exit 1; }
+# A tool that is there may be a broken one, first in PATH: tried before it is believed.
+decodes() { [ "$(printf 'dHJhbmNoZQ==\n' | "$@" 2>"$new/error")" = tranche ]; }
+if decodes base64 -d; then decode() { base64 -d; }
+elif decodes openssl enc -base64 -d; then decode() { openssl enc -base64 -d; }
+else say failed shell-unusable "neither base64 nor openssl unpacks anything there: $(tail -n 1 "$new/error" 2>/dev/null)"; exit 1; fi
+broken() {
+  said=$(tail -n 1 "$new/error" 2>/dev/null)
+  # Whether there is room is asked of the disk, not of the tool that failed.
+  if dd if=/dev/zero of="$new/room" bs=1024 count=64 2>/dev/null; then say failed shell-unusable "unpacking $2: $said"
+  else say failed disk-full "writing $2: $said"; fi
+  exit 1
+}
 say step upload running
 ${uploads}
 rm -f "$new/error"
@@ -134,7 +212,15 @@ check() {
 ${checks}
 say step verify done
 chmod 755 "$new" "$new/tranche" "$new/libtranche.so"
-"$new/tranche" version >/dev/null 2>"$new.error" || { say failed agent-start-failed "$(tail -n 1 "$new.error")"; rm -f "$new.error"; exit 1; }
+"$new/tranche" version >/dev/null 2>"$new.error" || {
+  said=$(tail -n 1 "$new.error"); rm -f "$new.error"
+  # The file is there and was checked. What is "not found" then is the loader that it names.
+  case $said in *[Nn]o" such file"*|*"not found"*|'')
+    if ldd /bin/sh 2>&1 | grep -qi musl || ls /lib/ld-musl-* >/dev/null 2>&1; then said="this system has musl, and the agent needs glibc ($said)"
+    else said="the loader of glibc (ld-linux) is missing here ($said)"; fi ;;
+  esac
+  say failed agent-start-failed "$said"; exit 1
+}
 rm -f "$new.error"
 final="$place/$version"
 if [ -e "$final" ]; then
@@ -156,18 +242,18 @@ say step activate done "$final"
 export function removeScript(nonce: string): string {
   return `${header(nonce)}
 removed() { say removed "$1"; }
-state=\${XDG_STATE_HOME:-$HOME/.local/state}/tranche
 runtime=
 jobs=
 terminals=
-if [ -n "$TRANCHE_ROOT" ]; then state="$TRANCHE_ROOT/state"; runtime="$TRANCHE_ROOT/run"; jobs="$TRANCHE_ROOT/jobs/$uid"; terminals="$TRANCHE_ROOT/terminals/$uid"
-elif [ "$uid" = 0 ]; then state=/var/lib/tranche; runtime=/run/tranche; fi
+if [ -n "$TRANCHE_ROOT" ]; then runtime="$TRANCHE_ROOT/run"; jobs="$TRANCHE_ROOT/jobs/$uid"; terminals="$TRANCHE_ROOT/terminals/$uid"
+elif [ "$uid" = 0 ]; then runtime=/run/tranche; fi
 mapped() { cat /proc/[0-9]*/maps 2>/dev/null | grep -qF "$1/"; }
 link="$HOME/.local/bin/tranche"
 IFS='
 '
 for place in $places; do
-  [ -d "$place" ] && [ -O "$place" ] || continue
+  [ -d "$place" ] || continue
+  if ! safe "$place"; then say kept "$place"; continue; fi
   if [ -L "$link" ] && [ "$(readlink "$link")" = "$place/current/tranche" ]; then rm -f "$link" && removed "$link"; fi
   kept=
   for version in "$place"/*; do
@@ -176,13 +262,26 @@ for place in $places; do
   done
   if [ -z "$kept" ]; then rm -rf "$place" && removed "$place"; fi
 done
-for dir in "$state" $runtime $jobs $terminals "/dev/shm/tranche-$uid" "/tmp/tranche-$uid" "/var/tmp/tranche-$uid"; do
+for dir in "$state" $runtime $jobs $terminals "/dev/shm/tranche-$uid" "/tmp/tranche-$uid" "$shared" "$shared"-*; do
   if [ -n "$TRANCHE_ROOT" ] && [ "\${dir#"$TRANCHE_ROOT"}" = "$dir" ]; then continue; fi
   if [ -d "$dir" ] && [ ! -L "$dir" ] && [ -O "$dir" ]; then
     if mapped "$dir"; then say kept "$dir"; else rm -rf "$dir" && removed "$dir"; fi
   fi
 done
 say done
+`;
+}
+
+/** What the version in force says of itself, if there is one. */
+export function currentScript(nonce: string): string {
+  return `${header(nonce)}
+IFS='
+'
+for place in $places; do
+  [ -x "$place/current/tranche" ] && safe "$place" || continue
+  say current "$("$place/current/tranche" version --json | head -n 1)"
+  exit 0
+done
 `;
 }
 
@@ -193,7 +292,7 @@ version='${shellValue(folder)}'
 IFS='
 '
 for place in $places; do
-  [ -O "$place" ] && [ -x "$place/current/tranche" ] || continue
+  [ -x "$place/current/tranche" ] && safe "$place" || continue
   say current "$("$place/current/tranche" version --json | head -n 1)"
   [ -d "$place/$version" ] && [ ! -L "$place/$version" ] && say wanted "$("$place/$version/tranche" version --json | head -n 1)"
   exit 0
@@ -208,7 +307,7 @@ version='${shellValue(folder)}'
 IFS='
 '
 for place in $places; do
-  [ -O "$place" ] && [ -L "$place/current" ] && [ -x "$place/$version/tranche" ] && [ -r "$place/$version/libtranche.so" ] || continue
+  [ -L "$place/current" ] && safe "$place" && [ -x "$place/$version/tranche" ] && [ -r "$place/$version/libtranche.so" ] || continue
   before=$(readlink "$place/current")
   ln -s "$version" "$place/.current-$nonce" && mv -T "$place/.current-$nonce" "$place/current" || { rm -f "$place/.current-$nonce"; exit 1; }
   say turned "$before"
@@ -224,7 +323,7 @@ IFS='
 '
 link="$HOME/.local/bin/tranche"
 for place in $places; do
-  [ -x "$place/current/tranche" ] || continue
+  [ -x "$place/current/tranche" ] && safe "$place" || continue
   mkdir -p "$HOME/.local/bin" || { say failed internal "can not create $HOME/.local/bin"; exit 1; }
   if [ -e "$link" ] && [ ! -L "$link" ]; then say failed internal "$link exists and is not a link"; exit 1; fi
   ln -sfn "$place/current/tranche" "$link" || { say failed internal "can not write $link"; exit 1; }

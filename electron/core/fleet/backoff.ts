@@ -1,6 +1,7 @@
 /** When to try again: twice a second for the first 30 s, then ever more slowly. Pure. */
 
-const EAGER_MS = 30_000;
+/** So long after a loss attempts follow each other eagerly. */
+export const EAGER_MS = 30_000;
 /** An attempt that nobody answers costs one packet. */
 const EAGER_PERIOD_MS = 500;
 const LATER_DELAYS_MS = [2_000, 5_000, 15_000, 60_000] as const;

@@ -4,11 +4,14 @@ import type { CoreEvent } from '../../../model/ipc.ts';
 import type { FleetSnapshot, HostId, TransportChoice } from '../../../model/model.ts';
 import type { DemoLab } from '../demo-lab.ts';
 import type { HostStore } from '../hosts/host-store.ts';
+import { TYPED_MAX } from '../hosts/saved-hosts.ts';
 import { parseAddress } from '../ssh/address.ts';
 import { listConfigHosts } from '../ssh/config-hosts.ts';
 import { ConfigWatch } from '../ssh/config-watch.ts';
 import { JumpPool } from '../ssh/jump-pool.ts';
-import { resolveTarget, type ResolveOptions } from '../ssh/resolve.ts';
+import { sshPlaces } from '../ssh/paths.ts';
+import { resolveName, resolveTarget, thisMachine, type ResolveOptions } from '../ssh/resolve.ts';
+import { SignIns } from '../ssh/sign-ins.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { Gate } from './gate.ts';
 import { HostSession } from './host-session.ts';
@@ -37,11 +40,14 @@ export class Fleet {
   private readonly gate = new Gate(HANDSHAKES_MAX);
   private readonly prompts = new PromptQueue();
   private readonly jumps = new JumpPool();
+  private readonly signIns = new SignIns();
   private readonly network = new NetworkWatch(() => {
     for (const session of this.sessions.values()) session.link.networkChanged();
   });
   private readonly batcher: SampleBatcher;
   private configNotes: readonly string[] = [];
+  /** Of this start, and true until the next one: reading the config again does not take them away. */
+  private startNotes: readonly string[] = [];
   private configNames: ReadonlySet<string> = new Set();
   private readonly configWatch = new ConfigWatch(() => void this.configChanged());
   private stopped = false;
@@ -60,8 +66,8 @@ export class Fleet {
   /** Reads config and saved hosts, and reconnects those that were open. */
   async start(): Promise<void> {
     const note = await this.options.store.load();
+    this.startNotes = note === null ? [] : [note];
     await this.refreshConfig();
-    if (note !== null) this.configNotes = [...this.configNotes, note];
     const { typed, open } = this.options.store.hosts;
     for (const address of typed) this.ensure(typedId(address), address, 'typed', address);
     for (const id of open) this.sessions.get(id)?.link.connect(true);
@@ -101,10 +107,14 @@ export class Fleet {
     const address = parseAddress(text);
     if (!address.ok) return address;
     const typed = text.trim();
+    const { typed: before } = this.options.store.hosts;
+    if (before.length >= TYPED_MAX && !before.includes(typed))
+      return fail(
+        'bad-host-name',
+        `${String(TYPED_MAX)} hosts have been added here, and no more are kept. Nothing was saved; remove one, or name it in your ssh config.`,
+      );
     const fromConfig = configId(typed);
-    const isConfig = (
-      await listConfigHosts(this.options.resolve.configFile, this.options.resolve.home)
-    ).names.includes(typed);
+    const isConfig = (await this.listConfig()).names.includes(typed);
     const id = isConfig ? fromConfig : typedId(typed);
     this.ensure(id, typed, isConfig ? 'ssh-config' : 'typed', typed);
     const saved = await this.save((hosts) => ({
@@ -155,12 +165,14 @@ export class Fleet {
     for (const session of this.sessions.values()) session.link.disconnect();
   }
 
+  private listConfig(): ReturnType<typeof listConfigHosts> {
+    const { configFile, home } = this.options.resolve;
+    return listConfigHosts(configFile, home, sshPlaces(thisMachine(home)).systemConfigFile);
+  }
+
   private async refreshConfig(): Promise<void> {
-    const { names, notes, files } = await listConfigHosts(
-      this.options.resolve.configFile,
-      this.options.resolve.home,
-    );
-    this.configNotes = notes;
+    const { names, notes, files } = await this.listConfig();
+    this.configNotes = [...this.startNotes, ...notes];
     this.configNames = new Set(names);
     if (!this.stopped) this.configWatch.set(files);
     const { hidden } = this.options.store.hosts;
@@ -175,6 +187,7 @@ export class Fleet {
     if (this.stopped) return;
     for (const [id, session] of this.sessions) {
       const { source, name } = session.current;
+      session.link.configChanged();
       if (!before.has(id)) this.options.emit({ event: 'host:changed', data: session.current });
       else if (source === 'ssh-config' && !this.configNames.has(name) && !session.link.isWanted)
         this.drop(id);
@@ -184,7 +197,8 @@ export class Fleet {
 
   private ensure(id: HostId, name: string, source: 'ssh-config' | 'typed', address: string): void {
     if (this.sessions.has(id)) return;
-    this.addSession(id, name, source, () => resolveTarget(address, this.options.resolve));
+    const resolve = source === 'ssh-config' ? resolveName : resolveTarget;
+    this.addSession(id, name, source, () => resolve(address, this.options.resolve));
   }
 
   private addSession(
@@ -204,6 +218,7 @@ export class Fleet {
       gate: this.gate,
       prompts: this.prompts,
       jumps: this.jumps,
+      signIns: this.signIns,
       onChange: (snapshot) => {
         if (this.sessions.get(id)?.current === snapshot)
           this.options.emit({ event: 'host:changed', data: snapshot });
@@ -263,10 +278,14 @@ export class Fleet {
   }
 
   private saveOpen(): Promise<Result<null>> {
-    const open = [...this.sessions.values()]
-      .filter((session) => session.link.isWanted && session.current.source !== 'demo')
-      .map((session) => session.current.id);
-    return this.save((hosts) => ({ ...hosts, open }));
+    const own = [...this.sessions.values()].filter(({ current }) => current.source !== 'demo');
+    const wanted = own.filter(({ link }) => link.isWanted).map(({ current }) => current.id);
+    // Hosts that are not in this list are another program's, or of a config that does not parse just now.
+    const ids = new Set(own.map(({ current }) => current.id));
+    return this.save((hosts) => ({
+      ...hosts,
+      open: [...hosts.open.filter((id) => !ids.has(id)), ...wanted],
+    }));
   }
 
   private async save(change: Parameters<HostStore['update']>[0]): Promise<Result<null>> {

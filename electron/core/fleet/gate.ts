@@ -11,20 +11,33 @@ export class Gate {
   async pass<T>(work: (stepAside: <U>(wait: () => Promise<U>) => Promise<U>) => Promise<T>): Promise<T> {
     await this.enter();
     let inside = true;
+    let holding = true;
+    let waits = 0;
+    const step = (wants: boolean): void => {
+      if (holding && !wants) this.leave();
+      holding = wants;
+    };
     try {
       return await work(async (wait) => {
         // A connection may ask again long after it has passed.
         if (!inside) return wait();
-        this.leave();
+        waits += 1;
+        step(false);
         try {
           return await wait();
         } finally {
-          await this.enter();
+          waits -= 1;
+          if (waits === 0 && inside) {
+            await this.enter();
+            // It may have been given up meanwhile: a place that nobody gives back is lost to all hosts.
+            if (inside) step(true);
+            else this.leave();
+          }
         }
       });
     } finally {
       inside = false;
-      this.leave();
+      step(false);
     }
   }
 

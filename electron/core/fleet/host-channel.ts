@@ -10,7 +10,7 @@ import {
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type { AgentInfo, DeployProgress, Sample } from '../../../model/model.ts';
 import { AgentClient } from '../agent/client.ts';
-import { previousVersion } from '../agent/rollback.ts';
+import { compareVersions, previousVersion } from '../agent/rollback.ts';
 import { newNonce } from '../agent/run-script.ts';
 import { attachScript } from '../agent/scripts.ts';
 import type { SshConnection } from '../ssh/shell.ts';
@@ -42,6 +42,10 @@ export interface ChannelUser {
   /** Each event, after it went to the picture. */
   event(event: AgentEvent): void;
 }
+
+/** A difference of clocks: minutes, or hours where there are several. */
+const inWords = (minutes: number): string =>
+  minutes < 120 ? `${String(minutes)} min` : `${String(Math.round(minutes / 60))} h`;
 
 export type Work<T> = (client: AgentClient) => Promise<Result<T>>;
 type Explain = (reply: Result<never>, agent: AgentInfo | null, hostName: string) => Result<never>;
@@ -77,6 +81,7 @@ export class HostChannel {
   private info: AgentInfo | null = null;
   private staleTimer: NodeJS.Timeout | null = null;
   private lastSampleAt = 0;
+  private toldClockMinutes = 0;
   private onState: (() => void) | null = null;
   private visible = true;
 
@@ -149,7 +154,19 @@ export class HostChannel {
     if (this.info?.version !== hello.agentVersion) this.picture.forgetJobs();
     this.info = agentInfo(hello, lines);
     this.link.reached();
+    this.tellClock(client.clockAheadMs);
     return this.follow(client);
+  }
+
+  /** Said once for each difference: times on screen are this computer's, and the host's own tools show others. */
+  private tellClock(aheadMs: number): void {
+    const minutes = Math.round(aheadMs / 60_000);
+    if (minutes === this.toldClockMinutes) return;
+    this.toldClockMinutes = minutes;
+    if (minutes === 0) return;
+    const { id, name, onNotice } = this.options;
+    const message = `The clock of ${name} is ${inWords(Math.abs(minutes))} ${minutes > 0 ? 'ahead of' : 'behind'} this computer's. Times are shown in this computer's; what ends there ends when it says here.`;
+    onNotice(id, { atMs: Date.now(), code: 'clock', sliceId: null, gpuUuid: null, message });
   }
 
   /** Live means that there is something to show: not a host without GPUs for the blink of an eye. */
@@ -240,7 +257,8 @@ export class HostChannel {
     const { info } = this;
     if (!info) return;
     this.link.live();
-    const mayUpgrade = info.version !== this.options.appVersion && info.managerUid === info.yourUid;
+    const isOlder = compareVersions(info.version, this.options.appVersion) < 0;
+    const mayUpgrade = isOlder && info.managerUid === info.yourUid;
     const upgradeTo = mayUpgrade ? this.options.appVersion : null;
     this.picture.setConnection({ kind: 'live', agent: info, upgradeTo });
   }

@@ -3,9 +3,10 @@ import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { DeployProgress, VersionFacts } from '../../../model/model.ts';
 import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, removeAgent } from '../agent/deploy.ts';
 import { parsePreview } from '../agent/preview.ts';
-import { checkVersion, turnLink } from '../agent/rollback.ts';
+import { checkVersion, downgradeRefusal, turnLink } from '../agent/rollback.ts';
 import { runScript } from '../agent/run-script.ts';
 import { previewScript } from '../agent/scripts.ts';
+import { plainText } from '../ssh/plain-text.ts';
 import type { SshConnection } from '../ssh/shell.ts';
 import type { HostChannel } from './host-channel.ts';
 import type { HostLink } from './host-link.ts';
@@ -13,6 +14,8 @@ import type { HostPicture } from './host-picture.ts';
 import type { HostTerminals } from './host-terminals.ts';
 
 const PREVIEW_TIMEOUT_MS = 15_000;
+/** While somebody looks: nvidia-smi wakes a GPU that sleeps, and takes a second or two for it. */
+const LOOK_AGAIN_MS = 10_000;
 
 export interface HostDeploymentOptions {
   readonly name: string;
@@ -35,6 +38,10 @@ export class HostDeployment {
   private readonly host: DeployedHost;
   /** Of a host without an agent. One that runs says its own. */
   private arch: 'x86_64' | 'aarch64' | null = null;
+  private visible = true;
+  private lookTimer: NodeJS.Timeout | null = null;
+  /** A look that is under way; what changes the host's files comes after it. Never rejects. */
+  private looking: Promise<void> = Promise.resolve();
 
   constructor(options: HostDeploymentOptions, host: DeployedHost) {
     this.options = options;
@@ -46,8 +53,52 @@ export class HostDeployment {
     const system = checkSystem(lines, this.options.name);
     if (system.ok) this.arch = system.value.arch;
     if (system.ok && this.options.autoDeploy) return this.deploy();
-    await this.showPreview(connection, system.ok, system.ok ? null : system.error.message);
+    const unsafe = lines.find((line) => line.startsWith('unsafe '))?.slice('unsafe '.length);
+    const note =
+      unsafe === undefined
+        ? null
+        : `The agent in ${plainText(unsafe).slice(0, 200)} is not used: others can change that folder, and what it runs would be theirs. Installing puts it into a place of your own.`;
+    await this.showPreview(connection, system.ok, system.ok ? note : system.error.message);
     return ok(null);
+  }
+
+  /** Whether somebody looks at the window. */
+  setVisible(visible: boolean): void {
+    this.visible = visible;
+    if (visible) this.lookSoon();
+    else this.stopLooking();
+  }
+
+  /** The user wants to see it as it is now: another agent may be there by now, and nvidia-smi may work again. */
+  lookAgain(): void {
+    this.stopLooking();
+    this.looking = this.looking.then(() => this.look());
+  }
+
+  private async look(): Promise<void> {
+    const { picture, link, channel } = this.host;
+    const { connection } = link;
+    const before = picture.connection;
+    if (!connection || before.kind !== 'preview') return;
+    const attached = await channel.attach(connection);
+    if (attached.ok || link.connection !== connection || picture.connection.kind !== 'preview') return;
+    // What was seen before stays on screen, with the time at which it was seen.
+    picture.setConnection({ ...before, note: attached.error.message });
+    this.lookSoon();
+  }
+
+  private lookSoon(): void {
+    this.stopLooking();
+    if (!this.visible || this.host.picture.connection.kind !== 'preview') return;
+    this.lookTimer = setTimeout(() => {
+      this.lookAgain();
+    }, LOOK_AGAIN_MS);
+    this.lookTimer.unref();
+  }
+
+  private stopLooking(): void {
+    if (this.lookTimer) clearTimeout(this.lookTimer);
+    this.lookTimer = null;
   }
 
   async deploy(): Promise<Result<null>> {
@@ -56,13 +107,20 @@ export class HostDeployment {
     if (!connection) return channel.notLive();
     if (picture.connection.kind === 'deploying')
       return fail('busy', `The agent is being installed on ${this.options.name} already.`);
+    this.stopLooking();
+    await this.looking;
+    if (link.connection !== connection) return channel.notLive();
     const arch = this.arch ?? (channel.agent?.arch === 'aarch64' ? 'aarch64' : 'x86_64');
     const report = this.reporter([]);
     const before = picture.connection;
     const { appVersion: version, artifactsFolder } = this.options;
-    const result = await this.besideAgent(connection, () =>
-      deploy(connection, { version, arch, artifactsFolder, report }),
-    );
+    report({ step: 'probe', state: 'running', detail: null });
+    const result = await this.besideAgent(connection, async () => {
+      const refusal = await downgradeRefusal(connection, version);
+      if (!refusal.ok) return refusal;
+      if (refusal.value !== null) return fail('agent-version-mismatch', refusal.value);
+      return deploy(connection, { version, arch, artifactsFolder, report });
+    });
     if (!result.ok) {
       if (link.connection === connection)
         picture.setConnection(
@@ -127,6 +185,8 @@ export class HostDeployment {
     const { picture, link, channel, terminals } = this.host;
     const { connection } = link;
     if (!connection) return channel.notLive();
+    this.stopLooking();
+    await this.looking;
     await terminals.closeAll();
     // Somebody else's agent goes on for them; only our own files go.
     if (channel.agent?.managerUid === channel.agent?.yourUid) {
@@ -196,7 +256,9 @@ export class HostDeployment {
       ? parsePreview(result.value.lines)
       : { gpus: [], driver: null, note: result.error.message };
     link.found();
-    picture.setConnection({ kind: 'preview', ...preview, note: systemNote ?? preview.note, canDeploy });
+    const note = systemNote ?? preview.note;
+    picture.setConnection({ kind: 'preview', ...preview, note, canDeploy, asOfMs: Date.now() });
+    this.lookSoon();
   }
 }
 

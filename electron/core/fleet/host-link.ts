@@ -6,6 +6,7 @@ import { openConnection, type OpenOutcome } from '../ssh/connection.ts';
 import type { JumpPool } from '../ssh/jump-pool.ts';
 import { aroundAnswers } from '../ssh/questions.ts';
 import type { SshConnection } from '../ssh/shell.ts';
+import type { SignIns } from '../ssh/sign-ins.ts';
 import type { SshTarget } from '../ssh/target.ts';
 import { Attempts } from './attempts.ts';
 import { RESTORE_SPREAD_MS } from './backoff.ts';
@@ -23,6 +24,7 @@ export interface HostLinkOptions {
   readonly gate: Gate;
   readonly prompts: PromptQueue;
   readonly jumps: JumpPool;
+  readonly signIns: SignIns;
   readonly onNotice: (hostId: string, notice: Omit<NoticeEvent, 'ev' | 'pid'>) => void;
 }
 
@@ -46,6 +48,7 @@ export class HostLink {
   private resolved: { readonly target: SshTarget; readonly atMs: number } | null = null;
   private retryTimer: NodeJS.Timeout | null = null;
   private toldStep: string | null = null;
+  private toldUnresolved: string | null = null;
   private beforeAsking: ConnectionState = { kind: 'disconnected' };
 
   constructor(options: HostLinkOptions, picture: HostPicture, user: LinkUser) {
@@ -102,19 +105,34 @@ export class HostLink {
     this.wanted = true;
     this.attempts.restart(patient);
     if (!patient) {
-      void this.tryConnect();
+      void this.tryConnect(false);
       return;
     }
     this.picture.setConnection({ kind: 'connecting', step: 'Looking the host up' });
     this.tryIn(Math.random() * RESTORE_SPREAD_MS);
   }
 
+  /** What the user wants now goes before an attempt that is under way by itself, and may wait for something else. */
   retryNow(): void {
-    if (this.attempt) return;
+    if (this.attempt) {
+      if (!this.isReconnecting) return;
+      this.attempt.abort();
+      this.attempt = null;
+    }
     this.clearRetry();
-    this.resolved = null; // the user may have corrected the config
-    if (this.wanted && this.open === null) void this.tryConnect();
+    this.configChanged(); // the user may have corrected it
+    if (this.wanted && this.open === null) void this.tryConnect(false);
     else this.connect();
+  }
+
+  /** The config may mean something else now, and something at all where it did not parse. */
+  configChanged(): void {
+    if (this.resolved) this.resolved = { ...this.resolved, atMs: 0 };
+    const { connection } = this.picture;
+    if (!this.wanted || connection.kind !== 'failed' || connection.failure.code !== 'ssh-config-invalid')
+      return;
+    this.clearRetry();
+    void this.tryConnect(true);
   }
 
   /** This computer woke up or has another address: what was put off is tried now, and eagerly again. */
@@ -123,7 +141,7 @@ export class HostLink {
     this.attempts.networkChanged();
     if (this.retryTimer === null) return; // an attempt is under way; the next one is eager
     this.clearRetry();
-    void this.tryConnect();
+    void this.tryConnect(true);
   }
 
   disconnect(): void {
@@ -132,6 +150,7 @@ export class HostLink {
     this.prompter.cancel();
     this.prompter.forgetSecrets();
     this.attempt?.abort();
+    this.attempt = null;
     this.drop();
     this.picture.setConnection({ kind: 'disconnected' });
   }
@@ -175,13 +194,22 @@ export class HostLink {
     if (this.attempts.isLost && kept !== null && Date.now() - kept.atMs < RESOLVE_AGAIN_MS)
       return ok(kept.target);
     const target = await this.options.resolve();
-    if (!target.ok) return target;
+    if (!target.ok) {
+      if (kept === null || !this.attempts.everReached) return target;
+      // Half saved, or a Match exec that waits for the network: a host that was there is gone on with as it was.
+      if (this.toldUnresolved !== target.error.message)
+        this.say(`${target.error.message} ${this.options.name} is tried as it was reached before.`);
+      this.toldUnresolved = target.error.message;
+      return ok(kept.target);
+    }
+    this.toldUnresolved = null;
     this.resolved = { target: target.value, atMs: Date.now() };
     for (const note of target.value.notes) this.say(note);
     return target;
   }
 
-  private async tryConnect(): Promise<void> {
+  /** `automatic`: no user asked for it just now. */
+  private async tryConnect(automatic: boolean): Promise<void> {
     this.clearRetry();
     // What an earlier attempt left open, such as a link on which the installation failed.
     this.drop();
@@ -192,7 +220,7 @@ export class HostLink {
     if (!this.attempts.everReached || !this.attempts.isLost)
       this.picture.setConnection({ kind: 'connecting', step: 'Looking the host up' });
     const target = await this.resolve();
-    if (attempt.signal.aborted) return;
+    if (this.attempt !== attempt) return;
     if (!target.ok) {
       this.attempt = null;
       this.picture.setConnection({ kind: 'failed', failure: target.error });
@@ -200,8 +228,8 @@ export class HostLink {
     }
     const { user, hostName, port } = target.value;
     this.picture.setAddress(`${user}@${hostName}:${String(port)}`);
-    const outcome = await this.signIn(target.value, attempt.signal);
-    if (attempt.signal.aborted) {
+    const outcome = await this.signIn(target.value, attempt.signal, automatic);
+    if (this.attempt !== attempt) {
       if (outcome.ok) outcome.value.close();
       return;
     }
@@ -210,7 +238,7 @@ export class HostLink {
     else await this.connected(outcome.value);
   }
 
-  private signIn(target: SshTarget, signal: AbortSignal): Promise<OpenOutcome> {
+  private signIn(target: SshTarget, signal: AbortSignal, automatic: boolean): Promise<OpenOutcome> {
     const { picture, attempts } = this;
     return this.options.gate.pass(async (stepAside) => {
       if (signal.aborted) return fail('cancelled', 'cancelled');
@@ -220,6 +248,8 @@ export class HostLink {
         questions: aroundAnswers(this.prompter, stepAside),
         signal,
         jumps: this.options.jumps,
+        signIns: this.options.signIns,
+        automatic,
         transport: picture.current.transport.choice,
         onTransport: (chosen) => {
           picture.setTransportUsed(chosen);
@@ -255,18 +285,37 @@ export class HostLink {
     connection.onClose((failure) => {
       if (this.open !== connection) return;
       this.drop(failure);
-      if (this.wanted) this.scheduleRetry(failure);
+      this.ended(failure);
     });
     if (!this.attempts.isLost)
       this.picture.setConnection({ kind: 'connecting', step: 'Looking for the agent' });
     const result = await this.user.opened(connection);
     if (result.ok || this.open !== connection) return;
+    this.attempts.inVain();
     if (this.attempts.isWorthAnother(result.error)) {
       this.drop();
       this.scheduleRetry(result.error);
     } else {
       this.picture.setConnection({ kind: 'failed', failure: result.error });
     }
+  }
+
+  /** The link broke. A host that lets us in and ends it, and was never seen, is not signed in to again and again. */
+  private ended(failure: Failure): void {
+    if (!this.wanted) return;
+    if (!this.attempts.sawNothing()) {
+      this.scheduleRetry(failure);
+      return;
+    }
+    const why = failure.detail === null || failure.detail === '' ? '' : ` (${failure.detail})`;
+    const inVain: Failure = {
+      code: 'connection-lost',
+      message: `${this.options.name} let us in and ended the connection before anything could be asked of it${why}. Nothing was changed there.`,
+      detail: failure.detail,
+    };
+    this.attempts.inVain();
+    if (this.attempts.isWorthAnother(inVain)) this.scheduleRetry(inVain);
+    else this.picture.setConnection({ kind: 'failed', failure: inVain });
   }
 
   private drop(lost?: Failure): void {
@@ -291,7 +340,7 @@ export class HostLink {
 
   private tryIn(delayMs: number): void {
     this.retryTimer = setTimeout(() => {
-      void this.tryConnect();
+      void this.tryConnect(true);
     }, delayMs);
   }
 }

@@ -56,7 +56,14 @@ export class HostSession {
     this.picture.setTransportChoice(choice);
   }
 
+  /** Tries again, or looks again where there is something to be looked at. */
+  retry(): void {
+    if (this.picture.connection.kind === 'preview') this.deployment.lookAgain();
+    else this.link.retryNow();
+  }
+
   setVisible(visible: boolean): void {
+    this.deployment.setVisible(visible);
     this.channel.setVisible(visible);
   }
 }

@@ -1,7 +1,8 @@
 /** Questions of one host to the user, one at a time over all hosts; secrets kept in memory for reconnects only. */
 import { randomUUID } from 'node:crypto';
 import type { Prompt } from '../../../model/model.ts';
-import type { SshQuestions } from '../ssh/questions.ts';
+import { asksForPassword, type SshQuestions } from '../ssh/questions.ts';
+import { Secrets, type SecretPlace } from './secrets.ts';
 
 type WithoutId<P> = P extends Prompt ? Omit<P, 'promptId'> : never;
 type Answers = readonly string[] | null;
@@ -49,8 +50,9 @@ export interface PrompterEvents {
   notice?(message: string): void;
 }
 
-/** A prompt for the password that a server asks by keyboard-interactive: it may be remembered, a one-time code may not. */
-const PASSWORD_PROMPT = /^\s*(?:\([^)]*\)\s*)?(?:\S+'s\s+)?password(?:\s+for\s+\S+)?\s*:?\s*$/i;
+/** Places of secrets: the password method, and the first round of a keyboard-interactive conversation. */
+const PASSWORD_METHOD = 'password';
+const KEYBOARD_ROUND = 'keyboard ';
 
 export class Prompter implements SshQuestions {
   private readonly events: PrompterEvents;
@@ -58,8 +60,9 @@ export class Prompter implements SshQuestions {
   private current: { readonly promptId: string; readonly resolve: (answers: Answers) => void } | null = null;
   /** Questions asked before the last cancel are not to be shown any more. */
   private generation = 0;
-  private readonly secrets = new Map<string, string>();
-  private readonly used = new Map<string, string>();
+  private readonly secrets = new Secrets();
+  /** Passphrases that this attempt has tried. */
+  private readonly tried = new Map<string, string>();
 
   constructor(events: PrompterEvents, queue: PromptQueue = new PromptQueue()) {
     this.events = events;
@@ -68,11 +71,12 @@ export class Prompter implements SshQuestions {
 
   /** A new attempt may use each remembered secret once; one that failed is asked for again. */
   beginAttempt(): void {
-    this.used.clear();
+    this.tried.clear();
+    this.secrets.beginAttempt();
   }
 
   forgetSecrets(): void {
-    this.secrets.clear();
+    this.secrets.forget();
   }
 
   answer(promptId: string, answers: Answers): boolean {
@@ -112,21 +116,10 @@ export class Prompter implements SshQuestions {
     }
   }
 
-  /** From `store` if it is there and was not tried in this attempt; from the user otherwise. */
-  private async secret(
-    store: Map<string, string>,
-    key: string,
-    prompt: WithoutId<Prompt>,
-  ): Promise<string | null> {
-    const untried = () => {
-      const kept = store.get(key);
-      return kept === undefined || this.used.get(key) === kept ? null : kept;
-    };
-    const answer = untried() ?? (await this.ask(prompt, untried))?.[0] ?? null;
-    if (answer !== null) {
-      this.used.set(key, answer);
-      store.set(key, answer);
-    }
+  /** What is kept for this very place if it was not tried in this attempt; from the user otherwise. */
+  private async secret(place: SecretPlace, prompt: WithoutId<Prompt>): Promise<string | null> {
+    const answer = this.secrets.untried(place) ?? (await this.ask(prompt))?.[0] ?? null;
+    if (answer !== null) this.secrets.send(place, answer);
     return answer;
   }
 
@@ -136,27 +129,54 @@ export class Prompter implements SshQuestions {
   }
 
   password(question: Parameters<SshQuestions['password']>[0]): Promise<string | null> {
-    const key = `password ${question.user}@${question.hostName}`;
-    return this.secret(this.secrets, key, { kind: 'password', ...question });
+    const { machine, ...shown } = question;
+    return this.secret({ machine, question: PASSWORD_METHOD }, { kind: 'password', ...shown });
   }
 
-  passphrase(question: Parameters<SshQuestions['passphrase']>[0]): Promise<string | null> {
-    return this.secret(this.queue.passphrases, question.keyFile, { kind: 'passphrase', ...question });
+  /** A passphrase belongs to its key, whichever host asks for it. */
+  async passphrase({ keyFile }: Parameters<SshQuestions['passphrase']>[0]): Promise<string | null> {
+    const untried = () => {
+      const kept = this.queue.passphrases.get(keyFile);
+      return kept === undefined || this.tried.get(keyFile) === kept ? null : kept;
+    };
+    const answer = untried() ?? (await this.ask({ kind: 'passphrase', keyFile }, untried))?.[0] ?? null;
+    if (answer !== null) {
+      this.tried.set(keyFile, answer);
+      this.queue.passphrases.set(keyFile, answer);
+    }
+    return answer;
   }
 
   async keyboard(question: Parameters<SshQuestions['keyboard']>[0]): Promise<readonly string[] | null> {
-    const [first] = question.questions;
-    const prompt = { kind: 'keyboard', ...question } as const;
-    const isPassword =
-      question.questions.length === 1 && first?.echo === false && PASSWORD_PROMPT.test(first.text);
-    if (!isPassword) return this.ask(prompt);
-    const answer = await this.secret(this.secrets, `keyboard ${question.name} ${first.text}`, prompt);
+    const { machine, round, ...shown } = question;
+    const { name, questions } = shown;
+    const prompt = { kind: 'keyboard', ...shown } as const;
+    if (!asksForPassword(questions)) return this.ask(prompt);
+    if (round > 1) {
+      this.secrets.doubt(machine, (one) => one.startsWith(KEYBOARD_ROUND));
+      return this.ask(prompt);
+    }
+    // After a password, what is asked for by keyboard is the second factor, whatever it is called.
+    if (this.secrets.wasAccepted(machine)) return this.ask(prompt);
+    const place = { machine, question: `${KEYBOARD_ROUND}${name} ${questions[0]?.text ?? ''}` };
+    const answer = await this.secret(place, prompt);
     return answer === null ? null : [answer];
   }
 
-  refused(secret: Parameters<SshQuestions['refused']>[0]): void {
-    if ('keyFile' in secret) this.queue.passphrases.delete(secret.keyFile);
-    else this.secrets.delete(`password ${secret.user}@${secret.hostName}`);
+  refused({ keyFile }: Parameters<SshQuestions['refused']>[0]): void {
+    this.queue.passphrases.delete(keyFile);
+  }
+
+  answersAccepted(machine: string): void {
+    this.secrets.accepted(machine);
+  }
+
+  answersRefused(machine: string): void {
+    this.secrets.refused(machine);
+  }
+
+  signedIn(machine: string): void {
+    this.secrets.signedIn(machine);
   }
 
   progress(step: string): void {

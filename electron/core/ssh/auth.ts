@@ -6,23 +6,55 @@ import type { AnyAuthMethod, AuthenticationType } from 'ssh2';
 import { agentKeys, type AgentKey } from './agent.ts';
 import { openKeyFile, publicKeyOf } from './key-file.ts';
 import { plainText } from './plain-text.ts';
-import type { SshQuestions } from './questions.ts';
-import type { AuthMethod, SshTarget } from './target.ts';
+import { asksForPassword, type Asker, type SshQuestions } from './questions.ts';
+import type { SignInFacts } from './sign-ins.ts';
+import { machineOf, type AuthMethod, type SshTarget } from './target.ts';
 
 /** "Right, and now something else" (AuthenticationMethods): more of these than any server chains. */
 const PARTIAL_MAX = 6;
 
+/** Rounds that only tell something, in one sign-in: more than any server has to say. */
+const TOLD_MAX = 20;
+
 /** Questions in one round: more than a login asks, as many as an answer may have (model/ipc.ts). */
 const PROMPTS_MAX = 16;
 
-export interface AuthRecord {
+/** What became of one sign-in. */
+export class AuthRecord {
   /** For the error text: what was tried, in order. */
-  readonly tried: string[];
-  cancelled: boolean;
+  readonly tried: string[] = [];
+  cancelled = false;
   /** What the server said before or while signing in. */
-  banner: string | null;
+  banner: string | null = null;
+  /** What it said last without asking anything ("Pushed a login request to your phone"). */
+  said: string | null = null;
+  /** How often it has said something. */
+  told = 0;
+  /** Authentication has begun: the host key was accepted. */
+  began = false;
+  /** The machine asked for more than a key or one password. */
+  askedForMore = false;
+  /** Why it can not go on, as the end of a sentence, where the server alone would leave us waiting. */
+  impossible: string | null = null;
+  private longestTurnMs = 0;
+  private turnSince: number | null = null;
+
+  /** The server has all it asked for. */
+  serversTurn(): void {
+    this.turnSince = performance.now();
+  }
+
+  /** It has answered, or time ran out. */
+  ourTurn(): void {
+    if (this.turnSince !== null)
+      this.longestTurnMs = Math.max(this.longestTurnMs, performance.now() - this.turnSince);
+    this.turnSince = null;
+  }
+
+  get facts(): SignInFacts {
+    return { askedForMore: this.askedForMore, longestTurnMs: this.longestTurnMs };
+  }
 }
-export const newAuthRecord = (): AuthRecord => ({ tried: [], cancelled: false, banner: null });
 
 /** One way to sign in. `next` is asked again after a refusal until it has nothing more to offer. */
 interface Way {
@@ -30,10 +62,14 @@ interface Way {
   next(): Promise<AnyAuthMethod | null>;
 }
 
+/** Runs something that is our work and not the server's, such as the opening of a key. */
+export type OurTurn = <T>(work: () => Promise<T>) => Promise<T>;
+
 interface Context {
   readonly target: SshTarget;
   readonly questions: SshQuestions;
-  readonly isJump: boolean;
+  readonly asker: Asker;
+  readonly ourTurn: OurTurn;
   readonly record: AuthRecord;
   /** Refused answers of the user that are still allowed; keys do not count. */
   answersLeft: number;
@@ -74,7 +110,7 @@ function agentWay(context: Context, path: string): Way {
 }
 
 function keyFileWay(context: Context, path: string): Way {
-  const { target, record, questions, shown, onSigned } = context;
+  const { target, record, questions, shown, onSigned, ourTurn } = context;
   return {
     method: 'publickey',
     next: once(async () => {
@@ -82,6 +118,7 @@ function keyFileWay(context: Context, path: string): Way {
       if (blob !== null && shown.some((one) => one.equals(blob))) return null;
       const agent = await openKeyFile({
         path,
+        ourTurn,
         askPassphrase: () =>
           target.batchMode ? Promise.resolve(null) : questions.passphrase({ keyFile: path }),
         onWrongPassphrase: () => {
@@ -99,40 +136,63 @@ function keyFileWay(context: Context, path: string): Way {
   };
 }
 
+/**
+ * A round that asks nothing and says something waits for a person elsewhere. ssh prints it; silence would look like a
+ * host that does not answer. What sshd sends once PAM is done says nothing at all.
+ */
+function tell({ record, questions, asker }: Context, texts: readonly string[]): void {
+  record.ourTurn();
+  record.serversTurn();
+  const said = texts
+    .map((text) => plainText(text).trim())
+    .filter((text) => text !== '')
+    .join(' ');
+  if (said === '') return;
+  record.told += 1;
+  if (record.told > TOLD_MAX) return;
+  record.askedForMore = true;
+  record.said = said;
+  questions.progress(`${asker.hostName} says: ${said}`);
+}
+
 function keyboardWay(context: Context): Way {
-  const { target, record, questions } = context;
-  let rounds = 0;
+  const { target, record, questions, asker } = context;
+  let tries = 0;
   return {
     method: 'keyboard-interactive',
     next: async () => {
-      // Rounds are counted too: a server may refuse without having asked anything.
-      if (context.answersLeft <= 0 || rounds >= target.passwordPrompts) return null;
-      rounds += 1;
-      let asked = false;
+      // Tries are counted too: a server may refuse without having asked anything.
+      if (context.answersLeft <= 0 || tries >= target.passwordPrompts) return null;
+      tries += 1;
+      let round = 0;
       record.tried.push('keyboard-interactive');
       return {
         type: 'keyboard-interactive',
         username: target.user,
-        prompt: (name, instructions, _language, prompts, finish) => {
-          if (prompts.length === 0) {
-            finish([]);
-            return;
-          }
+        prompt: (name, instructions, _language, prompts, answer) => {
+          record.ourTurn();
+          const finish = (answers: string[]): void => {
+            record.serversTurn();
+            answer(answers);
+          };
           if (prompts.length > PROMPTS_MAX) {
             record.tried.push(`keyboard-interactive (${String(prompts.length)} questions at once)`);
             finish(prompts.map(() => ''));
             return;
           }
-          if (!asked) context.answersLeft -= 1;
-          asked = true;
+          if (round === 0) context.answersLeft -= 1;
+          round += 1;
           const said = [record.banner, plainText(instructions)].filter(
             (text) => text !== null && text !== '',
           );
           const what = {
+            ...asker,
+            round,
             name: plainText(name),
             instructions: said.join('\n'),
             questions: prompts.map((one) => ({ text: plainText(one.prompt), echo: one.echo === true })),
           };
+          if (round > 1 || !asksForPassword(what.questions)) record.askedForMore = true;
           const answered = (answers: readonly string[] | null) => {
             if (answers === null) record.cancelled = true;
             finish(prompts.map((_, index) => answers?.[index] ?? ''));
@@ -147,17 +207,13 @@ function keyboardWay(context: Context): Way {
 }
 
 function passwordWay(context: Context): Way {
-  const { target, record, questions, isJump } = context;
-  const whose = { user: target.user, hostName: target.name };
-  let asked = false;
+  const { target, record, questions, asker } = context;
   return {
     method: 'password',
     next: async () => {
-      if (asked) questions.refused(whose);
       if (context.answersLeft <= 0) return null;
-      asked = true;
       context.answersLeft -= 1;
-      const password = await questions.password({ ...whose, isJump, banner: record.banner });
+      const password = await questions.password({ ...asker, user: target.user, banner: record.banner });
       if (password === null) {
         record.cancelled = true;
         return null;
@@ -192,23 +248,26 @@ function waysOf(context: Context): readonly Way[] {
   return target.authMethods.flatMap((method) => ways[method]());
 }
 
-/** Builds ssh2's authHandler: one method a call, asked for only when it is its turn. */
+/** Builds ssh2's authHandler: one method a call, asked for only when it is its turn. `told`: what it does not hear of. */
 export function makeAuthHandler(
   target: SshTarget,
   questions: SshQuestions,
   isJump: boolean,
   record: AuthRecord,
+  ourTurn: OurTurn,
 ) {
   let signed = false;
   const context: Context = {
     target,
     questions,
-    isJump,
+    asker: { machine: machineOf(target), hostName: target.name, isJump },
+    ourTurn,
     record,
     answersLeft: target.passwordPrompts,
     shown: [],
     onSigned: () => {
       signed = true;
+      record.serversTurn();
     },
   };
   const ways = waysOf(context);
@@ -227,11 +286,19 @@ export function makeAuthHandler(
     return false;
   };
 
-  return (
+  const handler = (
     left: AuthenticationType[] | null,
     partial: boolean | null,
-    callback: (method: AnyAuthMethod | false) => void,
+    offer: (method: AnyAuthMethod | false) => void,
   ): void => {
+    record.began = true;
+    record.ourTurn();
+    const callback = (method: AnyAuthMethod | false): void => {
+      record.serversTurn();
+      offer(method);
+    };
+    if (partial === true) questions.answersAccepted(context.asker.machine);
+    else if (partial === false) questions.answersRefused(context.asker.machine);
     if (position === -1) {
       position = 0;
       callback({ type: 'none', username: target.user });
@@ -255,5 +322,12 @@ export function makeAuthHandler(
     next(new Set<string>(left ?? [])).then(callback, () => {
       callback(false);
     });
+  };
+  return {
+    handler,
+    /** A round that asked nothing. */
+    told: (name: string, instructions: string): void => {
+      tell(context, [name, instructions]);
+    },
   };
 }

@@ -1,11 +1,15 @@
 /** Names of hosts in ~/.ssh/config, Include followed, patterns hidden. Lists only; connecting goes through resolve.ts. */
 import { readFile, readdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
-import SSHConfig from 'ssh-config';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { readConfigLine } from './config-lines.ts';
+import { plainText } from './plain-text.ts';
 
 const INCLUDE_DEPTH_MAX = 16;
-const HOSTS_MAX = 1000;
+/** More than any lab has; a list that is longer says so. */
+const HOSTS_MAX = 5_000;
+/** A name with its prefix is an id, which has a bound of its own (model/ipc.ts). */
+const NAME_MAX = 280;
 
 export interface ConfigHosts {
   readonly names: readonly string[];
@@ -24,18 +28,27 @@ function globToRegExp(glob: string): RegExp {
   );
 }
 
-/** Include globs are relative to ~/.ssh; only the last path component is expanded, as most people use them. */
-async function expandInclude(pattern: string, home: string): Promise<readonly string[]> {
+/**
+ * Include globs are relative to ~/.ssh, those of the system's config to its own folder; only the last path component is
+ * expanded, as most people use them. As glob(3): what begins with a dot is hidden from a pattern that does not.
+ */
+async function expandInclude(
+  pattern: string,
+  home: string,
+  base = join(home, '.ssh'),
+): Promise<readonly string[]> {
   const path = pattern.startsWith('~/')
     ? join(home, pattern.slice(2))
     : isAbsolute(pattern)
       ? pattern
-      : join(home, '.ssh', pattern);
+      : join(base, pattern);
   if (!/[*?]/.test(path)) return [path];
   const folder = dirname(path);
   const matches = globToRegExp(path);
   const entries = await readdir(folder).catch(() => []);
+  const wantsHidden = basename(path).startsWith('.');
   return entries
+    .filter((entry) => wantsHidden || !entry.startsWith('.'))
     .map((entry) => join(folder, entry))
     .filter((entry) => matches.test(entry))
     .sort();
@@ -81,22 +94,31 @@ export async function readWithIncludes(
   return { text: lines.join('\n'), notes };
 }
 
-const asList = (value: unknown): string[] => {
-  if (typeof value === 'string') return value.split(/\s+/).filter(Boolean);
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((one: unknown) =>
-    typeof one === 'string' ? [one] : asList((one as { val?: unknown } | null)?.val),
-  );
-};
+interface Collected {
+  readonly home: string;
+  /** What relative names in Include are relative to. */
+  readonly base: string;
+  readonly names: Set<string>;
+  readonly notes: string[];
+  readonly seen: Set<string>;
+}
 
-async function collect(
-  path: string,
-  home: string,
-  names: Set<string>,
-  notes: string[],
-  seen: Set<string>,
-  depth: number,
-): Promise<void> {
+/** What can be shown, connected to and remembered. A pattern is no host, and `-x` would be an option. */
+const isName = (name: string): boolean => name !== '' && !/[*?!]/.test(name) && !name.startsWith('-');
+const isShown = (name: string): boolean => name.length <= NAME_MAX && plainText(name) === name;
+
+function addHosts(args: readonly string[], path: string, { names, notes }: Collected): void {
+  for (const name of args.filter(isName)) {
+    if (isShown(name)) names.add(name);
+    else
+      notes.push(
+        `${path} names a host with invisible characters or more than ${String(NAME_MAX)} letters, which is left out: ${plainText(name).slice(0, 40)}.`,
+      );
+  }
+}
+
+async function collect(path: string, all: Collected, depth: number): Promise<void> {
+  const { seen, notes } = all;
   if (seen.has(path) || depth > INCLUDE_DEPTH_MAX) return;
   seen.add(path);
   let text: string;
@@ -108,43 +130,29 @@ async function collect(
       notes.push(`${path} can not be read (${cause.code ?? cause.message}); its hosts are missing here.`);
     return;
   }
-  const walk = async (lines: readonly unknown[]): Promise<void> => {
-    for (const line of lines) {
-      const { param, value, config } = line as {
-        param?: string;
-        value?: unknown;
-        config?: readonly unknown[];
-      };
-      const keyword = param?.toLowerCase();
-      if (keyword === 'host') {
-        for (const name of asList(value))
-          if (!/[*?!]/.test(name) && !name.startsWith('-') && names.size < HOSTS_MAX) names.add(name);
-      }
-      if (keyword === 'include') {
-        for (const pattern of asList(value)) {
-          for (const file of await expandInclude(pattern, home))
-            await collect(file, home, names, notes, seen, depth + 1);
-        }
-      }
-      if (config) await walk(config);
-    }
-  };
-  try {
-    await walk(SSHConfig.parse(text));
-  } catch (error) {
-    notes.push(
-      `${path} does not parse: ${error instanceof Error ? error.message : String(error)}; its hosts are missing here.`,
-    );
+  for (const raw of text.split(/\r?\n/)) {
+    const line = readConfigLine(raw);
+    if (line?.keyword === 'host') addHosts(line.args, path, all);
+    if (line?.keyword !== 'include') continue;
+    for (const pattern of line.args)
+      for (const file of await expandInclude(pattern, all.home, all.base))
+        await collect(file, all, depth + 1);
   }
 }
 
+/** `system`: the config of the whole computer, read after the user's own where none was named. */
 export async function listConfigHosts(
   configFile: string | null = null,
   home = homedir(),
+  system: string | null = null,
 ): Promise<ConfigHosts> {
-  const names = new Set<string>();
-  const notes: string[] = [];
-  const seen = new Set<string>();
-  await collect(configFile ?? join(home, '.ssh/config'), home, names, notes, seen, 0);
-  return { names: [...names], notes, files: [...seen] };
+  const shared = { home, names: new Set<string>(), notes: [] as string[], seen: new Set<string>() };
+  await collect(configFile ?? join(home, '.ssh/config'), { ...shared, base: join(home, '.ssh') }, 0);
+  if (configFile === null && system !== null) await collect(system, { ...shared, base: dirname(system) }, 0);
+  const names = [...shared.names];
+  if (names.length > HOSTS_MAX)
+    shared.notes.push(
+      `Your ssh config names ${String(names.length)} hosts; the first ${String(HOSTS_MAX)} are listed here. Any other can be added by its name.`,
+    );
+  return { names: names.slice(0, HOSTS_MAX), notes: shared.notes, files: [...shared.seen] };
 }

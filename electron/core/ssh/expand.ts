@@ -18,8 +18,12 @@ export interface TokenValues {
   readonly proxyJump: string;
 }
 
-/** Every `%x` of ssh_config(5), "TOKENS", that means something before the connection is there. */
-export function expandTokens(text: string, values: TokenValues): string {
+/** Every `%x` of ssh_config(5), "TOKENS", that means something before the connection is there; `only`: those of them. */
+export function expandTokens(
+  text: string,
+  values: TokenValues,
+  only: readonly string[] | null = null,
+): string {
   const { home, host, port, user, name, localUser, localHost, proxyJump } = values;
   const hash = () =>
     createHash('sha1')
@@ -40,17 +44,22 @@ export function expandTokens(text: string, values: TokenValues): string {
     '%r': () => user,
     '%u': () => localUser,
   };
-  return text.replace(/%./g, (token) => tokens[token]?.() ?? token);
+  return text.replace(/%./g, (token) =>
+    only === null || only.includes(token) ? (tokens[token]?.() ?? token) : token,
+  );
 }
 
-/** A file name of the config: quotes off, tokens, `${VARIABLE}`, `~`; relative ones are in ~/.ssh. */
+/**
+ * A file name of the config: quotes off, tokens, `${VARIABLE}`, `~`. ssh takes a relative one from the folder it is
+ * started in, which for somebody who opens a terminal is the home; a desktop starts programs anywhere.
+ */
 export function expandPath(text: string, values: TokenValues): string {
   const path = pathsOf(values.platform);
   const bare = text.replace(/^"(.*)"$/, '$1');
   const named = bare.replace(/\$\{(\w+)\}/g, (all, variable: string) => values.env[variable] ?? all);
   const expanded = expandTokens(named, values);
   if (expanded === '~' || /^~[/\\]/.test(expanded)) return path.join(values.home, expanded.slice(1));
-  return path.isAbsolute(expanded) ? expanded : path.join(values.home, '.ssh', expanded);
+  return path.isAbsolute(expanded) ? expanded : path.join(values.home, expanded);
 }
 
 /**

@@ -14,19 +14,21 @@ export interface Circumstances {
   readonly limitMs: number;
   /** What a ProxyCommand said on stderr. */
   readonly proxySaid: string | null;
+  /** What the server said before its version; '' for nothing. */
+  readonly greeting: string;
 }
 
 export const whereIs = (target: SshTarget): string =>
   `${target.user}@${target.hostName}:${String(target.port)}`;
 
 export function connectFailure(target: SshTarget, error: unknown, circumstances: Circumstances): Failure {
-  const { record, timedOut, limitMs, proxySaid } = circumstances;
+  const { record, timedOut, limitMs, proxySaid, greeting } = circumstances;
   const where = whereIs(target);
   const { level, code } = error as { level?: string; code?: string };
   const make = (kind: Failure['code'], message: string): Failure => ({
     code: kind,
     message,
-    detail: [detailOf(error), proxySaid, record.banner]
+    detail: [detailOf(error), proxySaid, record.banner, greeting]
       .filter((text) => text !== null && text !== '')
       .join('\n'),
   });
@@ -34,6 +36,11 @@ export function connectFailure(target: SshTarget, error: unknown, circumstances:
     return make(
       'authentication-cancelled',
       `Signing in to ${target.name} was cancelled. Nothing was changed there.`,
+    );
+  if (record.impossible !== null)
+    return make(
+      'authentication-failed',
+      `${target.name} (${where}) does not let you in: ${record.impossible}. Nothing was changed there; sign in with ssh in a terminal once.`,
     );
   if (target.proxyCommand !== null && level !== 'client-authentication' && proxySaid !== null) {
     const said = proxySaid.split('\n').at(-1) ?? '';
@@ -46,6 +53,11 @@ export function connectFailure(target: SshTarget, error: unknown, circumstances:
       `The ProxyCommand to ${target.name} ${why}${said === '' ? '' : ` and said: ${said}`}. Nothing was changed there; try the command in a terminal: ${target.proxyCommand}`,
     );
   }
+  if (timedOut !== null && record.said !== null)
+    return make(
+      'timed-out',
+      `${target.name} (${where}) did not let you in within ${String(limitMs / 1000)} s after it had said: ${record.said}. Nothing was changed there; confirm it in time, or try again.`,
+    );
   if (timedOut !== null)
     return make(
       'timed-out',
@@ -80,7 +92,7 @@ export function connectFailure(target: SshTarget, error: unknown, circumstances:
     );
   return make(
     'host-unreachable',
-    `${target.name} (${where}) can not be reached: ${detailOf(error)}. Nothing was changed there; it is tried again when you ask.`,
+    `${target.name} (${where}) can not be reached: ${detailOf(error)}${greeting === '' ? '' : `; it said: ${greeting.split('\n').at(-1) ?? ''}`}. Nothing was changed there; it is tried again when you ask.`,
   );
 }
 

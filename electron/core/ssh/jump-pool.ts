@@ -1,4 +1,5 @@
 /** Connections to jump hosts, one per endpoint, shared by every host behind it: a gateway is signed in to once. */
+import type { ErrorCode } from '../../../model/errors.ts';
 import type { NativeConnection, NativeOutcome } from './native.ts';
 import type { SshTarget } from './target.ts';
 
@@ -12,6 +13,9 @@ function keyOf(target: SshTarget): string {
   const { name: _name, notes: _notes, sshArgs: _sshArgs, jump, ...rest } = target;
   return JSON.stringify([rest, jump && keyOf(jump)]);
 }
+
+/** Who opened it gave up, or could not ask a person. That says nothing about this one's attempt. */
+const isAboutOthers = (code: ErrorCode): boolean => code === 'cancelled' || code === 'sign-in-needs-you';
 
 export interface Lease {
   readonly connection: NativeConnection;
@@ -44,7 +48,7 @@ export class JumpPool {
       const outcome = present ? await wait(() => entry.outcome) : await entry.outcome;
       if (!outcome.ok) {
         this.forget(key, entry);
-        if (present && outcome.error.code === 'cancelled' && !signal.aborted) continue;
+        if (present && isAboutOthers(outcome.error.code) && !signal.aborted) continue;
         return outcome;
       }
       const connection = outcome.value;

@@ -2,7 +2,7 @@
  * A private key file whose passphrase is asked only when the server would take that key. ssh2 signs key files at once,
  * but lets an agent take its time, so each file is shown to it as an agent with a single key.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import {
   BaseAgent,
   utils,
@@ -11,31 +11,15 @@ import {
   type SignCallback,
   type SigningRequestOptions,
 } from 'ssh2';
+import type { OurTurn } from './auth.ts';
+import { readEnvelope, whyNotOpened } from './openssh-key.ts';
+import { firstKey, unlock, WrongPassphraseError } from './unlock.ts';
 
 const PASSPHRASE_TRIES = 3;
-const MAGIC = 'openssh-key-v1\0';
-
-const first = (parsed: ReturnType<typeof utils.parseKey>): ParsedKey | Error =>
-  Array.isArray(parsed) ? (parsed[0] as ParsedKey) : parsed;
 
 /** The blob of the public half that stands in clear in OpenSSH's own format, also when the private half is encrypted. */
-export function publicBlobIn(privateKey: string): Buffer | null {
-  const base64 = /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]*?)-----END/.exec(privateKey)?.[1];
-  if (base64 === undefined) return null;
-  const data = Buffer.from(base64, 'base64');
-  if (data.subarray(0, MAGIC.length).toString('latin1') !== MAGIC) return null;
-  let position = MAGIC.length;
-  const next = (): Buffer | null => {
-    if (position + 4 > data.length) return null;
-    const length = data.readUInt32BE(position);
-    const field = data.subarray(position + 4, position + 4 + length);
-    position += 4 + length;
-    return field.length === length ? field : null;
-  };
-  if (!next() || !next() || !next()) return null; // cipher, key derivation, its options
-  position += 4; // how many keys: always one
-  return next();
-}
+export const publicBlobIn = (privateKey: string): Buffer | null =>
+  readEnvelope(privateKey)?.publicBlob ?? null;
 
 /** `ssh-ed25519 AAAA… comment` → the blob, also of types that ssh2 does not know. */
 export function publicBlobOf(line: string): Buffer | null {
@@ -59,12 +43,14 @@ export async function publicKeyOf(path: string): Promise<Buffer | null> {
   if (text !== null && publicBlobOf(text)) return publicBlobOf(text);
   // IdentityFile may name the public half alone, of a key that is in the agent; or an old format without passphrase.
   if (text === null) return null;
-  const parsed = first(utils.parseKey(text));
+  const parsed = firstKey(utils.parseKey(text));
   return parsed instanceof Error ? null : parsed.getPublicSSH();
 }
 
 export interface KeyFileOptions {
   readonly path: string;
+  /** Around the opening of the key, which the server has no part in. */
+  readonly ourTurn: OurTurn;
   /** null: no passphrase is to be had. */
   readonly askPassphrase: () => Promise<string | null>;
   readonly onWrongPassphrase: () => void;
@@ -112,6 +98,14 @@ class KeyFileAgent extends BaseAgent<ParsedKey> {
 
 const isEncrypted = (error: Error): boolean => /encrypted|passphrase/i.test(error.message);
 
+/** As ssh: a private key that others may read is not used. null: it is not. */
+async function whyTooOpen(path: string): Promise<string | null> {
+  if (process.platform === 'win32') return null;
+  const { mode, uid } = await stat(path);
+  if (uid !== process.getuid?.() || (mode & 0o077) === 0) return null;
+  return `is readable by others (mode 0${(mode & 0o777).toString(8)}), and ssh would not use it either; chmod 600 it`;
+}
+
 /** Reads the file; null when it is missing. An error says in words why its key can not be used. */
 export async function openKeyFile(options: KeyFileOptions): Promise<BaseAgent<ParsedKey> | Error | null> {
   const { path, onSigned } = options;
@@ -122,25 +116,29 @@ export async function openKeyFile(options: KeyFileOptions): Promise<BaseAgent<Pa
     const code = (error as NodeJS.ErrnoException).code;
     return code === 'ENOENT' ? null : new Error(`can not be read: ${code ?? 'unknown'}`);
   }
-  const parsed = first(utils.parseKey(text));
-  if (!(parsed instanceof Error)) {
-    // A public half alone: its key is the agent's business.
-    return parsed.isPrivateKey() ? new KeyFileAgent(parsed, onSigned, () => Promise.resolve(parsed)) : null;
-  }
+  const parsed = firstKey(utils.parseKey(text));
+  // A public half alone: its key is the agent's business.
+  if (!(parsed instanceof Error) && !parsed.isPrivateKey()) return null;
+  const tooOpen = await whyTooOpen(path).catch(() => null); // it was there a moment ago
+  if (tooOpen !== null) return new Error(tooOpen);
+  if (!(parsed instanceof Error)) return new KeyFileAgent(parsed, onSigned, () => Promise.resolve(parsed));
+  const envelope = readEnvelope(text);
+  const whyNot = envelope === null || envelope.cipher === 'none' ? null : whyNotOpened(envelope);
+  if (whyNot !== null) return new Error(whyNot);
   if (!isEncrypted(parsed)) return new Error(parsed.message);
 
   const decrypt = async (): Promise<ParsedKey | Error> => {
     for (let attempt = 0; attempt < PASSPHRASE_TRIES; attempt += 1) {
       const passphrase = await options.askPassphrase();
       if (passphrase === null) return new Error('no passphrase given');
-      const key = first(utils.parseKey(text, passphrase));
-      if (!(key instanceof Error)) return key;
+      const key = await options.ourTurn(() => unlock(text, passphrase));
+      if (!(key instanceof WrongPassphraseError)) return key;
       options.onWrongPassphrase();
     }
     return new Error('wrong passphrase');
   };
   const blob = await publicKeyOf(path);
-  const shown = blob === null ? new Error('no public half') : first(utils.parseKey(blob));
+  const shown = blob === null ? new Error('no public half') : firstKey(utils.parseKey(blob));
   if (!(shown instanceof Error)) {
     return new KeyFileAgent(shown, onSigned, async () => {
       const key = await decrypt();

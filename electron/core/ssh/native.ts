@@ -4,13 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { NodeSSH, type Config } from 'node-ssh';
 import type { Client, ClientChannel } from 'ssh2';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
-import { makeAuthHandler, newAuthRecord } from './auth.ts';
+import { AuthRecord, makeAuthHandler } from './auth.ts';
 import { awaitCommand, detailIn } from './command-output.ts';
 import { blockedFailure, connectFailure, detailOf } from './failures.ts';
-import { HostKeyBlockedError, readKnownHosts, verifyHostKey, type HostKeyBlock } from './host-key.ts';
-import { knownKeyTypes } from './known-hosts.ts';
+import { HostKeyBlockedError, verifyHostKey, type HostKeyBlock } from './host-key.ts';
+import { knownKeyTypes, type KnownHostsFile } from './known-hosts.ts';
 import { plainText } from './plain-text.ts';
-import { aroundAnswers, type SshQuestions } from './questions.ts';
+import type { SshQuestions } from './questions.ts';
 import {
   SHELL_COMMAND,
   type CommandChannel,
@@ -18,7 +18,9 @@ import {
   type RunOptions,
   type SshConnection,
 } from './shell.ts';
-import type { SshTarget } from './target.ts';
+import type { SignIns } from './sign-ins.ts';
+import { machineOf, type SshTarget } from './target.ts';
+import { TurnClock } from './turn-clock.ts';
 
 /**
  * sshd counts a session until it has cleared it away, which may be after it has told us of its end: where MaxSessions is
@@ -34,6 +36,9 @@ const SUPPORTED_KEY_TYPES = [
   'ecdsa-sha2-nistp384',
   'ecdsa-sha2-nistp521',
 ];
+
+/** What a server may say before its version, in bytes. */
+const GREETING_MAX = 2_000;
 
 export type NativeOutcome = Result<NativeConnection> & { readonly block?: HostKeyBlock };
 
@@ -157,48 +162,37 @@ export interface HandshakeOptions {
   readonly questions: SshQuestions;
   readonly isJump: boolean;
   readonly signal: AbortSignal;
-  /** How long the other side may take when it is its turn. */
+  /** Read before there is a stream: whatever a stream says must find somebody who listens. */
+  readonly knownHosts: readonly KnownHostsFile[];
+  /** How long the other side may take over the exchange of keys. */
   readonly limitMs: number;
+  /** How long it may take over each step of signing in. */
+  readonly signInLimitMs: number;
+  readonly signIns: SignIns;
   /** What a ProxyCommand has said so far; null when there is none. */
   readonly proxySaid: () => string | null;
 }
 
-/** Ends a handshake in which it is the other side's turn for too long. A question may stay open as long as the user likes. */
-class TurnClock {
-  timedOut: string | null = null;
-  phase = 'exchanging keys';
-  private readonly onTimeout: () => void;
-  private readonly limitMs: number;
-  private timer: NodeJS.Timeout | undefined;
+type InfoRequest = (protocol: unknown, name: string, instructions: string, prompts: unknown) => void;
 
-  constructor(limitMs: number, onTimeout: () => void) {
-    this.limitMs = limitMs;
-    this.onTimeout = onTimeout;
-  }
-
-  start(): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.timedOut = this.phase;
-      this.onTimeout();
-    }, this.limitMs);
-  }
-
-  stop(): void {
-    clearTimeout(this.timer);
-  }
-
-  /** The questions, with the clock stopped while one is open. */
-  pausing(questions: SshQuestions): SshQuestions {
-    return aroundAnswers(questions, async (ask) => {
-      this.stop();
-      try {
-        return await ask();
-      } finally {
-        this.start();
-      }
-    });
-  }
+/**
+ * Rounds of keyboard-interactive that ask nothing ("Pushed a login request to your phone"): ssh2 answers them by itself
+ * and tells nobody, so they are heard where its protocol hands them over. Throws where another ssh2 has no such place.
+ */
+function hearInfo(client: Client, hear: (name: string, instructions: string) => void): void {
+  const { _protocol: protocol } = client as unknown as {
+    _protocol?: { _handlers?: Record<string, InfoRequest> };
+  };
+  const handlers = protocol?._handlers;
+  const before = handlers?.['USERAUTH_INFO_REQUEST'];
+  if (!handlers || !before) throw new Error('this ssh2 has no place where information is told');
+  handlers['USERAUTH_INFO_REQUEST'] = (self, name, instructions, prompts) => {
+    if (Array.isArray(prompts) && prompts.length > 0) before(self, name, instructions, prompts);
+    else {
+      hear(name, instructions);
+      before(self, name, instructions, prompts);
+    }
+  };
 }
 
 /** Prefer key types that are on record, as ssh does: a host that also has another key must not look like a new one. */
@@ -208,25 +202,67 @@ function preferKnownTypes(known: readonly string[]): NonNullable<Config['algorit
   return { serverHostKey: { prepend, append: [], remove: [] } as never };
 }
 
+/** What a server says before its version: "Not allowed at this time", "Exceeded MaxStartups". Bounded, made plain. */
+function collectGreeting(sock: Duplex): () => string {
+  let said = '';
+  const hear = (chunk: Buffer): void => {
+    said += chunk.toString('latin1');
+    const version = said.search(/^SSH-/m);
+    if (version !== -1) said = said.slice(0, version);
+    if (version !== -1 || said.length > GREETING_MAX) sock.off('data', hear);
+  };
+  sock.on('data', hear);
+  return () => plainText(Buffer.from(said.slice(0, GREETING_MAX), 'latin1').toString('utf8')).trim();
+}
+
+/**
+ * The one place where a handshake ends early: each reason settles the attempt itself, and then the stream. An end that
+ * depended on what the stream still says would wait for ever on one that was closed before anybody listened.
+ */
+function earlyEnd(sock: Duplex) {
+  let end: (why: Error) => void = () => undefined;
+  const ended = new Promise<never>((_resolve, reject) => {
+    end = (why) => {
+      reject(why);
+      sock.destroy();
+    };
+  });
+  ended.catch(() => undefined); // the attempt may be over by then
+  const closed = (): void => {
+    // ssh2 hears of it too, and may know more.
+    setImmediate(end, new Error('the other side closed the connection'));
+  };
+  sock.once('close', closed);
+  sock.on('error', end);
+  return {
+    ended,
+    end,
+    /** The stream belongs to the connection now. */
+    detach: () => {
+      sock.off('close', closed);
+    },
+  };
+}
+
+/** Runs over `sock`, which must not have been waited on since it was opened. Settles within the limits and with `signal`. */
 export async function handshake(
   target: SshTarget,
   sock: Duplex,
   options: HandshakeOptions,
 ): Promise<NativeOutcome> {
-  const { questions, isJump, signal, limitMs, proxySaid } = options;
-  const files = target.pinned ? ok([]) : await readKnownHosts(target);
-  if (!files.ok) {
-    sock.destroy();
-    return files;
-  }
-  const known = knownKeyTypes(files.value, target);
-  const record = newAuthRecord();
+  const { questions, isJump, signal, limitMs, signInLimitMs, signIns, knownHosts, proxySaid } = options;
+  const known = knownKeyTypes(knownHosts, target);
+  const record = new AuthRecord();
   let block: HostKeyBlock | null = null;
   let keyRefused: string | null = null;
   let cause: unknown = null;
   const ssh = new NodeSSH();
-  const clock = new TurnClock(limitMs, () => sock.destroy(new Error('timed out')));
+  const { ended, end, detach } = earlyEnd(sock);
+  const clock = new TurnClock('exchanging keys', limitMs, () => {
+    end(new Error('timed out'));
+  });
   const patient = clock.pausing(questions);
+  const auth = makeAuthHandler(target, patient, isJump, record, clock.ourTurn);
   const config: Config = {
     sock,
     username: target.user,
@@ -235,10 +271,10 @@ export async function handshake(
     keepaliveCountMax: target.keepaliveCountMax,
     strictVendor: false,
     hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
-      verifyHostKey(target, files.value, key, patient, isJump).then(
+      verifyHostKey(target, knownHosts, key, patient, isJump).then(
         (decision) => {
           if (decision.kind === 'stop') keyRefused = decision.why;
-          clock.phase = 'signing in';
+          clock.enter('signing in', signInLimitMs);
           verify(decision.kind === 'go');
         },
         (error: unknown) => {
@@ -248,16 +284,21 @@ export async function handshake(
         },
       );
     },
-    authHandler: makeAuthHandler(target, patient, isJump, record) as never,
+    authHandler: auth.handler as never,
     ...(known.length > 0 ? { algorithms: preferKnownTypes(known) } : {}),
     ...(target.forwardAgent === null ? {} : { agent: target.forwardAgent, agentForward: true }),
   };
-  const abort = () => sock.destroy(new Error('cancelled'));
+  const abort = (): void => {
+    end(new Error('cancelled'));
+  };
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
   clock.start();
+  let greeting = (): string => '';
   try {
     const connecting = ssh.connect(config);
+    connecting.catch(() => undefined); // the attempt may have ended before
+    greeting = collectGreeting(sock);
     const client = ssh.connection;
     // node-ssh gives up on the first 'error', but an agent or a key file that does not sign is one too, and signing in
     // goes on without it. So errors come here, and the end of the socket is what ends the attempt.
@@ -265,18 +306,28 @@ export async function handshake(
     client?.on('error', (error: Error & { level?: string }) => {
       if (error.level === 'agent') return;
       cause ??= error;
-      sock.destroy();
+      end(error);
     });
+    if (client) hearInfo(client, auth.told);
     client?.on('banner', (text: string) => {
       record.banner = plainText(text).trim();
     });
-    await connecting;
+    client?.on('change password', (said: string) => {
+      record.impossible = `it wants a new password first (${plainText(said).trim()})`;
+      end(new Error('a new password is wanted'));
+    });
+    await Promise.race([connecting, ended]);
     if (!ssh.connection) throw new Error('the connection closed at once');
+    record.ourTurn();
+    signIns.succeeded(machineOf(target), record.facts);
+    questions.signedIn(machineOf(target));
     return ok(new NativeConnection(target, ssh, ssh.connection));
   } catch (error) {
     sock.destroy();
     if (signal.aborted)
       return fail('cancelled', `Connecting to ${target.name} was cancelled. Nothing was changed there.`);
+    record.ourTurn();
+    if (record.began) signIns.failed(machineOf(target), record.facts);
     if (block) return { ...blockedFailure(target, block), block };
     if (keyRefused !== null)
       return fail(
@@ -284,10 +335,17 @@ export async function handshake(
         `The key of ${target.name} was not accepted (${keyRefused}), so nothing was sent to it.`,
       );
     const { timedOut } = clock;
-    const circumstances = { record, timedOut, limitMs, proxySaid: proxySaid() };
+    const circumstances = {
+      record,
+      timedOut,
+      limitMs: clock.limitMs,
+      proxySaid: proxySaid(),
+      greeting: greeting(),
+    };
     return { ok: false, error: connectFailure(target, cause ?? error, circumstances) };
   } finally {
     clock.stop();
+    detach();
     signal.removeEventListener('abort', abort);
   }
 }

@@ -2,7 +2,7 @@
 import { homedir, hostname, userInfo } from 'node:os';
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import { defaultAgentSocket } from './agent.ts';
-import { parseAddress, type TypedAddress } from './address.ts';
+import { nameOfConfig, parseAddress, type TypedAddress } from './address.ts';
 import { expandPath, expandTokens, splitPaths, type TokenValues } from './expand.ts';
 import { sshPlaces, type Machine, type SshPlaces } from './paths.ts';
 import { readSettings, sshArguments, type HostSettings } from './settings.ts';
@@ -17,6 +17,8 @@ import {
   type StrictHostKeyChecking,
 } from './target.ts';
 
+/** What ssh_config(5) lets stand in ProxyJump; `ssh -G` prints it as it was written. */
+const JUMP_TOKENS = ['%%', '%h', '%n', '%p', '%r'] as const;
 /** More than any lab chains; a config that goes in a circle is told apart before. */
 const HOPS_MAX = 8;
 
@@ -79,33 +81,43 @@ function authMethods(one: (key: string) => string | null): readonly AuthMethod[]
   return wanted.flatMap((name) => AUTH_METHODS.filter((method) => method === name && allowed[method]));
 }
 
-function toTarget(
-  name: string,
+/** What the tokens of this host's settings stand for. */
+function tokenValues(
   address: TypedAddress,
-  { settings, notes, hasSsh }: HostSettings,
-  jump: SshTarget | null,
+  { settings, hasSsh }: HostSettings,
   options: ResolveOptions,
-): SshTarget {
+): TokenValues {
   const one = (key: string): string | null => settings.get(key)?.[0] ?? null;
   const machine = thisMachine(options.home);
-  const places: SshPlaces = sshPlaces(machine);
-  const hostName = (one('hostname') ?? address.host).replaceAll('%h', address.host);
-  const port = address.port ?? Number(one('port') ?? 22);
-  const user = address.user ?? one('user') ?? machine.user;
-  const alias = one('hostkeyalias');
+  const hostName = one('hostname') ?? address.host;
   const proxyJump = one('proxyjump');
-  const values: TokenValues = {
+  return {
     ...machine,
     localUser: machine.user,
     localHost: hostname(),
     uid: process.getuid?.() ?? null,
     name: address.host,
-    host: hostName,
-    port,
-    user,
-    hostKeyAlias: alias,
+    // `ssh -G` has expanded it already: once more, and a name with a percent sign would be another one.
+    host: hasSsh ? hostName : hostName.replace(/%[%h]/g, (token) => (token === '%h' ? address.host : '%')),
+    port: address.port ?? Number(one('port') ?? 22),
+    user: address.user ?? one('user') ?? machine.user,
+    hostKeyAlias: one('hostkeyalias'),
     proxyJump: proxyJump === null || proxyJump === 'none' ? '' : proxyJump,
   };
+}
+
+function toTarget(
+  name: string,
+  address: TypedAddress,
+  host: HostSettings,
+  jump: SshTarget | null,
+  options: ResolveOptions,
+): SshTarget {
+  const { settings, notes, hasSsh } = host;
+  const one = (key: string): string | null => settings.get(key)?.[0] ?? null;
+  const values = tokenValues(address, host, options);
+  const { host: hostName, port, user, hostKeyAlias } = values;
+  const places: SshPlaces = sshPlaces(thisMachine(options.home));
   const seconds = (key: string): number => Number(one(key) ?? '0') || 0;
   /** One name a line (IdentityFile), or several on one (UserKnownHostsFile). */
   const files = (lines: readonly string[] | undefined, fallback: readonly string[], several: boolean) =>
@@ -132,7 +144,7 @@ function toTarget(
     hostName,
     port,
     user,
-    hostKeyAlias: alias,
+    hostKeyAlias,
     identityFiles: files(settings.get('identityfile'), places.identityFiles, false),
     identitiesOnly: isYes(one('identitiesonly'), false),
     identityAgent,
@@ -188,6 +200,7 @@ async function resolveOne(
   options: ResolveOptions,
   trail: readonly string[],
   hopsBefore: readonly string[],
+  isName = false,
 ): Promise<Result<SshTarget>> {
   const way = [...trail, text];
   if (trail.includes(text) || way.length > HOPS_MAX + 1) {
@@ -197,7 +210,7 @@ async function resolveOne(
       `The jump hosts of ${trail[0] ?? text} ${what}: ${way.join(' ← ')}. Nothing was changed; correct ProxyJump.`,
     );
   }
-  const address = parseAddress(text);
+  const address = isName ? nameOfConfig(text) : parseAddress(text);
   if (!address.ok) return address;
   const read = await readSettings(address.value, {
     ...options,
@@ -205,7 +218,9 @@ async function resolveOne(
   });
   if (!read.ok) return read;
   const own = read.value.settings.get('proxyjump')?.[0] ?? 'none';
-  const hops = hopsBefore.length > 0 ? hopsBefore : own.toLowerCase() === 'none' ? [] : own.split(',');
+  // ssh makes a ProxyCommand of the whole line and expands that with what it knows of the host at its end.
+  const line = expandTokens(own, tokenValues(address.value, read.value, options), JUMP_TOKENS);
+  const hops = hopsBefore.length > 0 ? hopsBefore : own.toLowerCase() === 'none' ? [] : line.split(',');
   let jump: SshTarget | null = null;
   if (hops.length > 0) {
     const hop = await resolveHops(hops, options, way);
@@ -215,7 +230,12 @@ async function resolveOne(
   return ok(toTarget(text, address.value, read.value, jump, options));
 }
 
-/** `address` as typed or a name of the config. */
+/** A name as the config has it, which ssh looks up whole: "foo:2222" is no port there. */
+export function resolveName(name: string, options: ResolveOptions): Promise<Result<SshTarget>> {
+  return resolveOne(name, options, [], [], true);
+}
+
+/** `address` as typed. */
 export function resolveTarget(text: string, options: ResolveOptions): Promise<Result<SshTarget>> {
   return resolveOne(bareHop(text), options, [], []);
 }

@@ -1,14 +1,13 @@
 /** What the user's ssh config says of one host: `ssh -G` where OpenSSH is installed, a parser of the file elsewhere. */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { spawn } from 'node:child_process';
 import SSHConfig from 'ssh-config';
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { TypedAddress } from './address.ts';
 import { readWithIncludes } from './config-hosts.ts';
 
-const execFileAsync = promisify(execFile);
-/** `Match exec` may run commands of the user's; one that hangs must not hang us. */
-const SSH_G_TIMEOUT_MS = 5_000;
+/** `Match exec` may probe a network that is just coming up, and ssh waits for it. One that hangs must not hang us. */
+const SSH_G_TIMEOUT_MS = 60_000;
+const SSH_G_OUTPUT_MAX = 1 << 20;
 
 /** Keyword in lower case → its values in order. */
 export type Settings = ReadonlyMap<string, readonly string[]>;
@@ -60,7 +59,9 @@ async function parseConfig(address: TypedAddress, source: ConfigSource): Promise
   const path = source.configFile ?? source.defaultConfigFile;
   const { text, notes } = await readWithIncludes(path, source.home);
   const settings = new Map<string, readonly string[]>();
-  for (const [key, value] of Object.entries(SSHConfig.parse(withoutMatch(text)).compute(address.host))) {
+  for (const [key, value] of Object.entries(
+    SSHConfig.parse(withoutMatch(text.replace(/\\+[ \t]*$/gm, ''))).compute(address.host),
+  )) {
     settings.set(key.toLowerCase(), Array.isArray(value) ? value : [value]);
   }
   const missed = Object.entries(IGNORED_KEYWORDS).flatMap(([key, word]) => (settings.has(key) ? [word] : []));
@@ -81,6 +82,53 @@ export function withoutMatch(text: string): string {
     .join('\n');
 }
 
+interface Ran {
+  /** null: a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly timedOut: boolean;
+}
+
+/** Runs `ssh -G` in a process group of its own: what a `Match exec` has started ends with it. Rejects if there is none. */
+function runSshG(binary: string, args: readonly string[]): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const grouped = process.platform !== 'win32';
+    const child = spawn(binary, [...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      windowsHide: true,
+      detached: grouped,
+    });
+    const said = { stdout: '', stderr: '' };
+    let timedOut = false;
+    const collect = (key: keyof typeof said) => (text: string) => {
+      if (said[key].length < SSH_G_OUTPUT_MAX) said[key] += text;
+    };
+    child.stdout.setEncoding('utf8').on('data', collect('stdout'));
+    child.stderr.setEncoding('utf8').on('data', collect('stderr'));
+    const timer = setTimeout(() => {
+      timedOut = true;
+      try {
+        if (grouped && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+        else child.kill('SIGKILL');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+      }
+      // A child that left the group may hold these open.
+      child.stdout.destroy();
+      child.stderr.destroy();
+    }, SSH_G_TIMEOUT_MS);
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      resolve({ code, ...said, timedOut });
+    });
+  });
+}
+
 export async function readSettings(
   address: TypedAddress,
   source: ConfigSource,
@@ -93,21 +141,18 @@ export async function readSettings(
       detail,
     );
   try {
-    const { stdout } = await execFileAsync(source.sshBinary, ['-G', ...sshArguments(address, source)], {
-      timeout: SSH_G_TIMEOUT_MS,
-      maxBuffer: 1 << 20,
-      windowsHide: true,
-    });
-    return ok({ settings: parseSshG(stdout), notes: [], hasSsh: true });
-  } catch (error) {
-    const cause = error as NodeJS.ErrnoException & { stderr?: string; killed?: boolean };
-    if (cause.code !== 'ENOENT') {
-      return refused(
-        cause.killed === true
-          ? `ssh -G did not answer within ${String(SSH_G_TIMEOUT_MS / 1000)} s`
-          : (cause.stderr ?? cause.message).trim(),
+    const ran = await runSshG(source.sshBinary, ['-G', ...sshArguments(address, source)]);
+    if (ran.timedOut)
+      return fail(
+        'timed-out',
+        `ssh -G, which says what your config means for ${shown}, did not end within ${String(SSH_G_TIMEOUT_MS / 1000)} s. Nothing was changed; a Match exec of your config may wait for something.`,
+        ran.stderr.trim(),
       );
-    }
+    if (ran.code === 0) return ok({ settings: parseSshG(ran.stdout), notes: [], hasSsh: true });
+    return refused(ran.stderr.trim());
+  } catch (error) {
+    const cause = error as NodeJS.ErrnoException;
+    if (cause.code !== 'ENOENT') return refused(cause.message);
   }
   try {
     return ok(await parseConfig(address, source));

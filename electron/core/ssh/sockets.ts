@@ -50,15 +50,18 @@ export function tcpSocket(target: SshTarget, signal: AbortSignal, limitMs: numbe
     (both) =>
       new Promise((resolve, reject) => {
         const socket = connectTcp(options);
-        const abort = () => socket.destroy(new Error('the connection took too long'));
+        // For good: an error that nobody hears, between here and ssh2, would end the core.
+        socket.on('error', reject);
+        const abort = () => {
+          reject(new Error('the connection took too long'));
+          socket.destroy();
+        };
         both.addEventListener('abort', abort, { once: true });
         if (both.aborted) abort();
         socket.once('connect', () => {
           both.removeEventListener('abort', abort);
-          socket.off('error', reject);
           resolve(socket);
         });
-        socket.once('error', reject);
       }),
   );
 }

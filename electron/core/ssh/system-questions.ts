@@ -5,13 +5,49 @@ import { blockedFailure, whereIs } from './failures.ts';
 import type { HostKeyBlock } from './host-key.ts';
 import { fingerprint, keyTypeOf, type KnownHostsFile } from './known-hosts.ts';
 import { plainText } from './plain-text.ts';
-import type { SshQuestions } from './questions.ts';
-import type { SshTarget } from './target.ts';
+import { asksForPassword, type Asker, type SshQuestions } from './questions.ts';
+import { machineOf, type SshTarget } from './target.ts';
 
 export interface AskedSoFar {
   /** The user wants the key for this connection only. */
   keyOnce: boolean;
   cancelled: boolean;
+  /** Whether anything was asked: authentication has begun. */
+  began: boolean;
+  /** More than a key or a password was asked for. */
+  askedForMore: boolean;
+  /** Questions by keyboard-interactive. */
+  rounds: number;
+}
+
+export const nothingAsked = (): AskedSoFar => ({
+  keyOnce: false,
+  cancelled: false,
+  began: false,
+  askedForMore: false,
+  rounds: 0,
+});
+
+/** Whether ssh itself may ask for hops too. Then the words of a question do not prove whose it is. */
+const hasWay = (target: SshTarget): boolean => target.jump !== null || target.proxyCommand !== null;
+
+/**
+ * Who asks, by what ssh puts before the words of a server ("(user@host) ", since 8.6). Shown, and no more than that:
+ * on a way with hops no answer is kept, because an older ssh passes on a hop's words alone.
+ */
+function askerOf(target: SshTarget, text: string): Asker {
+  const machine = machineOf(target);
+  const host = /^\((?:[^()\s]+)@([^()\s]+)\) /.exec(text)?.[1];
+  if (!hasWay(target)) return { machine, hostName: target.name, isJump: false };
+  if (host === undefined)
+    return { machine, hostName: `${target.name}, or a host on the way to it,`, isJump: false };
+  const isJump = host !== target.hostName && host !== target.name;
+  return { machine, hostName: isJump ? host : target.name, isJump };
+}
+
+/** ssh has got in: what was answered was right. Only where one machine alone could ask. */
+export function systemSignedIn(target: SshTarget, questions: SshQuestions): void {
+  if (!hasWay(target)) questions.signedIn(machineOf(target));
 }
 
 /** One question of ssh's, answered by the user. null: refused. */
@@ -22,7 +58,9 @@ export async function answerSystemSsh(
   asked: AskedSoFar,
 ): Promise<string | null> {
   const text = plainText(question.text).trim();
+  asked.began = true;
   if (question.kind === 'none') {
+    asked.askedForMore = true;
     // "Confirm user presence for key …": nothing to be typed, a key to be touched.
     questions.progress(text.split('\n')[0] ?? text);
     return null;
@@ -49,19 +87,33 @@ export async function answerSystemSsh(
   const login = /^(\S+)@(\S+)'s password:$/.exec(text);
   if (login) {
     const [, user = '', host = ''] = login;
-    const isJump = target.jump !== null && host !== target.hostName && host !== target.name;
+    const isJump = hasWay(target) && host !== target.hostName && host !== target.name;
     const hostName = isJump ? host : target.name;
-    return (await questions.password({ user, hostName, isJump, banner: null })) ?? refuse();
+    const machine = hasWay(target) ? `${machineOf(target)} by ${user}@${host}` : machineOf(target);
+    // Asked again: the one before was wrong.
+    questions.answersRefused(machine);
+    return (await questions.password({ machine, user, hostName, isJump, banner: null })) ?? refuse();
   }
   if (question.kind === 'confirm') {
     const answer = await questions.keyboard({
+      ...askerOf(target, text),
+      round: 1,
       name: '',
       instructions: text,
       questions: [{ text: 'yes or no', echo: true }],
     });
     return answer?.[0] ?? refuse();
   }
-  const answer = await questions.keyboard({ name: '', instructions: '', questions: [{ text, echo: false }] });
+  asked.rounds += 1;
+  const prompts = [{ text, echo: false }];
+  if (asked.rounds > 1 || !asksForPassword(prompts)) asked.askedForMore = true;
+  const answer = await questions.keyboard({
+    ...askerOf(target, text),
+    round: asked.rounds,
+    name: '',
+    instructions: '',
+    questions: prompts,
+  });
   return answer?.[0] ?? refuse();
 }
 

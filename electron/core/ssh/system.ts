@@ -15,12 +15,15 @@ import {
   type RunOptions,
   type SshConnection,
 } from './shell.ts';
-import { answerSystemSsh, blockOf, systemFailure, type AskedSoFar } from './system-questions.ts';
+import { LOGIN_GRACE_MS, type SignIns } from './sign-ins.ts';
+import { answerSystemSsh, blockOf, nothingAsked, systemFailure, systemSignedIn } from './system-questions.ts';
 import { SystemShell } from './system-shell.ts';
-import type { SshTarget } from './target.ts';
+import { machineOf, type SshTarget } from './target.ts';
 
 /** ssh's own exit code for whatever is not the remote command's. */
 const SSH_FAILED = 255;
+/** Lines of ssh's own while it signs in, which say nothing of what the user should do. */
+const OWN_WORDS = /^(?:Warning: Permanently added|\*\* )/;
 /** Hops, key exchange and the login shell after ssh's own ConnectTimeout for TCP. */
 const SIGN_IN_FACTOR = 2;
 
@@ -29,6 +32,7 @@ export type SystemOutcome = Result<SystemConnection> & { readonly block?: HostKe
 export interface SystemOptions {
   readonly questions: SshQuestions;
   readonly signal: AbortSignal;
+  readonly signIns: SignIns;
 }
 
 const quoted = (paths: readonly string[]): string => paths.map((path) => `"${path}"`).join(' ');
@@ -127,13 +131,20 @@ export class SystemConnection implements SshConnection {
     const { target } = this;
     const files = await readKnownHosts(target);
     if (!files.ok) return files;
-    const asked: AskedSoFar = { keyOnce: false, cancelled: false };
+    const asked = nothingAsked();
     let open = 0;
-    const clock = { left: target.connectTimeoutMs * SIGN_IN_FACTOR };
+    const clock = { left: target.connectTimeoutMs * SIGN_IN_FACTOR, limit: 0 };
+    clock.limit = clock.left;
+    // ssh has reached the host: from here on it waits as long as the server does, for a phone or a touch.
+    const grant = (): void => {
+      clock.left += clock.limit < LOGIN_GRACE_MS ? LOGIN_GRACE_MS - clock.limit : 0;
+      clock.limit = Math.max(clock.limit, LOGIN_GRACE_MS);
+    };
     const askpass =
       whyNoAskpass === null && !target.batchMode
         ? await Askpass.start(async (question) => {
             open += 1;
+            grant();
             try {
               return await answerSystemSsh(target, question, this.options.questions, asked);
             } finally {
@@ -152,6 +163,12 @@ export class SystemConnection implements SshConnection {
       this.shellEnded(ended);
     });
     this.signing.add(process);
+    process.stderr.on('data', (chunk: Buffer) => {
+      const line = plainText(chunk.toString('utf8')).trim().split('\n').at(-1) ?? '';
+      if (line === '' || OWN_WORDS.test(line)) return;
+      grant();
+      this.options.questions.progress(`${target.name} says: ${line}`);
+    });
     const abort = () => process.destroy();
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
@@ -167,15 +184,18 @@ export class SystemConnection implements SshConnection {
       if (up) {
         if (ownKnownHosts !== null) await this.learn(ownKnownHosts, asked.keyOnce);
         this.shells.add(shell);
+        this.options.signIns.succeeded(machineOf(target), { ...asked, longestTurnMs: 0 });
+        systemSignedIn(target, this.options.questions);
         return ok(shell);
       }
       const said = process.lastWords;
       if (signal.aborted || this.closed)
         return fail('cancelled', `Connecting to ${target.name} was cancelled. Nothing was changed there.`);
+      if (asked.began) this.options.signIns.failed(machineOf(target), { ...asked, longestTurnMs: 0 });
       if (timedOut)
         return fail(
           'timed-out',
-          `${target.name} gave no shell within ${String((target.connectTimeoutMs * SIGN_IN_FACTOR) / 1000)} s by the system’s ssh. Nothing was changed there; check the network and try again.`,
+          `${target.name} gave no shell within ${String(clock.limit / 1000)} s by the system’s ssh. Nothing was changed there; check the network and try again.`,
           said,
         );
       if (process.exitCode !== SSH_FAILED && process.exitCode !== null) {

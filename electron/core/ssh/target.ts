@@ -54,6 +54,16 @@ export interface SshTarget {
   readonly pinned: { readonly hostKey: Buffer; readonly privateKey: string } | null;
 }
 
+/**
+ * The account at the end of this way, as a key: what is typed for it is sent nowhere else. What it is called in the
+ * list does not count, because a name may be given to another machine; how it is reached does, because 10.0.0.5 behind
+ * one gateway is another machine than behind the next.
+ */
+export function machineOf(target: SshTarget): string {
+  const { user, hostName, port, hostKeyAlias, jump, proxyCommand } = target;
+  return JSON.stringify([user, hostName, port, hostKeyAlias, jump ? machineOf(jump) : proxyCommand]);
+}
+
 export const CONNECT_TIMEOUT_MS = 15_000;
 /** 5 s × (2 + 1): a host that vanished is noticed after at most 15 s even if nothing else tells. */
 export const KEEPALIVE_INTERVAL_MS = 5_000;

@@ -1,6 +1,7 @@
 /** The diagnostics bundle: what helps to find a fault, without whose hosts they are. Pure. */
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import type { LoggedEvent } from '../../store/ui.ts';
+import { namesIn, withoutShapes } from './shapes.ts';
 
 export interface BundleInput {
   readonly atMs: number;
@@ -29,16 +30,28 @@ export class Redactor {
     this.#names.set(name, `${kind}-${String(count)}`);
   }
 
-  /** Known names, then whatever looks like an address, a path or a fingerprint. */
+  /** Names that a text gives away are replaced in every other one too. */
+  learn(text: string): void {
+    for (const { kind, name } of namesIn(text)) this.add(kind, name);
+  }
+
+  /** Known names, as whole words; then whatever names somebody or opens something by its shape. */
   text(text: string): string {
     let out = text;
     const longestFirst = [...this.#names].sort(([a], [b]) => b.length - a.length);
-    for (const [name, mark] of longestFirst) out = out.replaceAll(name, mark);
-    return out
-      .replace(/SHA256:[A-Za-z0-9+/=]{20,}/g, 'SHA256:…')
-      .replace(/\b\d{1,3}(\.\d{1,3}){3}\b/g, '<address>')
-      .replace(/\b[\w.-]+@[\w.-]+/g, '<user>@<host>')
-      .replace(/(?:~|\B)\/[\w.@~+-]+(?:\/[\w.@~+-]+)*/g, '<path>');
+    for (const [name, mark] of longestFirst) {
+      const literal = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+      out = out.replace(new RegExp(`(?<![A-Za-z0-9])${literal}(?![A-Za-z0-9])`, 'gi'), mark);
+    }
+    return withoutShapes(out);
+  }
+
+  /** The same with every text in it, names of fields too: settings are kept by host. */
+  all(value: unknown): unknown {
+    if (typeof value === 'string') return this.text(value);
+    if (Array.isArray(value)) return value.map((one) => this.all(one));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [this.text(key), this.all(one)]));
   }
 }
 
@@ -49,6 +62,8 @@ function redactorFor(input: BundleInput): Redactor {
     redact.add('host', host.name);
     // Messages name a host without its port.
     redact.add('host', host.name.replace(/:\d+$/, ''));
+    redact.learn(`${host.name} ${host.address ?? ''}`);
+    if ('failure' in host.connection) redact.learn(host.connection.failure.message);
     for (const slice of host.slices) {
       redact.add('slice', slice.name);
       redact.add('person', slice.owner);
@@ -62,6 +77,7 @@ function redactorFor(input: BundleInput): Redactor {
       redact.add('person', connection.agent.yourName);
     }
   }
+  for (const { text } of input.events) redact.learn(text);
   return redact;
 }
 
@@ -77,7 +93,7 @@ function hostPart(host: HostSnapshot, sample: Sample | undefined, redact: Redact
     agent:
       agent === null
         ? null
-        : {
+        : redact.all({
             version: agent.version,
             protocol: agent.protocol,
             arch: agent.arch,
@@ -85,10 +101,10 @@ function hostPart(host: HostSnapshot, sample: Sample | undefined, redact: Redact
             operator: agent.operator,
             driver: agent.driver,
             simulated: agent.simulated,
-          },
+          }),
     gpus: host.gpus.map(({ index, name, capacityBytes, migEnabled, computeMode }) => ({
       index,
-      name,
+      name: redact.text(name),
       capacityBytes,
       migEnabled,
       computeMode,
@@ -118,7 +134,7 @@ export function diagnosticsBundle(input: BundleInput): string {
       transport: input.transport,
       engine: input.userAgent,
     },
-    settings: input.settings,
+    settings: redact.all(input.settings),
     droppedSamples: input.droppedSamples,
     hosts: input.hosts.map((host) => hostPart(host, input.samples.get(host.id), redact)),
     events: input.events.slice(-EVENTS_MAX).map(({ atMs, tone, text, count }) => ({

@@ -53,8 +53,9 @@ export function DiagnosticsDialog(): ReactElement {
       }
     >
       <p className="small two">
-        This is all that is saved. Names of hosts, people and slices, addresses, paths and fingerprints are
-        replaced; commands are left out. It is sent nowhere.
+        This is all that is saved; read it before you pass it on. Names of hosts, people and slices,
+        addresses, paths, fingerprints and whatever looks like a secret are replaced, commands are left out.
+        It is sent nowhere.
       </p>
       <pre className="raw tall" tabIndex={0} aria-label="Contents of the diagnostics file">
         {text}

@@ -200,8 +200,9 @@ export function PreviewView(props: {
             <PreviewCard key={gpu.uuid} gpu={gpu} />
           ))}
           <p className="micro three">
-            Read with nvidia-smi{connection.driver === null ? '' : `, driver ${connection.driver}`}. Who uses
-            what is known once the agent runs.
+            Read with nvidia-smi at {new Date(connection.asOfMs).toLocaleTimeString([], { hour12: false })}
+            {connection.driver === null ? '' : `, driver ${connection.driver}`}. Who uses what is known once
+            the agent runs.
           </p>
         </div>
       )}

@@ -70,8 +70,8 @@ function PromptDialog(asked: Asked): ReactElement {
         <SecretDialog
           host={host}
           prompt={prompt}
-          title={`${host.name} asks`}
-          notes={[prompt.name, prompt.instructions]}
+          title={`${prompt.hostName} asks`}
+          notes={[jumpNote(prompt.isJump, host), prompt.name, prompt.instructions]}
           questions={prompt.questions}
           verb="Answer"
         />

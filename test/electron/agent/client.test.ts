@@ -58,7 +58,7 @@ function fakeChannel() {
   };
 }
 
-async function attached() {
+async function attached(more: object = {}) {
   const far = fakeChannel();
   const events: AgentEvent[] = [];
   let closed: (failure: Failure) => void = () => undefined;
@@ -76,7 +76,7 @@ async function attached() {
   });
   far.say('Welcome to hopper!\n{"ev":"not for you"}\nTRANCHE-ATTACH n1\n');
   const hello = await far.request();
-  far.say(`${JSON.stringify({ id: hello['id'], ...HELLO })}\n`);
+  far.say(`${JSON.stringify({ id: hello['id'], ...HELLO, ...more })}\n`);
   const result = await attaching;
   if (!result.ok || result.value.kind !== 'agent') throw new Error(JSON.stringify(result));
   return { far, events, over, client: result.value.client, hello: result.value.hello };
@@ -204,5 +204,168 @@ describe('LineReader', () => {
     const reader = new LineReader(10);
     expect(() => reader.push(Buffer.from('x'.repeat(11)))).toThrow(LineTooLongError);
     expect(() => new LineReader(10).push(Buffer.from(`${'x'.repeat(11)}\n`))).toThrow(LineTooLongError);
+  });
+});
+
+const GPU = {
+  uuid: 'GPU-1',
+  index: 0,
+  name: 'g',
+  capacityBytes: 1,
+  simulated: false,
+  computeMode: null,
+  migEnabled: false,
+};
+const slice = (id: string, more: object = {}) => ({
+  id,
+  name: id,
+  gpuUuid: 'GPU-1',
+  memoryLimitBytes: 1,
+  pendingMemoryLimitBytes: null,
+  computeLimitPercent: 1,
+  computeGuaranteePercent: 0,
+  priority: 'normal',
+  owner: 'o',
+  ownerUid: 1,
+  createdAtMs: 1,
+  startsAtMs: null,
+  expiresAtMs: null,
+  revision: 1,
+  ...more,
+});
+const state = (revision: number, slices: readonly object[]) =>
+  `${JSON.stringify({ ev: 'state', revision, gpus: [GPU], slices, people: [] })}\n`;
+/** What is told a moment later has come by then. */
+const settled = async (far: Awaited<ReturnType<typeof attached>>) => {
+  const asked = far.client.request('subscribe', {}, okReplySchema);
+  const { id } = await far.far.request();
+  far.far.say(`{"id":${String(id)},"ok":true}\n`);
+  await asked;
+  await new Promise((resolve) => setTimeout(resolve, 300));
+};
+const statesOf = (events: readonly AgentEvent[]) =>
+  events.flatMap((one) => (one.ev === 'state' ? [one] : []));
+
+describe('what a host claims', () => {
+  it('is no state with two slices or GPUs of one id', async () => {
+    const session = await attached();
+    session.far.say(state(1, [slice('s-1'), slice('s-1')]));
+    const twice = { ev: 'state', revision: 2, gpus: [GPU, GPU], slices: [], people: [] };
+    session.far.say(`${JSON.stringify(twice)}\n`);
+    await settled(session);
+    expect(statesOf(session.events)).toEqual([]);
+  });
+
+  it('is no slice of a GPU that is not there, and no time beyond the calendar', async () => {
+    const session = await attached();
+    const lasting = slice('s-1', { expiresAtMs: Number.MAX_SAFE_INTEGER });
+    session.far.say(state(1, [lasting, slice('s-2', { gpuUuid: 'GPU-x' })]));
+    await settled(session);
+    const [told] = statesOf(session.events);
+    expect(told?.slices.map(({ id }) => id)).toEqual(['s-1']);
+    expect(new Date(told?.slices[0]?.expiresAtMs ?? 0).toISOString()).toMatch(/^9999-/);
+  });
+
+  it('is no state of before', async () => {
+    const session = await attached();
+    session.far.say(state(7, [slice('s-1')]));
+    await settled(session);
+    session.far.say(state(6, []));
+    await settled(session);
+    expect(statesOf(session.events).map(({ revision }) => revision)).toEqual([7]);
+  });
+
+  it('counts by its newest, however often it comes', async () => {
+    const session = await attached();
+    for (let revision = 1; revision <= 200; revision += 1) session.far.say(state(revision, []));
+    await settled(session);
+    const revisions = statesOf(session.events).map(({ revision }) => revision);
+    expect(revisions.length).toBeLessThan(60);
+    expect(revisions.at(-1)).toBe(200);
+  });
+
+  it('is told at a pace, with how much was left out', async () => {
+    const session = await attached();
+    const notice = { ev: 'notice', atMs: 1, code: 'denied', sliceId: null, pid: null, message: 'm' };
+    for (let n = 0; n < 5_000; n += 1) session.far.say(`${JSON.stringify(notice)}\n`);
+    await expect
+      .poll(() => session.events.some((one) => one.ev === 'notice' && one.code === 'notices-omitted'), {
+        timeout: 10_000,
+      })
+      .toBe(true);
+    expect(session.events.length).toBeLessThan(200);
+    const told = session.events.flatMap((one) => (one.ev === 'notice' ? [one.message] : []));
+    expect(told.at(-1)).toMatch(/^hopper sent \d{4} notices more/);
+  });
+});
+
+describe('a host with another clock', () => {
+  const AHEAD_MS = 2 * 3_600_000;
+
+  it('is asked in its time and shown in ours', async () => {
+    const session = await attached({ hostTimeMs: Date.now() + AHEAD_MS });
+    expect(Math.abs(session.client.clockAheadMs - AHEAD_MS)).toBeLessThan(5_000);
+    const inAnHour = Date.now() + 3_600_000;
+    const asked = session.client.edit('slice-create', { name: 'a', expiresAtMs: inAnHour, graceMs: 5 });
+    const sent = await session.far.request();
+    expect(sent).toMatchObject({ expiresAtMs: inAnHour + session.client.clockAheadMs, graceMs: 5 });
+    const hostsTime = Number(sent['expiresAtMs']);
+    session.far.say(
+      `{"id":${String(sent['id'])},"ok":true,"sliceId":"s-1","revision":1,"undoToken":"u","undoExpiresAtMs":${String(hostsTime)}}\n`,
+    );
+    expect(await asked).toMatchObject({ ok: true, value: { undoExpiresAtMs: inAnHour } });
+    session.far.say(state(1, [slice('s-1', { expiresAtMs: hostsTime })]));
+    await settled(session);
+    expect(statesOf(session.events)[0]?.slices[0]?.expiresAtMs).toBe(inAnHour);
+    const history = session.client.fetchHistory({ gpuUuid: 'GPU-1', fromMs: 1, toMs: 2 });
+    expect(await session.far.request()).toMatchObject({ fromMs: 1 + session.client.clockAheadMs });
+    session.client.close();
+    await history;
+  });
+
+  it('that differs by what a message takes is taken for the same, as is one that does not say', async () => {
+    expect((await attached({ hostTimeMs: Date.now() + 1_500 })).client.clockAheadMs).toBe(0);
+    expect((await attached()).client.clockAheadMs).toBe(0);
+  });
+});
+
+describe('an agent that ends before it answers', () => {
+  it.each([
+    [
+      'with a line of its own',
+      '{"id":null,"ok":false,"code":"internal","message":"The state directory can not be used."}\n',
+    ],
+    ['with words on stderr', null],
+  ])('%s is told by that', async (_label, line) => {
+    const far = fakeChannel();
+    const attaching = AgentClient.attach(far.channel, {
+      nonce: 'n1',
+      hostName: 'hopper',
+      clientVersion: '0.1.0',
+      events: { event: () => undefined, closed: () => undefined },
+    });
+    far.say('TRANCHE-ATTACH n1\n');
+    await far.request();
+    if (line === null) far.channel.stderr.write('The state directory can not be used.\n');
+    else far.say(line);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    far.end();
+    const failure = await attaching;
+    expect(failure).toMatchObject({ ok: false, error: { code: 'agent-start-failed' } });
+    if (!failure.ok) {
+      expect(failure.error.message).toContain('The state directory can not be used.');
+      expect(failure.error.message).not.toMatch(/reconnecting/);
+    }
+  });
+
+  it('is reached behind login files that print a line without end of their own', async () => {
+    const reader = new LineReader(10, true);
+    expect(reader.push(Buffer.from('x'.repeat(50)))).toEqual([]);
+    expect(reader.push(Buffer.from(`${'x'.repeat(50)}\nshort\n${'y'.repeat(20)}\nlast\n`))).toEqual([
+      'short',
+      'last',
+    ]);
+    reader.strict();
+    expect(() => reader.push(Buffer.from('z'.repeat(20)))).toThrow(LineTooLongError);
   });
 });

@@ -1,4 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -77,6 +86,30 @@ describe('Attempts', () => {
     expect(attempts.next().delayMs).toBe(500);
   });
 
+  it('is not eager with a host that lets in and ends it, nor with one that is there for moments only', () => {
+    const attempts = new Attempts();
+    attempts.restart(true);
+    attempts.begin();
+    expect(attempts.sawNothing()).toBe(true);
+    attempts.inVain();
+    expect(attempts.next().delayMs).toBeGreaterThanOrEqual(2000);
+    const flapping = new Attempts();
+    flapping.restart(true);
+    const delays = Array.from({ length: 20 }, (_, n) => {
+      flapping.begin();
+      flapping.live();
+      vi.setSystemTime(2_000_000 + n * 2_000);
+      return flapping.next().delayMs;
+    });
+    expect(Math.min(...delays)).toBeLessThan(1000);
+    expect(delays.at(-1)).toBeGreaterThanOrEqual(2000);
+    // There for long enough, and lost again: eager again.
+    flapping.begin();
+    flapping.live();
+    vi.setSystemTime(3_000_000);
+    expect(flapping.next().delayMs).toBeLessThan(1000);
+  });
+
   it('counts anew once the agent is followed, and not when a host without one was only looked at', () => {
     const attempts = new Attempts();
     attempts.restart(false);
@@ -129,6 +162,28 @@ describe('Gate', () => {
     expect(order).toEqual(['first asks', 'second', 'first goes on']);
   });
 
+  it('keeps its width when somebody is given up while he waits', async () => {
+    const gate = new Gate(1);
+    let goOn = (): void => undefined;
+    let waiting: Promise<unknown> = Promise.resolve();
+    await gate.pass((stepAside) => {
+      waiting = stepAside(() => new Promise<void>((resolve) => (goOn = resolve)));
+      return Promise.resolve(); // what it waited for is not awaited any more
+    });
+    goOn();
+    await waiting;
+    let inside = 0;
+    let most = 0;
+    const work = async () => {
+      inside += 1;
+      most = Math.max(most, inside);
+      await Promise.resolve();
+      inside -= 1;
+    };
+    await Promise.all([gate.pass(work), gate.pass(work)]);
+    expect(most).toBe(1);
+  });
+
   it('is not opened wider by somebody who asks after having passed', async () => {
     const gate = new Gate(1);
     const later = await gate.pass((stepAside) => Promise.resolve({ stepAside }));
@@ -153,7 +208,94 @@ describe('Prompter', () => {
   };
   const answerLast = (to: ReturnType<typeof open>, answers: readonly string[] | null) =>
     to.prompter.answer(to.last()?.promptId ?? '', answers);
-  const password = { user: 'mira', hostName: 'hopper', isJump: false, banner: null };
+  const asker = { machine: 'mira@hopper', hostName: 'hopper', isJump: false };
+  const password = { ...asker, user: 'mira', banner: null };
+  const byKeyboard = (text: string, more: object = {}) => ({
+    ...asker,
+    round: 1,
+    name: '',
+    instructions: '',
+    questions: [{ text, echo: false }],
+    ...more,
+  });
+
+  it('sends a secret to no other machine, whatever it asks', async () => {
+    const p = open();
+    p.prompter.beginAttempt();
+    const first = p.prompter.keyboard(byKeyboard('Password: '));
+    expect(p.last()).toMatchObject({ kind: 'keyboard', hostName: 'hopper', isJump: false });
+    answerLast(p, ['hopper-secret']);
+    await first;
+    p.prompter.signedIn('mira@hopper');
+    p.prompter.beginAttempt();
+    const gate = p.prompter.keyboard(byKeyboard('Password: ', { machine: 'mira@gate', hostName: 'gate' }));
+    expect(p.last()).toMatchObject({ hostName: 'gate' });
+    answerLast(p, null);
+    expect(await gate).toBeNull();
+    const byMethod = p.prompter.password({ ...password, machine: 'mira@gate' });
+    expect(p.last()).toMatchObject({ kind: 'password' });
+    answerLast(p, null);
+    expect(await byMethod).toBeNull();
+    expect(await p.prompter.keyboard(byKeyboard('Password: '))).toEqual(['hopper-secret']);
+  });
+
+  it('keeps nothing of a machine that asks twice in the same words', async () => {
+    const p = open();
+    p.prompter.beginAttempt();
+    for (const [round, answer] of [
+      [1, 'secret'],
+      [2, '123456'],
+    ] as const) {
+      const asked = p.prompter.keyboard(byKeyboard('Password: ', { round }));
+      answerLast(p, [answer]);
+      expect(await asked).toEqual([answer]);
+    }
+    p.prompter.signedIn(asker.machine);
+    p.prompter.beginAttempt();
+    const again = p.prompter.keyboard(byKeyboard('Password: '));
+    expect(p.last()).not.toBeNull();
+    answerLast(p, null);
+    expect(await again).toBeNull();
+  });
+
+  it('keeps no code that is asked for after a password of the other method', async () => {
+    const p = open();
+    p.prompter.beginAttempt();
+    const first = p.prompter.password(password);
+    answerLast(p, ['secret']);
+    await first;
+    p.prompter.answersAccepted(asker.machine);
+    const code = p.prompter.keyboard(byKeyboard('Password: '));
+    answerLast(p, ['123456']);
+    await code;
+    p.prompter.signedIn(asker.machine);
+    p.prompter.beginAttempt();
+    expect(await p.prompter.password(password)).toBe('secret');
+    p.prompter.answersAccepted(asker.machine);
+    const again = p.prompter.keyboard(byKeyboard('Password: '));
+    expect(p.last()).not.toBeNull();
+    answerLast(p, null);
+    expect(await again).toBeNull();
+  });
+
+  it('keeps an answer only if it worked, and one that did not work twice never again', async () => {
+    const p = open();
+    const attempt = async (answer: string, worked: boolean) => {
+      p.prompter.beginAttempt();
+      const asked = p.prompter.keyboard(byKeyboard('Password: '));
+      answerLast(p, [answer]);
+      const [said] = (await asked) ?? [];
+      if (worked) p.prompter.signedIn(asker.machine);
+      else p.prompter.answersRefused(asker.machine);
+      return said;
+    };
+    expect(await attempt('wrong', false)).toBe('wrong');
+    expect(await attempt('111111', true)).toBe('111111');
+    // A code after all, asked for as a password: one login is refused, and no more.
+    expect(await attempt('unused', false)).toBe('111111');
+    expect(await attempt('222222', true)).toBe('222222');
+    expect(await attempt('333333', true)).toBe('333333');
+  });
 
   it('asks once, remembers for a reconnect, and asks again after it failed', async () => {
     const p = open();
@@ -162,6 +304,7 @@ describe('Prompter', () => {
     expect(answerLast(p, ['secret'])).toBe(true);
     expect(await first).toBe('secret');
     expect(p.last()).toBeNull();
+    p.prompter.signedIn(asker.machine);
     p.prompter.beginAttempt();
     expect(await p.prompter.password(password)).toBe('secret');
     const again = p.prompter.password(password);
@@ -204,12 +347,14 @@ describe('PromptQueue', () => {
     return { shown, a: host('a'), b: host('b'), c: host('c') };
   };
   const key = { keyFile: '/home/mira/.ssh/id_ed25519' };
+  const asker = { machine: 'mira@hopper', hostName: 'hopper', isJump: false, round: 1 };
 
   it('asks one question at a time over all hosts, and one passphrase once', async () => {
     const { shown, a, b, c } = two();
     const first = a.prompter.passphrase(key);
     const second = b.prompter.passphrase(key);
     const third = c.prompter.keyboard({
+      ...asker,
       name: '',
       instructions: '',
       questions: [{ text: 'Code', echo: true }],
@@ -245,19 +390,27 @@ describe('PromptQueue', () => {
   it('remembers a password that is asked by keyboard-interactive, and no code', async () => {
     const { a } = two();
     const password = {
+      ...asker,
       name: '',
       instructions: '',
       questions: [{ text: '(mira@hopper) Password: ', echo: false }],
     };
-    const code = { name: '', instructions: '', questions: [{ text: 'Verification code: ', echo: false }] };
+    const code = {
+      ...asker,
+      name: '',
+      instructions: '',
+      questions: [{ text: 'Verification code: ', echo: false }],
+    };
     const asked = a.prompter.keyboard(password);
     a.answer('pw');
     expect(await asked).toEqual(['pw']);
+    a.prompter.signedIn(asker.machine);
     a.prompter.beginAttempt();
     expect(await a.prompter.keyboard(password)).toEqual(['pw']);
     const once = a.prompter.keyboard(code);
     a.answer('123456');
     expect(await once).toEqual(['123456']);
+    a.prompter.signedIn(asker.machine);
     a.prompter.beginAttempt();
     const again = a.prompter.keyboard(code);
     a.answer('654321');
@@ -360,6 +513,76 @@ describe('HostStore', () => {
     expect(await store.load()).toMatch(/hosts\.json\.broken/);
     expect(readFileSync(join(folder, 'hosts.json.broken'), 'utf8')).toContain('"a"');
     expect(store.hosts.typed).toEqual([]);
+  });
+
+  it('loses no change of another program that uses the same file', async () => {
+    const [a, b] = [new HostStore(folder), new HostStore(folder)];
+    await a.load();
+    await b.load();
+    const add = (store: HostStore, name: string) =>
+      store.update((hosts) => ({ ...hosts, typed: [...hosts.typed, name] }));
+    await add(a, 'one');
+    await add(b, 'two');
+    await Promise.all(['c', 'd', 'e', 'f', 'g', 'h'].map((name, n) => add(n % 2 === 0 ? a : b, name)));
+    const again = new HostStore(folder);
+    await again.load();
+    expect([...again.hosts.typed].sort()).toEqual(['c', 'd', 'e', 'f', 'g', 'h', 'one', 'two']);
+    expect([...a.hosts.typed].sort()).toEqual(expect.arrayContaining(['one', 'two', 'c']));
+    expect(readdirSync(folder)).toEqual(['hosts.json']);
+  });
+
+  it('goes on over a lock that a killed program has left', async () => {
+    const lock = join(folder, 'hosts.json.lock');
+    writeFileSync(lock, '');
+    utimesSync(lock, 1, 1);
+    await new HostStore(folder).update((hosts) => ({ ...hosts, typed: ['a'] }));
+    expect(existsSync(lock)).toBe(false);
+  });
+
+  it.each([
+    [
+      'more hidden hosts than were ever thought of',
+      { hidden: Array.from({ length: 3000 }, (_, n) => `h${n}`) },
+    ],
+    ['more open ones', { open: Array.from({ length: 3000 }, (_, n) => `ssh:h${n}`) }],
+    ['an id beyond its bound', { open: ['ssh:a', `typed:${'x'.repeat(400)}`] }],
+    ['a host beyond its bound', { typed: ['a', 'y'.repeat(400)] }],
+  ])('reads back what it has written: %s', async (_label, more) => {
+    const store = new HostStore(folder);
+    await store.update((hosts) => ({ ...hosts, typed: ['mira@x'], ...more }));
+    const again = new HostStore(folder);
+    expect(await again.load()).toBeNull();
+    expect(again.hosts.typed.length).toBeGreaterThan(0);
+    if ('hidden' in more) expect(again.hosts.hidden).toHaveLength(3000);
+  });
+
+  it.each([
+    ['["mira@x",""]', ['mira@x']],
+    ['["-oProxyCommand=x","a b","mira@x","mira@x",7]', ['mira@x']],
+    ['"mira@x"', []],
+  ])('takes what it can of %s, keeps the file aside, and says so', async (typed, expected) => {
+    const text = `\ufeff{"version":1,"typed":${typed},"hidden":["h"],"open":["ssh:a"],"transports":{"ssh:a":"system"}}`;
+    writeFileSync(join(folder, 'hosts.json'), text);
+    const store = new HostStore(folder);
+    expect(await store.load()).toMatch(/could not be read and were left out/);
+    expect(store.hosts).toEqual({
+      typed: expected,
+      hidden: ['h'],
+      open: ['ssh:a'],
+      transports: { 'ssh:a': 'system' },
+    });
+    expect(readFileSync(join(folder, 'hosts.json.broken'), 'utf8')).toBe(text);
+  });
+
+  it('starts although a damaged file can not be kept aside under its name', async () => {
+    writeFileSync(join(folder, 'hosts.json'), '{bad');
+    mkdirSync(join(folder, 'hosts.json.broken'));
+    expect(await new HostStore(folder).load()).toMatch(/hosts\.json\.broken-\d+/);
+    // A file that can not even be read is not written over.
+    mkdirSync(join(folder, 'hosts.json'));
+    const store = new HostStore(folder);
+    expect(await store.load()).toMatch(/nothing is saved/);
+    await expect(store.update((hosts) => hosts)).rejects.toThrow(/can not be read/);
   });
 
   it('rejects when the disk refuses', async () => {

@@ -17,6 +17,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { verifyHostKey } from '../../../electron/core/ssh/host-key.ts';
 import type { SshQuestions } from '../../../electron/core/ssh/questions.ts';
 import { pinnedTarget, type SshTarget } from '../../../electron/core/ssh/target.ts';
+import { silentQuestions } from './silent-questions.ts';
 import { startOpenSsh, whyNoSshd, type OpenSsh } from '../../integration/support/openssh.ts';
 
 let server: OpenSsh;
@@ -36,12 +37,8 @@ beforeEach(() => {
 
 const notices: string[] = [];
 const questions: SshQuestions = {
+  ...silentQuestions,
   hostKey: () => Promise.resolve('remember'),
-  password: () => Promise.resolve(null),
-  passphrase: () => Promise.resolve(null),
-  keyboard: () => Promise.resolve(null),
-  refused: () => undefined,
-  progress: () => undefined,
   notice: (message) => notices.push(message),
 };
 

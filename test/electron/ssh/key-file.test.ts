@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -26,6 +26,7 @@ const open = (path: string, passphrases: readonly (string | null)[]) => {
   const seen = { asked: 0, wrong: 0, signed: 0, outcome: '' };
   const key = openKeyFile({
     path,
+    ourTurn: (work) => work(),
     askPassphrase: () => {
       seen.asked += 1;
       return Promise.resolve(left.shift() ?? null);
@@ -72,6 +73,59 @@ describe('a key file', () => {
     expect(askedBefore).toBe(0);
     expect(seen).toMatchObject({ asked: 2, wrong: 1, signed: 1 });
     expect(verified).toBe(true);
+  });
+
+  it('is opened once for all who ask, and nothing stands still meanwhile', async () => {
+    // A quarter of a second and more of work, wherever it is done.
+    const path = make('slow', '-t', 'ed25519', '-a', '64', '-N', 'correct horse');
+    let longestMs = 0;
+    let last = performance.now();
+    const beat = setInterval(() => {
+      longestMs = Math.max(longestMs, performance.now() - last);
+      last = performance.now();
+    }, 5);
+    const startedAt = performance.now();
+    const first = await sign(path, ['correct horse']);
+    const onceMs = performance.now() - startedAt;
+    const all = await Promise.all([1, 2, 3, 4, 5, 6].map(() => sign(path, ['correct horse'])));
+    const allMs = performance.now() - startedAt - onceMs;
+    clearInterval(beat);
+    expect([first, ...all].every(({ verified }) => verified)).toBe(true);
+    expect(longestMs).toBeLessThan(onceMs / 2);
+    expect(allMs).toBeLessThan(onceMs);
+  });
+
+  it.each(['aes128-cbc', 'aes192-ctr', 'aes256-gcm@openssh.com', '3des-cbc'])(
+    'locked with %s is opened',
+    async (cipher) => {
+      const path = make(`with-${cipher}`, '-t', 'ed25519', '-Z', cipher, '-a', '1', '-N', 'correct horse');
+      expect((await sign(path, ['correct horse'])).verified).toBe(true);
+    },
+  );
+
+  it('locked with a cipher that is not known says so, and asks for nothing', async () => {
+    const path = make(
+      'chacha',
+      '-t',
+      'ed25519',
+      '-Z',
+      'chacha20-poly1305@openssh.com',
+      '-N',
+      'correct horse',
+    );
+    const { key, seen } = open(path, ['correct horse']);
+    const outcome = await key;
+    expect(outcome).toBeInstanceOf(Error);
+    expect((outcome as Error).message).toMatch(/chacha20-poly1305@openssh\.com.*not known here/);
+    expect(seen).toMatchObject({ asked: 0, wrong: 0 });
+  });
+
+  it('that others may read is not used, as in ssh', async () => {
+    const path = make('open', '-t', 'ed25519', '-N', '');
+    chmodSync(path, 0o644);
+    const outcome = await open(path, []).key;
+    expect(outcome).toBeInstanceOf(Error);
+    expect((outcome as Error).message).toMatch(/readable by others \(mode 0644\)/);
   });
 
   it('gives up after three wrong passphrases, and when none is given', async () => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAddress } from '../../../electron/core/ssh/address.ts';
 import { listConfigHosts } from '../../../electron/core/ssh/config-hosts.ts';
 import { expandPath, expandTokens, splitPaths, type TokenValues } from '../../../electron/core/ssh/expand.ts';
-import { resolveTarget, type ResolveOptions } from '../../../electron/core/ssh/resolve.ts';
+import { resolveName, resolveTarget, type ResolveOptions } from '../../../electron/core/ssh/resolve.ts';
 import type { SshTarget } from '../../../electron/core/ssh/target.ts';
 
 let home: string;
@@ -34,6 +34,18 @@ Host deep
   ProxyJump far
 Host alone
   ProxyJump none
+Host tokens
+  HostName inner.example
+  Port 2200
+  User mira
+  ProxyJump %r@gate-%n,100%%-%p
+Host gate-*
+  HostName gw-%h
+Host by-address
+  HostName 10.1.2.4
+  ProxyJump root@via-%h:2022
+Host foo:2222
+  HostName whole.example
 Host round
   ProxyJump about
 Host about
@@ -84,7 +96,7 @@ afterAll(() => {
 });
 
 const LISTED =
-  'about alone behind command deep envagent everything far hopper lovelace onepassword round strict-off strict-yes turing'.split(
+  'about alone behind by-address command deep envagent everything far foo:2222 hopper lovelace onepassword round strict-off strict-yes tokens turing'.split(
     ' ',
   );
 
@@ -95,6 +107,48 @@ describe('listConfigHosts', () => {
     const { names, notes } = await listConfigHosts(looped, home);
     expect([...names].sort()).toEqual(LISTED);
     expect(notes).toEqual([]);
+  });
+
+  it.each([
+    ["Host gpu1 # the lab's box", ['gpu1']],
+    ['Host=gpu1', ['gpu1']],
+    ['host = gpu1\tgpu2', ['gpu1', 'gpu2']],
+    ['Host \'single\' "double"', ['single', 'double']],
+    ['Host "my host"', ['my host']],
+    ['Host a\\ b', ['a b']],
+    ['Host one !two th*ee -x', ['one']],
+    ['Host "open', []],
+    ['#Host commented', []],
+    ['Hostname not-a-host', []],
+  ])('reads “%s” as ssh does, and the lines around it', async (line, expected) => {
+    const path = join(home, '.ssh/lines');
+    writeFileSync(path, `Host first\n  ProxyCommand ends in \\\n${line}\n  User x\nHost last\n`);
+    expect((await listConfigHosts(path, home)).names).toEqual(['first', ...expected, 'last']);
+  });
+
+  it('says how many hosts it leaves out, and takes no hidden file and no name that can not be seen', async () => {
+    const path = join(home, '.ssh/long');
+    writeFileSync(path, Array.from({ length: 5001 }, (_, n) => `Host h${String(n)}\n`).join(''));
+    const long = await listConfigHosts(path, home);
+    expect(long.names).toHaveLength(5000);
+    expect(long.notes).toEqual([expect.stringMatching(/5001 hosts; the first 5000/)]);
+    mkdirSync(join(home, '.ssh/conf.d'));
+    for (const name of ['real', '.real.swp'])
+      writeFileSync(join(home, '.ssh/conf.d', name), `Host of-${name.replaceAll('.', '-')}\n`);
+    writeFileSync(path, `Include conf.d/*\nHost \u202eliame\n`);
+    const shown = await listConfigHosts(path, home);
+    expect(shown.names).toEqual(['of-real']);
+    expect(shown.notes).toEqual([expect.stringMatching(/invisible characters/)]);
+  });
+
+  it('lists the hosts of the whole computer after one’s own', async () => {
+    const system = join(home, 'etc/ssh_config');
+    mkdirSync(join(home, 'etc/more'), { recursive: true });
+    writeFileSync(system, 'Include more/*.conf\nHost cluster\n');
+    writeFileSync(join(home, 'etc/more/a.conf'), 'Host node1\n');
+    const { names } = await listConfigHosts(null, home, system);
+    expect(names.slice(-2)).toEqual(['node1', 'cluster']);
+    expect((await listConfigHosts(join(home, '.ssh/config'), home, system)).names).not.toContain('cluster');
   });
 
   it('takes a missing config for an empty one', async () => {
@@ -157,6 +211,26 @@ describe.each([
     });
     expect(await resolve('deep')).toMatchObject({ jump: { name: 'far', jump: { hostName: 'turing' } } });
     expect(await resolve('alone')).toMatchObject({ jump: null, proxyCommand: null });
+  });
+
+  it('expands what may stand in ProxyJump by what is known of the host at its end', async () => {
+    const host = await resolve('tokens');
+    expect(host.jump).toMatchObject({ name: '100%-2200', hostName: '100%-2200' });
+    expect(host.jump?.jump).toMatchObject({
+      name: 'mira@gate-tokens',
+      user: 'mira',
+      hostName: 'gw-gate-tokens',
+    });
+    expect((await resolve('by-address')).jump).toMatchObject({
+      user: 'root',
+      hostName: 'via-10.1.2.4',
+      port: 2022,
+    });
+  });
+
+  it('looks a name of the config up whole, as ssh does', async () => {
+    const named = await resolveName('foo:2222', { ...options, sshBinary });
+    expect(named.ok && named.value).toMatchObject({ hostName: 'whole.example', port: 22 });
   });
 
   it('names the hosts of a circle', async () => {
@@ -302,7 +376,7 @@ describe('expandPath', () => {
   it('expands what ssh -G leaves to us', () => {
     expect(expandPath('~/k-%h-%n-%p-%r-%%', values)).toBe('/home/m/k-h-n-22-r-%');
     expect(expandPath('/abs/%d', values)).toBe('/abs//home/m');
-    expect(expandPath('plain', values)).toBe('/home/m/.ssh/plain');
+    expect(expandPath('plain', values)).toBe('/home/m/plain');
     expect(expandPath('${KEYS}/a', values)).toBe('/media/keys/a');
     expect(expandPath('"~/my key"', values)).toBe('/home/m/my key');
   });

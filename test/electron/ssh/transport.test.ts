@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openConnection } from '../../../electron/core/ssh/connection.ts';
 import { JumpPool } from '../../../electron/core/ssh/jump-pool.ts';
-import { answerSystemSsh, blockOf, systemFailure } from '../../../electron/core/ssh/system-questions.ts';
+import {
+  answerSystemSsh,
+  blockOf,
+  systemFailure,
+  nothingAsked,
+  systemSignedIn,
+} from '../../../electron/core/ssh/system-questions.ts';
+import { SignIns } from '../../../electron/core/ssh/sign-ins.ts';
+import { silentQuestions } from './silent-questions.ts';
 import type { SshQuestions } from '../../../electron/core/ssh/questions.ts';
 import { pinnedTarget, type SshTarget } from '../../../electron/core/ssh/target.ts';
 import { chooseTransport } from '../../../electron/core/ssh/transport.ts';
@@ -121,6 +129,8 @@ describe('openConnection', () => {
       questions: {} as SshQuestions,
       signal: new AbortController().signal,
       jumps: new JumpPool(),
+      signIns: new SignIns(),
+      automatic: false,
       wait: (work) => work(),
       transport: 'auto',
       onTransport: (chosen) => told.push(chosen.used),
@@ -136,17 +146,16 @@ describe('openConnection', () => {
 describe('answerSystemSsh', () => {
   const asked: unknown[] = [];
   const questions: SshQuestions = {
+    ...silentQuestions,
     hostKey: (q) => (asked.push(q), Promise.resolve('once')),
     password: (q) => (asked.push(q), Promise.resolve('pw')),
     passphrase: (q) => (asked.push(q), Promise.resolve('pp')),
     keyboard: (q) => (asked.push(q), Promise.resolve(['123'])),
-    refused: () => undefined,
     progress: (step) => asked.push(step),
-    notice: () => undefined,
   };
   const ask = async (text: string, kind = '', more: Partial<SshTarget> = {}) => {
     asked.length = 0;
-    const state = { keyOnce: false, cancelled: false };
+    const state = nothingAsked();
     const answer = await answerSystemSsh(target(more), { kind, text }, questions, state);
     return { answer, asked: asked[0], state };
   };
@@ -205,6 +214,28 @@ describe('answerSystemSsh', () => {
     expect(hop.asked).toMatchObject({ hostName: 'gate.lab', isJump: true });
   });
 
+  it('names the hop that asks, and says where that can not be known', async () => {
+    const jump = target({ name: 'gate', hostName: 'gate.lab' });
+    const hop = await ask('(mira@gate.lab) Password: ', '', { jump });
+    expect(hop.asked).toMatchObject({ hostName: 'gate.lab', isJump: true, round: 1 });
+    const end = await ask('(mira@hopper.lab) Password: ', '', { jump });
+    expect(end.asked).toMatchObject({ hostName: 'hopper', isJump: false });
+    const nobody = await ask('Password: ', '', { jump });
+    expect(nobody.asked).toMatchObject({
+      hostName: expect.stringMatching(/hopper, or a host on the way/) as string,
+    });
+  });
+
+  it('keeps what was answered only where nobody else can have asked', () => {
+    const kept: string[] = [];
+    const keeping = { ...silentQuestions, signedIn: (machine: string) => kept.push(machine) };
+    systemSignedIn(target({ jump: target({ name: 'gate' }) }), keeping);
+    systemSignedIn(target({ proxyCommand: 'ssh gate -W %h:%p' }), keeping);
+    expect(kept).toEqual([]);
+    systemSignedIn(target({}), keeping);
+    expect(kept).toHaveLength(1);
+  });
+
   it('names the touch of a security key as the step, and asks for nothing', async () => {
     const touch = 'Confirm user presence for key ED25519-SK SHA256:abc';
     expect(await ask(touch, 'none')).toMatchObject({ answer: null, asked: touch });
@@ -212,7 +243,7 @@ describe('answerSystemSsh', () => {
 });
 
 describe('what the system’s ssh says', () => {
-  const none = { keyOnce: false, cancelled: false };
+  const none = nothingAsked();
   it.each([
     [
       'mira@hopper.lab: Permission denied (publickey,password).',

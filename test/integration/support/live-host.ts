@@ -12,6 +12,8 @@ export interface LiveHost {
   readonly harness: CoreHarness;
   readonly root: PrivateRoot;
   readonly hostId: string;
+  /** For another core that reaches the same host. */
+  readonly configFile: string;
   /** Pulls the cable: connections break without a goodbye. Embedded server only. */
   dropAll(): void;
   stop(): Promise<void>;
@@ -86,6 +88,7 @@ export async function startLiveHost(options: LiveHostOptions = {}): Promise<Live
     harness,
     root,
     hostId: 'ssh:host',
+    configFile: config,
     dropAll: server.dropAll,
     stop: async () => {
       await harness.stop();
