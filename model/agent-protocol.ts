@@ -341,6 +341,15 @@ export const jobStartReplySchema = z.object({
   name: text,
 });
 
+/** Python environments of the person who is signed in, answered by `attach` itself. `path` is their prefix. */
+export const environmentsReplySchema = z.object({
+  id: count,
+  ok: z.literal(true),
+  environments: z
+    .array(z.object({ kind: z.enum(['conda', 'venv', 'pyenv']), path: z.string().min(1).max(1024) }))
+    .max(50),
+});
+
 /** A read is at most 32 KiB, of which each byte may become one U+FFFD. */
 const JOB_LOG_MAX_CHARS = 32 * 1024;
 export const jobLogReplySchema = z.object({

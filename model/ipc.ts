@@ -15,6 +15,7 @@ import type {
   HostSnapshot,
   PersonHours,
   JobLogPart,
+  PythonEnvironment,
   Sample,
   SliceEdit,
   TerminalInfo,
@@ -138,7 +139,9 @@ export const requestSchemas = {
   }),
   /** NVIDIA's MPS daemon for one GPU, so that programs of one user run at the same time. */
   'gpu:concurrent': z.strictObject({ hostId, gpuUuid, concurrent: z.boolean() }),
-  /** A command line for the user's login shell there, put into the slice's line. */
+  /** Python environments of the user there: of the folder (null: the home folder) and of conda, venv, uv and pyenv. */
+  'job:environments': z.strictObject({ hostId, cwd: z.string().max(1000).nullable() }),
+  /** A command line for the user's shell there, in the environment of an interactive login shell; into the slice's line. */
   'job:start': z.strictObject({
     hostId,
     sliceId,
@@ -146,6 +149,8 @@ export const requestSchemas = {
     name: name.nullable(),
     /** Absolute, `~/…` or relative to the home folder; null: the home folder. */
     cwd: z.string().max(1000).nullable(),
+    /** The prefix of a conda or venv environment to activate; null: what the user's interactive login shell sets up. */
+    environment: z.string().startsWith('/').max(1000).nullable(),
     priority: jobPriority,
     preemptible: z.boolean(),
     requeue: z.boolean(),
@@ -255,6 +260,7 @@ export interface RequestValues {
   'history:get': History;
   'audit:get': AuditPage;
   'hours:get': readonly PersonHours[];
+  'job:environments': readonly PythonEnvironment[];
   'job:start': { jobId: string; name: string };
   'job:act': null;
   'job:priority': null;

@@ -261,6 +261,13 @@ export interface TerminalInfo {
 }
 
 /** A piece of a job's log. Offsets count every byte ever written. */
+/** A Python environment of the person who is signed in on a host. */
+export interface PythonEnvironment {
+  kind: 'conda' | 'venv' | 'pyenv';
+  /** Its prefix, absolute: `bin/python` is in it. */
+  path: string;
+}
+
 export interface JobLogPart {
   readonly data: string;
   readonly offset: number;

@@ -37,6 +37,9 @@
 /* Set by sshd: "client-address port server-address port". Its first word goes into the audit, marked as claimed. */
 #define ENV_SSH_CONNECTION "SSH_CONNECTION"
 
+/* Set while a person's shell is asked for its environment: this executable, which the shell is to run. */
+#define ENV_SELF "TRANCHE_SELF"
+
 /* Simulated driver only: directory of its shared state (sim.shm and sim.conf). */
 #define ENV_SIM_DIR "TRANCHE_SIM_DIR"
 

@@ -61,8 +61,9 @@ static bool take_own(struct own *own, const char *line, size_t len)
     const char *why, *op;
     int64_t id;
     /* Nearly every line is the agent's: looked at closely only if it could be one of ours. */
-    if (len > REQUEST_LINE_MAX_BYTES || (!memmem(line, len, "job-start", 9) && !memmem(line, len, "job-log", 7) &&
-                                         !memmem(line, len, "terminal-", 9))) {
+    if (len > REQUEST_LINE_MAX_BYTES ||
+        (!memmem(line, len, "job-start", 9) && !memmem(line, len, "job-log", 7) &&
+         !memmem(line, len, "environments", 12) && !memmem(line, len, "terminal-", 9))) {
         return false;
     }
     memcpy(copy, line, len);

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "environment_list.h"
 #include "reply.h"
 #include "job_folder.h"
 #include "job_log.h"
-#include "terminal_shell.h"
 
 #define LOG_LEAST_BYTES 16 /* more than a character */
 
@@ -41,15 +41,15 @@ static void answer_start(struct attach_jobs *jobs, int64_t id, const struct job_
 
 /* ---- start ---------------------------------------------------------------------------------------------- */
 
-/* The command line is one argument of the user's own login shell: his PATH and his environments are there, and no
- * quoting of ours is between what was typed and what is run. */
-static void command_argv(const char *command, char *argv[5])
+/* The command line is one argument of the user's own shell, in the environment of an interactive login shell of his
+ * (environment.h), and no quoting of ours is between what was typed and what is run. */
+static void command_argv(char *exe, const char *command, const char *environment, char *argv[6])
 {
-    const char *option;
     size_t n = 0;
-    argv[n++] = (char *)terminal_login_shell(&option);
-    if (option) argv[n++] = (char *)option;
-    argv[n++] = (char *)"-c";
+    argv[n++] = exe;
+    argv[n++] = (char *)"in-shell";
+    if (environment) argv[n++] = (char *)"--environment";
+    if (environment) argv[n++] = (char *)environment;
     argv[n++] = (char *)command;
     argv[n] = NULL;
 }
@@ -76,8 +76,8 @@ static int bad(struct failure *failure, const char *key, const char *what)
     return fail(failure, "bad-request", "The field %s of the request must be %s; nothing was started.", key, what);
 }
 
-static int take_start(const struct json_object *o, struct job_record *r, const char **command, char cwd[FS_PATH_BYTES],
-                      struct failure *failure)
+static int take_start(const struct json_object *o, struct job_record *r, const char **command,
+                      const char **environment, char cwd[FS_PATH_BYTES], struct failure *failure)
 {
     const char *slice, *name = NULL, *priority = "normal", *folder = NULL;
     *r = (struct job_record){.grace_ms = JOB_GRACE_DEFAULT_MS};
@@ -110,6 +110,10 @@ static int take_start(const struct json_object *o, struct job_record *r, const c
     if (json_get_integer(o, "graceMs", 0, JOB_GRACE_MAX_MS, &r->grace_ms) < 0) {
         return bad(failure, "graceMs", "a whole number from 0 to 600000");
     }
+    *environment = NULL;
+    if (json_get_text(o, "environment", environment) < 0 || (*environment && (*environment)[0] != '/')) {
+        return bad(failure, "environment", "the path of an environment, or null");
+    }
     if (json_get_text(o, "cwd", &folder) < 0) return bad(failure, "cwd", "text or null");
     return folder_for(folder, cwd, failure);
 }
@@ -118,20 +122,21 @@ static void start(struct attach_jobs *jobs, int64_t id, const struct json_object
 {
     struct failure failure = {.code = NULL};
     struct job_record record;
-    const char *command;
-    char cwd[FS_PATH_BYTES], *argv[5];
+    const char *command, *environment;
+    char cwd[FS_PATH_BYTES], exe[FS_PATH_BYTES], *argv[6];
     struct attach_start *slot = NULL;
     for (size_t i = 0; i < ATTACH_STARTS_MAX && !slot; i++) {
         if (jobs->starts[i].fd < 0) slot = &jobs->starts[i];
     }
-    int result = take_start(o, &record, &command, cwd, &failure);
+    int result = take_start(o, &record, &command, &environment, cwd, &failure);
     if (result == 0 && !slot) {
         result = fail(&failure, "busy", "%d jobs are being started already; this one was not. Try again.",
                       ATTACH_STARTS_MAX);
     }
     int fd = -1;
     if (result == 0) {
-        command_argv(command, argv);
+        if (places_own_exe(exe) != 0) text_copy(exe, sizeof exe, "/proc/self/exe");
+        command_argv(exe, command, environment, argv);
         fd = job_start(&record, argv, cwd, &failure);
     }
     if (fd < 0) {
@@ -206,6 +211,33 @@ static int read_log(struct json_writer *w, int64_t id, const struct json_object 
     return 0;
 }
 
+/* ---- environments --------------------------------------------------------------------------------------- */
+
+static int list_environments(struct json_writer *w, int64_t id, const struct json_object *o, struct failure *failure)
+{
+    static struct environment_found found[ENVIRONMENTS_MAX];
+    char folder[FS_PATH_BYTES], shown[TEXT_SHOWN_BYTES * 4 + 1];
+    const char *cwd = NULL;
+    if (json_get_text(o, "cwd", &cwd) < 0) return bad(failure, "cwd", "text or null");
+    if (folder_for(cwd, folder, failure) != 0) return -1;
+    size_t count = environment_list(folder, found);
+    reply_begin(w, id);
+    json_key(w, "environments");
+    json_open(w, '[');
+    for (size_t i = 0; i < count; i++) {
+        /* A path that cannot be said as text cannot be asked for as text either. */
+        text_sanitize(shown, sizeof shown, found[i].path, strlen(found[i].path));
+        if (strcmp(shown, found[i].path) != 0) continue;
+        json_open(w, '{');
+        json_put_text(w, "kind", environment_kind_name(found[i].kind));
+        json_put_text(w, "path", found[i].path);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+    json_end_line(w);
+    return 0;
+}
+
 /* ---- requests ------------------------------------------------------------------------------------------- */
 
 bool attach_jobs_take(struct attach_jobs *jobs, int64_t id, const char *op, const struct json_object *o)
@@ -213,6 +245,10 @@ bool attach_jobs_take(struct attach_jobs *jobs, int64_t id, const char *op, cons
     struct failure failure = {.code = NULL};
     if (strcmp(op, "job-start") == 0) {
         start(jobs, id, o);
+        return true;
+    }
+    if (strcmp(op, "environments") == 0) {
+        if (list_environments(&jobs->replies, id, o, &failure) != 0) answer_start(jobs, id, NULL, &failure);
         return true;
     }
     if (strcmp(op, "job-log") != 0) return false;

@@ -21,6 +21,8 @@ int command_audit(int argc, char **argv);
 int command_job(int argc, char **argv);
 int command_job_supervise(const char *id, int ready_fd);
 int command_terminal(int argc, char **argv);
+int command_in_shell(int argc, char **argv);
+int command_print_environment(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);
 

@@ -86,14 +86,23 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(int, char **);
     } commands[] = {
-        {"agent", command_agent},       {"attach", command_attach},
-        {"run", command_run},           {"env", command_env},
-        {"slice", command_slice},       {"ls", command_ls},
-        {"doctor", command_doctor},     {"audit", command_audit},
-        {"version", command_version},   {"concurrent", command_concurrent},
-        {"quota", command_quota},       {"metrics", command_metrics},
-        {"hours", command_hours},       {"job", command_job},
+        {"agent", command_agent},
+        {"attach", command_attach},
+        {"run", command_run},
+        {"env", command_env},
+        {"slice", command_slice},
+        {"ls", command_ls},
+        {"doctor", command_doctor},
+        {"audit", command_audit},
+        {"version", command_version},
+        {"concurrent", command_concurrent},
+        {"quota", command_quota},
+        {"metrics", command_metrics},
+        {"hours", command_hours},
+        {"job", command_job},
         {"terminal", command_terminal},
+        {"in-shell", command_in_shell},
+        {"print-environment", command_print_environment},
     };
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);

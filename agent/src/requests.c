@@ -34,6 +34,7 @@ static const struct {
     {"job-put", op_job, false},
     {"job-start", op_job, false},
     {"job-log", op_job, false},
+    {"environments", op_job, false},
     {"job-cancel", op_job, false},
     {"job-hold", op_job, false},
     {"job-release", op_job, false},

@@ -108,7 +108,7 @@ static int run(struct request *r)
 {
     if (is(r, "job-put")) return put(r);
     if (is(r, "job-slots")) return slots(r);
-    if (is(r, "job-start") || is(r, "job-log")) {
+    if (is(r, "job-start") || is(r, "job-log") || is(r, "environments")) {
         return fail(&r->failure, "upgrade-needed",
                     "Jobs are started, and their logs read, by the tranche in your own account on %s, and that one is "
                     "older than the agent. Nothing was done; install Tranche there again.",

@@ -14,6 +14,7 @@
 
 #include "agent.h"
 #include "commands.h"
+#include "environment.h"
 
 static bool reads_profile(const char *shell)
 {
@@ -36,13 +37,24 @@ const char *terminal_login_shell(const char **login_option)
     return shell;
 }
 
+/* The environment of a login shell, and `tranche` in PATH behind all else: as a login shell it would set PATH anew and
+ * lose it. Where its files do not come to an end it is one all the same, and says so. */
+static bool enter_environment(const char **option)
+{
+    char why[FS_PATH_BYTES + 128];
+    struct environment environment;
+    bool known = *option && environment_of_shell(&environment, why, sizeof why) == 0;
+    if (known && environment_apply(&environment) == 0) *option = "-i";
+    if (*option && !known) complain("%s; this is a login shell, and tranche may not be in its PATH", why);
+    if (environment_add_own_folder() != 0) complain("the folder of tranche could not be added to PATH");
+    return known;
+}
+
 static void run_shell(const char *slice_id, const char *terminal)
 {
     static const int defaults[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU};
     const char *home = getenv("HOME"), *option;
     const char *shell = terminal_login_shell(&option);
-    char *argv[] = {(char *)"run", (char *)"--slice", (char *)slice_id, (char *)"--", (char *)shell, (char *)option,
-                    NULL};
     for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) signal(defaults[i], SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
@@ -54,8 +66,16 @@ static void run_shell(const char *slice_id, const char *terminal)
     if (fd > 2) close(fd);
     setenv("TERM", "xterm-256color", 1); /* what the window's terminal understands */
     setenv("COLORTERM", "truecolor", 1);
+    char bashrc[FS_PATH_BYTES];
+    bool is_login = !enter_environment(&option);
+    bool is_bash = strcmp(strrchr(shell, '/'), "/bash") == 0 && !is_login && environment_bashrc(bashrc) == 0;
+    char *argv[9] = {(char *)"run", (char *)"--slice", (char *)slice_id, (char *)"--", (char *)shell};
+    int count = 5;
+    if (is_bash) argv[count++] = (char *)"--rcfile";
+    if (is_bash) argv[count++] = bashrc;
+    if (option) argv[count++] = (char *)option;
     if (!home || chdir(home) != 0) complain("the home folder %s can not be entered; this is /", home ? home : "");
-    _exit(command_run(option ? 6 : 5, argv));
+    _exit(command_run(count, argv));
 }
 
 int terminal_shell_start(const char *slice_id, int64_t columns, int64_t rows, int *pty, pid_t *shell)

@@ -84,6 +84,8 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     'audit:get': ({ hostId, ...fields }) =>
       on(hostId, ({ requests }) => requests.fetchAudit(withoutNulls(fields))),
     'hours:get': ({ hostId, days }) => on(hostId, ({ requests }) => requests.fetchHours(days)),
+    'job:environments': ({ hostId, cwd }) =>
+      on(hostId, ({ requests }) => requests.findEnvironments(withoutNulls({ cwd }))),
     'job:start': ({ hostId, ...fields }) =>
       on(hostId, ({ requests }) => requests.startJob(withoutNulls(fields))),
     'job:act': ({ hostId, jobId, act }) =>

@@ -30,6 +30,7 @@ const CHANNELS: Readonly<Record<RequestChannel, true>> = {
   'history:get': true,
   'audit:get': true,
   'hours:get': true,
+  'job:environments': true,
   'job:start': true,
   'job:act': true,
   'job:priority': true,

@@ -147,7 +147,7 @@ describe.skipIf(!hasSim)('a terminal', () => {
     await viewer.type(id, 'echo la""st; exit 3\n');
     await until('its end', () => viewer.ended);
     expect(viewer.ended).toMatchObject({ terminalId: id, exitCode: 3, signal: null });
-    expect(viewer.text).toMatch(/last\r\n(logout\r\n)?$/); // nothing of it is missing
+    expect(viewer.text).toMatch(/last\r\n((logout|exit)\r\n)?$/); // nothing of it is missing
     expect(await viewer.ask('terminal-input', { terminalId: id, data: 'eA==' })).toMatchObject({
       code: 'terminal-ended',
     });

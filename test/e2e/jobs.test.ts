@@ -111,6 +111,7 @@ describe.skipIf(cannotRun)('jobs', () => {
       preempts: false,
       minFreeBytes: null,
       graceMs: 30_000,
+      environment: null,
     });
     expect(await fake.toast().textContent()).toContain('train is in the line of nightly');
     await row('train').first().waitFor();

@@ -32,6 +32,7 @@ const start = (harness: CoreHarness, sliceId: string, command: string) =>
     preempts: false,
     minFreeBytes: null,
     graceMs: 30_000,
+    environment: null,
   });
 
 async function started(harness: CoreHarness, sliceId: string, command: string): Promise<string> {

@@ -2,6 +2,7 @@
 import {
   auditReplySchema,
   hoursReplySchema,
+  environmentsReplySchema,
   jobLogReplySchema,
   jobStartReplySchema,
   okReplySchema,
@@ -12,6 +13,7 @@ import type {
   History,
   HistoryPoint,
   JobLogPart,
+  PythonEnvironment,
   PersonHours,
   SliceEdit,
 } from '../../../model/model.ts';
@@ -54,6 +56,14 @@ export class HostRequests {
     if (!reply.ok) return reply;
     const { jobId, name } = reply.value;
     return ok({ jobId, name });
+  }
+
+  async findEnvironments(fields: Fields): Promise<Result<readonly PythonEnvironment[]>> {
+    const reply = await this.channel.ask(
+      (client) => client.request('environments', fields, environmentsReplySchema),
+      explainJobs,
+    );
+    return reply.ok ? ok(reply.value.environments) : reply;
   }
 
   async readJobLog(fields: Fields): Promise<Result<JobLogPart>> {

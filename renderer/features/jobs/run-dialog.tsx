@@ -70,6 +70,7 @@ export function readJob(typed: Typed, slice: Slice): Wanted | string {
     preempts: typed.preempts && typed.priority !== 'low',
     minFreeBytes: free === null ? null : free.value,
     graceMs: grace * 1000,
+    environment: null,
   };
 }
 
