@@ -3,7 +3,7 @@
  * csh, a restricted one) never parses anything of ours. Values reach a script only through `shellValue`, which admits a
  * safe alphabet and nothing else. Each line meant for us starts with the marker and a nonce; banners are skipped.
  */
-import { SHELL_FREE_CODE } from '../ssh/shell.ts';
+import { EMPTY_LINES, SHELL_FREE_CODE } from '../ssh/shell.ts';
 import type { AgentFile } from './artifacts.ts';
 
 /** Letters, digits and `._-`: what versions, architectures, hashes and nonces are made of. */
@@ -62,8 +62,10 @@ safe() {
  * What every script begins with. A login file may have put another shell in place of sh: zsh is told to behave like it,
  * and one that does not split words as sh does goes no further. `fd`: where marked lines go, if not to stdout.
  */
-const header = (nonce: string, fd = ''): string => `
-if [ -n "\${ZSH_VERSION:-}" ]; then emulate sh; fi
+const header = (
+  nonce: string,
+  fd = '',
+): string => `${EMPTY_LINES}if [ -n "\${ZSH_VERSION:-}" ]; then emulate sh; fi
 LC_ALL=C; export LC_ALL
 TRANCHE_ROOT=\${TRANCHE_ROOT:-}; HOME=\${HOME:-/nonexistent}
 nonce='${shellValue(nonce)}'
@@ -79,7 +81,7 @@ if [ $# -ne 2 ]; then say failed shell-unusable "the shell that runs here is not
  * first, is set in a shell of its own, which leaves nothing but a path behind.
  */
 export function attachScript(nonce: string): string {
-  return `exec 3>&1
+  return `${EMPTY_LINES}exec 3>&1
 set -- "$(
 ${header(nonce, '>&3')}
 IFS='
