@@ -188,9 +188,10 @@ export class AgentClient {
         );
       if (marked.includes('missing')) return ok({ kind: 'missing', lines: marked });
       const said = [...seen, stderr].join('\n').trim();
+      const why = lastLine(said).slice(0, 200);
       return fail(
         marked.length === 0 && stderr === '' ? 'shell-unusable' : 'agent-start-failed',
-        `${hostName} let us in, but /bin/sh there did not get as far as the agent. Nothing was changed; the details show what it said.`,
+        `${hostName} let us in, but /bin/sh there did not get as far as the agent${why === '' ? '' : ` (${why})`}. Nothing was changed; the details show what it said.`,
         said,
       );
     }

@@ -12,10 +12,8 @@ import { Attempts } from './attempts.ts';
 import { RESTORE_SPREAD_MS } from './backoff.ts';
 import type { Gate } from './gate.ts';
 import type { HostPicture } from './host-picture.ts';
+import { KeptTarget } from './kept-target.ts';
 import { Prompter, type PromptQueue } from './prompter.ts';
-
-/** A host that stays away is looked up anew this often. */
-const RESOLVE_AGAIN_MS = 60_000;
 
 export interface HostLinkOptions {
   readonly id: string;
@@ -45,16 +43,18 @@ export class HostLink {
   private open: SshConnection | null = null;
   private attempt: AbortController | null = null;
   private wanted = false;
-  private resolved: { readonly target: SshTarget; readonly atMs: number } | null = null;
+  private readonly resolved: KeptTarget;
   private retryTimer: NodeJS.Timeout | null = null;
   private toldStep: string | null = null;
-  private toldUnresolved: string | null = null;
   private beforeAsking: ConnectionState = { kind: 'disconnected' };
 
   constructor(options: HostLinkOptions, picture: HostPicture, user: LinkUser) {
     this.options = options;
     this.picture = picture;
     this.user = user;
+    this.resolved = new KeptTarget(options.name, options.resolve, (message) => {
+      this.say(message);
+    });
     this.prompter = new Prompter(
       {
         show: (prompt) => {
@@ -127,7 +127,7 @@ export class HostLink {
 
   /** The config may mean something else now, and something at all where it did not parse. */
   configChanged(): void {
-    if (this.resolved) this.resolved = { ...this.resolved, atMs: 0 };
+    this.resolved.lookAgain();
     const { connection } = this.picture;
     if (!this.wanted || connection.kind !== 'failed' || connection.failure.code !== 'ssh-config-invalid')
       return;
@@ -188,26 +188,6 @@ export class HostLink {
     this.options.onNotice(this.options.id, notice);
   }
 
-  /** `ssh -G` costs 34 ms: not for each of the attempts that follow each other while a network is away. */
-  private async resolve(): Promise<Result<SshTarget>> {
-    const kept = this.resolved;
-    if (this.attempts.isLost && kept !== null && Date.now() - kept.atMs < RESOLVE_AGAIN_MS)
-      return ok(kept.target);
-    const target = await this.options.resolve();
-    if (!target.ok) {
-      if (kept === null || !this.attempts.everReached) return target;
-      // Half saved, or a Match exec that waits for the network: a host that was there is gone on with as it was.
-      if (this.toldUnresolved !== target.error.message)
-        this.say(`${target.error.message} ${this.options.name} is tried as it was reached before.`);
-      this.toldUnresolved = target.error.message;
-      return ok(kept.target);
-    }
-    this.toldUnresolved = null;
-    this.resolved = { target: target.value, atMs: Date.now() };
-    for (const note of target.value.notes) this.say(note);
-    return target;
-  }
-
   /** `automatic`: no user asked for it just now. */
   private async tryConnect(automatic: boolean): Promise<void> {
     this.clearRetry();
@@ -219,11 +199,31 @@ export class HostLink {
     this.prompter.beginAttempt();
     if (!this.attempts.everReached || !this.attempts.isLost)
       this.picture.setConnection({ kind: 'connecting', step: 'Looking the host up' });
-    const target = await this.resolve();
+    try {
+      await this.attemptOnce(attempt, automatic);
+    } catch (error) {
+      // A fault of ours must not leave the host connecting for ever.
+      if (this.attempt !== attempt && this.open === null) return;
+      this.attempt = null;
+      const message = `Something went wrong inside Tranche while connecting to ${this.options.name}. Nothing was changed there; try again.`;
+      this.picture.setConnection({
+        kind: 'failed',
+        failure: {
+          code: 'internal',
+          message,
+          detail: error instanceof Error ? (error.stack ?? '') : String(error),
+        },
+      });
+    }
+  }
+
+  private async attemptOnce(attempt: AbortController, automatic: boolean): Promise<void> {
+    const { isLost, everReached } = this.attempts;
+    const target = await this.resolved.get({ isLost, mayKeep: everReached });
     if (this.attempt !== attempt) return;
     if (!target.ok) {
       this.attempt = null;
-      this.picture.setConnection({ kind: 'failed', failure: target.error });
+      this.connectFailed(target);
       return;
     }
     const { user, hostName, port } = target.value;

@@ -7,7 +7,7 @@ import {
   jobStartReplySchema,
   okReplySchema,
 } from '../../../model/agent-protocol.ts';
-import { ok, type Result } from '../../../model/errors.ts';
+import { fail, ok, type Result } from '../../../model/errors.ts';
 import type {
   AuditPage,
   History,
@@ -31,6 +31,12 @@ export class HostRequests {
   }
 
   async edit(op: string, fields: Fields): Promise<Result<SliceEdit>> {
+    const { expiresAtMs } = fields;
+    if (op === 'slice-create' && typeof expiresAtMs === 'number' && expiresAtMs <= Date.now())
+      return fail(
+        'bad-arguments',
+        'The slice would have ended before it began. Nothing was changed; choose a later end, and look at the clock of this computer.',
+      );
     const reply = await this.channel.ask((client) => client.edit(op, fields));
     if (!reply.ok) return reply;
     const { sliceId, revision, undoToken, undoExpiresAtMs } = reply.value;

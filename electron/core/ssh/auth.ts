@@ -4,10 +4,10 @@
  */
 import type { AnyAuthMethod, AuthenticationType } from 'ssh2';
 import { agentKeys, type AgentKey } from './agent.ts';
+import type { AuthRecord } from './auth-record.ts';
 import { openKeyFile, publicKeyOf } from './key-file.ts';
 import { plainText } from './plain-text.ts';
 import { asksForPassword, type Asker, type SshQuestions } from './questions.ts';
-import type { SignInFacts } from './sign-ins.ts';
 import { machineOf, type AuthMethod, type SshTarget } from './target.ts';
 
 /** "Right, and now something else" (AuthenticationMethods): more of these than any server chains. */
@@ -18,43 +18,6 @@ const TOLD_MAX = 20;
 
 /** Questions in one round: more than a login asks, as many as an answer may have (model/ipc.ts). */
 const PROMPTS_MAX = 16;
-
-/** What became of one sign-in. */
-export class AuthRecord {
-  /** For the error text: what was tried, in order. */
-  readonly tried: string[] = [];
-  cancelled = false;
-  /** What the server said before or while signing in. */
-  banner: string | null = null;
-  /** What it said last without asking anything ("Pushed a login request to your phone"). */
-  said: string | null = null;
-  /** How often it has said something. */
-  told = 0;
-  /** Authentication has begun: the host key was accepted. */
-  began = false;
-  /** The machine asked for more than a key or one password. */
-  askedForMore = false;
-  /** Why it can not go on, as the end of a sentence, where the server alone would leave us waiting. */
-  impossible: string | null = null;
-  private longestTurnMs = 0;
-  private turnSince: number | null = null;
-
-  /** The server has all it asked for. */
-  serversTurn(): void {
-    this.turnSince = performance.now();
-  }
-
-  /** It has answered, or time ran out. */
-  ourTurn(): void {
-    if (this.turnSince !== null)
-      this.longestTurnMs = Math.max(this.longestTurnMs, performance.now() - this.turnSince);
-    this.turnSince = null;
-  }
-
-  get facts(): SignInFacts {
-    return { askedForMore: this.askedForMore, longestTurnMs: this.longestTurnMs };
-  }
-}
 
 /** One way to sign in. `next` is asked again after a refusal until it has nothing more to offer. */
 interface Way {

@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { TransportChoice } from '../../../model/model.ts';
-import { AuthRecord } from './auth.ts';
+import { AuthRecord } from './auth-record.ts';
 import { AbortedError, TookTooLongError, within } from './bounded.ts';
 import { connectFailure, detailOf } from './failures.ts';
 import { readKnownHosts, type HostKeyBlock } from './host-key.ts';

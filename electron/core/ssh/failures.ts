@@ -1,6 +1,6 @@
 /** What can go wrong on the way to a host, in sentences: what, where, what was left as it was, what next. Pure. */
 import { fail, type Failure, type Result } from '../../../model/errors.ts';
-import type { AuthRecord } from './auth.ts';
+import type { AuthRecord } from './auth-record.ts';
 import type { HostKeyBlock } from './host-key.ts';
 import type { SshTarget } from './target.ts';
 

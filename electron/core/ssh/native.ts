@@ -4,8 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { NodeSSH, type Config } from 'node-ssh';
 import type { Client, ClientChannel } from 'ssh2';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
-import { AuthRecord, makeAuthHandler } from './auth.ts';
+import { AuthRecord } from './auth-record.ts';
+import { makeAuthHandler } from './auth.ts';
 import { awaitCommand, detailIn } from './command-output.ts';
+import { collectGreeting, earlyEnd, hearInfo } from './handshake-parts.ts';
 import { blockedFailure, connectFailure, detailOf } from './failures.ts';
 import { HostKeyBlockedError, verifyHostKey, type HostKeyBlock } from './host-key.ts';
 import { knownKeyTypes, type KnownHostsFile } from './known-hosts.ts';
@@ -36,9 +38,6 @@ const SUPPORTED_KEY_TYPES = [
   'ecdsa-sha2-nistp384',
   'ecdsa-sha2-nistp521',
 ];
-
-/** What a server may say before its version, in bytes. */
-const GREETING_MAX = 2_000;
 
 export type NativeOutcome = Result<NativeConnection> & { readonly block?: HostKeyBlock };
 
@@ -173,75 +172,11 @@ export interface HandshakeOptions {
   readonly proxySaid: () => string | null;
 }
 
-type InfoRequest = (protocol: unknown, name: string, instructions: string, prompts: unknown) => void;
-
-/**
- * Rounds of keyboard-interactive that ask nothing ("Pushed a login request to your phone"): ssh2 answers them by itself
- * and tells nobody, so they are heard where its protocol hands them over. Throws where another ssh2 has no such place.
- */
-function hearInfo(client: Client, hear: (name: string, instructions: string) => void): void {
-  const { _protocol: protocol } = client as unknown as {
-    _protocol?: { _handlers?: Record<string, InfoRequest> };
-  };
-  const handlers = protocol?._handlers;
-  const before = handlers?.['USERAUTH_INFO_REQUEST'];
-  if (!handlers || !before) throw new Error('this ssh2 has no place where information is told');
-  handlers['USERAUTH_INFO_REQUEST'] = (self, name, instructions, prompts) => {
-    if (Array.isArray(prompts) && prompts.length > 0) before(self, name, instructions, prompts);
-    else {
-      hear(name, instructions);
-      before(self, name, instructions, prompts);
-    }
-  };
-}
-
 /** Prefer key types that are on record, as ssh does: a host that also has another key must not look like a new one. */
 function preferKnownTypes(known: readonly string[]): NonNullable<Config['algorithms']> {
   const rsa = known.includes('ssh-rsa') ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [];
   const prepend = [...known.filter((type) => SUPPORTED_KEY_TYPES.includes(type)), ...rsa];
   return { serverHostKey: { prepend, append: [], remove: [] } as never };
-}
-
-/** What a server says before its version: "Not allowed at this time", "Exceeded MaxStartups". Bounded, made plain. */
-function collectGreeting(sock: Duplex): () => string {
-  let said = '';
-  const hear = (chunk: Buffer): void => {
-    said += chunk.toString('latin1');
-    const version = said.search(/^SSH-/m);
-    if (version !== -1) said = said.slice(0, version);
-    if (version !== -1 || said.length > GREETING_MAX) sock.off('data', hear);
-  };
-  sock.on('data', hear);
-  return () => plainText(Buffer.from(said.slice(0, GREETING_MAX), 'latin1').toString('utf8')).trim();
-}
-
-/**
- * The one place where a handshake ends early: each reason settles the attempt itself, and then the stream. An end that
- * depended on what the stream still says would wait for ever on one that was closed before anybody listened.
- */
-function earlyEnd(sock: Duplex) {
-  let end: (why: Error) => void = () => undefined;
-  const ended = new Promise<never>((_resolve, reject) => {
-    end = (why) => {
-      reject(why);
-      sock.destroy();
-    };
-  });
-  ended.catch(() => undefined); // the attempt may be over by then
-  const closed = (): void => {
-    // ssh2 hears of it too, and may know more.
-    setImmediate(end, new Error('the other side closed the connection'));
-  };
-  sock.once('close', closed);
-  sock.on('error', end);
-  return {
-    ended,
-    end,
-    /** The stream belongs to the connection now. */
-    detach: () => {
-      sock.off('close', closed);
-    },
-  };
 }
 
 /** Runs over `sock`, which must not have been waited on since it was opened. Settles within the limits and with `signal`. */

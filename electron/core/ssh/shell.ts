@@ -17,6 +17,11 @@ export interface RunOptions {
   readonly onStdout?: (text: string) => void;
 }
 
+/**
+ * Before the first script: login files that ask something ("Which module?") read these lines for answers, and leave the
+ * script whole. A shell makes nothing of them.
+ */
+export const EMPTY_LINES = '\n'.repeat(16);
 /** All that is ever run on a host: the login shell parses these words and nothing else. */
 export const SHELL_COMMAND = '/bin/sh -s';
 /**

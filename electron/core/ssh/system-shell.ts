@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { Duplex, PassThrough } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { ProcessStream } from './process-stream.ts';
-import { SHELL_FREE_CODE } from './shell.ts';
+import { EMPTY_LINES, SHELL_FREE_CODE } from './shell.ts';
 
 const GREETING_MAX = 2_000;
 
@@ -125,7 +125,7 @@ export class SystemShell {
     return new Promise((resolve) => {
       this.upWaiter = resolve;
       if (this.ended) resolve(false);
-      else this.process.write(`printf '%s0\\n' '${this.mark}'\n`);
+      else this.process.write(`${EMPTY_LINES}printf '%s0\\n' '${this.mark}'\n`);
     });
   }
 

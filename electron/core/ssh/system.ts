@@ -22,6 +22,8 @@ import { machineOf, type SshTarget } from './target.ts';
 
 /** ssh's own exit code for whatever is not the remote command's. */
 const SSH_FAILED = 255;
+/** What is shown of all that is said during one sign-in. */
+const TOLD_MAX = 20;
 /** Lines of ssh's own while it signs in, which say nothing of what the user should do. */
 const OWN_WORDS = /^(?:Warning: Permanently added|\*\* )/;
 /** Hops, key exchange and the login shell after ssh's own ConnectTimeout for TCP. */
@@ -163,9 +165,11 @@ export class SystemConnection implements SshConnection {
       this.shellEnded(ended);
     });
     this.signing.add(process);
+    let told = 0;
     process.stderr.on('data', (chunk: Buffer) => {
       const line = plainText(chunk.toString('utf8')).trim().split('\n').at(-1) ?? '';
-      if (line === '' || OWN_WORDS.test(line)) return;
+      if (line === '' || OWN_WORDS.test(line) || told >= TOLD_MAX) return;
+      told += 1;
       grant();
       this.options.questions.progress(`${target.name} says: ${line}`);
     });

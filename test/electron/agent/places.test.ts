@@ -41,6 +41,8 @@ const SHELLS: readonly Shell[] = [
   ['zsh', ['-s']],
   ['mksh', ['-s']],
   ['busybox', ['sh', '-s']],
+  // Login files that ask something take the first lines of what comes.
+  ['/bin/sh', ['-c', 'read one; read two; read three; exec /bin/sh -s']],
 ];
 const SH: Shell = ['sh', ['-s']];
 

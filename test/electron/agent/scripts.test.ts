@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { checkSystem } from '../../../electron/core/agent/deploy.ts';
 import { parsePreview } from '../../../electron/core/agent/preview.ts';
-import { attachScript, markedLines, shellValue } from '../../../electron/core/agent/scripts.ts';
+import { shellValue } from '../../../electron/core/agent/script-header.ts';
+import { attachScript, markedLines } from '../../../electron/core/agent/scripts.ts';
 
 describe('shellValue', () => {
   it.each(["'", '$(id)', 'a b', '', 'a\nb', '`id`', '../x', 'ä'])(

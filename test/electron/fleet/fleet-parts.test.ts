@@ -15,9 +15,13 @@ import type { Prompt, Sample } from '../../../model/model.ts';
 import { Attempts } from '../../../electron/core/fleet/attempts.ts';
 import { EAGER_LIMITS, retryDelayMs } from '../../../electron/core/fleet/backoff.ts';
 import { Gate } from '../../../electron/core/fleet/gate.ts';
+import { HostLink } from '../../../electron/core/fleet/host-link.ts';
+import { HostPicture } from '../../../electron/core/fleet/host-picture.ts';
 import { NetworkWatch, type NetworkView } from '../../../electron/core/fleet/network-watch.ts';
 import { Prompter, PromptQueue } from '../../../electron/core/fleet/prompter.ts';
 import { SampleBatcher } from '../../../electron/core/fleet/sample-batcher.ts';
+import { JumpPool } from '../../../electron/core/ssh/jump-pool.ts';
+import { SignIns } from '../../../electron/core/ssh/sign-ins.ts';
 import { HostStore } from '../../../electron/core/hosts/host-store.ts';
 
 describe('retryDelayMs', () => {
@@ -415,6 +419,29 @@ describe('PromptQueue', () => {
     const again = a.prompter.keyboard(code);
     a.answer('654321');
     expect(await again).toEqual(['654321']);
+  });
+});
+
+describe('HostLink', () => {
+  it('tells a fault of ours instead of connecting for ever', async () => {
+    const events = { id: 'ssh:h', name: 'h', source: 'ssh-config', onChange: () => undefined } as const;
+    const picture = new HostPicture(events);
+    const options = {
+      id: 'ssh:h',
+      name: 'h',
+      resolve: () => Promise.reject(new Error('boom')),
+      gate: new Gate(1),
+      prompts: new PromptQueue(),
+      jumps: new JumpPool(),
+      signIns: new SignIns(),
+      onNotice: () => undefined,
+    };
+    const user = { opened: () => Promise.reject(new Error('never')), closed: () => undefined };
+    const link = new HostLink(options, picture, user);
+    link.connect();
+    await vi.waitFor(() => {
+      expect(picture.connection).toMatchObject({ kind: 'failed', failure: { code: 'internal' } });
+    });
   });
 });
 
