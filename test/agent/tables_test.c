@@ -22,6 +22,7 @@
     X(cuMemFree_v2, (CUdeviceptr address))                                                                            \
     X(cuMemPoolCreate, (CUmemoryPool * out, const CUmemPoolProps *props))                                             \
     X(cuMemPoolDestroy, (CUmemoryPool pool))                                                                          \
+    X(cuMemAllocAsync, (CUdeviceptr * out, size_t bytes, CUstream stream))                                            \
     X(cuMemAllocFromPoolAsync, (CUdeviceptr * out, size_t bytes, CUmemoryPool pool, CUstream stream))
 #define MEMBER(name, parameters) static CUresult(*name) parameters;
 DRIVER(MEMBER)
@@ -57,6 +58,7 @@ static void one_pool_more(void)
     }
     CHECK_EQ(cuMemAllocFromPoolAsync(&address, STEP, pools[POOLS - 1], NULL), CUDA_SUCCESS);
     CHECK_EQ(cuMemPoolCreate(&pools[POOLS], &props), CUDA_ERROR_OUT_OF_MEMORY);
+    CHECK_EQ(cuMemAllocAsync(&address, STEP, NULL), CUDA_ERROR_OUT_OF_MEMORY); /* the default pool has no place either */
     CHECK_EQ(cuMemPoolDestroy(pools[0]), CUDA_SUCCESS);
     CHECK_EQ(cuMemPoolCreate(&pools[POOLS], &props), CUDA_SUCCESS);
     CHECK_EQ(cuMemAllocFromPoolAsync(&address, STEP, pools[POOLS], NULL), CUDA_SUCCESS);
