@@ -58,7 +58,8 @@ static void one_pool_more(void)
     }
     CHECK_EQ(cuMemAllocFromPoolAsync(&address, STEP, pools[POOLS - 1], NULL), CUDA_SUCCESS);
     CHECK_EQ(cuMemPoolCreate(&pools[POOLS], &props), CUDA_ERROR_OUT_OF_MEMORY);
-    CHECK_EQ(cuMemAllocAsync(&address, STEP, NULL), CUDA_ERROR_OUT_OF_MEMORY); /* the default pool has no place either */
+    CHECK_EQ(cuMemAllocAsync(&address, STEP, NULL),
+             CUDA_ERROR_OUT_OF_MEMORY); /* the default pool has no place either */
     CHECK_EQ(cuMemPoolDestroy(pools[0]), CUDA_SUCCESS);
     CHECK_EQ(cuMemPoolCreate(&pools[POOLS], &props), CUDA_SUCCESS);
     CHECK_EQ(cuMemAllocFromPoolAsync(&address, STEP, pools[POOLS], NULL), CUDA_SUCCESS);
