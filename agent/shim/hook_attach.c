@@ -10,6 +10,7 @@ CUresult hook_cuInit(unsigned int flags)
     }
     CUresult result = real(flags);
     if (result == CUDA_SUCCESS) {
+        resolve_driver_settled();
         (void)shim_process();
     }
     return result;
