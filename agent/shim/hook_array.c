@@ -69,7 +69,10 @@ static enum admit_step admit(struct admitted *request, const CUDA_ARRAY3D_DESCRI
 {
     struct process *process = shim_process();
     CUdevice device = process == NULL ? -1 : shim_current_device(process);
-    int slice = device < 0 ? -1 : shim_slice_of_device(process, device);
+    int slice = device < 0 ? SHIM_NO_DEVICE : shim_slice_of_device(process, device);
+    if (slice == SHIM_NOT_OURS) {
+        return ADMIT_DENY;
+    }
     if (slice < 0 || (descriptor->Flags & (CUDA_ARRAY3D_SPARSE | CUDA_ARRAY3D_DEFERRED_MAPPING)) != 0 ||
         REAL(cuArray3DCreate_v2) == NULL || REAL(cuArrayDestroy) == NULL) {
         return ADMIT_FORWARD; /* sparse ones have no memory of their own: what is mapped into them is charged */
@@ -149,8 +152,8 @@ CUresult
         vmm_forget_tiles(process, array);                                                                             \
     }                                                                                                                 \
     struct ledger_value old;                                                                                          \
-    if (ours &&                                                                                                       \
-        (result == CUDA_SUCCESS || ledger_put(&process->arrays, (uintptr_t)array, &value, &old) != LEDGER_ADDED)) {   \
+    if (ours && (result == CUDA_SUCCESS ||                                                                            \
+                 ledger_put(&process->arrays, (uintptr_t)array, &value, &old) == LEDGER_REPLACED)) {                  \
         charge_return(process, value.slice, value.bytes);                                                             \
     }                                                                                                                 \
     return result;

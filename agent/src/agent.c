@@ -27,6 +27,8 @@
 #include "people.h"
 #include "sample.h"
 #include "version.h"
+#include "host_clock.h"
+#include "upkeep.h"
 
 #define LISTEN_BACKLOG 64
 #define EVENTS_AT_ONCE 32
@@ -55,9 +57,11 @@ int64_t now_wall_ms(void)
 uint64_t now_region_ns(const struct agent *agent)
 {
     if (agent->simulation) return agent->simulation->now_ns();
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    static bool known;
+    static int64_t offset_ns;
+    int64_t boottime_ns;
+    if (!known) known = host_clock_offsets(&offset_ns, &boottime_ns);
+    return host_clock_shown_ns() - (uint64_t)offset_ns;
 }
 
 /* ---- getting the address -------------------------------------------------------------------------------- */
@@ -186,6 +190,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     if (agent->slices.note[0]) log_line("%s", agent->slices.note);
     agent->backend = &gpu_nvml;
     gpus_open(agent);
+    upkeep_begin(agent);
     policy_open_all(agent);
     error = jobs_load(agent, now_mono_ms());
     if (error != 0) log_line("the list of jobs can not be read: %s", strerror(error));
@@ -286,6 +291,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     int64_t age_ms = mono_ms - agent->sampled_at_ms;
     if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
     sample_check_times(agent);
+    upkeep_files(agent, mono_ms);
     mps_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
     gpus_watch_migs(agent, mono_ms);

@@ -15,7 +15,9 @@
 #include "agent.h"
 #include "env.h"
 #include "fs.h"
+#include "nested.h"
 #include "region_file.h"
+#include "upkeep.h"
 #include "xid.h"
 
 #define ENVIRON_MAX_BYTES (1u << 20)
@@ -170,6 +172,15 @@ static void explain_environment(const struct doctor *doctor, pid_t pid)
     free(environment);
 }
 
+static bool is_entry_of(const struct region_entry *entry, pid_t pid)
+{
+    uint64_t token = atomic_load(&entry->token);
+    const struct nested_name name = {atomic_load(&entry->pid_namespace), token_pid(token), token >> 32 & 0x7fffffffu};
+    if (token == 0) return false;
+    return name.pid_namespace == life_pid_namespace() ? (pid_t)token_pid(token) == pid
+                                                      : nested_is((uint32_t)pid, &name);
+}
+
 /* Has this process an entry in the usage file of any of its slices? -1: that can not be told. */
 static int has_entry(pid_t pid)
 {
@@ -187,7 +198,7 @@ static int has_entry(pid_t pid)
             region_usage_open(path, &fd) == 0) {
             known = region_usage_read(fd, usage) == 0 ? 0 : known;
             for (size_t at = 0; known == 0 && at < REGION_USAGE_ENTRIES; at++) {
-                if ((pid_t)(uint32_t)atomic_load(&usage->entries[at].token) == pid) known = 1;
+                if (is_entry_of(&usage->entries[at], pid)) known = 1;
             }
             close(fd);
         }
@@ -242,6 +253,12 @@ static void check_slices(const struct doctor *doctor, const struct agent *agent)
                 doctor, "slice-without-files", DOCTOR_ERROR,
                 "The files of slice %s could not be made in %s, so it limits nothing yet; the agent tries again "
                 "every second.",
+                slice->r.name, agent->places.runtime);
+        } else if (!upkeep_is_whole(agent, slice)) {
+            doctor_say(
+                doctor, "slice-files-removed", DOCTOR_ERROR,
+                "Files of slice %s in %s were removed or cut: programs that start in it get no memory. The agent "
+                "makes them again every second.",
                 slice->r.name, agent->places.runtime);
         } else if (!slice->m.usage_known && slice->rates_at_ns != 0) {
             doctor_say(doctor, "slice-usage-broken", DOCTOR_WARNING,

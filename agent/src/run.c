@@ -16,11 +16,13 @@
 #include "env.h"
 #include "fetch.h"
 #include "people.h"
+#include "region_file.h"
 
 #define SLICES_PER_PROGRAM 16
 #define PRELOAD_BYTES (4 * FS_PATH_BYTES)
 
 #define GROUP_TEXT_BYTES 64
+#define ASAN_BYTES 4096
 
 struct plan {
     const char *names[SLICES_PER_PROGRAM];
@@ -28,6 +30,9 @@ struct plan {
     char slices[SLICES_PER_PROGRAM * REGION_ID_BYTES];
     char gpus[SLICES_PER_PROGRAM * REGION_UUID_BYTES];
     char runtime_dir[FS_PATH_BYTES];
+    bool agent_is_there;
+    bool by_index; /* GPUs are named by the host's numbers, for programs that want one in CUDA_VISIBLE_DEVICES */
+    char indices[SLICES_PER_PROGRAM * 24];
     char preload[PRELOAD_BYTES];
     char mps_pipe[FS_PATH_BYTES]; /* "" = programs take turns */
     char mps_percent[8];
@@ -43,12 +48,20 @@ static int take_options(struct plan *plan, const char *command, int argc, char *
             i++;
             break;
         }
+        if (strcmp(argv[i], "--visible") == 0 && i + 1 < argc) {
+            const char *kind = argv[++i];
+            plan->by_index = strcmp(kind, "index") == 0;
+            if (!plan->by_index && strcmp(kind, "uuid") != 0) {
+                return complain("--visible takes index or uuid, not “%s”", kind);
+            }
+            continue;
+        }
         if (strncmp(argv[i], "--slice=", 8) == 0) {
             name = argv[i] + 8;
         } else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc) {
             name = argv[++i];
         } else {
-            return complain("%s does not know “%s”; it takes --slice NAME", command, argv[i]);
+            return complain("%s does not know “%s”; it takes --slice NAME and --visible index|uuid", command, argv[i]);
         }
         if (plan->name_count == SLICES_PER_PROGRAM) {
             return complain("a program can be in at most %d slices", SLICES_PER_PROGRAM);
@@ -112,6 +125,38 @@ static int find_preload(struct plan *plan)
     return n < (int)sizeof plan->preload ? 0 : complain("LD_PRELOAD is too long to add to");
 }
 
+/* AddressSanitizer's runtime refuses to start behind another preloaded library, which does it no harm. */
+static int allow_asan(char *out, size_t cap)
+{
+    static const char option[] = "verify_asan_link_order";
+    const char *before = getenv(ENV_ASAN);
+    if (before && strstr(before, option)) return -1; /* its user has decided */
+    int n = snprintf(out, cap, "%s%s%s=0", before ? before : "", before && before[0] ? ":" : "", option);
+    return n < (int)cap ? 0 : -1;
+}
+
+static int add_index(struct plan *plan, const struct fetched *fetched, const struct fetched_slice *s)
+{
+    size_t n = strlen(plan->indices);
+    for (size_t i = 0; i < fetched->gpu_count; i++) {
+        if (strcmp(fetched->gpus[i].uuid, s->gpu_uuid) != 0 || fetched->gpus[i].index < 0) continue;
+        snprintf(plan->indices + n, sizeof plan->indices - n, "%s%lld", n ? "," : "",
+                 (long long)fetched->gpus[i].index);
+        return 0;
+    }
+    return complain(
+        "the number of the GPU of slice %s is not known, so --visible index cannot be had: no agent answers", s->name);
+}
+
+/* Numbers are those of the PCI bus, as the agent has them, and not CUDA's own order by speed. */
+static int set_visible(const struct plan *plan)
+{
+    if (!plan->by_index) return unsetenv(ENV_VISIBLE) == 0 ? setenv("CUDA_VISIBLE_DEVICES", plan->gpus, 1) : -1;
+    return setenv("CUDA_VISIBLE_DEVICES", plan->indices, 1) == 0 && setenv(ENV_VISIBLE, "index", 1) == 0
+               ? setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1)
+               : -1;
+}
+
 /* One MPS server serves one user and one GPU; who is another user, or on several GPUs, takes turns with it. */
 static void join_mps(struct plan *plan, const struct fetched *fetched, const struct fetched_slice *s)
 {
@@ -124,6 +169,56 @@ static void join_mps(struct plan *plan, const struct fetched *fetched, const str
         snprintf(plan->mps_percent, sizeof plan->mps_percent, "%d", (int)s->compute_limit_percent);
         plan->mps_priority = s->is_preferred ? "0" : "1";
     }
+}
+
+/* How long files that were removed are waited for: the agent makes them again about once a second. */
+#define FILES_WAIT_MS 3000
+#define FILES_STEP_MS 50
+
+/* What is not right with the files that the program would be limited by: 0, or an errno value, and which. */
+static int try_files(const char *runtime, const char *id, size_t id_len, char path[FS_PATH_BYTES])
+{
+    const struct region_policy *policy;
+    struct region_line *line;
+    int fd;
+    snprintf(path, FS_PATH_BYTES, "%s/policy/%.*s", runtime, (int)id_len, id);
+    int error = region_policy_map_ro(path, &policy);
+    if (error != 0) return -error;
+    uint64_t tag = atomic_load(&((struct region_policy *)(uintptr_t)policy)->tag);
+    char gpu_uuid[REGION_UUID_BYTES];
+    text_copy(gpu_uuid, sizeof gpu_uuid, policy->gpu_uuid);
+    region_policy_unmap(policy);
+    snprintf(path, FS_PATH_BYTES, "%s/usage/%.*s", runtime, (int)id_len, id);
+    error = region_usage_open(path, &fd);
+    if (error != 0) return -error;
+    close(fd);
+    error = region_line_path(path, FS_PATH_BYTES, runtime, gpu_uuid, tag);
+    if (error == 0) error = region_line_map(path, &line);
+    if (error == 0) region_line_unmap(line);
+    return -error;
+}
+
+/* A limit is promised only if the program will find it: otherwise it would be refused all memory, and not know why. */
+static int check_files(const struct plan *plan)
+{
+    char path[FS_PATH_BYTES];
+    int error = 0;
+    for (const char *id = plan->slices; *id && error == 0; id += strcspn(id, ",") + (id[strcspn(id, ",")] == ',')) {
+        for (int waited_ms = 0;; waited_ms += FILES_STEP_MS) {
+            error = try_files(plan->runtime_dir, id, strcspn(id, ","), path);
+            if (error == 0 || error == EACCES || error == EPERM || !plan->agent_is_there ||
+                waited_ms > FILES_WAIT_MS) {
+                break;
+            }
+            nanosleep(&(struct timespec){0, FILES_STEP_MS * 1000000L}, NULL);
+        }
+    }
+    if (error == 0) return 0;
+    return complain("%s can not be used (%s), so the program would not be limited and was not started. %s", path,
+                    error == EPROTO ? "it is not the file of such a slice, or of another version" : strerror(error),
+                    error == EACCES || error == EPERM ? "Ask the slice's owner, or who manages this host, for access."
+                    : plan->agent_is_there            ? "`tranche doctor` says more."
+                                                      : "Start the agent: `tranche agent`.");
 }
 
 static int make_plan(struct plan *plan)
@@ -145,11 +240,13 @@ static int make_plan(struct plan *plan)
         const struct fetched_slice *s = fetched_find(&fetched, plan->names[i]);
         result = check_slice(&fetched, s, plan->names[i]);
         if (result == 0) result = add_slice(plan, s);
+        if (result == 0 && plan->by_index) result = add_index(plan, &fetched, s);
         if (result == 0) join_mps(plan, &fetched, s);
     }
     text_copy(plan->runtime_dir, sizeof plan->runtime_dir, fetched.runtime_dir);
+    plan->agent_is_there = got;
     fetched_free(&fetched);
-    return result;
+    return result == 0 ? check_files(plan) : result;
 }
 
 /* Which processes are one program: the descendants of this one. */
@@ -169,12 +266,16 @@ int command_run(int argc, char **argv)
     if (rest >= argc) return complain("say what to run: tranche run --slice NAME -- COMMAND…");
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
     if (setenv("LD_PRELOAD", plan.preload, 1) != 0 || setenv(ENV_SLICES, plan.slices, 1) != 0 ||
-        setenv(ENV_RUNTIME_DIR, plan.runtime_dir, 1) != 0 || setenv("CUDA_VISIBLE_DEVICES", plan.gpus, 1) != 0) {
+        setenv(ENV_RUNTIME_DIR, plan.runtime_dir, 1) != 0 || set_visible(&plan) != 0) {
         return complain("the environment could not be set: %s", strerror(errno));
     }
     if (plan.mps_pipe[0] &&
         (setenv(ENV_MPS_PIPE, plan.mps_pipe, 1) != 0 || setenv(ENV_MPS_PERCENT, plan.mps_percent, 1) != 0 ||
          setenv(ENV_MPS_PRIORITY, plan.mps_priority, 1) != 0 || setenv(ENV_CONCURRENT, plan.mps_percent, 1) != 0)) {
+        return complain("the environment could not be set: %s", strerror(errno));
+    }
+    char asan[ASAN_BYTES];
+    if (allow_asan(asan, sizeof asan) == 0 && setenv(ENV_ASAN, asan, 1) != 0) {
         return complain("the environment could not be set: %s", strerror(errno));
     }
     char group[GROUP_TEXT_BYTES];
@@ -210,13 +311,19 @@ int command_env(int argc, char **argv)
     print_export("LD_PRELOAD", plan.preload);
     print_export(ENV_SLICES, plan.slices);
     print_export(ENV_RUNTIME_DIR, plan.runtime_dir);
-    print_export("CUDA_VISIBLE_DEVICES", plan.gpus);
+    print_export("CUDA_VISIBLE_DEVICES", plan.by_index ? plan.indices : plan.gpus);
+    if (plan.by_index) {
+        print_export(ENV_VISIBLE, "index");
+        print_export("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+    }
     if (plan.mps_pipe[0]) {
         print_export(ENV_MPS_PIPE, plan.mps_pipe);
         print_export(ENV_MPS_PERCENT, plan.mps_percent);
         print_export(ENV_MPS_PRIORITY, plan.mps_priority);
         print_export(ENV_CONCURRENT, plan.mps_percent);
     }
+    char asan[ASAN_BYTES];
+    if (allow_asan(asan, sizeof asan) == 0) print_export(ENV_ASAN, asan);
     char group[GROUP_TEXT_BYTES];
     print_export(ENV_GROUP, new_group(group));
     return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
