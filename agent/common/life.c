@@ -30,6 +30,13 @@ uint64_t life_pid_namespace(void)
 int life_open(const char *path, const struct life_file *file)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd >= 0 && fd <= STDERR_FILENO) { /* the program has closed those, and 0 says "none" to our callers */
+        int low = fd;
+        fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        int error = errno;
+        close(low);
+        errno = error;
+    }
     if (fd < 0) {
         return -errno;
     }

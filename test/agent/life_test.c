@@ -34,6 +34,8 @@ static void teardown(void)
     fixture_close(&fixture);
 }
 
+static bool without_input; /* the child has no standard input, and the next descriptor is 0 */
+
 /* A child that claims an entry with some bytes, says so, and then does `then`. */
 static pid_t tenant(void (*then)(void), uint64_t bytes)
 {
@@ -45,10 +47,16 @@ static pid_t tenant(void (*then)(void), uint64_t bytes)
         struct region_entry *own;
         void *kept;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (without_input) {
+            close(STDIN_FILENO);
+        }
         struct life_place mine = place;
         mine.pid_namespace = life_pid_namespace();
         uint64_t token = admit_token((uint32_t)getpid(), admit_start_ticks((uint32_t)getpid(), NULL));
         if (admit_claim(&mine, token, 1, &own, &kept) != 0 || kept == NULL) {
+            _exit(1);
+        }
+        if (without_input && fcntl(STDIN_FILENO, F_GETFD) != -1) {
             _exit(1);
         }
         atomic_store(&own->memory_bytes, bytes);
@@ -98,6 +106,19 @@ static void a_lock_lives_as_long_as_its_process(void)
 }
 
 /* A forked child that lives on is not its parent's life. */
+static void one_without_input_has_a_lock_too(void)
+{
+    setup();
+    without_input = true;
+    pid_t pid = tenant(nothing, 4096);
+    without_input = false;
+    CHECK((atomic_load(&slice.usage->entries[0].flags) & REGION_ENTRY_LOCKED) != 0);
+    CHECK_EQ(admit_reap(&place), 0);
+    end(pid);
+    CHECK_EQ(admit_reap(&place), 1);
+    teardown();
+}
+
 static void fork_and_stay(void)
 {
     if (fork() == 0) {
@@ -237,6 +258,7 @@ static void other_namespaces_judge_alike(void)
 int main(void)
 {
     RUN(a_lock_lives_as_long_as_its_process);
+    RUN(one_without_input_has_a_lock_too);
     RUN(a_child_does_not_keep_its_parent_alive);
     RUN(an_own_entry_is_taken_back);
     RUN(a_foreign_pid_is_not_judged);
