@@ -105,7 +105,6 @@ static void a_lock_lives_as_long_as_its_process(void)
     teardown();
 }
 
-/* A forked child that lives on is not its parent's life. */
 static void one_without_input_has_a_lock_too(void)
 {
     setup();
@@ -119,6 +118,7 @@ static void one_without_input_has_a_lock_too(void)
     teardown();
 }
 
+/* A forked child that lives on is not its parent's life. */
 static void fork_and_stay(void)
 {
     if (fork() == 0) {
