@@ -33,8 +33,8 @@ int places_find(struct places *places, char *why, size_t cap);
 /* Makes the state directory. 0, or -1 with a sentence. */
 int places_open_state(struct places *places, char *why, size_t cap);
 
-/* Chooses (the one used before, while it is usable) and makes the runtime directory with its three folders, so that
- * tenants can pass but not list; records the choice in the state directory. 0, or -1 with a sentence. */
+/* Chooses (the one used before, while it is usable; where somebody has taken the usual name, one with a random end) and
+ * makes the runtime directory with its three folders, so that tenants can pass but not list; records the choice in the state directory. 0, or -1 with a sentence. */
 int places_open_runtime(struct places *places, char *why, size_t cap);
 
 /* Reads the recorded runtime directory without making anything. 0 or -1. */

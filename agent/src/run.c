@@ -15,6 +15,7 @@
 #include "commands.h"
 #include "env.h"
 #include "fetch.h"
+#include "ours.h"
 #include "people.h"
 
 #define SLICES_PER_PROGRAM 16
@@ -101,6 +102,12 @@ static int find_preload(struct plan *plan)
     if (strpbrk(shim, " :")) {
         return complain("the path %s has a space or a colon in it, which LD_PRELOAD can not hold; deploy elsewhere",
                         shim);
+    }
+    char why[OURS_WHY_BYTES];
+    if (ours_check_loaded(shim, getuid(), why) != 0) {
+        return complain("%s is not loaded into anything: %s, and whoever that is could put another library there. "
+                        "Nothing was started; deploy Tranche to a folder of your own",
+                        shim, why[0] ? why : strerror(errno));
     }
     const char *before = getenv("LD_PRELOAD");
     bool empty = !before || !before[0];
