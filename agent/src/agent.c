@@ -31,6 +31,7 @@
 #define LISTEN_BACKLOG 64
 #define EVENTS_AT_ONCE 32
 #define STEP_ASIDE_CHECK_MS 5000
+#define REFUSED_TOLD_MS 60000
 #define GOODBYE_MS 500 /* how long clients may take to read the last lines */
 #define PEOPLE_INTERVAL_MS 5000
 #define PROC_UNUSED_MS 5000
@@ -50,6 +51,13 @@ int64_t now_wall_ms(void)
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t now_mono_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 uint64_t now_region_ns(const struct agent *agent)
@@ -120,6 +128,7 @@ static enum claim claim(struct agent *agent, char *why, size_t cap)
     if (agent->places.root[0]) {
         people_use_root(agent->places.root);
         groups_use_root(agent->places.root);
+        accounts_use_root(agent->places.root);
     }
     if (places_open_state(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     enum claim result = claim_state(agent, why, cap);
@@ -208,7 +217,7 @@ static void accept_peers(struct agent *agent)
     for (int i = 0; i < LISTEN_BACKLOG; i++) {
         int fd = accept4(agent->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) return;
-        if (!peer_accept(agent, fd)) log_line("a connection was refused: too many");
+        if (!peer_accept(agent, fd)) agent->refused_untold++;
     }
 }
 
@@ -238,6 +247,8 @@ static int64_t next_due(struct agent *agent, int64_t mono_ms)
         int64_t due_ms = agent->deaths_at_ms + DEATHS_INTERVAL_MS;
         wait = earliest(wait, due_ms > mono_ms ? due_ms - mono_ms : 0);
     }
+    int64_t work_ms = peers_wait_ms(agent);
+    if (work_ms >= 0) wait = earliest(wait, work_ms);
     for (size_t i = 0; i < agent->peer_count; i++) {
         struct peer *peer = agent->peers[i];
         if (!peer->subscribed) continue;
@@ -276,6 +287,15 @@ static void serve_samples(struct agent *agent, int64_t mono_ms)
     line_release(line);
 }
 
+/* Whoever is refused can come back a thousand times a second: the log has one line of it now and then. */
+static void tell_refused(struct agent *agent, int64_t mono_ms)
+{
+    if (agent->refused_untold == 0 || mono_ms - agent->refused_told_ms < REFUSED_TOLD_MS) return;
+    log_line("%zu connections were refused: too many", agent->refused_untold);
+    agent->refused_untold = 0;
+    agent->refused_told_ms = mono_ms;
+}
+
 static void serve_second(struct agent *agent, int64_t mono_ms)
 {
     int64_t wall_ms = now_wall_ms();
@@ -294,6 +314,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     edit_prune(agent, mono_ms);
     procs_prune(&agent->procs, mono_ms, PROC_UNUSED_MS);
     peers_check_stalls(agent, mono_ms);
+    tell_refused(agent, mono_ms);
     if (agent->people_dirty && mono_ms - agent->people_at_ms >= PEOPLE_INTERVAL_MS) {
         agent->people_dirty = false;
         agent->people_at_ms = mono_ms;
@@ -324,11 +345,11 @@ static void turn(struct agent *agent, int timeout_ms)
             agent->deaths_waiting |= procs_deaths(&agent->procs, now_mono_ms()) > 0;
         } else {
             struct peer *peer = tag;
-            if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) peer_readable(agent, peer);
-            if (events[i].events & (EPOLLHUP | EPOLLERR)) peer->input_end = true;
-            if (events[i].events & EPOLLERR) peer->dead = true;
+            if (events[i].events & EPOLLIN) peer->is_readable = true;
+            if (events[i].events & (EPOLLHUP | EPOLLERR)) peer->hung_up = true;
         }
     }
+    peers_serve(agent);
 }
 
 static void say_goodbye(struct agent *agent)
@@ -339,6 +360,7 @@ static void say_goodbye(struct agent *agent)
     events_notice(agent, "agent-leaving", NULL, 0, message);
     int64_t deadline = now_mono_ms() + GOODBYE_MS;
     for (;;) {
+        jobs_commit(agent);
         peers_flush_all(agent);
         bool waits = false;
         for (size_t i = 0; i < agent->peer_count; i++) waits |= (agent->peers[i]->epoll_events & EPOLLOUT) != 0;
@@ -365,6 +387,7 @@ static void run_loop(struct agent *agent)
         serve_second(agent, mono_ms);
         jobs_serve(agent, mono_ms);
         announce_state(agent);
+        jobs_commit(agent);
         peers_flush_all(agent);
         if (mono_ms < aside_at_ms) continue;
         aside_at_ms = mono_ms + STEP_ASIDE_CHECK_MS;

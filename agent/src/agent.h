@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "accounts.h"
 #include "failure.h"
 #include "faults.h"
 #include "gpu.h"
@@ -21,7 +22,8 @@
 #define AGENT_LINE_MAX_BYTES (256u * 1024)
 #define REQUEST_LINE_MAX_BYTES (8u * 1024)
 #define CLIENTS_MAX 128
-#define PEERS_MAX (CLIENTS_MAX + QUEUE_JOBS_MAX)
+#define CLIENTS_RESERVED 32 /* beside them, for root, the manager and operators */
+#define PEERS_MAX (CLIENTS_MAX + CLIENTS_RESERVED + QUEUE_JOBS_MAX)
 #define OPERATORS_MAX 64
 #define PROCESS_ROWS_MAX 512
 
@@ -46,6 +48,7 @@ struct gpu_state {
 /* A line shared by the peers that have yet to get it. */
 struct shared_line {
     size_t references, len;
+    bool is_minor; /* somebody without rights can cause it at will: the first to go where there is no room */
     char data[];
 };
 
@@ -90,7 +93,10 @@ struct agent {
     int64_t memory_overcommit_max_percent; /* of a GPU, by which memory limits may add up; 0: no guard */
 
     struct peer *peers[PEERS_MAX];
-    size_t peer_count;
+    size_t peer_count, next_peer; /* who is served first in this turn */
+    struct accounts accounts;
+    int64_t refused_told_ms; /* monotonic, when the log last had a refused connection, */
+    size_t refused_untold;   /* and how many there were since */
     bool state_dirty;
     bool people_dirty; /* the same, but worth a line only every few seconds */
     int64_t people_at_ms;
@@ -108,6 +114,7 @@ struct agent {
 /* clocks (agent.c): monotonic and wall milliseconds of the host, and the clock that shim and regions use */
 int64_t now_mono_ms(void);
 int64_t now_wall_ms(void);
+int64_t now_mono_ns(void);
 uint64_t now_region_ns(const struct agent *agent);
 
 /* agent.c */

@@ -26,11 +26,12 @@ static struct shared_line *finish(struct json_writer *w)
     return line_new(w->data, w->len);
 }
 
-void events_send(struct agent *agent, struct json_writer *w)
+void events_send(struct agent *agent, struct json_writer *w, bool is_minor)
 {
     struct shared_line *line = finish(w);
     json_writer_free(w);
     if (!line) return;
+    line->is_minor = is_minor;
     for (size_t i = 0; i < agent->peer_count; i++) {
         if (agent->peers[i]->subscribed) peer_offer_notice(agent->peers[i], line);
     }
@@ -50,7 +51,7 @@ static void notice(struct agent *agent, const char *code, const char *slice_id, 
     json_put_text(&w, "gpuUuid", gpu_uuid);
     json_put_known(&w, "pid", pid != 0, pid);
     json_put_text(&w, "message", message);
-    events_send(agent, &w);
+    events_send(agent, &w, pid != 0); /* what a process did */
 }
 
 void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message)

@@ -5,6 +5,7 @@
 #include "measure.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,26 +88,49 @@ static struct entry_track *add_track(struct slice *slice, const struct region_en
     return track;
 }
 
+/* The one way by which something that a process did in a slice is told: a loop of it must not fill the screen. */
+static void tell(struct agent *agent, struct slice *slice, enum slice_told what, uint32_t pid, int64_t mono_ms,
+                 const char *format, ...)
+{
+    static const char *const codes[] = {[TOLD_DENIED] = "denied", [TOLD_NOT_HELD] = "limit-not-held"};
+    struct slice_notices *told = &slice->told[what];
+    if (told->at_ms != 0 && mono_ms - told->at_ms < NOTICE_INTERVAL_MS) {
+        told->omitted++;
+        return;
+    }
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    if (told->omitted > 0 && n > 0 && n < (int)sizeof message) {
+        snprintf(message + n, sizeof message - (size_t)n, " (%zu more since the last notice)", told->omitted);
+    }
+    told->at_ms = mono_ms;
+    told->omitted = 0;
+    events_notice(agent, codes[what], slice->r.id, pid, message);
+}
+
+static const char *name_of(struct proc *proc, int64_t mono_ms)
+{
+    return proc ? procs_command(proc, mono_ms) : "A process";
+}
+
 static void notice_denied(struct agent *agent, struct slice *slice, struct proc *proc, uint32_t pid, uint64_t bytes,
                           int64_t mono_ms)
 {
-    if (slice->notice_at_ms != 0 && mono_ms - slice->notice_at_ms < NOTICE_INTERVAL_MS) return;
-    slice->notice_at_ms = mono_ms;
-    char message[512], asked[32], limit[32];
-    snprintf(message, sizeof message, "%.80s (pid %u) asked %s for %s and was refused: the limit is %s.",
-             proc ? procs_command(proc, mono_ms) : "A process", pid, slice->r.name,
-             text_gib(asked, sizeof asked, bytes), text_gib(limit, sizeof limit, slice->r.memory_limit_bytes));
-    events_notice(agent, "denied", slice->r.id, pid, message);
+    char asked[32], limit[32];
+    tell(agent, slice, TOLD_DENIED, pid, mono_ms, "%.80s (pid %u) asked %s for %s and was refused: the limit is %s.",
+         name_of(proc, mono_ms), pid, slice->r.name, text_gib(asked, sizeof asked, bytes),
+         text_gib(limit, sizeof limit, slice->r.memory_limit_bytes));
 }
 
 static void notice_not_held(struct agent *agent, struct slice *slice, struct proc *proc, uint32_t pid, int64_t mono_ms)
 {
-    char message[512];
-    snprintf(message, sizeof message,
-             "%.80s (pid %u) in %s was held back as long as is allowed and went on: its "
-             "compute limit is not held right now.",
-             proc ? procs_command(proc, mono_ms) : "A process", pid, slice->r.name);
-    events_notice(agent, "limit-not-held", slice->r.id, pid, message);
+    tell(agent, slice, TOLD_NOT_HELD, pid, mono_ms,
+         "%.80s (pid %u) in %s was held back as long as is allowed and went on: its compute limit is not held right "
+         "now.",
+         name_of(proc, mono_ms), pid, slice->r.name);
 }
 
 struct look {

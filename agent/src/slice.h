@@ -75,6 +75,14 @@ static inline uint32_t token_pid(uint64_t token)
 
 #define ACL_USERS_MAX 8
 
+/* What is told of processes in a slice: each kind once a second and slice at most (measure.c). */
+enum slice_told { TOLD_DENIED, TOLD_NOT_HELD, TOLD_COUNT };
+
+struct slice_notices {
+    int64_t at_ms; /* monotonic; 0: never */
+    size_t omitted;
+};
+
 struct slice {
     struct slice_record r;
     struct region_policy *policy; /* NULL: its files could not be made; the slice limits nothing until they can */
@@ -83,7 +91,7 @@ struct slice {
     uint64_t rates_at_ns;
     uint64_t uncounted_ns;      /* of GPU time, charged and not yet in its owner's hours */
     uint64_t dead_denied_count; /* of processes that have left */
-    int64_t notice_at_ms;
+    struct slice_notices told[TOLD_COUNT];
     struct entry_track *tracks;
     size_t track_count, track_cap;
     size_t left_count;              /* processes that have left, ever */

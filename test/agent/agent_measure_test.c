@@ -63,9 +63,9 @@ void events_notice(struct agent *a, const char *code, const char *id, uint32_t p
     snprintf(last_notice, sizeof last_notice, "%s", code);
     notices++;
 }
-void events_send(struct agent *a, struct json_writer *w)
+void events_send(struct agent *a, struct json_writer *w, bool is_minor)
 {
-    (void)a;
+    (void)a, (void)is_minor;
     json_writer_free(w);
 }
 
@@ -337,6 +337,23 @@ static void denials_are_told_once_a_second(void)
     look_after_ms(150);
     CHECK_STR(last_notice, "limit-not-held");
     CHECK(!slice->m.limit_held);
+    teardown();
+}
+
+/* The flag of the other processes goes on and off as fast as a tenant likes: one notice a second is told, whoever's. */
+static void a_flag_that_flickers_is_told_once_a_second(void)
+{
+    setup();
+    for (unsigned i = 0; i < REGION_USAGE_ENTRIES; i++) claim(i, tenant);
+    look_after_ms(1000);
+    notices = 0;
+    for (int round = 0; round < 40; round++) {
+        for (unsigned i = 0; i < REGION_USAGE_ENTRIES; i++) {
+            usage->entries[i].flags = round % 2 ? 0 : REGION_ENTRY_LIMIT_NOT_HELD;
+        }
+        look_after_ms(100);
+    }
+    CHECK_THAT(notices >= 3 && notices <= 5, "%d notices in four seconds", notices);
     teardown();
 }
 
@@ -657,6 +674,7 @@ int main(void)
     RUN(a_truncated_file_is_unknown_usage);
     RUN(truncation_during_a_reap_is_caught);
     RUN(denials_are_told_once_a_second);
+    RUN(a_flag_that_flickers_is_told_once_a_second);
     RUN(residue_is_what_nvml_sees_beyond_the_ledger);
     RUN(a_shrink_below_use_waits_and_admits_nothing_new);
     RUN(a_slice_in_use_is_not_deleted_by_accident);
