@@ -178,7 +178,7 @@ int fs_write_atomic(const char *directory, const char *name, const void *data, s
     if (fs_join(path, directory, name) != 0) return ENAMETOOLONG;
     if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary) return ENAMETOOLONG;
     int error = write_synced(temporary, data, len, mode);
-    if (error == EPERM || error == EACCES || error == EEXIST || error == EISDIR) {
+    if (error == EPERM || error == EACCES || error == EEXIST) {
         /* In a sticky folder somebody else may have taken the name: no reason not to write. */
         unsigned long long number;
         error = fs_random(&number, sizeof number);

@@ -31,6 +31,7 @@
 #define LISTEN_BACKLOG 64
 #define EVENTS_AT_ONCE 32
 #define STEP_ASIDE_CHECK_MS 5000
+#define HOLDER_ANSWER_S 5 /* for whoever holds our address to show that it is an agent */
 #define REFUSED_TOLD_MS 60000
 #define GOODBYE_MS 500 /* how long clients may take to read the last lines */
 #define PEOPLE_INTERVAL_MS 5000
@@ -76,7 +77,8 @@ static bool system_agent_answers(void)
     socklen_t len = places_address(SYSTEM_SOCKET_PATH, false, &address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return false;
-    bool answers = connect(fd, (struct sockaddr *)&address, len) == 0;
+    /* EAGAIN: it is there, and has many connections to take. */
+    bool answers = connect(fd, (struct sockaddr *)&address, len) == 0 || errno == EAGAIN;
     close(fd);
     return answers;
 }
@@ -104,6 +106,38 @@ static enum claim claim_state(struct agent *agent, char *why, size_t cap)
     return CLAIM_FAILED;
 }
 
+/* Who holds our address: an agent answers, whatever it answers; a program that only sits there does not. */
+static enum claim judge_holder(const struct sockaddr_un *address, socklen_t len, char *why, size_t cap)
+{
+    static const char question[] = "{\"id\":1,\"op\":\"unsubscribe\"}\n";
+    struct ucred who = {.pid = 0};
+    socklen_t who_len = sizeof who;
+    struct timeval bound = {.tv_sec = HOLDER_ANSWER_S};
+    char answer;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return CLAIM_TAKEN;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
+    int connected = connect(fd, (const struct sockaddr *)address, len);
+    /* One that has the address and does not listen yet is just starting. */
+    bool starts = connected != 0 && errno != EAGAIN;
+    bool answers = connected == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &who_len) == 0 &&
+                   send(fd, question, sizeof question - 1, MSG_NOSIGNAL) > 0 && recv(fd, &answer, 1, 0) == 1;
+    close(fd);
+    if (starts || answers) return CLAIM_TAKEN;
+    const char *name = who.pid != 0 ? people_name_of(who.uid) : NULL;
+    if (who.pid == 0) {
+        snprintf(why, cap, "The address @" ABSTRACT_SOCKET_NAME " is held by a program that takes no connection.");
+    } else {
+        snprintf(why, cap,
+                 "The address @" ABSTRACT_SOCKET_NAME
+                 " is held by %s (uid %u, process %ld), which does not answer as an "
+                 "agent. Ask for that process to be ended; root's agent does not need the address.",
+                 name ? name : "somebody", (unsigned)who.uid, (long)who.pid);
+    }
+    return CLAIM_FAILED;
+}
+
 static enum claim claim_socket(struct agent *agent, char *why, size_t cap)
 {
     struct sockaddr_un address;
@@ -112,7 +146,7 @@ static enum claim claim_socket(struct agent *agent, char *why, size_t cap)
     agent->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (!p->abstract_socket) unlink(p->socket);
     if (agent->listen_fd < 0 || bind(agent->listen_fd, (struct sockaddr *)&address, len) != 0) {
-        if (errno == EADDRINUSE) return CLAIM_TAKEN;
+        if (errno == EADDRINUSE) return judge_holder(&address, len, why, cap);
         snprintf(why, cap, "The socket %s can not be made: %s.", p->socket, strerror(errno));
         return CLAIM_FAILED;
     }
@@ -121,10 +155,24 @@ static enum claim claim_socket(struct agent *agent, char *why, size_t cap)
     return CLAIM_OURS;
 }
 
+/* Root's agent says that the host is its own, for when it does not run. */
+static void choose_system(const struct places *places)
+{
+    if (places->scope != SCOPE_SYSTEM || geteuid() != 0) return;
+    int error = places_choose_system();
+    if (error != 0) log_line(SYSTEM_MARK_PATH " can not be written: %s", strerror(error));
+}
+
 static enum claim claim(struct agent *agent, char *why, size_t cap)
 {
     if (places_find(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     if (agent->places.scope == SCOPE_USER && system_agent_answers()) return CLAIM_TAKEN;
+    if (agent->places.scope == SCOPE_USER && places_system_chosen()) {
+        snprintf(why, cap,
+                 "Root's agent manages the GPUs of this host (" SYSTEM_MARK_PATH " says so); no other one is started. "
+                 "Ask who administers this host to start it.");
+        return CLAIM_FAILED;
+    }
     if (agent->places.root[0]) {
         people_use_root(agent->places.root);
         groups_use_root(agent->places.root);
@@ -134,7 +182,9 @@ static enum claim claim(struct agent *agent, char *why, size_t cap)
     enum claim result = claim_state(agent, why, cap);
     if (result != CLAIM_OURS) return result;
     if (places_open_runtime(&agent->places, why, cap) != 0) return CLAIM_FAILED;
-    return claim_socket(agent, why, cap);
+    result = claim_socket(agent, why, cap);
+    if (result == CLAIM_OURS) choose_system(&agent->places);
+    return result;
 }
 
 /* ---- start ---------------------------------------------------------------------------------------------- */
@@ -391,7 +441,7 @@ static void run_loop(struct agent *agent)
         peers_flush_all(agent);
         if (mono_ms < aside_at_ms) continue;
         aside_at_ms = mono_ms + STEP_ASIDE_CHECK_MS;
-        if (agent->places.scope == SCOPE_USER && system_agent_answers()) {
+        if (agent->places.scope == SCOPE_USER && (system_agent_answers() || places_system_chosen())) {
             agent->leaving = true;
             agent->leave_reason = "This host's system agent manages its GPUs now.";
         }

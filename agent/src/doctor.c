@@ -194,6 +194,11 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
                 info->index, info->compute_mode, info->index);
         }
     }
+    if (agent->places.scope == SCOPE_SYSTEM && !places_system_chosen()) {
+        doctor_say(doctor, "system-not-recorded", DOCTOR_WARNING,
+                   SYSTEM_MARK_PATH " could not be written: while this agent is not running, the first user who asks "
+                                    "manages the host.");
+    }
     if (agent->slices.note[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->slices.note);
     doctor_places(doctor, agent->places.state, agent->places.runtime, agent->places.uid);
     check_slices(doctor, agent);

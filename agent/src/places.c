@@ -92,6 +92,27 @@ int places_find(struct places *p, char *why, size_t cap)
     return 0;
 }
 
+bool places_system_chosen(void)
+{
+    struct stat st;
+    char why[OURS_WHY_BYTES];
+    return lstat(SYSTEM_MARK_PATH, &st) == 0 && S_ISREG(st.st_mode) && ours_check(SYSTEM_MARK_PATH, "", 0, why) == 0;
+}
+
+int places_choose_system(void)
+{
+    static const char text[] =
+        "# Root's agent manages the GPUs of this host. While this file is here, no other agent is started or used,\n"
+        "# also when root's is not running. To give the host back to its users: end that agent, remove this file.\n";
+    char directory[FS_PATH_BYTES];
+    if (places_system_chosen()) return 0;
+    text_copy(directory, sizeof directory, SYSTEM_MARK_PATH);
+    char *name = strrchr(directory, '/');
+    *name++ = '\0';
+    if (mkdir(directory, 0755) != 0 && errno != EEXIST) return errno;
+    return fs_write_atomic(directory, name, text, sizeof text - 1, 0644, false);
+}
+
 int places_open_state(struct places *p, char *why, size_t cap)
 {
     char part[OURS_WHY_BYTES];

@@ -12,6 +12,8 @@
 
 #define ABSTRACT_SOCKET_NAME "tranche-agent"
 #define SYSTEM_SOCKET_PATH "/run/tranche/agent.sock"
+/* Written by root's agent: from then on, and after a reboot, nobody else's manages this host. */
+#define SYSTEM_MARK_PATH "/etc/tranche/system"
 
 enum scope { SCOPE_USER, SCOPE_SYSTEM, SCOPE_ROOT };
 
@@ -29,6 +31,11 @@ struct places {
 
 /* Fills everything but runtime; makes nothing. 0, or -1 with a sentence in why. */
 int places_find(struct places *places, char *why, size_t cap);
+
+/* Has root said that its agent manages this host? True also while that agent is not running. */
+bool places_system_chosen(void);
+/* Says so, as root. 0 or errno. */
+int places_choose_system(void);
 
 /* Makes the state directory. 0, or -1 with a sentence. */
 int places_open_state(struct places *places, char *why, size_t cap);
