@@ -66,6 +66,7 @@ const TARGETS = [
   {
     file: 'sim/libcuda.so.1',
     folders: ['agent/sim/common', 'agent/sim/cuda'],
+    sources: ['agent/common/life.c'],
     flags: [...SHARED, '-Wl,-soname,libcuda.so.1'],
     only: 'x86_64',
     libraries: ['-lm'],
@@ -73,6 +74,7 @@ const TARGETS = [
   {
     file: 'sim/libnvidia-ml.so.1',
     folders: ['agent/sim/common', 'agent/sim/nvml'],
+    sources: ['agent/common/life.c', 'agent/common/nested.c'],
     flags: [...SHARED, '-Wl,-soname,libnvidia-ml.so.1'],
     only: 'x86_64',
     libraries: ['-lm'],
@@ -117,7 +119,10 @@ function fingerprint(target, arch) {
 }
 
 function buildTarget(zig, target, arch) {
-  const sources = target.folders.flatMap((folder) => listFiles(folder, ['.c', '.S']));
+  const sources = [
+    ...target.folders.flatMap((folder) => listFiles(folder, ['.c', '.S'])),
+    ...(target.sources ?? []),
+  ];
   if (!target.folders.every((folder) => listFiles(folder, ['.c']).length > 0)) {
     throw new Error(`${target.file}: no sources in ${target.folders.join(', ')}`);
   }

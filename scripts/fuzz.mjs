@@ -23,7 +23,9 @@ const EXAMPLES = {
   regions: '\u0001\0\0\0\u00ff\u00ff\u00ff\u00ff',
 };
 const SOURCES = [
-  ...['json', 'text', 'fs', 'log', 'region_file', 'admit', 'bucket'].map((name) => `agent/common/${name}.c`),
+  ...['json', 'text', 'fs', 'log', 'region_file', 'admit', 'life', 'bucket'].map(
+    (name) => `agent/common/${name}.c`,
+  ),
   ...[
     'slice',
     'undo',

@@ -73,7 +73,8 @@ bool admit_token_alive(uint64_t token)
     if (start == 0) {
         return true; /* /proc hides it or it is going just now: only certainty counts */
     }
-    return !zombie && (start & TOKEN_START_MASK) == (token >> 32 & TOKEN_START_MASK);
+    uint64_t claimed = token >> 32 & TOKEN_START_MASK;
+    return !zombie && (claimed == 0 || (start & TOKEN_START_MASK) == claimed); /* 0: he could not read his own */
 }
 
 static unsigned entries_in_use(const struct region_usage *usage)
@@ -82,8 +83,11 @@ static unsigned entries_in_use(const struct region_usage *usage)
     return high > REGION_USAGE_ENTRIES ? REGION_USAGE_ENTRIES : high;
 }
 
-static void entry_clear(struct region_entry *entry, uint64_t now_ns)
+/* Whose life it is comes first: until the token stands without CLAIMING, who looks may meet what the last one left. */
+static void entry_clear(struct region_entry *entry, const struct life_place *place, bool locked, uint64_t now_ns)
 {
+    atomic_store(&entry->flags, locked ? REGION_ENTRY_LOCKED : 0);
+    atomic_store(&entry->pid_namespace, place->pid_namespace);
     atomic_store(&entry->memory_bytes, 0);
     atomic_store(&entry->pending_bytes, 0);
     atomic_store(&entry->denied_count, 0);
@@ -95,9 +99,11 @@ static void entry_clear(struct region_entry *entry, uint64_t now_ns)
     atomic_store(&entry->launches, 0);
     atomic_store(&entry->claimed_at_ns, now_ns);
     atomic_store(&entry->seen_epoch, 0);
-    atomic_store(&entry->flags, 0);
+    atomic_store(&entry->held_by, 0);
     atomic_store(&entry->estimate_until, 0);
     atomic_store(&entry->estimate_bytes, 0);
+    atomic_store(&entry->meetings, 0);
+    atomic_store(&entry->waits_at_ns, 0);
 }
 
 static void raise_high(struct region_usage *usage, uint32_t at_least)
@@ -107,64 +113,170 @@ static void raise_high(struct region_usage *usage, uint32_t at_least)
     }
 }
 
-static struct region_entry *claim_free(struct region_usage *usage, uint64_t token, uint64_t now_ns)
+/* A way to the locks of the usage file. 0: none, and entries are judged by token. Negative: for want of something that
+ * may be there again later. */
+static int lock_file(const struct life_place *place)
 {
-    for (unsigned index = 0; index < REGION_USAGE_ENTRIES; index++) {
-        struct region_entry *entry = &usage->entries[index];
+    int fd = place->path == NULL || place->file.inode == 0 ? -ESTALE : life_open(place->path, &place->file);
+    bool later = fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR;
+    return fd > 0 || later ? fd : 0;
+}
+
+/* What has become of taking an entry. */
+struct claim {
+    const struct life_place *place;
+    uint64_t token, now_ns;
+    int fd; /* 0: no locks here */
+    int error;
+    void *kept;
+};
+
+/* true: nobody else is at this entry. Where there are no locks that shows only by the token. */
+static bool claim_lock(struct claim *claim, unsigned index)
+{
+    int got = claim->fd > 0 ? life_lock(claim->fd, index) : 1;
+    if (got == -EOPNOTSUPP) {
+        close(claim->fd);
+        claim->fd = 0;
+        got = 1;
+    }
+    claim->error = got < 0 ? got : claim->error;
+    return got == 1;
+}
+
+static void claim_unlock(struct claim *claim, unsigned index)
+{
+    if (claim->fd > 0) {
+        life_unlock(claim->fd, index);
+    }
+}
+
+/* The lock is held and the token is CLAIMING. */
+static struct region_entry *claim_finish(struct claim *claim, unsigned index)
+{
+    struct region_entry *entry = &claim->place->usage->entries[index];
+    claim->kept = claim->fd > 0 ? life_keep(claim->fd) : NULL;
+    entry_clear(entry, claim->place, claim->kept != NULL, claim->now_ns);
+    raise_high(claim->place->usage, index + 1);
+    atomic_store(&entry->token, claim->token);
+    return entry;
+}
+
+static struct region_entry *claim_free(struct claim *claim)
+{
+    for (unsigned index = 0; index < REGION_USAGE_ENTRIES && claim->error == 0; index++) {
+        struct region_entry *entry = &claim->place->usage->entries[index];
         uint64_t expected = 0;
-        if (atomic_load(&entry->token) == 0 &&
-            atomic_compare_exchange_strong(&entry->token, &expected, token | REGION_CLAIMING)) {
-            entry_clear(entry, now_ns);
-            raise_high(usage, index + 1);
-            atomic_store(&entry->token, token);
-            return entry;
+        if (atomic_load(&entry->token) != 0 || !claim_lock(claim, index)) {
+            continue;
         }
+        if (atomic_compare_exchange_strong(&entry->token, &expected, claim->token | REGION_CLAIMING)) {
+            return claim_finish(claim, index);
+        }
+        claim_unlock(claim, index);
     }
     return NULL;
 }
 
-struct region_entry *admit_claim(struct region_usage *usage, uint64_t token, uint64_t now_ns)
+/* What this process left before exec, emptied. Another's may bear the same token in another PID namespace; his lock, or
+ * his namespace, says that it is not ours. */
+static struct region_entry *claim_left(struct claim *claim)
 {
-    struct region_entry *kept = NULL;
-    for (unsigned index = 0; index < entries_in_use(usage); index++) {
+    unsigned kept = REGION_USAGE_ENTRIES;
+    struct region_usage *usage = claim->place->usage;
+    for (unsigned index = 0; index < entries_in_use(usage) && claim->error == 0; index++) {
         struct region_entry *entry = &usage->entries[index];
         uint64_t seen = atomic_load(&entry->token);
-        if ((seen & ~REGION_CLAIMING) != token) {
+        if ((seen & ~REGION_CLAIMING) != claim->token ||
+            atomic_load(&entry->pid_namespace) != claim->place->pid_namespace || !claim_lock(claim, index)) {
             continue;
         }
-        if (kept != NULL) { /* two of ours: a claim was cut short by exec */
+        if (kept != REGION_USAGE_ENTRIES) { /* two of ours: a claim was cut short by exec */
             atomic_compare_exchange_strong(&entry->token, &seen, 0);
-        } else if (atomic_compare_exchange_strong(&entry->token, &seen, token | REGION_CLAIMING)) {
-            kept = entry;
+            claim_unlock(claim, index);
+        } else if (atomic_compare_exchange_strong(&entry->token, &seen, claim->token | REGION_CLAIMING)) {
+            kept = index;
+        } else {
+            claim_unlock(claim, index);
         }
     }
-    if (kept != NULL) {
-        entry_clear(kept, now_ns);
-        atomic_store(&kept->token, token);
-        return kept;
-    }
-    kept = claim_free(usage, token, now_ns);
-    if (kept == NULL && admit_reap(usage) > 0) {
-        kept = claim_free(usage, token, now_ns);
-    }
-    return kept;
+    return kept == REGION_USAGE_ENTRIES ? NULL : claim_finish(claim, kept);
 }
 
-void admit_leave(struct region_entry *entry, uint64_t token)
+int admit_claim(const struct life_place *place, uint64_t token, uint64_t now_ns, struct region_entry **own_out,
+                void **kept_out)
+{
+    struct claim claim = {.place = place, .token = token, .now_ns = now_ns, .fd = lock_file(place)};
+    if (claim.fd < 0) {
+        return claim.fd;
+    }
+    struct region_entry *own = claim_left(&claim);
+    own = own == NULL ? claim_free(&claim) : own;
+    if (own == NULL && claim.error == 0 && admit_reap(place) > 0) {
+        own = claim_free(&claim);
+    }
+    if (claim.fd > 0) {
+        close(claim.fd);
+    }
+    *own_out = own;
+    *kept_out = claim.kept;
+    return own != NULL ? 0 : claim.error != 0 ? claim.error : -ENOSPC;
+}
+
+bool admit_own_again(struct region_entry *own, uint64_t token, const void *kept)
+{
+    uint64_t expected = 0;
+    if (kept != NULL) { /* nobody else may be here: whoever wrote this had no right to */
+        atomic_store(&own->token, token);
+        return true;
+    }
+    return atomic_compare_exchange_strong(&own->token, &expected, token) || expected == token;
+}
+
+void admit_leave(struct region_entry *entry, uint64_t token, void *kept)
 {
     atomic_compare_exchange_strong(&entry->token, &token, 0);
+    life_end(kept);
 }
 
-unsigned admit_reap(struct region_usage *usage)
+/* lock: what taking the entry's lock came to. Nobody judges an entry whose lock is held, nor one without a lock by a pid
+ * that means something else to him. */
+static bool entry_is_dead(const struct life_place *place, const struct region_entry *entry, int lock)
+{
+    uint64_t token = atomic_load(&entry->token);
+    if (token == 0 || lock == 0) {
+        return false;
+    }
+    if ((atomic_load(&entry->flags) & REGION_ENTRY_LOCKED) != 0) {
+        return lock == 1;
+    }
+    return place->pid_namespace != 0 && atomic_load(&entry->pid_namespace) == place->pid_namespace &&
+           !admit_token_alive(token);
+}
+
+unsigned admit_reap(const struct life_place *place)
 {
     unsigned reaped = 0;
-    for (unsigned index = 0; index < entries_in_use(usage); index++) {
-        struct region_entry *entry = &usage->entries[index];
+    int saved = errno;
+    int fd = lock_file(place);
+    for (unsigned index = 0; fd >= 0 && index < entries_in_use(place->usage); index++) {
+        struct region_entry *entry = &place->usage->entries[index];
         uint64_t token = atomic_load(&entry->token);
-        if (token != 0 && !admit_token_alive(token)) {
+        if (token == 0) {
+            continue;
+        }
+        int lock = fd > 0 ? life_lock(fd, index) : -EOPNOTSUPP;
+        if (entry_is_dead(place, entry, lock)) {
             reaped += atomic_compare_exchange_strong(&entry->token, &token, 0);
         }
+        if (lock == 1) {
+            life_unlock(fd, index);
+        }
     }
+    if (fd > 0) {
+        close(fd);
+    }
+    errno = saved;
     return reaped;
 }
 
@@ -246,19 +358,19 @@ static bool pending_changed(const struct region_usage *usage, const struct pendi
 
 /* A refusal first looks whether somebody has died, which costs a few microseconds a process. Who was seen alive just now
  * is believed for so long. */
-unsigned admit_reap_when_due(struct region_usage *usage)
+unsigned admit_reap_when_due(const struct life_place *place)
 {
     static _Atomic uint64_t last_ns;
     static _Atomic(struct region_usage *) last_usage;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     uint64_t now_ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-    if (atomic_load(&last_usage) == usage && now_ns - atomic_load(&last_ns) < ADMIT_REAP_INTERVAL_NS) {
+    if (atomic_load(&last_usage) == place->usage && now_ns - atomic_load(&last_ns) < ADMIT_REAP_INTERVAL_NS) {
         return 0;
     }
-    unsigned reaped = admit_reap(usage);
+    unsigned reaped = admit_reap(place);
     atomic_store(&last_ns, now_ns);
-    atomic_store(&last_usage, usage);
+    atomic_store(&last_usage, place->usage);
     return reaped;
 }
 
@@ -302,9 +414,10 @@ static enum decision decide(const struct region_policy *policy, const struct reg
     return contested ? CONTESTED : REFUSED;
 }
 
-bool admit_reserve(const struct region_policy *policy, struct region_usage *usage, struct region_entry *own,
+bool admit_reserve(const struct region_policy *policy, const struct life_place *place, struct region_entry *own,
                    uint64_t bytes)
 {
+    const struct region_usage *usage = place->usage;
     for (int attempt = 0; attempt < ADMIT_RETRIES; attempt++) {
         if ((atomic_load(&policy->flags) & REGION_POLICY_DELETED) != 0 || bytes > PENDING_BYTES ||
             bytes > atomic_load(&policy->memory_limit_bytes)) {
@@ -328,7 +441,7 @@ bool admit_reserve(const struct region_policy *policy, struct region_usage *usag
         atomic_fetch_add(&own->pending_bytes, PENDING_TAKEN_BACK - bytes);
         if (decision == CONTESTED) {
             pause_before_retry(usage, own, attempt);
-        } else if (admit_reap_when_due(usage) == 0) {
+        } else if (admit_reap_when_due(place) == 0) {
             return false;
         }
     }

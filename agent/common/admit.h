@@ -8,6 +8,7 @@
 #ifndef TRANCHE_ADMIT_H
 #define TRANCHE_ADMIT_H
 
+#include "life.h"
 #include "region.h"
 
 #include <stdbool.h>
@@ -28,16 +29,22 @@ uint64_t admit_start_ticks(uint32_t pid, bool *zombie_out);
 /* false only if the process of this token is certainly gone. */
 bool admit_token_alive(uint64_t token);
 
-/* The own entry: one that this process left before exec is emptied and used again. NULL: all entries are taken. */
-struct region_entry *admit_claim(struct region_usage *usage, uint64_t token, uint64_t now_ns);
-void admit_leave(struct region_entry *entry, uint64_t token);
-/* Frees the entries of dead processes; how many. */
-unsigned admit_reap(struct region_usage *usage);
+/* The own entry: one that this process left before exec is emptied and used again. 0, -ENOSPC if all entries are taken,
+ * or another error for want of something that may be there again at the next try. *kept_out is what holds its lock,
+ * NULL if it has none. */
+int admit_claim(const struct life_place *place, uint64_t token, uint64_t now_ns, struct region_entry **own_out,
+                void **kept_out);
+/* The own entry bears another token than ours. true: it is ours again, with the bytes that stand in it. false: it is
+ * somebody else's by now. */
+bool admit_own_again(struct region_entry *own, uint64_t token, const void *kept);
+void admit_leave(struct region_entry *entry, uint64_t token, void *kept);
+/* Frees the entries of dead processes; how many. Where it cannot be told, nobody is dead. */
+unsigned admit_reap(const struct life_place *place);
 /* The same, unless this process did so for this slice within ADMIT_REAP_INTERVAL_NS. */
-unsigned admit_reap_when_due(struct region_usage *usage);
+unsigned admit_reap_when_due(const struct life_place *place);
 
 /* true: bytes are charged to own. false: nothing is, and the caller answers out of memory. */
-bool admit_reserve(const struct region_policy *policy, struct region_usage *usage, struct region_entry *own,
+bool admit_reserve(const struct region_policy *policy, const struct life_place *place, struct region_entry *own,
                    uint64_t bytes);
 /* Bytes of an entry's pending_bytes; the word's upper bits count requests that were taken back. */
 #define ADMIT_PENDING(word) ((word) & ((UINT64_C(1) << 48) - 1))

@@ -1,10 +1,15 @@
 /* The memory that agent and shim share. This header is a contract: change it only with REGION_ABI.
  *
- * Three kinds of file, mapped by path from the runtime directory (see docs/protocol.md):
- *   policy/<slice id>   written by the agent alone, mapped read-only by tenants
- *   usage/<slice id>    written by the tenants of that slice, never mapped by the agent (it uses pread,
- *                       so that a tenant who truncates the file can harm nobody but its own slice)
- *   board/<gpu uuid>    one line per slice, read and written with pread/pwrite by everybody, for the same reason
+ * Three kinds of file, found by path from the runtime directory (see docs/protocol.md):
+ *   policy/<slice id>        written by the agent alone, mapped read-only by tenants
+ *   usage/<slice id>         written by the tenants of that slice, never mapped by the agent (it uses pread and pwrite,
+ *                            so that a tenant who truncates the file can harm nobody but its own slice)
+ *   board/<gpu uuid>/<tag>   one line: written by the tenants of the slice that bears this tag, read by the others on
+ *                            that GPU, who never touch a mapping of it directly (region_line_read), for the same reason
+ *
+ * A slice that changes hands gets a new usage file, a new line and a new tag: whoever had the old ones open keeps
+ * nothing that belongs to the next owner. Whoever may write a file may write only what is about himself; the agent
+ * watches sizes and takes back what is too much.
  *
  * Rules
  *   R1  Fixed-width fields, natural alignment, no pointers, no locks, no seqlocks: a process may be killed
@@ -12,8 +17,14 @@
  *   R2  Every field that two processes touch is one atomic word; readers never need two words to agree.
  *   R3  Files are created at full size with allocated blocks, under a temporary name, and renamed into place:
  *       whoever can open a file sees it whole.
- *   R4  A file whose magic, ABI or size is not the expected one is not used (the shim then forwards everything).
- *   R5  Times are CLOCK_MONOTONIC nanoseconds of the host (the simulated driver's clock under simulation).
+ *   R4  A file whose magic, ABI or size is not the expected one is not used. A program that was put into a slice whose
+ *       files are missing or not right is refused memory, as on a full card; it is never let through in silence.
+ *   R5  Times are CLOCK_MONOTONIC nanoseconds of the host, whatever clock the process is shown: time namespaces are
+ *       taken off, interposed clocks are not asked (the simulated driver's clock under simulation). A stamp is a claim
+ *       all the same: no difference of two stamps may grant more than a few milliseconds, or hold anybody for ever.
+ *   R6  Who is alive is for the kernel to say: a process holds a lock (F_OFD_SETLK) on the byte REGION_LOCK_BYTE(index)
+ *       of its usage file for as long as its memory map lives. Pids are for display and for NVML, and are compared only
+ *       by those who share a PID namespace with the entry.
  */
 #ifndef TRANCHE_REGION_H
 #define TRANCHE_REGION_H
@@ -22,10 +33,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REGION_ABI 3u
+#define REGION_ABI 4u
 #define REGION_POLICY_MAGIC UINT64_C(0x314c4f5048435254) /* "TRCHPOL1" in memory order */
 #define REGION_USAGE_MAGIC UINT64_C(0x3147534548435254)
-#define REGION_BOARD_MAGIC UINT64_C(0x3144524248435254)
+#define REGION_LINE_MAGIC UINT64_C(0x31454e4c48435254)
 
 #define REGION_ID_BYTES 40   /* slice id, NUL-terminated: "s-" and 16 hex digits today */
 #define REGION_UUID_BYTES 48 /* "GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", NUL-terminated */
@@ -79,7 +90,12 @@ struct region_policy {
      * after the estimate was made has been confirmed. */
     _Atomic uint64_t residue_sequence;
     _Atomic uint64_t neighbours[REGION_BOARD_SLOTS]; /* by line of the board; this slice's own is 0 */
-    uint8_t reserved[REGION_POLICY_BYTES - 752];
+    /* Names the slice's line on the board, and names it anew whenever the slice changes hands: REGION_NEIGHBOUR_TAG of
+     * it is in the neighbours' words. Never 0. */
+    _Atomic uint64_t tag;
+    /* The agent's clock when it last looked (at least once a second while it runs), by R5. For plausibility only. */
+    _Atomic uint64_t agent_clock_ns;
+    uint8_t reserved[REGION_POLICY_BYTES - 768];
 };
 
 /* ---- usage -------------------------------------------------------------------------------------------- */
@@ -88,12 +104,22 @@ struct region_policy {
 #define REGION_PRICE_ENTRIES 1024u
 
 /* An entry belongs to one process, named by a token, and counts while the token is there and not CLAIMING.
- * token = CLAIMING (bit 63) | low 31 bits of the start time in clock ticks (/proc/PID/stat field 22) << 32 | pid.
- *   claim:  CAS 0 -> token|CLAIMING; zero the fields; store token
- *   leave:  CAS token -> 0
- *   reap:   the process is gone: CAS token (with or without CLAIMING) -> 0, by the agent or by any tenant
+ * token = CLAIMING (bit 63) | low 31 bits of the start time in clock ticks (/proc/PID/stat field 22) << 32 | pid,
+ * both as the process itself sees them.
+ *
+ * Life (R6). The lock on REGION_LOCK_BYTE(index) is a write lock of an open file description that is mapped once with
+ * MADV_DONTFORK and whose descriptor is closed: it goes when the process ends or execs, is not inherited by fork, is not
+ * lost by a program that closes descriptors, and looks alike from every namespace. An entry says REGION_ENTRY_LOCKED if
+ * it has one; where the kernel gives none (before 3.15, some sandboxes) it says so by not saying it.
+ *   claim:  take the lock; then CAS 0 or a dead token -> token|CLAIMING; zero the fields; store token
+ *   leave:  CAS token -> 0; drop the lock
+ *   reap:   LOCKED: whoever gets the lock itself (and only he) may store 0, then drops it.
+ *           not LOCKED: by token, and only by those whose pid_namespace is the entry's; nobody else judges it.
+ * An own entry that is found to bear another token (somebody wrote into it) is claimed again with its bytes, before
+ * anything is decided; it never counts as free.
  * Each is one word, so that nobody can be left half done, and a reaped entry takes all its bytes with it. */
 #define REGION_CLAIMING (UINT64_C(1) << 63)
+#define REGION_LOCK_BYTE(index) ((INT64_C(1) << 40) + (index))
 
 struct region_entry {
     _Atomic uint64_t token;
@@ -119,11 +145,16 @@ struct region_entry {
     _Atomic uint64_t estimate_until;
     /* Of a program on several GPUs: high 16 bits which one, low 48 how many collectives it has launched on this one. */
     _Atomic uint64_t meetings;
+    _Atomic uint64_t pid_namespace; /* inode of /proc/self/ns/pid that the token's pid is of; 0: not known */
+    /* REGION_ENTRY_WAITS is believed only for a few milliseconds after this: a stopped process cannot take it back. */
+    _Atomic uint64_t waits_at_ns;
+    uint64_t reserved[6];
 };
 
 enum region_entry_flag {
     REGION_ENTRY_LIMIT_NOT_HELD = 1u << 0, /* a wait hit its bound: say so on screen */
     REGION_ENTRY_WAITS = 1u << 1,          /* waits for compute right now */
+    REGION_ENTRY_LOCKED = 1u << 2,         /* its life is told by its lock */
 };
 
 /* Why a launch had to wait. */
@@ -163,7 +194,7 @@ struct region_usage {
     struct region_price prices[REGION_PRICE_ENTRIES];
 };
 
-/* ---- board -------------------------------------------------------------------------------------------- */
+/* ---- board: one line a slice -------------------------------------------------------------------------- */
 
 /* A claim counts only as far as the claimer's policy allows and only until claim_until_ns (about 5 ms ahead),
  * so a dead or lying tenant takes nothing from another's guarantee. */
@@ -177,12 +208,17 @@ struct region_board_slot {
     uint64_t reserved[2];
 };
 
-struct region_board {
+#define REGION_LINE_BYTES 4096u
+
+/* One file per slice, so that its owner can write about himself alone. The tag in it is compared with the neighbour's
+ * word, which the agent writes. */
+struct region_line {
     uint64_t magic;
     uint32_t abi;
     uint32_t bytes;
-    uint64_t reserved[6];
-    struct region_board_slot slots[REGION_BOARD_SLOTS];
+    uint64_t reserved0[6];
+    struct region_board_slot line;
+    uint8_t reserved1[REGION_LINE_BYTES - 128];
 };
 
 _Static_assert(sizeof(struct region_policy) == REGION_POLICY_BYTES, "policy layout");
@@ -191,12 +227,14 @@ _Static_assert(offsetof(struct region_policy, memory_limit_bytes) == 32, "policy
 _Static_assert(offsetof(struct region_policy, slice_id) == 80, "policy layout");
 _Static_assert(offsetof(struct region_policy, context_bytes) == 232, "policy layout");
 _Static_assert(offsetof(struct region_policy, neighbours) == 248, "policy layout");
-_Static_assert(sizeof(struct region_entry) == 128, "entry layout");
+_Static_assert(offsetof(struct region_policy, tag) == 752, "policy layout");
+_Static_assert(sizeof(struct region_entry) == 192, "entry layout");
 _Static_assert(sizeof(struct region_price) == 32, "price layout");
 _Static_assert(offsetof(struct region_usage, entries) == 4096, "usage layout");
-_Static_assert(sizeof(struct region_usage) == 4096 + 128 * REGION_USAGE_ENTRIES + 32 * REGION_PRICE_ENTRIES,
+_Static_assert(sizeof(struct region_usage) == 4096 + 192 * REGION_USAGE_ENTRIES + 32 * REGION_PRICE_ENTRIES,
                "usage layout");
 _Static_assert(sizeof(struct region_board_slot) == 64, "board layout");
-_Static_assert(sizeof(struct region_board) == 4096, "board layout");
+_Static_assert(offsetof(struct region_line, line) == 64, "line layout");
+_Static_assert(sizeof(struct region_line) == REGION_LINE_BYTES, "line layout");
 
 #endif

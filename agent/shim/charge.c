@@ -22,6 +22,9 @@ uint64_t charge_of(uint64_t bytes)
 void charge_note_denied(struct process *process, unsigned slice, uint64_t bytes)
 {
     struct region_entry *entry = process->entries[slice];
+    if (entry == NULL) {
+        return; /* there is no place to write it down */
+    }
     atomic_fetch_add(&entry->denied_count, 1);
     atomic_store(&entry->denied_bytes, bytes);
     atomic_store(&entry->denied_at_ns, shim_now());
@@ -61,22 +64,26 @@ static bool make_room(struct process *process, unsigned slice)
 
 enum admit_step charge_admit(struct admitted *request, struct process *process, int slice, uint64_t bytes)
 {
-    struct region_entry *own = slice < 0 ? NULL : process->entries[slice];
-    if (own == NULL || bytes == 0) {
+    if (slice < 0 || bytes == 0) {
         return ADMIT_FORWARD;
     }
+    struct region_entry *own = shim_entry(process, (unsigned)slice);
+    if (own == NULL) {
+        return ADMIT_DENY; /* whoever is in no ledger gets nothing from the slice */
+    }
     const struct shim_slice *at = &process->shim->slices[slice];
+    const struct life_place *place = &process->places[slice];
     *request = (struct admitted){process, slice, bytes};
     /* After the driver's last call all of it is cold, and what follows would meet one line after the other. */
     __builtin_prefetch(&at->policy->residue_sequence);
     __builtin_prefetch(&at->policy->memory_limit_bytes);
     __builtin_prefetch(&at->usage->entries_high);
     __builtin_prefetch(&own->estimate_until);
-    if (admit_reserve(at->policy, at->usage, own, bytes)) {
+    if (admit_reserve(at->policy, place, own, bytes)) {
         return ADMIT_GO;
     }
     if (bytes <= atomic_load(&at->policy->memory_limit_bytes) && make_room(process, (unsigned)slice) &&
-        admit_reserve(at->policy, at->usage, own, bytes)) {
+        admit_reserve(at->policy, place, own, bytes)) {
         return ADMIT_GO;
     }
     charge_note_denied(process, (unsigned)slice, bytes);

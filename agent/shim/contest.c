@@ -1,11 +1,10 @@
 #include "contest.h"
 
 #include "bucket.h"
-#include "region_file.h"
+#include "lines.h"
 #include "shim.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* Has any other process of this slice launched something since the last look? */
 static bool peers_launched(struct contest *contest, const struct region_usage *usage, const struct region_entry *own)
@@ -33,20 +32,20 @@ static uint64_t charged_by_slice(const struct region_usage *usage)
 }
 
 static void write_line(const struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
-                       int fd, uint64_t claim, uint64_t now)
+                       uint64_t claim, uint64_t now)
 {
+    struct region_board_slot *line = lines_own(contest->lines);
+    if (line == NULL) {
+        return; /* the others take us to claim */
+    }
     uint64_t backlog = atomic_load(&contest->backlog_at_ns);
     uint64_t held = atomic_load(&contest->held_at_ns);
     bool hungry = backlog != 0 && now < backlog + CONTEST_HUNGRY_NS && (held == 0 || now > held + CONTEST_PACE_NS);
-    struct region_board_slot line;
-    memset(&line, 0, sizeof line);
-    atomic_store(&line.slice_tag, region_slice_tag(slice->policy->slice_id));
-    atomic_store(&line.claim_until_ns, claim);
-    atomic_store(&line.waits_since_ns, atomic_load(&own->throttled_since_ns));
-    atomic_store(&line.charged_ns, charged_by_slice(slice->usage));
-    atomic_store(&line.in_flight_ns, atomic_load(&contest->tight) ? atomic_load(&contest->longest_ns) : 0);
-    atomic_store(&line.hungry_until_ns, hungry ? now + CONTEST_HUNGRY_NS : 0);
-    (void)region_board_write_slot(fd, slice->policy->board_slot, &line); /* fails: others know less, no more */
+    atomic_store(&line->waits_since_ns, atomic_load(&own->throttled_since_ns));
+    atomic_store(&line->charged_ns, charged_by_slice(slice->usage));
+    atomic_store(&line->in_flight_ns, atomic_load(&contest->tight) ? atomic_load(&contest->longest_ns) : 0);
+    atomic_store(&line->hungry_until_ns, hungry ? now + CONTEST_HUNGRY_NS : 0);
+    atomic_store(&line->claim_until_ns, claim);
 }
 
 struct claims {
@@ -79,14 +78,14 @@ static void follow(struct contest *contest, uint64_t hungriest_bp, uint64_t own_
 }
 
 static void read_claims(struct contest *contest, struct claims *claims, const struct region_policy *policy,
-                        const struct region_board *board, uint64_t now, uint64_t own_charged)
+                        const struct region_board_slot *slots, uint64_t now, uint64_t own_charged)
 {
     memset(claims, 0, sizeof *claims);
     uint64_t window = now - contest->pace_since_ns;
     bool whole_window = window >= CONTEST_PACE_NS;
     uint32_t priority = atomic_load(&policy->priority);
     for (uint32_t at = 0; at < REGION_BOARD_SLOTS; at++) {
-        const struct region_board_slot *line = &board->slots[at];
+        const struct region_board_slot *line = &slots[at];
         uint64_t word = atomic_load_explicit(&policy->neighbours[at], memory_order_relaxed);
         uint64_t until = atomic_load(&line->claim_until_ns);
         if (word == 0 || (atomic_load(&line->slice_tag) & UINT64_C(0xffffffff)) != REGION_NEIGHBOUR_TAG(word)) {
@@ -219,27 +218,28 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     bool lapsed = now > atomic_load(&contest->claimed_until_ns);
     bool others = peers_launched(contest, slice->usage, own);
     struct claims claims = {0};
-    int fd;
     look_at_neighbours(contest, slice->policy);
-    if (atomic_load(&contest->neighbours) > 0 && slice->board_path[0] != 0 &&
-        region_board_open(slice->board_path, &fd) == 0) {
-        struct region_board board;
+    if (atomic_load(&contest->neighbours) > 0) {
+        if (!lines_enter(contest->lines, now)) {
+            return;
+        }
+        struct region_board_slot slots[REGION_BOARD_SLOTS];
         uint64_t claim = busy + (!wants    ? 0
                                  : prefers ? CONTEST_CLAIM_PREFERRED_NS
                                  : calm    ? CONTEST_CLAIM_CALM_NS
                                            : CONTEST_CLAIM_NS);
         atomic_store(&contest->claimed_until_ns, claim);
-        write_line(contest, slice, own, fd, claim, now);
-        if (region_board_read(fd, &board) == 0) {
-            read_claims(contest, &claims, slice->policy, &board, now, charged_by_slice(slice->usage));
-        }
+        lines_open_own(contest->lines, slice, now);
+        write_line(contest, slice, own, claim, now);
+        lines_read(contest->lines, slice, now, CONTEST_CLAIM_NS, slots);
+        read_claims(contest, &claims, slice->policy, slots, now, charged_by_slice(slice->usage));
         if (prefers && wants && lapsed && claims.in_flight_ns > 0) {
             claim += claims.in_flight_ns; /* our work begins when theirs is done */
             atomic_store(&contest->busy_until_ns, busy + claims.in_flight_ns);
             atomic_store(&contest->claimed_until_ns, claim);
-            write_line(contest, slice, own, fd, claim, now);
+            write_line(contest, slice, own, claim, now);
         }
-        close(fd);
+        lines_leave(contest->lines);
         uint64_t seen = atomic_exchange(&contest->others_seen_ns, claims.charged_ns);
         if (seen != 0 && claims.charged_ns > seen) { /* it shrinks when a process has ended */
             atomic_fetch_add(&contest->others_charged_ns, claims.charged_ns - seen);
@@ -305,15 +305,12 @@ void contest_done(struct contest *contest, const struct shim_slice *slice, const
                   uint64_t now)
 {
     uint64_t claim = now + CONTEST_CLAIM_DONE_NS;
-    int fd;
-    if (atomic_load(&contest->claimed_until_ns) <= claim || slice->board_path[0] == 0 ||
-        region_board_open(slice->board_path, &fd) != 0) {
+    if (atomic_load(&contest->claimed_until_ns) <= claim || lines_own(contest->lines) == NULL) {
         return;
     }
     atomic_store(&contest->busy_until_ns, now);
     atomic_store(&contest->claimed_until_ns, claim);
-    write_line(contest, slice, own, fd, claim, now);
-    close(fd);
+    write_line(contest, slice, own, claim, now);
 }
 
 uint32_t contest_share(const struct contest *contest, const struct region_policy *policy)

@@ -52,6 +52,7 @@
 #define CONTEST_WHOLE_MIN_BP 9500u
 #define CONTEST_WHOLE_MAX_BP 10050u
 
+struct lines;
 struct shim_slice;
 
 /* One process's knowledge about one slice's GPU. */
@@ -82,6 +83,7 @@ struct contest {
     _Atomic uint32_t bounded;    /* somebody may claim his part at any time: keep the work in flight short */
     _Atomic uint32_t tight;      /* ...and somebody of higher priority is about: very short */
     _Atomic uint32_t prefers; /* somebody is of lower priority than we are: claim at once, and no longer than needed */
+    struct lines *lines;
 };
 
 /* Reads and writes the board if it is time. charged: GPU time that is being charged now. wants: there is work, and it

@@ -66,6 +66,17 @@ static void account(struct process *process, CUdevice device, unsigned slice, ui
     charge_return(process, slice, paid);
 }
 
+uint64_t graphs_charged(struct process *process, unsigned slice)
+{
+    uint64_t sum = 0;
+    for (CUdevice device = 0; device < atomic_load(&process->devices) && device < (CUdevice)SHIM_DEVICES; device++) {
+        if (process->graph[device].charged > 0 && shim_slice_of_device(process, device) == (int)slice) {
+            sum += process->graph[device].charged;
+        }
+    }
+    return sum;
+}
+
 bool graphs_recount(struct process *process, unsigned slice)
 {
     if (atomic_load_explicit(&resolve_hot.graphs_with_memory, memory_order_relaxed) == 0) {
@@ -270,12 +281,16 @@ static enum admit_step reserve(struct graph_run *run, uint64_t need, unsigned de
     struct process *process = run->process;
     struct graph_memory *memory = &process->graph[device];
     int slice = shim_slice_of_device(process, (CUdevice)device);
-    if (slice < 0 || process->entries[slice] == NULL) {
+    if (slice < 0) {
         return ADMIT_FORWARD;
+    }
+    struct region_entry *own = shim_entry(process, (unsigned)slice);
+    if (own == NULL) {
+        return ADMIT_DENY;
     }
     const struct shim_slice *at = &process->shim->slices[slice];
     struct admitted request = {.bytes = need};
-    if (!admit_reserve(at->policy, at->usage, process->entries[slice], need)) {
+    if (!admit_reserve(at->policy, &process->places[slice], own, need)) {
         lock(memory);
         uint64_t reusable = memory->charged > memory->held ? memory->charged - memory->held : 0;
         unlock(memory);

@@ -16,8 +16,9 @@ static struct view slice_view(const struct shim_slice *at, struct process *proce
     uint64_t limit = atomic_load(&at->policy->memory_limit_bytes);
     /* What a killed peer held is free again as soon as it is gone, also before the agent has looked; and what our pools
      * have given back since. */
-    (void)admit_reap_when_due(at->usage);
-    if (process != NULL && process->entries[slice] != NULL) {
+    const struct life_place looking = {at->usage, at->usage_path, at->usage_file, 0};
+    (void)admit_reap_when_due(process == NULL ? &looking : &process->places[slice]);
+    if (process != NULL && shim_entry(process, (unsigned)slice) != NULL) {
         charge_recount(process, (unsigned)slice);
     }
     uint64_t beyond = admit_beyond(at->policy, at->usage);

@@ -10,6 +10,7 @@
 #include "region_file.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,15 +50,16 @@ static bool map_slice(struct shim_slice *slice, const char *directory, const cha
         region_policy_map_ro(path, &slice->policy) != 0) {
         return false;
     }
-    snprintf(path, sizeof path, "%s/usage/%s", directory, id);
-    if (region_usage_map(path, &slice->usage) != 0) {
+    int length = snprintf(slice->usage_path, sizeof slice->usage_path, "%s/usage/%s", directory, id);
+    if (length >= (int)sizeof slice->usage_path ||
+        region_usage_map(slice->usage_path, &slice->usage, &slice->usage_file) != 0) {
         region_policy_unmap(slice->policy);
         return false;
     }
     char uuid[REGION_UUID_BYTES];
     memcpy(uuid, slice->policy->gpu_uuid, sizeof uuid);
     uuid[sizeof uuid - 1] = 0;
-    int length = snprintf(slice->board_path, sizeof slice->board_path, "%s/board/%s", directory, uuid);
+    length = snprintf(slice->board_path, sizeof slice->board_path, "%s/board/%s", directory, uuid);
     if (strchr(uuid, '/') != NULL || length < 0 || length >= (int)sizeof slice->board_path) {
         slice->board_path[0] = 0;
     }
@@ -151,6 +153,14 @@ static struct shim_fork_page *page_get(void)
     return page;
 }
 
+uint64_t shim_token(uint32_t pid)
+{
+    uint64_t start = admit_start_ticks(pid, NULL);
+    /* A start time that cannot be read for want of a descriptor can be later; without /proc it never can. */
+    bool later = start == 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
+    return later ? 0 : admit_token(pid, start);
+}
+
 static struct process *process_build(const struct shim *shim)
 {
     struct process *process =
@@ -160,14 +170,26 @@ static struct process *process_build(const struct shim *shim)
     }
     process->shim = shim;
     process->pid = (uint32_t)getpid();
-    process->token = admit_token(process->pid, admit_start_ticks(process->pid, NULL));
+    process->token = shim_token(process->pid);
     uint64_t now = shim_now();
+    uint64_t pid_namespace = life_pid_namespace();
     for (unsigned index = 0; index < shim->slice_count; index++) {
-        process->entries[index] = admit_claim(shim->slices[index].usage, process->token, now);
+        const struct shim_slice *slice = &shim->slices[index];
+        process->places[index] =
+            (struct life_place){slice->usage, slice->usage_path, slice->usage_file, pid_namespace};
         atomic_store(&process->meters[index].contest.alone, 1);
-        process->limits[index] = &shim->slices[index].policy->compute_limit_bp;
+        process->meters[index].contest.lines = &process->lines[index];
+        process->limits[index] = &slice->policy->compute_limit_bp;
+        (void)shim_entry_slow(process, index); /* none: asked for again when memory is */
+        lines_open_own(&process->lines[index], slice, now);
     }
     return process;
+}
+
+void shim_sleep_a_moment(void)
+{
+    struct timespec span = {0, BUILD_WAIT_NS};
+    nanosleep(&span, NULL);
 }
 
 struct process *shim_process_slow(void)
@@ -191,8 +213,7 @@ struct process *shim_process_slow(void)
             atomic_store(&page->building, process == NULL ? 0 : 1);
             return process;
         }
-        struct timespec span = {0, BUILD_WAIT_NS};
-        nanosleep(&span, NULL);
+        shim_sleep_a_moment();
         process = atomic_load_explicit(&page->process, memory_order_acquire);
     }
     return process;

@@ -146,7 +146,8 @@ static uint64_t account(struct process *process, struct pool *pool, uint64_t res
 static bool pay(struct process *process, struct pool *pool, uint64_t bytes)
 {
     const struct shim_slice *at = &process->shim->slices[pool->slice];
-    if (!admit_reserve(at->policy, at->usage, process->entries[pool->slice], bytes)) {
+    struct region_entry *own = shim_entry(process, pool->slice);
+    if (own == NULL || !admit_reserve(at->policy, &process->places[pool->slice], own, bytes)) {
         return false;
     }
     lock(process);
@@ -201,6 +202,17 @@ bool pools_recount(struct process *process, unsigned slice)
     return atomic_load(&process->entries[slice]->memory_bytes) < before;
 }
 
+uint64_t pools_charged(struct process *process, unsigned slice)
+{
+    uint64_t sum = 0;
+    uint32_t count = atomic_load(&process->pools.count);
+    for (uint32_t at = 0; at < count; at++) {
+        const struct pool *pool = &process->pools.items[at];
+        sum += !pool->ignored && pool->slice == slice ? get(&pool->charged) : 0;
+    }
+    return sum;
+}
+
 void pools_trim(struct process *process, unsigned slice)
 {
     cuMemPoolTrimTo_fn trim = REAL(cuMemPoolTrimTo);
@@ -242,7 +254,11 @@ static enum admit_step reserve_growth(struct pool_request *request)
     struct pool *pool = request->pool;
     struct process *process = request->process;
     const struct shim_slice *at = &process->shim->slices[pool->slice];
-    struct region_entry *own = process->entries[pool->slice];
+    const struct life_place *place = &process->places[pool->slice];
+    struct region_entry *own = shim_entry(process, pool->slice);
+    if (own == NULL) {
+        return ADMIT_DENY;
+    }
     for (int attempt = 0; attempt < 3; attempt++) {
         lock(process);
         uint64_t wanted = get(&pool->used) + request->bytes;
@@ -253,11 +269,11 @@ static enum admit_step reserve_growth(struct pool_request *request)
         if (need == 0) {
             return ADMIT_GO; /* fits into what is there, or grows for want of order: pool_end sees that */
         }
-        if (admit_reserve(at->policy, at->usage, own, step)) {
+        if (admit_reserve(at->policy, place, own, step)) {
             request->paid = step;
             return ADMIT_GO;
         }
-        if (admit_reserve(at->policy, at->usage, own, need)) {
+        if (admit_reserve(at->policy, place, own, need)) {
             request->paid = need;
             return ADMIT_GO;
         }
@@ -281,8 +297,11 @@ static enum admit_step reserve_growth(struct pool_request *request)
 
 enum admit_step pool_begin(struct pool_request *request, struct process *process, struct pool *pool, size_t bytes)
 {
-    if (pool == NULL || pool->ignored || bytes == 0 || process->entries[pool->slice] == NULL) {
+    if (pool == NULL || pool->ignored || bytes == 0) {
         return ADMIT_FORWARD;
+    }
+    if (shim_entry(process, pool->slice) == NULL) {
+        return ADMIT_DENY;
     }
     uint64_t rounded = bytes > SIZE_MAX - 511 ? bytes : (bytes + 511) / 512 * 512;
     *request = (struct pool_request){.process = process, .pool = pool, .bytes = rounded};

@@ -89,6 +89,8 @@ void pool_free_end(const struct pool_free *request, CUresult result);
 
 /* Reads the reserved bytes of all pools of a slice anew; true if the ledger became smaller. */
 bool pools_recount(struct process *process, unsigned slice);
+/* What they are charged now. */
+uint64_t pools_charged(struct process *process, unsigned slice);
 /* Gives back what no program uses. */
 void pools_trim(struct process *process, unsigned slice);
 /* true: frees are still on their way in some stream, so that a synchronization would give memory back. */
@@ -96,5 +98,6 @@ bool pools_pending(struct process *process, unsigned slice);
 
 /* hook_graphs.c */
 bool graphs_recount(struct process *process, unsigned slice);
+uint64_t graphs_charged(struct process *process, unsigned slice);
 
 #endif

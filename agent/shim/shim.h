@@ -3,8 +3,10 @@
 #ifndef TRANCHE_SHIM_H
 #define TRANCHE_SHIM_H
 
+#include "admit.h"
 #include "hooks.h"
 #include "ledger.h"
+#include "lines.h"
 #include "meter.h"
 #include "pool.h"
 #include "region.h"
@@ -15,12 +17,15 @@
 #define SHIM_SLICES 16u  /* GPUs, and so slices, in one process */
 #define SHIM_DEVICES 64u /* CUDA ordinals that are told apart */
 #define SHIM_HANDLES 64u /* NVML handles that are told apart */
+#define SHIM_PATH_BYTES 512
 
 struct shim_slice {
     const struct region_policy *policy;
     struct region_usage *usage;
-    /* Opened anew for each use: programs close descriptors that they do not know, and reuse the numbers. */
-    char board_path[256]; /* empty: no board, then nothing is known of other slices */
+    /* Nothing is held open: programs close descriptors that they do not know, and reuse the numbers. */
+    char usage_path[SHIM_PATH_BYTES];
+    struct life_file usage_file;
+    char board_path[SHIM_PATH_BYTES]; /* folder of the lines; empty: too long to be had */
 };
 
 struct shim {
@@ -36,7 +41,7 @@ struct process {
     const struct shim *shim;
     /* Where each slice's compute limit stands: what a launch looks at first. */
     const _Atomic uint32_t *limits[SHIM_SLICES];
-    struct region_entry *entries[SHIM_SLICES]; /* NULL: no place was left, and this slice is not limited */
+    _Atomic(struct region_entry *) entries[SHIM_SLICES]; /* ask shim_entry before anything is decided */
     uint64_t token;
     uint32_t pid;
     _Atomic int captures;                       /* under way in this process */
@@ -55,6 +60,10 @@ struct process {
     _Atomic(CUcontext) primary[SHIM_DEVICES];
     struct meter meters[SHIM_SLICES];
     struct meter_shared metering;
+    struct life_place places[SHIM_SLICES];
+    void *kept[SHIM_SLICES]; /* what holds the lock of each entry */
+    _Atomic int claiming[SHIM_SLICES];
+    struct lines lines[SHIM_SLICES];
 };
 _Static_assert(offsetof(struct process, pools) + offsetof(struct pools, items) + sizeof(struct pool) <= 4096,
                "the first pool lies on the first page");
@@ -85,6 +94,19 @@ static inline struct process *shim_process(void)
     struct process *process = shim_process_peek();
     return __builtin_expect(process != NULL, 1) ? process : shim_process_slow();
 }
+
+/* entry.c: this process's entry in a slice, if it is there and bears our token, or else once it could be claimed (again).
+ * NULL: no place is left, or there is no way to one now; then nothing may be admitted. */
+struct region_entry *shim_entry_slow(struct process *process, unsigned slice);
+static inline struct region_entry *shim_entry(struct process *process, unsigned slice)
+{
+    struct region_entry *own = atomic_load_explicit(&process->entries[slice], memory_order_acquire);
+    bool ours = own != NULL && atomic_load_explicit(&own->token, memory_order_relaxed) == process->token;
+    return __builtin_expect(ours, 1) ? own : shim_entry_slow(process, slice);
+}
+/* init.c: the own token; 0: it cannot be read now, but may be later. */
+uint64_t shim_token(uint32_t pid);
+void shim_sleep_a_moment(void);
 
 /* Index into slices for a CUDA ordinal, or for the calling thread's current device; -1: not ours. */
 int shim_slice_of_device(struct process *process, CUdevice device);

@@ -149,7 +149,8 @@ void policy_set_residue(struct slice *slice, uint64_t bytes);
 /* Tells the slice's tenants what a context is known to take on its GPU. */
 void policy_set_context(struct agent *agent, struct slice *slice);
 void policy_update_access(struct agent *agent, struct slice *slice);
-void policy_reap(struct agent *agent, struct slice *slice, uint64_t token);
+/* Empties an entry of the usage file, if it still bears this token and nobody holds its lock. */
+void policy_reap(struct slice *slice, unsigned index, uint64_t token);
 
 /* settings.c: what operators set for the whole host. The first keeps defaults and says so if the file is not right. */
 #define OVERCOMMIT_MAX_PERCENT 1000

@@ -51,7 +51,7 @@ static void notice(struct agent *agent, const char *code, const char *slice_id, 
     json_put_text(&w, "gpuUuid", gpu_uuid);
     json_put_known(&w, "pid", pid != 0, pid);
     json_put_text(&w, "message", message);
-    events_send(agent, &w, pid != 0); /* what a process did */
+    events_send(agent, &w, slice_id != NULL && strcmp(code, "audit-not-saved") != 0); /* what a process did */
 }
 
 void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message)
@@ -355,7 +355,7 @@ static void put_managed(struct rows *rows, const struct slice *slice)
     for (size_t i = 0; i < slice->track_count; i++) {
         const struct entry_track *t = &slice->tracks[i];
         struct row row = {
-            .pid = token_pid(t->token),
+            .pid = t->pid,
             .slice_id = slice->r.deleted ? NULL : slice->r.id,
             .gpu_uuid = slice->r.gpu_uuid,
             .memory_known = true,

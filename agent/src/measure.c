@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "life.h"
+#include "nested.h"
 #include "people.h"
 
 #define RATE_WINDOW_NS 90000000u /* shorter differences are noise */
@@ -56,10 +58,11 @@ static int read_head(struct slice *slice, struct usage_head *head)
     return 0;
 }
 
-static struct entry_track *find_track(struct slice *slice, uint64_t token)
+static struct entry_track *find_track(struct slice *slice, const struct region_entry *e)
 {
     for (size_t i = 0; i < slice->track_count; i++) {
-        if (slice->tracks[i].token == token) return &slice->tracks[i];
+        struct entry_track *track = &slice->tracks[i];
+        if (track->token == e->token && track->pid_namespace == e->pid_namespace) return track;
     }
     return NULL;
 }
@@ -77,6 +80,7 @@ static struct entry_track *add_track(struct slice *slice, const struct region_en
     struct entry_track *track = &slice->tracks[slice->track_count++];
     memset(track, 0, sizeof *track);
     track->token = e->token;
+    track->pid_namespace = e->pid_namespace;
     /* One that joined since our last look has done all of it since then; of an older one (the agent was restarted)
      * only what comes from now on is a rate. */
     if (!since_last_look) {
@@ -111,26 +115,33 @@ static void tell(struct agent *agent, struct slice *slice, enum slice_told what,
     events_notice(agent, codes[what], slice->r.id, pid, message);
 }
 
-static const char *name_of(struct proc *proc, int64_t mono_ms)
+/* "python train.py (pid 7)", or less of it where less is known. */
+static const char *name_of(char *out, size_t cap, struct proc *proc, uint32_t pid, int64_t mono_ms)
 {
-    return proc ? procs_command(proc, mono_ms) : "A process";
+    const char *command = proc ? procs_command(proc, mono_ms) : "A process";
+    if (pid != 0) {
+        snprintf(out, cap, "%.80s (pid %u)", command, pid);
+    } else {
+        snprintf(out, cap, "%.80s of another PID namespace", command);
+    }
+    return out;
 }
 
 static void notice_denied(struct agent *agent, struct slice *slice, struct proc *proc, uint32_t pid, uint64_t bytes,
                           int64_t mono_ms)
 {
-    char asked[32], limit[32];
-    tell(agent, slice, TOLD_DENIED, pid, mono_ms, "%.80s (pid %u) asked %s for %s and was refused: the limit is %s.",
-         name_of(proc, mono_ms), pid, slice->r.name, text_gib(asked, sizeof asked, bytes),
+    char asked[32], limit[32], name[128];
+    tell(agent, slice, TOLD_DENIED, pid, mono_ms, "%s asked %s for %s and was refused: the limit is %s.",
+         name_of(name, sizeof name, proc, pid, mono_ms), slice->r.name, text_gib(asked, sizeof asked, bytes),
          text_gib(limit, sizeof limit, slice->r.memory_limit_bytes));
 }
 
 static void notice_not_held(struct agent *agent, struct slice *slice, struct proc *proc, uint32_t pid, int64_t mono_ms)
 {
+    char name[128];
     tell(agent, slice, TOLD_NOT_HELD, pid, mono_ms,
-         "%.80s (pid %u) in %s was held back as long as is allowed and went on: its compute limit is not held right "
-         "now.",
-         name_of(proc, mono_ms), pid, slice->r.name);
+         "%s in %s was held back as long as is allowed and went on: its compute limit is not held right now.",
+         name_of(name, sizeof name, proc, pid, mono_ms), slice->r.name);
 }
 
 struct look {
@@ -154,7 +165,7 @@ static uint32_t tenths(uint64_t part, uint64_t whole)
 static void take_denials(struct look *look, const struct region_entry *e, struct entry_track *track, struct proc *proc)
 {
     uint64_t denied = sane(e->denied_count);
-    uint32_t pid = token_pid(e->token);
+    uint32_t pid = track->pid;
     if (denied > track->denied_count) {
         notice_denied(look->agent, look->slice, proc, pid, sane(e->denied_bytes), look->mono_ms);
     }
@@ -204,24 +215,73 @@ static void note_uid(struct look *look, const struct proc *proc)
     if (look->uid_count < ACL_USERS_MAX) look->uids[look->uid_count++] = proc->uid;
 }
 
-static void take_entry(struct look *look, const struct region_entry *e)
+/* How many processes a look may ask for one that is sought, beside those of the driver's own list. */
+#define SOUGHT_AT_ONCE 64
+
+static bool is_ours(const struct look *look, uint64_t pid_namespace)
+{
+    return look->agent->procs.pid_namespace != 0 && pid_namespace == look->agent->procs.pid_namespace;
+}
+
+/* The process of an entry from another PID namespace, as we see it: first among those that the driver lists on this GPU,
+ * which is where it should be, then a piece of /proc at each look. */
+static uint32_t seek(struct look *look, const struct region_entry *e, struct entry_track *track)
+{
+    const struct nested_name name = {e->pid_namespace, token_pid(e->token), e->token >> 32 & 0x7fffffffu};
+    const struct gpu_state *gpu = agent_gpu(look->agent, look->slice->r.gpu_uuid);
+    for (size_t i = 0; gpu && i < gpu->process_count && i < SOUGHT_AT_ONCE; i++) {
+        uint32_t pid = gpu->processes[i].pid;
+        if (!slice_holds(look->slice, pid) && nested_is(pid, &name)) return pid;
+    }
+    return nested_find(&name, &track->looked_after, SOUGHT_AT_ONCE);
+}
+
+/* Who it is to us, and what we know of him; NULL: nothing. */
+static struct proc *identify(struct look *look, const struct region_entry *e, struct entry_track *track)
+{
+    struct procs *procs = &look->agent->procs;
+    struct proc *proc;
+    if (is_ours(look, e->pid_namespace)) {
+        track->pid = token_pid(e->token);
+        return procs_token_alive(procs, e->token, look->mono_ms, &proc) ? proc : NULL;
+    }
+    proc = procs_get(procs, (pid_t)track->pid, look->mono_ms);
+    if (track->pid != 0 && !proc) track->pid = 0;
+    if (track->pid == 0) {
+        track->pid = seek(look, e, track);
+        proc = procs_get(procs, (pid_t)track->pid, look->mono_ms);
+    }
+    return proc;
+}
+
+/* Its lock says whether it lives, if it has one. Otherwise its pid does, where that means to us what it means to it;
+ * where it does not, nobody is dead for certain. */
+static bool is_alive(struct look *look, unsigned index, const struct region_entry *e)
+{
+    struct proc *proc;
+    int held = (e->flags & REGION_ENTRY_LOCKED) != 0 ? life_held(look->slice->usage_fd, index) : -1;
+    if (held >= 0) return held == 1;
+    return !is_ours(look, e->pid_namespace) || procs_token_alive(&look->agent->procs, e->token, look->mono_ms, &proc);
+}
+
+static void take_entry(struct look *look, unsigned index, const struct region_entry *e)
 {
     if (e->token == 0) return;
-    struct proc *proc;
-    if (!procs_token_alive(&look->agent->procs, e->token, look->mono_ms, &proc)) {
-        policy_reap(look->agent, look->slice, e->token);
+    if (!is_alive(look, index, e)) {
+        policy_reap(look->slice, index, e->token);
         return;
     }
-    if (proc) procs_watch(&look->agent->procs, proc);
     if (e->token & REGION_CLAIMING) return;
     uint64_t since = e->throttled_since_ns;
     uint64_t throttled_ns = e->throttled_ns + (since != 0 && look->now_ns > since ? look->now_ns - since : 0);
-    struct entry_track *track = find_track(look->slice, e->token);
+    struct entry_track *track = find_track(look->slice, e);
     if (!track) {
         bool fresh = look->slice->rates_at_ns != 0 && e->claimed_at_ns >= look->slice->rates_at_ns;
         track = add_track(look->slice, e, fresh, throttled_ns);
         if (!track) return;
     }
+    struct proc *proc = identify(look, e, track);
+    if (proc) procs_watch(&look->agent->procs, proc);
     track->seen = true;
     track->memory_bytes = sane(e->memory_bytes);
     look->m.ledger_bytes = add_sane(look->m.ledger_bytes, e->memory_bytes);
@@ -293,7 +353,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
     uint64_t elapsed = look.now_ns > slice->rates_at_ns ? look.now_ns - slice->rates_at_ns : 0;
     if (!first && elapsed >= RATE_WINDOW_NS) look.elapsed_ns = elapsed;
     for (size_t i = 0; i < slice->track_count; i++) slice->tracks[i].seen = false;
-    for (uint32_t i = 0; i < slice->entries_high; i++) take_entry(&look, &head.entries[i]);
+    for (uint32_t i = 0; i < slice->entries_high; i++) take_entry(&look, i, &head.entries[i]);
     drop_unseen(slice);
     look.m.usage_known = true;
     look.m.denied_count = add_sane(look.m.denied_count, slice->dead_denied_count);
@@ -354,7 +414,7 @@ void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_b
     uint64_t held = 0, bytes;
     for (size_t i = 0; i < slice->track_count; i++) {
         struct entry_track *track = &slice->tracks[i];
-        if (!measure_gpu_bytes(gpu, token_pid(track->token), &bytes)) continue;
+        if (!measure_gpu_bytes(gpu, track->pid, &bytes)) continue;
         held = add_sane(held, bytes);
         if (!moved) learn_context(agent, gpu, track, bytes);
     }

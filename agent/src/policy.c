@@ -1,15 +1,11 @@
-/* The files that tenants map: policy (ours alone), usage (theirs), board (everybody's). The policy's content always
- * comes from the slice record, so a restarted agent adopts files and rewrites them; it never learns limits from them.
- *
- * The agent reads usage with pread, because a tenant may truncate the file under a mapping. The one exception is
- * reaping, below. */
+/* The files that tenants map: policy (ours alone), usage and line of the board (the slice's). The policy's content
+ * always comes from the slice record, so a restarted agent adopts files and rewrites them; it never learns limits from
+ * them. The agent reads usage with pread, because a tenant may truncate the file under a mapping. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +40,7 @@ struct acl_entry {
 
 /* The value of system.posix_acl_access: version 2, then entries ordered by tag and id, all little-endian (as both of
  * our architectures are). */
-static int set_acl(const char *path, const uid_t *users, size_t count)
+static int set_acl(const char *path, const uid_t *users, size_t count, mode_t others)
 {
     struct {
         uint32_t version;
@@ -63,11 +59,13 @@ static int set_acl(const char *path, const uid_t *users, size_t count)
     }
     acl.entries[n++] = (struct acl_entry){ACL_TAG_GROUP_OBJ, 0, UINT32_MAX};
     acl.entries[n++] = (struct acl_entry){ACL_TAG_MASK, 6, UINT32_MAX};
-    acl.entries[n++] = (struct acl_entry){ACL_TAG_OTHER, 0, UINT32_MAX};
+    acl.entries[n++] = (struct acl_entry){ACL_TAG_OTHER, (uint16_t)others, UINT32_MAX};
     return setxattr(path, "system.posix_acl_access", &acl, 4 + n * sizeof acl.entries[0], 0) == 0 ? 0 : errno;
 }
 
-static void grant(struct agent *agent, struct slice *slice, const char *path)
+/* others: what everybody else may do with the file, as in the last digit of a mode. false: there are no access lists,
+ * and the file is open to everybody. */
+static bool grant(struct agent *agent, struct slice *slice, const char *path, mode_t others)
 {
     uid_t file_owner = agent->places.uid;
     /* Root can give the file to its user; then nobody else's help is needed where there are no ACLs. */
@@ -75,8 +73,7 @@ static void grant(struct agent *agent, struct slice *slice, const char *path)
         if (chown(path, slice->r.owner_uid, (gid_t)-1) == 0) {
             file_owner = slice->r.owner_uid;
         } else {
-            log_line("usage file %s could not be given to uid %u: %s", path, (unsigned)slice->r.owner_uid,
-                     strerror(errno));
+            log_line("%s could not be given to uid %u: %s", path, (unsigned)slice->r.owner_uid, strerror(errno));
         }
     }
     uid_t users[ACL_USERS_MAX];
@@ -86,22 +83,40 @@ static void grant(struct agent *agent, struct slice *slice, const char *path)
         bool known = slice->acl_users[i] == file_owner || slice->acl_users[i] == slice->r.owner_uid;
         if (!known) users[count++] = slice->acl_users[i];
     }
-    slice->acl_refused = false;
-    int error = count > 0 ? set_acl(path, users, count) : 0;
+    int error = count > 0 ? set_acl(path, users, count, others) : 0;
     if (count == 0) {
         if (removexattr(path, "system.posix_acl_access") != 0 && errno != ENODATA && errno != ENOTSUP) error = errno;
-        if (error == 0 && chmod(path, 0600) != 0) error = errno;
+        if (error == 0 && chmod(path, 0600 | others) != 0) error = errno;
     }
-    if (error == 0) return;
-    slice->acl_refused = true;
+    if (error == 0) return true;
     log_line("no access list for %s (%s): the file is open to everybody", path, strerror(error));
     if (chmod(path, 0666) != 0) log_line("chmod %s: %s", path, strerror(errno));
+    return false;
+}
+
+/* Names the slice's line on the board; another one when it changes hands. */
+static uint64_t tag_of(const struct slice_record *r)
+{
+    return region_slice_tag(r->id, 0);
+}
+
+static int line_path(const struct agent *agent, const struct slice_record *r, char out[FS_PATH_BYTES])
+{
+    return -region_line_path(out, FS_PATH_BYTES, agent->places.runtime, r->gpu_uuid, tag_of(r));
+}
+
+/* r: the slice's record, or the one that is about to be. */
+static void update_access(struct agent *agent, struct slice *slice, const struct slice_record *r)
+{
+    char usage[FS_PATH_BYTES], line[FS_PATH_BYTES];
+    if (slice->usage_fd < 0 || path_of(agent, "usage", r->id, usage) != 0 || line_path(agent, r, line) != 0) return;
+    bool alone = grant(agent, slice, usage, 0);
+    slice->acl_refused = !grant(agent, slice, line, 4) || !alone;
 }
 
 void policy_update_access(struct agent *agent, struct slice *slice)
 {
-    char path[FS_PATH_BYTES];
-    if (path_of(agent, "usage", slice->r.id, path) == 0 && slice->usage_fd >= 0) grant(agent, slice, path);
+    update_access(agent, slice, &slice->r);
 }
 
 /* ---- opening -------------------------------------------------------------------------------------------- */
@@ -130,6 +145,7 @@ static void fill(struct agent *agent, const struct slice_record *r, struct regio
     atomic_store(&p->compute_guarantee_bp, r->compute_guarantee_percent * 100);
     atomic_store(&p->priority, r->priority);
     atomic_store(&p->owner_uid, r->owner_uid);
+    atomic_store(&p->tag, tag_of(r));
 }
 
 /* Tells the slices of a GPU about each other, but for one that is about to go. A slice before its start or after its
@@ -141,7 +157,7 @@ static void introduce_neighbours(struct agent *agent, const char *gpu_uuid, cons
         const struct slice_record *r = &agent->slices.items[i]->r;
         if (agent->slices.items[i] != leaving && strcmp(r->gpu_uuid, gpu_uuid) == 0 &&
             r->board_slot < REGION_BOARD_SLOTS && slice_active(r, now_wall_ms())) {
-            words[r->board_slot] = REGION_NEIGHBOUR(region_slice_tag(r->id), r->compute_limit_percent * 100,
+            words[r->board_slot] = REGION_NEIGHBOUR(tag_of(r), r->compute_limit_percent * 100,
                                                     r->compute_guarantee_percent * 100, r->priority);
         }
     }
@@ -160,13 +176,28 @@ static void introduce_neighbours(struct agent *agent, const char *gpu_uuid, cons
 int policy_board(struct agent *agent, const char *gpu_uuid)
 {
     char path[FS_PATH_BYTES];
-    int error = path_of(agent, "board", gpu_uuid, path), fd;
+    struct stat st;
+    int error = path_of(agent, "board", gpu_uuid, path);
     if (error != 0) return error;
-    if (region_board_open(path, &fd) == 0) {
+    /* Before ABI 4 the board was one file. */
+    if (lstat(path, &st) == 0 && !S_ISDIR(st.st_mode) && unlink(path) != 0) return errno;
+    return fs_own_directory(path, 0711, agent->places.uid);
+}
+
+/* The slice's line: what its tenants write about themselves, and its neighbours read. */
+static int open_line(const struct agent *agent, const struct slice_record *r)
+{
+    char path[FS_PATH_BYTES];
+    struct region_board_slot line;
+    int fd, error = line_path(agent, r, path);
+    if (error != 0) return error;
+    if (region_line_open(path, &fd) == 0) {
+        bool ours = pread(fd, &line, sizeof line, offsetof(struct region_line, line)) == (ssize_t)sizeof line &&
+                    line.slice_tag == tag_of(r);
         close(fd);
-        return 0;
+        if (ours) return 0;
     }
-    return -region_board_create(path, 0666);
+    return -region_line_create(path, tag_of(r), 0644);
 }
 
 static int make_policy(struct agent *agent, const char *path, const struct slice_record *r, bool closed)
@@ -214,15 +245,16 @@ static int open_usage(struct agent *agent, struct slice *slice)
     if (error != 0) return error;
     /* It is read several times a second; nobody needs to know when. Refused where we are not the owner. */
     fcntl(slice->usage_fd, F_SETFL, O_NOATIME);
-    grant(agent, slice, path);
     return 0;
 }
 
 int policy_open(struct agent *agent, struct slice *slice)
 {
     int error = policy_board(agent, slice->r.gpu_uuid);
-    /* Usage before policy: a tenant that sees a policy finds the usage file too. */
+    /* Usage and line before policy: a tenant that sees a policy finds them too. */
     if (error == 0 && slice->usage_fd < 0) error = open_usage(agent, slice);
+    if (error == 0) error = open_line(agent, &slice->r);
+    if (error == 0) update_access(agent, slice, &slice->r);
     if (error == 0 && !slice->policy) error = open_policy(agent, slice);
     if (error == 0) introduce_neighbours(agent, slice->r.gpu_uuid, NULL);
     if (error != 0) log_line("files of slice %s: %s", slice->r.id, strerror(error));
@@ -255,6 +287,14 @@ void policy_shut(struct slice *slice)
     region_policy_announce(slice->policy);
 }
 
+static void remove_line(const struct agent *agent, const struct slice_record *r)
+{
+    char path[FS_PATH_BYTES];
+    if (line_path(agent, r, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
+        log_line("unlink %s: %s", path, strerror(errno));
+    }
+}
+
 int policy_move(struct agent *agent, struct slice *slice, const struct slice_record *to)
 {
     char policy[FS_PATH_BYTES], usage[FS_PATH_BYTES];
@@ -263,13 +303,16 @@ int policy_move(struct agent *agent, struct slice *slice, const struct slice_rec
     if (error == 0) error = policy_board(agent, to->gpu_uuid);
     /* A new usage file too: what kernels cost was learned on the other GPU. */
     if (error == 0) error = -region_usage_create(usage, 0600);
+    if (error == 0) error = open_line(agent, to);
     if (error == 0) error = make_policy(agent, policy, to, true);
     if (error != 0) return error;
     policy_close(agent, slice, false);
+    remove_line(agent, &slice->r);
     slice->entries_high = 0;
     slice->acl_count = 0;
     slice->m.residue_bytes = slice->m.residue_candidate_bytes = 0;
     error = open_usage(agent, slice);
+    if (error == 0) update_access(agent, slice, to);
     return error != 0 ? error : -region_policy_map_rw(policy, &slice->policy);
 }
 
@@ -307,47 +350,22 @@ void policy_close(struct agent *agent, struct slice *slice, bool remove_files)
             log_line("unlink %s: %s", path, strerror(errno));
         }
     }
+    remove_line(agent, &slice->r);
 }
 
 /* ---- reaping -------------------------------------------------------------------------------------------- */
 
-/* An entry of a dead process is set free by compare-and-swap, which needs memory, not pwrite: between our look and a
- * write a tenant may have reaped the entry and a new process claimed it. So the file is mapped for these few
- * instructions, and the fault of a file that was truncated meanwhile is caught: the agent is its own program and may
- * have a handler. */
-static sigjmp_buf reap_escape;
-static volatile sig_atomic_t reap_armed;
-
-static void on_bus_error(int number)
+/* Whoever holds the entry's lock may empty it, and while we do nobody can be born in it. Where there are no locks, one who
+ * claims it between our look and our write finds his token gone, and takes it back. */
+void policy_reap(struct slice *slice, unsigned index, uint64_t token)
 {
-    if (reap_armed) siglongjmp(reap_escape, 1);
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-void policy_reap(struct agent *agent, struct slice *slice, uint64_t token)
-{
-    char path[FS_PATH_BYTES];
-    struct region_usage *volatile usage = NULL;
-    struct region_usage *mapped;
-    if (path_of(agent, "usage", slice->r.id, path) != 0 || region_usage_map(path, &mapped) != 0) return;
-    usage = mapped;
-    struct sigaction action, before;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_bus_error;
-    sigemptyset(&action.sa_mask);
-    if (sigaction(SIGBUS, &action, &before) == 0) {
-        if (sigsetjmp(reap_escape, 1) == 0) {
-            reap_armed = 1;
-            for (size_t i = 0; i < REGION_USAGE_ENTRIES; i++) {
-                uint64_t expected = token;
-                atomic_compare_exchange_strong(&usage->entries[i].token, &expected, 0);
-            }
-        } else {
-            log_line("the usage file of slice %s was cut while it was read", slice->r.id);
-        }
-        reap_armed = 0;
-        sigaction(SIGBUS, &before, NULL);
+    off_t at = (off_t)(offsetof(struct region_usage, entries) + index * sizeof(struct region_entry));
+    uint64_t stands, none = 0;
+    int lock = life_lock(slice->usage_fd, index);
+    if (lock == 0) return;
+    if (pread(slice->usage_fd, &stands, sizeof stands, at) == (ssize_t)sizeof stands && stands == token &&
+        pwrite(slice->usage_fd, &none, sizeof none, at) != (ssize_t)sizeof none) {
+        log_line("an entry of slice %s could not be emptied: %s", slice->r.id, strerror(errno));
     }
-    region_usage_unmap(usage);
+    if (lock == 1) life_unlock(slice->usage_fd, index);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fs.h"
+#include "life.h"
 #include "slice.h"
 
 #ifndef SYS_pidfd_open
@@ -29,6 +30,7 @@
 int procs_init(struct procs *procs)
 {
     memset(procs, 0, sizeof *procs);
+    procs->pid_namespace = life_pid_namespace();
     procs->deaths_fd = epoll_create1(EPOLL_CLOEXEC);
     procs->ticks_per_second = sysconf(_SC_CLK_TCK);
     if (procs->ticks_per_second <= 0) procs->ticks_per_second = 100;
@@ -262,11 +264,11 @@ bool procs_token_alive(struct procs *procs, uint64_t token, int64_t mono_ms, str
     uint64_t start_low = token >> 32 & 0x7fffffffu;
     *proc = procs_get(procs, pid, mono_ms);
     if (*proc) {
-        if (((*proc)->start_ticks & 0x7fffffffu) == start_low) return true;
+        if (start_low == 0 || ((*proc)->start_ticks & 0x7fffffffu) == start_low) return true;
         *proc = NULL;
         return false; /* the pid was given to another process */
     }
     /* No room in the table is not death. */
     uint64_t ticks;
-    return procs_start_ticks(pid, &ticks) == 0 && (ticks & 0x7fffffffu) == start_low;
+    return procs_start_ticks(pid, &ticks) == 0 && (start_low == 0 || (ticks & 0x7fffffffu) == start_low);
 }

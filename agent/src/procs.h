@@ -35,6 +35,7 @@ struct proc {
 struct procs {
     struct proc **items;
     size_t count, cap;
+    uint64_t pid_namespace; /* our own, as region_entry has it; 0: not known */
     int64_t boot_time_ms;
     long ticks_per_second;
     int deaths_fd;       /* -1: none; everything is then polled */

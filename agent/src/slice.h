@@ -42,6 +42,9 @@ struct slice_record {
 /* What one process of a slice had done when we last looked: rates are differences. */
 struct entry_track {
     uint64_t token;
+    uint64_t pid_namespace;            /* in which the token's pid means something */
+    uint32_t pid;                      /* as we see it; 0: we do not, or not yet */
+    uint32_t looked_after;             /* of /proc, in search of it */
     uint64_t charged_ns, throttled_ns; /* throttled includes a wait that goes on */
     uint64_t denied_count;
     uint32_t compute_tenths, throttled_tenths;
@@ -97,7 +100,7 @@ struct slice {
     size_t left_count;              /* processes that have left, ever */
     uid_t acl_users[ACL_USERS_MAX]; /* who may join, beside the file's owner */
     size_t acl_count;
-    bool acl_refused; /* no ACLs on this file system: the usage file is open to all */
+    bool acl_refused; /* no ACLs on this file system: usage file and line are open to all */
     struct slice_measure m;
     int history_fd; /* 1 s tier, -1 = not open */
 };

@@ -177,9 +177,11 @@ describe.skipIf(reason !== null)(`on aarch64${reason === null ? '' : ` (${reason
     const file = join(folder, 'admit_race.c');
     writeFileSync(file, fewer);
     const result = emulate(
-      compile([file, 'agent/common/admit.c', 'test/agent/aarch64_open.c'], 'admit_race', [
-        '-Dopen=open_past_qemu',
-      ]),
+      compile(
+        [file, 'agent/common/admit.c', 'agent/common/life.c', 'test/agent/aarch64_open.c'],
+        'admit_race',
+        ['-Dopen=open_past_qemu'],
+      ),
       [],
     );
     expect(`status ${String(result.status ?? result.signal)}: ${result.stderr}`).toBe('status 0: ');

@@ -6,6 +6,14 @@
 #define admit_claim BROKEN(claim)
 #define admit_leave BROKEN(leave)
 #define admit_reap BROKEN(reap)
+#define admit_own_again BROKEN(own_again)
+#define lock_file BROKEN(lock_file)
+#define claim_lock BROKEN(claim_lock)
+#define claim_unlock BROKEN(claim_unlock)
+#define claim_finish BROKEN(claim_finish)
+#define claim_left BROKEN(claim_left)
+#define entry_is_dead BROKEN(entry_is_dead)
+#define claim BROKEN(claim_state)
 #define admit_reserve BROKEN(reserve)
 #define admit_release BROKEN(release)
 #define admit_used BROKEN(used)
@@ -69,3 +77,11 @@
 #undef CONTESTED
 #undef fits_with
 #undef pause_before_retry
+#undef admit_own_again
+#undef lock_file
+#undef claim_lock
+#undef claim_unlock
+#undef claim_finish
+#undef claim_left
+#undef entry_is_dead
+#undef claim

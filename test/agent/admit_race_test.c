@@ -1,7 +1,7 @@
 /* Eight processes race for the last bytes of a slice, 10,000 times, some of them killed on the way. After each round:
  * never a byte over the limit, nobody refused who would have fitted, and nothing left when all have gone.
  * The same race with two deliberate faults must be caught.
- * build: agent/common/admit.c
+ * build: agent/common/admit.c agent/common/life.c
  * sanitize: none
  */
 #define _GNU_SOURCE
@@ -36,8 +36,8 @@
 #define LIMIT UINT64_C(1000)
 #define ROUND_TIMEOUT_S 20
 
-typedef bool (*reserve_fn)(const struct region_policy *policy, struct region_usage *usage, struct region_entry *own,
-                           uint64_t bytes);
+typedef bool (*reserve_fn)(const struct region_policy *policy, const struct life_place *place,
+                           struct region_entry *own, uint64_t bytes);
 
 struct worker {
     _Atomic uint32_t done_round;
@@ -73,7 +73,12 @@ static void work(int self, uint32_t round)
 {
     struct worker *worker = &arena->workers[self];
     uint64_t token = admit_token((uint32_t)getpid(), admit_start_ticks((uint32_t)getpid(), NULL));
-    struct region_entry *entry = admit_claim(&arena->usage, token, 1);
+    const struct life_place place = {.usage = &arena->usage, .pid_namespace = life_pid_namespace()};
+    struct region_entry *entry = NULL;
+    void *kept = NULL;
+    if (admit_claim(&place, token, 1, &entry, &kept) != 0) {
+        _exit(1);
+    }
     unsigned own_seed = (unsigned)getpid() * 31u + (unsigned)self;
     for (;;) {
         while (atomic_load(&arena->round) == round) {
@@ -81,7 +86,7 @@ static void work(int self, uint32_t round)
         }
         round = atomic_load(&arena->round);
         if (round == UINT32_MAX) {
-            admit_leave(entry, token);
+            admit_leave(entry, token, kept);
             _exit(0);
         }
         if (round % 2 == 0) { /* even: everybody gives back */
@@ -91,7 +96,7 @@ static void work(int self, uint32_t round)
             }
         } else {
             worker->bytes = 100 + (uint64_t)rand_r(&own_seed) % 400;
-            worker->granted = reserve(&arena->policy, &arena->usage, entry, worker->bytes);
+            worker->granted = reserve(&arena->policy, &place, entry, worker->bytes);
         }
         atomic_store(&worker->done_round, round);
         atomic_fetch_add(&arena->finished, 1);
@@ -174,6 +179,7 @@ static struct faults race(reserve_fn with, unsigned rounds)
     struct faults faults = {0};
     reserve = with;
     arena = mmap(NULL, sizeof *arena, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const struct life_place place = {.usage = &arena->usage, .pid_namespace = life_pid_namespace()};
     atomic_store(&arena->policy.memory_limit_bytes, LIMIT);
     fflush(stdout);
     for (int at = 0; at < WORKERS; at++) {
@@ -187,7 +193,7 @@ static struct faults race(reserve_fn with, unsigned rounds)
             spawn(victim);
         }
         faults.hung += !play(-1);
-        admit_reap(&arena->usage);
+        admit_reap(&place);
         uint64_t pending = 0;
         for (unsigned at = 0; at < REGION_USAGE_ENTRIES; at++) {
             if (atomic_load(&arena->usage.entries[at].token) != 0) {
@@ -236,6 +242,7 @@ static void half_made_entries_do_not_count(void)
 {
     static struct region_usage usage;
     static struct region_policy policy;
+    const struct life_place place = {.usage = &usage};
     atomic_store(&policy.memory_limit_bytes, 100);
     atomic_store(&usage.entries_high, 2);
     atomic_store(&usage.entries[0].token, (uint64_t)getpid() | REGION_CLAIMING);
@@ -245,7 +252,7 @@ static void half_made_entries_do_not_count(void)
     atomic_store(&usage.entries[1].token, (uint64_t)getpid());
     CHECK_EQ(admit_used(&usage), 0);
     CHECK_EQ(admit_beyond(&policy, &usage), 0);
-    CHECK(admit_reserve(&policy, &usage, &usage.entries[1], 100));
+    CHECK(admit_reserve(&policy, &place, &usage.entries[1], 100));
     CHECK_EQ(admit_used(&usage), 100);
 }
 

@@ -1,5 +1,5 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/measure.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/measure.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/common/life.c agent/common/nested.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
  * sanitize: address,undefined
  */
 #define _GNU_SOURCE
@@ -114,6 +114,7 @@ static struct region_entry *claim(unsigned index, pid_t pid)
     struct region_entry *e = &usage->entries[index];
     memset(e, 0, sizeof *e);
     e->claimed_at_ns = region_now_ns;
+    e->pid_namespace = life_pid_namespace();
     if (usage->entries_high <= index) usage->entries_high = index + 1;
     e->token = token_of(pid);
     return e;
@@ -152,7 +153,7 @@ static void setup(void)
     CHECK_THAT(edit_create(&agent, &changes, &editor, &reply, &failure) == 0, "%s", failure.message);
     slice = agent.slices.items[0];
     path_in(path, "usage");
-    CHECK_EQ(region_usage_map(path, &usage), 0);
+    CHECK_EQ(region_usage_map(path, &usage, NULL), 0);
     tenant = start_tenant();
     notices = 0;
 }
@@ -226,7 +227,7 @@ static void entries_of_dead_processes_are_freed(void)
     claim(0, tenant)->memory_bytes = GIB;
     claim(1, other)->memory_bytes = 2 * GIB;
     usage->entries[1].denied_count = 4;
-    usage->entries[2].token = token_of(other) | REGION_CLAIMING;
+    claim(2, other)->token |= REGION_CLAIMING;
     usage->entries_high = 3;
     look_after_ms(100);
     CHECK_EQ(slice->m.ledger_bytes, 3 * GIB);
@@ -237,6 +238,55 @@ static void entries_of_dead_processes_are_freed(void)
     CHECK_EQ(usage->entries[2].token, 0);
     CHECK(usage->entries[0].token != 0);
     CHECK_EQ(slice->m.denied_count, 4); /* what it was refused is not forgotten */
+    teardown();
+}
+
+/* Its pid says nothing to us where its PID namespace is another: then only its lock can say that it is gone. */
+static void who_lives_in_another_namespace_is_not_judged(void)
+{
+    char path[256];
+    int fd;
+    setup();
+    pid_t other = start_tenant();
+    path_in(path, "usage");
+    CHECK_EQ(region_usage_open(path, &fd), 0);
+    CHECK_EQ(life_lock(fd, 1), 1);
+    for (unsigned at = 0; at < 3; at++) {
+        claim(at, other)->pid_namespace = life_pid_namespace() + 1;
+        usage->entries[at].memory_bytes = GIB;
+        if (at > 0) usage->entries[at].flags = REGION_ENTRY_LOCKED;
+    }
+    end_tenant(other);
+    look_after_ms(100);
+    CHECK(usage->entries[0].token != 0); /* has no lock */
+    CHECK(usage->entries[1].token != 0); /* holds it */
+    CHECK_EQ(usage->entries[2].token, 0);
+    look_after_ms(100);
+    CHECK_EQ(slice->m.ledger_bytes, 2 * GIB);
+    close(fd);
+    look_after_ms(100);
+    CHECK(usage->entries[0].token != 0);
+    CHECK_EQ(usage->entries[1].token, 0);
+    teardown();
+}
+
+/* Nobody but who gets the lock empties an entry, and then only the one that was looked at. */
+static void a_reap_takes_nothing_from_one_who_is_born(void)
+{
+    char path[256];
+    int fd;
+    setup();
+    path_in(path, "usage");
+    CHECK_EQ(region_usage_open(path, &fd), 0);
+    uint64_t token = claim(0, tenant)->token;
+    CHECK_EQ(life_lock(fd, 0), 1);
+    policy_reap(slice, 0, token);
+    CHECK_EQ(usage->entries[0].token, token);
+    close(fd);
+    policy_reap(slice, 0, token + 1);
+    CHECK_EQ(usage->entries[0].token, token);
+    policy_reap(slice, 0, token);
+    CHECK_EQ(usage->entries[0].token, 0);
     teardown();
 }
 
@@ -257,6 +307,10 @@ static void a_liar_harms_only_its_own_figures(void)
 {
     setup();
     memset(usage->entries, 0xff, sizeof usage->entries);
+    for (unsigned i = 0; i < REGION_USAGE_ENTRIES; i++) {
+        usage->entries[i].flags &= ~REGION_ENTRY_LOCKED; /* else the kernel says that nobody is there */
+        usage->entries[i].pid_namespace = life_pid_namespace();
+    }
     usage->entries_high = UINT32_MAX;
     for (unsigned i = 0; i < REGION_USAGE_ENTRIES; i++) usage->entries[i].token = token_of(tenant);
     look_after_ms(1000);
@@ -279,21 +333,21 @@ static void a_truncated_file_is_unknown_usage(void)
     CHECK_EQ(truncate(path, 0), 0);
     look_after_ms(100);
     CHECK(!slice->m.usage_known);
-    policy_reap(&agent, slice, 1);
+    policy_reap(slice, 0, 1);
     CHECK_EQ(truncate(path, 4096), 0);
     look_after_ms(100);
-    policy_reap(&agent, slice, 1);
+    policy_reap(slice, 0, 1);
     /* A restarted agent makes a file that is not one of ours anew. */
     policy_close(&agent, slice, false);
     CHECK_EQ(policy_open(&agent, slice), 0);
     look_after_ms(100);
     CHECK(slice->m.usage_known);
-    CHECK_EQ(region_usage_map(path, &usage), 0);
+    CHECK_EQ(region_usage_map(path, &usage, NULL), 0);
     teardown();
 }
 
-/* Another process cuts the file while entries are being reaped: caught, and the agent lives. */
-static void truncation_during_a_reap_is_caught(void)
+/* Another process cuts the file while entries are being reaped: the agent lives. */
+static void a_reap_outlives_a_truncation(void)
 {
     char path[256];
     setup();
@@ -309,11 +363,11 @@ static void truncation_during_a_reap_is_caught(void)
             close(fd);
         }
     }
-    for (int i = 0; i < 20000; i++) policy_reap(&agent, slice, 1);
+    for (int i = 0; i < 20000; i++) policy_reap(slice, 0, 1);
     end_tenant(cutter);
     policy_close(&agent, slice, true);
     CHECK_EQ(policy_open(&agent, slice), 0);
-    CHECK_EQ(region_usage_map(path, &usage), 0);
+    CHECK_EQ(region_usage_map(path, &usage, NULL), 0);
     teardown();
 }
 
@@ -504,6 +558,7 @@ static void a_page_from_before_a_move_stays_shut(void)
     const struct region_policy *before, *after;
     struct region_usage *moved;
     setup();
+    const struct life_place place = {.usage = usage};
     agent.gpu_count = 2;
     path_in(path, "policy");
     CHECK_EQ(region_policy_map_ro(path, &before), 0);
@@ -513,17 +568,17 @@ static void a_page_from_before_a_move_stays_shut(void)
     CHECK_STR(failure.code, "slice-in-use");
     CHECK_EQ(atomic_load(&before->epoch), epoch); /* whoever runs was not shut out, not for a moment */
     CHECK_EQ(atomic_load(&before->flags), 0);
-    CHECK(admit_reserve(before, usage, late, GIB));
+    CHECK(admit_reserve(before, &place, late, GIB));
     late->token = 0; /* gone; and as if it had only mapped the files, it claims when the move is done */
     CHECK_THAT(edit_move(&agent, slice, OTHER_UUID, &editor, &reply, &failure) == 0, "%s", failure.message);
     claim(0, tenant);
-    CHECK(!admit_reserve(before, usage, late, 1));
+    CHECK(!admit_reserve(before, &place, late, 1));
     CHECK_EQ(region_policy_map_ro(path, &after), 0);
     CHECK_STR(after->gpu_uuid, OTHER_UUID);
     CHECK_EQ(atomic_load(&after->flags), 0);
     CHECK_EQ(atomic_load(&after->gpu_capacity_bytes), 24 * GIB);
     path_in(path, "usage");
-    CHECK_EQ(region_usage_map(path, &moved), 0);
+    CHECK_EQ(region_usage_map(path, &moved, NULL), 0);
     CHECK_EQ(moved->entries_high, 0);
     region_usage_unmap(moved);
     region_policy_unmap(before);
@@ -669,10 +724,12 @@ int main(void)
     RUN(rates_are_differences);
     RUN(an_older_process_counts_from_the_first_look);
     RUN(entries_of_dead_processes_are_freed);
+    RUN(who_lives_in_another_namespace_is_not_judged);
+    RUN(a_reap_takes_nothing_from_one_who_is_born);
     RUN(a_reused_pid_is_not_the_process);
     RUN(a_liar_harms_only_its_own_figures);
     RUN(a_truncated_file_is_unknown_usage);
-    RUN(truncation_during_a_reap_is_caught);
+    RUN(a_reap_outlives_a_truncation);
     RUN(denials_are_told_once_a_second);
     RUN(a_flag_that_flickers_is_told_once_a_second);
     RUN(residue_is_what_nvml_sees_beyond_the_ledger);

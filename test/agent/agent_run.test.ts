@@ -63,12 +63,14 @@ function isWatched(agentPid: number | undefined, pid: number | undefined): boole
   return pidfd !== undefined && infos.some(({ text }) => new RegExp(`^tfd:\\s+${pidfd}\\b`, 'm').test(text));
 }
 
+/** sizeof(struct region_entry) of agent/common/region.h. */
+const ENTRY_BYTES = 192;
 /** Tokens and bytes of the entries in use (offsets of agent/common/region.h). */
 function entriesOf(usageFile: string): { token: bigint; memoryBytes: bigint }[] {
   const data = readFileSync(usageFile);
   return Array.from({ length: 256 }, (_, i) => ({
-    token: data.readBigUInt64LE(4096 + i * 128),
-    memoryBytes: data.readBigUInt64LE(4096 + i * 128 + 8),
+    token: data.readBigUInt64LE(4096 + i * ENTRY_BYTES),
+    memoryBytes: data.readBigUInt64LE(4096 + i * ENTRY_BYTES + 8),
   })).filter(({ token }) => token !== 0n);
 }
 

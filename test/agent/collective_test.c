@@ -12,7 +12,6 @@
 
 #include <sys/mman.h>
 
-#define SECOND_GPU_UUID "GPU-51000000-0000-4000-8000-000000000001"
 #define WORK_US 500
 #define WORKS 4
 #define MEET_US 200
@@ -112,17 +111,14 @@ static double run(int processes, const char *meet, uint32_t first_bp, uint32_t s
     char both[2 * REGION_ID_BYTES];
     char conf[128];
     char text[32];
-    char board[PATH_MAX];
     pid_t pids[2];
     double longest = 0;
     snprintf(conf, sizeof conf, "clock = virtual\nparticipants = %d\ngpus = 2\n", processes);
     fixture_open(&fixture, conf);
-    snprintf(board, sizeof board, "%s/board/%s", fixture.root, SECOND_GPU_UUID);
-    CHECK_EQ(region_board_create(board, 0666), 0);
     for (unsigned at = 0; at < 2; at++) {
-        fixture_slice(&fixture, &slices[at], at, UINT64_C(8) << 30, limits[at]);
+        fixture_slice_on(&fixture, &slices[at], at, UINT64_C(8) << 30, limits[at],
+                         at == 0 ? FIXTURE_GPU_UUID : FIXTURE_SECOND_GPU_UUID);
     }
-    memcpy(slices[1].policy->gpu_uuid, SECOND_GPU_UUID, sizeof SECOND_GPU_UUID);
     snprintf(both, sizeof both, "%s,%s", slices[0].id, slices[1].id);
     snprintf(text, sizeof text, "%llu", (unsigned long long)steps);
     setenv("TRANCHE_GROUP", "one program", 1);

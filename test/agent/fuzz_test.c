@@ -2,7 +2,7 @@
  * tenants can write (usage, board) or that may lie there damaged (policy). Nothing may crash or hang, a file that is not
  * what it claims is refused, and whatever stands in a usage file, nobody is admitted beyond the limit by it.
  * The seed is printed; FUZZ_SEED and FUZZ_ROUNDS run others and longer.
- * build: agent/common/json.c agent/common/text.c agent/common/region_file.c agent/common/admit.c agent/common/bucket.c
+ * build: agent/common/json.c agent/common/text.c agent/common/region_file.c agent/common/admit.c agent/common/life.c agent/common/bucket.c
  * sanitize: address,undefined
  */
 #define _GNU_SOURCE
@@ -126,7 +126,7 @@ static void damaged_files_are_refused(void)
 {
     static struct region_usage usage;
     static struct region_policy policy;
-    static struct region_board board;
+    static struct region_line line;
     char path[128];
     path_of(path, "file");
     for (unsigned round = 0; round < rounds / 40; round++) {
@@ -135,9 +135,9 @@ static void damaged_files_are_refused(void)
             uint32_t abi, bytes;
         } head;
         unsigned kind = (unsigned)(next() % 3);
-        void *content = kind == 0 ? (void *)&policy : kind == 1 ? (void *)&usage : (void *)&board;
-        size_t size = kind == 0 ? sizeof policy : kind == 1 ? sizeof usage : sizeof board;
-        head.magic = kind == 0 ? REGION_POLICY_MAGIC : kind == 1 ? REGION_USAGE_MAGIC : REGION_BOARD_MAGIC;
+        void *content = kind == 0 ? (void *)&policy : kind == 1 ? (void *)&usage : (void *)&line;
+        size_t size = kind == 0 ? sizeof policy : kind == 1 ? sizeof usage : sizeof line;
+        head.magic = kind == 0 ? REGION_POLICY_MAGIC : kind == 1 ? REGION_USAGE_MAGIC : REGION_LINE_MAGIC;
         head.abi = REGION_ABI;
         head.bytes = (uint32_t)size;
         size_t written = size;
@@ -155,17 +155,21 @@ static void damaged_files_are_refused(void)
         int fd = -1;
         CHECK(region_policy_map_ro(path, &mapped_policy) < 0);
         CHECK(region_policy_map_rw(path, &writable) < 0);
-        CHECK(region_usage_map(path, &mapped_usage) < 0);
+        CHECK(region_usage_map(path, &mapped_usage, NULL) < 0);
         CHECK(region_usage_open(path, &fd) < 0);
-        CHECK(region_board_open(path, &fd) < 0);
+        const struct region_line *mapped_line = NULL;
+        struct region_line *own_line = NULL;
+        CHECK(region_line_open(path, &fd) < 0);
+        CHECK(region_line_map_ro(path, &mapped_line) < 0);
+        CHECK(region_line_map(path, &own_line) < 0);
     }
     CHECK_EQ(unlink(path), 0);
     CHECK_EQ(mkfifo(path, 0600), 0); /* opening it must not wait for a writer */
     struct region_usage *mapped = NULL;
-    CHECK(region_usage_map(path, &mapped) < 0);
+    CHECK(region_usage_map(path, &mapped, NULL) < 0);
     CHECK_EQ(unlink(path), 0);
     CHECK_EQ(symlink("/etc/passwd", path), 0);
-    CHECK(region_usage_map(path, &mapped) < 0);
+    CHECK(region_usage_map(path, &mapped, NULL) < 0);
     CHECK_EQ(unlink(path), 0);
 }
 
@@ -214,14 +218,16 @@ static void nonsense_admits_nobody_beyond_the_limit(void)
         }
         atomic_store(&usage.bucket_level_ns, (int64_t)nasty());
         atomic_store(&usage.bucket_refilled_at_ns, nasty());
-        struct region_entry *own = admit_claim(&usage, token, 1);
-        if (own == NULL) {
-            continue; /* every place is taken by somebody who may live: then nothing is limited here */
+        const struct life_place place = {.usage = &usage, .pid_namespace = life_pid_namespace()};
+        struct region_entry *own = NULL;
+        void *kept = NULL;
+        if (admit_claim(&place, token, 1, &own, &kept) != 0) {
+            continue; /* every place is taken by somebody who may live: then nothing is admitted */
         }
         CHECK_EQ(atomic_load(&own->memory_bytes), 0);
         uint64_t limit = atomic_load(&policy.memory_limit_bytes);
         uint64_t bytes = next() % 2 == 0 ? nasty() : next() % LIMIT;
-        bool got = admit_reserve(&policy, &usage, own, bytes);
+        bool got = admit_reserve(&policy, &place, own, bytes);
         granted += got;
         refused += !got;
         if (got) {
@@ -235,8 +241,8 @@ static void nonsense_admits_nobody_beyond_the_limit(void)
         admit_release(own, nasty()); /* more than there is */
         CHECK_EQ(atomic_load(&own->memory_bytes), 0);
         (void)admit_beyond(&policy, &usage);
-        (void)admit_reap(&usage);
-        admit_leave(own, token);
+        (void)admit_reap(&place);
+        admit_leave(own, token, kept);
         bucket_refill(&usage, next() % (UINT64_C(1) << 60), (uint32_t)nasty());
         int64_t level = bucket_take(&usage, (int64_t)nasty());
         CHECK(level >= -BUCKET_DEBT_MAX_NS && level <= BUCKET_BURST_NS + BUCKET_DEBT_MAX_NS);

@@ -67,7 +67,7 @@ static void map_slice(struct fixture_slice *into, const char *id, size_t length)
         into->policy = NULL; /* the cases about broken files */
     }
     snprintf(path, sizeof path, "%s/usage/%.*s", getenv(ENV_RUNTIME_DIR), (int)length, id);
-    if (region_usage_map(path, &into->usage) != 0) {
+    if (region_usage_map(path, &into->usage, NULL) != 0) {
         into->usage = NULL;
     }
 }
@@ -478,6 +478,28 @@ static void fork_has_its_own_entry(void)
     CHECK_EQ(used(), 0);
 }
 
+/* Somebody wrote into our entry: it is ours again, with what it holds, before anything more is admitted. */
+static void an_entry_written_over_is_taken_back(void)
+{
+    static const uint64_t tokens[] = {0, 12345, REGION_CLAIMING | 12345};
+    CUdeviceptr address;
+    CUdeviceptr other;
+    CHECK_EQ(cuMemAlloc_v2(&address, LIMIT - STEP), CUDA_SUCCESS);
+    for (unsigned at = 0; at < sizeof tokens / sizeof tokens[0]; at++) {
+        atomic_store(&inside.usage->entries[0].token, tokens[at]);
+        CHECK_EQ(cuMemAlloc_v2(&other, 2 * STEP), CUDA_ERROR_OUT_OF_MEMORY);
+        CHECK_EQ(used(), LIMIT - STEP);
+    }
+    atomic_store(&inside.usage->entries[0].token, 0);
+    atomic_store(&inside.usage->entries[0].memory_bytes, 0);
+    CHECK_EQ(cuMemAlloc_v2(&other, 2 * STEP), CUDA_ERROR_OUT_OF_MEMORY);
+    CHECK_EQ(cuMemAlloc_v2(&other, STEP), CUDA_SUCCESS);
+    CHECK_EQ(used(), LIMIT);
+    CHECK_EQ(cuMemFree_v2(address), CUDA_SUCCESS);
+    CHECK_EQ(cuMemFree_v2(other), CUDA_SUCCESS);
+    CHECK_EQ(used(), 0);
+}
+
 /* An exec keeps pid and start time, and nothing else: what the image before held is not counted. */
 static void exec_starts_empty(void)
 {
@@ -530,6 +552,7 @@ static const struct program programs[] = {
     PROGRAM(live_resize),
     PROGRAM(deleted_slice_admits_nothing),
     PROGRAM(fork_has_its_own_entry),
+    PROGRAM(an_entry_written_over_is_taken_back),
     PROGRAM(exec_starts_empty),
     PROGRAM(unlimited),
     PROGRAM(hold),

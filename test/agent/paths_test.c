@@ -1,7 +1,7 @@
 /* Every way to get GPU memory, in a slice of 1 GiB on the simulated driver: each grants the limit and no more, refuses
  * with the right code and gives everything back; and eight processes that race for the last bytes on all of them, one of
  * them killed every few moments, never hold more than the limit, as the driver counts it.
- * build: agent/common/region_file.c agent/common/admit.c
+ * build: agent/common/region_file.c agent/common/admit.c agent/common/life.c
  * sanitize: none
  * needs: native
  */
@@ -629,7 +629,7 @@ static struct most run_race(const char *program)
     CHECK(most.rests > KILLS / 4);
     CHECK(most.at_rest > LIMIT / 2);
     CHECK_THAT(most.at_rest <= LIMIT, "%llu bytes over", (unsigned long long)(most.at_rest - LIMIT));
-    (void)admit_reap(slice.usage);
+    (void)admit_reap(&slice.place);
     CHECK_EQ(admit_used(slice.usage), 0);
     munmap(race, sizeof *race);
     return most;

@@ -32,6 +32,8 @@ struct fixture_slice {
     char id[REGION_ID_BYTES];
     struct region_policy *policy;
     struct region_usage *usage;
+    char usage_path[256];
+    struct life_place place; /* as one sees it who has no entry, and judges by locks alone */
 };
 
 static inline void fixture_fail(const char *what)
@@ -66,11 +68,6 @@ static inline void fixture_open(struct fixture *fixture, const char *sim_conf)
             fixture_fail(path);
         }
     }
-    char board[PATH_MAX];
-    snprintf(board, sizeof board, "%s/board/%s", fixture->root, FIXTURE_GPU_UUID);
-    if (region_board_create(board, 0666) != 0) {
-        fixture_fail(board);
-    }
     fixture_write(fixture, "sim.conf", sim_conf);
     const char *build = getenv("BUILD_DIR");
     if (build != NULL && realpath(build, fixture->build) == NULL) {
@@ -102,14 +99,28 @@ static inline void fixture_slice_on(const struct fixture *fixture, struct fixtur
     initial.board_slot = number;
     memcpy(initial.slice_id, slice->id, sizeof slice->id);
     snprintf(initial.gpu_uuid, sizeof initial.gpu_uuid, "%s", gpu_uuid);
+    atomic_store(&initial.tag, region_slice_tag(slice->id, 0));
+    snprintf(path, sizeof path, "%s/board/%s", fixture->root, gpu_uuid);
+    if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+        fixture_fail(path);
+    }
+    region_line_path(path, sizeof path, fixture->root, gpu_uuid, atomic_load(&initial.tag));
+    if (region_line_create(path, atomic_load(&initial.tag), 0644) != 0) {
+        fixture_fail(path);
+    }
     snprintf(path, sizeof path, "%s/policy/%s", fixture->root, slice->id);
     if (region_policy_create(path, &initial, 0644) != 0 || region_policy_map_rw(path, &slice->policy) != 0) {
         fixture_fail(path);
     }
     snprintf(path, sizeof path, "%s/usage/%s", fixture->root, slice->id);
-    if (region_usage_create(path, 0666) != 0 || region_usage_map(path, &slice->usage) != 0) {
-        fixture_fail(path);
+    memcpy(slice->usage_path, path, sizeof slice->usage_path);
+    memset(&slice->place, 0, sizeof slice->place);
+    if (region_usage_create(slice->usage_path, 0666) != 0 ||
+        region_usage_map(slice->usage_path, &slice->usage, &slice->place.file) != 0) {
+        fixture_fail(slice->usage_path);
     }
+    slice->place.usage = slice->usage;
+    slice->place.path = slice->usage_path;
 }
 
 static inline void fixture_slice(const struct fixture *fixture, struct fixture_slice *slice, unsigned number,
@@ -125,7 +136,7 @@ static inline void fixture_introduce(struct fixture_slice *slices, int count)
         for (int of = 0; of < count; of++) {
             const struct region_policy *policy = slices[of].policy;
             uint64_t word =
-                REGION_NEIGHBOUR(region_slice_tag(slices[of].id), atomic_load(&policy->compute_limit_bp),
+                REGION_NEIGHBOUR(atomic_load(&policy->tag), atomic_load(&policy->compute_limit_bp),
                                  atomic_load(&policy->compute_guarantee_bp), atomic_load(&policy->priority));
             atomic_store(&slices[to].policy->neighbours[policy->board_slot], to == of ? 0 : word);
         }

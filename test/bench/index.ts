@@ -57,7 +57,7 @@ async function runIn(host: LiveHost, slice: string, ...args: readonly string[]):
 
 /** seen_epoch of the only entry of a usage file, read as the agent reads it (offsets of agent/common/region.h). */
 function seenEpoch(usageFile: string): number {
-  const entry = readFileSync(usageFile).subarray(4096, 4096 + 128);
+  const entry = readFileSync(usageFile).subarray(4096, 4096 + 192);
   return Number(entry.readBigUInt64LE(88));
 }
 const epochOf = (policyFile: string): number => readFileSync(policyFile).readUInt32LE(16);

@@ -18,10 +18,17 @@ static int make_slice(const char *root, const char *id, uint32_t limit_bp)
                                    .gpu_capacity_bytes = UINT64_C(80) << 30};
     strcpy(policy.slice_id, id);
     strcpy(policy.gpu_uuid, "GPU-11111111-1111-1111-1111-111111111111");
-    static const char *const folders[] = {"policy", "usage", "board"};
-    for (int at = 0; at < 3; at++) {
+    const char *const folders[] = {"policy", "usage", "board", NULL};
+    for (int at = 0; folders[at] != NULL; at++) {
         snprintf(path, sizeof path, "%s/%s", root, folders[at]);
         mkdir(path, 0700);
+    }
+    snprintf(path, sizeof path, "%s/board/%s", root, policy.gpu_uuid);
+    mkdir(path, 0700);
+    atomic_store(&policy.tag, region_slice_tag(id, 0));
+    region_line_path(path, sizeof path, root, policy.gpu_uuid, atomic_load(&policy.tag));
+    if (region_line_create(path, atomic_load(&policy.tag), 0600) != 0) {
+        return -1;
     }
     snprintf(path, sizeof path, "%s/policy/%s", root, id);
     int error = region_policy_create(path, &policy, 0600);

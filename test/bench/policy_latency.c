@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 {
     struct region_policy *policy;
     struct region_usage *usage;
-    if (argc != 5 || region_policy_map_rw(argv[1], &policy) != 0 || region_usage_map(argv[2], &usage) != 0) {
+    if (argc != 5 || region_policy_map_rw(argv[1], &policy) != 0 || region_usage_map(argv[2], &usage, NULL) != 0) {
         fprintf(stderr, "usage: policy_latency POLICY USAGE ROUNDS GAP_US\n");
         return 2;
     }

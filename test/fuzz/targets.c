@@ -216,29 +216,33 @@ static void target_regions(const uint8_t *data, size_t size)
     struct region_usage *usage = NULL;
     struct region_policy initial = {
         .compute_limit_bp = 5000, .memory_limit_bytes = LIMIT, .gpu_capacity_bytes = LIMIT};
-    struct region_board board;
-    int fd;
+    const struct region_line *line = NULL;
+    struct region_board_slot slot;
     /* As it is; then with a right header, so that what stands behind it is reached. */
     put_file(path, "usage", data, size);
-    if (region_usage_map(path, &usage) == 0) region_usage_unmap(usage);
+    if (region_usage_map(path, &usage, NULL) == 0) region_usage_unmap(usage);
     put_file(path, "policy-raw", data, size);
     if (region_policy_map_ro(path, &policy) == 0) region_policy_unmap(policy);
-    put_file(path, "board", data, size);
-    if (region_board_open(path, &fd) == 0) {
-        (void)region_board_read(fd, &board);
-        close(fd);
+    put_file(path, "line", data, size);
+    if (region_line_map_ro(path, &line) == 0) {
+        (void)region_line_read(&line, 1, &slot);
+        region_line_unmap(line);
     }
     snprintf(path, sizeof path, "%s/policy", folder());
     (void)unlink(path);
     if (region_policy_create(path, &initial, 0600) != 0 || region_policy_map_rw(path, &written) != 0) return;
     snprintf(path, sizeof path, "%s/usage-made", folder());
     (void)unlink(path);
-    if (region_usage_create(path, 0600) == 0 && region_usage_map(path, &usage) == 0) {
+    if (region_usage_create(path, 0600) == 0 && region_usage_map(path, &usage, NULL) == 0) {
         size_t header = offsetof(struct region_usage, entries_high);
         size_t n = size < sizeof whole - header ? size : sizeof whole - header;
         memcpy((uint8_t *)usage + header, data, n);
-        struct region_entry *own = admit_claim(usage, admit_token((uint32_t)getpid(), 1), 1);
-        if (own != NULL && admit_reserve(written, usage, own, LIMIT / 2) && admit_used(usage) > LIMIT) abort();
+        const struct life_place place = {.usage = usage, .pid_namespace = life_pid_namespace()};
+        struct region_entry *own = NULL;
+        void *kept = NULL;
+        if (admit_claim(&place, admit_token((uint32_t)getpid(), 1), 1, &own, &kept) == 0 &&
+            admit_reserve(written, &place, own, LIMIT / 2) && admit_used(usage) > LIMIT)
+            abort();
         bucket_refill(usage, now_wall_ms() < 0 ? 0 : 1u << 30, 5000);
         (void)bucket_take(usage, 1000);
         (void)bucket_wait_ns(bucket_level(usage), 5000);

@@ -33,7 +33,7 @@ DEFAULT_SECONDS = 460
 MEMORY_EACH = "40g"
 CONCURRENT_START_S = 12
 # agent/common/region.h, struct region_usage
-ENTRIES_AT, ENTRY_BYTES, ENTRIES = 4096, 128, 256
+ENTRIES_AT, ENTRY_BYTES, ENTRIES = 4096, 192, 256
 
 
 class Bench:

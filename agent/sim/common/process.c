@@ -1,5 +1,7 @@
 #include "sim_state.h"
 
+#include "life.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -48,15 +50,26 @@ uint64_t sim_start_ticks(uint32_t pid, uint32_t tid, char *state_out)
     return strtoull(at, NULL, 10);
 }
 
-bool sim_process_alive(uint32_t pid, uint64_t start_ticks)
+/* Its lock tells, also from another PID namespace; without one, its pid, where that means the same to us. */
+bool sim_process_alive(struct sim_state *state, const struct sim_process *process, int lock_file)
 {
+    uint32_t pid = process->pid;
+    if (process->locked && lock_file >= 0) {
+        int held = life_held(lock_file, (unsigned)(process - state->processes));
+        if (held >= 0) {
+            return held == 1;
+        }
+    }
+    if (process->pid_namespace != life_pid_namespace()) {
+        return true;
+    }
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) {
         return false;
     }
-    char state = 0;
-    uint64_t start = sim_start_ticks(pid, 0, &state);
+    char run_state = 0;
+    uint64_t start = sim_start_ticks(pid, 0, &run_state);
     /* Unreadable is not dead: dropping a live process would take its queues from under its waits. */
-    return start == 0 || (start == start_ticks && state != 'Z' && state != 'X');
+    return start == 0 || (start == process->start_ticks && run_state != 'Z' && run_state != 'X');
 }
 
 void sim_context_drop(struct sim_state *state, struct sim_context *context)
@@ -94,9 +107,10 @@ void sim_purge(struct sim_state *state, bool force)
         return;
     }
     state->purged_at_ns = now;
+    int lock_file = sim_lock_file();
     for (uint32_t index = 0; index < SIM_PROCESSES; index++) {
         struct sim_process *process = &state->processes[index];
-        if (!process->used || sim_process_alive(process->pid, process->start_ticks)) {
+        if (!process->used || sim_process_alive(state, process, lock_file)) {
             continue;
         }
         if (process->dead_at_ns == 0) {
@@ -107,6 +121,28 @@ void sim_purge(struct sim_state *state, bool force)
             sim_process_drop(state, process);
         }
     }
+    if (lock_file >= 0) {
+        close(lock_file);
+    }
+}
+
+/* The lock of a place, as long as this process lives; one that it had before is given up. */
+static uint32_t lock_place(uint32_t place)
+{
+    static void *kept;
+    static uint32_t kept_by;
+    uint32_t pid = (uint32_t)getpid();
+    if (kept_by == pid) {
+        life_end(kept); /* otherwise it was our parent's, and is not there */
+    }
+    kept = NULL;
+    kept_by = pid;
+    int fd = sim_lock_file();
+    if (fd >= 0) {
+        kept = life_lock(fd, place) == 1 ? life_keep(fd) : NULL;
+        close(fd);
+    }
+    return kept != NULL;
 }
 
 struct sim_process *sim_process_self(struct sim_state *state)
@@ -114,22 +150,25 @@ struct sim_process *sim_process_self(struct sim_state *state)
     static uint32_t cached_index;
     static uint32_t cached_pid;
     static uint64_t cached_start;
+    static uint64_t cached_namespace;
     uint32_t pid = (uint32_t)getpid();
     if (cached_pid != pid) {
         cached_start = sim_start_ticks(pid, 0, NULL);
         cached_pid = pid;
+        cached_namespace = life_pid_namespace();
         cached_index = SIM_PROCESSES;
     }
     if (cached_index < SIM_PROCESSES) {
         struct sim_process *known = &state->processes[cached_index];
-        if (known->used && known->pid == pid && known->start_ticks == cached_start) {
+        if (known->used && known->pid == pid && known->start_ticks == cached_start &&
+            known->pid_namespace == cached_namespace) {
             return known;
         }
     }
     struct sim_process *free_slot = NULL;
     for (uint32_t index = 0; index < SIM_PROCESSES; index++) {
         struct sim_process *at = &state->processes[index];
-        if (at->used && at->pid == pid) {
+        if (at->used && at->pid == pid && at->pid_namespace == cached_namespace) {
             sim_process_drop(state, at); /* this process before exec, or a reused pid */
         }
         if (!at->used && free_slot == NULL) {
@@ -142,6 +181,8 @@ struct sim_process *sim_process_self(struct sim_state *state)
     free_slot->used = 1;
     free_slot->pid = pid;
     free_slot->start_ticks = cached_start;
+    free_slot->pid_namespace = cached_namespace;
+    free_slot->locked = lock_place((uint32_t)(free_slot - state->processes));
     cached_index = (uint32_t)(free_slot - state->processes);
     return free_slot;
 }

@@ -84,6 +84,9 @@ struct sim_process {
     uint32_t used;
     uint32_t pid;
     uint64_t start_ticks;
+    uint64_t pid_namespace; /* in which that is its pid */
+    uint32_t locked;        /* its life is told by a lock, as region.h has it: byte of its place in sim.shm */
+    uint32_t reserved;
     uint64_t dead_at_ns; /* real time: 0, or when its death was noticed */
     uint64_t memory_bytes[SIM_GPUS];
     uint32_t contexts[SIM_GPUS]; /* index + 1: the queues */
@@ -187,7 +190,8 @@ void sim_unlock(struct sim_state *state);
 void sim_config_load(struct sim_state *state, const char *directory);
 
 /* process.c. All but sim_process_alive want the lock held. */
-bool sim_process_alive(uint32_t pid, uint64_t start_ticks);
+int sim_lock_file(void); /* for locks on sim.shm, to be closed; negative: none now */
+bool sim_process_alive(struct sim_state *state, const struct sim_process *process, int lock_file);
 uint64_t sim_start_ticks(uint32_t pid, uint32_t tid, char *state_out);
 struct sim_process *sim_process_self(struct sim_state *state);
 struct sim_context *sim_context_self(struct sim_state *state, uint32_t gpu);

@@ -96,6 +96,15 @@ static struct sim_state *state_open(const char *path)
     return state;
 }
 
+int sim_lock_file(void)
+{
+    char directory[PATH_MAX - 16];
+    char path[PATH_MAX];
+    sim_directory(directory, sizeof directory);
+    snprintf(path, sizeof path, "%s/sim.shm", directory);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
 struct sim_state *sim_state(void)
 {
     struct sim_state *state = atomic_load(&mapped);

@@ -1,8 +1,11 @@
 /* The simulated libnvidia-ml: reads the machine, never takes part in virtual time. */
+#include "life.h"
+#include "nested.h"
 #include "nvml_min.h"
 #include "sim_nvml.h"
 #include "sim_state.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -342,6 +345,17 @@ NVML_API nvmlDeviceGetComputeMode(nvmlDevice_t device, nvmlComputeMode_t *mode)
     return result;
 }
 
+/* As the caller sees it, in its own PID namespace; 0: it does not. */
+static uint32_t visible_pid(const struct sim_process *process)
+{
+    if (process->pid_namespace == life_pid_namespace()) {
+        return process->pid;
+    }
+    const struct nested_name name = {process->pid_namespace, process->pid, process->start_ticks};
+    uint32_t after = 0;
+    return nested_find(&name, &after, UINT_MAX);
+}
+
 /* Calls emit for each process with a context or memory on the GPU; too small an array is an error with the size. */
 static nvmlReturn_t list(nvmlDevice_t device, unsigned int *count, void *infos,
                          void (*emit)(void *infos, unsigned int at, uint32_t pid, uint64_t bytes))
@@ -361,8 +375,12 @@ static nvmlReturn_t list(nvmlDevice_t device, unsigned int *count, void *infos,
         if (!process->used || (process->live[gpu] == 0 && process->memory_bytes[gpu] == 0)) {
             continue;
         }
+        uint32_t pid = visible_pid(process);
+        if (pid == 0) {
+            continue;
+        }
         if (infos != NULL && found < *count) {
-            emit(infos, found, process->pid, process->memory_bytes[gpu]);
+            emit(infos, found, pid, process->memory_bytes[gpu]);
         }
         found++;
     }
@@ -438,7 +456,7 @@ NVML_API nvmlDeviceGetProcessUtilization(nvmlDevice_t device, nvmlProcessUtiliza
             continue;
         }
         if (samples != NULL && found < *count) {
-            samples[found] = (nvmlProcessUtilizationSample_t){state->processes[context->process].pid,
+            samples[found] = (nvmlProcessUtilizationSample_t){visible_pid(&state->processes[context->process]),
                                                               stamp,
                                                               context->window_percent,
                                                               context->window_percent / 2,

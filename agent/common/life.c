@@ -1,0 +1,101 @@
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "life.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "region.h"
+
+#ifndef F_OFD_GETLK /* Linux 3.15; younger than the C library we build for */
+#define F_OFD_GETLK 36
+#define F_OFD_SETLK 37
+#endif
+
+#define KEPT_BYTES 4096u
+
+uint64_t life_pid_namespace(void)
+{
+    struct stat status;
+    int saved = errno;
+    uint64_t inode = stat("/proc/self/ns/pid", &status) == 0 ? (uint64_t)status.st_ino : 0;
+    errno = saved;
+    return inode;
+}
+
+int life_open(const char *path, const struct life_file *file)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        return -errno;
+    }
+    struct stat status;
+    int error = fstat(fd, &status) != 0                                         ? -errno
+                : status.st_dev != file->device || status.st_ino != file->inode ? -ESTALE
+                                                                                : 0;
+    if (error != 0) {
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+static struct flock byte_of(unsigned index, short type)
+{
+    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = REGION_LOCK_BYTE(index), .l_len = 1};
+}
+
+/* What a kernel or a sandbox without these locks answers, in one word. */
+static int refusal(int error)
+{
+    return error == EINVAL || error == ENOSYS || error == EPERM || error == ENOTSUP ? -EOPNOTSUPP : -error;
+}
+
+int life_lock(int fd, unsigned index)
+{
+    struct flock lock = byte_of(index, F_WRLCK);
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
+        return 1;
+    }
+    return errno == EAGAIN || errno == EACCES ? 0 : refusal(errno);
+}
+
+void life_unlock(int fd, unsigned index)
+{
+    struct flock lock = byte_of(index, F_UNLCK);
+    (void)fcntl(fd, F_OFD_SETLK, &lock); /* fails only where there was none */
+}
+
+int life_held(int fd, unsigned index)
+{
+    struct flock lock = byte_of(index, F_WRLCK);
+    if (fcntl(fd, F_OFD_GETLK, &lock) != 0) {
+        return refusal(errno);
+    }
+    return lock.l_type != F_UNLCK;
+}
+
+void *life_keep(int fd)
+{
+    /* Never touched: a file that somebody cuts costs nothing here. */
+    void *kept = mmap(NULL, KEPT_BYTES, PROT_NONE, MAP_SHARED, fd, 0);
+    if (kept == MAP_FAILED) {
+        return NULL;
+    }
+    if (madvise(kept, KEPT_BYTES, MADV_DONTFORK) != 0) {
+        munmap(kept, KEPT_BYTES); /* a child would keep its parent alive */
+        return NULL;
+    }
+    return kept;
+}
+
+void life_end(void *kept)
+{
+    if (kept != NULL) {
+        munmap(kept, KEPT_BYTES);
+    }
+}
