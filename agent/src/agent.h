@@ -139,6 +139,14 @@ void policy_shut(struct slice *slice);
 /* New files for another GPU, closed until policy_apply; the page that was open stays shut for who has it. 0 or errno:
  * then policy_close and policy_open bring back what the slice's record says. */
 int policy_move(struct agent *agent, struct slice *slice, const struct slice_record *to);
+/* The slice gets another owner: a new usage file, a new line, a new page, closed until policy_apply. `left`: what goes on
+ * with the old ones, for programs of the earlier owner, a slice that is in the table already; NULL: nobody is in it.
+ * 0 or errno: then policy_take_back brings back what was. */
+int policy_hand_over(struct agent *agent, struct slice *slice, const struct slice_record *to, struct slice *left);
+void policy_take_back(struct agent *agent, struct slice *slice, const struct slice_record *to, struct slice *left);
+/* What is set aside for an earlier owner's programs: it counts against the slice's limit as residue does. */
+void policy_set_inherited(struct slice *slice, uint64_t bytes);
+void policy_set_limit(struct slice *slice, uint64_t bytes);
 /* Tells the slices of a GPU about each other; done by the others wherever a slice of that GPU changes. */
 void policy_meet(struct agent *agent, const char *gpu_uuid);
 void policy_close(struct agent *agent, struct slice *slice, bool remove_files);

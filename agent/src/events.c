@@ -272,10 +272,11 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
     const struct slice_measure *m = &slice->m;
     json_open(w, '{');
     json_put_text(w, "id", slice->r.id);
-    json_put_known(w, "memoryUsedBytes", m->usage_known, (int64_t)measure_used(slice));
+    json_put_known(w, "memoryUsedBytes", m->usage_known, (int64_t)measure_total(slice));
     json_put_known(w, "ledgerBytes", m->usage_known, (int64_t)m->ledger_bytes);
-    json_put_known(w, "residueBytes", m->residue_known, (int64_t)m->residue_bytes);
-    json_put_known(w, "computeUsedTenths", m->rates_known, m->compute_tenths);
+    json_put_known(w, "residueBytes", m->residue_known, (int64_t)(m->residue_bytes + slice->inherited_used_bytes));
+    uint32_t compute_tenths = m->compute_tenths + slice->inherited_tenths;
+    json_put_known(w, "computeUsedTenths", m->rates_known, compute_tenths < 1000 ? compute_tenths : 1000);
     json_put_known(w, "throttledTenths", m->rates_known, m->throttled_tenths);
     put_held_by(w, m, gpu);
     json_put_known(w, "deniedAllocations", m->usage_known, (int64_t)m->denied_count);
@@ -287,7 +288,7 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
     } else {
         json_null(w);
     }
-    json_put_known(w, "processCount", m->usage_known, m->process_count);
+    json_put_known(w, "processCount", m->usage_known, m->process_count + slice->inherited_count);
     json_close(w, '}');
 }
 
@@ -352,11 +353,14 @@ static bool is_managed(const struct agent *agent, const char *gpu_uuid, uint32_t
 static void put_managed(struct rows *rows, const struct slice *slice)
 {
     const struct gpu_state *gpu = agent_gpu(rows->agent, slice->r.gpu_uuid);
+    /* An earlier owner's programs are in the slice that was his. */
+    const struct slice *shown =
+        slice_is_left(&slice->r) ? slice_find(&rows->agent->slices, slice->r.successor) : slice;
     for (size_t i = 0; i < slice->track_count; i++) {
         const struct entry_track *t = &slice->tracks[i];
         struct row row = {
             .pid = t->pid,
-            .slice_id = slice->r.deleted ? NULL : slice->r.id,
+            .slice_id = !shown || shown->r.deleted ? NULL : shown->r.id,
             .gpu_uuid = slice->r.gpu_uuid,
             .memory_known = true,
             .memory_bytes = t->memory_bytes,

@@ -284,6 +284,9 @@ static void take_entry(struct look *look, unsigned index, const struct region_en
     if (proc) procs_watch(&look->agent->procs, proc);
     track->seen = true;
     track->memory_bytes = sane(e->memory_bytes);
+    if (look->slice->policy && e->estimate_until > atomic_load(&look->slice->policy->residue_sequence)) {
+        look->m.estimate_bytes = add_sane(look->m.estimate_bytes, e->estimate_bytes);
+    }
     look->m.ledger_bytes = add_sane(look->m.ledger_bytes, e->memory_bytes);
     look->m.process_count++;
     take_denials(look, e, track, proc);
@@ -325,10 +328,25 @@ static void settle_access(struct look *look)
 
 static void settle_shrink(struct agent *agent, struct slice *slice)
 {
-    if (slice->r.shrinks_from_bytes == 0 || measure_used(slice) > slice->r.memory_limit_bytes) return;
+    if (slice->r.shrinks_from_bytes == 0 || measure_total(slice) > slice->r.memory_limit_bytes) return;
     slice->r.shrinks_from_bytes = 0;
     agent->state_dirty = true;
     agent->pending_unsaved = true;
+}
+
+/* An earlier owner has cut the file that he still has open: nothing more is admitted by it, and his processes are those
+ * that are known, as long as they live. */
+static void lose_file(struct agent *agent, struct slice *slice, int64_t mono_ms)
+{
+    struct proc *proc;
+    policy_shut(slice);
+    for (size_t i = 0; i < slice->track_count; i++) {
+        struct entry_track *track = &slice->tracks[i];
+        uint64_t token = (track->token & ~UINT64_C(0x7fffffff)) | track->pid;
+        track->seen = track->pid != 0 && procs_token_alive(&agent->procs, token, mono_ms, &proc);
+    }
+    drop_unseen(slice);
+    slice->m.process_count = (uint32_t)slice->track_count;
 }
 
 void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
@@ -336,6 +354,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
     static struct usage_head head;
     if (read_head(slice, &head) != 0) {
         slice->m.usage_known = slice->m.rates_known = false;
+        if (slice_is_left(&slice->r)) lose_file(agent, slice, mono_ms);
         return;
     }
     struct look look = {.agent = agent,
@@ -344,7 +363,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
                         .wall_ms = now_wall_ms(),
                         .now_ns = now_region_ns(agent),
                         .m = slice->m};
-    look.m.ledger_bytes = look.m.denied_count = 0;
+    look.m.ledger_bytes = look.m.denied_count = look.m.estimate_bytes = 0;
     look.m.throttled_tenths = 0;
     look.m.held_by = REGION_HELD_BY_NOTHING;
     look.m.process_count = 0;
@@ -373,6 +392,85 @@ uint64_t measure_used(const struct slice *slice)
 {
     uint64_t ledger = slice->m.usage_known ? slice->m.ledger_bytes : 0;
     return add_sane(ledger, slice->m.residue_known ? slice->m.residue_bytes : 0);
+}
+
+uint64_t measure_total(const struct slice *slice)
+{
+    return add_sane(measure_used(slice), slice->inherited_used_bytes);
+}
+
+/* ---- what an earlier owner's programs hold --------------------------------------------------------------- */
+
+/* What the driver sees of those processes that are the earlier owner's indeed: a token names anybody. */
+static uint64_t seen_by_driver(struct agent *agent, const struct slice *left, int64_t mono_ms)
+{
+    const struct gpu_state *gpu = agent_gpu(agent, left->r.gpu_uuid);
+    uint64_t sum = 0, bytes;
+    for (size_t i = 0; gpu && i < left->track_count; i++) {
+        struct proc *proc = procs_get(&agent->procs, (pid_t)left->tracks[i].pid, mono_ms);
+        bool his = proc && proc->uid_known && proc->uid == left->r.owner_uid;
+        if (his && measure_gpu_bytes(gpu, left->tracks[i].pid, &bytes)) sum = add_sane(sum, bytes);
+    }
+    return sum;
+}
+
+/* Each of them has a part of what they may hold together, which goes with it. After a restart of the agent the parts are
+ * what they hold then; the rest is the part of who holds most. */
+static uint64_t parts_of(struct slice *left)
+{
+    uint64_t sum = 0, limit = left->r.memory_limit_bytes;
+    struct entry_track *most = NULL;
+    bool known = false;
+    for (size_t i = 0; i < left->track_count; i++) {
+        known |= left->tracks[i].handed_bytes != 0;
+        if (!most || left->tracks[i].memory_bytes > most->memory_bytes) most = &left->tracks[i];
+    }
+    for (size_t i = 0; i < left->track_count; i++) {
+        struct entry_track *track = &left->tracks[i];
+        uint64_t room = limit - sum;
+        if (!known) track->handed_bytes = track->memory_bytes < room ? track->memory_bytes : room;
+        sum += track->handed_bytes < room ? track->handed_bytes : room;
+    }
+    if (!known && most) {
+        most->handed_bytes += limit - sum;
+        sum = limit;
+    }
+    return sum;
+}
+
+/* First the limit of the old page goes down, then what the new one sets aside: together they never allow more. */
+static void settle_left(struct agent *agent, struct slice *left)
+{
+    uint64_t limit = parts_of(left);
+    if (limit >= left->r.memory_limit_bytes) return;
+    left->r.memory_limit_bytes = limit;
+    policy_set_limit(left, limit);
+    agent->pending_unsaved = true;
+}
+
+void measure_inherited(struct agent *agent, const char *gpu_uuid, int64_t mono_ms)
+{
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        struct slice *slice = agent->slices.items[i];
+        if (slice_is_left(&slice->r) || strcmp(slice->r.gpu_uuid, gpu_uuid) != 0) continue;
+        uint64_t set_aside = 0, used = 0;
+        uint32_t count = 0, compute_tenths = 0;
+        for (size_t k = 0; k < agent->slices.count; k++) {
+            struct slice *left = agent->slices.items[k];
+            if (strcmp(left->r.successor, slice->r.id) != 0) continue;
+            settle_left(agent, left);
+            uint64_t driver = seen_by_driver(agent, left, mono_ms), claimed = measure_used(left);
+            uint64_t most = driver > left->r.memory_limit_bytes ? driver : left->r.memory_limit_bytes;
+            set_aside = add_sane(set_aside, most);
+            used = add_sane(used, claimed < most ? claimed : most);
+            count += left->m.process_count;
+            compute_tenths += left->m.rates_known ? left->m.compute_tenths : 0;
+        }
+        slice->inherited_used_bytes = used;
+        slice->inherited_count = count;
+        slice->inherited_tenths = compute_tenths;
+        policy_set_inherited(slice, set_aside);
+    }
 }
 
 bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *bytes)

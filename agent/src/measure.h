@@ -15,5 +15,10 @@ bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *byte
 
 /* Memory in use: ledger and residue. */
 uint64_t measure_used(const struct slice *slice);
+/* The same with what earlier owners' programs use of it. */
+uint64_t measure_total(const struct slice *slice);
+
+/* After the slices of a GPU were looked at: what is set aside in each for its earlier owners' programs. */
+void measure_inherited(struct agent *agent, const char *gpu_uuid, int64_t mono_ms);
 
 #endif

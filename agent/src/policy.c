@@ -65,22 +65,22 @@ static int set_acl(const char *path, const uid_t *users, size_t count, mode_t ot
 
 /* others: what everybody else may do with the file, as in the last digit of a mode. false: there are no access lists,
  * and the file is open to everybody. */
-static bool grant(struct agent *agent, struct slice *slice, const char *path, mode_t others)
+static bool grant(struct agent *agent, struct slice *slice, uid_t owner, const char *path, mode_t others)
 {
     uid_t file_owner = agent->places.uid;
     /* Root can give the file to its user; then nobody else's help is needed where there are no ACLs. */
     if (file_owner == 0) {
-        if (chown(path, slice->r.owner_uid, (gid_t)-1) == 0) {
-            file_owner = slice->r.owner_uid;
+        if (chown(path, owner, (gid_t)-1) == 0) {
+            file_owner = owner;
         } else {
-            log_line("%s could not be given to uid %u: %s", path, (unsigned)slice->r.owner_uid, strerror(errno));
+            log_line("%s could not be given to uid %u: %s", path, (unsigned)owner, strerror(errno));
         }
     }
     uid_t users[ACL_USERS_MAX];
     size_t count = 0;
-    if (slice->r.owner_uid != file_owner) users[count++] = slice->r.owner_uid;
+    if (owner != file_owner) users[count++] = owner;
     for (size_t i = 0; i < slice->acl_count && count < ACL_USERS_MAX; i++) {
-        bool known = slice->acl_users[i] == file_owner || slice->acl_users[i] == slice->r.owner_uid;
+        bool known = slice->acl_users[i] == file_owner || slice->acl_users[i] == owner;
         if (!known) users[count++] = slice->acl_users[i];
     }
     int error = count > 0 ? set_acl(path, users, count, others) : 0;
@@ -97,7 +97,7 @@ static bool grant(struct agent *agent, struct slice *slice, const char *path, mo
 /* Names the slice's line on the board; another one when it changes hands. */
 static uint64_t tag_of(const struct slice_record *r)
 {
-    return region_slice_tag(r->id, 0);
+    return region_slice_tag(slice_base_id(r), r->generation);
 }
 
 static int line_path(const struct agent *agent, const struct slice_record *r, char out[FS_PATH_BYTES])
@@ -110,8 +110,8 @@ static void update_access(struct agent *agent, struct slice *slice, const struct
 {
     char usage[FS_PATH_BYTES], line[FS_PATH_BYTES];
     if (slice->usage_fd < 0 || path_of(agent, "usage", r->id, usage) != 0 || line_path(agent, r, line) != 0) return;
-    bool alone = grant(agent, slice, usage, 0);
-    slice->acl_refused = !grant(agent, slice, line, 4) || !alone;
+    bool alone = grant(agent, slice, r->owner_uid, usage, 0);
+    slice->acl_refused = !grant(agent, slice, r->owner_uid, line, 4) || !alone;
 }
 
 void policy_update_access(struct agent *agent, struct slice *slice)
@@ -129,20 +129,28 @@ static uint64_t capacity_of(struct agent *agent, const struct slice_record *r)
 
 static bool same_file(const struct region_policy *policy, const struct slice_record *r)
 {
-    return policy->board_slot == r->board_slot && strncmp(policy->slice_id, r->id, REGION_ID_BYTES) == 0 &&
+    return policy->board_slot == r->board_slot && policy->tag == tag_of(r) &&
+           strncmp(policy->slice_id, slice_base_id(r), REGION_ID_BYTES) == 0 &&
            strncmp(policy->gpu_uuid, r->gpu_uuid, REGION_UUID_BYTES) == 0;
+}
+
+/* The programs of an earlier owner and those of the present one have equal parts of what the slice may use. */
+static uint32_t share_bp(const struct agent *agent, const struct slice_record *r, uint32_t percent)
+{
+    uint32_t share = percent * 100 / slice_generations(&agent->slices, r);
+    return share == 0 && percent > 0 ? 1 : share;
 }
 
 static void fill(struct agent *agent, const struct slice_record *r, struct region_policy *p)
 {
-    bool active = slice_active(r, now_wall_ms());
-    atomic_store(&p->flags, active ? 0 : REGION_POLICY_DELETED);
+    bool open = slice_is_open(&agent->slices, r, now_wall_ms());
+    atomic_store(&p->flags, open ? 0 : REGION_POLICY_DELETED);
     atomic_store(&p->revision, r->revision);
     atomic_store(&p->memory_limit_bytes, r->memory_limit_bytes);
     uint64_t capacity = capacity_of(agent, r);
     if (capacity > 0) atomic_store(&p->gpu_capacity_bytes, capacity);
-    atomic_store(&p->compute_limit_bp, r->compute_limit_percent * 100);
-    atomic_store(&p->compute_guarantee_bp, r->compute_guarantee_percent * 100);
+    atomic_store(&p->compute_limit_bp, share_bp(agent, r, r->compute_limit_percent));
+    atomic_store(&p->compute_guarantee_bp, share_bp(agent, r, r->compute_guarantee_percent));
     atomic_store(&p->priority, r->priority);
     atomic_store(&p->owner_uid, r->owner_uid);
     atomic_store(&p->tag, tag_of(r));
@@ -155,10 +163,12 @@ static void introduce_neighbours(struct agent *agent, const char *gpu_uuid, cons
     uint64_t words[REGION_BOARD_SLOTS] = {0};
     for (size_t i = 0; i < agent->slices.count; i++) {
         const struct slice_record *r = &agent->slices.items[i]->r;
-        if (agent->slices.items[i] != leaving && strcmp(r->gpu_uuid, gpu_uuid) == 0 &&
-            r->board_slot < REGION_BOARD_SLOTS && slice_active(r, now_wall_ms())) {
-            words[r->board_slot] = REGION_NEIGHBOUR(tag_of(r), r->compute_limit_percent * 100,
-                                                    r->compute_guarantee_percent * 100, r->priority);
+        /* Two generations may have to share a place on the board: the present owner's is then the one that is seen. */
+        bool taken = slice_is_left(r) && r->board_slot < REGION_BOARD_SLOTS && words[r->board_slot] != 0;
+        if (agent->slices.items[i] != leaving && strcmp(r->gpu_uuid, gpu_uuid) == 0 && !taken &&
+            r->board_slot < REGION_BOARD_SLOTS && slice_is_open(&agent->slices, r, now_wall_ms())) {
+            words[r->board_slot] = REGION_NEIGHBOUR(tag_of(r), share_bp(agent, r, r->compute_limit_percent),
+                                                    share_bp(agent, r, r->compute_guarantee_percent), r->priority);
         }
     }
     for (size_t i = 0; i < agent->slices.count; i++) {
@@ -205,7 +215,7 @@ static int make_policy(struct agent *agent, const char *path, const struct slice
     struct region_policy initial;
     memset(&initial, 0, sizeof initial);
     initial.board_slot = r->board_slot;
-    memcpy(initial.slice_id, r->id, sizeof initial.slice_id);
+    snprintf(initial.slice_id, sizeof initial.slice_id, "%s", slice_base_id(r));
     memcpy(initial.gpu_uuid, r->gpu_uuid, sizeof initial.gpu_uuid);
     snprintf(initial.name, sizeof initial.name, "%s", r->name);
     fill(agent, r, &initial);
@@ -248,9 +258,36 @@ static int open_usage(struct agent *agent, struct slice *slice)
     return 0;
 }
 
+/* Under this name what an earlier owner's programs have open is kept: "s-0123456789abcdef.3" for generation 3. */
+static void left_id(const struct slice_record *r, char out[REGION_ID_BYTES])
+{
+    snprintf(out, REGION_ID_BYTES, "%.20s.%llu", r->id, (unsigned long long)r->generation);
+}
+
+static const char *const left_folders[] = {"usage", "policy"};
+
+/* The files of the present generation are there under the name for earlier ones: it did not change hands after all, or
+ * the agent was killed before that was written down. */
+static int take_back_files(struct agent *agent, const struct slice_record *r)
+{
+    char id[REGION_ID_BYTES], kept[FS_PATH_BYTES], path[FS_PATH_BYTES];
+    if (slice_is_left(r)) return 0;
+    left_id(r, id);
+    for (size_t i = 0; i < 2; i++) {
+        if (path_of(agent, left_folders[i], id, kept) != 0 || path_of(agent, left_folders[i], r->id, path) != 0) {
+            return ENAMETOOLONG;
+        }
+        /* Of two names of one file rename() leaves both. */
+        if (access(kept, F_OK) == 0 && (rename(kept, path) != 0 || (unlink(kept) != 0 && errno != ENOENT)))
+            return errno;
+    }
+    return 0;
+}
+
 int policy_open(struct agent *agent, struct slice *slice)
 {
     int error = policy_board(agent, slice->r.gpu_uuid);
+    if (error == 0 && slice->usage_fd < 0 && !slice->policy) error = take_back_files(agent, &slice->r);
     /* Usage and line before policy: a tenant that sees a policy finds them too. */
     if (error == 0 && slice->usage_fd < 0) error = open_usage(agent, slice);
     if (error == 0) error = open_line(agent, &slice->r);
@@ -316,9 +353,97 @@ int policy_move(struct agent *agent, struct slice *slice, const struct slice_rec
     return error != 0 ? error : -region_policy_map_rw(policy, &slice->policy);
 }
 
-void policy_set_residue(struct slice *slice, uint64_t bytes)
+static int keep_files(struct agent *agent, const struct slice_record *r)
+{
+    char id[REGION_ID_BYTES], kept[FS_PATH_BYTES], path[FS_PATH_BYTES];
+    left_id(r, id);
+    for (size_t i = 0; i < 2; i++) {
+        if (path_of(agent, left_folders[i], id, kept) != 0 || path_of(agent, left_folders[i], r->id, path) != 0) {
+            return ENAMETOOLONG;
+        }
+        if ((unlink(kept) != 0 && errno != ENOENT) || link(path, kept) != 0) return errno;
+    }
+    return 0;
+}
+
+/* What is open of one is open of the other from now on, with what was measured through it. */
+static void give_files(struct slice *from, struct slice *to)
+{
+    to->policy = from->policy;
+    to->usage_fd = from->usage_fd;
+    to->entries_high = from->entries_high;
+    to->rates_at_ns = from->rates_at_ns;
+    to->tracks = from->tracks;
+    to->track_count = from->track_count;
+    to->track_cap = from->track_cap;
+    to->m = from->m;
+    from->policy = NULL;
+    from->usage_fd = -1;
+    from->entries_high = 0;
+    from->tracks = NULL;
+    from->track_count = from->track_cap = 0;
+    from->m = (struct slice_measure){.denied_at_ms = NO_TIME, .limit_held = true};
+}
+
+int policy_hand_over(struct agent *agent, struct slice *slice, const struct slice_record *to, struct slice *left)
+{
+    char policy[FS_PATH_BYTES], usage[FS_PATH_BYTES];
+    int error = path_of(agent, "policy", to->id, policy);
+    if (error == 0) error = path_of(agent, "usage", to->id, usage);
+    if (error == 0 && left) error = keep_files(agent, &slice->r);
+    if (error == 0) error = -region_usage_create(usage, 0600);
+    if (error == 0) error = open_line(agent, to);
+    if (error == 0) error = make_policy(agent, policy, to, true);
+    if (error != 0) return error;
+    if (left) {
+        give_files(slice, left);
+    } else {
+        policy_close(agent, slice, false);
+        remove_line(agent, &slice->r);
+        slice->entries_high = 0;
+    }
+    slice->acl_count = 0;
+    slice->m.residue_bytes = slice->m.residue_candidate_bytes = 0;
+    slice->inherited_bytes = left ? left->r.memory_limit_bytes : 0;
+    error = open_usage(agent, slice);
+    if (error == 0) update_access(agent, slice, to);
+    if (error == 0) error = -region_policy_map_rw(policy, &slice->policy);
+    /* Before anybody can be admitted by it. */
+    if (error == 0) atomic_store(&slice->policy->residue_bytes, slice->inherited_bytes);
+    return error;
+}
+
+void policy_take_back(struct agent *agent, struct slice *slice, const struct slice_record *to, struct slice *left)
+{
+    policy_close(agent, slice, false);
+    remove_line(agent, to);
+    if (left) {
+        give_files(left, slice);
+        int error = take_back_files(agent, &slice->r);
+        if (error != 0) log_line("files of slice %s could not be put back: %s", slice->r.id, strerror(error));
+        policy_apply(agent, slice);
+    }
+    policy_open(agent, slice);
+}
+
+void policy_set_inherited(struct slice *slice, uint64_t bytes)
+{
+    if (slice->inherited_bytes == bytes) return;
+    slice->inherited_bytes = bytes;
+    if (!slice->policy) return;
+    atomic_store(&slice->policy->residue_bytes, slice->m.residue_bytes + bytes);
+    region_policy_announce(slice->policy);
+}
+
+void policy_set_limit(struct slice *slice, uint64_t bytes)
+{
+    if (slice->policy) atomic_store(&slice->policy->memory_limit_bytes, bytes);
+}
+
+void policy_set_residue(struct slice *slice, uint64_t own_bytes)
 {
     if (!slice->policy) return;
+    uint64_t bytes = own_bytes + slice->inherited_bytes;
     bool changed = atomic_load(&slice->policy->residue_bytes) != bytes;
     atomic_store(&slice->policy->residue_bytes, bytes);
     /* After the bytes: who sees the new count, and so drops its estimate, must see the figure that replaces it. */

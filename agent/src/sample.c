@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edit.h"
 #include "measure.h"
 
 #define LIST_LISTENED_MS 500 /* process lists: at most 2 Hz, */
@@ -45,6 +46,7 @@ static void measure_gpu_slices(struct agent *agent, struct gpu_state *gpu, int64
         measure_slice(agent, slice, mono_ms);
         if (i < SLICES_MAX * 2) before[i] = slice->m.ledger_bytes;
     }
+    measure_inherited(agent, gpu->info.uuid, mono_ms);
     if (!list_due) return;
     gpu->processes_at_ms = mono_ms;
     list_processes(agent, gpu);
@@ -54,6 +56,7 @@ static void measure_gpu_slices(struct agent *agent, struct gpu_state *gpu, int64
         if (slice->track_count > 0) measure_slice(agent, slice, mono_ms);
         measure_residue(agent, slice, i < SLICES_MAX * 2 ? before[i] : slice->m.ledger_bytes);
     }
+    measure_inherited(agent, gpu->info.uuid, mono_ms);
 }
 
 static void sum_unmanaged(struct agent *agent, struct gpu_state *gpu)
@@ -110,6 +113,7 @@ static void measure_orphans(struct agent *agent, int64_t mono_ms)
         if (agent_gpu(agent, slice->r.gpu_uuid)) continue;
         measure_slice(agent, slice, mono_ms);
         slice->m.residue_known = false;
+        measure_inherited(agent, slice->r.gpu_uuid, mono_ms);
     }
 }
 
@@ -174,6 +178,7 @@ void sample_check_times(struct agent *agent)
             continue;
         }
         bool closed = (atomic_load(&slice->policy->flags) & REGION_POLICY_DELETED) != 0;
-        if (closed == slice_active(&slice->r, now_ms)) policy_apply(agent, slice);
+        if (closed == slice_is_open(&agent->slices, &slice->r, now_ms)) policy_apply(agent, slice);
     }
+    edit_forget_left(agent);
 }

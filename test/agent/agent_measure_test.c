@@ -600,13 +600,256 @@ static void only_the_owner_gets_access(void)
     if (geteuid() == 0) {
         CHECK_EQ(edit_assign(&agent, slice, "nobody", &editor, &reply, &failure), 0);
         CHECK(stat(path, &st) == 0 && st.st_uid == slice->r.owner_uid && st.st_uid != 0);
-        CHECK_EQ(slice->acl_count, 1);
-        /* root's process is still in it, so root stays on the list */
-        CHECK(getxattr(path, "system.posix_acl_access", acl, sizeof acl) > 4 || slice->acl_refused);
-        usage->entries[0].token = 0;
-        look_after_ms(1);
         CHECK_EQ(slice->acl_count, 0);
         CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+        CHECK(getxattr(path, "system.posix_acl_access", acl, sizeof acl) < 0);
+    }
+    teardown();
+}
+
+/* ---- another owner --------------------------------------------------------------------------------------- */
+
+static struct editor by_tester = {.action = "test", .name = "tester", .claimed_from = ""};
+static struct edit_reply reply_of;
+
+static int give_to(const char *owner)
+{
+    struct failure failure = {0};
+    by_tester.uid = geteuid();
+    int result = edit_assign(&agent, slice, owner, &by_tester, &reply_of, &failure);
+    if (result != 0) printf("%s: %s\n", failure.code, failure.message);
+    return result;
+}
+
+static void look_at_all(void)
+{
+    region_now_ns += UINT64_C(100000000);
+    for (size_t i = 0; i < agent.slices.count; i++) measure_slice(&agent, agent.slices.items[i], now_mono_ms());
+    measure_inherited(&agent, GPU_UUID, now_mono_ms());
+}
+
+static struct slice *left_of(void)
+{
+    for (size_t i = 0; i < agent.slices.count; i++) {
+        if (slice_is_left(&agent.slices.items[i]->r)) return agent.slices.items[i];
+    }
+    return NULL;
+}
+
+/* What the next owner's programs have: another entry, by their own process. */
+static struct region_entry *join_new(struct region_usage *fresh, pid_t pid)
+{
+    struct region_entry *e = &fresh->entries[0];
+    memset(e, 0, sizeof *e);
+    e->claimed_at_ns = region_now_ns;
+    e->pid_namespace = life_pid_namespace();
+    fresh->entries_high = 1;
+    e->token = token_of(pid);
+    return e;
+}
+
+static void who_had_it_keeps_what_he_holds_and_no_more(void)
+{
+    const struct region_policy *before, *after;
+    struct region_usage *fresh;
+    char path[256];
+    setup();
+    if (geteuid() != 0) {
+        teardown();
+        return;
+    }
+    const struct life_place place = {.usage = usage};
+    path_in(path, "policy");
+    CHECK_EQ(region_policy_map_ro(path, &before), 0);
+    struct region_entry *his = claim(0, tenant);
+    CHECK(admit_reserve(before, &place, his, 3 * GIB));
+    uint64_t tag = before->tag;
+    CHECK_EQ(give_to("nobody"), 0);
+    CHECK_EQ(region_policy_map_ro(path, &after), 0);
+    path_in(path, "usage");
+    CHECK_EQ(region_usage_map(path, &fresh, NULL), 0);
+    CHECK(before->tag == tag && after->tag != tag);
+    CHECK_EQ(before->memory_limit_bytes, 3 * GIB);
+    CHECK_EQ(after->memory_limit_bytes, 10 * GIB);
+    CHECK_EQ(after->residue_bytes, 3 * GIB);
+    CHECK_EQ(before->flags | after->flags, 0);
+    /* He may use again what he gives back, and not a byte beyond it; the others have the rest. */
+    CHECK(!admit_reserve(before, &place, his, 1));
+    his->memory_bytes -= GIB;
+    CHECK(admit_reserve(before, &place, his, GIB));
+    CHECK(!admit_reserve(before, &place, his, 1));
+    const struct life_place heirs = {.usage = fresh};
+    pid_t heir = start_tenant();
+    struct region_entry *hers = join_new(fresh, heir);
+    CHECK(!admit_reserve(after, &heirs, hers, 7 * GIB + 1));
+    CHECK(admit_reserve(after, &heirs, hers, 7 * GIB));
+    /* They share the compute of the slice, and both are seen in it. */
+    CHECK_EQ(before->compute_limit_bp, 2500);
+    CHECK_EQ(after->compute_limit_bp, 2500);
+    look_at_all();
+    CHECK_EQ(measure_total(slice), 10 * GIB);
+    CHECK_EQ(slice->m.process_count + slice->inherited_count, 2);
+    /* Gone, it is all the next owner's. */
+    end_tenant(tenant);
+    look_at_all();
+    CHECK_EQ(before->memory_limit_bytes, 0);
+    CHECK_EQ(after->residue_bytes, 0);
+    CHECK(admit_reserve(after, &heirs, hers, 3 * GIB));
+    edit_forget_left(&agent);
+    CHECK(left_of() == NULL);
+    CHECK_EQ(after->compute_limit_bp, 5000);
+    CHECK(before->flags & REGION_POLICY_DELETED);
+    end_tenant(heir);
+    tenant = start_tenant();
+    region_usage_unmap(fresh);
+    region_policy_unmap(before);
+    region_policy_unmap(after);
+    teardown();
+}
+
+static void what_was_kept_open_reaches_nothing_of_the_next_owner(void)
+{
+    const struct region_policy *after;
+    struct region_usage *fresh;
+    char path[256];
+    setup();
+    if (geteuid() != 0) {
+        teardown();
+        return;
+    }
+    path_in(path, "usage");
+    int kept = open(path, O_RDWR | O_CLOEXEC);
+    claim(0, tenant)->memory_bytes = GIB;
+    CHECK_EQ(give_to("nobody"), 0);
+    CHECK_EQ(region_usage_map(path, &fresh, NULL), 0);
+    path_in(path, "policy");
+    CHECK_EQ(region_policy_map_ro(path, &after), 0);
+    /* 255 entries of a TiB, each of a process that lives. */
+    for (unsigned i = 1; i < REGION_USAGE_ENTRIES; i++) claim(i, tenant)->memory_bytes = 1024 * GIB;
+    look_at_all();
+    CHECK_EQ(after->residue_bytes, GIB);
+    CHECK(measure_total(slice) <= 10 * GIB);
+    region_usage_unmap(usage);
+    CHECK_EQ(ftruncate(kept, 0), 0);
+    struct stat st;
+    path_in(path, "usage");
+    CHECK(stat(path, &st) == 0 && st.st_size == sizeof(struct region_usage));
+    look_at_all();
+    CHECK(after->residue_bytes <= GIB);
+    CHECK(slice->m.usage_known);
+    /* And it is his no longer than his program lives. */
+    end_tenant(tenant);
+    look_at_all();
+    edit_forget_left(&agent);
+    CHECK(left_of() == NULL);
+    CHECK_EQ(after->residue_bytes, 0);
+    close(kept);
+    usage = fresh;
+    tenant = start_tenant();
+    region_policy_unmap(after);
+    teardown();
+}
+
+static void taken_back_and_given_again_it_changes_hands_each_time(void)
+{
+    struct failure failure = {0};
+    struct stat first, second, third;
+    char path[256], token[UNDO_TOKEN_BYTES];
+    setup();
+    if (geteuid() != 0) {
+        teardown();
+        return;
+    }
+    path_in(path, "usage");
+    claim(0, tenant)->memory_bytes = GIB;
+    CHECK_EQ(stat(path, &first), 0);
+    CHECK_EQ(give_to("nobody"), 0);
+    CHECK_EQ(stat(path, &second), 0);
+    CHECK(first.st_ino != second.st_ino);
+    strcpy(token, reply_of.undo_token);
+    CHECK_EQ(edit_undo(&agent, token, &by_tester, &reply_of, &failure), 0);
+    CHECK_EQ(stat(path, &third), 0);
+    CHECK(third.st_ino != first.st_ino && third.st_ino != second.st_ino);
+    CHECK_EQ(slice->r.generation, 2);
+    CHECK_EQ(slice->r.owner_uid, 0);
+    look_at_all();
+    CHECK_EQ(slice->inherited_bytes, GIB); /* what runs since before both, and nothing of who came between */
+    edit_forget_left(&agent);
+    CHECK(left_of() != NULL);
+    teardown();
+}
+
+static void a_hand_over_that_was_not_saved_was_none(void)
+{
+    const struct region_policy *before;
+    struct stat first, second;
+    char path[256];
+    setup();
+    path_in(path, "policy");
+    CHECK_EQ(region_policy_map_ro(path, &before), 0);
+    path_in(path, "usage");
+    CHECK_EQ(stat(path, &first), 0);
+    claim(0, tenant)->memory_bytes = GIB;
+    strcat(agent.places.state, "/none");
+    struct failure failure = {0};
+    CHECK_EQ(edit_assign(&agent, slice, geteuid() == 0 ? "nobody" : "root", &by_tester, &reply_of, &failure), -1);
+    CHECK_STR(failure.code, "state-not-saved");
+    strcpy(agent.places.state, root);
+    CHECK_EQ(stat(path, &second), 0);
+    CHECK_EQ(first.st_ino, second.st_ino);
+    CHECK(left_of() == NULL);
+    CHECK_EQ(before->memory_limit_bytes, 10 * GIB);
+    CHECK_EQ(before->flags, 0);
+    CHECK_EQ(slice->r.generation, 0);
+    look_at_all();
+    CHECK_EQ(slice->m.ledger_bytes, GIB);
+    region_policy_unmap(before);
+    teardown();
+}
+
+/* The agent is killed after the files were changed and before that was written down, and after it was. */
+static void a_crash_leaves_it_with_one_owner_or_the_other(void)
+{
+    struct stat first, now;
+    char path[256];
+    setup();
+    path_in(path, "usage");
+    CHECK_EQ(stat(path, &first), 0);
+    claim(0, tenant)->memory_bytes = GIB;
+    look_after_ms(100);
+    struct slice_record next = slice->r, left = slice->r;
+    next.generation = 1;
+    next.board_slot++;
+    sprintf(left.id, "%s.0", slice->r.id);
+    strcpy(left.successor, slice->r.id);
+    left.deleted = true;
+    left.memory_limit_bytes = GIB;
+    CHECK_EQ(policy_hand_over(&agent, slice, &next, slice_add(&agent.slices, &left)), 0);
+    CHECK(stat(path, &now) == 0 && now.st_ino != first.st_ino);
+    /* The next agent finds the state of before. */
+    struct slice_table empty = {0};
+    for (size_t i = 0; i < agent.slices.count; i++) policy_close(&agent, agent.slices.items[i], false);
+    slice_table_free(&agent.slices);
+    agent.slices = empty;
+    CHECK_EQ(slice_store_load(&agent.slices, agent.places.state, now_wall_ms()), 0);
+    slice = agent.slices.items[0];
+    CHECK_EQ(policy_open(&agent, slice), 0);
+    CHECK(stat(path, &now) == 0 && now.st_ino == first.st_ino);
+    look_at_all();
+    CHECK_EQ(slice->m.ledger_bytes, GIB);
+    /* The state of after: both are there, and what was set aside is. */
+    if (geteuid() == 0) {
+        CHECK_EQ(give_to("nobody"), 0);
+        for (size_t i = 0; i < agent.slices.count; i++) policy_close(&agent, agent.slices.items[i], false);
+        slice_table_free(&agent.slices);
+        agent.slices = empty;
+        CHECK_EQ(slice_store_load(&agent.slices, agent.places.state, now_wall_ms()), 0);
+        policy_open_all(&agent);
+        slice = agent.slices.items[0];
+        look_at_all();
+        CHECK(left_of() != NULL && left_of()->m.ledger_bytes == GIB);
+        CHECK_EQ(slice->inherited_bytes, GIB);
+        CHECK_EQ(atomic_load(&slice->policy->residue_bytes), GIB);
     }
     teardown();
 }
@@ -739,6 +982,11 @@ int main(void)
     RUN(deleted_slices_do_not_use_up_a_gpu);
     RUN(a_page_from_before_a_move_stays_shut);
     RUN(only_the_owner_gets_access);
+    RUN(who_had_it_keeps_what_he_holds_and_no_more);
+    RUN(what_was_kept_open_reaches_nothing_of_the_next_owner);
+    RUN(taken_back_and_given_again_it_changes_hands_each_time);
+    RUN(a_hand_over_that_was_not_saved_was_none);
+    RUN(a_crash_leaves_it_with_one_owner_or_the_other);
     RUN(deaths_are_told_once);
     RUN(deaths_are_told_without_pidfds);
     RUN(a_process_without_its_main_thread_lives);
