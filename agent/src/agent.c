@@ -245,6 +245,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     if (agent->slices.note[0]) log_line("%s", agent->slices.note);
     agent->backend = &gpu_nvml;
     gpus_open(agent);
+    people_check(agent, now_mono_ms());
     policy_open_all(agent);
     error = jobs_load(agent, now_mono_ms());
     if (error != 0) log_line("the list of jobs can not be read: %s", strerror(error));
@@ -356,6 +357,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     int64_t age_ms = mono_ms - agent->sampled_at_ms;
     if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
     sample_check_times(agent);
+    people_check(agent, mono_ms);
     mps_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
     gpus_watch_migs(agent, mono_ms);

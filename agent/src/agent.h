@@ -86,8 +86,16 @@ struct agent {
     struct procs procs;
     bool deaths_waiting;
     int64_t deaths_at_ms; /* monotonic, when deaths were last dealt with */
-    uid_t operators[OPERATORS_MAX];
+    struct operator
+    {
+        uid_t uid;
+        char name[OWNER_BYTES]; /* when he was named; "" in files of before */
+        bool is_other;          /* that uid is somebody else by now: he is none */
+    }
+    operators[OPERATORS_MAX];
     size_t operator_count;
+    int64_t people_checked_ms; /* monotonic: when uids were last compared with names */
+    char state_notes[1024];    /* what was not right in the small files of the state, in sentences, or "" */
     struct quota quotas[QUOTAS_MAX];
     size_t quota_count;
     int64_t memory_overcommit_max_percent; /* of a GPU, by which memory limits may add up; 0: no guard */
@@ -169,5 +177,8 @@ int settings_set_overcommit(struct agent *agent, int64_t max_percent, struct fai
 /* operators.c */
 void operators_load(struct agent *agent);
 int operators_set(struct agent *agent, const char *names, struct failure *failure);
+/* Uids are given out again: compares owners and operators with the system's directory, at the start and now and then. */
+#define PEOPLE_CHECK_MS (10 * 60 * 1000)
+void people_check(struct agent *agent, int64_t mono_ms);
 
 #endif

@@ -67,6 +67,7 @@ static void print_slice(const struct fetched_slice *s, struct json_span sample)
     if (s->compute_guarantee_percent > 0) printf(" (%lld %% guaranteed)", (long long)s->compute_guarantee_percent);
     if (processes > 0) printf(", %lld process%s", (long long)processes, processes == 1 ? "" : "es");
     if (denied > 0) printf(", %lld denied", (long long)denied);
+    if (s->suspended[0]) printf(", suspended: %s", s->suspended);
     if (s->pending_bytes >= 0) {
         printf(", %s when use drops", size_text(limit, sizeof limit, s->pending_bytes));
     }

@@ -135,6 +135,11 @@ static void check_slices(const struct doctor *doctor, const struct agent *agent)
     for (size_t i = 0; i < agent->slices.count; i++) {
         const struct slice *slice = agent->slices.items[i];
         if (slice->r.deleted) continue;
+        if (slice->r.suspended) {
+            doctor_say(doctor, "slice-suspended", DOCTOR_WARNING,
+                       "Slice %s admits nothing: uid %u is not %s any more. Assign it to somebody.", slice->r.name,
+                       (unsigned)slice->r.owner_uid, slice->r.owner);
+        }
         if (!slice->policy || slice->usage_fd < 0) {
             doctor_say(
                 doctor, "slice-without-files", DOCTOR_ERROR,
@@ -199,6 +204,12 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
                    SYSTEM_MARK_PATH " could not be written: while this agent is not running, the first user who asks "
                                     "manages the host.");
     }
+    for (size_t i = 0; i < agent->operator_count; i++) {
+        if (!agent->operators[i].is_other) continue;
+        doctor_say(doctor, "operator-changed", DOCTOR_WARNING, "uid %u is not %s any more, and is no operator now.",
+                   (unsigned)agent->operators[i].uid, agent->operators[i].name);
+    }
+    if (agent->state_notes[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->state_notes);
     if (agent->slices.note[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->slices.note);
     doctor_places(doctor, agent->places.state, agent->places.runtime, agent->places.uid);
     check_slices(doctor, agent);

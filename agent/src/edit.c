@@ -295,6 +295,7 @@ int edit_assign(struct agent *agent, struct slice *slice, const char *owner, con
 {
     struct slice_record next = slice->r;
     if (find_owner(owner, editor, &next, failure) != 0) return -1;
+    next.suspended = false; /* that name has that uid: it was just asked */
     if (!editor->over_quota && quota_check(agent, &next, slice, failure) != 0) return -1;
     if (next.owner_uid == slice->r.owner_uid) return edit_commit(agent, slice, &next, editor, reply, failure);
     return edit_commit_hand_over(agent, slice, &next, editor, reply, failure);
@@ -347,6 +348,7 @@ int edit_undo(struct agent *agent, const char *token, const struct editor *edito
     struct slice_record next = entry->before;
     next.board_slot = slice->r.board_slot;
     next.generation = slice->r.generation;
+    next.suspended = !people_agree(next.owner_uid, next.owner);
     if (next.deleted) {
         if (!slice->r.deleted && refuse_in_use(agent, slice, failure) != 0) return -1;
     } else {

@@ -124,6 +124,10 @@ static void put_slice(struct json_writer *w, const struct slice_record *r)
     json_put_known(w, "startsAtMs", r->starts_at_ms != NO_TIME, r->starts_at_ms);
     json_put_known(w, "expiresAtMs", r->expires_at_ms != NO_TIME, r->expires_at_ms);
     json_put_integer(w, "revision", (int64_t)r->revision);
+    char why[TEXT_SHOWN_BYTES + 1];
+    snprintf(why, sizeof why, "uid %u is not %s any more; assign the slice to somebody to open it again",
+             (unsigned)r->owner_uid, r->owner);
+    json_put_text(w, "suspendedReason", r->suspended ? why : NULL);
     json_close(w, '}');
 }
 

@@ -128,7 +128,7 @@ void jobs_end(struct agent *agent, struct job *job, enum job_state state, const 
 
 bool jobs_may_use(const struct agent *agent, const struct slice *slice, uid_t uid)
 {
-    return slice->r.owner_uid == uid || agent_is_operator(agent, uid);
+    return (slice->r.owner_uid == uid && !slice->r.suspended) || agent_is_operator(agent, uid);
 }
 
 static int check_new(struct agent *agent, const struct peer *peer, const struct job_record *r, struct failure *failure)

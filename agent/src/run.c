@@ -73,6 +73,7 @@ static int check_slice(const struct fetched *fetched, const struct fetched_slice
         return complain("slice %s belongs to %s, not to you; ask %s for a slice", s->name, owner,
                         fetched->manager[0] ? fetched->manager : "who manages this host");
     }
+    if (s->suspended[0]) return complain("slice %s is suspended: %s", s->name, s->suspended);
     if (s->starts_at_ms != NO_TIME && now_ms < s->starts_at_ms) {
         return complain("slice %s is not open yet; it starts in %lld min", s->name,
                         (long long)((s->starts_at_ms - now_ms) / 60000 + 1));

@@ -78,7 +78,7 @@ void slice_table_free(struct slice_table *table)
 
 bool slice_active(const struct slice_record *r, int64_t now_ms)
 {
-    if (r->deleted) return false;
+    if (r->deleted || r->suspended) return false;
     if (r->starts_at_ms != NO_TIME && now_ms < r->starts_at_ms) return false;
     return r->expires_at_ms == NO_TIME || now_ms < r->expires_at_ms;
 }

@@ -34,6 +34,9 @@ struct slice_record {
     /* What an earlier owner's programs hold in a slice that has changed hands is a record of its own, `deleted` like one
      * that nobody can enter any more, with the files of its generation: this is the slice's id. "" otherwise. */
     char successor[REGION_ID_BYTES];
+    /* The owner's uid is another person's by now, or the owner another uid's: nothing is admitted. Not on disk: it is found
+     * out anew (people_check). */
+    bool suspended;
     bool deleted; /* kept until its undo has expired and its last process has left */
     uint64_t memory_limit_bytes;
     /* Limit before a shrink that waits until use drops; 0 = none waits. Admission already uses memory_limit_bytes. */
