@@ -26,6 +26,8 @@
 #define PEERS_MAX (CLIENTS_MAX + CLIENTS_RESERVED + QUEUE_JOBS_MAX)
 #define OPERATORS_MAX 64
 #define PROCESS_ROWS_MAX 512
+#define CONTEXT_LEAST_BYTES (UINT64_C(16) << 20) /* no CUDA context is smaller; the rest is noise */
+#define CONTEXT_MOST_BYTES (UINT64_C(2) << 30)   /* nor larger: who stands still with more holds something else */
 
 struct peer;
 
@@ -36,6 +38,8 @@ struct gpu_state {
     size_t process_count, process_cap;
     bool processes_known;
     uint64_t context_bytes; /* the least that a process was seen to hold beyond its ledger; 0: none was */
+    uint64_t context_now_bytes, context_before_bytes;  /* the same, of this window and of the one before */
+    int64_t context_since_ms;                          /* monotonic: when this window began */
     int64_t processes_at_ms, details_at_ms, use_at_ms; /* monotonic */
     struct gpu_process_use *use;
     size_t use_count;

@@ -348,7 +348,8 @@ int edit_undo(struct agent *agent, const char *token, const struct editor *edito
     struct slice_record next = entry->before;
     next.board_slot = slice->r.board_slot;
     next.generation = slice->r.generation;
-    next.suspended = !people_agree(next.owner_uid, next.owner);
+    bool same = next.owner_uid == slice->r.owner_uid;
+    next.suspended = same ? slice->r.suspended : !people_agree(next.owner_uid, next.owner);
     if (next.deleted) {
         if (!slice->r.deleted && refuse_in_use(agent, slice, failure) != 0) return -1;
     } else {

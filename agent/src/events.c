@@ -14,6 +14,7 @@
 
 #define PEOPLE_MAX 200
 #define GROUP_QUESTIONS_MAX 16
+#define ROWS_FIRST 16       /* processes of each slice, before those with more have theirs */
 #define LINE_TAIL_BYTES 256 /* room for the end of a line after the last list */
 
 static struct shared_line *finish(struct json_writer *w)
@@ -280,6 +281,10 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
     json_put_known(w, "ledgerBytes", m->usage_known, (int64_t)m->ledger_bytes);
     json_put_known(w, "residueBytes", m->residue_known, (int64_t)(m->residue_bytes + slice->inherited_used_bytes));
     uint32_t compute_tenths = m->compute_tenths + slice->inherited_tenths;
+    /* Who uses more than he may by the driver's account is not asked how much it was. */
+    if (slice->outside.uses_more && slice->outside.average_tenths > compute_tenths) {
+        compute_tenths = slice->outside.average_tenths;
+    }
     json_put_known(w, "computeUsedTenths", m->rates_known, compute_tenths < 1000 ? compute_tenths : 1000);
     json_put_known(w, "throttledTenths", m->rates_known, m->throttled_tenths);
     put_held_by(w, m, gpu);
@@ -354,14 +359,18 @@ static bool is_managed(const struct agent *agent, const char *gpu_uuid, uint32_t
     return false;
 }
 
-static void put_managed(struct rows *rows, const struct slice *slice)
+/* Rows `from` to `to` of this slice: each has its first ones before any has the rest. */
+static void put_managed(struct rows *rows, const struct slice *slice, size_t from, size_t to)
 {
     const struct gpu_state *gpu = agent_gpu(rows->agent, slice->r.gpu_uuid);
+    uint64_t capacity = gpu ? gpu->info.capacity_bytes : 0;
     /* An earlier owner's programs are in the slice that was his. */
     const struct slice *shown =
         slice_is_left(&slice->r) ? slice_find(&rows->agent->slices, slice->r.successor) : slice;
-    for (size_t i = 0; i < slice->track_count; i++) {
+    size_t at = 0;
+    for (size_t i = 0; i < slice->track_count && at < to; i++) {
         const struct entry_track *t = &slice->tracks[i];
+        if (!t->believed || at++ < from) continue;
         struct row row = {
             .pid = t->pid,
             .slice_id = !shown || shown->r.deleted ? NULL : shown->r.id,
@@ -375,6 +384,11 @@ static void put_managed(struct rows *rows, const struct slice *slice)
         };
         uint64_t bytes;
         if (gpu && measure_gpu_bytes(gpu, row.pid, &bytes) && bytes > row.memory_bytes) row.memory_bytes = bytes;
+        for (size_t k = 0; gpu && slice->outside.uses_more && k < gpu->use_count; k++) {
+            uint32_t tenths = gpu->use[k].percent * 10;
+            if (gpu->use[k].pid == row.pid && tenths > row.compute_tenths) row.compute_tenths = tenths;
+        }
+        if (capacity > 0 && row.memory_bytes > capacity) row.memory_bytes = capacity;
         put_row(rows, &row);
     }
 }
@@ -419,8 +433,10 @@ struct shared_line *events_sample(struct agent *agent)
     json_close(w, ']');
     json_key(w, "processes");
     json_open(w, '[');
-    for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i]);
+    /* Who is in no slice first: nobody hides him by many rows of his own. */
     for (size_t i = 0; i < agent->gpu_count; i++) put_unmanaged(&rows, &agent->gpus[i]);
+    for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], 0, ROWS_FIRST);
+    for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], ROWS_FIRST, SIZE_MAX);
     json_close(w, ']');
     json_put_integer(w, "processesOmitted", (int64_t)rows.omitted);
     return finish(w);

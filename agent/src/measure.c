@@ -1,9 +1,9 @@
 #ifndef _GNU_SOURCE
-#define CONTEXT_LEAST_BYTES (UINT64_C(16) << 20) /* no CUDA context is smaller; the rest is noise */
 #define _GNU_SOURCE
 #endif
 #include "measure.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,8 +16,11 @@
 #include "nested.h"
 #include "people.h"
 
-#define RATE_WINDOW_NS 90000000u /* shorter differences are noise */
-#define NOTICE_INTERVAL_MS 1000  /* at most one a second and slice: a refused loop must not fill the screen */
+#define CONTEXT_WINDOW_MS (10 * 60 * 1000) /* what was learned is forgotten after two of these */
+#define RATE_WINDOW_NS 90000000u           /* shorter differences are noise */
+#define NOTICE_INTERVAL_MS 1000   /* at most one a second and slice: a refused loop must not fill the screen */
+#define OUTSIDE_SLACK_TENTHS 200u /* they are coarse, and of short windows */
+#define HOLDS_MORE_BYTES (UINT64_C(256) << 20)
 #define ENTRIES_OFFSET offsetof(struct region_usage, entries)
 
 /* Entries as they lie in the file, without the price book behind them. */
@@ -96,7 +99,10 @@ static struct entry_track *add_track(struct slice *slice, const struct region_en
 static void tell(struct agent *agent, struct slice *slice, enum slice_told what, uint32_t pid, int64_t mono_ms,
                  const char *format, ...)
 {
-    static const char *const codes[] = {[TOLD_DENIED] = "denied", [TOLD_NOT_HELD] = "limit-not-held"};
+    static const char *const codes[] = {[TOLD_DENIED] = "denied",
+                                        [TOLD_NOT_HELD] = "limit-not-held",
+                                        [TOLD_USES_MORE] = "limit-not-held",
+                                        [TOLD_HOLDS_MORE] = "limit-not-held"};
     struct slice_notices *told = &slice->told[what];
     if (told->at_ms != 0 && mono_ms - told->at_ms < NOTICE_INTERVAL_MS) {
         told->omitted++;
@@ -254,6 +260,36 @@ static struct proc *identify(struct look *look, const struct region_entry *e, st
     return proc;
 }
 
+static bool is_listed(const struct gpu_state *gpu, uint32_t pid)
+{
+    for (size_t i = 0; gpu && i < gpu->process_count; i++) {
+        if (gpu->processes[i].pid == pid) return true;
+    }
+    return false;
+}
+
+/* A token is written by a tenant and names whom he likes. It is believed if the kernel says that the process is its
+ * owner's, or a subordinate uid's of his; of root's and the manager's, who may enter every slice, if the process's own
+ * environment says that it is in this one. Where that cannot be read the driver must have it on this GPU. */
+static bool is_here(struct look *look, struct entry_track *track, struct proc *proc)
+{
+    const struct slice *slice = look->slice;
+    const struct gpu_state *gpu = agent_gpu(look->agent, slice->r.gpu_uuid);
+    if (!proc) return true; /* in a namespace of its own, or for want of room: a figure, and no row */
+    if (!proc->uid_known) return is_listed(gpu, track->pid);
+    if (proc->uid == slice->r.owner_uid) return true;
+    if (accounts_owner(proc->uid, look->mono_ms * 1000000) == slice->r.owner_uid) return true;
+    for (size_t i = 0; i < slice->acl_count; i++) {
+        if (slice->acl_users[i] == proc->uid) return true;
+    }
+    if (!slice->acl_refused && proc->uid != 0 && proc->uid != look->agent->places.uid) return false;
+    if (track->says_so == 0) {
+        track->says_so = procs_names_slice(proc, slice_base_id(&slice->r));
+        track->unreadable = track->says_so < 0 && errno == EACCES;
+    }
+    return track->says_so == 1 || (track->unreadable && is_listed(gpu, track->pid));
+}
+
 /* Its lock says whether it lives, if it has one. Otherwise its pid does, where that means to us what it means to it;
  * where it does not, nobody is dead for certain. */
 static bool is_alive(struct look *look, unsigned index, const struct region_entry *e)
@@ -283,6 +319,8 @@ static void take_entry(struct look *look, unsigned index, const struct region_en
     struct proc *proc = identify(look, e, track);
     if (proc) procs_watch(&look->agent->procs, proc);
     track->seen = true;
+    track->believed = is_here(look, track, proc);
+    if (!track->believed) return;
     track->memory_bytes = sane(e->memory_bytes);
     if (look->slice->policy && e->estimate_until > atomic_load(&look->slice->policy->residue_sequence)) {
         look->m.estimate_bytes = add_sane(look->m.estimate_bytes, e->estimate_bytes);
@@ -349,6 +387,16 @@ static void lose_file(struct agent *agent, struct slice *slice, int64_t mono_ms)
     slice->m.process_count = (uint32_t)slice->track_count;
 }
 
+/* What goes into the hours: what its processes say that they were charged, as far as the driver agrees. */
+static uint64_t used_ns(const struct slice *slice, uint64_t elapsed_ns, uint64_t charged_ns)
+{
+    if (slice->outside.looks < OUTSIDE_LOOKS) return charged_ns;
+    uint64_t seen_ns = elapsed_ns / 1000 * slice->outside.average_tenths;
+    uint64_t most_ns = seen_ns + elapsed_ns / 1000 * OUTSIDE_SLACK_TENTHS;
+    if (slice->outside.uses_more && charged_ns < seen_ns) return seen_ns;
+    return charged_ns < most_ns ? charged_ns : most_ns;
+}
+
 void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
 {
     static struct usage_head head;
@@ -367,13 +415,17 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
     look.m.throttled_tenths = 0;
     look.m.held_by = REGION_HELD_BY_NOTHING;
     look.m.process_count = 0;
-    look.m.limit_held = true;
+    look.m.limit_held = !slice->outside.uses_more && !slice->outside.holds_more;
     bool first = slice->rates_at_ns == 0;
     uint64_t elapsed = look.now_ns > slice->rates_at_ns ? look.now_ns - slice->rates_at_ns : 0;
     if (!first && elapsed >= RATE_WINDOW_NS) look.elapsed_ns = elapsed;
     for (size_t i = 0; i < slice->track_count; i++) slice->tracks[i].seen = false;
     for (uint32_t i = 0; i < slice->entries_high; i++) take_entry(&look, i, &head.entries[i]);
     drop_unseen(slice);
+    const struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
+    uint64_t capacity = gpu ? gpu->info.capacity_bytes : 0;
+    if (capacity > 0 && look.m.ledger_bytes > capacity) look.m.ledger_bytes = capacity;
+    if (look.charged_ns > look.elapsed_ns) look.charged_ns = look.elapsed_ns;
     look.m.usage_known = true;
     look.m.denied_count = add_sane(look.m.denied_count, slice->dead_denied_count);
     if (first && look.m.process_count == 0) look.m.rates_known = true; /* nobody has used anything */
@@ -382,7 +434,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
         look.m.rates_known = true;
     }
     if (first || look.elapsed_ns > 0) slice->rates_at_ns = look.now_ns;
-    slice->uncounted_ns += look.charged_ns;
+    slice->uncounted_ns += used_ns(slice, look.elapsed_ns, look.charged_ns);
     slice->m = look.m;
     settle_access(&look);
     settle_shrink(agent, slice);
@@ -407,6 +459,7 @@ static uint64_t seen_by_driver(struct agent *agent, const struct slice *left, in
     const struct gpu_state *gpu = agent_gpu(agent, left->r.gpu_uuid);
     uint64_t sum = 0, bytes;
     for (size_t i = 0; gpu && i < left->track_count; i++) {
+        if (!left->tracks[i].believed) continue;
         struct proc *proc = procs_get(&agent->procs, (pid_t)left->tracks[i].pid, mono_ms);
         bool his = proc && proc->uid_known && proc->uid == left->r.owner_uid;
         if (his && measure_gpu_bytes(gpu, left->tracks[i].pid, &bytes)) sum = add_sane(sum, bytes);
@@ -484,19 +537,90 @@ bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *byte
     return false;
 }
 
-/* A process that stands still shows what its context takes: what the driver sees of it beyond its ledger. The least ever
- * seen on a GPU is what the next context is expected to take there; too little does no harm, it is measured soon. */
-static void learn_context(struct agent *agent, struct gpu_state *gpu, struct entry_track *track, uint64_t held)
+/* The least that was seen is what the next context is expected to take; too little does no harm, it is measured soon. Of
+ * two windows of ten minutes, so that nothing that somebody made us see is kept for ever. */
+static void learn(struct agent *agent, struct gpu_state *gpu, uint64_t bytes, int64_t mono_ms)
 {
-    uint64_t beyond = held > track->memory_bytes ? held - track->memory_bytes : 0;
-    bool still = beyond == track->beyond_bytes && beyond >= CONTEXT_LEAST_BYTES;
-    track->beyond_bytes = beyond;
-    if (!still || (gpu->context_bytes != 0 && beyond >= gpu->context_bytes)) return;
-    gpu->context_bytes = beyond;
+    if (bytes < CONTEXT_LEAST_BYTES || bytes > CONTEXT_MOST_BYTES) return;
+    if (gpu->context_now_bytes != 0 && mono_ms - gpu->context_since_ms >= CONTEXT_WINDOW_MS) {
+        gpu->context_before_bytes = gpu->context_now_bytes;
+        gpu->context_now_bytes = 0;
+    }
+    if (gpu->context_now_bytes == 0) gpu->context_since_ms = mono_ms;
+    if (gpu->context_now_bytes == 0 || bytes < gpu->context_now_bytes) gpu->context_now_bytes = bytes;
+    uint64_t before = gpu->context_before_bytes;
+    uint64_t least = before != 0 && before < gpu->context_now_bytes ? before : gpu->context_now_bytes;
+    if (least == gpu->context_bytes) return;
+    gpu->context_bytes = least;
     for (size_t i = 0; i < agent->slices.count; i++) {
         struct slice *slice = agent->slices.items[i];
         if (strcmp(slice->r.gpu_uuid, gpu->info.uuid) == 0) policy_set_context(agent, slice);
     }
+}
+
+/* A process that stands still shows what its context takes: what the driver sees of it beyond its ledger. */
+static void learn_context(struct agent *agent, struct gpu_state *gpu, struct entry_track *track, uint64_t held,
+                          int64_t mono_ms)
+{
+    uint64_t beyond = held > track->memory_bytes ? held - track->memory_bytes : 0;
+    bool still = beyond == track->beyond_bytes;
+    track->beyond_bytes = beyond;
+    if (still) learn(agent, gpu, beyond, mono_ms);
+}
+
+void measure_unmanaged_context(struct agent *agent, struct gpu_state *gpu, int64_t mono_ms)
+{
+    for (size_t i = 0; i < gpu->process_count; i++) {
+        const struct gpu_process *p = &gpu->processes[i];
+        if (p->bytes_known && !slice_any_holds(&agent->slices, p->pid)) learn(agent, gpu, p->bytes, mono_ms);
+    }
+}
+
+/* ---- the driver's word beside theirs ---------------------------------------------------------------------- */
+
+void measure_outside_use(struct agent *agent, struct slice *slice, uint32_t percent, int64_t mono_ms)
+{
+    if (slice->outside.revision != slice->r.revision) {
+        memset(&slice->outside, 0, sizeof slice->outside);
+        slice->outside.revision = slice->r.revision;
+    }
+    uint32_t limit = slice->r.compute_limit_percent, least = 1000, sum = 0;
+    slice->outside.tenths[slice->outside.next++ % OUTSIDE_LOOKS] = percent > 100 ? 1000 : percent * 10;
+    slice->outside.looks += slice->outside.looks < OUTSIDE_LOOKS;
+    for (uint32_t i = 0; i < OUTSIDE_LOOKS; i++) {
+        sum += slice->outside.tenths[i];
+        if (slice->outside.tenths[i] < least) least = slice->outside.tenths[i];
+    }
+    slice->outside.average_tenths = sum / OUTSIDE_LOOKS;
+    /* Each look is at a short window: a slice that keeps its share has none of three in which it does much more. */
+    uint32_t allowed = limit * 10 + limit * 5 + OUTSIDE_SLACK_TENTHS / 2;
+    uint32_t figure = slice->outside.uses_more ? slice->outside.average_tenths : least;
+    bool more = slice->outside.looks == OUTSIDE_LOOKS && figure > allowed;
+    if (more && !slice->outside.uses_more) {
+        tell(agent, slice, TOLD_USES_MORE, 0, mono_ms,
+             "%s uses %u %% of the GPU by the driver's account, and may use %u %%: its compute limit is not held by "
+             "what "
+             "runs in it.",
+             slice->r.name, (slice->outside.average_tenths + 5) / 10, limit);
+    }
+    slice->outside.uses_more = more;
+}
+
+/* More than the limit and what a driver takes by itself, twice in a row. */
+static void compare_memory(struct agent *agent, struct slice *slice, uint64_t held, int64_t mono_ms)
+{
+    char holds[32], limit[32];
+    uint64_t may = slice->r.memory_limit_bytes;
+    bool more =
+        held > may + may / 16 + HOLDS_MORE_BYTES && slice->r.shrinks_from_bytes == 0 && !slice_is_left(&slice->r);
+    slice->outside.holds_more_looks = more ? slice->outside.holds_more_looks + 1 : 0;
+    more = slice->outside.holds_more_looks >= 2;
+    if (more && !slice->outside.holds_more) {
+        tell(agent, slice, TOLD_HOLDS_MORE, 0, mono_ms,
+             "%s holds %s by the driver's account, and may hold %s: its memory limit is not held by what runs in it.",
+             slice->r.name, text_gib(holds, sizeof holds, held), text_gib(limit, sizeof limit, may));
+    }
+    slice->outside.holds_more = more;
 }
 
 void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_before)
@@ -510,13 +634,21 @@ void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_b
     uint64_t ledger = slice->m.ledger_bytes;
     bool moved = ledger != ledger_before;
     uint64_t held = 0, bytes;
+    int64_t mono_ms = now_mono_ms();
     for (size_t i = 0; i < slice->track_count; i++) {
         struct entry_track *track = &slice->tracks[i];
-        if (!measure_gpu_bytes(gpu, track->pid, &bytes)) continue;
+        if (!track->believed || !measure_gpu_bytes(gpu, track->pid, &bytes)) continue;
         held = add_sane(held, bytes);
-        if (!moved) learn_context(agent, gpu, track, bytes);
+        if (!moved) learn_context(agent, gpu, track, bytes, mono_ms);
     }
-    if (moved && slice->m.residue_known) return; /* it moved while NVML was asked: no comparison */
+    compare_memory(agent, slice, held, mono_ms);
+    if (moved && slice->m.residue_known) {
+        /* It moved while NVML was asked. What is beyond both figures is residue all the same: a ledger that never stands
+         * still hides nothing. */
+        uint64_t both = ledger > ledger_before ? ledger : ledger_before;
+        if (held < add_sane(both, slice->m.residue_bytes)) return;
+        ledger = both;
+    }
     uint64_t residue = held > ledger ? held - ledger : 0;
     uint64_t candidate = slice->m.residue_candidate_bytes;
     slice->m.residue_candidate_bytes = residue;

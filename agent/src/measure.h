@@ -10,6 +10,11 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms);
 /* Compares with NVML's list of the slice's GPU, which was read between two looks: ledger_before is the first one's. */
 void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_before);
 
+/* What the driver says that the slice's processes use of the GPU's time, every few seconds: for a slice that says less. */
+void measure_outside_use(struct agent *agent, struct slice *slice, uint32_t percent, int64_t mono_ms);
+/* Processes outside every slice have contexts too. */
+void measure_unmanaged_context(struct agent *agent, struct gpu_state *gpu, int64_t mono_ms);
+
 /* Bytes that NVML shows for a process on a GPU; false when it is not on the list. */
 bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *bytes);
 

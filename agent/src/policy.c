@@ -456,7 +456,9 @@ void policy_set_context(struct agent *agent, struct slice *slice)
     struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
     if (!slice->policy || !gpu) return;
     uint64_t kept = atomic_load(&slice->policy->context_bytes); /* of an agent before this one */
-    if (gpu->context_bytes == 0 || (kept != 0 && kept < gpu->context_bytes)) gpu->context_bytes = kept;
+    /* Until one is seen; and nothing that no context takes. */
+    if (gpu->context_bytes == 0 && kept >= CONTEXT_LEAST_BYTES && kept <= CONTEXT_MOST_BYTES)
+        gpu->context_bytes = kept;
     atomic_store(&slice->policy->context_bytes, gpu->context_bytes);
 }
 

@@ -42,7 +42,7 @@ struct slice *slice_add(struct slice_table *table, const struct slice_record *re
 bool slice_holds(const struct slice *slice, uint32_t pid)
 {
     for (size_t i = 0; i < slice->track_count; i++) {
-        if (pid != 0 && slice->tracks[i].pid == pid) return true;
+        if (pid != 0 && slice->tracks[i].believed && slice->tracks[i].pid == pid) return true;
     }
     return false;
 }

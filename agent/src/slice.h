@@ -57,6 +57,9 @@ struct entry_track {
     uint32_t compute_tenths, throttled_tenths;
     uint32_t held_by; /* enum region_held_by */
     bool rates_known, limit_not_held, seen;
+    bool believed;       /* that process is here indeed: not the token alone says so (measure.c) */
+    signed char says_so; /* its own environment: 1 this slice, -1 not, 0 not asked yet */
+    bool unreadable;     /* it could not be asked */
     uint64_t memory_bytes;
     uint64_t handed_bytes; /* of an earlier owner's process: its part of what they may hold together */
     uint64_t beyond_bytes; /* what the driver saw of it beyond that, at the last comparison */
@@ -86,9 +89,10 @@ static inline uint32_t token_pid(uint64_t token)
 }
 
 #define ACL_USERS_MAX 8
+#define OUTSIDE_LOOKS 3 /* at the driver's figures, before they say anything */
 
 /* What is told of processes in a slice: each kind once a second and slice at most (measure.c). */
-enum slice_told { TOLD_DENIED, TOLD_NOT_HELD, TOLD_COUNT };
+enum slice_told { TOLD_DENIED, TOLD_NOT_HELD, TOLD_USES_MORE, TOLD_HOLDS_MORE, TOLD_COUNT };
 
 struct slice_notices {
     int64_t at_ms; /* monotonic; 0: never */
@@ -113,6 +117,15 @@ struct slice {
     uint64_t inherited_bytes, inherited_used_bytes;
     uint32_t inherited_count; /* processes */
     uint32_t inherited_tenths;
+    /* What the driver says of its processes, beside what they say of themselves. */
+    struct {
+        uint64_t revision; /* of the slice: with another limit it begins anew */
+        uint32_t looks, next;
+        uint32_t tenths[OUTSIDE_LOOKS]; /* of the GPU's time, the last looks */
+        uint32_t average_tenths;        /* of the GPU's time, over the last looks */
+        uint32_t holds_more_looks;
+        bool uses_more, holds_more; /* than it may, for some looks in a row */
+    } outside;
     bool acl_refused; /* no ACLs on this file system: usage file and line are open to all */
     struct slice_measure m;
     int history_fd; /* 1 s tier, -1 = not open */

@@ -1,5 +1,5 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/measure.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/common/life.c agent/common/nested.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/accounts.c agent/src/measure.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/common/life.c agent/common/nested.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
  * sanitize: address,undefined
  */
 #define _GNU_SOURCE
@@ -30,6 +30,8 @@
 #define OTHER_UUID "GPU-00000000-0000-4000-8000-000000000001"
 #define GIB (UINT64_C(1) << 30)
 #define DEATH_TIMEOUT_MS 10000
+#define OWNER_UID 2001
+#define OTHER_UID 2002
 
 /* The parts of the agent that this test stands in for. */
 static struct agent agent;
@@ -628,6 +630,25 @@ static void look_at_all(void)
     measure_inherited(&agent, GPU_UUID, now_mono_ms());
 }
 
+/* A process of another user's; root only. */
+static pid_t start_of(uid_t uid)
+{
+    int ready[2];
+    char byte;
+    CHECK_EQ(pipe(ready), 0);
+    pid_t pid = fork_bound();
+    if (pid == 0) {
+        if (setresuid(uid, uid, uid) != 0) _exit(1);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (write(ready[1], "x", 1) != 1) _exit(1);
+        for (;;) pause();
+    }
+    close(ready[1]);
+    CHECK_EQ(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
 static struct slice *left_of(void)
 {
     for (size_t i = 0; i < agent.slices.count; i++) {
@@ -679,7 +700,7 @@ static void who_had_it_keeps_what_he_holds_and_no_more(void)
     CHECK(admit_reserve(before, &place, his, GIB));
     CHECK(!admit_reserve(before, &place, his, 1));
     const struct life_place heirs = {.usage = fresh};
-    pid_t heir = start_tenant();
+    pid_t heir = start_of(slice->r.owner_uid);
     struct region_entry *hers = join_new(fresh, heir);
     CHECK(!admit_reserve(after, &heirs, hers, 7 * GIB + 1));
     CHECK(admit_reserve(after, &heirs, hers, 7 * GIB));
@@ -854,6 +875,165 @@ static void a_crash_leaves_it_with_one_owner_or_the_other(void)
     teardown();
 }
 
+/* ---- whose word is taken ---------------------------------------------------------------------------------- */
+
+static void nvml_lists(pid_t pid, uint64_t bytes)
+{
+    struct gpu_state *gpu = &agent.gpus[0];
+    struct gpu_process *list = realloc(gpu->processes, (gpu->process_count + 1) * sizeof *list);
+    CHECK(list != NULL);
+    gpu->processes = list;
+    list[gpu->process_count++] = (struct gpu_process){.pid = (uint32_t)pid, .bytes_known = true, .bytes = bytes};
+    gpu->processes_known = true;
+}
+
+static void a_token_alone_puts_nobody_into_a_slice(void)
+{
+    setup();
+    if (geteuid() != 0) {
+        teardown();
+        return;
+    }
+    slice->r.owner_uid = OWNER_UID;
+    pid_t owners = start_of(OWNER_UID), others = start_of(OTHER_UID);
+    char says[64];
+    snprintf(says, sizeof says, "TRANCHE_SLICES=s-x,%s", slice->r.id);
+    pid_t operators = fork_bound();
+    if (operators == 0) {
+        execle("/bin/sleep", "sleep", "1000", (char *)NULL, (char *[]){says, NULL});
+        _exit(127);
+    }
+    char path[64], word[16] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)operators);
+    for (int i = 0; i < 2000 && strncmp(word, "sleep", 5) != 0; i++) {
+        fs_read_small(path, word, sizeof word);
+        poll(NULL, 0, 5);
+    }
+    claim(0, others)->memory_bytes = 2 * GIB;
+    claim(1, 1)->memory_bytes = 4096 * GIB; /* init */
+    claim(2, getpid())->memory_bytes = GIB; /* root's, and it says nothing of the sort */
+    nvml_lists(others, 2 * GIB);            /* on the GPU it is, in no slice */
+    claim(3, owners)->memory_bytes = GIB;
+    claim(4, operators)->memory_bytes = GIB; /* `tranche run` by root */
+    look_after_ms(1000);
+    CHECK_EQ(slice->m.process_count, 2);
+    CHECK_EQ(slice->m.ledger_bytes, 2 * GIB);
+    CHECK(slice_holds(slice, (uint32_t)owners) && slice_holds(slice, (uint32_t)operators));
+    CHECK(!slice_holds(slice, (uint32_t)others) && !slice_holds(slice, 1) && !slice_holds(slice, (uint32_t)getpid()));
+    measure_residue(&agent, slice, slice->m.ledger_bytes);
+    CHECK_EQ(slice->m.residue_bytes, 0);
+    end_tenant(owners);
+    end_tenant(others);
+    end_tenant(operators);
+    teardown();
+}
+
+static void claims_have_bounds(void)
+{
+    setup();
+    claim(0, tenant)->memory_bytes = 4096 * GIB;
+    look_after_ms(1000);
+    CHECK_EQ(slice->m.ledger_bytes, 80 * GIB); /* as much as there is */
+    /* Many who say that they were charged all the time are one slice all the same. */
+    pid_t more[4];
+    for (int i = 0; i < 4; i++) {
+        more[i] = start_tenant();
+        claim((unsigned)i + 1, more[i]);
+    }
+    look_after_ms(1000);
+    slice->uncounted_ns = 0;
+    for (int i = 0; i < 5; i++) usage->entries[i].charged_ns += UINT64_C(100000000000);
+    look_after_ms(1000);
+    CHECK(slice->uncounted_ns <= 1000000000);
+    for (int i = 0; i < 4; i++) end_tenant(more[i]);
+    teardown();
+}
+
+static void a_context_is_not_what_somebody_makes_of_it(void)
+{
+    struct gpu_state *gpu = &agent.gpus[0];
+    setup();
+    memset(gpu, 0, offsetof(struct gpu_state, history_fd));
+    strcpy(gpu->info.uuid, GPU_UUID);
+    gpu->info.capacity_bytes = 80 * GIB;
+    claim(0, tenant);
+    nvml_shows(30 * GIB);
+    for (int i = 0; i < 3; i++) {
+        look_after_ms(1000);
+        measure_residue(&agent, slice, slice->m.ledger_bytes);
+    }
+    CHECK_EQ(gpu->context_bytes, 0);
+    nvml_shows(300 << 20);
+    for (int i = 0; i < 3; i++) {
+        look_after_ms(1000);
+        measure_residue(&agent, slice, slice->m.ledger_bytes);
+    }
+    CHECK_EQ(gpu->context_bytes, 300 << 20);
+    CHECK_EQ(slice->policy->context_bytes, 300 << 20);
+    /* Less at once, more when the least was not seen for a while. */
+    nvml_shows(600 << 20);
+    for (int i = 0; i < 3; i++) {
+        look_after_ms(11 * 60 * 1000);
+        measure_residue(&agent, slice, slice->m.ledger_bytes);
+    }
+    CHECK_EQ(gpu->context_bytes, 600 << 20);
+    /* Of a process outside every slice, and what a page of before says. */
+    usage->entries[0].token = 0;
+    look_after_ms(100);
+    nvml_shows(200 << 20);
+    measure_unmanaged_context(&agent, gpu, now_mono_ms());
+    CHECK_EQ(gpu->context_bytes, 200 << 20);
+    gpu->context_bytes = gpu->context_now_bytes = gpu->context_before_bytes = 0;
+    slice->policy->context_bytes = 30 * GIB;
+    policy_set_context(&agent, slice);
+    CHECK_EQ(slice->policy->context_bytes, 0);
+    teardown();
+}
+
+static void the_driver_is_heard_beside_them(void)
+{
+    setup();
+    claim(0, tenant)->memory_bytes = GIB;
+    look_after_ms(1000);
+    CHECK(slice->m.limit_held);
+    slice->r.compute_limit_percent = 10;
+    notices = 0;
+    for (int i = 0; i < 2; i++) measure_outside_use(&agent, slice, 25, now_mono_ms());
+    for (int i = 0; i < 8; i++) measure_outside_use(&agent, slice, i % 4 == 0 ? 40 : 0, now_mono_ms()); /* coarse */
+    look_after_ms(100);
+    CHECK(slice->m.limit_held && notices == 0);
+    for (int i = 0; i < 3; i++) measure_outside_use(&agent, slice, 92, now_mono_ms());
+    look_after_ms(1000);
+    CHECK(!slice->m.limit_held);
+    CHECK_EQ(notices, 1);
+    CHECK_STR(last_notice, "limit-not-held");
+    /* And it is booked, whatever they say. */
+    slice->uncounted_ns = 0;
+    look_after_ms(1000);
+    CHECK_THAT(slice->uncounted_ns > 800000000, "%" PRIu64, slice->uncounted_ns);
+    for (int i = 0; i < 3; i++) measure_outside_use(&agent, slice, 0, now_mono_ms());
+    look_after_ms(100);
+    CHECK(slice->m.limit_held);
+    /* Memory: twice in a row, beyond what a driver takes by itself. */
+    notices = 0;
+    nvml_shows(10 * GIB + GIB / 2);
+    for (int i = 0; i < 3; i++) measure_residue(&agent, slice, slice->m.ledger_bytes);
+    look_after_ms(100);
+    CHECK(slice->m.limit_held);
+    nvml_shows(30 * GIB);
+    for (int i = 0; i < 3; i++) {
+        usage->entries[0].memory_bytes += 4096; /* a ledger that never stands still */
+        uint64_t before = slice->m.ledger_bytes;
+        look_after_ms(1000);
+        measure_residue(&agent, slice, before);
+    }
+    look_after_ms(100);
+    CHECK(!slice->m.limit_held);
+    CHECK_EQ(notices, 1);
+    CHECK(measure_used(slice) >= 29 * GIB);
+    teardown();
+}
+
 /* Procs keep their own clock in these tests: a polled process is asked for only when 50 ms of it have gone by. */
 static size_t await_deaths(int64_t from_ms)
 {
@@ -987,6 +1167,10 @@ int main(void)
     RUN(taken_back_and_given_again_it_changes_hands_each_time);
     RUN(a_hand_over_that_was_not_saved_was_none);
     RUN(a_crash_leaves_it_with_one_owner_or_the_other);
+    RUN(a_token_alone_puts_nobody_into_a_slice);
+    RUN(claims_have_bounds);
+    RUN(a_context_is_not_what_somebody_makes_of_it);
+    RUN(the_driver_is_heard_beside_them);
     RUN(deaths_are_told_once);
     RUN(deaths_are_told_without_pidfds);
     RUN(a_process_without_its_main_thread_lives);
