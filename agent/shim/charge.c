@@ -62,14 +62,34 @@ static bool make_room(struct process *process, unsigned slice)
     return atomic_load(&process->entries[slice]->memory_bytes) < before;
 }
 
+/* The ledgers could not grow for want of memory, and have places for what is under way only. Can they now? */
+static bool relieved(struct process *process)
+{
+    struct ledger *const ledgers[] = {&process->blocks, &process->handles,      &process->mappings, &process->tiles,
+                                      &process->arrays, &process->graph_blocks, &process->graphs};
+    bool all = ledger_hope();
+    for (unsigned at = 0; all && at < sizeof ledgers / sizeof ledgers[0]; at++) {
+        all = ledger_relieve(ledgers[at]);
+    }
+    return all && pools_relieve(process);
+}
+
+bool charge_is_written_down(struct process *process)
+{
+    return __builtin_expect(!ledger_starves(), 1) || relieved(process);
+}
+
 enum admit_step charge_admit(struct admitted *request, struct process *process, int slice, uint64_t bytes)
 {
-    if (slice < 0 || bytes == 0) {
-        return ADMIT_FORWARD;
+    if (slice < 0) {
+        return slice == SHIM_NOT_OURS ? ADMIT_DENY : ADMIT_FORWARD;
     }
     struct region_entry *own = shim_entry(process, (unsigned)slice);
-    if (own == NULL) {
-        return ADMIT_DENY; /* whoever is in no ledger gets nothing from the slice */
+    if (own == NULL || !charge_is_written_down(process)) {
+        return ADMIT_DENY; /* what cannot be written down is not given */
+    }
+    if (bytes == 0) {
+        return ADMIT_FORWARD;
     }
     const struct shim_slice *at = &process->shim->slices[slice];
     const struct life_place *place = &process->places[slice];
@@ -108,7 +128,7 @@ CUresult charge_settle(struct admitted *request, CUresult result, struct ledger 
     struct ledger_value old;
     switch (ledger_put(ledger, key, &value, &old)) {
     case LEDGER_REPLACED: charge_return(request->process, old.slice, old.bytes); break; /* its owner let go of it */
-    case LEDGER_FULL: charge_return(request->process, slice, value.bytes); break; /* uncounted, not for ever charged */
+    case LEDGER_FULL: break; /* it stays charged: too much in the ledger breaks no promise, too little does */
     case LEDGER_ADDED: break;
     }
     return result;

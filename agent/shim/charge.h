@@ -17,9 +17,12 @@ struct admitted {
 
 enum admit_step { ADMIT_FORWARD, ADMIT_GO, ADMIT_DENY };
 
-/* bytes are charged as they are. FORWARD: not ours to decide. A refusal is final: pools were read anew before it, and
+/* bytes are charged as they are. FORWARD: not ours to decide. DENY: also where the program has no slice on this GPU, or
+ * no entry in it, whatever is asked. A refusal is final: pools were read anew before it, and
  * is noted with what was asked. */
 enum admit_step charge_admit(struct admitted *request, struct process *process, int slice, uint64_t bytes);
+/* Is there a place in our books for what is about to be given? */
+bool charge_is_written_down(struct process *process);
 /* The driver said no, or what it gave is gone. */
 void charge_return(struct process *process, unsigned slice, uint64_t bytes);
 void charge_note_denied(struct process *process, unsigned slice, uint64_t bytes);

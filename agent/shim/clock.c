@@ -9,20 +9,19 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Looked up once libcuda is there; NULL with looked_up set on a real driver. */
+/* Looked up once libcuda is there, and again when it is another one; NULL on a real driver. */
 static _Atomic(const struct tranche_sim_api *) simulated;
-static _Atomic int looked_up;
+static _Atomic uint32_t looked_up; /* the binding of that time */
 
 static const struct tranche_sim_api *simulation(void)
 {
-    if (!atomic_load_explicit(&looked_up, memory_order_acquire)) {
+    uint32_t binding = atomic_load_explicit(&resolve_bindings, memory_order_acquire);
+    if (__builtin_expect(atomic_load_explicit(&looked_up, memory_order_acquire) != binding || binding == 0, 0)) {
         const struct tranche_sim_api *const *object = resolve_driver_object(TRANCHE_SIM_SYMBOL);
-        if (object != NULL && *object != NULL && (*object)->bytes >= sizeof **object) {
-            atomic_store(&simulated, *object);
-        }
-        if (object != NULL || resolve_driver_object("cuInit") != NULL) {
-            atomic_store_explicit(&looked_up, 1, memory_order_release);
-        }
+        binding = atomic_load(&resolve_bindings);
+        bool right = object != NULL && *object != NULL && (*object)->bytes >= sizeof **object;
+        atomic_store(&simulated, right ? *object : NULL);
+        atomic_store_explicit(&looked_up, binding, memory_order_release);
     }
     return atomic_load_explicit(&simulated, memory_order_relaxed);
 }

@@ -58,23 +58,6 @@ static bool device_uuid(CUdevice device, char text[REGION_UUID_BYTES])
     return true;
 }
 
-int shim_slice_of_device(struct process *process, CUdevice device)
-{
-    if (device < 0 || device >= (CUdevice)SHIM_DEVICES) {
-        return -1;
-    }
-    uint8_t known = atomic_load_explicit(&process->device_slice[device], memory_order_relaxed);
-    if (known == 0) {
-        char text[REGION_UUID_BYTES];
-        if (!device_uuid(device, text)) {
-            return -1; /* not remembered: the driver may answer later */
-        }
-        known = (uint8_t)(shim_slice_of_uuid(process->shim, text) + 2);
-        atomic_store_explicit(&process->device_slice[device], known, memory_order_relaxed);
-    }
-    return (int)known - 2;
-}
-
 static int device_count(struct process *process)
 {
     int count = atomic_load_explicit(&process->devices, memory_order_relaxed);
@@ -82,6 +65,41 @@ static int device_count(struct process *process)
         atomic_store_explicit(&process->devices, count, memory_order_relaxed);
     }
     return count;
+}
+
+/* What is not one of the program's slices is looked for again each time: its files may have come, or the driver may
+ * answer now. */
+static int slice_of_unknown(struct process *process, CUdevice device)
+{
+    char text[REGION_UUID_BYTES];
+    int count = device_count(process);
+    if (count > 0 && device >= count) {
+        return SHIM_NO_DEVICE;
+    }
+    if (device >= (CUdevice)SHIM_DEVICES || !device_uuid(device, text)) {
+        /* A driver that cannot name its devices, and one slice: what there is to see is that slice's. */
+        bool only = count == 1 && process->shim->slice_count == 1 && process->shim->missing == 0;
+        return only && REAL(cuDeviceGetUuid) == NULL && REAL(cuDeviceGetUuid_v2) == NULL ? 0 : SHIM_NOT_OURS;
+    }
+    int slice = shim_slice_of_uuid(process->shim, text);
+    if (slice < 0 && shim_complete(process)) {
+        slice = shim_slice_of_uuid(process->shim, text);
+    }
+    if (slice >= 0) {
+        atomic_store_explicit(&process->device_slice[device], (uint8_t)(slice + 1), memory_order_relaxed);
+    }
+    return slice < 0 ? SHIM_NOT_OURS : slice;
+}
+
+int shim_slice_of_device(struct process *process, CUdevice device)
+{
+    if (device < 0) {
+        return SHIM_NO_DEVICE;
+    }
+    uint8_t known = device >= (CUdevice)SHIM_DEVICES
+                        ? 0
+                        : atomic_load_explicit(&process->device_slice[device], memory_order_relaxed);
+    return __builtin_expect(known != 0, 1) ? (int)known - 1 : slice_of_unknown(process, device);
 }
 
 CUdevice shim_current_device(struct process *process)
@@ -97,7 +115,7 @@ CUdevice shim_current_device(struct process *process)
 int shim_slice_of_current(struct process *process)
 {
     CUdevice device = shim_current_device(process);
-    return device < 0 ? -1 : shim_slice_of_device(process, device);
+    return shim_slice_of_device(process, device);
 }
 
 bool shim_is_captured(struct process *process, CUstream stream, bool per_thread)

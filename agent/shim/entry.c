@@ -5,6 +5,7 @@
 #include "admit.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 /* Together about a second; then the request that waited is refused. */
 #define CLAIM_WAITS_MAX 20000
@@ -66,6 +67,8 @@ static bool has_entry(const struct process *process, unsigned slice)
 struct region_entry *shim_entry_slow(struct process *process, unsigned slice)
 {
     int saved = errno;
+    int state;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state); /* who ended here would leave it to nobody */
     /* One thread at a time: two would take two entries. */
     for (int waits = 0; !has_entry(process, slice) && waits < CLAIM_WAITS_MAX; waits++) {
         if (atomic_exchange(&process->claiming[slice], 1) == 0) {
@@ -77,6 +80,7 @@ struct region_entry *shim_entry_slow(struct process *process, unsigned slice)
         }
         shim_sleep_a_moment();
     }
+    (void)pthread_setcancelstate(state, NULL);
     errno = saved;
     return has_entry(process, slice) ? process->entries[slice] : NULL;
 }

@@ -69,7 +69,10 @@ static enum admit_step admit(struct admitted *request, const CUDA_ARRAY3D_DESCRI
 {
     struct process *process = shim_process();
     CUdevice device = process == NULL ? -1 : shim_current_device(process);
-    int slice = device < 0 ? -1 : shim_slice_of_device(process, device);
+    int slice = device < 0 ? SHIM_NO_DEVICE : shim_slice_of_device(process, device);
+    if (slice == SHIM_NOT_OURS) {
+        return ADMIT_DENY;
+    }
     if (slice < 0 || (descriptor->Flags & (CUDA_ARRAY3D_SPARSE | CUDA_ARRAY3D_DEFERRED_MAPPING)) != 0 ||
         REAL(cuArray3DCreate_v2) == NULL || REAL(cuArrayDestroy) == NULL) {
         return ADMIT_FORWARD; /* sparse ones have no memory of their own: what is mapped into them is charged */

@@ -25,8 +25,9 @@ static CUresult settle(struct admitted *request, CUresult result)
     }                                                                                                                 \
     struct process *process = shim_process();                                                                         \
     struct admitted request;                                                                                          \
-    int slice = process == NULL || context == NULL ? -1 : shim_slice_of_device(process, device);                      \
-    switch (slice < 0 ? ADMIT_FORWARD : charge_admit(&request, process, slice, context_bytes(process, slice))) {      \
+    int slice = process == NULL || context == NULL ? SHIM_NO_DEVICE : shim_slice_of_device(process, device);          \
+    switch (slice == SHIM_NO_DEVICE ? ADMIT_FORWARD                                                                   \
+                                    : charge_admit(&request, process, slice, context_bytes(process, slice))) {        \
     case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;                                                                 \
     case ADMIT_GO: return settle(&request, real(__VA_ARGS__));                                                        \
     default: return real(__VA_ARGS__);                                                                                \
@@ -73,24 +74,25 @@ CUresult hook_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
         return ABSENT_CU;
     }
     struct process *process = shim_process();
-    if (process == NULL || context == NULL || device < 0 || device >= (CUdevice)SHIM_DEVICES) {
+    if (process == NULL || context == NULL || device < 0) {
         return real(context, device);
     }
     cuDevicePrimaryCtxGetState_fn state = REAL(cuDevicePrimaryCtxGetState);
     unsigned int flags;
     int active = 1;
-    int slice = -1;
+    int slice = SHIM_NO_DEVICE;
     if (state != NULL && state(device, &flags, &active) == CUDA_SUCCESS && !active) {
         slice = shim_slice_of_device(process, device);
     }
     struct admitted request;
-    enum admit_step step =
-        slice < 0 ? ADMIT_FORWARD : charge_admit(&request, process, slice, context_bytes(process, slice));
+    enum admit_step step = slice == SHIM_NO_DEVICE
+                               ? ADMIT_FORWARD
+                               : charge_admit(&request, process, slice, context_bytes(process, slice));
     if (step == ADMIT_DENY) {
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
     CUresult result = real(context, device);
-    if (result == CUDA_SUCCESS) {
+    if (result == CUDA_SUCCESS && device < (CUdevice)SHIM_DEVICES) {
         atomic_store(&process->primary[device], *context);
     }
     return step == ADMIT_GO ? settle(&request, result) : result;

@@ -96,6 +96,7 @@ bool graphs_recount(struct process *process, unsigned slice)
 struct needs {
     uint64_t bytes[GRAPH_DEVICES]; /* of all allocation nodes */
     uint64_t kept[GRAPH_DEVICES];  /* of those that no node of the same graph frees */
+    bool unknown;                  /* there may be more: no memory to look, or beyond what is looked at */
 };
 
 static uint64_t in_steps(uint64_t bytes)
@@ -108,13 +109,17 @@ static uint64_t in_steps(uint64_t bytes)
 static void add_needs(CUgraph graph, int wanted, struct ledger *found, struct needs *needs, int depth)
 {
     size_t count = 0;
-    if (depth > CHILDREN_DEPTH || REAL(cuGraphGetNodes)(graph, NULL, &count) != CUDA_SUCCESS || count == 0 ||
-        count > NODES_MAX) {
+    if (REAL(cuGraphGetNodes)(graph, NULL, &count) != CUDA_SUCCESS || count == 0) {
+        return;
+    }
+    if (depth > CHILDREN_DEPTH || count > NODES_MAX) {
+        needs->unknown = true;
         return;
     }
     size_t bytes = count * sizeof(CUgraphNode);
     CUgraphNode *nodes = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (nodes == MAP_FAILED) {
+        needs->unknown = true;
         return;
     }
     if (REAL(cuGraphGetNodes)(graph, nodes, &count) != CUDA_SUCCESS) {
@@ -138,9 +143,11 @@ static void add_needs(CUgraph graph, int wanted, struct ledger *found, struct ne
                     .bytes = in_steps(parameters.bytesize), .slice = (uint32_t)where->id, .references = 1};
                 struct ledger_value old;
                 needs->bytes[where->id] += block.bytes;
-                if (ledger_put(found, parameters.dptr, &block, &old) == LEDGER_ADDED) {
-                    needs->kept[where->id] += block.bytes;
-                }
+                enum ledger_put_result put = ledger_put(found, parameters.dptr, &block, &old);
+                needs->kept[where->id] += put == LEDGER_ADDED ? block.bytes : 0;
+                needs->unknown = needs->unknown || put == LEDGER_FULL;
+            } else if (where->type == CU_MEM_LOCATION_TYPE_DEVICE) {
+                needs->unknown = true; /* a device beyond those that are told apart */
             }
         } else if (type == CU_GRAPH_NODE_TYPE_MEM_FREE && type == wanted &&
                    REAL(cuGraphMemFreeNodeGetParams) != NULL &&
@@ -191,9 +198,18 @@ static CUresult instantiated(CUresult result, const CUgraphExec *out, CUgraph gr
         if (needs.bytes[device] > 0) {
             struct ledger_value value = {.bytes = needs.bytes[device], .tag = needs.kept[device], .references = 1};
             struct ledger_value old;
-            (void)ledger_put(&process->graphs, (uintptr_t)*out | device, &value, &old);
+            needs.unknown |= ledger_put(&process->graphs, (uintptr_t)*out | device, &value, &old) == LEDGER_FULL;
             atomic_fetch_add(&resolve_hot.graphs_with_memory, 1);
         }
+    }
+    if (needs.unknown && REAL(cuGraphExecDestroy) != NULL) { /* it would run with memory that nobody counts */
+        ledger_dispose(&found);
+        for (unsigned device = 0; device < GRAPH_DEVICES; device++) {
+            struct ledger_value gone;
+            (void)ledger_take(&process->graphs, (uintptr_t)*out | device, &gone);
+        }
+        (void)REAL(cuGraphExecDestroy)(*out);
+        return CUDA_ERROR_OUT_OF_MEMORY;
     }
     struct filing filing = {process, *out};
     ledger_visit(&found, file_block, &filing);
@@ -282,7 +298,7 @@ static enum admit_step reserve(struct graph_run *run, uint64_t need, unsigned de
     struct graph_memory *memory = &process->graph[device];
     int slice = shim_slice_of_device(process, (CUdevice)device);
     if (slice < 0) {
-        return ADMIT_FORWARD;
+        return slice == SHIM_NOT_OURS ? ADMIT_DENY : ADMIT_FORWARD;
     }
     struct region_entry *own = shim_entry(process, (unsigned)slice);
     if (own == NULL) {

@@ -1,6 +1,14 @@
 /* Stream-ordered memory: which pool an allocation takes from, and the pools' own lives. */
 #include "charge.h"
 
+/* Stands for one that there is no place for in the table. */
+static struct pool nowhere = {.ignored = true, .refuses = true};
+
+static struct pool *or_nowhere(struct pool *pool)
+{
+    return pool == NULL ? &nowhere : pool;
+}
+
 /* The default pool of a device, or one that was given to us by a name we do not hook: known by asking each device. */
 static struct pool *adopt(struct process *process, CUmemoryPool handle)
 {
@@ -16,10 +24,10 @@ static struct pool *adopt(struct process *process, CUmemoryPool handle)
         bool found = get(&theirs, device) == CUDA_SUCCESS && theirs == handle;
         found = found || (current != NULL && current(&theirs, device) == CUDA_SUCCESS && theirs == handle);
         if (found) {
-            return pool_add(process, handle, shim_slice_of_device(process, device));
+            return or_nowhere(pool_add(process, handle, shim_slice_of_device(process, device)));
         }
     }
-    return pool_add(process, handle, -1); /* imported: its exporter pays */
+    return or_nowhere(pool_add(process, handle, SHIM_NO_DEVICE)); /* imported: its exporter pays */
 }
 
 static struct pool *pool_of(struct process *process, CUmemoryPool handle)
@@ -32,14 +40,16 @@ static struct pool *pool_of(struct process *process, CUmemoryPool handle)
 static struct pool *current_pool(struct process *process, CUdevice device)
 {
     if (device < 0 || device >= (CUdevice)POOL_DEVICES) {
-        return NULL;
+        return device < 0 ? NULL : &nowhere;
     }
     struct pool *known = atomic_load_explicit(&process->pools.current[device], memory_order_acquire);
     cuDeviceGetMemPool_fn get = REAL(cuDeviceGetMemPool);
     CUmemoryPool handle = NULL;
     if (known == NULL && get != NULL && get(&handle, device) == CUDA_SUCCESS) {
         known = pool_of(process, handle);
-        atomic_store_explicit(&process->pools.current[device], known, memory_order_release);
+        if (known != NULL && !known->refuses) { /* a refusal is asked for again */
+            atomic_store_explicit(&process->pools.current[device], known, memory_order_release);
+        }
     }
     return known;
 }
@@ -97,7 +107,12 @@ CUresult hook_cuMemPoolCreate(CUmemoryPool *out, const CUmemPoolProps *props)
     struct process *process = shim_process();
     if (result == CUDA_SUCCESS && process != NULL && out != NULL && props != NULL) {
         bool on_device = props->location.type == CU_MEM_LOCATION_TYPE_DEVICE;
-        (void)pool_add(process, *out, on_device ? shim_slice_of_device(process, props->location.id) : -1);
+        int slice = on_device ? shim_slice_of_device(process, props->location.id) : SHIM_NO_DEVICE;
+        if (pool_add(process, *out, slice) == NULL) {
+            /* One that is not in the table would later be taken for somebody else's, whose memory he pays for. */
+            cuMemPoolDestroy_fn undo = REAL(cuMemPoolDestroy);
+            return undo != NULL && undo(*out) == CUDA_SUCCESS ? CUDA_ERROR_OUT_OF_MEMORY : result;
+        }
     }
     return result;
 }

@@ -100,7 +100,10 @@ CUresult hook_cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGe
     }
     struct ledger_value mapping = {.bytes = bytes, .tag = handle, .slice = value.slice, .references = 1};
     struct ledger_value old;
-    if (result != CUDA_SUCCESS || ledger_put(&process->mappings, address, &mapping, &old) == LEDGER_FULL) {
+    if (result == CUDA_SUCCESS) {
+        (void)ledger_put(&process->mappings, address, &mapping,
+                         &old); /* no place: it stays referred to, and charged */
+    } else {
         uint64_t freed[SHIM_SLICES] = {0};
         drop_handle(process, handle, freed);
         give_back(process, freed);
@@ -176,9 +179,7 @@ static CUresult map_tiles(struct process *process, const CUarrayMapInfo *list, u
             struct ledger_value tile = {
                 .bytes = info->memHandle, .tag = (uintptr_t)info->resource, .references = 1, .slice = handle.slice};
             struct ledger_value none;
-            if (ledger_put(&process->tiles, tile_key(info), &tile, &none) == LEDGER_FULL) {
-                drop_tile(&tile, process);
-            }
+            (void)ledger_put(&process->tiles, tile_key(info), &tile, &none); /* no place: it stays charged */
         }
         if (had) {
             drop_tile(&old, process);

@@ -62,6 +62,10 @@ void *resolve_route(void *pointer);
 
 /* An exported object of the loaded libcuda, NULL if there is none. */
 void *resolve_driver_object(const char *name);
+/* The driver that the tables are of answers: they stay its own while it is loaded. */
+void resolve_driver_settled(void);
+/* Counts how often the tables became another object's. */
+extern _Atomic uint32_t resolve_bindings;
 
 /* What a call is answered with when its real function can not be had. */
 #define ABSENT_CU CUDA_ERROR_STUB_LIBRARY

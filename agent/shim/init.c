@@ -1,5 +1,7 @@
 /* From environment and files to struct shim, once; and struct process, once per process. This file is the one place
- * that decides between limiting and forwarding: whatever is missing, foreign or broken means forward. */
+ * that decides between limiting and forwarding: who was put into no slice is forwarded. Who was put into one whose
+ * files are missing or broken, or for whom there is no memory or descriptor to open them with, is refused memory as on
+ * a full card, until they can be had: no failure of ours is remembered. */
 #define _GNU_SOURCE
 
 #include "shim.h"
@@ -12,6 +14,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +26,12 @@
 #define MADV_WIPEONFORK 18 /* Linux 4.14 */
 #endif
 #define BUILD_WAIT_NS 50000L
-#define BUILD_WAITS_MAX 2000 /* together 0.1 s: then this one call is forwarded */
+#define BUILD_WAITS_MAX 2000 /* together 0.1 s: then this one call is refused */
 
 static struct shim passive; /* its address says: looked, and there is nothing to do */
+/* What is used for once where the real ones cannot be made. Without initializers: pages that nobody touches. */
+static struct shim nothing_mapped;
+static struct process refusing;
 static _Atomic(struct shim *) current;
 
 _Atomic(struct shim_fork_page *) shim_fork_page;
@@ -66,12 +72,16 @@ static bool map_slice(struct shim_slice *slice, const char *directory, const cha
     return true;
 }
 
-static void unmap_slices(struct shim *shim)
+/* true: one slice more, at the place of slice_count, which is for the caller to raise when its other parts are there. */
+static bool map_missing(struct shim *shim, unsigned at)
 {
-    for (unsigned index = 0; index < shim->slice_count; index++) {
-        region_policy_unmap(shim->slices[index].policy);
-        region_usage_unmap(shim->slices[index].usage);
+    char *id = shim->missing_ids[at].id;
+    if (id[0] == 0 || !map_slice(&shim->slices[shim->slice_count], shim->directory, id)) {
+        return false;
     }
+    id[0] = 0;
+    atomic_fetch_sub(&shim->missing, 1);
+    return true;
 }
 
 /* Beside others only with some of the GPU's multiprocessors: GPU time is their part times the time. */
@@ -87,31 +97,33 @@ static struct shim *build(void)
     const char *ids = getenv(ENV_SLICES);
     const char *directory = getenv(ENV_RUNTIME_DIR);
     const char *disabled = getenv(ENV_DISABLE);
-    if (ids == NULL || ids[0] == 0 || directory == NULL || directory[0] != '/' ||
-        (disabled != NULL && strcmp(disabled, "1") == 0)) {
+    if (ids == NULL || ids[0] == 0 || (disabled != NULL && strcmp(disabled, "1") == 0)) {
         return &passive;
     }
+
     struct shim *shim = mmap(NULL, sizeof *shim, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (shim == MAP_FAILED) {
-        return &passive;
+        return NULL;
     }
-    while (*ids != 0 && shim->slice_count < SHIM_SLICES) {
-        char id[REGION_ID_BYTES];
+    bool usable = directory != NULL && directory[0] == '/' && strlen(directory) < sizeof shim->directory;
+    if (usable) {
+        strcpy(shim->directory, directory);
+    }
+    while (*ids != 0) {
         size_t length = strcspn(ids, ",");
-        if (length < sizeof id) {
-            memcpy(id, ids, length);
-            id[length] = 0;
-            shim->slice_count += map_slice(&shim->slices[shim->slice_count], directory, id);
+        shim->missing += length > 0;
+        if (length > 0 && length < REGION_ID_BYTES && usable && shim->missing_count < SHIM_SLICES) {
+            memcpy(shim->missing_ids[shim->missing_count++].id, ids, length);
         }
         ids += length;
         ids += *ids == ',';
     }
+    shim->missing += shim->missing == 0; /* nothing but commas names a slice, too */
+    for (unsigned at = 0; at < shim->missing_count; at++) {
+        shim->slice_count += map_missing(shim, at);
+    }
     shim->group = group_of_environment();
     shim->counts_bp = part_of_environment();
-    if (shim->slice_count == 0) {
-        munmap(shim, sizeof *shim);
-        return &passive;
-    }
     return shim;
 }
 
@@ -120,9 +132,12 @@ const struct shim *shim_get(void)
     struct shim *shim = atomic_load_explicit(&current, memory_order_acquire);
     if (shim == NULL) {
         struct shim *built = build();
+        if (built == NULL) {
+            atomic_store(&nothing_mapped.missing, 1);
+            return &nothing_mapped;
+        }
         if (!atomic_compare_exchange_strong(&current, &shim, built)) {
             if (built != &passive) {
-                unmap_slices(built);
                 munmap(built, sizeof *built);
             }
         } else {
@@ -161,6 +176,42 @@ uint64_t shim_token(uint32_t pid)
     return later ? 0 : admit_token(pid, start);
 }
 
+static void add_slice(struct process *process, unsigned index)
+{
+    const struct shim_slice *slice = &process->shim->slices[index];
+    process->places[index] =
+        (struct life_place){slice->usage, slice->usage_path, slice->usage_file, life_pid_namespace()};
+    atomic_store(&process->meters[index].contest.alone, 1);
+    process->meters[index].contest.lines = &process->lines[index];
+    process->limits[index] = &slice->policy->compute_limit_bp;
+    (void)shim_entry_slow(process, index); /* none: asked for again when memory is */
+    lines_open_own(&process->lines[index], slice, shim_now());
+}
+
+bool shim_complete(struct process *process)
+{
+    struct shim *shim = (struct shim *)(uintptr_t)process->shim; /* ours to change, and nobody else's */
+    int state;
+    if (atomic_load(&shim->missing) == 0 || shim == &nothing_mapped || atomic_exchange(&shim->completing, 1) != 0) {
+        return false;
+    }
+    unsigned before = shim->slice_count;
+    int saved = errno;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state); /* who ended here would leave it to nobody */
+    for (unsigned at = 0; at < shim->missing_count; at++) {
+        unsigned index = shim->slice_count;
+        if (map_missing(shim, at)) {
+            add_slice(process, index);
+            atomic_store(&shim->slice_count, index + 1);
+        }
+    }
+    (void)pthread_setcancelstate(state, NULL);
+    errno = saved;
+    unsigned after = shim->slice_count;
+    atomic_store(&shim->completing, 0);
+    return after > before;
+}
+
 static struct process *process_build(const struct shim *shim)
 {
     struct process *process =
@@ -171,17 +222,9 @@ static struct process *process_build(const struct shim *shim)
     process->shim = shim;
     process->pid = (uint32_t)getpid();
     process->token = shim_token(process->pid);
-    uint64_t now = shim_now();
-    uint64_t pid_namespace = life_pid_namespace();
+    atomic_store(&((struct shim *)(uintptr_t)shim)->completing, 0); /* a parent's thread may have been at it */
     for (unsigned index = 0; index < shim->slice_count; index++) {
-        const struct shim_slice *slice = &shim->slices[index];
-        process->places[index] =
-            (struct life_place){slice->usage, slice->usage_path, slice->usage_file, pid_namespace};
-        atomic_store(&process->meters[index].contest.alone, 1);
-        process->meters[index].contest.lines = &process->lines[index];
-        process->limits[index] = &slice->policy->compute_limit_bp;
-        (void)shim_entry_slow(process, index); /* none: asked for again when memory is */
-        lines_open_own(&process->lines[index], slice, now);
+        add_slice(process, index);
     }
     return process;
 }
@@ -192,12 +235,19 @@ void shim_sleep_a_moment(void)
     nanosleep(&span, NULL);
 }
 
+static struct process *refuse(void)
+{
+    atomic_store(&nothing_mapped.missing, 1);
+    refusing.shim = &nothing_mapped;
+    return &refusing;
+}
+
 struct process *shim_process_slow(void)
 {
     const struct shim *shim = shim_get();
     struct shim_fork_page *page = shim == NULL ? NULL : page_get();
-    if (page == NULL) {
-        return NULL;
+    if (page == NULL || shim == &nothing_mapped) {
+        return shim == NULL ? NULL : refuse();
     }
     uint32_t compared = atomic_load_explicit(&shim_fork_page_pid, memory_order_relaxed);
     if (compared != 0 && compared != (uint32_t)getpid()) {
@@ -211,10 +261,10 @@ struct process *shim_process_slow(void)
             process = process_build(shim);
             atomic_store_explicit(&page->process, process, memory_order_release);
             atomic_store(&page->building, process == NULL ? 0 : 1);
-            return process;
+            return process == NULL ? refuse() : process;
         }
         shim_sleep_a_moment();
         process = atomic_load_explicit(&page->process, memory_order_acquire);
     }
-    return process;
+    return process == NULL ? refuse() : process;
 }

@@ -6,6 +6,8 @@
 
 #define FIRST_CAPACITY 128u
 
+_Atomic uint32_t ledger_starving;
+
 /* Word by word: what was just written so is read without waiting for it to reach the cache, which a copy in wider pieces
  * would do (a quarter of what a hook of an asynchronous allocation took). */
 static void copy(struct ledger_value *to, const struct ledger_value *from)
@@ -57,6 +59,7 @@ static bool grow(struct ledger_table *table)
     /* mmap, not malloc: we may be inside the program's allocator. */
     struct ledger_slot *slots = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (slots == MAP_FAILED) {
+        atomic_store(&ledger_starving, 1);
         return false;
     }
     struct ledger_slot *before = table->slots;
@@ -97,10 +100,43 @@ static struct ledger_slot *known(const struct ledger_table *table, uint64_t key,
     return slot == NULL || slot->key != key ? NULL : slot;
 }
 
+static bool is_crowded(const struct ledger_table *table)
+{
+    return table->count * 4 >= table->capacity * 3;
+}
+
+bool ledger_hope(void)
+{
+    size_t bytes = FIRST_CAPACITY * sizeof(struct ledger_slot);
+    void *probe = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (probe == MAP_FAILED) {
+        return false;
+    }
+    munmap(probe, bytes);
+    atomic_store(&ledger_starving, 0);
+    return true;
+}
+
+bool ledger_table_relieve(struct ledger_table *table)
+{
+    return table->capacity == 0 || !is_crowded(table) || grow(table);
+}
+
+bool ledger_relieve(struct ledger *ledger)
+{
+    bool all = true;
+    for (uint64_t index = 0; index < LEDGER_SHARDS; index++) {
+        struct ledger_shard *shard = shard_lock(ledger, index << 58);
+        all = ledger_table_relieve(&shard->table) && all;
+        shard_unlock(shard);
+    }
+    return all;
+}
+
 static enum ledger_put_result put(struct ledger_table *table, uint64_t key, uint64_t hash,
                                   const struct ledger_value *value, struct ledger_value *old)
 {
-    if (key == 0 || (table->count * 4 >= table->capacity * 3 && !grow(table) && table->count + 1 >= table->capacity)) {
+    if (key == 0 || (is_crowded(table) && !grow(table) && table->count + 1 >= table->capacity)) {
         return LEDGER_FULL;
     }
     struct ledger_slot *slot = find(table, key, hash);

@@ -61,4 +61,17 @@ void ledger_visit(struct ledger *ledger, void (*visit)(uint64_t key, const struc
                   void *user);
 void ledger_dispose(struct ledger *ledger);
 
+/* A table that cannot grow for want of memory says so while a quarter of it is still free, for what is under way; then
+ * nothing more should be begun that must be put into one. Of all ledgers of this process image. */
+extern _Atomic uint32_t ledger_starving;
+static inline bool ledger_starves(void)
+{
+    return atomic_load_explicit(&ledger_starving, memory_order_relaxed) != 0;
+}
+/* false: there is still no memory to grow with. true: it is forgotten, and relieve of all of them says whether it is over;
+ * if not, it is said again. */
+bool ledger_hope(void);
+bool ledger_relieve(struct ledger *ledger);
+bool ledger_table_relieve(struct ledger_table *table);
+
 #endif

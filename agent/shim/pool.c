@@ -71,6 +71,7 @@ struct pool *pool_add(struct process *process, CUmemoryPool handle, int slice)
         lock(process);
         if (atomic_compare_exchange_strong(&pool->handle, &nobody, handle)) {
             pool->ignored = slice < 0;
+            pool->refuses = slice == SHIM_NOT_OURS;
             pool->slice = slice < 0 ? 0 : (uint32_t)slice;
             pool->destroyed = false;
             uint32_t count = atomic_load(&process->pools.count);
@@ -82,6 +83,14 @@ struct pool *pool_add(struct process *process, CUmemoryPool handle, int slice)
         unlock(process);
     }
     return NULL;
+}
+
+bool pools_relieve(struct process *process)
+{
+    lock(process);
+    bool relieved = ledger_table_relieve(&process->pools.blocks);
+    unlock(process);
+    return relieved;
 }
 
 /* ---- what the driver holds ---- */
@@ -298,9 +307,9 @@ static enum admit_step reserve_growth(struct pool_request *request)
 enum admit_step pool_begin(struct pool_request *request, struct process *process, struct pool *pool, size_t bytes)
 {
     if (pool == NULL || pool->ignored || bytes == 0) {
-        return ADMIT_FORWARD;
+        return pool != NULL && pool->refuses ? ADMIT_DENY : ADMIT_FORWARD;
     }
-    if (shim_entry(process, pool->slice) == NULL) {
+    if (shim_entry(process, pool->slice) == NULL || !charge_is_written_down(process)) {
         return ADMIT_DENY;
     }
     uint64_t rounded = bytes > SIZE_MAX - 511 ? bytes : (bytes + 511) / 512 * 512;
@@ -345,7 +354,7 @@ static void record(struct process *process, struct pool *pool, CUdeviceptr addre
     pool->blocks++;
     switch (ledger_table_put(&process->pools.blocks, address, &block, &old)) {
     case LEDGER_REPLACED: leave(process, &old); break; /* its owner let go of it behind our back */
-    case LEDGER_FULL: leave(process, &block); break;   /* uncounted, not for ever in use */
+    case LEDGER_FULL: break;                           /* for ever in use: what the driver says puts it right */
     case LEDGER_ADDED: break;
     }
 }

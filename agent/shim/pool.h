@@ -31,7 +31,8 @@ struct pool_extent {
 
 struct pool {
     _Atomic(CUmemoryPool) handle; /* NULL: free place */
-    bool ignored;                 /* on the host, imported, or on a GPU that is not ours */
+    bool ignored;                 /* on the host, imported, or nobody's */
+    bool refuses;                 /* on a GPU that is not ours: gives nothing */
     bool destroyed;               /* lives until its last block is freed */
     uint32_t slice;
     uint32_t version; /* bumped with charged, so that an older reading of the driver does not overwrite a newer */
@@ -61,7 +62,8 @@ struct graph_memory {
     uint64_t held; /* of that, by graphs that allocated and did not free: nobody else can have it meanwhile */
 };
 
-/* What the driver knows as handle; NULL: never seen, or no place was left. slice < 0: its memory is not ours. */
+/* What the driver knows as handle; NULL: never seen. NULL of pool_add: no place is left. slice:
+ * SHIM_NO_DEVICE where its memory is nobody's. */
 struct pool *pool_find(struct process *process, CUmemoryPool handle);
 struct pool *pool_add(struct process *process, CUmemoryPool handle, int slice);
 /* Before and after the driver ends it (gone: it did), and after it trimmed it. */
@@ -89,6 +91,8 @@ void pool_free_end(const struct pool_free *request, CUresult result);
 
 /* Reads the reserved bytes of all pools of a slice anew; true if the ledger became smaller. */
 bool pools_recount(struct process *process, unsigned slice);
+/* There is room again in the table of blocks. */
+bool pools_relieve(struct process *process);
 /* What they are charged now. */
 uint64_t pools_charged(struct process *process, unsigned slice);
 /* Gives back what no program uses. */

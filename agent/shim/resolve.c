@@ -35,16 +35,21 @@ static void *const hooks[HOOK_COUNT] = {
 #undef HOOK
 };
 
+/* What is bound is an object, not a name: the first libcuda that a program opens is often a stub, whose cuInit fails and
+ * which is closed again. So the tables follow what programs ask, until a driver has been initialized. No reference is
+ * kept: what its program closes goes. */
 struct library {
     const char *name;
+    const char *file_prefix;
     const char *prefix;
-    _Atomic(void *) handle;
-    _Atomic(void *) base; /* where it is mapped: to know its own callers */
+    _Atomic(void *) base; /* where it is mapped: to know its own callers, and that it is still there */
     _Atomic int resolved;
+    _Atomic int settled; /* the program has initialized it: another one is somebody else's */
 };
 
-static struct library driver = {.name = DRIVER_NAME, .prefix = "cu"};
-static struct library nvml = {.name = NVML_NAME, .prefix = "nvml"};
+static struct library driver = {.name = DRIVER_NAME, .file_prefix = "libcuda.so", .prefix = "cu"};
+static struct library nvml = {.name = NVML_NAME, .file_prefix = "libnvidia-ml.so", .prefix = "nvml"};
+_Atomic uint32_t resolve_bindings;
 struct resolve_hot resolve_hot;
 static _Atomic(void *) real_dlsym_found;
 
@@ -65,6 +70,24 @@ static bool belongs(const struct library *library, const char *name)
     return strncmp(name, library->prefix, strlen(library->prefix)) == 0;
 }
 
+static void *base_of(const void *address)
+{
+    Dl_info info;
+    return address != NULL && dladdr(address, &info) != 0 ? info.dli_fbase : NULL;
+}
+
+/* Files are known by their name: SONAME and name are the same with every driver and every stub. */
+static bool is_one(const struct library *library, const void *address)
+{
+    Dl_info info;
+    if (address == NULL || dladdr(address, &info) == 0 || info.dli_fname == NULL) {
+        return false;
+    }
+    const char *slash = strrchr(info.dli_fname, '/');
+    const char *file = slash == NULL ? info.dli_fname : slash + 1;
+    return strncmp(file, library->file_prefix, strlen(library->file_prefix)) == 0;
+}
+
 static void fill(struct library *library, void *handle, dlsym_fn lookup)
 {
     void *any = NULL;
@@ -75,35 +98,82 @@ static void fill(struct library *library, void *handle, dlsym_fn lookup)
             any = real != NULL ? real : any;
         }
     }
-    Dl_info info;
-    if (any != NULL && dladdr(any, &info) != 0) {
-        atomic_store_explicit(&library->base, info.dli_fbase, memory_order_relaxed);
-    }
+    atomic_store_explicit(&library->base, base_of(any), memory_order_relaxed);
+    atomic_fetch_add(&resolve_bindings, 1);
     atomic_store_explicit(&library->resolved, 1, memory_order_release);
 }
 
-/* true once the library is loaded by somebody and our tables know it. We never load it; but we keep it, for its
- * functions are in our tables. */
+/* A handle of an object that somebody has loaded, to be closed; the program's next dlerror must not show our question. */
+static void *opened(const char *file)
+{
+    void *handle = dlopen(file, RTLD_NOLOAD | RTLD_LAZY);
+    if (handle == NULL) {
+        (void)dlerror();
+    }
+    return handle;
+}
+
+/* true once the library is loaded by somebody and our tables know it. We never load it. */
 static bool loaded(struct library *library)
 {
     if (atomic_load_explicit(&library->resolved, memory_order_acquire)) {
         return true;
     }
     dlsym_fn lookup = real_dlsym();
-    if (lookup == NULL) {
-        return false;
-    }
-    void *handle = dlopen(library->name, RTLD_NOLOAD | RTLD_LAZY);
+    void *handle = lookup == NULL ? NULL : opened(library->name);
     if (handle == NULL) {
-        (void)dlerror(); /* the program's next dlerror must not show our question */
         return false;
-    }
-    void *expected = NULL;
-    if (!atomic_compare_exchange_strong(&library->handle, &expected, handle)) {
-        dlclose(handle); /* only our extra reference */
     }
     fill(library, handle, lookup);
+    dlclose(handle);
     return true;
+}
+
+/* Is what the tables are of still mapped there? */
+static bool is_bound(const struct library *library)
+{
+    void *base = atomic_load_explicit(&library->base, memory_order_relaxed);
+    return base != NULL && base_of(base) == base && is_one(library, base);
+}
+
+/* Loaded as of this question, which is a rare one: what the tables are of may have been closed since. */
+static bool present_now(struct library *library)
+{
+    if (atomic_load(&library->resolved) != 0 && !is_bound(library)) {
+        for (int id = 0; id < FUNCTION_COUNT; id++) {
+            if (belongs(library, names[id])) {
+                atomic_store(&resolve_hot.reals[id], NULL);
+            }
+        }
+        atomic_store(&library->settled, 0);
+        atomic_store(&library->resolved, 0);
+    }
+    return loaded(library);
+}
+
+/* The program has asked for a function, and was answered from another object of that kind than the tables are of. They
+ * become that one's, unless the other was initialized and is still there. */
+static bool rebind(struct library *library, const void *found)
+{
+    Dl_info info;
+    dlsym_fn lookup = real_dlsym();
+    if (lookup == NULL || !is_one(library, found) || dladdr(found, &info) == 0 ||
+        (atomic_load(&library->settled) != 0 && is_bound(library))) {
+        return false;
+    }
+    void *handle = opened(info.dli_fname);
+    if (handle == NULL) {
+        return false;
+    }
+    atomic_store(&library->settled, 0);
+    fill(library, handle, lookup);
+    dlclose(handle);
+    return true;
+}
+
+void resolve_driver_settled(void)
+{
+    atomic_store(&driver.settled, 1);
 }
 
 void *resolve_slow(enum function_id id)
@@ -124,8 +194,17 @@ void *resolve_route(void *pointer)
 
 void *resolve_driver_object(const char *name)
 {
+    Dl_info info;
     dlsym_fn lookup = real_dlsym();
-    return loaded(&driver) ? lookup(atomic_load(&driver.handle), name) : NULL;
+    if (!loaded(&driver) || !is_bound(&driver) || dladdr(atomic_load(&driver.base), &info) == 0) {
+        return NULL;
+    }
+    void *handle = opened(info.dli_fname);
+    void *object = handle == NULL ? NULL : lookup(handle, name);
+    if (handle != NULL) {
+        dlclose(handle);
+    }
+    return object;
 }
 
 static int hook_named(const char *name)
@@ -136,13 +215,6 @@ static int hook_named(const char *name)
         }
     }
     return -1;
-}
-
-static bool called_from(const struct library *library, const void *caller)
-{
-    Dl_info info;
-    void *base = atomic_load_explicit(&library->base, memory_order_relaxed);
-    return base != NULL && dladdr(caller, &info) != 0 && info.dli_fbase == base;
 }
 
 static bool is_ours(void *found, int id)
@@ -173,13 +245,16 @@ __attribute__((visibility("hidden"), used)) struct dlsym_verdict resolve_dlsym(v
         return forward;
     }
     struct library *library = belongs(&driver, name) ? &driver : &nvml;
-    bool present = loaded(library);
-    if (present && called_from(library, caller)) {
+    bool present = present_now(library);
+    if (present && (base_of(caller) == atomic_load(&library->base) || is_one(library, caller))) {
         return forward; /* the driver resolves its own functions: it means them */
     }
     void *real = present ? atomic_load_explicit(&resolve_hot.reals[id], memory_order_acquire) : NULL;
     /* Asked with RTLD_NEXT, the object after the program is us, and after us comes what lookup finds from here. */
     void *found = lookup == NULL ? NULL : lookup(handle, name);
+    if (found != NULL && found != real && rebind(library, found)) {
+        real = atomic_load_explicit(&resolve_hot.reals[id], memory_order_acquire);
+    }
     if (found != NULL && found != real && !is_ours(found, id)) {
         return (struct dlsym_verdict){found, NULL}; /* somebody's own function of that name */
     }

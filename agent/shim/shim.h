@@ -28,8 +28,18 @@ struct shim_slice {
     char board_path[SHIM_PATH_BYTES]; /* folder of the lines; empty: too long to be had */
 };
 
+/* A slice that was named and whose files cannot be had now. */
+struct shim_missing {
+    char id[REGION_ID_BYTES]; /* empty: found meanwhile, or no id at all */
+};
+
 struct shim {
-    unsigned slice_count;
+    _Atomic unsigned slice_count; /* those that are mapped; more may come */
+    _Atomic unsigned missing;     /* those that are not: what is on no GPU of the others may be on theirs */
+    unsigned missing_count;       /* places below */
+    _Atomic int completing;
+    char directory[SHIM_PATH_BYTES]; /* a copy: the program may change its environment */
+    struct shim_missing missing_ids[SHIM_SLICES];
     uint32_t counts_bp; /* the part of the GPU that this program's kernels take: 10000 unless it runs beside others */
     uint64_t group;     /* of a program with several slices; 0: not known */
     struct shim_slice slices[SHIM_SLICES];
@@ -56,7 +66,7 @@ struct process {
     struct ledger codes;                        /* module, library, function -> what code it is */
     struct ledger graph_blocks;                 /* address that a graph keeps -> bytes, the graph, its device */
     struct graph_memory graph[SHIM_DEVICES];    /* per device: the driver keeps it apart from the pools */
-    _Atomic uint8_t device_slice[SHIM_DEVICES]; /* 0 unknown, 1 none of ours, 2 + slice */
+    _Atomic uint8_t device_slice[SHIM_DEVICES]; /* 0 not known to be ours, 1 + slice */
     _Atomic(CUcontext) primary[SHIM_DEVICES];
     struct meter meters[SHIM_SLICES];
     struct meter_shared metering;
@@ -68,7 +78,7 @@ struct process {
 _Static_assert(offsetof(struct process, pools) + offsetof(struct pools, items) + sizeof(struct pool) <= 4096,
                "the first pool lies on the first page");
 
-/* init.c. NULL: this process is in no slice (or Tranche is switched off), forward everything. */
+/* init.c. NULL: this process was put into no slice (or Tranche is switched off), forward everything. */
 const struct shim *shim_get(void);
 
 /* One page that a forked child finds zeroed, so that it never takes its parent's entry or ledger for its own. */
@@ -88,7 +98,8 @@ static inline struct process *shim_process_peek(void)
     return ours ? atomic_load_explicit(&page->process, memory_order_acquire) : NULL;
 }
 
-/* This process's state, made on first use and after a fork. NULL: as shim_get. On the path of every launch. */
+/* This process's state, made on first use and after a fork; where it cannot be made now, one that refuses all memory.
+ * NULL: as shim_get. On the path of every launch. */
 static inline struct process *shim_process(void)
 {
     struct process *process = shim_process_peek();
@@ -108,10 +119,17 @@ static inline struct region_entry *shim_entry(struct process *process, unsigned 
 uint64_t shim_token(uint32_t pid);
 void shim_sleep_a_moment(void);
 
-/* Index into slices for a CUDA ordinal, or for the calling thread's current device; -1: not ours. */
+/* Maps slices that could not be mapped before, if their files are there by now. true: there is one more. */
+bool shim_complete(struct process *process);
+
+/* There is no such device, or none is current: what is asked is the driver's to refuse. */
+#define SHIM_NO_DEVICE (-1)
+/* A GPU of none of the program's slices, or of one that cannot be had now: it has no memory for this program. */
+#define SHIM_NOT_OURS (-2)
+/* Index into slices for a CUDA ordinal, or for the calling thread's current device; negative: one of these. */
 int shim_slice_of_device(struct process *process, CUdevice device);
 int shim_slice_of_current(struct process *process);
-int shim_slice_of_uuid(const struct shim *shim, const char *uuid);
+int shim_slice_of_uuid(const struct shim *shim, const char *uuid); /* -1: none */
 /* The calling thread's current device, or a stream's; -1: it has none. Both save the driver's answer where there is
  * only one device to answer with. */
 CUdevice shim_current_device(struct process *process);

@@ -27,6 +27,7 @@
 #include "people.h"
 #include "sample.h"
 #include "version.h"
+#include "upkeep.h"
 
 #define LISTEN_BACKLOG 64
 #define EVENTS_AT_ONCE 32
@@ -246,6 +247,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     agent->backend = &gpu_nvml;
     gpus_open(agent);
     people_check(agent, now_mono_ms());
+    upkeep_begin(agent);
     policy_open_all(agent);
     error = jobs_load(agent, now_mono_ms());
     if (error != 0) log_line("the list of jobs can not be read: %s", strerror(error));
@@ -358,6 +360,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
     sample_check_times(agent);
     people_check(agent, mono_ms);
+    upkeep_files(agent, mono_ms);
     mps_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
     gpus_watch_migs(agent, mono_ms);

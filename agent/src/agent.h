@@ -166,11 +166,15 @@ void policy_open_all(struct agent *agent);
 int policy_board(struct agent *agent, const char *gpu_uuid); /* makes the board if needed: 0 or errno */
 /* A comparison was made: its result, also when it is the same as before. */
 void policy_set_residue(struct slice *slice, uint64_t bytes);
+/* Tells those who have files of the slice open that were removed, and those who have the new ones, of each other. */
+void policy_tell_strays(struct slice *slice);
 /* Tells the slice's tenants what a context is known to take on its GPU. */
 void policy_set_context(struct agent *agent, struct slice *slice);
 void policy_update_access(struct agent *agent, struct slice *slice);
 /* Empties an entry of the usage file, if it still bears this token and nobody holds its lock. */
-void policy_reap(struct slice *slice, unsigned index, uint64_t token);
+void policy_reap(const struct slice *slice, int usage_fd, unsigned index, uint64_t token);
+/* Names its line on the board. */
+uint64_t policy_tag(const struct slice *slice);
 
 /* settings.c: what operators set for the whole host. The first keeps defaults and says so if the file is not right. */
 #define OVERCOMMIT_MAX_PERCENT 1000

@@ -13,6 +13,7 @@
 #include "agent.h"
 #include "fs.h"
 #include "ours.h"
+#include "upkeep.h"
 #include "xid.h"
 
 #define FAULT_MENTIONED_MINUTES (7 * 24 * 60)
@@ -145,6 +146,12 @@ static void check_slices(const struct doctor *doctor, const struct agent *agent)
                 doctor, "slice-without-files", DOCTOR_ERROR,
                 "The files of slice %s could not be made in %s, so it limits nothing yet; the agent tries again "
                 "every second.",
+                slice->r.name, agent->places.runtime);
+        } else if (!upkeep_is_whole(agent, slice)) {
+            doctor_say(
+                doctor, "slice-files-removed", DOCTOR_ERROR,
+                "Files of slice %s in %s were removed or cut: programs that start in it get no memory. The agent "
+                "makes them again every second.",
                 slice->r.name, agent->places.runtime);
         } else if (!slice->m.usage_known && slice->rates_at_ns != 0) {
             doctor_say(doctor, "slice-usage-broken", DOCTOR_WARNING,

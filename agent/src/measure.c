@@ -15,6 +15,7 @@
 #include "life.h"
 #include "nested.h"
 #include "people.h"
+#include "upkeep.h"
 
 #define CONTEXT_WINDOW_MS (10 * 60 * 1000) /* what was learned is forgotten after two of these */
 #define RATE_WINDOW_NS 90000000u           /* shorter differences are noise */
@@ -47,16 +48,16 @@ static uint64_t add_sane(uint64_t a, uint64_t b)
     return sane(a + sane(b));
 }
 
-static int read_head(struct slice *slice, struct usage_head *head)
+static int read_head(int usage_fd, uint32_t *entries_high, struct usage_head *head)
 {
-    if (slice->usage_fd < 0) return -1;
+    if (usage_fd < 0) return -1;
     for (int attempt = 0; attempt < 2; attempt++) {
-        size_t want = slice->entries_high > 0 ? ENTRIES_OFFSET + slice->entries_high * sizeof head->entries[0] : 64;
-        ssize_t n = pread(slice->usage_fd, head, want, 0);
+        size_t want = *entries_high > 0 ? ENTRIES_OFFSET + *entries_high * sizeof head->entries[0] : 64;
+        ssize_t n = pread(usage_fd, head, want, 0);
         if (n != (ssize_t)want || head->h.magic != REGION_USAGE_MAGIC || head->h.abi != REGION_ABI) return -1;
         uint32_t high = head->h.entries_high < REGION_USAGE_ENTRIES ? head->h.entries_high : REGION_USAGE_ENTRIES;
-        if (high <= slice->entries_high) return 0;
-        slice->entries_high = high;
+        if (high <= *entries_high) return 0;
+        *entries_high = high;
     }
     return 0;
 }
@@ -157,6 +158,7 @@ struct look {
     uint64_t now_ns;
     uint64_t elapsed_ns; /* since rates were last taken; 0: too short or the first look */
     uint64_t charged_ns; /* in that time */
+    int usage_fd;        /* the file that is looked at now */
     struct slice_measure m;
     uid_t uids[ACL_USERS_MAX];
     size_t uid_count;
@@ -295,7 +297,7 @@ static bool is_here(struct look *look, struct entry_track *track, struct proc *p
 static bool is_alive(struct look *look, unsigned index, const struct region_entry *e)
 {
     struct proc *proc;
-    int held = (e->flags & REGION_ENTRY_LOCKED) != 0 ? life_held(look->slice->usage_fd, index) : -1;
+    int held = (e->flags & REGION_ENTRY_LOCKED) != 0 ? life_held(look->usage_fd, index) : -1;
     if (held >= 0) return held == 1;
     return !is_ours(look, e->pid_namespace) || procs_token_alive(&look->agent->procs, e->token, look->mono_ms, &proc);
 }
@@ -304,7 +306,7 @@ static void take_entry(struct look *look, unsigned index, const struct region_en
 {
     if (e->token == 0) return;
     if (!is_alive(look, index, e)) {
-        policy_reap(look->slice, index, e->token);
+        policy_reap(look->slice, look->usage_fd, index, e->token);
         return;
     }
     if (e->token & REGION_CLAIMING) return;
@@ -330,6 +332,23 @@ static void take_entry(struct look *look, unsigned index, const struct region_en
     take_denials(look, e, track, proc);
     take_rates(look, e, track, throttled_ns);
     note_uid(look, proc);
+}
+
+static void take_file(struct look *look, int usage_fd, uint32_t entries, const struct usage_head *head)
+{
+    look->usage_fd = usage_fd;
+    for (uint32_t i = 0; i < entries; i++) take_entry(look, i, &head->entries[i]);
+}
+
+static void take_stray(struct look *look, struct slice_stray *stray, struct usage_head *head)
+{
+    uint64_t before = look->m.ledger_bytes;
+    uint32_t count = look->m.process_count;
+    if (read_head(stray->usage_fd, &stray->entries_high, head) == 0) {
+        take_file(look, stray->usage_fd, stray->entries_high, head);
+    }
+    stray->ledger_bytes = look->m.ledger_bytes - before;
+    stray->used = look->m.process_count > count;
 }
 
 static void drop_unseen(struct slice *slice)
@@ -400,7 +419,8 @@ static uint64_t used_ns(const struct slice *slice, uint64_t elapsed_ns, uint64_t
 void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
 {
     static struct usage_head head;
-    if (read_head(slice, &head) != 0) {
+    bool readable = read_head(slice->usage_fd, &slice->entries_high, &head) == 0;
+    if (!readable && slice->stray_count == 0) {
         slice->m.usage_known = slice->m.rates_known = false;
         if (slice_is_left(&slice->r)) lose_file(agent, slice, mono_ms);
         return;
@@ -420,7 +440,9 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
     uint64_t elapsed = look.now_ns > slice->rates_at_ns ? look.now_ns - slice->rates_at_ns : 0;
     if (!first && elapsed >= RATE_WINDOW_NS) look.elapsed_ns = elapsed;
     for (size_t i = 0; i < slice->track_count; i++) slice->tracks[i].seen = false;
-    for (uint32_t i = 0; i < slice->entries_high; i++) take_entry(&look, i, &head.entries[i]);
+    take_file(&look, slice->usage_fd, readable ? slice->entries_high : 0, &head);
+    slice->current_ledger_bytes = look.m.ledger_bytes;
+    for (size_t i = 0; i < slice->stray_count; i++) take_stray(&look, &slice->strays[i], &head);
     drop_unseen(slice);
     const struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
     uint64_t capacity = gpu ? gpu->info.capacity_bytes : 0;
@@ -436,6 +458,10 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
     if (first || look.elapsed_ns > 0) slice->rates_at_ns = look.now_ns;
     slice->uncounted_ns += used_ns(slice, look.elapsed_ns, look.charged_ns);
     slice->m = look.m;
+    if (slice->stray_count > 0) {
+        upkeep_forget_unused(slice);
+        policy_tell_strays(slice);
+    }
     settle_access(&look);
     settle_shrink(agent, slice);
 }

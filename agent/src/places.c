@@ -169,6 +169,11 @@ static int make_runtime(const struct places *p, const char *directory)
     return error;
 }
 
+int places_make_runtime(const struct places *p)
+{
+    return make_runtime(p, p->runtime);
+}
+
 int places_recorded_runtime(struct places *p)
 {
     char path[FS_PATH_BYTES];

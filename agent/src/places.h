@@ -44,6 +44,9 @@ int places_open_state(struct places *places, char *why, size_t cap);
  * makes the runtime directory with its three folders, so that tenants can pass but not list; records the choice in the state directory. 0, or -1 with a sentence. */
 int places_open_runtime(struct places *places, char *why, size_t cap);
 
+/* Makes its folders again, if somebody removed them: 0 or errno. */
+int places_make_runtime(const struct places *places);
+
 /* Reads the recorded runtime directory without making anything. 0 or -1. */
 int places_recorded_runtime(struct places *places);
 

@@ -16,6 +16,7 @@
 #include "agent.h"
 #include "log.h"
 #include "region_file.h"
+#include "upkeep.h"
 
 static int path_of(const struct agent *agent, const char *folder, const char *name, char out[FS_PATH_BYTES])
 {
@@ -94,22 +95,30 @@ static bool grant(struct agent *agent, struct slice *slice, uid_t owner, const c
     return false;
 }
 
-/* Names the slice's line on the board; another one when it changes hands. */
-static uint64_t tag_of(const struct slice_record *r)
+/* Names the slice's line on the board; another one when it changes hands, and when its file is gone, so that everybody
+ * lets go of the old one. r: the slice's record, or the one that is about to be. */
+static uint64_t tag_for(const struct slice *slice, const struct slice_record *r)
 {
-    return region_slice_tag(slice_base_id(r), r->generation);
+    return region_slice_tag(slice_base_id(r), r->generation << 32 | slice->line_generation);
 }
 
-static int line_path(const struct agent *agent, const struct slice_record *r, char out[FS_PATH_BYTES])
+uint64_t policy_tag(const struct slice *slice)
 {
-    return -region_line_path(out, FS_PATH_BYTES, agent->places.runtime, r->gpu_uuid, tag_of(r));
+    return tag_for(slice, &slice->r);
+}
+
+static int line_path(const struct agent *agent, const struct slice *slice, const struct slice_record *r,
+                     char out[FS_PATH_BYTES])
+{
+    return -region_line_path(out, FS_PATH_BYTES, agent->places.runtime, r->gpu_uuid, tag_for(slice, r));
 }
 
 /* r: the slice's record, or the one that is about to be. */
 static void update_access(struct agent *agent, struct slice *slice, const struct slice_record *r)
 {
     char usage[FS_PATH_BYTES], line[FS_PATH_BYTES];
-    if (slice->usage_fd < 0 || path_of(agent, "usage", r->id, usage) != 0 || line_path(agent, r, line) != 0) return;
+    if (slice->usage_fd < 0 || path_of(agent, "usage", r->id, usage) != 0 || line_path(agent, slice, r, line) != 0)
+        return;
     bool alone = grant(agent, slice, r->owner_uid, usage, 0);
     slice->acl_refused = !grant(agent, slice, r->owner_uid, line, 4) || !alone;
 }
@@ -129,7 +138,7 @@ static uint64_t capacity_of(struct agent *agent, const struct slice_record *r)
 
 static bool same_file(const struct region_policy *policy, const struct slice_record *r)
 {
-    return policy->board_slot == r->board_slot && policy->tag == tag_of(r) &&
+    return policy->board_slot == r->board_slot && policy->reserved0 == (uint32_t)r->generation &&
            strncmp(policy->slice_id, slice_base_id(r), REGION_ID_BYTES) == 0 &&
            strncmp(policy->gpu_uuid, r->gpu_uuid, REGION_UUID_BYTES) == 0;
 }
@@ -141,7 +150,7 @@ static uint32_t share_bp(const struct agent *agent, const struct slice_record *r
     return share == 0 && percent > 0 ? 1 : share;
 }
 
-static void fill(struct agent *agent, const struct slice_record *r, struct region_policy *p)
+static void fill(struct agent *agent, const struct slice *slice, const struct slice_record *r, struct region_policy *p)
 {
     bool open = slice_is_open(&agent->slices, r, now_wall_ms());
     atomic_store(&p->flags, open ? 0 : REGION_POLICY_DELETED);
@@ -153,7 +162,18 @@ static void fill(struct agent *agent, const struct slice_record *r, struct regio
     atomic_store(&p->compute_guarantee_bp, share_bp(agent, r, r->compute_guarantee_percent));
     atomic_store(&p->priority, r->priority);
     atomic_store(&p->owner_uid, r->owner_uid);
-    atomic_store(&p->tag, tag_of(r));
+    atomic_store(&p->tag, tag_for(slice, r));
+}
+
+#define PAGES_MAX (1 + SLICE_STRAYS_MAX)
+
+/* The slice's page, and those whose files were removed while programs had them open. */
+static size_t pages_of(const struct slice *slice, struct region_policy *pages[PAGES_MAX])
+{
+    size_t count = 0;
+    if (slice->policy) pages[count++] = slice->policy;
+    for (size_t i = 0; i < slice->stray_count; i++) pages[count++] = slice->strays[i].policy;
+    return count;
 }
 
 /* Tells the slices of a GPU about each other, but for one that is about to go. A slice before its start or after its
@@ -162,24 +182,28 @@ static void introduce_neighbours(struct agent *agent, const char *gpu_uuid, cons
 {
     uint64_t words[REGION_BOARD_SLOTS] = {0};
     for (size_t i = 0; i < agent->slices.count; i++) {
-        const struct slice_record *r = &agent->slices.items[i]->r;
+        const struct slice *slice = agent->slices.items[i];
+        const struct slice_record *r = &slice->r;
         /* Two generations may have to share a place on the board: the present owner's is then the one that is seen. */
         bool taken = slice_is_left(r) && r->board_slot < REGION_BOARD_SLOTS && words[r->board_slot] != 0;
-        if (agent->slices.items[i] != leaving && strcmp(r->gpu_uuid, gpu_uuid) == 0 && !taken &&
-            r->board_slot < REGION_BOARD_SLOTS && slice_is_open(&agent->slices, r, now_wall_ms())) {
-            words[r->board_slot] = REGION_NEIGHBOUR(tag_of(r), share_bp(agent, r, r->compute_limit_percent),
+        if (slice != leaving && strcmp(r->gpu_uuid, gpu_uuid) == 0 && !taken && r->board_slot < REGION_BOARD_SLOTS &&
+            slice_is_open(&agent->slices, r, now_wall_ms())) {
+            words[r->board_slot] = REGION_NEIGHBOUR(policy_tag(slice), share_bp(agent, r, r->compute_limit_percent),
                                                     share_bp(agent, r, r->compute_guarantee_percent), r->priority);
         }
     }
     for (size_t i = 0; i < agent->slices.count; i++) {
         struct slice *slice = agent->slices.items[i];
-        if (!slice->policy || strcmp(slice->r.gpu_uuid, gpu_uuid) != 0) continue;
-        bool changed = false;
-        for (size_t at = 0; at < REGION_BOARD_SLOTS; at++) {
-            uint64_t word = at == slice->r.board_slot ? 0 : words[at];
-            changed = atomic_exchange(&slice->policy->neighbours[at], word) != word || changed;
+        struct region_policy *pages[PAGES_MAX];
+        size_t count = strcmp(slice->r.gpu_uuid, gpu_uuid) == 0 ? pages_of(slice, pages) : 0;
+        for (size_t page = 0; page < count; page++) {
+            bool changed = false;
+            for (size_t at = 0; at < REGION_BOARD_SLOTS; at++) {
+                uint64_t word = at == slice->r.board_slot ? 0 : words[at];
+                changed = atomic_exchange(&pages[page]->neighbours[at], word) != word || changed;
+            }
+            if (changed) region_policy_announce(pages[page]);
         }
-        if (changed) region_policy_announce(slice->policy);
     }
 }
 
@@ -195,32 +219,43 @@ int policy_board(struct agent *agent, const char *gpu_uuid)
 }
 
 /* The slice's line: what its tenants write about themselves, and its neighbours read. */
-static int open_line(const struct agent *agent, const struct slice_record *r)
+static int open_line(const struct agent *agent, const struct slice *slice, const struct slice_record *r)
 {
     char path[FS_PATH_BYTES];
     struct region_board_slot line;
-    int fd, error = line_path(agent, r, path);
+    int fd, error = line_path(agent, slice, r, path);
     if (error != 0) return error;
     if (region_line_open(path, &fd) == 0) {
         bool ours = pread(fd, &line, sizeof line, offsetof(struct region_line, line)) == (ssize_t)sizeof line &&
-                    line.slice_tag == tag_of(r);
+                    line.slice_tag == tag_for(slice, r);
         close(fd);
         if (ours) return 0;
     }
-    return -region_line_create(path, tag_of(r), 0644);
+    return -region_line_create(path, tag_for(slice, r), 0644);
 }
 
-static int make_policy(struct agent *agent, const char *path, const struct slice_record *r, bool closed)
+static int make_policy(struct agent *agent, const char *path, const struct slice *slice, const struct slice_record *r,
+                       bool closed)
 {
     struct region_policy initial;
     memset(&initial, 0, sizeof initial);
     initial.board_slot = r->board_slot;
+    initial.reserved0 = (uint32_t)r->generation; /* for the agent: whose page it is */
     snprintf(initial.slice_id, sizeof initial.slice_id, "%s", slice_base_id(r));
     memcpy(initial.gpu_uuid, r->gpu_uuid, sizeof initial.gpu_uuid);
     snprintf(initial.name, sizeof initial.name, "%s", r->name);
-    fill(agent, r, &initial);
+    fill(agent, slice, r, &initial);
     if (closed) atomic_store(&initial.flags, REGION_POLICY_DELETED);
     return -region_policy_create(path, &initial, 0644);
+}
+
+static int map_policy(struct slice *slice, const char *path)
+{
+    struct stat st;
+    int error = -region_policy_map_rw(path, &slice->policy);
+    /* Nobody else writes to this folder: it is the same file. */
+    if (error == 0 && lstat(path, &st) == 0) slice->policy_file = (struct life_file){st.st_dev, st.st_ino};
+    return error;
 }
 
 static int open_policy(struct agent *agent, struct slice *slice)
@@ -230,7 +265,7 @@ static int open_policy(struct agent *agent, struct slice *slice)
     if (error != 0) return error;
     struct stat st;
     bool ours = lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == agent->places.uid;
-    if (ours && region_policy_map_rw(path, &slice->policy) == 0) {
+    if (ours && map_policy(slice, path) == 0) {
         if (same_file(slice->policy, &slice->r)) {
             policy_apply(agent, slice);
             return 0;
@@ -238,8 +273,8 @@ static int open_policy(struct agent *agent, struct slice *slice)
         region_policy_unmap(slice->policy);
         slice->policy = NULL;
     }
-    error = make_policy(agent, path, &slice->r, false);
-    return error != 0 ? error : -region_policy_map_rw(path, &slice->policy);
+    error = make_policy(agent, path, slice, &slice->r, false);
+    return error != 0 ? error : map_policy(slice, path);
 }
 
 static int open_usage(struct agent *agent, struct slice *slice)
@@ -290,7 +325,7 @@ int policy_open(struct agent *agent, struct slice *slice)
     if (error == 0 && slice->usage_fd < 0 && !slice->policy) error = take_back_files(agent, &slice->r);
     /* Usage and line before policy: a tenant that sees a policy finds them too. */
     if (error == 0 && slice->usage_fd < 0) error = open_usage(agent, slice);
-    if (error == 0) error = open_line(agent, &slice->r);
+    if (error == 0) error = open_line(agent, slice, &slice->r);
     if (error == 0) update_access(agent, slice, &slice->r);
     if (error == 0 && !slice->policy) error = open_policy(agent, slice);
     if (error == 0) introduce_neighbours(agent, slice->r.gpu_uuid, NULL);
@@ -305,10 +340,14 @@ void policy_open_all(struct agent *agent)
 
 void policy_apply(struct agent *agent, struct slice *slice)
 {
+    struct region_policy *pages[PAGES_MAX];
     if (!slice->policy) return;
-    fill(agent, &slice->r, slice->policy);
     policy_set_context(agent, slice);
-    region_policy_announce(slice->policy);
+    size_t count = pages_of(slice, pages);
+    for (size_t i = 0; i < count; i++) {
+        fill(agent, slice, &slice->r, pages[i]);
+        region_policy_announce(pages[i]);
+    }
     introduce_neighbours(agent, slice->r.gpu_uuid, NULL);
 }
 
@@ -319,15 +358,18 @@ void policy_meet(struct agent *agent, const char *gpu_uuid)
 
 void policy_shut(struct slice *slice)
 {
-    if (!slice->policy) return;
-    atomic_fetch_or(&slice->policy->flags, REGION_POLICY_DELETED);
-    region_policy_announce(slice->policy);
+    struct region_policy *pages[PAGES_MAX];
+    size_t count = pages_of(slice, pages);
+    for (size_t i = 0; i < count; i++) {
+        atomic_fetch_or(&pages[i]->flags, REGION_POLICY_DELETED);
+        region_policy_announce(pages[i]);
+    }
 }
 
-static void remove_line(const struct agent *agent, const struct slice_record *r)
+static void remove_line(const struct agent *agent, const struct slice *slice, const struct slice_record *r)
 {
     char path[FS_PATH_BYTES];
-    if (line_path(agent, r, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
+    if (line_path(agent, slice, r, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
         log_line("unlink %s: %s", path, strerror(errno));
     }
 }
@@ -340,17 +382,47 @@ int policy_move(struct agent *agent, struct slice *slice, const struct slice_rec
     if (error == 0) error = policy_board(agent, to->gpu_uuid);
     /* A new usage file too: what kernels cost was learned on the other GPU. */
     if (error == 0) error = -region_usage_create(usage, 0600);
-    if (error == 0) error = open_line(agent, to);
-    if (error == 0) error = make_policy(agent, policy, to, true);
+    if (error == 0) error = open_line(agent, slice, to);
+    if (error == 0) error = make_policy(agent, policy, slice, to, true);
     if (error != 0) return error;
     policy_close(agent, slice, false);
-    remove_line(agent, &slice->r);
+    remove_line(agent, slice, &slice->r);
     slice->entries_high = 0;
     slice->acl_count = 0;
     slice->m.residue_bytes = slice->m.residue_candidate_bytes = 0;
     error = open_usage(agent, slice);
     if (error == 0) update_access(agent, slice, to);
-    return error != 0 ? error : -region_policy_map_rw(policy, &slice->policy);
+    return error != 0 ? error : map_policy(slice, policy);
+}
+
+/* A page's tenants sum up their own ledger. What stands in the others of the slice is residue to them, as of the last
+ * look. */
+static uint64_t beside(const struct slice *slice, const struct slice_stray *page)
+{
+    bool own = page && page->usage_fd >= 0;
+    uint64_t sum = own ? slice->current_ledger_bytes : 0;
+    for (size_t i = 0; i < slice->stray_count; i++) {
+        if (&slice->strays[i] != page) sum += slice->strays[i].ledger_bytes;
+    }
+    return sum;
+}
+
+static void set_residue(struct region_policy *policy, uint64_t bytes, bool compared)
+{
+    bool changed = atomic_load(&policy->residue_bytes) != bytes;
+    atomic_store(&policy->residue_bytes, bytes);
+    /* After the bytes: who sees the new count, and so drops its estimate, must see the figure that replaces it. */
+    if (compared) atomic_fetch_add(&policy->residue_sequence, 1);
+    if (changed) region_policy_announce(policy);
+}
+
+static void set_all_residues(struct slice *slice, uint64_t bytes, bool compared)
+{
+    bytes += slice->inherited_bytes;
+    if (slice->policy) set_residue(slice->policy, bytes + beside(slice, NULL), compared);
+    for (size_t i = 0; i < slice->stray_count; i++) {
+        set_residue(slice->strays[i].policy, bytes + beside(slice, &slice->strays[i]), compared);
+    }
 }
 
 static int keep_files(struct agent *agent, const struct slice_record *r)
@@ -370,8 +442,13 @@ static int keep_files(struct agent *agent, const struct slice_record *r)
 static void give_files(struct slice *from, struct slice *to)
 {
     to->policy = from->policy;
+    to->policy_file = from->policy_file;
     to->usage_fd = from->usage_fd;
     to->entries_high = from->entries_high;
+    to->line_generation = from->line_generation;
+    memcpy(to->strays, from->strays, sizeof to->strays);
+    to->stray_count = from->stray_count;
+    to->current_ledger_bytes = from->current_ledger_bytes;
     to->rates_at_ns = from->rates_at_ns;
     to->tracks = from->tracks;
     to->track_count = from->track_count;
@@ -380,6 +457,9 @@ static void give_files(struct slice *from, struct slice *to)
     from->policy = NULL;
     from->usage_fd = -1;
     from->entries_high = 0;
+    from->line_generation = 0;
+    from->stray_count = 0;
+    from->current_ledger_bytes = 0;
     from->tracks = NULL;
     from->track_count = from->track_cap = 0;
     from->m = (struct slice_measure){.denied_at_ms = NO_TIME, .limit_held = true};
@@ -392,22 +472,24 @@ int policy_hand_over(struct agent *agent, struct slice *slice, const struct slic
     if (error == 0) error = path_of(agent, "usage", to->id, usage);
     if (error == 0 && left) error = keep_files(agent, &slice->r);
     if (error == 0) error = -region_usage_create(usage, 0600);
-    if (error == 0) error = open_line(agent, to);
-    if (error == 0) error = make_policy(agent, policy, to, true);
+    if (error == 0) error = open_line(agent, slice, to);
+    if (error == 0) error = make_policy(agent, policy, slice, to, true);
     if (error != 0) return error;
+    uint32_t line_generation = slice->line_generation;
     if (left) {
         give_files(slice, left);
     } else {
         policy_close(agent, slice, false);
-        remove_line(agent, &slice->r);
+        remove_line(agent, slice, &slice->r);
         slice->entries_high = 0;
     }
+    slice->line_generation = line_generation; /* the new line was named by it */
     slice->acl_count = 0;
     slice->m.residue_bytes = slice->m.residue_candidate_bytes = 0;
     slice->inherited_bytes = left ? left->r.memory_limit_bytes : 0;
     error = open_usage(agent, slice);
     if (error == 0) update_access(agent, slice, to);
-    if (error == 0) error = -region_policy_map_rw(policy, &slice->policy);
+    if (error == 0) error = map_policy(slice, policy);
     /* Before anybody can be admitted by it. */
     if (error == 0) atomic_store(&slice->policy->residue_bytes, slice->inherited_bytes);
     return error;
@@ -416,7 +498,7 @@ int policy_hand_over(struct agent *agent, struct slice *slice, const struct slic
 void policy_take_back(struct agent *agent, struct slice *slice, const struct slice_record *to, struct slice *left)
 {
     policy_close(agent, slice, false);
-    remove_line(agent, to);
+    remove_line(agent, slice, to);
     if (left) {
         give_files(left, slice);
         int error = take_back_files(agent, &slice->r);
@@ -430,25 +512,24 @@ void policy_set_inherited(struct slice *slice, uint64_t bytes)
 {
     if (slice->inherited_bytes == bytes) return;
     slice->inherited_bytes = bytes;
-    if (!slice->policy) return;
-    atomic_store(&slice->policy->residue_bytes, slice->m.residue_bytes + bytes);
-    region_policy_announce(slice->policy);
+    set_all_residues(slice, slice->m.residue_bytes, false);
 }
 
 void policy_set_limit(struct slice *slice, uint64_t bytes)
 {
-    if (slice->policy) atomic_store(&slice->policy->memory_limit_bytes, bytes);
+    struct region_policy *pages[PAGES_MAX];
+    size_t count = pages_of(slice, pages);
+    for (size_t i = 0; i < count; i++) atomic_store(&pages[i]->memory_limit_bytes, bytes);
 }
 
 void policy_set_residue(struct slice *slice, uint64_t own_bytes)
 {
-    if (!slice->policy) return;
-    uint64_t bytes = own_bytes + slice->inherited_bytes;
-    bool changed = atomic_load(&slice->policy->residue_bytes) != bytes;
-    atomic_store(&slice->policy->residue_bytes, bytes);
-    /* After the bytes: who sees the new count, and so drops its estimate, must see the figure that replaces it. */
-    atomic_fetch_add(&slice->policy->residue_sequence, 1);
-    if (changed) region_policy_announce(slice->policy);
+    set_all_residues(slice, own_bytes, true);
+}
+
+void policy_tell_strays(struct slice *slice)
+{
+    set_all_residues(slice, slice->m.residue_bytes, false);
 }
 
 void policy_set_context(struct agent *agent, struct slice *slice)
@@ -459,12 +540,15 @@ void policy_set_context(struct agent *agent, struct slice *slice)
     /* Until one is seen; and nothing that no context takes. */
     if (gpu->context_bytes == 0 && kept >= CONTEXT_LEAST_BYTES && kept <= CONTEXT_MOST_BYTES)
         gpu->context_bytes = kept;
-    atomic_store(&slice->policy->context_bytes, gpu->context_bytes);
+    struct region_policy *pages[PAGES_MAX];
+    size_t count = pages_of(slice, pages);
+    for (size_t i = 0; i < count; i++) atomic_store(&pages[i]->context_bytes, gpu->context_bytes);
 }
 
 void policy_close(struct agent *agent, struct slice *slice, bool remove_files)
 {
     char path[FS_PATH_BYTES];
+    while (slice->stray_count > 0) upkeep_forget_stray(slice, 0);
     if (slice->policy) region_policy_unmap(slice->policy);
     slice->policy = NULL;
     if (slice->usage_fd >= 0) close(slice->usage_fd);
@@ -477,22 +561,22 @@ void policy_close(struct agent *agent, struct slice *slice, bool remove_files)
             log_line("unlink %s: %s", path, strerror(errno));
         }
     }
-    remove_line(agent, &slice->r);
+    remove_line(agent, slice, &slice->r);
 }
 
 /* ---- reaping -------------------------------------------------------------------------------------------- */
 
 /* Whoever holds the entry's lock may empty it, and while we do nobody can be born in it. Where there are no locks, one who
  * claims it between our look and our write finds his token gone, and takes it back. */
-void policy_reap(struct slice *slice, unsigned index, uint64_t token)
+void policy_reap(const struct slice *slice, int usage_fd, unsigned index, uint64_t token)
 {
     off_t at = (off_t)(offsetof(struct region_usage, entries) + index * sizeof(struct region_entry));
     uint64_t stands, none = 0;
-    int lock = life_lock(slice->usage_fd, index);
+    int lock = life_lock(usage_fd, index);
     if (lock == 0) return;
-    if (pread(slice->usage_fd, &stands, sizeof stands, at) == (ssize_t)sizeof stands && stands == token &&
-        pwrite(slice->usage_fd, &none, sizeof none, at) != (ssize_t)sizeof none) {
+    if (pread(usage_fd, &stands, sizeof stands, at) == (ssize_t)sizeof stands && stands == token &&
+        pwrite(usage_fd, &none, sizeof none, at) != (ssize_t)sizeof none) {
         log_line("an entry of slice %s could not be emptied: %s", slice->r.id, strerror(errno));
     }
-    if (lock == 1) life_unlock(slice->usage_fd, index);
+    if (lock == 1) life_unlock(usage_fd, index);
 }

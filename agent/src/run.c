@@ -17,6 +17,7 @@
 #include "fetch.h"
 #include "ours.h"
 #include "people.h"
+#include "region_file.h"
 
 #define SLICES_PER_PROGRAM 16
 #define PRELOAD_BYTES (4 * FS_PATH_BYTES)
@@ -29,6 +30,7 @@ struct plan {
     char slices[SLICES_PER_PROGRAM * REGION_ID_BYTES];
     char gpus[SLICES_PER_PROGRAM * REGION_UUID_BYTES];
     char runtime_dir[FS_PATH_BYTES];
+    bool agent_is_there;
     char preload[PRELOAD_BYTES];
     char mps_pipe[FS_PATH_BYTES]; /* "" = programs take turns */
     char mps_percent[8];
@@ -134,6 +136,56 @@ static void join_mps(struct plan *plan, const struct fetched *fetched, const str
     }
 }
 
+/* How long files that were removed are waited for: the agent makes them again about once a second. */
+#define FILES_WAIT_MS 3000
+#define FILES_STEP_MS 50
+
+/* What is not right with the files that the program would be limited by: 0, or an errno value, and which. */
+static int try_files(const char *runtime, const char *id, size_t id_len, char path[FS_PATH_BYTES])
+{
+    const struct region_policy *policy;
+    struct region_line *line;
+    int fd;
+    snprintf(path, FS_PATH_BYTES, "%s/policy/%.*s", runtime, (int)id_len, id);
+    int error = region_policy_map_ro(path, &policy);
+    if (error != 0) return -error;
+    uint64_t tag = atomic_load(&((struct region_policy *)(uintptr_t)policy)->tag);
+    char gpu_uuid[REGION_UUID_BYTES];
+    text_copy(gpu_uuid, sizeof gpu_uuid, policy->gpu_uuid);
+    region_policy_unmap(policy);
+    snprintf(path, FS_PATH_BYTES, "%s/usage/%.*s", runtime, (int)id_len, id);
+    error = region_usage_open(path, &fd);
+    if (error != 0) return -error;
+    close(fd);
+    error = region_line_path(path, FS_PATH_BYTES, runtime, gpu_uuid, tag);
+    if (error == 0) error = region_line_map(path, &line);
+    if (error == 0) region_line_unmap(line);
+    return -error;
+}
+
+/* A limit is promised only if the program will find it: otherwise it would be refused all memory, and not know why. */
+static int check_files(const struct plan *plan)
+{
+    char path[FS_PATH_BYTES];
+    int error = 0;
+    for (const char *id = plan->slices; *id && error == 0; id += strcspn(id, ",") + (id[strcspn(id, ",")] == ',')) {
+        for (int waited_ms = 0;; waited_ms += FILES_STEP_MS) {
+            error = try_files(plan->runtime_dir, id, strcspn(id, ","), path);
+            if (error == 0 || error == EACCES || error == EPERM || !plan->agent_is_there ||
+                waited_ms > FILES_WAIT_MS) {
+                break;
+            }
+            nanosleep(&(struct timespec){0, FILES_STEP_MS * 1000000L}, NULL);
+        }
+    }
+    if (error == 0) return 0;
+    return complain("%s can not be used (%s), so the program would not be limited and was not started. %s", path,
+                    error == EPROTO ? "it is not the file of such a slice, or of another version" : strerror(error),
+                    error == EACCES || error == EPERM ? "Ask the slice's owner, or who manages this host, for access."
+                    : plan->agent_is_there            ? "`tranche doctor` says more."
+                                                      : "Start the agent: `tranche agent`.");
+}
+
 static int make_plan(struct plan *plan)
 {
     struct client client;
@@ -156,8 +208,9 @@ static int make_plan(struct plan *plan)
         if (result == 0) join_mps(plan, &fetched, s);
     }
     text_copy(plan->runtime_dir, sizeof plan->runtime_dir, fetched.runtime_dir);
+    plan->agent_is_there = got;
     fetched_free(&fetched);
-    return result;
+    return result == 0 ? check_files(plan) : result;
 }
 
 /* Which processes are one program: the descendants of this one. */

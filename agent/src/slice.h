@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "json.h"
+#include "life.h"
 #include "region.h"
 
 #define SLICES_MAX (8 * 63) /* a state line of 256 KiB holds them all */
@@ -99,11 +100,27 @@ struct slice_notices {
     size_t omitted;
 };
 
+/* Files that somebody removed while programs had them open: these go on by them, so they are looked at and written to
+ * like the new ones, until nobody has them any more. */
+#define SLICE_STRAYS_MAX 4
+struct slice_stray {
+    struct region_policy *policy;
+    int usage_fd; /* -1: only the page was removed, its programs are in the slice's own usage file */
+    uint32_t entries_high;
+    uint64_t ledger_bytes; /* at the last look */
+    bool used;             /* then somebody was in it */
+};
+
 struct slice {
     struct slice_record r;
     struct region_policy *policy; /* NULL: its files could not be made; the slice limits nothing until they can */
     int usage_fd;                 /* -1 likewise */
+    struct life_file policy_file; /* which file the page is */
     uint32_t entries_high;
+    uint32_t line_generation;                    /* how often its line had to be made anew since the agent began */
+    struct slice_stray strays[SLICE_STRAYS_MAX]; /* oldest first */
+    size_t stray_count;
+    uint64_t current_ledger_bytes; /* of the usage file alone, without strays, at the last look */
     uint64_t rates_at_ns;
     uint64_t uncounted_ns;      /* of GPU time, charged and not yet in its owner's hours */
     uint64_t dead_denied_count; /* of processes that have left */

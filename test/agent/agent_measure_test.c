@@ -1,5 +1,5 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/accounts.c agent/src/measure.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/common/life.c agent/common/nested.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/upkeep.c agent/src/places.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/accounts.c agent/src/ours.c agent/src/measure.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/common/life.c agent/common/nested.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
  * sanitize: address,undefined
  */
 #define _GNU_SOURCE
@@ -282,12 +282,12 @@ static void a_reap_takes_nothing_from_one_who_is_born(void)
     CHECK_EQ(region_usage_open(path, &fd), 0);
     uint64_t token = claim(0, tenant)->token;
     CHECK_EQ(life_lock(fd, 0), 1);
-    policy_reap(slice, 0, token);
+    policy_reap(slice, slice->usage_fd, 0, token);
     CHECK_EQ(usage->entries[0].token, token);
     close(fd);
-    policy_reap(slice, 0, token + 1);
+    policy_reap(slice, slice->usage_fd, 0, token + 1);
     CHECK_EQ(usage->entries[0].token, token);
-    policy_reap(slice, 0, token);
+    policy_reap(slice, slice->usage_fd, 0, token);
     CHECK_EQ(usage->entries[0].token, 0);
     teardown();
 }
@@ -335,10 +335,10 @@ static void a_truncated_file_is_unknown_usage(void)
     CHECK_EQ(truncate(path, 0), 0);
     look_after_ms(100);
     CHECK(!slice->m.usage_known);
-    policy_reap(slice, 0, 1);
+    policy_reap(slice, slice->usage_fd, 0, 1);
     CHECK_EQ(truncate(path, 4096), 0);
     look_after_ms(100);
-    policy_reap(slice, 0, 1);
+    policy_reap(slice, slice->usage_fd, 0, 1);
     /* A restarted agent makes a file that is not one of ours anew. */
     policy_close(&agent, slice, false);
     CHECK_EQ(policy_open(&agent, slice), 0);
@@ -365,7 +365,7 @@ static void a_reap_outlives_a_truncation(void)
             close(fd);
         }
     }
-    for (int i = 0; i < 20000; i++) policy_reap(slice, 0, 1);
+    for (int i = 0; i < 20000; i++) policy_reap(slice, slice->usage_fd, 0, 1);
     end_tenant(cutter);
     policy_close(&agent, slice, true);
     CHECK_EQ(policy_open(&agent, slice), 0);

@@ -6,6 +6,7 @@
 #include "ledger.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #define KEYS 5000
 
@@ -129,6 +130,39 @@ static void threads_do_not_mix(void)
     }
 }
 
+/* No memory to grow with: said while there are still places for what is under way, and unsaid when there is again. */
+static void a_table_that_cannot_grow_says_so_in_time(void)
+{
+    static struct ledger starved;
+    struct rlimit before, none;
+    struct ledger_value old;
+    uint64_t key = 0;
+    CHECK_EQ(getrlimit(RLIMIT_AS, &before), 0);
+    none = before;
+    for (; key < 1000; key++) {
+        struct ledger_value value = value_of(key + 1);
+        CHECK_EQ(ledger_put(&starved, (key + 1) << 21, &value, &old), LEDGER_ADDED);
+    }
+    CHECK(!ledger_starves());
+    none.rlim_cur = 0;
+    CHECK_EQ(setrlimit(RLIMIT_AS, &none), 0);
+    uint64_t said_at = 0, full_at = 0;
+    for (; full_at == 0 && key < 100000; key++) {
+        struct ledger_value value = value_of(key + 1);
+        full_at = ledger_put(&starved, (key + 1) << 21, &value, &old) == LEDGER_FULL ? key : 0;
+        said_at = said_at == 0 && ledger_starves() ? key : said_at;
+    }
+    CHECK_THAT(said_at > 0 && full_at > said_at + 8, "said at %llu, full at %llu", (unsigned long long)said_at,
+               (unsigned long long)full_at);
+    CHECK(!ledger_hope());
+    CHECK_EQ(setrlimit(RLIMIT_AS, &before), 0);
+    CHECK(ledger_hope() && ledger_relieve(&starved));
+    CHECK(!ledger_starves());
+    struct ledger_value value = value_of(1);
+    CHECK_EQ(ledger_put(&starved, (key + 1) << 21, &value, &old), LEDGER_ADDED);
+    ledger_dispose(&starved);
+}
+
 int main(void)
 {
     RUN(unknown_keys_are_unknown);
@@ -136,6 +170,7 @@ int main(void)
     RUN(references_end_at_zero);
     RUN(a_tag_takes_all_of_it);
     RUN(threads_do_not_mix);
+    RUN(a_table_that_cannot_grow_says_so_in_time);
     ledger_dispose(&ledger);
     return check_done();
 }

@@ -87,7 +87,7 @@ static void enter(void)
     if (ids[length] == ',') {
         map_slice(&second, ids + length + 1, strlen(ids + length + 1));
     }
-    if (strcmp(check_name, "one_that_only_looks") == 0) {
+    if (strcmp(check_name, "one_that_only_looks") == 0 || strncmp(check_name, "no_memory", 9) == 0) {
         return;
     }
     CUcontext context;
@@ -276,19 +276,21 @@ static void vmm_from_threads_without_context(void)
     CHECK_EQ(used(), 4 * STEP);
 }
 
-static void other_gpu_is_not_ours(void)
+static void another_gpu_has_no_memory(void)
 {
     CUmemAllocationProp prop = {.type = 1, .location = {CU_MEM_LOCATION_TYPE_DEVICE, 1}};
     CUmemGenericAllocationHandle handle;
     CUcontext context;
     CUdeviceptr address;
     size_t total;
-    CHECK_EQ(cuMemCreate(&handle, 2 * LIMIT, &prop, 0), CUDA_SUCCESS);
-    CHECK_EQ(cuCtxCreate_v2(&context, 0, 1), CUDA_SUCCESS);
-    CHECK_EQ(cuMemAlloc_v2(&address, 2 * LIMIT), CUDA_SUCCESS);
+    CHECK_EQ(cuMemCreate(&handle, STEP, &prop, 0), CUDA_ERROR_OUT_OF_MEMORY);
+    CHECK_EQ(cuCtxCreate_v2(&context, 0, 1), CUDA_ERROR_OUT_OF_MEMORY);
+    CHECK_EQ(cuDevicePrimaryCtxRetain(&context, 1), CUDA_ERROR_OUT_OF_MEMORY);
     CHECK_EQ(cuDeviceTotalMem_v2(&total, 1), CUDA_SUCCESS);
     CHECK_EQ(total, UINT64_C(80) << 30);
     CHECK_EQ(used(), 0);
+    CHECK_EQ(cuMemAlloc_v2(&address, LIMIT), CUDA_SUCCESS);
+    CHECK_EQ(cuMemFree_v2(address), CUDA_SUCCESS);
 }
 
 /* Two slices, one on each GPU, in one program: what is got on one and freed while the other is current. */
@@ -514,6 +516,37 @@ static void exec_starts_empty(void)
     }
 }
 
+/* Put into a slice whose files are not there, or not right: refused like on a full card, and never let through. */
+static void no_memory(void)
+{
+    CUmemGenericAllocationHandle handle;
+    CUcontext context;
+    CUdeviceptr address;
+    CHECK_EQ(cuInit(0), CUDA_SUCCESS);
+    CHECK_EQ(cuDevicePrimaryCtxRetain(&context, 0), CUDA_ERROR_OUT_OF_MEMORY);
+    CHECK_EQ(cuCtxCreate_v2(&context, 0, 0), CUDA_ERROR_OUT_OF_MEMORY);
+    CHECK_EQ(cuMemCreate(&handle, STEP, &on_device, 0), CUDA_ERROR_OUT_OF_MEMORY);
+    CHECK(cuMemAlloc_v2(&address, STEP) != CUDA_SUCCESS);
+}
+
+/* ...until they come. */
+static void no_memory_before_its_files_come(void)
+{
+    char path[PATH_MAX], hidden[PATH_MAX];
+    CUcontext context;
+    CUdeviceptr address;
+    snprintf(path, sizeof path, "%s/policy/%s", getenv(ENV_RUNTIME_DIR), getenv(ENV_SLICES));
+    snprintf(hidden, sizeof hidden, "%s/hidden", getenv(ENV_RUNTIME_DIR));
+    CHECK_EQ(rename(path, hidden), 0);
+    no_memory();
+    CHECK_EQ(rename(hidden, path), 0);
+    CHECK_EQ(cuDevicePrimaryCtxRetain(&context, 0), CUDA_SUCCESS);
+    CHECK_EQ(cuCtxSetCurrent(context), CUDA_SUCCESS);
+    CHECK_EQ(cuMemAlloc_v2(&address, 2 * LIMIT), CUDA_ERROR_OUT_OF_MEMORY);
+    CHECK_EQ(cuMemAlloc_v2(&address, LIMIT), CUDA_SUCCESS);
+    CHECK_EQ(used(), LIMIT);
+}
+
 static void unlimited(void)
 {
     CUdeviceptr address;
@@ -545,7 +578,7 @@ static const struct program programs[] = {
     PROGRAM(vmm_lives_until_last_unmap),
     PROGRAM(vmm_on_host_is_free),
     PROGRAM(vmm_from_threads_without_context),
-    PROGRAM(other_gpu_is_not_ours),
+    PROGRAM(another_gpu_has_no_memory),
     PROGRAM(strange_arguments_are_the_drivers),
     PROGRAM(contexts_free_what_is_in_them),
     PROGRAM(views),
@@ -554,13 +587,15 @@ static const struct program programs[] = {
     PROGRAM(fork_has_its_own_entry),
     PROGRAM(an_entry_written_over_is_taken_back),
     PROGRAM(exec_starts_empty),
+    PROGRAM(no_memory_before_its_files_come),
+    PROGRAM(no_memory),
     PROGRAM(unlimited),
     PROGRAM(hold),
     PROGRAM(each_gpu_has_its_slice),
     PROGRAM(one_that_only_looks),
 };
 #define PROGRAMS (sizeof programs / sizeof programs[0])
-#define PLAIN_PROGRAMS (PROGRAMS - 4) /* the last ones have their own arrangements */
+#define PLAIN_PROGRAMS (PROGRAMS - 5) /* the last ones have their own arrangements */
 
 /* ---- outside ---- */
 
@@ -581,13 +616,13 @@ static void killed_holder_is_reaped(void)
     run_as("limit_plain", slice.id, true); /* reaps by itself: no agent is here */
 }
 
-static void broken_files_mean_unlimited(void)
+static void broken_files_mean_no_memory(void)
 {
     char path[PATH_MAX];
     struct fixture_slice broken;
-    run_as("unlimited", "s-not-there", true);
-    run_as("unlimited", "../../etc/passwd", true);
-    run_as("unlimited", ",,", true);
+    run_as("no_memory", "s-not-there", true);
+    run_as("no_memory", "../../etc/passwd", true);
+    run_as("no_memory", ",,", true);
     for (unsigned kind = 0; kind < 5; kind++) {
         fixture_slice(&fixture, &broken, 10 + kind, LIMIT, 10000);
         snprintf(path, sizeof path, "%s/%s/%s", fixture.root, kind < 3 ? "policy" : "usage", broken.id);
@@ -602,13 +637,13 @@ static void broken_files_mean_unlimited(void)
         case 4: CHECK_EQ(unlink(path), 0); break;
         }
         close(fd);
-        run_as("unlimited", broken.id, true);
+        run_as("no_memory", broken.id, true);
     }
     /* And a file full of nonsense behind a good header may limit, but must not crash. */
     fixture_slice(&fixture, &broken, 20, LIMIT, 10000);
     memset(broken.usage->entries, 0xff, sizeof broken.usage->entries);
     atomic_store(&broken.usage->entries_high, UINT32_MAX);
-    char *argv[] = {"/proc/self/exe", "unlimited", NULL};
+    char *argv[] = {"/proc/self/exe", "no_memory", NULL};
     int status = fixture_wait(fixture_start(&fixture, broken.id, true, "nonsense", argv), 30);
     CHECK_THAT(status == 0 || status == 1, "status %d", status);
 }
@@ -653,7 +688,7 @@ int main(int argc, char **argv)
     fixture_open(&fixture, "");
     fixture_slice(&fixture, &slice, 1, LIMIT, 10000);
     RUN(killed_holder_is_reaped);
-    RUN(broken_files_mean_unlimited);
+    RUN(broken_files_mean_no_memory);
     RUN(two_slices);
     RUN(only_looking);
     RUN(switched_off);

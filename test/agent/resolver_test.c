@@ -175,6 +175,54 @@ static void direct_link(void)
     CHECK_EQ(status, 2); /* without the shim it sees the whole card: the program itself can tell */
 }
 
+/* Programs that look for a driver try stubs first, and files of other places after. What they find then is limited,
+ * whether they close the stub or not; and a stub that is met later says what a stub says. */
+static const char stub_source[] =
+    "int cuInit(unsigned f) { (void)f; return 34; }\n"
+    "int cuMemAlloc_v2(unsigned long long *p, unsigned long n) { (void)p; (void)n; return 34; }\n"
+    "int cuMemGetInfo_v2(unsigned long *f, unsigned long *t) { (void)f; (void)t; return 34; }\n"
+    "int nvmlInit_v2(void) { return 12; }\n"
+    "int nvmlDeviceGetMemoryInfo(void *d, void *m) { (void)d; (void)m; return 12; }\n";
+static const char seeking_source[] =
+    "#include <dlfcn.h>\n#include <string.h>\n"
+    "typedef int (*init_fn)(unsigned); typedef int (*retain_fn)(void **, int); typedef int (*set_fn)(void *);\n"
+    "typedef int (*alloc_fn)(unsigned long long *, unsigned long);\n"
+    "int main(int n, char **v) { void *c; unsigned long long p; (void)n;\n"
+    "  void *stub = 0; if (strchr(v[1], 'f')) { stub = dlopen(v[2], RTLD_NOW); if (!stub) return 1;\n"
+    "    if (((init_fn)dlsym(stub, \"cuInit\"))(0) != 34) return 2;\n"
+    "    if (((alloc_fn)dlsym(stub, \"cuMemAlloc_v2\"))(&p, 1) != 34) return 3;\n"
+    "    if (strchr(v[1], 'c')) { dlclose(stub); if (dlsym(RTLD_DEFAULT, \"cuInit\")) return 4; } }\n"
+    "  void *cuda = dlopen(v[3], RTLD_NOW); if (!cuda) return 5;\n"
+    "  if (((init_fn)dlsym(cuda, \"cuInit\"))(0)) return 6;\n"
+    "  if (((retain_fn)dlsym(cuda, \"cuDevicePrimaryCtxRetain\"))(&c, 0)) return 7;\n"
+    "  if (((set_fn)dlsym(cuda, \"cuCtxSetCurrent\"))(c)) return 8;\n"
+    "  alloc_fn alloc = (alloc_fn)dlsym(cuda, \"cuMemAlloc_v2\");\n"
+    "  if (strchr(v[1], 'l')) { stub = dlopen(v[2], RTLD_NOW);\n"
+    "    if (!stub || ((init_fn)dlsym(stub, \"cuInit\"))(0) != 34) return 9; }\n"
+    "  return alloc(&p, 1ul << 29) ? 10 : alloc(&p, 1ul << 30) == 2 ? 0 : 11; }\n";
+
+static void a_stub_first(void)
+{
+    char command[PATH_MAX * 3];
+    char program[PATH_MAX], stub[PATH_MAX], real[PATH_MAX];
+    fixture_write(&fixture, "stub.c", stub_source);
+    fixture_write(&fixture, "seeking.c", seeking_source);
+    snprintf(stub, sizeof stub, "%s/stubs/libcuda.so", fixture.root);
+    snprintf(real, sizeof real, "%s/sim/libcuda.so.1", fixture.build);
+    snprintf(program, sizeof program, "%s/seeking", fixture.root);
+    snprintf(command, sizeof command,
+             "mkdir -p '%s/stubs' && gcc -shared -fPIC -Wl,-soname,libcuda.so.1 -o '%s' '%s/stub.c' && gcc -o '%s' "
+             "'%s/seeking.c' -ldl",
+             fixture.root, stub, fixture.root, program, fixture.root);
+    CHECK_EQ(system(command), 0);
+    for (unsigned at = 0; at < 4; at++) {
+        /* f: first, c: closed, l: later */
+        const char *letters[] = {"fc", "f", "l", "fcl"};
+        char *argv[] = {program, (char *)letters[at], stub, real, NULL};
+        program_check(&fixture, slice.id, true, argv);
+    }
+}
+
 /* A program that defines such a name itself gets its own by RTLD_DEFAULT, not ours, with and without a driver. */
 static const char own_source[] =
     "#define _GNU_SOURCE\n#include <dlfcn.h>\n"
@@ -261,6 +309,7 @@ int main(int argc, char **argv)
         program_test(&fixture, slice.id, true, programs[at].name);
     }
     RUN(direct_link);
+    RUN(a_stub_first);
     RUN(own_function_of_that_name);
     RUN(the_next_is_the_callers);
     RUN(common_programs);
