@@ -211,6 +211,13 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
                    SYSTEM_MARK_PATH " could not be written: while this agent is not running, the first user who asks "
                                     "manages the host.");
     }
+    if (agent->places.scope == SCOPE_SYSTEM && !places_runtime_is_alone(&agent->places)) {
+        doctor_say(
+            doctor, "runtime-shared", DOCTOR_WARNING,
+            "%s is not a file system of its own (it could not be mounted): a tenant who makes files longer takes "
+            "room of the host's services until they are cut back.",
+            agent->places.runtime);
+    }
     for (size_t i = 0; i < agent->operator_count; i++) {
         if (!agent->operators[i].is_other) continue;
         doctor_say(doctor, "operator-changed", DOCTOR_WARNING, "uid %u is not %s any more, and is no operator now.",

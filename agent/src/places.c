@@ -3,11 +3,13 @@
 #endif
 #include "places.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +17,7 @@
 #include "ours.h"
 #include "text.h"
 
+#define RUNTIME_MOUNT_OPTIONS "size=96m,nr_inodes=8192,mode=0711" /* all slices there can be, and as much again */
 #define UID_FIRST_PERSON 1000 /* logind never removes the IPC objects of system users */
 
 static void read_line(const char *path, char *out, size_t cap)
@@ -242,6 +245,31 @@ static int open_user_runtime(struct places *p, char *why, size_t cap)
     return -1;
 }
 
+bool places_runtime_is_alone(const struct places *p)
+{
+    char parent[FS_PATH_BYTES];
+    struct stat own, above;
+    text_copy(parent, sizeof parent, p->runtime);
+    char *slash = strrchr(parent, '/');
+    if (slash && slash != parent) *slash = '\0';
+    return stat(p->runtime, &own) == 0 && stat(parent, &above) == 0 && own.st_dev != above.st_dev;
+}
+
+/* Files that tenants write lie there, and /run is where the whole host's services have their room. Not over files that
+ * programs may have open. */
+static void mount_runtime(const struct places *p)
+{
+    char policies[FS_PATH_BYTES];
+    if (places_runtime_is_alone(p) || fs_join(policies, p->runtime, "policy") != 0) return;
+    DIR *dir = opendir(policies);
+    bool empty = true;
+    for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) empty &= e->d_name[0] == '.';
+    if (dir) closedir(dir);
+    if (!empty) return;
+    /* Refused in containers: doctor says so. */
+    (void)mount("tranche", p->runtime, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, RUNTIME_MOUNT_OPTIONS);
+}
+
 int places_open_runtime(struct places *p, char *why, size_t cap)
 {
     char directory[FS_PATH_BYTES];
@@ -256,6 +284,10 @@ int places_open_runtime(struct places *p, char *why, size_t cap)
         return -1;
     }
     int error = use_runtime(p, directory);
+    if (error == 0 && p->scope == SCOPE_SYSTEM && p->uid == 0) {
+        mount_runtime(p);
+        error = use_runtime(p, directory);
+    }
     /* /run/tranche also holds the socket, which everybody must reach. */
     if (error == 0 && p->scope == SCOPE_SYSTEM && chmod(directory, 0755) != 0) error = errno;
     if (error != 0) snprintf(why, cap, "The runtime directory %s can not be used: %s.", directory, strerror(error));

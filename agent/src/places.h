@@ -47,6 +47,9 @@ int places_open_runtime(struct places *places, char *why, size_t cap);
 /* Makes its folders again, if somebody removed them: 0 or errno. */
 int places_make_runtime(const struct places *places);
 
+/* The runtime directory is a file system of its own: whoever fills it fills nothing else. */
+bool places_runtime_is_alone(const struct places *places);
+
 /* Reads the recorded runtime directory without making anything. 0 or -1. */
 int places_recorded_runtime(struct places *places);
 

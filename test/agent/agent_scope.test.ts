@@ -88,6 +88,30 @@ describe.skipIf(!hasSim || !hasShim || !canNamespace)(
       expect(steps.get('again')).toContain('one');
     });
 
+    test('has a file system of its own for what tenants write', () => {
+      const steps = onHost(`
+      $T agent || exit 1
+      say mounts; grep ' /run/tranche ' /proc/mounts
+      say doctor; $T doctor
+      $T slice create --gpu 0 --memory 1g --compute 10% --owner daemon --name one > /dev/null || exit 1
+      p=$(agent_of root); kill $p; ended $p
+      $T agent || exit 1
+      say again; grep -c ' /run/tranche ' /proc/mounts; $T ls
+      p=$(agent_of root); kill $p; ended $p; umount /run/tranche
+      mkdir -p /run/tranche/policy; touch /run/tranche/policy/s-0123456789abcdef
+      $T agent || exit 1
+      say shared; $T doctor
+      p=$(agent_of root); kill $p; ended $p; exit 0`);
+      const mounts = steps.get('mounts') ?? '';
+      for (const option of ['tmpfs', 'nosuid', 'nodev', 'noexec', 'size=98304k'])
+        expect(mounts).toContain(option);
+      expect(steps.get('doctor')).not.toContain('is not a file system of its own');
+      expect(steps.get('again')).toMatch(/^1\n/);
+      expect(steps.get('again')).toContain('one');
+      // Files that programs may have open are not hidden.
+      expect(steps.get('shared')).toContain('is not a file system of its own');
+    });
+
     test('takes the place of a user’s agent that runs', () => {
       const steps = onHost(`
       as nobody $T ls > /dev/null || exit 1

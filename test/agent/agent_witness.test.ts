@@ -1,6 +1,6 @@
 /** What a tenant writes about herself, and what the others are shown: two witnesses for whatever is told or acted upon. */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -100,6 +100,28 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('a tenant who writes into her ow
     expect(await stop(outside.pid ?? 0)).toMatchObject({ ok: true });
     const gone = { sliceId: made['sliceId'], revision: made['revision'] };
     expect(await client.ask('slice-delete', gone)).toMatchObject({ ok: true });
+    client.close();
+  });
+});
+
+describe.skipIf(!hasSim || !hasShim || !isRoot)('a tenant who makes her files longer', () => {
+  test('takes nobody’s room for long, and is named', async () => {
+    const copied = host.openToOthers();
+    await host.start({ bin: copied('tranche') });
+    const client = await Client.open(host.root);
+    const made = await client.create({ owner: 'nobody' });
+    await client.ask('subscribe', { sampleIntervalMs: 1000 });
+    const run = join(host.root.env['TRANCHE_ROOT'] ?? '', 'run');
+    const board = join(run, 'board', readdirSync(join(run, 'board'))[0] ?? '');
+    for (const path of [usageOf(made), join(board, readdirSync(board)[0] ?? '')]) {
+      const before = statSync(path);
+      const told = client.lines.length;
+      truncateSync(path, 64 * 1024 ** 2);
+      await until('the file to be cut back', () => statSync(path).size === before.size);
+      expect(statSync(path).ino).toBe(before.ino); // whoever has it open goes on
+      const notice = await client.event('notice', (line) => client.lines.indexOf(line) >= told);
+      expect(notice['message']).toMatch(/^A file of slice one \(nobody's\) in .*run had been made longer/);
+    }
     client.close();
   });
 });
