@@ -1,5 +1,7 @@
 #include "admit.h"
 
+#include "host_clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #ifdef ADMIT_BROKEN
@@ -362,9 +364,7 @@ unsigned admit_reap_when_due(const struct life_place *place)
 {
     static _Atomic uint64_t last_ns;
     static _Atomic(struct region_usage *) last_usage;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    uint64_t now_ns = host_clock_shown_ns();
     if (atomic_load(&last_usage) == place->usage && now_ns - atomic_load(&last_ns) < ADMIT_REAP_INTERVAL_NS) {
         return 0;
     }

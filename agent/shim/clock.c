@@ -1,17 +1,18 @@
 #include "clock.h"
 
+#include "host_clock.h"
 #include "shim.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Looked up once libcuda is there, and again when it is another one; NULL on a real driver. */
 static _Atomic(const struct tranche_sim_api *) simulated;
-static _Atomic uint32_t looked_up; /* the binding of that time */
+static _Atomic uint32_t looked_up;   /* the binding of that time */
+static _Atomic int64_t namespace_ns; /* what our time namespace adds to the host's clock */
 
 static const struct tranche_sim_api *simulation(void)
 {
@@ -32,9 +33,28 @@ uint64_t shim_now(void)
     if (api != NULL) {
         return api->now_ns();
     }
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    return host_clock_shown_ns() - (uint64_t)atomic_load_explicit(&namespace_ns, memory_order_relaxed);
+}
+
+/* Further apart than this, a clock is not the agent's, which is at most a second old while he lives. */
+#define PLAUSIBLE_NS INT64_C(5000000000)
+
+static bool is_plausible(int64_t offset, uint64_t agent_clock)
+{
+    int64_t apart = (int64_t)(host_clock_shown_ns() - (uint64_t)offset - agent_clock);
+    return apart < PLAUSIBLE_NS && apart > -PLAUSIBLE_NS;
+}
+
+bool shim_clock_attach(uint64_t agent_clock, int64_t *boottime_ns)
+{
+    int64_t offset;
+    bool read = host_clock_offsets(&offset, boottime_ns);
+    /* Sandboxes show a /proc that is not of our namespace. */
+    if (offset != 0 && agent_clock != 0 && !is_plausible(offset, agent_clock) && is_plausible(0, agent_clock)) {
+        offset = 0;
+    }
+    atomic_store(&namespace_ns, offset);
+    return read;
 }
 
 #define PAUSE_SIMULATED_NS UINT64_C(5000)

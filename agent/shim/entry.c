@@ -44,7 +44,7 @@ static void claim(struct process *process, unsigned slice)
         return;
     }
     if (process->token == 0) {
-        process->token = shim_token(process->pid);
+        process->token = shim_token(process);
     }
     struct region_entry *own = NULL;
     void *kept = NULL;

@@ -152,8 +152,8 @@ CUresult
         vmm_forget_tiles(process, array);                                                                             \
     }                                                                                                                 \
     struct ledger_value old;                                                                                          \
-    if (ours &&                                                                                                       \
-        (result == CUDA_SUCCESS || ledger_put(&process->arrays, (uintptr_t)array, &value, &old) != LEDGER_ADDED)) {   \
+    if (ours && (result == CUDA_SUCCESS ||                                                                            \
+                 ledger_put(&process->arrays, (uintptr_t)array, &value, &old) == LEDGER_REPLACED)) {                  \
         charge_return(process, value.slice, value.bytes);                                                             \
     }                                                                                                                 \
     return result;

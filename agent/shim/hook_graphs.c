@@ -418,12 +418,21 @@ CUresult hook_cuGraphExecDestroy(CUgraphExec exec)
         return ABSENT_CU;
     }
     struct process *process = shim_process();
+    struct ledger_value values[GRAPH_DEVICES];
+    unsigned taken = 0; /* bits */
     forget_price(process, exec);
     for (unsigned device = 0; process != NULL && device < GRAPH_DEVICES; device++) {
-        struct ledger_value value;
-        (void)ledger_take(&process->graphs, (uintptr_t)exec | device, &value);
+        bool had = ledger_take(&process->graphs, (uintptr_t)exec | device, &values[device]);
+        taken |= (unsigned)had << device;
     }
-    return real(exec);
+    CUresult result = real(exec);
+    for (unsigned device = 0; result != CUDA_SUCCESS && device < GRAPH_DEVICES; device++) {
+        struct ledger_value old;
+        if ((taken & 1u << device) != 0) { /* it is still there, and may run */
+            (void)ledger_put(&process->graphs, (uintptr_t)exec | device, &values[device], &old);
+        }
+    }
+    return result;
 }
 
 CUresult hook_cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode *node, int *result)

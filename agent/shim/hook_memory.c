@@ -118,7 +118,7 @@ static CUresult after_free(struct process *process, CUdeviceptr address, const s
                            CUresult result)
 {
     struct ledger_value old;
-    if (result == CUDA_SUCCESS || ledger_put(&process->blocks, address, value, &old) != LEDGER_ADDED) {
+    if (result == CUDA_SUCCESS || ledger_put(&process->blocks, address, value, &old) == LEDGER_REPLACED) {
         charge_return(process, value->slice, value->bytes);
     }
     return result;

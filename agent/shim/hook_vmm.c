@@ -100,15 +100,38 @@ CUresult hook_cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGe
     }
     struct ledger_value mapping = {.bytes = bytes, .tag = handle, .slice = value.slice, .references = 1};
     struct ledger_value old;
-    if (result == CUDA_SUCCESS) {
-        (void)ledger_put(&process->mappings, address, &mapping,
-                         &old); /* no place: it stays referred to, and charged */
-    } else {
-        uint64_t freed[SHIM_SLICES] = {0};
+    uint64_t freed[SHIM_SLICES] = {0};
+    if (result != CUDA_SUCCESS) {
         drop_handle(process, handle, freed);
-        give_back(process, freed);
-    }
+    } else if (ledger_put(&process->mappings, address, &mapping, &old) == LEDGER_REPLACED) {
+        drop_handle(process, old.tag, freed); /* what was there is not any more, or the driver had refused */
+    }                                         /* no place: it stays referred to, and charged */
+    give_back(process, freed);
     return result;
+}
+
+/* The mappings of a range, one after the other; a gap is skipped in steps of the smallest granule. Each is taken before
+ * the driver is asked, because another thread may map there as soon as it has agreed, and filed again if it refuses. */
+#define UNMAP_GRANULE (UINT64_C(2) << 20)
+#define UNMAP_AT_ONCE 64u
+
+struct unmapped {
+    uint64_t address;
+    struct ledger_value mapping;
+};
+
+static unsigned take_mappings(struct process *process, uint64_t *at, uint64_t end, struct unmapped *taken)
+{
+    unsigned count = 0;
+    while (*at < end && count < UNMAP_AT_ONCE) {
+        struct ledger_value *mapping = &taken[count].mapping;
+        taken[count].address = *at;
+        bool found = ledger_take(&process->mappings, *at, mapping);
+        uint64_t step = found && mapping->bytes > 0 ? mapping->bytes : UNMAP_GRANULE;
+        count += found;
+        *at = step > end - *at ? end : *at + step;
+    }
+    return count;
 }
 
 CUresult hook_cuMemUnmap(CUdeviceptr address, size_t bytes)
@@ -121,22 +144,27 @@ CUresult hook_cuMemUnmap(CUdeviceptr address, size_t bytes)
     if (process == NULL) {
         return real(address, bytes);
     }
+    struct unmapped taken[UNMAP_AT_ONCE];
     uint64_t freed[SHIM_SLICES] = {0};
-    /* A range may hold many mappings, one after the other; a gap is skipped in steps of the smallest granule. */
-    const uint64_t granule = UINT64_C(2) << 20;
-    for (uint64_t at = 0; at < bytes;) {
-        struct ledger_value mapping;
-        if (ledger_take(&process->mappings, address + at, &mapping)) {
-            drop_handle(process, mapping.tag, freed);
-            at += mapping.bytes == 0 ? granule : mapping.bytes;
+    uint64_t end = bytes > UINT64_MAX - address ? UINT64_MAX : address + bytes;
+    uint64_t at = address;
+    unsigned count = take_mappings(process, &at, end, taken);
+    CUresult result = real(address, bytes);
+    for (unsigned index = 0; index < count; index++) {
+        struct ledger_value old;
+        if (result == CUDA_SUCCESS) {
+            drop_handle(process, taken[index].mapping.tag, freed);
         } else {
-            at += granule;
+            (void)ledger_put(&process->mappings, taken[index].address, &taken[index].mapping, &old);
         }
     }
-    CUresult result = real(address, bytes);
-    if (result == CUDA_SUCCESS) {
-        give_back(process, freed);
+    while (result == CUDA_SUCCESS && count == UNMAP_AT_ONCE) { /* more than were taken beforehand */
+        count = take_mappings(process, &at, end, taken);
+        for (unsigned index = 0; index < count; index++) {
+            drop_handle(process, taken[index].mapping.tag, freed);
+        }
     }
+    give_back(process, freed);
     return result;
 }
 

@@ -168,12 +168,21 @@ static struct shim_fork_page *page_get(void)
     return page;
 }
 
-uint64_t shim_token(uint32_t pid)
+uint64_t shim_token(const struct process *process)
 {
-    uint64_t start = admit_start_ticks(pid, NULL);
+    int64_t boottime_ns;
+    const struct shim *shim = process->shim;
+    uint64_t agent_clock = shim->slice_count == 0 ? 0 : atomic_load(&shim->slices[0].policy->agent_clock_ns);
+    if (!shim_clock_attach(agent_clock, &boottime_ns)) {
+        return 0;
+    }
+    uint64_t start = admit_start_ticks(process->pid, NULL);
     /* A start time that cannot be read for want of a descriptor can be later; without /proc it never can. */
     bool later = start == 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
-    return later ? 0 : admit_token(pid, start);
+    /* The start time has our time namespace in it. */
+    int64_t ticks = boottime_ns / (INT64_C(1000000000) / sysconf(_SC_CLK_TCK));
+    start = start == 0 ? 0 : (uint64_t)((int64_t)start - ticks);
+    return later ? 0 : admit_token(process->pid, start);
 }
 
 static void add_slice(struct process *process, unsigned index)
@@ -221,7 +230,7 @@ static struct process *process_build(const struct shim *shim)
     }
     process->shim = shim;
     process->pid = (uint32_t)getpid();
-    process->token = shim_token(process->pid);
+    process->token = shim_token(process);
     atomic_store(&((struct shim *)(uintptr_t)shim)->completing, 0); /* a parent's thread may have been at it */
     for (unsigned index = 0; index < shim->slice_count; index++) {
         add_slice(process, index);

@@ -116,7 +116,7 @@ static inline struct region_entry *shim_entry(struct process *process, unsigned 
     return __builtin_expect(ours, 1) ? own : shim_entry_slow(process, slice);
 }
 /* init.c: the own token; 0: it cannot be read now, but may be later. */
-uint64_t shim_token(uint32_t pid);
+uint64_t shim_token(const struct process *process);
 void shim_sleep_a_moment(void);
 
 /* Maps slices that could not be mapped before, if their files are there by now. true: there is one more. */
@@ -137,7 +137,10 @@ CUdevice shim_stream_device(struct process *process, CUstream stream);
 /* true: work given to this stream becomes part of a graph. */
 bool shim_is_captured(struct process *process, CUstream stream, bool per_thread);
 
-/* clock.c: the simulated driver's time if it has one, else CLOCK_MONOTONIC and futex. */
+/* clock.c: the simulated driver's time if it has one, else the host's CLOCK_MONOTONIC and futex. attach finds what the
+ * time namespace of this process adds (to CLOCK_BOOTTIME: *boottime_ns); agent_clock: of a policy page, or 0. false: not
+ * now. */
+bool shim_clock_attach(uint64_t agent_clock, int64_t *boottime_ns);
 uint64_t shim_now(void);
 /* Until *word != expected or deadline; may return early; never sleeps longer than SHIM_WAIT_SLICE_NS at once. */
 #define SHIM_WAIT_SLICE_NS UINT64_C(10000000)

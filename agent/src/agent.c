@@ -27,6 +27,7 @@
 #include "people.h"
 #include "sample.h"
 #include "version.h"
+#include "host_clock.h"
 #include "upkeep.h"
 
 #define LISTEN_BACKLOG 64
@@ -65,9 +66,11 @@ int64_t now_mono_ns(void)
 uint64_t now_region_ns(const struct agent *agent)
 {
     if (agent->simulation) return agent->simulation->now_ns();
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    static bool known;
+    static int64_t offset_ns;
+    int64_t boottime_ns;
+    if (!known) known = host_clock_offsets(&offset_ns, &boottime_ns);
+    return host_clock_shown_ns() - (uint64_t)offset_ns;
 }
 
 /* ---- getting the address -------------------------------------------------------------------------------- */

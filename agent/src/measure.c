@@ -431,6 +431,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
                         .wall_ms = now_wall_ms(),
                         .now_ns = now_region_ns(agent),
                         .m = slice->m};
+    if (slice->policy) atomic_store(&slice->policy->agent_clock_ns, look.now_ns);
     look.m.ledger_bytes = look.m.denied_count = look.m.estimate_bytes = 0;
     look.m.throttled_tenths = 0;
     look.m.held_by = REGION_HELD_BY_NOTHING;

@@ -178,7 +178,13 @@ describe.skipIf(reason !== null)(`on aarch64${reason === null ? '' : ` (${reason
     writeFileSync(file, fewer);
     const result = emulate(
       compile(
-        [file, 'agent/common/admit.c', 'agent/common/life.c', 'test/agent/aarch64_open.c'],
+        [
+          file,
+          'agent/common/admit.c',
+          'agent/common/life.c',
+          'agent/common/host_clock.c',
+          'test/agent/aarch64_open.c',
+        ],
         'admit_race',
         ['-Dopen=open_past_qemu'],
       ),

@@ -1,7 +1,7 @@
 /* Eight processes race for the last bytes of a slice, 10,000 times, some of them killed on the way. After each round:
  * never a byte over the limit, nobody refused who would have fitted, and nothing left when all have gone.
  * The same race with two deliberate faults must be caught.
- * build: agent/common/admit.c agent/common/life.c
+ * build: agent/common/admit.c agent/common/life.c agent/common/host_clock.c
  * sanitize: none
  */
 #define _GNU_SOURCE

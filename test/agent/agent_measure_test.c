@@ -1,5 +1,5 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/upkeep.c agent/src/places.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/accounts.c agent/src/ours.c agent/src/measure.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/common/life.c agent/common/nested.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/upkeep.c agent/src/places.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/accounts.c agent/src/ours.c agent/src/measure.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
  * sanitize: address,undefined
  */
 #define _GNU_SOURCE

@@ -2,7 +2,7 @@
  * tenants can write (usage, board) or that may lie there damaged (policy). Nothing may crash or hang, a file that is not
  * what it claims is refused, and whatever stands in a usage file, nobody is admitted beyond the limit by it.
  * The seed is printed; FUZZ_SEED and FUZZ_ROUNDS run others and longer.
- * build: agent/common/json.c agent/common/text.c agent/common/region_file.c agent/common/admit.c agent/common/life.c agent/common/bucket.c
+ * build: agent/common/json.c agent/common/text.c agent/common/region_file.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/bucket.c
  * sanitize: address,undefined
  */
 #define _GNU_SOURCE

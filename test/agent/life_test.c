@@ -1,6 +1,6 @@
 /* Who is alive, as the kernel tells it: entries under a lock, from this and from other PID namespaces, and entries
  * without one. Real processes, a real file.
- * build: agent/common/admit.c agent/common/life.c agent/common/region_file.c
+ * build: agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/region_file.c
  * sanitize: address,undefined */
 #define _GNU_SOURCE
 #include "admit.h"
