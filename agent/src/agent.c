@@ -34,6 +34,8 @@
 #define EVENTS_AT_ONCE 32
 #define STEP_ASIDE_CHECK_MS 5000
 #define HOLDER_ANSWER_S 5 /* for whoever holds our address to show that it is an agent */
+#define FILES_WANTED 8192 /* a slice has two open, a process one */
+#define FILES_NEEDED 128
 #define REFUSED_TOLD_MS 60000
 #define GOODBYE_MS 500 /* how long clients may take to read the last lines */
 #define PEOPLE_INTERVAL_MS 5000
@@ -193,12 +195,32 @@ static enum claim claim(struct agent *agent, char *why, size_t cap)
 
 /* ---- start ---------------------------------------------------------------------------------------------- */
 
-static void raise_file_limit(void)
+/* The agent is there for everybody: what the shell that happened to start it was bound to is not for it. What may not be
+ * lifted (a hard limit, as no root) stays, and doctor says so. 0, or -1 with a sentence: it could not even listen. */
+static int lift_limits(char *why, size_t cap)
 {
+    static const int kinds[] = {RLIMIT_AS, RLIMIT_DATA, RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_RSS};
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max < 8192 ? limit.rlim_max : 8192;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct rlimit most = {RLIM_INFINITY, RLIM_INFINITY};
+        if (setrlimit(kinds[i], &most) == 0 || getrlimit(kinds[i], &limit) != 0) continue;
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(kinds[i], &limit);
+    }
+    if (getpriority(PRIO_PROCESS, 0) > 0) setpriority(PRIO_PROCESS, 0, 0);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+    struct rlimit most = {FILES_WANTED, limit.rlim_max > FILES_WANTED ? limit.rlim_max : FILES_WANTED};
+    if (setrlimit(RLIMIT_NOFILE, &most) != 0) {
+        limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_NEEDED) return 0;
+    snprintf(
+        why, cap,
+        "The agent may open %llu files only (ulimit -Hn of the shell that started it), and needs %d to serve a host. "
+        "Start it from a shell without that limit: tranche agent",
+        (unsigned long long)limit.rlim_cur, FILES_NEEDED);
+    return -1;
 }
 
 static int watch(struct agent *agent, int fd, void *tag)
@@ -233,7 +255,7 @@ static int start(struct agent *agent, char *why, size_t cap)
         snprintf(agent->manager_name, sizeof agent->manager_name, "uid-%u", (unsigned)agent->places.uid);
     }
     if (gethostname(agent->host_name, sizeof agent->host_name - 1) != 0) text_copy(agent->host_name, 8, "host");
-    raise_file_limit();
+    if (lift_limits(why, cap) != 0) return -1;
     json_writer_init(&agent->scratch, AGENT_LINE_MAX_BYTES);
     operators_load(agent);
     settings_load(agent);

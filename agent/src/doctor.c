@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -33,8 +34,9 @@ void doctor_say(const struct doctor *doctor, const char *code, enum doctor_level
 static void check_logout(const struct doctor *doctor, const char *runtime_dir, uid_t uid)
 {
     struct passwd *pw = getpwuid(uid);
-    const char *name = pw ? pw->pw_name : "";
-    char linger[FS_PATH_BYTES];
+    char number[24], linger[FS_PATH_BYTES];
+    snprintf(number, sizeof number, "uid %u", (unsigned)uid);
+    const char *name = pw ? pw->pw_name : number; /* loginctl takes names alone: one without has none to give it */
     if (uid < 1000 || access("/run/systemd/system", F_OK) != 0) return;
     bool lingers = fs_join(linger, "/var/lib/systemd/linger", name) == 0 && access(linger, F_OK) == 0;
     if (lingers) {
@@ -205,6 +207,21 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
                 "-c DEFAULT",
                 info->index, info->compute_mode, info->index);
         }
+    }
+    struct rlimit memory;
+    if (getpriority(PRIO_PROCESS, 0) > 0) {
+        doctor_say(
+            doctor, "agent-nice", DOCTOR_WARNING,
+            "The agent runs at nice %d, as the shell that started it did, and answers late on a busy host. Start it "
+            "again from a shell without that.",
+            getpriority(PRIO_PROCESS, 0));
+    }
+    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY) {
+        doctor_say(
+            doctor, "agent-limits", DOCTOR_WARNING,
+            "The agent may take %llu MiB of memory only, as the shell that started it might. Start it again from a "
+            "shell without that limit.",
+            (unsigned long long)(memory.rlim_cur >> 20));
     }
     if (agent->places.scope == SCOPE_SYSTEM && !places_system_chosen()) {
         doctor_say(doctor, "system-not-recorded", DOCTOR_WARNING,

@@ -81,7 +81,43 @@ int command_version(int argc, char **argv)
     } else {
         puts("tranche " TRANCHE_VERSION " (" TRANCHE_ARCH ")");
     }
-    return 0;
+    return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
+}
+
+/* The lines of the usage that are about this command: the one that begins with it, and those that go on with it. */
+static int print_usage_of(const char *command)
+{
+    size_t n = strlen(command);
+    bool prints = false, printed = false;
+    for (const char *line = usage; *line != '\0';) {
+        size_t len = strcspn(line, "\n") + 1;
+        bool begins = strncmp(line, "  ", 2) == 0 && line[2] != ' ';
+        if (begins) prints = strncmp(line + 2, command, n) == 0 && (line[2 + n] == ' ' || line[2 + n] == '\n');
+        if (line[0] != ' ') prints = false;
+        if (prints) {
+            if (!printed) fputs("Usage: tranche\n", stdout);
+            printed = true;
+            printf("%.*s", (int)len, line);
+        }
+        line += len;
+    }
+    if (!printed) fputs(usage, stdout);
+    return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
+}
+
+static bool begins_program(int at, char **argv);
+
+/* `--help`, `-h` and `--version` are answered by every command, wherever among its own words. 1: answered, *status. */
+static bool take_help(int argc, char **argv, int *status)
+{
+    for (int i = 1; i < argc && !(i > 1 && begins_program(i, argv)); i++) {
+        bool help =
+            strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 || (i == 1 && !strcmp(argv[i], "help"));
+        if (!help && strcmp(argv[i], "--version") != 0) continue;
+        *status = help ? print_usage_of(i == 1 ? "" : argv[1]) : command_version(1, argv);
+        return true;
+    }
+    return false;
 }
 
 /* Words from `at` on are a program's own: what `run` and `job start` begin with their first word that is no option and no
@@ -136,6 +172,8 @@ int main(int argc, char **argv)
         {"quota", command_quota, false},      {"metrics", command_metrics, false},
         {"hours", command_hours, false},
     };
+    int status;
+    if (take_help(argc, argv, &status)) return status;
     if (take_agent_of(&argc, argv) != 0) return EXIT_OWN_FAILURE;
     /* The log of a job is its user's own program speaking; a supervisor stands beside one and speaks to nobody. */
     const char *verb = argc > 2 && strcmp(argv[1], "job") == 0 ? argv[2] : "";
@@ -147,10 +185,6 @@ int main(int argc, char **argv)
             client_say_whose();
         }
         return commands[i].run(argc - 1, argv + 1);
-    }
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
-        fputs(usage, stdout);
-        return 0;
     }
     fputs(usage, stderr);
     return EXIT_OWN_FAILURE;
