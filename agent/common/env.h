@@ -21,6 +21,9 @@
 #define ENV_MPS_PERCENT "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"
 #define ENV_MPS_PRIORITY "CUDA_MPS_CLIENT_PRIORITY"
 
+/* Options of AddressSanitizer's runtime; `tranche run` adds that it need not be the first library. */
+#define ENV_ASAN "ASAN_OPTIONS"
+
 /* "1": the shim forwards everything and limits nothing; the agent then lists the process as unmanaged. Default unset. */
 #define ENV_DISABLE "TRANCHE_DISABLE"
 

@@ -8,6 +8,7 @@
  * are filled by whoever comes first; two who come together store the same values. */
 #define _GNU_SOURCE /* dlvsym, dladdr, RTLD_NEXT */
 
+#include "elf_dlsym.h"
 #include "hooks.h"
 
 #include <dlfcn.h>
@@ -53,13 +54,20 @@ _Atomic uint32_t resolve_bindings;
 struct resolve_hot resolve_hot;
 static _Atomic(void *) real_dlsym_found;
 
+/* musl has no dlvsym; a reference that must be met would keep every program there from starting. */
+extern void *dlvsym(void *handle, const char *name, const char *version) __attribute__((weak));
+
 static dlsym_fn real_dlsym(void)
 {
     void *found = atomic_load_explicit(&real_dlsym_found, memory_order_acquire);
     /* 2.2.5 and 2.17 are the base versions of x86_64 and aarch64; from 2.34 on dlsym lives in libc itself. */
     static const char *const versions[] = {"GLIBC_2.2.5", "GLIBC_2.17", "GLIBC_2.34"};
-    for (unsigned at = 0; found == NULL && at < sizeof versions / sizeof versions[0]; at++) {
+    for (unsigned at = 0; found == NULL && dlvsym != NULL && at < sizeof versions / sizeof versions[0]; at++) {
         found = dlvsym(RTLD_NEXT, "dlsym", versions[at]);
+        atomic_store_explicit(&real_dlsym_found, found, memory_order_release);
+    }
+    if (found == NULL) {
+        found = elf_next_dlsym((void *)real_dlsym);
         atomic_store_explicit(&real_dlsym_found, found, memory_order_release);
     }
     return (dlsym_fn)found;

@@ -23,6 +23,7 @@
 #define PRELOAD_BYTES (4 * FS_PATH_BYTES)
 
 #define GROUP_TEXT_BYTES 64
+#define ASAN_BYTES 4096
 
 struct plan {
     const char *names[SLICES_PER_PROGRAM];
@@ -120,6 +121,16 @@ static int find_preload(struct plan *plan)
             : empty ? snprintf(plan->preload, sizeof plan->preload, "%s", shim)
                     : snprintf(plan->preload, sizeof plan->preload, "%s:%s", shim, before);
     return n < (int)sizeof plan->preload ? 0 : complain("LD_PRELOAD is too long to add to");
+}
+
+/* AddressSanitizer's runtime refuses to start behind another preloaded library, which does it no harm. */
+static int allow_asan(char *out, size_t cap)
+{
+    static const char option[] = "verify_asan_link_order";
+    const char *before = getenv(ENV_ASAN);
+    if (before && strstr(before, option)) return -1; /* its user has decided */
+    int n = snprintf(out, cap, "%s%s%s=0", before ? before : "", before && before[0] ? ":" : "", option);
+    return n < (int)cap ? 0 : -1;
 }
 
 /* One MPS server serves one user and one GPU; who is another user, or on several GPUs, takes turns with it. */
@@ -238,6 +249,10 @@ int command_run(int argc, char **argv)
          setenv(ENV_MPS_PRIORITY, plan.mps_priority, 1) != 0 || setenv(ENV_CONCURRENT, plan.mps_percent, 1) != 0)) {
         return complain("the environment could not be set: %s", strerror(errno));
     }
+    char asan[ASAN_BYTES];
+    if (allow_asan(asan, sizeof asan) == 0 && setenv(ENV_ASAN, asan, 1) != 0) {
+        return complain("the environment could not be set: %s", strerror(errno));
+    }
     char group[GROUP_TEXT_BYTES];
     if (setenv(ENV_GROUP, new_group(group), 1) != 0) {
         return complain("the environment could not be set: %s", strerror(errno));
@@ -278,6 +293,8 @@ int command_env(int argc, char **argv)
         print_export(ENV_MPS_PRIORITY, plan.mps_priority);
         print_export(ENV_CONCURRENT, plan.mps_percent);
     }
+    char asan[ASAN_BYTES];
+    if (allow_asan(asan, sizeof asan) == 0) print_export(ENV_ASAN, asan);
     char group[GROUP_TEXT_BYTES];
     print_export(ENV_GROUP, new_group(group));
     return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;

@@ -1,6 +1,6 @@
 /** Agent, shim and simulated driver together: what a person sees when programs run in slices. */
 import { execFile, execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -216,6 +216,22 @@ describe.skipIf(!hasSim || !hasShim)('programs in slices', () => {
     }).stdout;
     expect(shown).toContain(`LD_PRELOAD=${binDir}/libtranche.so:/nowhere/other.so\n`);
     expect(shown).toContain(`CUDA_VISIBLE_DEVICES=${GPU0}\n`);
+    client.close();
+  });
+
+  test('a program under AddressSanitizer starts, whatever options it has, and its user decides', async () => {
+    agent = await host.start();
+    const { client } = await openWithSlice();
+    const program = join(root.path, 'checked');
+    writeFileSync(`${program}.c`, 'int main(void) { return 0; }\n');
+    execFileSync('gcc', ['-fsanitize=address', '-o', program, `${program}.c`]);
+    const status = (options?: string): number | null => {
+      const env = { ...root.env, ...(options === undefined ? {} : { ASAN_OPTIONS: options }) };
+      return host.tranche(['run', '--slice', 'one', '--', program], { env }).status;
+    };
+    expect(status()).toBe(0);
+    expect(status('detect_leaks=0')).toBe(0);
+    expect(status('verify_asan_link_order=1')).not.toBe(0);
     client.close();
   });
 

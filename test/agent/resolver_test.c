@@ -201,6 +201,38 @@ static const char seeking_source[] =
     "    if (!stub || ((init_fn)dlsym(stub, \"cuInit\"))(0) != 34) return 9; }\n"
     "  return alloc(&p, 1ul << 29) ? 10 : alloc(&p, 1ul << 30) == 2 ? 0 : 11; }\n";
 
+/* musl has no dlvsym, and looks for libraries in its own way. */
+static const char other_libc_source[] =
+    "#include <dlfcn.h>\n#include <stdio.h>\n#include <string.h>\n"
+    "int main(int n, char **v) { unsigned long long p; (void)n; if (!dlsym(RTLD_DEFAULT, \"strlen\")) return 2;\n"
+    "  void *cuda = dlopen(v[1], RTLD_NOW); if (!cuda) { puts(dlerror()); return 3; }\n"
+    "  if (((int (*)(unsigned))dlsym(cuda, \"cuInit\"))(0)) return 4;\n"
+    "  int (*alloc)(unsigned long long *, unsigned long) = (int (*)(unsigned long long *, unsigned long))\n"
+    "      dlsym(cuda, \"cuMemAlloc_v2\");\n"
+    "  return alloc(&p, 1ul << 29) ? 5 : alloc(&p, 1ul << 30) == 2 ? 0 : 6; }\n";
+
+static void another_libc(void)
+{
+    char command[PATH_MAX * 3];
+    char program[PATH_MAX], driver[PATH_MAX];
+    if (system("command -v musl-gcc >/dev/null") != 0) {
+        printf("     musl-gcc is not installed (package musl-tools): another_libc did not run\n");
+        return;
+    }
+    fixture_write(&fixture, "other_libc.c", other_libc_source);
+    snprintf(program, sizeof program, "%s/other_libc", fixture.root);
+    snprintf(driver, sizeof driver, "%s/other/libcuda.so.1", fixture.root);
+    snprintf(command, sizeof command,
+             "mkdir -p '%s/other' && musl-gcc -o '%s' '%s/other_libc.c' && musl-gcc -shared -fPIC -Iagent/vendor "
+             "-Wl,-soname,libcuda.so.1 -o '%s' test/agent/clock_driver.c",
+             fixture.root, program, fixture.root, driver);
+    CHECK_EQ(system(command), 0);
+    char *argv[] = {program, driver, NULL};
+    program_check(&fixture, slice.id, true, argv);
+    char *shell[] = {program, "/nowhere", NULL}; /* without CUDA it runs as it would without us */
+    CHECK_EQ(fixture_wait(fixture_start(&fixture, slice.id, true, "program", shell), 30), 3);
+}
+
 static void a_stub_first(void)
 {
     char command[PATH_MAX * 3];
@@ -310,6 +342,7 @@ int main(int argc, char **argv)
     }
     RUN(direct_link);
     RUN(a_stub_first);
+    RUN(another_libc);
     RUN(own_function_of_that_name);
     RUN(the_next_is_the_callers);
     RUN(common_programs);
