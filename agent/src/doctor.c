@@ -168,6 +168,43 @@ static void check_slices(const struct doctor *doctor, const struct agent *agent)
     }
 }
 
+/* What the agent itself was started with and found. */
+static void check_agent(const struct doctor *doctor, const struct agent *agent)
+{
+    struct rlimit memory;
+    if (getpriority(PRIO_PROCESS, 0) > 0) {
+        doctor_say(
+            doctor, "agent-nice", DOCTOR_WARNING,
+            "The agent runs at nice %d, as the shell that started it did, and answers late on a busy host. Start it "
+            "again from a shell without that.",
+            getpriority(PRIO_PROCESS, 0));
+    }
+    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY) {
+        doctor_say(
+            doctor, "agent-limits", DOCTOR_WARNING,
+            "The agent may take %llu MiB of memory only, as the shell that started it might. Start it again from a "
+            "shell without that limit.",
+            (unsigned long long)(memory.rlim_cur >> 20));
+    }
+    if (agent->places.scope == SCOPE_SYSTEM && !places_system_chosen()) {
+        doctor_say(doctor, "system-not-recorded", DOCTOR_WARNING,
+                   SYSTEM_MARK_PATH " could not be written: while this agent is not running, the first user who asks "
+                                    "manages the host.");
+    }
+    if (agent->places.scope == SCOPE_SYSTEM && !places_runtime_is_alone(&agent->places)) {
+        doctor_say(
+            doctor, "runtime-shared", DOCTOR_WARNING,
+            "%s is not a file system of its own (it could not be mounted): a tenant who makes files longer takes "
+            "room of the host's services until they are cut back.",
+            agent->places.runtime);
+    }
+    for (size_t i = 0; i < agent->operator_count; i++) {
+        if (!agent->operators[i].is_other) continue;
+        doctor_say(doctor, "operator-changed", DOCTOR_WARNING, "uid %u is not %s any more, and is no operator now.",
+                   (unsigned)agent->operators[i].uid, agent->operators[i].name);
+    }
+}
+
 void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
 {
     if (agent->gpu_note[0]) {
@@ -208,38 +245,7 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
                 info->index, info->compute_mode, info->index);
         }
     }
-    struct rlimit memory;
-    if (getpriority(PRIO_PROCESS, 0) > 0) {
-        doctor_say(
-            doctor, "agent-nice", DOCTOR_WARNING,
-            "The agent runs at nice %d, as the shell that started it did, and answers late on a busy host. Start it "
-            "again from a shell without that.",
-            getpriority(PRIO_PROCESS, 0));
-    }
-    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY) {
-        doctor_say(
-            doctor, "agent-limits", DOCTOR_WARNING,
-            "The agent may take %llu MiB of memory only, as the shell that started it might. Start it again from a "
-            "shell without that limit.",
-            (unsigned long long)(memory.rlim_cur >> 20));
-    }
-    if (agent->places.scope == SCOPE_SYSTEM && !places_system_chosen()) {
-        doctor_say(doctor, "system-not-recorded", DOCTOR_WARNING,
-                   SYSTEM_MARK_PATH " could not be written: while this agent is not running, the first user who asks "
-                                    "manages the host.");
-    }
-    if (agent->places.scope == SCOPE_SYSTEM && !places_runtime_is_alone(&agent->places)) {
-        doctor_say(
-            doctor, "runtime-shared", DOCTOR_WARNING,
-            "%s is not a file system of its own (it could not be mounted): a tenant who makes files longer takes "
-            "room of the host's services until they are cut back.",
-            agent->places.runtime);
-    }
-    for (size_t i = 0; i < agent->operator_count; i++) {
-        if (!agent->operators[i].is_other) continue;
-        doctor_say(doctor, "operator-changed", DOCTOR_WARNING, "uid %u is not %s any more, and is no operator now.",
-                   (unsigned)agent->operators[i].uid, agent->operators[i].name);
-    }
+    check_agent(doctor, agent);
     if (agent->state_notes[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->state_notes);
     if (agent->slices.note[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->slices.note);
     doctor_places(doctor, agent->places.state, agent->places.runtime, agent->places.uid);

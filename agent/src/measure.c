@@ -37,17 +37,6 @@ struct usage_head {
     struct region_entry entries[REGION_USAGE_ENTRIES];
 };
 
-/* What a tenant writes is its own claim about itself; a lie must not overflow a sum or a line. */
-static uint64_t sane(uint64_t value)
-{
-    return value > (uint64_t)JSON_INTEGER_MAX ? (uint64_t)JSON_INTEGER_MAX : value;
-}
-
-static uint64_t add_sane(uint64_t a, uint64_t b)
-{
-    return sane(a + sane(b));
-}
-
 static int read_head(int usage_fd, uint32_t *entries_high, struct usage_head *head)
 {
     if (usage_fd < 0) return -1;
@@ -90,7 +79,7 @@ static struct entry_track *add_track(struct slice *slice, const struct region_en
     if (!since_last_look) {
         track->charged_ns = e->charged_ns;
         track->throttled_ns = throttled_ns;
-        track->denied_count = sane(e->denied_count);
+        track->denied_count = measure_sane(e->denied_count);
     }
     track->rates_known = since_last_look;
     return track;
@@ -172,16 +161,16 @@ static uint32_t tenths(uint64_t part, uint64_t whole)
 
 static void take_denials(struct look *look, const struct region_entry *e, struct entry_track *track, struct proc *proc)
 {
-    uint64_t denied = sane(e->denied_count);
+    uint64_t denied = measure_sane(e->denied_count);
     uint32_t pid = track->pid;
     if (denied > track->denied_count) {
-        notice_denied(look->agent, look->slice, proc, pid, sane(e->denied_bytes), look->mono_ms);
+        notice_denied(look->agent, look->slice, proc, pid, measure_sane(e->denied_bytes), look->mono_ms);
     }
     track->denied_count = denied;
-    look->m.denied_count = add_sane(look->m.denied_count, denied);
+    look->m.denied_count = measure_add(look->m.denied_count, denied);
     if (denied > 0 && e->denied_at_ns >= look->m.denied_at_ns) {
         look->m.denied_at_ns = e->denied_at_ns;
-        look->m.denied_bytes = sane(e->denied_bytes);
+        look->m.denied_bytes = measure_sane(e->denied_bytes);
         uint64_t ago_ms = look->now_ns > e->denied_at_ns ? (look->now_ns - e->denied_at_ns) / 1000000u : 0;
         look->m.denied_at_ms = (int64_t)ago_ms < look->wall_ms ? look->wall_ms - (int64_t)ago_ms : 0;
     }
@@ -323,11 +312,11 @@ static void take_entry(struct look *look, unsigned index, const struct region_en
     track->seen = true;
     track->believed = is_here(look, track, proc);
     if (!track->believed) return;
-    track->memory_bytes = sane(e->memory_bytes);
+    track->memory_bytes = measure_sane(e->memory_bytes);
     if (look->slice->policy && e->estimate_until > atomic_load(&look->slice->policy->residue_sequence)) {
-        look->m.estimate_bytes = add_sane(look->m.estimate_bytes, e->estimate_bytes);
+        look->m.estimate_bytes = measure_add(look->m.estimate_bytes, e->estimate_bytes);
     }
-    look->m.ledger_bytes = add_sane(look->m.ledger_bytes, e->memory_bytes);
+    look->m.ledger_bytes = measure_add(look->m.ledger_bytes, e->memory_bytes);
     look->m.process_count++;
     take_denials(look, e, track, proc);
     take_rates(look, e, track, throttled_ns);
@@ -359,7 +348,7 @@ static void drop_unseen(struct slice *slice)
             slice->tracks[kept++] = slice->tracks[i];
         } else {
             slice->left_count++;
-            slice->dead_denied_count = add_sane(slice->dead_denied_count, slice->tracks[i].denied_count);
+            slice->dead_denied_count = measure_add(slice->dead_denied_count, slice->tracks[i].denied_count);
         }
     }
     slice->track_count = kept;
@@ -450,7 +439,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
     if (capacity > 0 && look.m.ledger_bytes > capacity) look.m.ledger_bytes = capacity;
     if (look.charged_ns > look.elapsed_ns) look.charged_ns = look.elapsed_ns;
     look.m.usage_known = true;
-    look.m.denied_count = add_sane(look.m.denied_count, slice->dead_denied_count);
+    look.m.denied_count = measure_add(look.m.denied_count, slice->dead_denied_count);
     if (first && look.m.process_count == 0) look.m.rates_known = true; /* nobody has used anything */
     if (look.elapsed_ns > 0) {
         look.m.compute_tenths = tenths(look.charged_ns, look.elapsed_ns);
@@ -470,87 +459,12 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
 uint64_t measure_used(const struct slice *slice)
 {
     uint64_t ledger = slice->m.usage_known ? slice->m.ledger_bytes : 0;
-    return add_sane(ledger, slice->m.residue_known ? slice->m.residue_bytes : 0);
+    return measure_add(ledger, slice->m.residue_known ? slice->m.residue_bytes : 0);
 }
 
 uint64_t measure_total(const struct slice *slice)
 {
-    return add_sane(measure_used(slice), slice->inherited_used_bytes);
-}
-
-/* ---- what an earlier owner's programs hold --------------------------------------------------------------- */
-
-/* What the driver sees of those processes that are the earlier owner's indeed: a token names anybody. */
-static uint64_t seen_by_driver(struct agent *agent, const struct slice *left, int64_t mono_ms)
-{
-    const struct gpu_state *gpu = agent_gpu(agent, left->r.gpu_uuid);
-    uint64_t sum = 0, bytes;
-    for (size_t i = 0; gpu && i < left->track_count; i++) {
-        if (!left->tracks[i].believed) continue;
-        struct proc *proc = procs_get(&agent->procs, (pid_t)left->tracks[i].pid, mono_ms);
-        bool his = proc && proc->uid_known && proc->uid == left->r.owner_uid;
-        if (his && measure_gpu_bytes(gpu, left->tracks[i].pid, &bytes)) sum = add_sane(sum, bytes);
-    }
-    return sum;
-}
-
-/* Each of them has a part of what they may hold together, which goes with it. After a restart of the agent the parts are
- * what they hold then; the rest is the part of who holds most. */
-static uint64_t parts_of(struct slice *left)
-{
-    uint64_t sum = 0, limit = left->r.memory_limit_bytes;
-    struct entry_track *most = NULL;
-    bool known = false;
-    for (size_t i = 0; i < left->track_count; i++) {
-        known |= left->tracks[i].handed_bytes != 0;
-        if (!most || left->tracks[i].memory_bytes > most->memory_bytes) most = &left->tracks[i];
-    }
-    for (size_t i = 0; i < left->track_count; i++) {
-        struct entry_track *track = &left->tracks[i];
-        uint64_t room = limit - sum;
-        if (!known) track->handed_bytes = track->memory_bytes < room ? track->memory_bytes : room;
-        sum += track->handed_bytes < room ? track->handed_bytes : room;
-    }
-    if (!known && most) {
-        most->handed_bytes += limit - sum;
-        sum = limit;
-    }
-    return sum;
-}
-
-/* First the limit of the old page goes down, then what the new one sets aside: together they never allow more. */
-static void settle_left(struct agent *agent, struct slice *left)
-{
-    uint64_t limit = parts_of(left);
-    if (limit >= left->r.memory_limit_bytes) return;
-    left->r.memory_limit_bytes = limit;
-    policy_set_limit(left, limit);
-    agent->pending_unsaved = true;
-}
-
-void measure_inherited(struct agent *agent, const char *gpu_uuid, int64_t mono_ms)
-{
-    for (size_t i = 0; i < agent->slices.count; i++) {
-        struct slice *slice = agent->slices.items[i];
-        if (slice_is_left(&slice->r) || strcmp(slice->r.gpu_uuid, gpu_uuid) != 0) continue;
-        uint64_t set_aside = 0, used = 0;
-        uint32_t count = 0, compute_tenths = 0;
-        for (size_t k = 0; k < agent->slices.count; k++) {
-            struct slice *left = agent->slices.items[k];
-            if (strcmp(left->r.successor, slice->r.id) != 0) continue;
-            settle_left(agent, left);
-            uint64_t driver = seen_by_driver(agent, left, mono_ms), claimed = measure_used(left);
-            uint64_t most = driver > left->r.memory_limit_bytes ? driver : left->r.memory_limit_bytes;
-            set_aside = add_sane(set_aside, most);
-            used = add_sane(used, claimed < most ? claimed : most);
-            count += left->m.process_count;
-            compute_tenths += left->m.rates_known ? left->m.compute_tenths : 0;
-        }
-        slice->inherited_used_bytes = used;
-        slice->inherited_count = count;
-        slice->inherited_tenths = compute_tenths;
-        policy_set_inherited(slice, set_aside);
-    }
+    return measure_add(measure_used(slice), slice->inherited_used_bytes);
 }
 
 bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *bytes)
@@ -665,7 +579,7 @@ void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_b
     for (size_t i = 0; i < slice->track_count; i++) {
         struct entry_track *track = &slice->tracks[i];
         if (!track->believed || !measure_gpu_bytes(gpu, track->pid, &bytes)) continue;
-        held = add_sane(held, bytes);
+        held = measure_add(held, bytes);
         if (!moved) learn_context(agent, gpu, track, bytes, mono_ms);
     }
     compare_memory(agent, slice, held, mono_ms);
@@ -673,7 +587,7 @@ void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_b
         /* It moved while NVML was asked. What is beyond both figures is residue all the same: a ledger that never stands
          * still hides nothing. */
         uint64_t both = ledger > ledger_before ? ledger : ledger_before;
-        if (held < add_sane(both, slice->m.residue_bytes)) return;
+        if (held < measure_add(both, slice->m.residue_bytes)) return;
         ledger = both;
     }
     uint64_t residue = held > ledger ? held - ledger : 0;

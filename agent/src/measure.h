@@ -4,6 +4,17 @@
 
 #include "agent.h"
 
+/* What a tenant writes is its own claim about itself; a lie must not overflow a sum or a line. */
+static inline uint64_t measure_sane(uint64_t value)
+{
+    return value > (uint64_t)JSON_INTEGER_MAX ? (uint64_t)JSON_INTEGER_MAX : value;
+}
+
+static inline uint64_t measure_add(uint64_t a, uint64_t b)
+{
+    return measure_sane(a + measure_sane(b));
+}
+
 /* Fills slice->m and slice->tracks; reaps entries of dead processes. Rates are measured over at least 90 ms. */
 void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms);
 
@@ -23,7 +34,7 @@ uint64_t measure_used(const struct slice *slice);
 /* The same with what earlier owners' programs use of it. */
 uint64_t measure_total(const struct slice *slice);
 
-/* After the slices of a GPU were looked at: what is set aside in each for its earlier owners' programs. */
+/* measure_left.c: after the slices of a GPU were looked at: what is set aside in each for its earlier owners' programs. */
 void measure_inherited(struct agent *agent, const char *gpu_uuid, int64_t mono_ms);
 
 #endif

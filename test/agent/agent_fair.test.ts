@@ -1,6 +1,6 @@
 /** One agent for everybody: what one user does to it by asking a lot, and what the others notice of that. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { jobsEventSchema } from '../../model/agent-protocol.ts';

@@ -54,7 +54,7 @@ function onHost(script: string): Map<string, string> {
     timeout: HOST_MS,
   });
   const steps = new Map<string, string>();
-  for (const part of `${run.stdout}`.split('== ').slice(1)) {
+  for (const part of run.stdout.split('== ').slice(1)) {
     const [name = '', ...rest] = part.split('\n');
     steps.set(name, rest.join('\n'));
   }
@@ -201,6 +201,9 @@ describe.skipIf(!hasSim || !hasShim || !canNamespace)(
   },
 );
 
+// eslint-disable-next-line no-control-regex -- these are what must not be there
+const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+
 describe('what an agent says', () => {
   const HOSTILE = '\u001b]0;owned\u0007\u001b[31mred\u202eltr\u009b1mx\u007f';
   let host: TestHost;
@@ -277,10 +280,7 @@ describe('what an agent says', () => {
     for (const command of commands) {
       const run = host.tranche(command.split(' '));
       const all = `${run.stdout}${run.stderr}`.replaceAll('\r\n', '\n'); // as CSV ends its lines
-      // eslint-disable-next-line no-control-regex -- these are what must not be there
-      expect(`${command}: ${all}`).not.toMatch(
-        /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/,
-      );
+      expect(`${command}: ${all}`).not.toMatch(UNSAFE);
       printed += all.includes('\ufffd') ? 1 : 0;
     }
     // Control characters that are not even escaped make a line unreadable, which is said instead.
