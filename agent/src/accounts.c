@@ -21,10 +21,13 @@
 struct range {
     uint32_t first, count;
     uid_t owner;
+    const char
+        *name; /* in `text`; NULL: the owner is known. A directory is asked for it when somebody comes from here */
 };
 
 static char subuid_path[FS_PATH_BYTES] = "/etc/subuid";
 static struct range *ranges;
+static char *text; /* of the file, for the names */
 static size_t range_count;
 static struct timespec ranges_changed;
 static int64_t looked_at_ns;
@@ -47,11 +50,10 @@ static bool take_range(char *line, struct range *out)
     out->first = (uint32_t)number;
     if (text_parse_integer(count, 1, UINT32_MAX, &number) != 0) return false;
     out->count = (uint32_t)number;
-    if (text_parse_integer(line, 0, UINT32_MAX - 1, &owner) == 0) {
-        out->owner = (uid_t)owner;
-        return true;
-    }
-    return people_uid_of(line, &out->owner) == 0;
+    bool known = text_parse_integer(line, 0, UINT32_MAX - 1, &owner) == 0;
+    out->owner = known ? (uid_t)owner : 0;
+    out->name = known ? NULL : line;
+    return true;
 }
 
 static void look(int64_t mono_ns)
@@ -73,14 +75,19 @@ static void look(int64_t mono_ns)
     for (char *rest = data; ranges && range_count < RANGES_MAX && (line = strsep(&rest, "\n")) != NULL;) {
         range_count += take_range(line, &ranges[range_count]);
     }
-    free(data);
+    free(text);
+    text = data;
 }
 
 uid_t accounts_owner(uid_t uid, int64_t mono_ns)
 {
     look(mono_ns);
     for (size_t i = 0; i < range_count; i++) {
-        if (uid >= ranges[i].first && uid - ranges[i].first < ranges[i].count) return ranges[i].owner;
+        struct range *range = &ranges[i];
+        if (uid < range->first || uid - range->first >= range->count) continue;
+        if (range->name && people_uid_of(range->name, &range->owner) != 0) return uid; /* nobody's by now */
+        range->name = NULL;
+        return range->owner;
     }
     return uid;
 }

@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,10 +49,32 @@ static int refuse(const struct walk *w, const struct stat *st, int error)
     return error;
 }
 
+/* A user's private group, as most distributions make them, lets nobody in but him: with umask 002, as it goes with those,
+ * all his folders are writable for it. */
+static bool is_private_group(gid_t gid, uid_t uid)
+{
+    const struct passwd *pw = getpwuid(uid);
+    char name[256];
+    if (!pw || pw->pw_gid != gid || !text_copy(name, sizeof name, pw->pw_name)) return false;
+    const struct group *group = getgrgid(gid);
+    if (!group || strcmp(group->gr_name, name) != 0) return false;
+    for (char **member = group->gr_mem; member && *member; member++) {
+        if (strcmp(*member, name) != 0) return false;
+    }
+    return true;
+}
+
+/* May somebody else than root and its user write to it? */
+static bool is_shared(const struct stat *st, uid_t uid)
+{
+    if ((st->st_mode & 02) != 0) return true;
+    return (st->st_mode & 020) != 0 && st->st_gid != 0 && !is_private_group(st->st_gid, uid);
+}
+
 /* The part that was just entered. 0 or errno. */
 static int judge(struct walk *w, const struct stat *st)
 {
-    bool foreign = !is_trusted(w, st->st_uid), shared = (st->st_mode & 022) != 0;
+    bool foreign = !is_trusted(w, st->st_uid), shared = is_shared(st, w->uid);
     bool sticky = (st->st_mode & S_ISVTX) != 0;
     /* In a sticky folder nobody can take away what is not his; as a folder of ours it will not do all the same. */
     bool open_to_others = shared && (w->kind == FOLDER || !sticky);
@@ -183,7 +207,7 @@ int ours_make(const char *path, const char *given, mode_t mode, uid_t uid, char 
     if (error == 0 && stat(path, &st) != 0) error = errno;
     if (error != 0) return error;
     if (!S_ISDIR(st.st_mode)) return ENOTDIR;
-    if (st.st_uid != uid || (st.st_mode & 022) != 0) {
+    if (st.st_uid != uid || is_shared(&st, uid)) {
         snprintf(why, OURS_WHY_BYTES, st.st_uid != uid ? "%.160s belongs to uid %u" : "others may write to %.160s",
                  path, (unsigned)st.st_uid);
         return EPERM;

@@ -54,6 +54,12 @@ static void what_others_could_change_is_not_ours(void)
     make("/tmp/open/bin", US, 0700);
     CHECK_EQ(check("/tmp/open/bin"), EPERM);
     CHECK_STR(why, "others may write to /tmp/open");
+    /* The private group of a user lets nobody else in (daemon's is one on every Debian); another group does. */
+    make("/tmp/umask", US, 0775);
+    CHECK_EQ(check("/tmp/umask"), 0);
+    CHECK_EQ(chown("/tmp/umask", US, OTHER), 0);
+    CHECK_EQ(chmod("/tmp/umask", 0775), 0);
+    CHECK_EQ(check("/tmp/umask"), EPERM);
     CHECK_EQ(check("/tmp/mine/../theirs"), ELOOP);
     CHECK_EQ(check("/tmp/nothing"), ENOENT);
     CHECK_EQ(check("mine"), EINVAL);
