@@ -181,14 +181,16 @@ static int try_files(const char *runtime, const char *id, size_t id_len, char pa
     const struct region_policy *policy;
     struct region_line *line;
     int fd;
-    snprintf(path, FS_PATH_BYTES, "%s/policy/%.*s", runtime, (int)id_len, id);
+    int n = snprintf(path, FS_PATH_BYTES, "%s/policy/%.*s", runtime, (int)id_len, id);
+    if (n >= FS_PATH_BYTES) return ENAMETOOLONG;
     int error = region_policy_map_ro(path, &policy);
     if (error != 0) return -error;
     uint64_t tag = atomic_load(&((struct region_policy *)(uintptr_t)policy)->tag);
     char gpu_uuid[REGION_UUID_BYTES];
     text_copy(gpu_uuid, sizeof gpu_uuid, policy->gpu_uuid);
     region_policy_unmap(policy);
-    snprintf(path, FS_PATH_BYTES, "%s/usage/%.*s", runtime, (int)id_len, id);
+    n = snprintf(path, FS_PATH_BYTES, "%s/usage/%.*s", runtime, (int)id_len, id);
+    if (n >= FS_PATH_BYTES) return ENAMETOOLONG;
     error = region_usage_open(path, &fd);
     if (error != 0) return -error;
     close(fd);
