@@ -13,6 +13,10 @@
  * Any text, another one each time. Unset: their collectives are not told apart from other kernels. */
 #define ENV_GROUP "TRANCHE_GROUP"
 
+/* "index", set by `tranche run --visible index`: the numbers in CUDA_VISIBLE_DEVICES are the host's. Unset: numbers there
+ * are somebody's who counts the slices of the program. */
+#define ENV_VISIBLE "TRANCHE_VISIBLE"
+
 /* 1 to 100, set by `tranche run` where programs run at the same time: the percent of the GPU's multiprocessors that MPS
  * lets this one use. Its GPU time counts by that part. Default: takes turns, all of it counts. */
 #define ENV_CONCURRENT "TRANCHE_CONCURRENT"

@@ -49,19 +49,14 @@ static struct flock byte_of(unsigned index, short type)
     return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = REGION_LOCK_BYTE(index), .l_len = 1};
 }
 
-/* What a kernel or a sandbox without these locks answers, in one word. */
-static int refusal(int error)
-{
-    return error == EINVAL || error == ENOSYS || error == EPERM || error == ENOTSUP ? -EOPNOTSUPP : -error;
-}
-
 int life_lock(int fd, unsigned index)
 {
     struct flock lock = byte_of(index, F_WRLCK);
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
         return 1;
     }
-    return errno == EAGAIN || errno == EACCES ? 0 : refusal(errno);
+    /* Whatever else it is, a kernel, a sandbox or a file system without such locks: whoever has none goes on without. */
+    return errno == EAGAIN || errno == EACCES ? 0 : -EOPNOTSUPP;
 }
 
 void life_unlock(int fd, unsigned index)
@@ -74,7 +69,7 @@ int life_held(int fd, unsigned index)
 {
     struct flock lock = byte_of(index, F_WRLCK);
     if (fcntl(fd, F_OFD_GETLK, &lock) != 0) {
-        return refusal(errno);
+        return -EOPNOTSUPP;
     }
     return lock.l_type != F_UNLCK;
 }

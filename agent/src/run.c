@@ -32,6 +32,8 @@ struct plan {
     char gpus[SLICES_PER_PROGRAM * REGION_UUID_BYTES];
     char runtime_dir[FS_PATH_BYTES];
     bool agent_is_there;
+    bool by_index; /* GPUs are named by the host's numbers, for programs that want one in CUDA_VISIBLE_DEVICES */
+    char indices[SLICES_PER_PROGRAM * 24];
     char preload[PRELOAD_BYTES];
     char mps_pipe[FS_PATH_BYTES]; /* "" = programs take turns */
     char mps_percent[8];
@@ -47,12 +49,20 @@ static int take_options(struct plan *plan, const char *command, int argc, char *
             i++;
             break;
         }
+        if (strcmp(argv[i], "--visible") == 0 && i + 1 < argc) {
+            const char *kind = argv[++i];
+            plan->by_index = strcmp(kind, "index") == 0;
+            if (!plan->by_index && strcmp(kind, "uuid") != 0) {
+                return complain("--visible takes index or uuid, not “%s”", kind);
+            }
+            continue;
+        }
         if (strncmp(argv[i], "--slice=", 8) == 0) {
             name = argv[i] + 8;
         } else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc) {
             name = argv[++i];
         } else {
-            return complain("%s does not know “%s”; it takes --slice NAME", command, argv[i]);
+            return complain("%s does not know “%s”; it takes --slice NAME and --visible index|uuid", command, argv[i]);
         }
         if (plan->name_count == SLICES_PER_PROGRAM) {
             return complain("a program can be in at most %d slices", SLICES_PER_PROGRAM);
@@ -133,6 +143,28 @@ static int allow_asan(char *out, size_t cap)
     return n < (int)cap ? 0 : -1;
 }
 
+static int add_index(struct plan *plan, const struct fetched *fetched, const struct fetched_slice *s)
+{
+    size_t n = strlen(plan->indices);
+    for (size_t i = 0; i < fetched->gpu_count; i++) {
+        if (strcmp(fetched->gpus[i].uuid, s->gpu_uuid) != 0 || fetched->gpus[i].index < 0) continue;
+        snprintf(plan->indices + n, sizeof plan->indices - n, "%s%lld", n ? "," : "",
+                 (long long)fetched->gpus[i].index);
+        return 0;
+    }
+    return complain(
+        "the number of the GPU of slice %s is not known, so --visible index cannot be had: no agent answers", s->name);
+}
+
+/* Numbers are those of the PCI bus, as the agent has them, and not CUDA's own order by speed. */
+static int set_visible(const struct plan *plan)
+{
+    if (!plan->by_index) return unsetenv(ENV_VISIBLE) == 0 ? setenv("CUDA_VISIBLE_DEVICES", plan->gpus, 1) : -1;
+    return setenv("CUDA_VISIBLE_DEVICES", plan->indices, 1) == 0 && setenv(ENV_VISIBLE, "index", 1) == 0
+               ? setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1)
+               : -1;
+}
+
 /* One MPS server serves one user and one GPU; who is another user, or on several GPUs, takes turns with it. */
 static void join_mps(struct plan *plan, const struct fetched *fetched, const struct fetched_slice *s)
 {
@@ -157,14 +189,16 @@ static int try_files(const char *runtime, const char *id, size_t id_len, char pa
     const struct region_policy *policy;
     struct region_line *line;
     int fd;
-    snprintf(path, FS_PATH_BYTES, "%s/policy/%.*s", runtime, (int)id_len, id);
+    int n = snprintf(path, FS_PATH_BYTES, "%s/policy/%.*s", runtime, (int)id_len, id);
+    if (n >= FS_PATH_BYTES) return ENAMETOOLONG;
     int error = region_policy_map_ro(path, &policy);
     if (error != 0) return -error;
     uint64_t tag = atomic_load(&((struct region_policy *)(uintptr_t)policy)->tag);
     char gpu_uuid[REGION_UUID_BYTES];
     text_copy(gpu_uuid, sizeof gpu_uuid, policy->gpu_uuid);
     region_policy_unmap(policy);
-    snprintf(path, FS_PATH_BYTES, "%s/usage/%.*s", runtime, (int)id_len, id);
+    n = snprintf(path, FS_PATH_BYTES, "%s/usage/%.*s", runtime, (int)id_len, id);
+    if (n >= FS_PATH_BYTES) return ENAMETOOLONG;
     error = region_usage_open(path, &fd);
     if (error != 0) return -error;
     close(fd);
@@ -216,6 +250,7 @@ static int make_plan(struct plan *plan)
         const struct fetched_slice *s = fetched_find(&fetched, plan->names[i]);
         result = check_slice(&fetched, s, plan->names[i]);
         if (result == 0) result = add_slice(plan, s);
+        if (result == 0 && plan->by_index) result = add_index(plan, &fetched, s);
         if (result == 0) join_mps(plan, &fetched, s);
     }
     text_copy(plan->runtime_dir, sizeof plan->runtime_dir, fetched.runtime_dir);
@@ -241,7 +276,7 @@ int command_run(int argc, char **argv)
     if (rest >= argc) return complain("say what to run: tranche run --slice NAME -- COMMAND…");
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
     if (setenv("LD_PRELOAD", plan.preload, 1) != 0 || setenv(ENV_SLICES, plan.slices, 1) != 0 ||
-        setenv(ENV_RUNTIME_DIR, plan.runtime_dir, 1) != 0 || setenv("CUDA_VISIBLE_DEVICES", plan.gpus, 1) != 0) {
+        setenv(ENV_RUNTIME_DIR, plan.runtime_dir, 1) != 0 || set_visible(&plan) != 0) {
         return complain("the environment could not be set: %s", strerror(errno));
     }
     if (plan.mps_pipe[0] &&
@@ -286,7 +321,11 @@ int command_env(int argc, char **argv)
     print_export("LD_PRELOAD", plan.preload);
     print_export(ENV_SLICES, plan.slices);
     print_export(ENV_RUNTIME_DIR, plan.runtime_dir);
-    print_export("CUDA_VISIBLE_DEVICES", plan.gpus);
+    print_export("CUDA_VISIBLE_DEVICES", plan.by_index ? plan.indices : plan.gpus);
+    if (plan.by_index) {
+        print_export(ENV_VISIBLE, "index");
+        print_export("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+    }
     if (plan.mps_pipe[0]) {
         print_export(ENV_MPS_PIPE, plan.mps_pipe);
         print_export(ENV_MPS_PERCENT, plan.mps_percent);

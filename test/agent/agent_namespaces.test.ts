@@ -90,6 +90,9 @@ describe.skipIf(!hasSim || !hasShim || !mayUnshare)(
         /^pid 1 got 0,pid \d+ got 0$/,
       );
       const last = await later(client, much, 3, full);
+      const told = host.tranche(['doctor', '--json', '--pid', String(others[0]?.['pid'])]);
+      const codes = (JSON.parse(told.stdout) as { code: string }[]).map(({ code }) => code);
+      expect(codes).toContain('process-shim');
       /* It ends, and what it had is free. */
       inside.child.stdin?.end();
       await later(client, last, 1, (line) => rows(line).length === 1);

@@ -219,6 +219,18 @@ describe.skipIf(!hasSim || !hasShim)('programs in slices', () => {
     client.close();
   });
 
+  test('--visible index gives programs a number', async () => {
+    agent = await host.start();
+    const { client } = await openWithSlice();
+    const shown = host.tranche(['run', '--slice', 'one', '--visible', 'index', '--', 'env']).stdout;
+    expect(shown).toContain('CUDA_VISIBLE_DEVICES=0\n');
+    expect(shown).toContain('CUDA_DEVICE_ORDER=PCI_BUS_ID\n');
+    const wrong = host.tranche(['run', '--slice', 'one', '--visible', 'number', '--', 'env']);
+    expect(wrong.status).toBe(125);
+    expect(wrong.stderr).toContain('index or uuid');
+    client.close();
+  });
+
   test('a program under AddressSanitizer starts, whatever options it has, and its user decides', async () => {
     agent = await host.start();
     const { client } = await openWithSlice();

@@ -293,6 +293,16 @@ static void another_gpu_has_no_memory(void)
     CHECK_EQ(cuMemFree_v2(address), CUDA_SUCCESS);
 }
 
+/* What a script means by CUDA_VISIBLE_DEVICES=0: the first of its own, here on the second GPU of the host. */
+static void a_number_counts_its_slices(void)
+{
+    CUdeviceptr address;
+    CHECK_EQ(cuMemAlloc_v2(&address, LIMIT + 1), CUDA_ERROR_OUT_OF_MEMORY);
+    CHECK_EQ(cuMemAlloc_v2(&address, LIMIT), CUDA_SUCCESS);
+    CHECK_EQ(used(), LIMIT);
+    CHECK_STR(getenv("CUDA_VISIBLE_DEVICES"), "0");
+}
+
 /* Two slices, one on each GPU, in one program: what is got on one and freed while the other is current. */
 static void each_gpu_has_its_slice(void)
 {
@@ -588,6 +598,7 @@ static const struct program programs[] = {
     PROGRAM(an_entry_written_over_is_taken_back),
     PROGRAM(exec_starts_empty),
     PROGRAM(no_memory_before_its_files_come),
+    PROGRAM(a_number_counts_its_slices),
     PROGRAM(no_memory),
     PROGRAM(unlimited),
     PROGRAM(hold),
@@ -595,7 +606,7 @@ static const struct program programs[] = {
     PROGRAM(one_that_only_looks),
 };
 #define PROGRAMS (sizeof programs / sizeof programs[0])
-#define PLAIN_PROGRAMS (PROGRAMS - 5) /* the last ones have their own arrangements */
+#define PLAIN_PROGRAMS (PROGRAMS - 6) /* the last ones have their own arrangements */
 
 /* ---- outside ---- */
 
@@ -657,6 +668,20 @@ static void two_slices(void)
     run_as("each_gpu_has_its_slice", both, true);
 }
 
+static void numbers(void)
+{
+    struct fixture_slice other;
+    fixture_slice_on(&fixture, &other, 4, LIMIT, 10000, FIXTURE_SECOND_GPU_UUID);
+    setenv("CUDA_VISIBLE_DEVICES", "0", 1);
+    run_as("a_number_counts_its_slices", other.id, true);
+    setenv(ENV_VISIBLE, "index", 1); /* the host's own numbers: that GPU is not ours */
+    run_as("no_memory", other.id, true);
+    setenv("CUDA_VISIBLE_DEVICES", "1", 1);
+    run_as("limit_plain", other.id, true);
+    unsetenv(ENV_VISIBLE);
+    unsetenv("CUDA_VISIBLE_DEVICES");
+}
+
 static void only_looking(void)
 {
     struct fixture_slice untouched;
@@ -690,6 +715,7 @@ int main(int argc, char **argv)
     RUN(killed_holder_is_reaped);
     RUN(broken_files_mean_no_memory);
     RUN(two_slices);
+    RUN(numbers);
     RUN(only_looking);
     RUN(switched_off);
     fixture_close(&fixture);
