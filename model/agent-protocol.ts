@@ -67,6 +67,8 @@ export const sliceSchema = z.object({
   startsAtMs: timeMs.nullable(),
   expiresAtMs: timeMs.nullable(),
   revision: count,
+  /** Why nothing is admitted although it is open by its times; an agent of before does not say. */
+  suspendedReason: text.nullable().optional(),
 });
 
 export const personSchema = z.object({

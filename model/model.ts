@@ -65,6 +65,8 @@ export interface Slice {
   readonly startsAtMs: number | null;
   readonly expiresAtMs: number | null;
   readonly revision: number;
+  /** Why nothing is admitted although it is open by its times: its owner's uid is somebody else's by now. */
+  readonly suspendedReason?: string | null | undefined;
 }
 
 export interface Person {

@@ -57,12 +57,29 @@ int fs_own_directory(const char *path, mode_t mode, uid_t uid)
     return 0;
 }
 
+int fs_open_regular(const char *path, int flags)
+{
+    char again[64];
+    struct stat st;
+    int place = open(path, O_PATH | O_CLOEXEC | (flags & O_NOFOLLOW));
+    if (place < 0) return -errno;
+    int result = fstat(place, &st) != 0 ? -errno : !S_ISREG(st.st_mode) ? -EINVAL : 0;
+    if (result == 0) {
+        /* The very file that was looked at, whatever the name leads to meanwhile. */
+        snprintf(again, sizeof again, "/proc/self/fd/%d", place);
+        result = open(again, (flags & ~O_NOFOLLOW) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (result < 0) result = -errno;
+    }
+    close(place);
+    return result;
+}
+
 int fs_read_file(const char *path, size_t max, char **data, size_t *len)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0) return errno;
+    int fd = fs_open_regular(path, O_RDONLY);
+    if (fd < 0) return -fd;
     struct stat st;
-    int error = fstat(fd, &st) != 0 ? errno : !S_ISREG(st.st_mode) ? EINVAL : 0;
+    int error = fstat(fd, &st) != 0 ? errno : 0;
     if (error == 0 && (st.st_size < 0 || (size_t)st.st_size > max)) error = EFBIG;
     char *buf = error == 0 ? malloc((size_t)st.st_size + 1) : NULL;
     if (error == 0 && !buf) error = ENOMEM;
@@ -109,9 +126,11 @@ static int write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
+/* A new file, always: what lies there under that name, a crash's or somebody else's, is not written into. */
 static int write_synced(const char *path, const void *data, size_t len, mode_t mode)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (unlink(path) != 0 && errno != ENOENT) return errno;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0) return errno;
     int error = write_all(fd, data, len);
     if (error == 0 && fsync(fd) != 0) error = errno;
@@ -159,6 +178,13 @@ int fs_write_atomic(const char *directory, const char *name, const void *data, s
     if (fs_join(path, directory, name) != 0) return ENAMETOOLONG;
     if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary) return ENAMETOOLONG;
     int error = write_synced(temporary, data, len, mode);
+    if (error == EPERM || error == EACCES || error == EEXIST) {
+        /* In a sticky folder somebody else may have taken the name: no reason not to write. */
+        unsigned long long number;
+        error = fs_random(&number, sizeof number);
+        int n = snprintf(temporary, sizeof temporary, "%s.tmp-%016llx", path, number);
+        if (error == 0) error = n < (int)sizeof temporary ? write_synced(temporary, data, len, mode) : ENAMETOOLONG;
+    }
     if (error == 0 && keep_previous) error = keep_as_previous(path, mode);
     if (error == 0 && rename(temporary, path) != 0) error = errno;
     if (error != 0) {

@@ -19,13 +19,18 @@ int fs_make_directories(const char *path, mode_t mode);
  * owned by uid, not writable by group or others. Protects places in /tmp from being prepared by someone else. */
 int fs_own_directory(const char *path, mode_t mode, uid_t uid);
 
+/* Opens a regular file, and nothing else: a device or a FIFO is not opened even for a moment, because for those opening
+ * is an act. Flags of open(2), with O_NOFOLLOW for the last part of the path. A descriptor, or -errno (-EINVAL: it is no
+ * regular file). Needs /proc. */
+int fs_open_regular(const char *path, int flags);
+
 /* Reads a whole regular file of at most max bytes; *data is malloc'ed and NUL-terminated. 0 or errno (EFBIG). */
 int fs_read_file(const char *path, size_t max, char **data, size_t *len);
 
 /* Reads a small file of /proc into buf, NUL-terminated. Length or -1. */
 ssize_t fs_read_small(const char *path, char *buf, size_t cap);
 
-/* Writes path.tmp, syncs it, keeps what was at path as path.prev when keep_previous, renames, syncs the directory.
+/* Writes a new file path.tmp (another name where somebody else has that one), syncs it, keeps what was at path as path.prev when keep_previous, renames, syncs the directory.
  * 0 or errno; on an error what was at path is still there, unless only the last sync of the directory failed. */
 int fs_write_atomic(const char *directory, const char *name, const void *data, size_t len, mode_t mode,
                     bool keep_previous);

@@ -1,4 +1,4 @@
-/* The agent's log: stderr, or a file that starts over when it is full. One line a message. */
+/* The agent's log: stderr, or a file; when it is full it becomes FILE.1 and a new one begins. One line a message. */
 #ifndef TRANCHE_LOG_H
 #define TRANCHE_LOG_H
 

@@ -33,6 +33,10 @@
 #define LISTEN_BACKLOG 64
 #define EVENTS_AT_ONCE 32
 #define STEP_ASIDE_CHECK_MS 5000
+#define HOLDER_ANSWER_S 5 /* for whoever holds our address to show that it is an agent */
+#define FILES_WANTED 8192 /* a slice has two open, a process one */
+#define FILES_NEEDED 128
+#define REFUSED_TOLD_MS 60000
 #define GOODBYE_MS 500 /* how long clients may take to read the last lines */
 #define PEOPLE_INTERVAL_MS 5000
 #define PROC_UNUSED_MS 5000
@@ -54,6 +58,13 @@ int64_t now_wall_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+int64_t now_mono_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 uint64_t now_region_ns(const struct agent *agent)
 {
     if (agent->simulation) return agent->simulation->now_ns();
@@ -72,7 +83,8 @@ static bool system_agent_answers(void)
     socklen_t len = places_address(SYSTEM_SOCKET_PATH, false, &address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return false;
-    bool answers = connect(fd, (struct sockaddr *)&address, len) == 0;
+    /* EAGAIN: it is there, and has many connections to take. */
+    bool answers = connect(fd, (struct sockaddr *)&address, len) == 0 || errno == EAGAIN;
     close(fd);
     return answers;
 }
@@ -100,6 +112,38 @@ static enum claim claim_state(struct agent *agent, char *why, size_t cap)
     return CLAIM_FAILED;
 }
 
+/* Who holds our address: an agent answers, whatever it answers; a program that only sits there does not. */
+static enum claim judge_holder(const struct sockaddr_un *address, socklen_t len, char *why, size_t cap)
+{
+    static const char question[] = "{\"id\":1,\"op\":\"unsubscribe\"}\n";
+    struct ucred who = {.pid = 0};
+    socklen_t who_len = sizeof who;
+    struct timeval bound = {.tv_sec = HOLDER_ANSWER_S};
+    char answer;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return CLAIM_TAKEN;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
+    int connected = connect(fd, (const struct sockaddr *)address, len);
+    /* One that has the address and does not listen yet is just starting. */
+    bool starts = connected != 0 && errno != EAGAIN;
+    bool answers = connected == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &who_len) == 0 &&
+                   send(fd, question, sizeof question - 1, MSG_NOSIGNAL) > 0 && recv(fd, &answer, 1, 0) == 1;
+    close(fd);
+    if (starts || answers) return CLAIM_TAKEN;
+    const char *name = who.pid != 0 ? people_name_of(who.uid) : NULL;
+    if (who.pid == 0) {
+        snprintf(why, cap, "The address @" ABSTRACT_SOCKET_NAME " is held by a program that takes no connection.");
+    } else {
+        snprintf(why, cap,
+                 "The address @" ABSTRACT_SOCKET_NAME
+                 " is held by %s (uid %u, process %ld), which does not answer as an "
+                 "agent. Ask for that process to be ended; root's agent does not need the address.",
+                 name ? name : "somebody", (unsigned)who.uid, (long)who.pid);
+    }
+    return CLAIM_FAILED;
+}
+
 static enum claim claim_socket(struct agent *agent, char *why, size_t cap)
 {
     struct sockaddr_un address;
@@ -108,7 +152,7 @@ static enum claim claim_socket(struct agent *agent, char *why, size_t cap)
     agent->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (!p->abstract_socket) unlink(p->socket);
     if (agent->listen_fd < 0 || bind(agent->listen_fd, (struct sockaddr *)&address, len) != 0) {
-        if (errno == EADDRINUSE) return CLAIM_TAKEN;
+        if (errno == EADDRINUSE) return judge_holder(&address, len, why, cap);
         snprintf(why, cap, "The socket %s can not be made: %s.", p->socket, strerror(errno));
         return CLAIM_FAILED;
     }
@@ -117,29 +161,66 @@ static enum claim claim_socket(struct agent *agent, char *why, size_t cap)
     return CLAIM_OURS;
 }
 
+/* Root's agent says that the host is its own, for when it does not run. */
+static void choose_system(const struct places *places)
+{
+    if (places->scope != SCOPE_SYSTEM || geteuid() != 0) return;
+    int error = places_choose_system();
+    if (error != 0) log_line(SYSTEM_MARK_PATH " can not be written: %s", strerror(error));
+}
+
 static enum claim claim(struct agent *agent, char *why, size_t cap)
 {
     if (places_find(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     if (agent->places.scope == SCOPE_USER && system_agent_answers()) return CLAIM_TAKEN;
+    if (agent->places.scope == SCOPE_USER && places_system_chosen()) {
+        snprintf(why, cap,
+                 "Root's agent manages the GPUs of this host (" SYSTEM_MARK_PATH " says so); no other one is started. "
+                 "Ask who administers this host to start it.");
+        return CLAIM_FAILED;
+    }
     if (agent->places.root[0]) {
         people_use_root(agent->places.root);
         groups_use_root(agent->places.root);
+        accounts_use_root(agent->places.root);
     }
     if (places_open_state(&agent->places, why, cap) != 0) return CLAIM_FAILED;
     enum claim result = claim_state(agent, why, cap);
     if (result != CLAIM_OURS) return result;
     if (places_open_runtime(&agent->places, why, cap) != 0) return CLAIM_FAILED;
-    return claim_socket(agent, why, cap);
+    result = claim_socket(agent, why, cap);
+    if (result == CLAIM_OURS) choose_system(&agent->places);
+    return result;
 }
 
 /* ---- start ---------------------------------------------------------------------------------------------- */
 
-static void raise_file_limit(void)
+/* The agent is there for everybody: what the shell that happened to start it was bound to is not for it. What may not be
+ * lifted (a hard limit, as no root) stays, and doctor says so. 0, or -1 with a sentence: it could not even listen. */
+static int lift_limits(char *why, size_t cap)
 {
+    static const int kinds[] = {RLIMIT_AS, RLIMIT_DATA, RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_RSS};
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max < 8192 ? limit.rlim_max : 8192;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct rlimit most = {RLIM_INFINITY, RLIM_INFINITY};
+        if (setrlimit(kinds[i], &most) == 0 || getrlimit(kinds[i], &limit) != 0) continue;
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(kinds[i], &limit);
+    }
+    if (getpriority(PRIO_PROCESS, 0) > 0) setpriority(PRIO_PROCESS, 0, 0);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+    struct rlimit most = {FILES_WANTED, limit.rlim_max > FILES_WANTED ? limit.rlim_max : FILES_WANTED};
+    if (setrlimit(RLIMIT_NOFILE, &most) != 0) {
+        limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_NEEDED) return 0;
+    snprintf(
+        why, cap,
+        "The agent may open %llu files only (ulimit -Hn of the shell that started it), and needs %d to serve a host. "
+        "Start it from a shell without that limit: tranche agent",
+        (unsigned long long)limit.rlim_cur, FILES_NEEDED);
+    return -1;
 }
 
 static int watch(struct agent *agent, int fd, void *tag)
@@ -174,7 +255,7 @@ static int start(struct agent *agent, char *why, size_t cap)
         snprintf(agent->manager_name, sizeof agent->manager_name, "uid-%u", (unsigned)agent->places.uid);
     }
     if (gethostname(agent->host_name, sizeof agent->host_name - 1) != 0) text_copy(agent->host_name, 8, "host");
-    raise_file_limit();
+    if (lift_limits(why, cap) != 0) return -1;
     json_writer_init(&agent->scratch, AGENT_LINE_MAX_BYTES);
     operators_load(agent);
     settings_load(agent);
@@ -190,6 +271,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     if (agent->slices.note[0]) log_line("%s", agent->slices.note);
     agent->backend = &gpu_nvml;
     gpus_open(agent);
+    people_check(agent, now_mono_ms());
     upkeep_begin(agent);
     policy_open_all(agent);
     error = jobs_load(agent, now_mono_ms());
@@ -213,7 +295,7 @@ static void accept_peers(struct agent *agent)
     for (int i = 0; i < LISTEN_BACKLOG; i++) {
         int fd = accept4(agent->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) return;
-        if (!peer_accept(agent, fd)) log_line("a connection was refused: too many");
+        if (!peer_accept(agent, fd)) agent->refused_untold++;
     }
 }
 
@@ -243,6 +325,8 @@ static int64_t next_due(struct agent *agent, int64_t mono_ms)
         int64_t due_ms = agent->deaths_at_ms + DEATHS_INTERVAL_MS;
         wait = earliest(wait, due_ms > mono_ms ? due_ms - mono_ms : 0);
     }
+    int64_t work_ms = peers_wait_ms(agent);
+    if (work_ms >= 0) wait = earliest(wait, work_ms);
     for (size_t i = 0; i < agent->peer_count; i++) {
         struct peer *peer = agent->peers[i];
         if (!peer->subscribed) continue;
@@ -281,6 +365,15 @@ static void serve_samples(struct agent *agent, int64_t mono_ms)
     line_release(line);
 }
 
+/* Whoever is refused can come back a thousand times a second: the log has one line of it now and then. */
+static void tell_refused(struct agent *agent, int64_t mono_ms)
+{
+    if (agent->refused_untold == 0 || mono_ms - agent->refused_told_ms < REFUSED_TOLD_MS) return;
+    log_line("%zu connections were refused: too many", agent->refused_untold);
+    agent->refused_untold = 0;
+    agent->refused_told_ms = mono_ms;
+}
+
 static void serve_second(struct agent *agent, int64_t mono_ms)
 {
     int64_t wall_ms = now_wall_ms();
@@ -291,6 +384,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     int64_t age_ms = mono_ms - agent->sampled_at_ms;
     if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
     sample_check_times(agent);
+    people_check(agent, mono_ms);
     upkeep_files(agent, mono_ms);
     mps_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
@@ -300,6 +394,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     edit_prune(agent, mono_ms);
     procs_prune(&agent->procs, mono_ms, PROC_UNUSED_MS);
     peers_check_stalls(agent, mono_ms);
+    tell_refused(agent, mono_ms);
     if (agent->people_dirty && mono_ms - agent->people_at_ms >= PEOPLE_INTERVAL_MS) {
         agent->people_dirty = false;
         agent->people_at_ms = mono_ms;
@@ -330,11 +425,11 @@ static void turn(struct agent *agent, int timeout_ms)
             agent->deaths_waiting |= procs_deaths(&agent->procs, now_mono_ms()) > 0;
         } else {
             struct peer *peer = tag;
-            if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) peer_readable(agent, peer);
-            if (events[i].events & (EPOLLHUP | EPOLLERR)) peer->input_end = true;
-            if (events[i].events & EPOLLERR) peer->dead = true;
+            if (events[i].events & EPOLLIN) peer->is_readable = true;
+            if (events[i].events & (EPOLLHUP | EPOLLERR)) peer->hung_up = true;
         }
     }
+    peers_serve(agent);
 }
 
 static void say_goodbye(struct agent *agent)
@@ -345,6 +440,7 @@ static void say_goodbye(struct agent *agent)
     events_notice(agent, "agent-leaving", NULL, 0, message);
     int64_t deadline = now_mono_ms() + GOODBYE_MS;
     for (;;) {
+        jobs_commit(agent);
         peers_flush_all(agent);
         bool waits = false;
         for (size_t i = 0; i < agent->peer_count; i++) waits |= (agent->peers[i]->epoll_events & EPOLLOUT) != 0;
@@ -371,10 +467,11 @@ static void run_loop(struct agent *agent)
         serve_second(agent, mono_ms);
         jobs_serve(agent, mono_ms);
         announce_state(agent);
+        jobs_commit(agent);
         peers_flush_all(agent);
         if (mono_ms < aside_at_ms) continue;
         aside_at_ms = mono_ms + STEP_ASIDE_CHECK_MS;
-        if (agent->places.scope == SCOPE_USER && system_agent_answers()) {
+        if (agent->places.scope == SCOPE_USER && (system_agent_answers() || places_system_chosen())) {
             agent->leaving = true;
             agent->leave_reason = "This host's system agent manages its GPUs now.";
         }

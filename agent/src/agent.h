@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "accounts.h"
 #include "failure.h"
 #include "faults.h"
 #include "gpu.h"
@@ -21,9 +22,12 @@
 #define AGENT_LINE_MAX_BYTES (256u * 1024)
 #define REQUEST_LINE_MAX_BYTES (8u * 1024)
 #define CLIENTS_MAX 128
-#define PEERS_MAX (CLIENTS_MAX + QUEUE_JOBS_MAX)
+#define CLIENTS_RESERVED 32 /* beside them, for root, the manager and operators */
+#define PEERS_MAX (CLIENTS_MAX + CLIENTS_RESERVED + QUEUE_JOBS_MAX)
 #define OPERATORS_MAX 64
 #define PROCESS_ROWS_MAX 512
+#define CONTEXT_LEAST_BYTES (UINT64_C(16) << 20) /* no CUDA context is smaller; the rest is noise */
+#define CONTEXT_MOST_BYTES (UINT64_C(2) << 30)   /* nor larger: who stands still with more holds something else */
 
 struct peer;
 
@@ -34,6 +38,8 @@ struct gpu_state {
     size_t process_count, process_cap;
     bool processes_known;
     uint64_t context_bytes; /* the least that a process was seen to hold beyond its ledger; 0: none was */
+    uint64_t context_now_bytes, context_before_bytes;  /* the same, of this window and of the one before */
+    int64_t context_since_ms;                          /* monotonic: when this window began */
     int64_t processes_at_ms, details_at_ms, use_at_ms; /* monotonic */
     struct gpu_process_use *use;
     size_t use_count;
@@ -46,6 +52,7 @@ struct gpu_state {
 /* A line shared by the peers that have yet to get it. */
 struct shared_line {
     size_t references, len;
+    bool is_minor; /* somebody without rights can cause it at will: the first to go where there is no room */
     char data[];
 };
 
@@ -83,14 +90,25 @@ struct agent {
     struct procs procs;
     bool deaths_waiting;
     int64_t deaths_at_ms; /* monotonic, when deaths were last dealt with */
-    uid_t operators[OPERATORS_MAX];
+    struct operator
+    {
+        uid_t uid;
+        char name[OWNER_BYTES]; /* when he was named; "" in files of before */
+        bool is_other;          /* that uid is somebody else by now: he is none */
+    }
+    operators[OPERATORS_MAX];
     size_t operator_count;
+    int64_t people_checked_ms; /* monotonic: when uids were last compared with names */
+    char state_notes[1024];    /* what was not right in the small files of the state, in sentences, or "" */
     struct quota quotas[QUOTAS_MAX];
     size_t quota_count;
     int64_t memory_overcommit_max_percent; /* of a GPU, by which memory limits may add up; 0: no guard */
 
     struct peer *peers[PEERS_MAX];
-    size_t peer_count;
+    size_t peer_count, next_peer; /* who is served first in this turn */
+    struct accounts accounts;
+    int64_t refused_told_ms; /* monotonic, when the log last had a refused connection, */
+    size_t refused_untold;   /* and how many there were since */
     bool state_dirty;
     bool people_dirty; /* the same, but worth a line only every few seconds */
     int64_t people_at_ms;
@@ -108,6 +126,7 @@ struct agent {
 /* clocks (agent.c): monotonic and wall milliseconds of the host, and the clock that shim and regions use */
 int64_t now_mono_ms(void);
 int64_t now_wall_ms(void);
+int64_t now_mono_ns(void);
 uint64_t now_region_ns(const struct agent *agent);
 
 /* agent.c */
@@ -132,6 +151,14 @@ void policy_shut(struct slice *slice);
 /* New files for another GPU, closed until policy_apply; the page that was open stays shut for who has it. 0 or errno:
  * then policy_close and policy_open bring back what the slice's record says. */
 int policy_move(struct agent *agent, struct slice *slice, const struct slice_record *to);
+/* The slice gets another owner: a new usage file, a new line, a new page, closed until policy_apply. `left`: what goes on
+ * with the old ones, for programs of the earlier owner, a slice that is in the table already; NULL: nobody is in it.
+ * 0 or errno: then policy_take_back brings back what was. */
+int policy_hand_over(struct agent *agent, struct slice *slice, const struct slice_record *to, struct slice *left);
+void policy_take_back(struct agent *agent, struct slice *slice, const struct slice_record *to, struct slice *left);
+/* What is set aside for an earlier owner's programs: it counts against the slice's limit as residue does. */
+void policy_set_inherited(struct slice *slice, uint64_t bytes);
+void policy_set_limit(struct slice *slice, uint64_t bytes);
 /* Tells the slices of a GPU about each other; done by the others wherever a slice of that GPU changes. */
 void policy_meet(struct agent *agent, const char *gpu_uuid);
 void policy_close(struct agent *agent, struct slice *slice, bool remove_files);
@@ -158,5 +185,8 @@ int settings_set_overcommit(struct agent *agent, int64_t max_percent, struct fai
 /* operators.c */
 void operators_load(struct agent *agent);
 int operators_set(struct agent *agent, const char *names, struct failure *failure);
+/* Uids are given out again: compares owners and operators with the system's directory, at the start and now and then. */
+#define PEOPLE_CHECK_MS (10 * 60 * 1000)
+void people_check(struct agent *agent, int64_t mono_ms);
 
 #endif

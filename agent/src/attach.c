@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "attach_doctor.h"
 #include "attach_jobs.h"
 #include "attach_terminals.h"
 #include "client.h"
@@ -63,14 +64,15 @@ static bool take_own(struct own *own, const char *line, size_t len)
     /* Nearly every line is the agent's: looked at closely only if it could be one of ours. */
     if (len > REQUEST_LINE_MAX_BYTES ||
         (!memmem(line, len, "job-start", 9) && !memmem(line, len, "job-log", 7) &&
-         !memmem(line, len, "environments", 12) && !memmem(line, len, "terminal-", 9))) {
+         !memmem(line, len, "environments", 12) && !memmem(line, len, "terminal-", 9) &&
+         !memmem(line, len, ATTACH_DOCTOR_OP, sizeof ATTACH_DOCTOR_OP - 1))) {
         return false;
     }
     memcpy(copy, line, len);
     copy[len] = '\0';
     if (json_parse_flat(copy, len, &o, &why) != 0 || json_get_text(&o, "op", &op) != 1) return false;
     if (json_get_integer(&o, "id", 0, JSON_INTEGER_MAX, &id) != 1) return false;
-    return attach_jobs_take(&own->jobs, id, op, &o) ||
+    return attach_jobs_take(&own->jobs, id, op, &o) || attach_doctor_take(&own->jobs.replies, id, op, &o) ||
            attach_terminals_take(&own->terminals, &own->jobs.replies, id, op, &o, line, len);
 }
 

@@ -271,7 +271,7 @@ static void announce(struct agent *agent, const struct entry *e, uint64_t seq, i
     json_put_text(&w, "ev", "audit");
     json_key(&w, "record");
     put_record(&w, e, seq, at_ms);
-    events_send(agent, &w);
+    events_send(agent, &w, e->refusal != NULL);
 }
 
 static void record(struct agent *agent, const struct entry *e, int kind)

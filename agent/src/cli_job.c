@@ -210,6 +210,10 @@ static int act(const char *verb, int argc, char **argv)
     if (argc != (priority ? 3 : 2) && !kill) {
         return complain("say: tranche job %s JOB-ID%s", verb, priority ? " low|normal|high" : "");
     }
+    if (!job_id_is_good(argv[1])) {
+        return complain("“%s” is not the id of a job, so nothing was changed; `tranche job ls` shows them (j-…)",
+                        argv[1]);
+    }
     snprintf(op, sizeof op, "job-%s", verb);
     if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
     json_writer_init(&fields, 1024);

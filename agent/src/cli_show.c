@@ -67,6 +67,7 @@ static void print_slice(const struct fetched_slice *s, struct json_span sample)
     if (s->compute_guarantee_percent > 0) printf(" (%lld %% guaranteed)", (long long)s->compute_guarantee_percent);
     if (processes > 0) printf(", %lld process%s", (long long)processes, processes == 1 ? "" : "es");
     if (denied > 0) printf(", %lld denied", (long long)denied);
+    if (s->suspended[0]) printf(", suspended: %s", s->suspended);
     if (s->pending_bytes >= 0) {
         printf(", %s when use drops", size_text(limit, sizeof limit, s->pending_bytes));
     }
@@ -171,6 +172,7 @@ struct findings {
     struct json_writer json;
     bool as_json;
     int worst;
+    enum doctor_entry entry; /* of the process that was asked for */
 };
 
 static void print_finding(void *context, const char *code, const char *level, const char *message)
@@ -189,7 +191,7 @@ static void print_finding(void *context, const char *code, const char *level, co
     json_close(&f->json, '}');
 }
 
-static int take_agent_findings(struct client *client, bool release, struct findings *out)
+static int take_agent_findings(struct client *client, bool release, int64_t pid, struct findings *out)
 {
     struct json_writer fields;
     struct json_span list, at = {NULL, NULL}, element;
@@ -197,6 +199,7 @@ static int take_agent_findings(struct client *client, bool release, struct findi
     size_t len;
     json_writer_init(&fields, 256);
     if (release) json_put_bool(&fields, "release", true);
+    if (pid > 0) json_put_integer(&fields, "pid", pid);
     int result = client_ask(client, "doctor", &fields, &line, &len, why, sizeof why);
     json_writer_free(&fields);
     if (result != 0) return complain("%s", why);
@@ -220,6 +223,9 @@ static int take_agent_findings(struct client *client, bool release, struct findi
         json_get_text(&object, "message", &message);
         text_sanitize(shown, sizeof shown, message, strlen(message));
         print_finding(out, code, level, shown);
+        if (strcmp(code, DOCTOR_IN_SLICE) == 0) out->entry = DOCTOR_ENTRY_THERE;
+        bool none = strcmp(code, DOCTOR_UNMANAGED) == 0 || strcmp(code, DOCTOR_NOT_SEEN) == 0;
+        if (none) out->entry = DOCTOR_ENTRY_NONE;
     }
     return 0;
 }
@@ -248,7 +254,7 @@ int command_doctor(int argc, char **argv)
     json_open(&findings.json, '[');
     struct doctor doctor = {.found = print_finding, .context = &findings};
     if (client_open(&client, false, why, sizeof why) == 0) {
-        result = take_agent_findings(&client, release, &findings);
+        result = take_agent_findings(&client, release, pid, &findings);
         client_close(&client);
     } else {
         struct places places;
@@ -258,8 +264,8 @@ int command_doctor(int argc, char **argv)
             doctor_places(&doctor, places.state, places.runtime, getuid());
         }
     }
-    /* Asked here rather than by the agent: this user may look into its own processes, the agent's may not. */
-    if (pid > 0) doctor_process(&doctor, (pid_t)pid);
+    /* Looked into here rather than by the agent, whose rights are not this user's. */
+    if (pid > 0) doctor_process(&doctor, (pid_t)pid, findings.entry);
     json_close(&findings.json, ']');
     if (findings.as_json) printf("%.*s\n", (int)findings.json.len, findings.json.data);
     json_writer_free(&findings.json);

@@ -76,13 +76,13 @@ static int put_size(struct json_writer *w, const char *option, const char *key, 
     return 0;
 }
 
-static int put_percent(struct json_writer *w, const char *option, const char *key, const char *text)
+static int put_percent(struct json_writer *w, const char *option, const char *key, const char *text, int least)
 {
     int64_t value;
     if (!text) return 0;
     if (text_parse_percent(text, &value) != 0) {
-        return complain("%s: “%s” is not a share, so nothing was changed; write a whole number from 0 to 100", option,
-                        text);
+        return complain("%s: “%s” is not a share, so nothing was changed; shares are whole percents, from %d to 100",
+                        option, text, least);
     }
     json_put_integer(w, key, value);
     return 0;
@@ -109,8 +109,8 @@ static int put_time(struct json_writer *w, const char *option, const char *key, 
 static int put_limits(struct json_writer *w, const struct options *o)
 {
     if (put_size(w, "--memory", "memoryLimitBytes", o->memory) != 0 ||
-        put_percent(w, "--compute", "computeLimitPercent", o->compute) != 0 ||
-        put_percent(w, "--guarantee", "computeGuaranteePercent", o->guarantee) != 0 ||
+        put_percent(w, "--compute", "computeLimitPercent", o->compute, 1) != 0 ||
+        put_percent(w, "--guarantee", "computeGuaranteePercent", o->guarantee, 0) != 0 ||
         put_time(w, "--starts", "startsAtMs", o->starts) != 0 ||
         put_time(w, "--expires", "expiresAtMs", o->expires) != 0) {
         return EXIT_OWN_FAILURE;

@@ -15,11 +15,18 @@
 struct client {
     int fd;
     uid_t agent_uid;
+    pid_t agent_pid;
+    const char *address; /* "@tranche-agent", as people see it */
     int64_t next_id;
     char *buf;
     size_t len, cap;
     size_t taken; /* bytes of the line that the caller has had */
 };
+
+/* For the whole process: the agent of this user and no other ("--agent-of"). */
+void client_use_agent_of(uid_t uid);
+/* For the whole process: says on stderr, once, whose agent it is where it is neither the system's nor one's own. */
+void client_say_whose(void);
 
 /* Connects, after starting this user's agent if nobody answers and may_start. 0, or -1 with a sentence. */
 int client_open(struct client *client, bool may_start, char *why, size_t cap);

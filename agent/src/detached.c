@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "ours.h"
 
 #define INHERITED_FDS_MAX 1024
 
@@ -76,21 +77,34 @@ int detached_folders_find(const char *kind, char directory[FS_PATH_BYTES], char 
     return -1;
 }
 
+/* Everybody's folders of a private root lie side by side in one that all may write to: from there on they must be ours. */
+static int check_ours(const char *kind, const char *directory, bool make, char why[OURS_WHY_BYTES])
+{
+    struct places places;
+    char given[FS_PATH_BYTES] = "";
+    if (places_find(&places, why, OURS_WHY_BYTES) != 0) return EINVAL;
+    if (places.scope == SCOPE_ROOT && fs_join(given, places.root, kind) != 0) return ENAMETOOLONG;
+    if (given[0] && make) fs_make_directories(given, 0700);
+    return make ? ours_make(directory, given, 0700, getuid(), why) : ours_check(directory, given, getuid(), why);
+}
+
 int detached_folders_make(const char *kind, char directory[FS_PATH_BYTES], char *why, size_t cap)
 {
     if (detached_folders_find(kind, directory, why, cap) != 0) return -1;
-    int error = fs_make_directories(directory, 0700);
-    if (error == 0) error = fs_own_directory(directory, 0700, getuid());
+    char part[OURS_WHY_BYTES];
+    int error = check_ours(kind, directory, true, part);
     if (error == 0) return 0;
-    snprintf(why, cap, "The folder %s can not be used: %s. Nothing was started.", directory, strerror(error));
+    snprintf(why, cap, "The folder %s can not be used: %s. Nothing was started.", directory,
+             part[0] ? part : strerror(error));
     return -1;
 }
 
 int detached_folder_of(const char *kind, const char *id, char directory[FS_PATH_BYTES])
 {
-    char all[FS_PATH_BYTES], why[256];
+    char all[FS_PATH_BYTES], why[OURS_WHY_BYTES];
     struct stat st;
     if (detached_folders_find(kind, all, why, sizeof why) != 0 || fs_join(directory, all, id) != 0) return -1;
+    if (check_ours(kind, directory, false, why) != 0) return -1;
     return lstat(directory, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == getuid() ? 0 : -1;
 }
 

@@ -3,24 +3,20 @@
 #endif
 #include "doctor.h"
 
-#include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "agent.h"
-#include "env.h"
 #include "fs.h"
-#include "nested.h"
-#include "region_file.h"
+#include "ours.h"
 #include "upkeep.h"
 #include "xid.h"
 
-#define ENVIRON_MAX_BYTES (1u << 20)
 #define FAULT_MENTIONED_MINUTES (7 * 24 * 60)
 #define STATE_ROOM_MIN_BYTES (64ull << 20)
 
@@ -38,8 +34,9 @@ void doctor_say(const struct doctor *doctor, const char *code, enum doctor_level
 static void check_logout(const struct doctor *doctor, const char *runtime_dir, uid_t uid)
 {
     struct passwd *pw = getpwuid(uid);
-    const char *name = pw ? pw->pw_name : "";
-    char linger[FS_PATH_BYTES];
+    char number[24], linger[FS_PATH_BYTES];
+    snprintf(number, sizeof number, "uid %u", (unsigned)uid);
+    const char *name = pw ? pw->pw_name : number; /* loginctl takes names alone: one without has none to give it */
     if (uid < 1000 || access("/run/systemd/system", F_OK) != 0) return;
     bool lingers = fs_join(linger, "/var/lib/systemd/linger", name) == 0 && access(linger, F_OK) == 0;
     if (lingers) {
@@ -88,11 +85,17 @@ void doctor_places(const struct doctor *doctor, const char *state_dir, const cha
                    "Less than 64 MiB are free where the state is kept (%s); edits will be refused when it is full.",
                    state_dir);
     }
-    char exe[FS_PATH_BYTES], shim[FS_PATH_BYTES];
+    char exe[FS_PATH_BYTES], shim[FS_PATH_BYTES], why[OURS_WHY_BYTES];
     if (places_own_exe(exe) == 0) {
         if (places_shim_for(exe, shim) != 0) {
             doctor_say(doctor, "shim-missing", DOCTOR_ERROR,
                        "libtranche.so is not beside %s: `tranche run` can not limit anything. Deploy again.", exe);
+        } else if (ours_check_loaded(shim, uid, why) != 0) {
+            doctor_say(
+                doctor, "shim-foreign", DOCTOR_ERROR,
+                "%s is not used: %s, and whoever that is could put another library there. Deploy to a folder of "
+                "your own.",
+                shim, why);
         } else if (fs_is_noexec(shim)) {
             doctor_say(
                 doctor, "shim-noexec", DOCTOR_ERROR,
@@ -105,142 +108,29 @@ void doctor_places(const struct doctor *doctor, const char *state_dir, const cha
     check_logout(doctor, runtime_dir, uid);
 }
 
-/* Finds NAME=value in the NUL-separated environment. */
-static const char *find_variable(const char *environment, size_t len, const char *name)
+/* From what it has in hand: a process is looked into by who asks, with the rights of who asks (doctor_process.c). */
+static void say_known(const struct doctor *doctor, struct agent *agent, uint32_t pid)
 {
-    size_t n = strlen(name);
-    for (size_t at = 0; at < len; at += strlen(environment + at) + 1) {
-        if (strncmp(environment + at, name, n) == 0 && environment[at + n] == '=') return environment + at + n + 1;
+    bool found = false;
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        const struct slice *slice = agent->slices.items[i];
+        if (slice->r.deleted || !slice_holds(slice, pid)) continue;
+        found = true;
+        doctor_say(doctor, DOCTOR_IN_SLICE, DOCTOR_OK, "Process %u has an entry in slice %s.", pid, slice->r.name);
     }
-    return NULL;
-}
-
-/* Files of /proc have no size: read until they end. */
-static int read_proc(pid_t pid, const char *what, char **data, size_t *len)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, what);
-    FILE *file = fopen(path, "re");
-    if (!file) return errno;
-    char *buf = malloc(ENVIRON_MAX_BYTES + 1);
-    size_t n = buf ? fread(buf, 1, ENVIRON_MAX_BYTES, file) : 0;
-    int error = !buf ? ENOMEM : ferror(file) ? EIO : 0;
-    fclose(file);
-    if (error != 0) {
-        free(buf);
-        return error;
-    }
-    buf[n] = '\0';
-    *data = buf;
-    *len = n;
-    return 0;
-}
-
-static void explain_environment(const struct doctor *doctor, pid_t pid)
-{
-    char *environment;
-    size_t len;
-    int error = read_proc(pid, "environ", &environment, &len);
-    if (error != 0) {
-        doctor_say(doctor, "process-environment", DOCTOR_NOTE, "The environment of process %ld can not be read (%s).",
-                   (long)pid, strerror(error));
-        return;
-    }
-    const char *preload = find_variable(environment, len, "LD_PRELOAD");
-    const char *slices = find_variable(environment, len, ENV_SLICES);
-    const char *disabled = find_variable(environment, len, ENV_DISABLE);
-    if (!slices) {
-        doctor_say(doctor, "process-no-slice", DOCTOR_WARNING,
-                   "Process %ld was not started by `tranche run` (" ENV_SLICES " is not set): it is not limited.",
-                   (long)pid);
-    } else if (!preload || !strstr(preload, "libtranche.so")) {
-        doctor_say(doctor, "process-no-preload", DOCTOR_WARNING,
-                   "Process %ld was meant for a slice, but LD_PRELOAD does not name libtranche.so: something between "
-                   "`tranche run` and it changed the environment (sudo, a container, a wrapper).",
-                   (long)pid);
-    } else {
-        doctor_say(
-            doctor, "process-not-loaded", DOCTOR_WARNING,
-            "LD_PRELOAD names the library, but process %ld has not loaded it: the program is statically linked, "
-            "set-user-id, of another architecture, or the file was missing when it started.",
-            (long)pid);
-    }
-    if (disabled && strcmp(disabled, "1") == 0) {
-        doctor_say(doctor, "process-disabled", DOCTOR_WARNING,
-                   ENV_DISABLE "=1 is set for process %ld: nothing is limited.", (long)pid);
-    }
-    free(environment);
-}
-
-static bool is_entry_of(const struct region_entry *entry, pid_t pid)
-{
-    uint64_t token = atomic_load(&entry->token);
-    const struct nested_name name = {atomic_load(&entry->pid_namespace), token_pid(token), token >> 32 & 0x7fffffffu};
-    if (token == 0) return false;
-    return name.pid_namespace == life_pid_namespace() ? (pid_t)token_pid(token) == pid
-                                                      : nested_is((uint32_t)pid, &name);
-}
-
-/* Has this process an entry in the usage file of any of its slices? -1: that can not be told. */
-static int has_entry(pid_t pid)
-{
-    char *environment, path[FS_PATH_BYTES];
-    size_t len;
-    int known = -1;
-    if (read_proc(pid, "environ", &environment, &len) != 0) return -1;
-    const char *ids = find_variable(environment, len, ENV_SLICES);
-    const char *folder = find_variable(environment, len, ENV_RUNTIME_DIR);
-    struct region_usage *usage = malloc(sizeof *usage);
-    while (ids && ids[0] != '\0' && folder && usage && known != 1) {
-        size_t n = strcspn(ids, ",");
-        int fd;
-        if (snprintf(path, sizeof path, "%s/usage/%.*s", folder, (int)n, ids) < (int)sizeof path &&
-            region_usage_open(path, &fd) == 0) {
-            known = region_usage_read(fd, usage) == 0 ? 0 : known;
-            for (size_t at = 0; known == 0 && at < REGION_USAGE_ENTRIES; at++) {
-                if (is_entry_of(&usage->entries[at], pid)) known = 1;
-            }
-            close(fd);
+    for (size_t i = 0; i < agent->gpu_count && !found; i++) {
+        const struct gpu_state *gpu = &agent->gpus[i];
+        for (size_t k = 0; k < gpu->process_count && !found; k++) {
+            if (gpu->processes[k].pid != pid) continue;
+            found = true;
+            doctor_say(doctor, DOCTOR_UNMANAGED, DOCTOR_WARNING,
+                       "The driver lists process %u on GPU %u, and it has an entry in no slice: it is not limited.",
+                       pid, gpu->info.index);
         }
-        ids += n + (ids[n] == ',');
     }
-    free(usage);
-    free(environment);
-    return known;
-}
-
-void doctor_process(const struct doctor *doctor, pid_t pid)
-{
-    char *maps;
-    size_t len;
-    int error = read_proc(pid, "maps", &maps, &len);
-    if (error != 0) {
-        doctor_say(doctor, "process-unreadable", DOCTOR_NOTE,
-                   "Process %ld can not be looked into (%s): run `tranche doctor --pid %ld` as its owner.", (long)pid,
-                   strerror(error), (long)pid);
-        return;
-    }
-    bool loaded = strstr(maps, "/libtranche.so") != NULL;
-    bool stale = strstr(maps, "/libtranche.so (deleted)") != NULL;
-    bool cuda = strstr(maps, "/libcuda.so") != NULL;
-    free(maps);
-    if (loaded && cuda && has_entry(pid) == 0) {
-        doctor_say(doctor, "process-bypasses", DOCTOR_WARNING,
-                   "The library is loaded in process %ld, and so is the CUDA driver, but nothing has gone through the "
-                   "library: the program reached the driver past it (RTLD_DEEPBIND, dlmopen, its own loader), or has "
-                   "not used the GPU yet. What it does so is not limited.",
-                   (long)pid);
-    } else if (loaded) {
-        doctor_say(doctor, "process-shim", DOCTOR_OK, "The library is loaded in process %ld%s.", (long)pid,
-                   cuda ? ", and the CUDA driver too" : "; it has not opened the CUDA driver yet");
-    } else {
-        explain_environment(doctor, pid);
-    }
-    if (stale) {
-        doctor_say(doctor, "process-shim-old", DOCTOR_NOTE,
-                   "Process %ld runs with a version of the library that was removed since; restart it to renew.",
-                   (long)pid);
-    }
+    if (found) return;
+    doctor_say(doctor, DOCTOR_NOT_SEEN, DOCTOR_NOTE,
+               "Process %u has an entry in no slice, and the driver lists it on no GPU.", pid);
 }
 
 static void check_slices(const struct doctor *doctor, const struct agent *agent)
@@ -248,6 +138,11 @@ static void check_slices(const struct doctor *doctor, const struct agent *agent)
     for (size_t i = 0; i < agent->slices.count; i++) {
         const struct slice *slice = agent->slices.items[i];
         if (slice->r.deleted) continue;
+        if (slice->r.suspended) {
+            doctor_say(doctor, "slice-suspended", DOCTOR_WARNING,
+                       "Slice %s admits nothing: uid %u is not %s any more. Assign it to somebody.", slice->r.name,
+                       (unsigned)slice->r.owner_uid, slice->r.owner);
+        }
         if (!slice->policy || slice->usage_fd < 0) {
             doctor_say(
                 doctor, "slice-without-files", DOCTOR_ERROR,
@@ -273,7 +168,44 @@ static void check_slices(const struct doctor *doctor, const struct agent *agent)
     }
 }
 
-void doctor_agent(const struct doctor *doctor, struct agent *agent)
+/* What the agent itself was started with and found. */
+static void check_agent(const struct doctor *doctor, const struct agent *agent)
+{
+    struct rlimit memory;
+    if (getpriority(PRIO_PROCESS, 0) > 0) {
+        doctor_say(
+            doctor, "agent-nice", DOCTOR_WARNING,
+            "The agent runs at nice %d, as the shell that started it did, and answers late on a busy host. Start it "
+            "again from a shell without that.",
+            getpriority(PRIO_PROCESS, 0));
+    }
+    if (getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY) {
+        doctor_say(
+            doctor, "agent-limits", DOCTOR_WARNING,
+            "The agent may take %llu MiB of memory only, as the shell that started it might. Start it again from a "
+            "shell without that limit.",
+            (unsigned long long)(memory.rlim_cur >> 20));
+    }
+    if (agent->places.scope == SCOPE_SYSTEM && !places_system_chosen()) {
+        doctor_say(doctor, "system-not-recorded", DOCTOR_WARNING,
+                   SYSTEM_MARK_PATH " could not be written: while this agent is not running, the first user who asks "
+                                    "manages the host.");
+    }
+    if (agent->places.scope == SCOPE_SYSTEM && !places_runtime_is_alone(&agent->places)) {
+        doctor_say(
+            doctor, "runtime-shared", DOCTOR_WARNING,
+            "%s is not a file system of its own (it could not be mounted): a tenant who makes files longer takes "
+            "room of the host's services until they are cut back.",
+            agent->places.runtime);
+    }
+    for (size_t i = 0; i < agent->operator_count; i++) {
+        if (!agent->operators[i].is_other) continue;
+        doctor_say(doctor, "operator-changed", DOCTOR_WARNING, "uid %u is not %s any more, and is no operator now.",
+                   (unsigned)agent->operators[i].uid, agent->operators[i].name);
+    }
+}
+
+void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
 {
     if (agent->gpu_note[0]) {
         doctor_say(doctor, "no-gpu", DOCTOR_ERROR, "No GPU is managed: %s.", agent->gpu_note);
@@ -313,7 +245,10 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent)
                 info->index, info->compute_mode, info->index);
         }
     }
+    check_agent(doctor, agent);
+    if (agent->state_notes[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->state_notes);
     if (agent->slices.note[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->slices.note);
     doctor_places(doctor, agent->places.state, agent->places.runtime, agent->places.uid);
     check_slices(doctor, agent);
+    if (pid > 0) say_known(doctor, agent, (uint32_t)pid);
 }

@@ -115,7 +115,7 @@ int edit_commit(struct agent *agent, struct slice *slice, struct slice_record *n
 static void note_shrink(struct slice *slice, struct slice_record *next)
 {
     uint64_t shown = slice->r.shrinks_from_bytes ? slice->r.shrinks_from_bytes : slice->r.memory_limit_bytes;
-    bool waits = next->memory_limit_bytes < shown && next->memory_limit_bytes < measure_used(slice);
+    bool waits = next->memory_limit_bytes < shown && next->memory_limit_bytes < measure_total(slice);
     next->shrinks_from_bytes = waits ? shown : 0;
 }
 
@@ -132,6 +132,32 @@ static void default_name(struct agent *agent, const char *owner, char out[SLICE_
     for (unsigned i = 1; i <= SLICES_MAX + 1; i++) {
         snprintf(out, SLICE_NAME_BYTES, "%s-%u", n > 0 ? base : "slice", i);
         if (!slice_find_name(&agent->slices, out)) return;
+    }
+}
+
+static void forget(struct agent *agent, struct slice *slice);
+
+void edit_forget_left(struct agent *agent)
+{
+    for (size_t i = 0; i < agent->slices.count;) {
+        struct slice *left = agent->slices.items[i++];
+        if (!slice_is_left(&left->r) || left->m.process_count > 0) continue;
+        /* Closed first, counted then: one that had the page open and was in no list gets nothing through it. */
+        policy_shut(left);
+        measure_slice(agent, left, now_mono_ms());
+        if (left->m.process_count > 0) {
+            policy_apply(agent, left);
+            continue;
+        }
+        char id[REGION_ID_BYTES], gpu_uuid[REGION_UUID_BYTES];
+        text_copy(id, sizeof id, left->r.successor);
+        text_copy(gpu_uuid, sizeof gpu_uuid, left->r.gpu_uuid);
+        forget(agent, left);
+        i = 0;
+        measure_inherited(agent, gpu_uuid, now_mono_ms());
+        struct slice *successor = slice_find(&agent->slices, id);
+        if (successor) policy_apply(agent, successor);
+        agent->pending_unsaved = true;
     }
 }
 
@@ -252,7 +278,7 @@ int edit_resize(struct agent *agent, struct slice *slice, const struct slice_cha
     if (!editor->over_quota && quota_check(agent, &next, slice, failure) != 0) return -1;
     if (c->has_memory) {
         measure_slice(agent, slice, now_mono_ms());
-        uint64_t used = measure_used(slice);
+        uint64_t used = measure_total(slice);
         if (c->refuse_below_use && next.memory_limit_bytes < used) {
             char use[32], limit[32];
             return fail(failure, "below-use",
@@ -269,16 +295,10 @@ int edit_assign(struct agent *agent, struct slice *slice, const char *owner, con
 {
     struct slice_record next = slice->r;
     if (find_owner(owner, editor, &next, failure) != 0) return -1;
+    next.suspended = false; /* that name has that uid: it was just asked */
     if (!editor->over_quota && quota_check(agent, &next, slice, failure) != 0) return -1;
-    uid_t earlier = slice->r.owner_uid;
-    measure_slice(agent, slice, now_mono_ms());
-    if (edit_commit(agent, slice, &next, editor, reply, failure) != 0) return -1;
-    /* Workers that the earlier owner's program starts must still be able to join while it is in the slice. */
-    bool known = earlier == next.owner_uid || slice->m.process_count == 0;
-    for (size_t i = 0; i < slice->acl_count; i++) known |= slice->acl_users[i] == earlier;
-    if (!known && slice->acl_count < ACL_USERS_MAX) slice->acl_users[slice->acl_count++] = earlier;
-    policy_update_access(agent, slice);
-    return 0;
+    if (next.owner_uid == slice->r.owner_uid) return edit_commit(agent, slice, &next, editor, reply, failure);
+    return edit_commit_hand_over(agent, slice, &next, editor, reply, failure);
 }
 
 int edit_rename(struct agent *agent, struct slice *slice, const char *name, const struct editor *editor,
@@ -293,11 +313,12 @@ int edit_rename(struct agent *agent, struct slice *slice, const char *name, cons
 static int refuse_in_use(struct agent *agent, struct slice *slice, struct failure *failure)
 {
     measure_slice(agent, slice, now_mono_ms());
-    if (slice->m.process_count == 0) return 0;
+    uint32_t count = slice->m.process_count + slice->inherited_count;
+    if (count == 0) return 0;
     return fail(failure, "slice-in-use",
                 "%u %s in %s; it was not deleted. Stop them first, or delete it with its "
                 "processes: they keep what they hold and get nothing more.",
-                slice->m.process_count, slice->m.process_count == 1 ? "process is" : "processes are", slice->r.name);
+                count, count == 1 ? "process is" : "processes are", slice->r.name);
 }
 
 int edit_delete(struct agent *agent, struct slice *slice, bool with_processes, const struct editor *editor,
@@ -326,6 +347,9 @@ int edit_undo(struct agent *agent, const char *token, const struct editor *edito
     }
     struct slice_record next = entry->before;
     next.board_slot = slice->r.board_slot;
+    next.generation = slice->r.generation;
+    bool same = next.owner_uid == slice->r.owner_uid;
+    next.suspended = same ? slice->r.suspended : !people_agree(next.owner_uid, next.owner);
     if (next.deleted) {
         if (!slice->r.deleted && refuse_in_use(agent, slice, failure) != 0) return -1;
     } else {
@@ -338,10 +362,10 @@ int edit_undo(struct agent *agent, const char *token, const struct editor *edito
     if (strcmp(next.gpu_uuid, slice->r.gpu_uuid) != 0) {
         return edit_commit_move(agent, slice, &next, editor, reply, failure);
     }
-    bool hands_over = next.owner_uid != slice->r.owner_uid;
-    if (edit_commit(agent, slice, &next, editor, reply, failure) != 0) return -1;
-    if (hands_over) policy_update_access(agent, slice);
-    return 0;
+    if (next.owner_uid != slice->r.owner_uid) {
+        return edit_commit_hand_over(agent, slice, &next, editor, reply, failure);
+    }
+    return edit_commit(agent, slice, &next, editor, reply, failure);
 }
 
 void edit_prune(struct agent *agent, int64_t mono_ms)
@@ -351,7 +375,8 @@ void edit_prune(struct agent *agent, int64_t mono_ms)
     bool changed = undo_expire(&agent->slices, now_wall_ms()) || agent->pending_unsaved;
     for (size_t i = 0; i < agent->slices.count;) {
         struct slice *slice = agent->slices.items[i];
-        bool gone = slice->r.deleted && !undo_mentions(&agent->slices, slice->r.id) && slice->m.process_count == 0;
+        bool gone = slice->r.deleted && !slice_is_left(&slice->r) && !undo_mentions(&agent->slices, slice->r.id) &&
+                    slice->m.process_count == 0;
         if (!gone) {
             i++;
             continue;

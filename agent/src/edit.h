@@ -43,6 +43,9 @@ int edit_delete(struct agent *agent, struct slice *slice, bool with_processes, c
 int edit_undo(struct agent *agent, const char *token, const struct editor *editor, struct edit_reply *reply,
               struct failure *failure);
 
+/* Earlier owners' programs have ended: the slice is its owner's alone again. Once a second. */
+void edit_forget_left(struct agent *agent);
+
 /* Lets go of deleted slices that no undo can bring back and of expired undo entries. */
 void edit_prune(struct agent *agent, int64_t mono_ms);
 

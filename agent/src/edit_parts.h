@@ -17,6 +17,9 @@ int edit_commit(struct agent *agent, struct slice *slice, struct slice_record *n
 /* A line of the board that no slice has; takes the oldest deleted slice's when all are used up. 0, or -1: none. */
 int edit_take_board_slot(struct agent *agent, const char *gpu_uuid, uint32_t *slot);
 
+/* edit_move.c: commits a record whose owner is another one. What the earlier owner's programs hold goes on beside it. */
+int edit_commit_hand_over(struct agent *agent, struct slice *slice, struct slice_record *next,
+                          const struct editor *editor, struct edit_reply *reply, struct failure *failure);
 /* edit_move.c: commits a record whose GPU is another one, if nobody is in the slice. */
 int edit_commit_move(struct agent *agent, struct slice *slice, struct slice_record *next, const struct editor *editor,
                      struct edit_reply *reply, struct failure *failure);

@@ -14,6 +14,7 @@
 
 #define PEOPLE_MAX 200
 #define GROUP_QUESTIONS_MAX 16
+#define ROWS_FIRST 16       /* processes of each slice, before those with more have theirs */
 #define LINE_TAIL_BYTES 256 /* room for the end of a line after the last list */
 
 static struct shared_line *finish(struct json_writer *w)
@@ -26,11 +27,12 @@ static struct shared_line *finish(struct json_writer *w)
     return line_new(w->data, w->len);
 }
 
-void events_send(struct agent *agent, struct json_writer *w)
+void events_send(struct agent *agent, struct json_writer *w, bool is_minor)
 {
     struct shared_line *line = finish(w);
     json_writer_free(w);
     if (!line) return;
+    line->is_minor = is_minor;
     for (size_t i = 0; i < agent->peer_count; i++) {
         if (agent->peers[i]->subscribed) peer_offer_notice(agent->peers[i], line);
     }
@@ -50,7 +52,7 @@ static void notice(struct agent *agent, const char *code, const char *slice_id, 
     json_put_text(&w, "gpuUuid", gpu_uuid);
     json_put_known(&w, "pid", pid != 0, pid);
     json_put_text(&w, "message", message);
-    events_send(agent, &w);
+    events_send(agent, &w, slice_id != NULL && strcmp(code, "audit-not-saved") != 0); /* what a process did */
 }
 
 void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message)
@@ -123,6 +125,10 @@ static void put_slice(struct json_writer *w, const struct slice_record *r)
     json_put_known(w, "startsAtMs", r->starts_at_ms != NO_TIME, r->starts_at_ms);
     json_put_known(w, "expiresAtMs", r->expires_at_ms != NO_TIME, r->expires_at_ms);
     json_put_integer(w, "revision", (int64_t)r->revision);
+    char why[TEXT_SHOWN_BYTES + 1];
+    snprintf(why, sizeof why, "uid %u is not %s any more; assign the slice to somebody to open it again",
+             (unsigned)r->owner_uid, r->owner);
+    json_put_text(w, "suspendedReason", r->suspended ? why : NULL);
     json_close(w, '}');
 }
 
@@ -271,10 +277,15 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
     const struct slice_measure *m = &slice->m;
     json_open(w, '{');
     json_put_text(w, "id", slice->r.id);
-    json_put_known(w, "memoryUsedBytes", m->usage_known, (int64_t)measure_used(slice));
+    json_put_known(w, "memoryUsedBytes", m->usage_known, (int64_t)measure_total(slice));
     json_put_known(w, "ledgerBytes", m->usage_known, (int64_t)m->ledger_bytes);
-    json_put_known(w, "residueBytes", m->residue_known, (int64_t)m->residue_bytes);
-    json_put_known(w, "computeUsedTenths", m->rates_known, m->compute_tenths);
+    json_put_known(w, "residueBytes", m->residue_known, (int64_t)(m->residue_bytes + slice->inherited_used_bytes));
+    uint32_t compute_tenths = m->compute_tenths + slice->inherited_tenths;
+    /* Who uses more than he may by the driver's account is not asked how much it was. */
+    if (slice->outside.uses_more && slice->outside.average_tenths > compute_tenths) {
+        compute_tenths = slice->outside.average_tenths;
+    }
+    json_put_known(w, "computeUsedTenths", m->rates_known, compute_tenths < 1000 ? compute_tenths : 1000);
     json_put_known(w, "throttledTenths", m->rates_known, m->throttled_tenths);
     put_held_by(w, m, gpu);
     json_put_known(w, "deniedAllocations", m->usage_known, (int64_t)m->denied_count);
@@ -286,7 +297,7 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
     } else {
         json_null(w);
     }
-    json_put_known(w, "processCount", m->usage_known, m->process_count);
+    json_put_known(w, "processCount", m->usage_known, m->process_count + slice->inherited_count);
     json_close(w, '}');
 }
 
@@ -348,14 +359,21 @@ static bool is_managed(const struct agent *agent, const char *gpu_uuid, uint32_t
     return false;
 }
 
-static void put_managed(struct rows *rows, const struct slice *slice)
+/* Rows `from` to `to` of this slice: each has its first ones before any has the rest. */
+static void put_managed(struct rows *rows, const struct slice *slice, size_t from, size_t to)
 {
     const struct gpu_state *gpu = agent_gpu(rows->agent, slice->r.gpu_uuid);
-    for (size_t i = 0; i < slice->track_count; i++) {
+    uint64_t capacity = gpu ? gpu->info.capacity_bytes : 0;
+    /* An earlier owner's programs are in the slice that was his. */
+    const struct slice *shown =
+        slice_is_left(&slice->r) ? slice_find(&rows->agent->slices, slice->r.successor) : slice;
+    size_t at = 0;
+    for (size_t i = 0; i < slice->track_count && at < to; i++) {
         const struct entry_track *t = &slice->tracks[i];
+        if (!t->believed || at++ < from) continue;
         struct row row = {
             .pid = t->pid,
-            .slice_id = slice->r.deleted ? NULL : slice->r.id,
+            .slice_id = !shown || shown->r.deleted ? NULL : shown->r.id,
             .gpu_uuid = slice->r.gpu_uuid,
             .memory_known = true,
             .memory_bytes = t->memory_bytes,
@@ -366,6 +384,11 @@ static void put_managed(struct rows *rows, const struct slice *slice)
         };
         uint64_t bytes;
         if (gpu && measure_gpu_bytes(gpu, row.pid, &bytes) && bytes > row.memory_bytes) row.memory_bytes = bytes;
+        for (size_t k = 0; gpu && slice->outside.uses_more && k < gpu->use_count; k++) {
+            uint32_t tenths = gpu->use[k].percent * 10;
+            if (gpu->use[k].pid == row.pid && tenths > row.compute_tenths) row.compute_tenths = tenths;
+        }
+        if (capacity > 0 && row.memory_bytes > capacity) row.memory_bytes = capacity;
         put_row(rows, &row);
     }
 }
@@ -410,8 +433,10 @@ struct shared_line *events_sample(struct agent *agent)
     json_close(w, ']');
     json_key(w, "processes");
     json_open(w, '[');
-    for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i]);
+    /* Who is in no slice first: nobody hides him by many rows of his own. */
     for (size_t i = 0; i < agent->gpu_count; i++) put_unmanaged(&rows, &agent->gpus[i]);
+    for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], 0, ROWS_FIRST);
+    for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], ROWS_FIRST, SIZE_MAX);
     json_close(w, ']');
     json_put_integer(w, "processesOmitted", (int64_t)rows.omitted);
     return finish(w);

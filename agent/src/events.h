@@ -11,7 +11,7 @@ void events_gpu_notice(struct agent *agent, const char *code, const char *gpu_uu
 void events_notice(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message);
 
 /* Closes what w holds as one line, sends it to everybody who listens and frees w. */
-void events_send(struct agent *agent, struct json_writer *w);
+void events_send(struct agent *agent, struct json_writer *w, bool is_minor);
 
 /* The whole seldom-changing state as one line, or NULL (no memory). The caller holds one reference. */
 struct shared_line *events_state(struct agent *agent);

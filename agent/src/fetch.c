@@ -84,6 +84,7 @@ static int take_slice(struct fetched *out, const struct json_object *o)
     s->compute_guarantee_percent = take_integer(o, "computeGuaranteePercent", 0);
     s->starts_at_ms = take_integer(o, "startsAtMs", NO_TIME);
     s->expires_at_ms = take_integer(o, "expiresAtMs", NO_TIME);
+    take_text(o, "suspendedReason", s->suspended, sizeof s->suspended);
     char priority[16] = "";
     take_text(o, "priority", priority, sizeof priority);
     s->is_preferred = strcmp(priority, "high") == 0;

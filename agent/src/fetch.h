@@ -4,6 +4,7 @@
 
 #include "client.h"
 #include "slice.h"
+#include "text.h"
 
 struct fetched_gpu {
     char uuid[REGION_UUID_BYTES];
@@ -17,8 +18,9 @@ struct fetched_slice {
     int64_t owner_uid, revision;
     int64_t memory_limit_bytes, pending_bytes, compute_limit_percent, compute_guarantee_percent;
     int64_t starts_at_ms, expires_at_ms;
-    bool is_preferred; /* priority high */
-    bool closed;       /* only known from the policy file: nothing is admitted */
+    char suspended[TEXT_SHOWN_BYTES + 1]; /* why nothing is admitted, or "" */
+    bool is_preferred;                    /* priority high */
+    bool closed;                          /* only known from the policy file: nothing is admitted */
 };
 
 struct fetched {

@@ -177,11 +177,12 @@ void history_record(struct agent *agent, int64_t at_ms)
         r.compute_limit_percent = (uint8_t)slice->r.compute_limit_percent;
         if (slice->m.usage_known) {
             r.valid |= RECORD_MEMORY;
-            r.memory_used_bytes = measure_used(slice);
+            r.memory_used_bytes = measure_used(slice) + slice->inherited_used_bytes;
         }
         if (slice->m.rates_known) {
             r.valid |= RECORD_COMPUTE | RECORD_THROTTLED;
-            r.compute_tenths = (uint16_t)slice->m.compute_tenths;
+            uint32_t tenths = slice->m.compute_tenths + slice->inherited_tenths;
+            r.compute_tenths = (uint16_t)(tenths < 1000 ? tenths : 1000);
             r.throttled_tenths = (uint16_t)slice->m.throttled_tenths;
         }
         record_subject(agent, slice->r.id, &slice->history_fd, &r);

@@ -128,7 +128,9 @@ void hours_count(struct agent *agent, int64_t mono_ms)
         double part = capacity > 0 ? (double)slice->r.memory_limit_bytes / (double)capacity : 0;
         uint64_t held_us = (uint64_t)((double)passed_ms * 1000.0 * part);
         if (used_us == 0 && held_us == 0) continue;
-        struct hours_person *p = person(h, slice->r.owner_uid, slice->r.owner);
+        /* What an earlier owner's programs use is the slice's, and so its present owner's. */
+        const struct slice *whose = slice_is_left(&slice->r) ? slice_find(&agent->slices, slice->r.successor) : slice;
+        struct hours_person *p = whose ? person(h, whose->r.owner_uid, whose->r.owner) : NULL;
         if (!p) continue;
         struct hours_day *d = day_of(p, day);
         d->used_us += used_us;

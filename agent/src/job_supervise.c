@@ -22,12 +22,15 @@
 #include "commands.h"
 #include "detached.h"
 #include "job_folder.h"
+#include "job_leftovers.h"
 #include "job_log.h"
 
-#define RECONNECT_MS 500            /* while no agent answers */
-#define REFUSED_MS 30000            /* after an agent said no to one that runs */
-#define SEND_TIMEOUT_S 2            /* an agent that takes nothing for this long is gone */
-#define LEFTOVERS_MS 5000           /* from SIGTERM to SIGKILL for what a program leaves behind */
+#define RECONNECT_MS 500       /* while no agent answers */
+#define REFUSED_MS 30000       /* after an agent said no to one that runs */
+#define SEND_TIMEOUT_S 2       /* an agent that takes nothing for this long is gone */
+#define LEFTOVERS_MS 5000      /* from SIGTERM to SIGKILL for what a program leaves behind */
+#define LEFTOVERS_KILL_MS 5000 /* and from there until what is still there is nobody's to end */
+#define LEFTOVERS_LOOK_MS 50
 #define GIVE_UP_MS (10 * 60 * 1000) /* to tell an agent how it ended; the folder has it anyway */
 #define LINE_BYTES 4096             /* of what the agent says to a supervisor */
 #define READS_AT_ONCE 16
@@ -44,6 +47,9 @@ struct supervisor {
     enum job_state stop_as;
     bool preempted_once;
     int64_t connect_at_ms, kill_at_ms, leftovers_at_ms, give_up_at_ms; /* monotonic; 0: not set */
+    struct leftovers asked;                                            /* those of the run that have had SIGTERM */
+    char left_behind[160];                                             /* who they were, for people */
+    size_t left_count;
     char in[LINE_BYTES];
     size_t in_len;
     struct job_log log;
@@ -164,6 +170,7 @@ static void finish_run(struct supervisor *s)
     if (s->output_fd >= 0) close(s->output_fd);
     s->output_fd = -1;
     s->leftovers_at_ms = s->kill_at_ms = 0;
+    s->asked.count = s->left_count = 0;
     enum job_state as = s->r.state == JOB_STOPPING ? s->stop_as : JOB_ENDED;
     if (as == JOB_PREEMPTED && s->r.requeue && !s->preempted_once) {
         s->preempted_once = true;
@@ -176,16 +183,63 @@ static void finish_run(struct supervisor *s)
     become(s, as);
 }
 
+/* The whole run: its group, and whoever has another one. */
+static void signal_run(struct supervisor *s, int number)
+{
+    if (s->program > 0) kill(-s->program, number);
+    leftovers_find((pid_t)s->r.pid, s->r.started_at_ms / 1000, &s->asked);
+    leftovers_signal(&s->asked, NULL, s->program, number);
+}
+
+static void say_left(struct supervisor *s, const char *what)
+{
+    if (s->left_count == 0 || s->r.message[0] != '\0') return;
+    snprintf(s->r.message, sizeof s->r.message, "It left %zu process%s behind, which %s: %s.", s->left_count,
+             s->left_count == 1 ? "" : "es", what, s->left_behind);
+}
+
+/* Again and again: who was forked a moment ago is in the next look. */
+static void end_leftovers(struct supervisor *s, int64_t mono_ms)
+{
+    struct leftovers found;
+    leftovers_find((pid_t)s->r.pid, s->r.started_at_ms / 1000, &found);
+    if (found.count == 0) {
+        say_left(s, s->left_count == 1 ? "was ended" : "were ended");
+        finish_run(s);
+        return;
+    }
+    if (mono_ms >= s->leftovers_at_ms + LEFTOVERS_KILL_MS) {
+        s->left_count = leftovers_names(&found, 0, s->left_behind, sizeof s->left_behind);
+        say_left(s, "could not be ended");
+        finish_run(s);
+        return;
+    }
+    bool kills = mono_ms >= s->leftovers_at_ms;
+    leftovers_signal(&found, kills ? NULL : &s->asked, 0, kills ? SIGKILL : SIGTERM);
+    s->asked = found;
+}
+
 static void program_ended(struct supervisor *s, int status)
 {
+    struct leftovers found;
     if (WIFEXITED(status)) s->r.exit_code = WEXITSTATUS(status);
     if (WIFSIGNALED(status)) s->r.signal = WTERMSIG(status);
     pid_t group = s->program;
+    bool stops = s->r.state == JOB_STOPPING;
     s->program = 0;
-    /* Its group is named by a pid that stays taken as long as somebody is in it. */
-    if (kill(-group, SIGTERM) == 0) s->leftovers_at_ms = now_mono_ms() + LEFTOVERS_MS;
     read_output(s, true);
-    if (s->leftovers_at_ms == 0) finish_run(s);
+    leftovers_find(group, s->r.started_at_ms / 1000, &found);
+    if (found.count == 0) {
+        say_left(s, s->left_count == 1 ? "was ended" : "were ended");
+        finish_run(s);
+        return;
+    }
+    if (!stops) s->left_count = leftovers_names(&found, 0, s->left_behind, sizeof s->left_behind);
+    leftovers_signal(&found, &s->asked, 0, SIGTERM);
+    s->asked = found;
+    int64_t mono_ms = now_mono_ms();
+    s->leftovers_at_ms = stops && s->kill_at_ms > mono_ms ? s->kill_at_ms : mono_ms + (stops ? 0 : LEFTOVERS_MS);
+    s->kill_at_ms = 0;
 }
 
 static void reap(struct supervisor *s)
@@ -206,23 +260,20 @@ static void stop_program(struct supervisor *s, enum job_state as)
     }
     s->stop_as = as;
     if (s->r.state == JOB_STOPPING) return;
-    if (s->program > 0) kill(-s->program, SIGTERM);
+    signal_run(s, SIGTERM);
+    /* Its own group was told with it, and ends with it; who is in none of its groups is worth a word. */
+    s->left_count = leftovers_names(&s->asked, s->program, s->left_behind, sizeof s->left_behind);
     s->kill_at_ms = now_mono_ms() + s->r.grace_ms;
     become(s, JOB_STOPPING);
 }
 
 static void run_timers(struct supervisor *s, int64_t mono_ms)
 {
-    if (s->kill_at_ms > 0 && mono_ms >= s->kill_at_ms) {
+    if (s->kill_at_ms > 0 && mono_ms >= s->kill_at_ms && s->leftovers_at_ms == 0) {
         s->kill_at_ms = 0;
-        if (s->program > 0) kill(-s->program, SIGKILL);
+        signal_run(s, SIGKILL);
     }
-    if (s->leftovers_at_ms == 0) return;
-    /* Who is in the group is not told by an exit alone: its members may be nobody's children but ours. */
-    bool gone = kill(-(pid_t)s->r.pid, 0) != 0;
-    if (!gone && mono_ms < s->leftovers_at_ms) return;
-    if (!gone) kill(-(pid_t)s->r.pid, SIGKILL);
-    finish_run(s);
+    if (s->leftovers_at_ms > 0) end_leftovers(s, mono_ms);
 }
 
 /* ---- the agent ------------------------------------------------------------------------------------------ */
@@ -311,7 +362,10 @@ static void take_line(struct supervisor *s, char *line, size_t len)
     bool cancelled = !reason || strcmp(reason, "preempted") != 0;
     if (strcmp(act, "start") == 0 && s->r.state == JOB_QUEUED) start_program(s);
     if (strcmp(act, "stop") == 0) stop_program(s, cancelled ? JOB_CANCELLED : JOB_PREEMPTED);
-    if (strcmp(act, "kill") == 0 && s->program > 0) kill(-s->program, SIGKILL);
+    if (strcmp(act, "kill") == 0 && (s->program > 0 || s->leftovers_at_ms > 0)) {
+        signal_run(s, SIGKILL);
+        if (s->leftovers_at_ms > 0) s->leftovers_at_ms = now_mono_ms();
+    }
 }
 
 static void hear(struct supervisor *s)
@@ -351,8 +405,8 @@ static void take_signals(struct supervisor *s)
 
 static int next_wait(const struct supervisor *s, int64_t mono_ms)
 {
-    int64_t due[] = {s->agent_fd < 0 ? s->connect_at_ms : 0, s->kill_at_ms, s->leftovers_at_ms > 0 ? mono_ms + 50 : 0,
-                     s->give_up_at_ms};
+    int64_t due[] = {s->agent_fd < 0 ? s->connect_at_ms : 0, s->kill_at_ms,
+                     s->leftovers_at_ms > 0 ? mono_ms + LEFTOVERS_LOOK_MS : 0, s->give_up_at_ms};
     int64_t wait = GIVE_UP_MS;
     for (size_t i = 0; i < sizeof due / sizeof due[0]; i++) {
         if (due[i] > 0 && due[i] - mono_ms < wait) wait = due[i] > mono_ms ? due[i] - mono_ms : 0;

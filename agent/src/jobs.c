@@ -52,9 +52,23 @@ void jobs_changed(struct agent *agent)
 
 void jobs_save_now(struct agent *agent)
 {
+    agent->jobs.save_due = true;
+}
+
+void jobs_commit(struct agent *agent)
+{
+    if (!agent->jobs.save_due) return;
+    int64_t start_ns = now_mono_ns();
     int error = jobs_save(agent);
     agent->jobs.unsaved = error != 0;
+    agent->jobs.save_due = false;
     if (error != 0) log_line("the list of jobs in %s could not be written: %s", agent->places.state, strerror(error));
+    int64_t now_ns = now_mono_ns();
+    for (size_t i = 0; i < agent->peer_count; i++) {
+        struct peer *peer = agent->peers[i];
+        if (peer->awaits_save) accounts_spend(&agent->accounts, peer->account, now_ns, now_ns - start_ns);
+        peer->awaits_save = false;
+    }
 }
 
 static void unbind(struct job *job)
@@ -72,16 +86,30 @@ static void drop(struct agent *agent, size_t at)
     jobs->count--;
 }
 
+static size_t over_of(const struct jobs *jobs, uid_t account)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < jobs->count; i++) {
+        count += job_is_over(jobs->items[i]->r.state) && jobs->items[i]->account == account;
+    }
+    return count;
+}
+
 void jobs_forget_old(struct agent *agent)
 {
     struct jobs *jobs = &agent->jobs;
     for (;;) {
-        size_t over = 0, oldest = 0;
-        for (size_t i = 0; i < jobs->count; i++) {
-            if (!job_is_over(jobs->items[i]->r.state)) continue;
-            if (over++ == 0 || jobs->items[i]->r.ended_at_ms < jobs->items[oldest]->r.ended_at_ms) oldest = i;
-        }
+        size_t over = 0, most = 0, oldest = 0;
+        for (size_t i = 0; i < jobs->count; i++) over += job_is_over(jobs->items[i]->r.state);
         if (over <= JOBS_OVER_MAX) return;
+        /* Of whoever has the most: nobody's list is pushed out by somebody else's jobs. */
+        for (size_t i = 0; i < jobs->count; i++) {
+            const struct job *job = jobs->items[i];
+            size_t count = job_is_over(job->r.state) ? over_of(jobs, job->account) : 0;
+            bool older = count == most && job->r.ended_at_ms < jobs->items[oldest]->r.ended_at_ms;
+            if (count > most || (count > 0 && older)) oldest = i;
+            if (count > most) most = count;
+        }
         drop(agent, oldest);
     }
 }
@@ -100,7 +128,7 @@ void jobs_end(struct agent *agent, struct job *job, enum job_state state, const 
 
 bool jobs_may_use(const struct agent *agent, const struct slice *slice, uid_t uid)
 {
-    return slice->r.owner_uid == uid || agent_is_operator(agent, uid);
+    return (slice->r.owner_uid == uid && !slice->r.suspended) || agent_is_operator(agent, uid);
 }
 
 static int check_new(struct agent *agent, const struct peer *peer, const struct job_record *r, struct failure *failure)
@@ -127,7 +155,7 @@ static int check_new(struct agent *agent, const struct peer *peer, const struct 
         const struct job *job = agent->jobs.items[i];
         if (job_is_over(job->r.state)) continue;
         live++;
-        own += job->uid == peer->uid;
+        own += job->account == peer->account;
     }
     if (own >= JOBS_PER_UID_MAX) {
         return fail(failure, "too-many-jobs",
@@ -150,6 +178,7 @@ static struct job *add(struct agent *agent, const struct peer *peer, const struc
     if (!job) return NULL;
     job->r = *r;
     job->uid = peer->uid;
+    job->account = peer->account;
     job->kill_at_ms = NO_TIME;
     text_copy(job->user, sizeof job->user, peer->name);
     /* The agent's own clock: nobody gets ahead by what he says. */

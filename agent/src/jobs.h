@@ -18,7 +18,7 @@ struct shared_line;
 
 struct job {
     struct job_record r;
-    uid_t uid;
+    uid_t uid, account; /* accounts.h: who has how many */
     char user[OWNER_BYTES];
     char by[OWNER_BYTES]; /* who held, cancelled or displaced it; "" nobody */
     struct peer *peer;    /* its supervisor's connection; NULL: away */
@@ -37,6 +37,7 @@ struct jobs {
     size_t count;
     int64_t slots_per_slice;
     bool changed;                          /* plan again at the end of this turn */
+    bool save_due;                         /* before the replies of this turn go out */
     bool unsaved;                          /* the journal is behind; written within a second */
     int64_t planned_at_ms, quiet_until_ms; /* monotonic */
     struct shared_line *line;
@@ -50,12 +51,15 @@ const char *jobs_of_process(const struct agent *agent, pid_t pid, uid_t uid);
 int jobs_put(struct agent *agent, struct peer *peer, const struct job_record *record, struct failure *failure);
 void jobs_peer_gone(struct agent *agent, struct peer *peer);
 bool jobs_may_use(const struct agent *agent, const struct slice *slice, uid_t uid);
-void jobs_changed(struct agent *agent);  /* plan again at the end of this turn, save within a second */
-void jobs_save_now(struct agent *agent); /* what must not be forgotten by a kill -9 right after the reply */
+void jobs_changed(struct agent *agent); /* plan again at the end of this turn, save within a second */
+/* What must not be forgotten by a kill -9 right after the reply: written before the replies of this turn go out, once for
+ * all of them. */
+void jobs_save_now(struct agent *agent);
+void jobs_commit(struct agent *agent);
 /* To the supervisor, as a line among the replies: these are neither dropped nor overtaken. */
 void jobs_tell(struct job *job, const char *act, const char *why);
 void jobs_end(struct agent *agent, struct job *job, enum job_state state, const char *message);
-/* The oldest that are over go when there are more of them than are listed: no pointer to a job outlives this. */
+/* Jobs that are over go when there are more of them than are listed, the oldest of whoever has the most: no pointer to a job outlives this. */
 void jobs_forget_old(struct agent *agent);
 
 /* jobs_acts.c: what people ask. 0, or -1 with the reason. */

@@ -30,7 +30,7 @@ static struct queue_slice look_at(struct agent *agent, const char *slice_id, con
     q.starts_at_ms = slice->r.starts_at_ms;
     q.expires_at_ms = slice->r.expires_at_ms;
     q.slice_free_known = slice->m.usage_known;
-    int64_t left = (int64_t)slice->r.memory_limit_bytes - (int64_t)measure_used(slice);
+    int64_t left = (int64_t)slice->r.memory_limit_bytes - (int64_t)(measure_used(slice) + slice->inherited_bytes);
     q.slice_free_bytes = left > 0 ? left : 0;
     const struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
     q.gpu_free_known = gpu && (gpu->reading.valid & GPU_MEMORY);

@@ -138,6 +138,7 @@ static bool load_line(struct agent *agent, char *line, int64_t mono_ms)
     if (!job) return false;
     job->r = record;
     job->uid = json_get_integer(&o, "uid", 0, UINT32_MAX, &number) == 1 ? (uid_t)number : (uid_t)-1;
+    job->account = accounts_owner(job->uid, now_mono_ns());
     const char *name = people_name_of(job->uid);
     if (name) {
         text_copy(job->user, sizeof job->user, name);

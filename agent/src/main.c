@@ -9,6 +9,8 @@
 #include "agent.h"
 #include "client.h"
 #include "commands.h"
+#include "output.h"
+#include "people.h"
 #include "version.h"
 
 static const char usage[] =
@@ -35,7 +37,9 @@ static const char usage[] =
     "  metrics [--output FILE]                        the figures as Prometheus's text, for its textfile collector\n"
     "  agent [--foreground]                           start the agent (run, ls and attach do it by themselves)\n"
     "  attach NONCE                                   join stdin and stdout to the agent\n"
-    "  version [--json]\n";
+    "  version [--json]\n"
+    "\n"
+    "  --agent-of USER, with any command: use the agent of that user, and no other\n";
 
 int complain(const char *format, ...)
 {
@@ -77,6 +81,78 @@ int command_version(int argc, char **argv)
     } else {
         puts("tranche " TRANCHE_VERSION " (" TRANCHE_ARCH ")");
     }
+    return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
+}
+
+/* The lines of the usage that are about this command: the one that begins with it, and those that go on with it. */
+static int print_usage_of(const char *command)
+{
+    size_t n = strlen(command);
+    bool prints = false, printed = false;
+    for (const char *line = usage; *line != '\0';) {
+        size_t len = strcspn(line, "\n") + 1;
+        bool begins = strncmp(line, "  ", 2) == 0 && line[2] != ' ';
+        if (begins) prints = strncmp(line + 2, command, n) == 0 && (line[2 + n] == ' ' || line[2 + n] == '\n');
+        if (line[0] != ' ') prints = false;
+        if (prints) {
+            if (!printed) fputs("Usage: tranche\n", stdout);
+            printed = true;
+            printf("%.*s", (int)len, line);
+        }
+        line += len;
+    }
+    if (!printed) fputs(usage, stdout);
+    return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
+}
+
+static bool begins_program(int at, char **argv);
+
+/* `--help`, `-h` and `--version` are answered by every command, wherever among its own words. 1: answered, *status. */
+static bool take_help(int argc, char **argv, int *status)
+{
+    for (int i = 1; i < argc && !(i > 1 && begins_program(i, argv)); i++) {
+        bool help =
+            strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 || (i == 1 && !strcmp(argv[i], "help"));
+        if (!help && strcmp(argv[i], "--version") != 0) continue;
+        *status = help ? print_usage_of(i == 1 ? "" : argv[1]) : command_version(1, argv);
+        return true;
+    }
+    return false;
+}
+
+/* Words from `at` on are a program's own: what `run` and `job start` begin with their first word that is no option and no
+ * option's value. */
+static bool begins_program(int at, char **argv)
+{
+    bool starts = strcmp(argv[1], "run") == 0 || (strcmp(argv[1], "job") == 0 && strcmp(argv[2], "start") == 0);
+    int first = strcmp(argv[1], "job") == 0 ? 3 : 2;
+    if (strcmp(argv[at], "--") == 0) return true;
+    return starts && at >= first && argv[at][0] != '-' && (at == first || argv[at - 1][0] != '-');
+}
+
+/* `--agent-of USER`, before the command or among its options; takes it out. 0, or the exit status. */
+static int take_agent_of(int *argc, char **argv)
+{
+    static const char option[] = "--agent-of";
+    size_t len = sizeof option - 1;
+    int64_t number;
+    uid_t uid;
+    for (int i = 1; i < *argc && !(i > 1 && begins_program(i, argv)); i++) {
+        if (strncmp(argv[i], option, len) != 0 || (argv[i][len] != '\0' && argv[i][len] != '=')) continue;
+        int words = argv[i][len] == '=' ? 1 : 2;
+        if (i + words > *argc) return complain("%s needs the name of a user", option);
+        const char *whose = words == 1 ? argv[i] + len + 1 : argv[i + 1];
+        if (people_uid_of(whose, &uid) != 0) {
+            if (text_parse_integer(whose, 0, UINT32_MAX - 1, &number) != 0) {
+                return complain("there is no user “%s” on this host; nothing was done", whose);
+            }
+            uid = (uid_t)number;
+        }
+        client_use_agent_of(uid);
+        memmove(argv + i, argv + i + words, (size_t)(*argc - i - words + 1) * sizeof *argv);
+        *argc -= words;
+        return 0;
+    }
     return 0;
 }
 
@@ -85,31 +161,39 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int, char **);
+        bool speaks; /* another protocol than lines for people, or for somebody who is not there */
     } commands[] = {
-        {"agent", command_agent},
-        {"attach", command_attach},
-        {"run", command_run},
-        {"env", command_env},
-        {"slice", command_slice},
-        {"ls", command_ls},
-        {"doctor", command_doctor},
-        {"audit", command_audit},
-        {"version", command_version},
-        {"concurrent", command_concurrent},
-        {"quota", command_quota},
-        {"metrics", command_metrics},
-        {"hours", command_hours},
-        {"job", command_job},
-        {"terminal", command_terminal},
-        {"in-shell", command_in_shell},
-        {"print-environment", command_print_environment},
+        {"agent", command_agent, true},
+        {"attach", command_attach, true},
+        {"terminal", command_terminal, true},
+        {"job", command_job, false},
+        {"run", command_run, false},
+        {"env", command_env, false},
+        {"slice", command_slice, false},
+        {"ls", command_ls, false},
+        {"doctor", command_doctor, false},
+        {"audit", command_audit, false},
+        {"version", command_version, false},
+        {"concurrent", command_concurrent, false},
+        {"quota", command_quota, false},
+        {"metrics", command_metrics, false},
+        {"hours", command_hours, false},
+        {"in-shell", command_in_shell, true},
+        {"print-environment", command_print_environment, true},
     };
+    int status;
+    if (take_help(argc, argv, &status)) return status;
+    if (take_agent_of(&argc, argv) != 0) return EXIT_OWN_FAILURE;
+    /* The log of a job is its user's own program speaking; a supervisor stands beside one and speaks to nobody. */
+    const char *verb = argc > 2 && strcmp(argv[1], "job") == 0 ? argv[2] : "";
+    bool own = strcmp(verb, "log") == 0 || strcmp(verb, "supervise") == 0;
     for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++) {
-        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
-    }
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
-        fputs(usage, stdout);
-        return 0;
+        if (strcmp(argv[1], commands[i].name) != 0) continue;
+        if (!commands[i].speaks && !own) {
+            output_is_text();
+            client_say_whose();
+        }
+        return commands[i].run(argc - 1, argv + 1);
     }
     fputs(usage, stderr);
     return EXIT_OWN_FAILURE;

@@ -16,6 +16,7 @@
 #include "agent.h"
 #include "events.h"
 #include "log.h"
+#include "ours.h"
 #include "sample.h"
 
 #define STATE_FILE "concurrent"
@@ -99,7 +100,8 @@ static void save_wanted(struct agent *agent)
 
 /* ---- the control program -------------------------------------------------------------------------------- */
 
-static void become_control(const char *pipe_path, const char *log_path, const char *uuid, const char *flag, int input)
+static void become_control(const char *program, const char *pipe_path, const char *log_path, const char *uuid,
+                           const char *flag, int input)
 {
     sigset_t none;
     int null = open("/dev/null", O_RDWR);
@@ -112,27 +114,25 @@ static void become_control(const char *pipe_path, const char *log_path, const ch
     setenv("CUDA_VISIBLE_DEVICES", uuid, 1);
     setenv("CUDA_MPS_PIPE_DIRECTORY", pipe_path, 1);
     setenv("CUDA_MPS_LOG_DIRECTORY", log_path, 1);
-    if (flag) {
-        execlp(MPS_CONTROL, MPS_CONTROL, flag, (char *)NULL);
-    } else {
-        execlp(MPS_CONTROL, MPS_CONTROL, (char *)NULL);
-    }
+    execl(program, MPS_CONTROL, flag, (char *)NULL);
     _exit(127);
 }
 
 /* Starts it with a flag, or with a line on its input. 0 or errno. */
 static int run_control(const struct agent *agent, struct mps *mps, const char *flag, const char *line)
 {
-    char pipe_path[FS_PATH_BYTES], log_path[FS_PATH_BYTES];
+    char pipe_path[FS_PATH_BYTES], log_path[FS_PATH_BYTES], program[FS_PATH_BYTES];
     int ends[2] = {-1, -1};
-    int error = folder(agent, mps, "pipe", pipe_path);
+    /* Looked for before each start, and never in a folder that others write to: it runs with our rights. */
+    int error = ours_find_program(MPS_CONTROL, agent->places.uid, program, sizeof program);
+    if (error == 0) error = folder(agent, mps, "pipe", pipe_path);
     if (error == 0) error = folder(agent, mps, "log", log_path);
     if (error == 0 && line && pipe2(ends, O_CLOEXEC) != 0) error = errno;
     if (error != 0) return error;
     if (line && write(ends[1], line, strlen(line)) < 0) error = errno; /* fits into any pipe */
     if (ends[1] >= 0) close(ends[1]);
     pid_t pid = error == 0 ? fork() : -1;
-    if (pid == 0) become_control(pipe_path, log_path, mps->uuid, flag, ends[0]);
+    if (pid == 0) become_control(program, pipe_path, log_path, mps->uuid, flag, ends[0]);
     if (pid < 0 && error == 0) error = errno;
     if (ends[0] >= 0) close(ends[0]);
     if (pid > 0) mps->command = pid;

@@ -23,6 +23,7 @@ struct shared_line *line_new(const char *data, size_t len)
     if (!line) return NULL;
     line->references = 1;
     line->len = len;
+    line->is_minor = false;
     memcpy(line->data, data, len);
     return line;
 }
@@ -32,22 +33,37 @@ void line_release(struct shared_line *line)
     if (line && --line->references == 0) free(line);
 }
 
+static bool is_trusted(const struct agent *agent, uid_t uid)
+{
+    return uid == 0 || uid == agent->places.uid || agent_is_operator(agent, uid);
+}
+
+/* Nobody must be able to lock the others out: not one person by many connections or many uids, and not all together
+ * those who look after the host. */
+static bool has_room(const struct agent *agent, uid_t uid, uid_t account)
+{
+    size_t same = 0, ordinary = 0, all = 0;
+    for (size_t i = 0; i < agent->peer_count; i++) {
+        const struct peer *peer = agent->peers[i];
+        if (peer->supervises) continue;
+        all++;
+        same += peer->account == account;
+        ordinary += !is_trusted(agent, peer->uid);
+    }
+    if (agent->peer_count >= PEERS_MAX || all >= CLIENTS_MAX + CLIENTS_RESERVED) return false;
+    if (uid == 0 || uid == agent->places.uid) return true;
+    return same < PEERS_PER_UID_MAX && (is_trusted(agent, uid) || ordinary < CLIENTS_MAX);
+}
+
 struct peer *peer_accept(struct agent *agent, int fd)
 {
     struct ucred who;
     socklen_t len = sizeof who;
     struct peer *peer = NULL;
-    size_t same = 0, others = 0;
+    uid_t account = 0;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0) {
-        for (size_t i = 0; i < agent->peer_count; i++) {
-            if (agent->peers[i]->supervises) continue;
-            others++;
-            same += agent->peers[i]->uid == who.uid;
-        }
-        /* One user must not be able to lock the others out. */
-        bool room = others < CLIENTS_MAX && agent->peer_count < PEERS_MAX &&
-                    (same < PEERS_PER_UID_MAX || who.uid == agent->places.uid);
-        if (room) peer = calloc(1, sizeof *peer);
+        account = accounts_owner(who.uid, now_mono_ns());
+        if (has_room(agent, who.uid, account)) peer = calloc(1, sizeof *peer);
     }
     if (peer) peer->in = malloc(REQUEST_LINE_MAX_BYTES + 1);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
@@ -61,6 +77,7 @@ struct peer *peer_accept(struct agent *agent, int fd)
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     peer->fd = fd;
     peer->uid = who.uid;
+    peer->account = account;
     peer->pid = who.pid;
     peer->is_operator = agent_is_operator(agent, who.uid);
     peer->epoll_events = EPOLLIN;
@@ -93,54 +110,104 @@ void peer_close(struct agent *agent, struct peer *peer)
     free(peer);
 }
 
-/* Takes whole lines out of the buffer. Stops while too many replies wait. */
+/* Takes whole lines out of the buffer, as many as it may have served at once. Stops while too many replies wait, and while
+ * its account has had its time. */
 static void take_lines(struct agent *agent, struct peer *peer)
 {
     size_t at = 0;
-    while (at < peer->in_len && !peer->closing) {
-        if (peer->replies.len - peer->replies_sent >= REPLIES_HIGH_BYTES) break;
+    int64_t start_ns = now_mono_ns(), spent_ns = 0;
+    peer->has_line = false;
+    for (int requests = 0; at < peer->in_len && !peer->closing; requests++) {
         char *newline = memchr(peer->in + at, '\n', peer->in_len - at);
         if (!newline) break;
+        peer->has_line = true;
+        if (peer->replies.len - peer->replies_sent >= REPLIES_HIGH_BYTES) break;
+        if (requests == REQUESTS_AT_ONCE || spent_ns >= WORK_AT_ONCE_NS) break;
+        if (accounts_wait_ns(&agent->accounts, peer->account, start_ns + spent_ns, is_trusted(agent, peer->uid)) > 0) {
+            break;
+        }
         size_t len = (size_t)(newline - (peer->in + at));
         if (len > 0 && peer->in[at + len - 1] == '\r') len--;
         peer->in[at + len] = '\0';
         if (len > 0) request_line(agent, peer, peer->in + at, len);
         at = (size_t)(newline - peer->in) + 1;
+        peer->has_line = false;
+        int64_t before_ns = spent_ns;
+        spent_ns = now_mono_ns() - start_ns;
+        accounts_spend(&agent->accounts, peer->account, start_ns + spent_ns, spent_ns - before_ns);
     }
     memmove(peer->in, peer->in + at, peer->in_len - at);
     peer->in_len -= at;
-    if (peer->in_len == REQUEST_LINE_MAX_BYTES + 1 && !memchr(peer->in, '\n', peer->in_len) && !peer->closing) {
+    if (!peer->has_line && peer->in_len == REQUEST_LINE_MAX_BYTES + 1 && !peer->closing) {
         request_too_long(agent, peer);
         peer->closing = true;
     }
 }
 
-void peer_readable(struct agent *agent, struct peer *peer)
+/* The rest of what it sends is thrown away, so that closing does not reset the line that says why. */
+static void waste(struct peer *peer)
 {
-    while (!peer->closing && !peer->input_end && peer->in_len < REQUEST_LINE_MAX_BYTES + 1) {
+    static char waste[64 * 1024];
+    for (int i = 0; i < 16; i++) {
+        ssize_t n = recv(peer->fd, waste, sizeof waste, MSG_DONTWAIT);
+        if (n == 0) peer->input_end = true;
+        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) peer->dead = true;
+        if (n <= 0) break;
+    }
+}
+
+/* One piece of work: what is in the buffer first, then one look at the socket. */
+static void serve(struct agent *agent, struct peer *peer)
+{
+    if (peer->has_line) take_lines(agent, peer);
+    bool reads = !peer->has_line && !peer->closing && !peer->input_end && (peer->is_readable || peer->hung_up);
+    peer->is_readable &= peer->closing;
+    if (reads) {
         ssize_t n = recv(peer->fd, peer->in + peer->in_len, REQUEST_LINE_MAX_BYTES + 1 - peer->in_len, MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            if (errno != EAGAIN && errno != EWOULDBLOCK) peer->dead = true;
-            break;
-        }
-        if (n == 0) {
-            peer->input_end = true;
-            break;
-        }
-        peer->in_len += (size_t)n;
-        take_lines(agent, peer);
-    }
-    if (peer->closing) {
-        /* The rest of what it sends is thrown away, so that closing does not reset the line that says why. */
-        static char waste[64 * 1024];
-        for (int i = 0; i < 16; i++) {
-            ssize_t n = recv(peer->fd, waste, sizeof waste, MSG_DONTWAIT);
-            if (n == 0) peer->input_end = true;
-            if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) peer->dead = true;
-            if (n <= 0) break;
+        if (n == 0) peer->input_end = true;
+        if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) peer->dead = true;
+        if (n > 0) {
+            peer->in_len += (size_t)n;
+            take_lines(agent, peer);
         }
     }
+    if (peer->closing && (peer->is_readable || peer->hung_up)) waste(peer);
+    if (peer->closing) peer->is_readable = false;
+    /* It hears nothing any more and is over its time: what else it asked is not done. */
+    bool waits = accounts_wait_ns(&agent->accounts, peer->account, now_mono_ns(), is_trusted(agent, peer->uid)) > 0;
+    if (peer->hung_up && peer->has_line && waits) peer->dead = true;
+}
+
+void peers_serve(struct agent *agent)
+{
+    int64_t start_ns = now_mono_ns();
+    size_t count = agent->peer_count;
+    agent->accounts.turn++;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = (agent->next_peer + i) % count;
+        struct peer *peer = agent->peers[at];
+        if (!peer->has_line && !peer->is_readable && !peer->hung_up) continue;
+        if (accounts_had_turn(&agent->accounts, peer->account)) continue;
+        serve(agent, peer);
+        if (now_mono_ns() - start_ns < TURN_NS) continue;
+        agent->next_peer = at + 1; /* who had to wait begins the next turn */
+        return;
+    }
+    agent->next_peer = count > 0 ? (agent->next_peer + 1) % count : 0;
+}
+
+int64_t peers_wait_ms(struct agent *agent)
+{
+    int64_t least_ms = -1, now_ns = now_mono_ns();
+    for (size_t i = 0; i < agent->peer_count; i++) {
+        struct peer *peer = agent->peers[i];
+        bool full = peer->replies.len - peer->replies_sent >= REPLIES_HIGH_BYTES;
+        if (!peer->has_line || peer->closing || full) continue;
+        int64_t wait_ns = accounts_wait_ns(&agent->accounts, peer->account, now_ns, is_trusted(agent, peer->uid));
+        int64_t wait_ms = (wait_ns + 999999) / 1000000;
+        if (least_ms < 0 || wait_ms < least_ms) least_ms = wait_ms;
+    }
+    return least_ms;
 }
 
 /* Replies first, then state, notices, one chunk of history, and the newest sample. */
@@ -191,9 +258,11 @@ static int send_part(struct peer *peer, const char *data, size_t len, size_t *se
     return 1;
 }
 
-static int send_all(struct agent *agent, struct peer *peer)
+/* 1: all sent, 0: the socket is full or it has had its turn, -1: the connection is broken. */
+static int send_some(struct agent *agent, struct peer *peer)
 {
-    for (;;) {
+    int64_t start_ns = now_mono_ns();
+    for (int lines = 0; lines < LINES_AT_ONCE && now_mono_ns() - start_ns < WORK_AT_ONCE_NS; lines++) {
         int result;
         if (peer->current) {
             result = send_part(peer, peer->current->data, peer->current->len, &peer->current_sent);
@@ -207,19 +276,29 @@ static int send_all(struct agent *agent, struct peer *peer)
             if (result <= 0) return result;
             json_writer_free(&peer->replies); /* an idle connection holds no memory */
             peer->replies_sent = 0;
-            take_lines(agent, peer);
             continue;
         }
         peer->current = next_event(agent, peer);
         if (!peer->current && peer->replies.len == 0) return 1;
     }
+    return 0;
+}
+
+static int send_all(struct agent *agent, struct peer *peer)
+{
+    int64_t start_ns = now_mono_ns();
+    int result = send_some(agent, peer);
+    int64_t now_ns = now_mono_ns();
+    /* What is made for it (states, history) is its account's time as what it asks is. */
+    accounts_spend(&agent->accounts, peer->account, now_ns, now_ns - start_ns);
+    return result;
 }
 
 void peer_flush(struct agent *agent, struct peer *peer)
 {
     if (peer->dead) return;
     int result = peer->lingering ? 1 : send_all(agent, peer);
-    if (result < 0 || (peer->input_end && result == 1)) {
+    if (result < 0 || (peer->input_end && !peer->has_line && result == 1)) {
         /* A client that can not be answered any more, or that has sent its last request and has its answers. */
         peer->dead = true;
         return;
@@ -231,7 +310,7 @@ void peer_flush(struct agent *agent, struct peer *peer)
         if (shutdown(peer->fd, SHUT_WR) != 0) peer->dead = true;
     }
     bool full = peer->replies.len - peer->replies_sent >= REPLIES_HIGH_BYTES;
-    uint32_t events = (full || peer->input_end ? 0 : EPOLLIN) | (result == 0 ? EPOLLOUT : 0);
+    uint32_t events = (full || peer->input_end || peer->has_line ? 0 : EPOLLIN) | (result == 0 ? EPOLLOUT : 0);
     if (events != peer->epoll_events) {
         struct epoll_event event = {.events = events, .data.ptr = peer};
         if (epoll_ctl(agent->epoll_fd, EPOLL_CTL_MOD, peer->fd, &event) != 0) peer->dead = true;
@@ -246,13 +325,26 @@ void peer_offer_sample(struct peer *peer, struct shared_line *line)
     peer->sample = line;
 }
 
+/* Makes room: the oldest that anybody could have caused goes first, and for one of those nothing else does. */
+static bool drop_notice(struct peer *peer, bool for_minor)
+{
+    size_t at = 0;
+    while (at < peer->notice_count && !peer->notices[(peer->notice_first + at) % NOTICES_WAITING_MAX]->is_minor) at++;
+    if (at == peer->notice_count && for_minor) return false;
+    if (at == peer->notice_count) at = 0;
+    line_release(peer->notices[(peer->notice_first + at) % NOTICES_WAITING_MAX]);
+    for (; at > 0; at--) {
+        peer->notices[(peer->notice_first + at) % NOTICES_WAITING_MAX] =
+            peer->notices[(peer->notice_first + at - 1) % NOTICES_WAITING_MAX];
+    }
+    peer->notice_first = (peer->notice_first + 1) % NOTICES_WAITING_MAX;
+    peer->notice_count--;
+    return true;
+}
+
 void peer_offer_notice(struct peer *peer, struct shared_line *line)
 {
-    if (peer->notice_count == NOTICES_WAITING_MAX) {
-        line_release(peer->notices[peer->notice_first]);
-        peer->notice_first = (peer->notice_first + 1) % NOTICES_WAITING_MAX;
-        peer->notice_count--;
-    }
+    if (peer->notice_count == NOTICES_WAITING_MAX && !drop_notice(peer, line->is_minor)) return;
     line->references++;
     peer->notices[(peer->notice_first + peer->notice_count++) % NOTICES_WAITING_MAX] = line;
 }

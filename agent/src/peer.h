@@ -11,14 +11,24 @@
 #define REPLIES_HIGH_BYTES (1u << 20) /* above it no more requests are read */
 #define STALL_MS 10000                /* and a client that reads nothing for this long is disconnected */
 #define LINGER_MS 2000                /* how long one that we end may go on sending before it must have heard */
-#define PEERS_PER_UID_MAX 32          /* beside the supervisors of jobs, which are counted as jobs */
+#define REQUESTS_AT_ONCE 16           /* of one connection, before the others have their turn, */
+#define LINES_AT_ONCE 16              /* the same for what is sent to it, */
+#define WORK_AT_ONCE_NS 2000000ll     /* or this long, whichever comes first */
+#define TURN_NS 10000000ll            /* all connections together, before samples, deaths and times are looked at */
+#define PEERS_PER_UID_MAX                                                                                             \
+    32 /* and of all uids that are subordinate to it; beside the supervisors of jobs, which are counted as jobs */
 #define CLAIMED_FROM_BYTES 72 /* an address of SSH_CONNECTION, which has no more than 45 characters and a scope */
 
 struct peer {
     int fd;
     uid_t uid;
+    uid_t account; /* whose uid that is: accounts.h */
     pid_t pid;
     bool is_operator;
+    bool has_line;          /* a whole request waits in the buffer */
+    bool is_readable;       /* epoll said so */
+    bool hung_up;           /* it is gone, and reads nothing more */
+    bool awaits_save;       /* its reply goes out when the journal of jobs is on disk */
     struct job *supervises; /* it is the supervisor of this job */
     bool subscribed, wants_state, wants_jobs;
     bool closing;   /* everything queued goes out, then the connection ends */
@@ -51,7 +61,10 @@ struct peer {
 struct peer *peer_accept(struct agent *agent, int fd);
 void peer_close(struct agent *agent, struct peer *peer);
 
-void peer_readable(struct agent *agent, struct peer *peer);
+/* What it has sent, each connection in its turn, until all have had theirs or TURN_NS have passed. */
+void peers_serve(struct agent *agent);
+/* Milliseconds until one of them can be served again; -1: none waits for that. */
+int64_t peers_wait_ms(struct agent *agent);
 
 /* Sends as much as the socket takes and sets what epoll waits for. */
 void peer_flush(struct agent *agent, struct peer *peer);

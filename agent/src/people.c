@@ -46,18 +46,33 @@ static const struct person *root_person(uid_t uid, const char *name)
     return NULL;
 }
 
+static struct cached *cache[CACHE_MAX];
+static size_t cached_count;
+
+void people_forget(void)
+{
+    for (size_t i = 0; i < cached_count; i++) cache[i]->uid = (uid_t)-1;
+}
+
+bool people_agree(uid_t uid, const char *name)
+{
+    uid_t other;
+    if (people_uid_of(name, &other) == 0) return other == uid;
+    const char *known = people_name_of(uid);
+    return !known || strcmp(known, name) == 0;
+}
+
 const char *people_name_of(uid_t uid)
 {
-    static struct cached *cache[CACHE_MAX];
-    static size_t count, next;
-    for (size_t i = 0; i < count; i++) {
+    static size_t next;
+    for (size_t i = 0; i < cached_count; i++) {
         if (cache[i]->uid == uid) return cache[i]->known ? cache[i]->name : NULL;
     }
-    size_t at = count < CACHE_MAX ? count : next++ % CACHE_MAX;
-    if (at == count) {
+    size_t at = cached_count < CACHE_MAX ? cached_count : next++ % CACHE_MAX;
+    if (at == cached_count) {
         cache[at] = malloc(sizeof *cache[at]);
         if (!cache[at]) return NULL;
-        count++;
+        cached_count++;
     }
     const struct person *person = root_person(uid, NULL);
     if (person) {

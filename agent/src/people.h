@@ -15,6 +15,13 @@ const char *people_name_of(uid_t uid);
 /* 0, or -1 when there is no such user. */
 int people_uid_of(const char *name, uid_t *uid);
 
+/* Names and uids are asked for anew from now on. */
+void people_forget(void);
+
+/* Is that uid still the person of that name? False if the name is another uid's, or the uid another person's; where the
+ * directory knows neither nothing has changed that anybody could use. */
+bool people_agree(uid_t uid, const char *name);
+
 struct person {
     uid_t uid;
     char name[OWNER_BYTES];

@@ -12,6 +12,8 @@
 
 #define ABSTRACT_SOCKET_NAME "tranche-agent"
 #define SYSTEM_SOCKET_PATH "/run/tranche/agent.sock"
+/* Written by root's agent: from then on, and after a reboot, nobody else's manages this host. */
+#define SYSTEM_MARK_PATH "/etc/tranche/system"
 
 enum scope { SCOPE_USER, SCOPE_SYSTEM, SCOPE_ROOT };
 
@@ -30,15 +32,23 @@ struct places {
 /* Fills everything but runtime; makes nothing. 0, or -1 with a sentence in why. */
 int places_find(struct places *places, char *why, size_t cap);
 
+/* Has root said that its agent manages this host? True also while that agent is not running. */
+bool places_system_chosen(void);
+/* Says so, as root. 0 or errno. */
+int places_choose_system(void);
+
 /* Makes the state directory. 0, or -1 with a sentence. */
 int places_open_state(struct places *places, char *why, size_t cap);
 
-/* Chooses (the one used before, while it is usable) and makes the runtime directory with its three folders, so that
- * tenants can pass but not list; records the choice in the state directory. 0, or -1 with a sentence. */
+/* Chooses (the one used before, while it is usable; where somebody has taken the usual name, one with a random end) and
+ * makes the runtime directory with its three folders, so that tenants can pass but not list; records the choice in the state directory. 0, or -1 with a sentence. */
 int places_open_runtime(struct places *places, char *why, size_t cap);
 
 /* Makes its folders again, if somebody removed them: 0 or errno. */
 int places_make_runtime(const struct places *places);
+
+/* The runtime directory is a file system of its own: whoever fills it fills nothing else. */
+bool places_runtime_is_alone(const struct places *places);
 
 /* Reads the recorded runtime directory without making anything. 0 or -1. */
 int places_recorded_runtime(struct places *places);

@@ -66,22 +66,22 @@ static int set_acl(const char *path, const uid_t *users, size_t count, mode_t ot
 
 /* others: what everybody else may do with the file, as in the last digit of a mode. false: there are no access lists,
  * and the file is open to everybody. */
-static bool grant(struct agent *agent, struct slice *slice, const char *path, mode_t others)
+static bool grant(struct agent *agent, struct slice *slice, uid_t owner, const char *path, mode_t others)
 {
     uid_t file_owner = agent->places.uid;
     /* Root can give the file to its user; then nobody else's help is needed where there are no ACLs. */
     if (file_owner == 0) {
-        if (chown(path, slice->r.owner_uid, (gid_t)-1) == 0) {
-            file_owner = slice->r.owner_uid;
+        if (chown(path, owner, (gid_t)-1) == 0) {
+            file_owner = owner;
         } else {
-            log_line("%s could not be given to uid %u: %s", path, (unsigned)slice->r.owner_uid, strerror(errno));
+            log_line("%s could not be given to uid %u: %s", path, (unsigned)owner, strerror(errno));
         }
     }
     uid_t users[ACL_USERS_MAX];
     size_t count = 0;
-    if (slice->r.owner_uid != file_owner) users[count++] = slice->r.owner_uid;
+    if (owner != file_owner) users[count++] = owner;
     for (size_t i = 0; i < slice->acl_count && count < ACL_USERS_MAX; i++) {
-        bool known = slice->acl_users[i] == file_owner || slice->acl_users[i] == slice->r.owner_uid;
+        bool known = slice->acl_users[i] == file_owner || slice->acl_users[i] == owner;
         if (!known) users[count++] = slice->acl_users[i];
     }
     int error = count > 0 ? set_acl(path, users, count, others) : 0;
@@ -96,28 +96,31 @@ static bool grant(struct agent *agent, struct slice *slice, const char *path, mo
 }
 
 /* Names the slice's line on the board; another one when it changes hands, and when its file is gone, so that everybody
- * lets go of the old one. */
-uint64_t policy_tag(const struct slice *slice)
+ * lets go of the old one. r: the slice's record, or the one that is about to be. */
+static uint64_t tag_for(const struct slice *slice, const struct slice_record *r)
 {
-    return region_slice_tag(slice->r.id, slice->line_generation);
+    return region_slice_tag(slice_base_id(r), r->generation << 32 | slice->line_generation);
 }
 
-static int line_path(const struct agent *agent, const struct slice *slice, const char *gpu_uuid,
+uint64_t policy_tag(const struct slice *slice)
+{
+    return tag_for(slice, &slice->r);
+}
+
+static int line_path(const struct agent *agent, const struct slice *slice, const struct slice_record *r,
                      char out[FS_PATH_BYTES])
 {
-    return -region_line_path(out, FS_PATH_BYTES, agent->places.runtime, gpu_uuid, policy_tag(slice));
+    return -region_line_path(out, FS_PATH_BYTES, agent->places.runtime, r->gpu_uuid, tag_for(slice, r));
 }
 
 /* r: the slice's record, or the one that is about to be. */
 static void update_access(struct agent *agent, struct slice *slice, const struct slice_record *r)
 {
     char usage[FS_PATH_BYTES], line[FS_PATH_BYTES];
-    if (slice->usage_fd < 0 || path_of(agent, "usage", r->id, usage) != 0 ||
-        line_path(agent, slice, r->gpu_uuid, line) != 0) {
+    if (slice->usage_fd < 0 || path_of(agent, "usage", r->id, usage) != 0 || line_path(agent, slice, r, line) != 0)
         return;
-    }
-    bool alone = grant(agent, slice, usage, 0);
-    slice->acl_refused = !grant(agent, slice, line, 4) || !alone;
+    bool alone = grant(agent, slice, r->owner_uid, usage, 0);
+    slice->acl_refused = !grant(agent, slice, r->owner_uid, line, 4) || !alone;
 }
 
 void policy_update_access(struct agent *agent, struct slice *slice)
@@ -135,23 +138,31 @@ static uint64_t capacity_of(struct agent *agent, const struct slice_record *r)
 
 static bool same_file(const struct region_policy *policy, const struct slice_record *r)
 {
-    return policy->board_slot == r->board_slot && strncmp(policy->slice_id, r->id, REGION_ID_BYTES) == 0 &&
+    return policy->board_slot == r->board_slot && policy->reserved0 == (uint32_t)r->generation &&
+           strncmp(policy->slice_id, slice_base_id(r), REGION_ID_BYTES) == 0 &&
            strncmp(policy->gpu_uuid, r->gpu_uuid, REGION_UUID_BYTES) == 0;
+}
+
+/* The programs of an earlier owner and those of the present one have equal parts of what the slice may use. */
+static uint32_t share_bp(const struct agent *agent, const struct slice_record *r, uint32_t percent)
+{
+    uint32_t share = percent * 100 / slice_generations(&agent->slices, r);
+    return share == 0 && percent > 0 ? 1 : share;
 }
 
 static void fill(struct agent *agent, const struct slice *slice, const struct slice_record *r, struct region_policy *p)
 {
-    bool active = slice_active(r, now_wall_ms());
-    atomic_store(&p->flags, active ? 0 : REGION_POLICY_DELETED);
+    bool open = slice_is_open(&agent->slices, r, now_wall_ms());
+    atomic_store(&p->flags, open ? 0 : REGION_POLICY_DELETED);
     atomic_store(&p->revision, r->revision);
     atomic_store(&p->memory_limit_bytes, r->memory_limit_bytes);
     uint64_t capacity = capacity_of(agent, r);
     if (capacity > 0) atomic_store(&p->gpu_capacity_bytes, capacity);
-    atomic_store(&p->compute_limit_bp, r->compute_limit_percent * 100);
-    atomic_store(&p->compute_guarantee_bp, r->compute_guarantee_percent * 100);
+    atomic_store(&p->compute_limit_bp, share_bp(agent, r, r->compute_limit_percent));
+    atomic_store(&p->compute_guarantee_bp, share_bp(agent, r, r->compute_guarantee_percent));
     atomic_store(&p->priority, r->priority);
     atomic_store(&p->owner_uid, r->owner_uid);
-    atomic_store(&p->tag, policy_tag(slice));
+    atomic_store(&p->tag, tag_for(slice, r));
 }
 
 #define PAGES_MAX (1 + SLICE_STRAYS_MAX)
@@ -173,10 +184,12 @@ static void introduce_neighbours(struct agent *agent, const char *gpu_uuid, cons
     for (size_t i = 0; i < agent->slices.count; i++) {
         const struct slice *slice = agent->slices.items[i];
         const struct slice_record *r = &slice->r;
-        if (slice != leaving && strcmp(r->gpu_uuid, gpu_uuid) == 0 && r->board_slot < REGION_BOARD_SLOTS &&
-            slice_active(r, now_wall_ms())) {
-            words[r->board_slot] = REGION_NEIGHBOUR(policy_tag(slice), r->compute_limit_percent * 100,
-                                                    r->compute_guarantee_percent * 100, r->priority);
+        /* Two generations may have to share a place on the board: the present owner's is then the one that is seen. */
+        bool taken = slice_is_left(r) && r->board_slot < REGION_BOARD_SLOTS && words[r->board_slot] != 0;
+        if (slice != leaving && strcmp(r->gpu_uuid, gpu_uuid) == 0 && !taken && r->board_slot < REGION_BOARD_SLOTS &&
+            slice_is_open(&agent->slices, r, now_wall_ms())) {
+            words[r->board_slot] = REGION_NEIGHBOUR(policy_tag(slice), share_bp(agent, r, r->compute_limit_percent),
+                                                    share_bp(agent, r, r->compute_guarantee_percent), r->priority);
         }
     }
     for (size_t i = 0; i < agent->slices.count; i++) {
@@ -206,19 +219,19 @@ int policy_board(struct agent *agent, const char *gpu_uuid)
 }
 
 /* The slice's line: what its tenants write about themselves, and its neighbours read. */
-static int open_line(const struct agent *agent, const struct slice *slice, const char *gpu_uuid)
+static int open_line(const struct agent *agent, const struct slice *slice, const struct slice_record *r)
 {
     char path[FS_PATH_BYTES];
     struct region_board_slot line;
-    int fd, error = line_path(agent, slice, gpu_uuid, path);
+    int fd, error = line_path(agent, slice, r, path);
     if (error != 0) return error;
     if (region_line_open(path, &fd) == 0) {
         bool ours = pread(fd, &line, sizeof line, offsetof(struct region_line, line)) == (ssize_t)sizeof line &&
-                    line.slice_tag == policy_tag(slice);
+                    line.slice_tag == tag_for(slice, r);
         close(fd);
         if (ours) return 0;
     }
-    return -region_line_create(path, policy_tag(slice), 0644);
+    return -region_line_create(path, tag_for(slice, r), 0644);
 }
 
 static int make_policy(struct agent *agent, const char *path, const struct slice *slice, const struct slice_record *r,
@@ -227,7 +240,8 @@ static int make_policy(struct agent *agent, const char *path, const struct slice
     struct region_policy initial;
     memset(&initial, 0, sizeof initial);
     initial.board_slot = r->board_slot;
-    memcpy(initial.slice_id, r->id, sizeof initial.slice_id);
+    initial.reserved0 = (uint32_t)r->generation; /* for the agent: whose page it is */
+    snprintf(initial.slice_id, sizeof initial.slice_id, "%s", slice_base_id(r));
     memcpy(initial.gpu_uuid, r->gpu_uuid, sizeof initial.gpu_uuid);
     snprintf(initial.name, sizeof initial.name, "%s", r->name);
     fill(agent, slice, r, &initial);
@@ -279,12 +293,39 @@ static int open_usage(struct agent *agent, struct slice *slice)
     return 0;
 }
 
+/* Under this name what an earlier owner's programs have open is kept: "s-0123456789abcdef.3" for generation 3. */
+static void left_id(const struct slice_record *r, char out[REGION_ID_BYTES])
+{
+    snprintf(out, REGION_ID_BYTES, "%.20s.%llu", r->id, (unsigned long long)r->generation);
+}
+
+static const char *const left_folders[] = {"usage", "policy"};
+
+/* The files of the present generation are there under the name for earlier ones: it did not change hands after all, or
+ * the agent was killed before that was written down. */
+static int take_back_files(struct agent *agent, const struct slice_record *r)
+{
+    char id[REGION_ID_BYTES], kept[FS_PATH_BYTES], path[FS_PATH_BYTES];
+    if (slice_is_left(r)) return 0;
+    left_id(r, id);
+    for (size_t i = 0; i < 2; i++) {
+        if (path_of(agent, left_folders[i], id, kept) != 0 || path_of(agent, left_folders[i], r->id, path) != 0) {
+            return ENAMETOOLONG;
+        }
+        /* Of two names of one file rename() leaves both. */
+        if (access(kept, F_OK) == 0 && (rename(kept, path) != 0 || (unlink(kept) != 0 && errno != ENOENT)))
+            return errno;
+    }
+    return 0;
+}
+
 int policy_open(struct agent *agent, struct slice *slice)
 {
     int error = policy_board(agent, slice->r.gpu_uuid);
+    if (error == 0 && slice->usage_fd < 0 && !slice->policy) error = take_back_files(agent, &slice->r);
     /* Usage and line before policy: a tenant that sees a policy finds them too. */
     if (error == 0 && slice->usage_fd < 0) error = open_usage(agent, slice);
-    if (error == 0) error = open_line(agent, slice, slice->r.gpu_uuid);
+    if (error == 0) error = open_line(agent, slice, &slice->r);
     if (error == 0) update_access(agent, slice, &slice->r);
     if (error == 0 && !slice->policy) error = open_policy(agent, slice);
     if (error == 0) introduce_neighbours(agent, slice->r.gpu_uuid, NULL);
@@ -325,10 +366,10 @@ void policy_shut(struct slice *slice)
     }
 }
 
-static void remove_line(const struct agent *agent, const struct slice *slice)
+static void remove_line(const struct agent *agent, const struct slice *slice, const struct slice_record *r)
 {
     char path[FS_PATH_BYTES];
-    if (line_path(agent, slice, slice->r.gpu_uuid, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
+    if (line_path(agent, slice, r, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
         log_line("unlink %s: %s", path, strerror(errno));
     }
 }
@@ -341,11 +382,11 @@ int policy_move(struct agent *agent, struct slice *slice, const struct slice_rec
     if (error == 0) error = policy_board(agent, to->gpu_uuid);
     /* A new usage file too: what kernels cost was learned on the other GPU. */
     if (error == 0) error = -region_usage_create(usage, 0600);
-    if (error == 0) error = open_line(agent, slice, to->gpu_uuid);
+    if (error == 0) error = open_line(agent, slice, to);
     if (error == 0) error = make_policy(agent, policy, slice, to, true);
     if (error != 0) return error;
     policy_close(agent, slice, false);
-    remove_line(agent, slice);
+    remove_line(agent, slice, &slice->r);
     slice->entries_high = 0;
     slice->acl_count = 0;
     slice->m.residue_bytes = slice->m.residue_candidate_bytes = 0;
@@ -377,15 +418,113 @@ static void set_residue(struct region_policy *policy, uint64_t bytes, bool compa
 
 static void set_all_residues(struct slice *slice, uint64_t bytes, bool compared)
 {
+    bytes += slice->inherited_bytes;
     if (slice->policy) set_residue(slice->policy, bytes + beside(slice, NULL), compared);
     for (size_t i = 0; i < slice->stray_count; i++) {
         set_residue(slice->strays[i].policy, bytes + beside(slice, &slice->strays[i]), compared);
     }
 }
 
-void policy_set_residue(struct slice *slice, uint64_t bytes)
+static int keep_files(struct agent *agent, const struct slice_record *r)
 {
-    set_all_residues(slice, bytes, true);
+    char id[REGION_ID_BYTES], kept[FS_PATH_BYTES], path[FS_PATH_BYTES];
+    left_id(r, id);
+    for (size_t i = 0; i < 2; i++) {
+        if (path_of(agent, left_folders[i], id, kept) != 0 || path_of(agent, left_folders[i], r->id, path) != 0) {
+            return ENAMETOOLONG;
+        }
+        if ((unlink(kept) != 0 && errno != ENOENT) || link(path, kept) != 0) return errno;
+    }
+    return 0;
+}
+
+/* What is open of one is open of the other from now on, with what was measured through it. */
+static void give_files(struct slice *from, struct slice *to)
+{
+    to->policy = from->policy;
+    to->policy_file = from->policy_file;
+    to->usage_fd = from->usage_fd;
+    to->entries_high = from->entries_high;
+    to->line_generation = from->line_generation;
+    memcpy(to->strays, from->strays, sizeof to->strays);
+    to->stray_count = from->stray_count;
+    to->current_ledger_bytes = from->current_ledger_bytes;
+    to->rates_at_ns = from->rates_at_ns;
+    to->tracks = from->tracks;
+    to->track_count = from->track_count;
+    to->track_cap = from->track_cap;
+    to->m = from->m;
+    from->policy = NULL;
+    from->usage_fd = -1;
+    from->entries_high = 0;
+    from->line_generation = 0;
+    from->stray_count = 0;
+    from->current_ledger_bytes = 0;
+    from->tracks = NULL;
+    from->track_count = from->track_cap = 0;
+    from->m = (struct slice_measure){.denied_at_ms = NO_TIME, .limit_held = true};
+}
+
+int policy_hand_over(struct agent *agent, struct slice *slice, const struct slice_record *to, struct slice *left)
+{
+    char policy[FS_PATH_BYTES], usage[FS_PATH_BYTES];
+    int error = path_of(agent, "policy", to->id, policy);
+    if (error == 0) error = path_of(agent, "usage", to->id, usage);
+    if (error == 0 && left) error = keep_files(agent, &slice->r);
+    if (error == 0) error = -region_usage_create(usage, 0600);
+    if (error == 0) error = open_line(agent, slice, to);
+    if (error == 0) error = make_policy(agent, policy, slice, to, true);
+    if (error != 0) return error;
+    uint32_t line_generation = slice->line_generation;
+    if (left) {
+        give_files(slice, left);
+    } else {
+        policy_close(agent, slice, false);
+        remove_line(agent, slice, &slice->r);
+        slice->entries_high = 0;
+    }
+    slice->line_generation = line_generation; /* the new line was named by it */
+    slice->acl_count = 0;
+    slice->m.residue_bytes = slice->m.residue_candidate_bytes = 0;
+    slice->inherited_bytes = left ? left->r.memory_limit_bytes : 0;
+    error = open_usage(agent, slice);
+    if (error == 0) update_access(agent, slice, to);
+    if (error == 0) error = map_policy(slice, policy);
+    /* Before anybody can be admitted by it. */
+    if (error == 0) atomic_store(&slice->policy->residue_bytes, slice->inherited_bytes);
+    return error;
+}
+
+void policy_take_back(struct agent *agent, struct slice *slice, const struct slice_record *to, struct slice *left)
+{
+    policy_close(agent, slice, false);
+    remove_line(agent, slice, to);
+    if (left) {
+        give_files(left, slice);
+        int error = take_back_files(agent, &slice->r);
+        if (error != 0) log_line("files of slice %s could not be put back: %s", slice->r.id, strerror(error));
+        policy_apply(agent, slice);
+    }
+    policy_open(agent, slice);
+}
+
+void policy_set_inherited(struct slice *slice, uint64_t bytes)
+{
+    if (slice->inherited_bytes == bytes) return;
+    slice->inherited_bytes = bytes;
+    set_all_residues(slice, slice->m.residue_bytes, false);
+}
+
+void policy_set_limit(struct slice *slice, uint64_t bytes)
+{
+    struct region_policy *pages[PAGES_MAX];
+    size_t count = pages_of(slice, pages);
+    for (size_t i = 0; i < count; i++) atomic_store(&pages[i]->memory_limit_bytes, bytes);
+}
+
+void policy_set_residue(struct slice *slice, uint64_t own_bytes)
+{
+    set_all_residues(slice, own_bytes, true);
 }
 
 void policy_tell_strays(struct slice *slice)
@@ -398,7 +537,9 @@ void policy_set_context(struct agent *agent, struct slice *slice)
     struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
     if (!slice->policy || !gpu) return;
     uint64_t kept = atomic_load(&slice->policy->context_bytes); /* of an agent before this one */
-    if (gpu->context_bytes == 0 || (kept != 0 && kept < gpu->context_bytes)) gpu->context_bytes = kept;
+    /* Until one is seen; and nothing that no context takes. */
+    if (gpu->context_bytes == 0 && kept >= CONTEXT_LEAST_BYTES && kept <= CONTEXT_MOST_BYTES)
+        gpu->context_bytes = kept;
     struct region_policy *pages[PAGES_MAX];
     size_t count = pages_of(slice, pages);
     for (size_t i = 0; i < count; i++) atomic_store(&pages[i]->context_bytes, gpu->context_bytes);
@@ -420,7 +561,7 @@ void policy_close(struct agent *agent, struct slice *slice, bool remove_files)
             log_line("unlink %s: %s", path, strerror(errno));
         }
     }
-    remove_line(agent, slice);
+    remove_line(agent, slice, &slice->r);
 }
 
 /* ---- reaping -------------------------------------------------------------------------------------------- */

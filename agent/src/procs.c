@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "env.h"
 #include "fs.h"
 #include "life.h"
 #include "slice.h"
@@ -87,6 +88,30 @@ int procs_start_ticks(pid_t pid, uint64_t *out)
     if (errno != 0 || end == at + 1) return -1;
     *out = ticks;
     return 0;
+}
+
+signed char procs_names_slice(const struct proc *proc, const char *slice_id)
+{
+    char path[64];
+    static char data[64 * 1024];
+    snprintf(path, sizeof path, "/proc/%ld/environ", (long)proc->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    size_t len = 0;
+    ssize_t n;
+    while (len < sizeof data - 1 && (n = read(fd, data + len, sizeof data - 1 - len)) > 0) len += (size_t)n;
+    close(fd);
+    data[len] = '\0';
+    errno = 0;
+    for (size_t at = 0; at < len; at += strlen(data + at) + 1) {
+        if (strncmp(data + at, ENV_SLICES "=", sizeof ENV_SLICES) != 0) continue;
+        char *save = NULL;
+        for (char *id = strtok_r(data + at + sizeof ENV_SLICES, ",", &save); id; id = strtok_r(NULL, ",", &save)) {
+            if (strcmp(id, slice_id) == 0) return 1;
+        }
+        break;
+    }
+    return -1;
 }
 
 static void read_command(struct proc *proc)

@@ -64,6 +64,10 @@ const struct workload *procs_workload(struct proc *proc, int64_t mono_ms);
 /* Forgets what nobody asked for in the last `unused_ms`. */
 void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms);
 
+/* Does its own environment say that it was put into this slice? 1, or -1 (errno EACCES: it may not be read). No path from
+ * it is followed. */
+signed char procs_names_slice(const struct proc *proc, const char *slice_id);
+
 /* Start time in clock ticks (field 22 of /proc/PID/stat), 0 or -1 when there is no such process. */
 int procs_start_ticks(pid_t pid, uint64_t *out);
 

@@ -15,6 +15,7 @@
 #include "groups.h"
 #include "log.h"
 #include "people.h"
+#include "sealed.h"
 
 #define FILE_NAME "quotas"
 #define FILE_MAX_BYTES (64 * 1024)
@@ -35,17 +36,25 @@ static void put(const struct quota *q, struct json_writer *w)
     json_put_text(w, "subject", q->subject);
     json_put_known(w, "memoryBytesMax", q->memory_bytes_max != QUOTA_NONE, q->memory_bytes_max);
     json_put_known(w, "slicesMax", q->slices_max != QUOTA_NONE, q->slices_max);
-    json_close(w, '}');
 }
 
-static bool take(char *line, struct quota *q)
+/* *of: how many there should be; -1: the line is of a file of before. */
+static bool take(char *line, struct quota *q, int64_t *of)
 {
     struct json_object object;
     const char *subject;
+    int sealed = sealed_open(line);
+    *of = -1;
+    if (sealed < 0) return false;
+    if (sealed == 1 && (json_parse_flat(line, strlen(line), &object, NULL) != 0 ||
+                        json_get_integer(&object, "of", 0, QUOTAS_MAX, of) != 1)) {
+        return false;
+    }
+    if (*of == 0) return true; /* none are set */
     q->memory_bytes_max = q->slices_max = QUOTA_NONE;
-    return json_parse_flat(line, strlen(line), &object, NULL) == 0 &&
-           json_get_text(&object, "subject", &subject) == 1 && subject[0] != '\0' &&
-           text_copy(q->subject, sizeof q->subject, subject) &&
+    return (sealed == 1 || json_parse_flat(line, strlen(line), &object, NULL) == 0) &&
+           object.count == (sealed == 1 ? 4 : 3) && json_get_text(&object, "subject", &subject) == 1 &&
+           subject[0] != '\0' && text_copy(q->subject, sizeof q->subject, subject) &&
            json_get_integer(&object, "memoryBytesMax", 0, JSON_INTEGER_MAX, &q->memory_bytes_max) >= 0 &&
            json_get_integer(&object, "slicesMax", 0, SLICES_MAX, &q->slices_max) >= 0;
 }
@@ -61,14 +70,34 @@ void quota_load(struct agent *agent)
         if (error != ENOENT) log_line("%s: %s; no quota is in force", path, strerror(error));
         return;
     }
+    int64_t of = -1;
+    size_t wrong = 0, old = 0;
     for (char *rest = data; (line = strsep(&rest, "\n")) != NULL;) {
         struct quota q;
+        int64_t said;
         if (line[0] == '\0') continue;
-        if (agent->quota_count == QUOTAS_MAX || !take(line, &q) || find(agent, q.subject)) {
-            log_line("%s: a line is not right; what it set is not in force", path);
+        bool taken = agent->quota_count < QUOTAS_MAX && take(line, &q, &said);
+        if (taken && said == 0) {
+            of = 0;
             continue;
         }
+        if (!taken || find(agent, q.subject)) {
+            log_line("%s: a line is not right; what it set is not in force", path);
+            wrong++;
+            continue;
+        }
+        old += said < 0;
+        if (said > of) of = said;
         agent->quotas[agent->quota_count++] = q;
+    }
+    /* A file of before has no counts; one of ours is never empty. */
+    bool missing = of >= 0 ? agent->quota_count < (size_t)of : old == 0 && wrong == 0;
+    if (wrong > 0 || missing) {
+        sealed_note(
+            agent->state_notes, sizeof agent->state_notes,
+            "Of the quotas in %s some are damaged or missing, and not in force: `tranche quota` shows those that "
+            "are.",
+            path);
     }
     free(data);
 }
@@ -77,10 +106,15 @@ static int save(struct agent *agent)
 {
     struct json_writer w;
     json_writer_init(&w, FILE_MAX_BYTES);
-    for (size_t i = 0; i < agent->quota_count; i++) {
-        put(&agent->quotas[i], &w);
-        json_raw(&w, "\n", 1);
-        w.comma = false;
+    for (size_t i = 0; i < (agent->quota_count > 0 ? agent->quota_count : 1); i++) {
+        size_t start = w.len;
+        if (agent->quota_count > 0) {
+            put(&agent->quotas[i], &w);
+        } else {
+            json_open(&w, '{');
+        }
+        json_put_integer(&w, "of", (int64_t)agent->quota_count);
+        sealed_end(&w, start);
     }
     int error =
         w.failed ? EFBIG : fs_write_atomic(agent->places.state, FILE_NAME, w.data ? w.data : "", w.len, 0600, false);
@@ -92,7 +126,10 @@ void quota_put(const struct agent *agent, struct json_writer *w)
 {
     json_key(w, "quotas");
     json_open(w, '[');
-    for (size_t i = 0; i < agent->quota_count; i++) put(&agent->quotas[i], w);
+    for (size_t i = 0; i < agent->quota_count; i++) {
+        put(&agent->quotas[i], w);
+        json_close(w, '}');
+    }
     json_close(w, ']');
 }
 

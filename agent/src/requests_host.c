@@ -131,8 +131,7 @@ int op_doctor(struct request *r)
     json_writer_init(&findings, AGENT_LINE_MAX_BYTES);
     struct doctor doctor = {.found = put_finding, .context = &findings};
     json_open(&findings, '[');
-    doctor_agent(&doctor, r->agent);
-    if (pid > 0) doctor_process(&doctor, (pid_t)pid);
+    doctor_agent(&doctor, r->agent, (pid_t)pid);
     json_close(&findings, ']');
     reply_begin(r->out, r->id);
     json_key(r->out, "findings");

@@ -122,7 +122,10 @@ int op_job(struct request *r)
     /* The reply stands before what the supervisor is told because of its own request. */
     struct json_mark mark = json_mark(r->out);
     request_ok(r);
-    if (run(r) == 0) return 0;
+    if (run(r) == 0) {
+        r->peer->awaits_save |= r->agent->jobs.save_due;
+        return 0;
+    }
     json_rewind(r->out, mark);
     return -1;
 }

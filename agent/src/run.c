@@ -15,6 +15,7 @@
 #include "commands.h"
 #include "env.h"
 #include "fetch.h"
+#include "ours.h"
 #include "people.h"
 #include "region_file.h"
 
@@ -85,6 +86,7 @@ static int check_slice(const struct fetched *fetched, const struct fetched_slice
         return complain("slice %s belongs to %s, not to you; ask %s for a slice", s->name, owner,
                         fetched->manager[0] ? fetched->manager : "who manages this host");
     }
+    if (s->suspended[0]) return complain("slice %s is suspended: %s", s->name, s->suspended);
     if (s->starts_at_ms != NO_TIME && now_ms < s->starts_at_ms) {
         return complain("slice %s is not open yet; it starts in %lld min", s->name,
                         (long long)((s->starts_at_ms - now_ms) / 60000 + 1));
@@ -114,6 +116,12 @@ static int find_preload(struct plan *plan)
     if (strpbrk(shim, " :")) {
         return complain("the path %s has a space or a colon in it, which LD_PRELOAD can not hold; deploy elsewhere",
                         shim);
+    }
+    char why[OURS_WHY_BYTES];
+    if (ours_check_loaded(shim, getuid(), why) != 0) {
+        return complain("%s is not loaded into anything: %s, and whoever that is could put another library there. "
+                        "Nothing was started; deploy Tranche to a folder of your own",
+                        shim, why[0] ? why : strerror(errno));
     }
     const char *before = getenv("LD_PRELOAD");
     bool empty = !before || !before[0];
@@ -181,14 +189,16 @@ static int try_files(const char *runtime, const char *id, size_t id_len, char pa
     const struct region_policy *policy;
     struct region_line *line;
     int fd;
-    snprintf(path, FS_PATH_BYTES, "%s/policy/%.*s", runtime, (int)id_len, id);
+    int n = snprintf(path, FS_PATH_BYTES, "%s/policy/%.*s", runtime, (int)id_len, id);
+    if (n >= FS_PATH_BYTES) return ENAMETOOLONG;
     int error = region_policy_map_ro(path, &policy);
     if (error != 0) return -error;
     uint64_t tag = atomic_load(&((struct region_policy *)(uintptr_t)policy)->tag);
     char gpu_uuid[REGION_UUID_BYTES];
     text_copy(gpu_uuid, sizeof gpu_uuid, policy->gpu_uuid);
     region_policy_unmap(policy);
-    snprintf(path, FS_PATH_BYTES, "%s/usage/%.*s", runtime, (int)id_len, id);
+    n = snprintf(path, FS_PATH_BYTES, "%s/usage/%.*s", runtime, (int)id_len, id);
+    if (n >= FS_PATH_BYTES) return ENAMETOOLONG;
     error = region_usage_open(path, &fd);
     if (error != 0) return -error;
     close(fd);

@@ -10,6 +10,7 @@
 #include "agent.h"
 #include "fs.h"
 #include "log.h"
+#include "sealed.h"
 
 #define FILE_MAX_BYTES 4096
 
@@ -27,11 +28,24 @@ void settings_load(struct agent *agent)
     }
     struct json_object object;
     int64_t percent, slots;
-    const char *why = "";
+    const char *why = "it is not what was written";
     data[strcspn(data, "\n")] = '\0';
-    if (json_parse_flat(data, strlen(data), &object, &why) != 0) {
+    int sealed = sealed_open(data);
+    if (sealed < 0 || json_parse_flat(data, strlen(data), &object, &why) != 0) {
         log_line("%s: %s; memory may be overcommitted without a guard", path, why);
+        sealed_note(
+            agent->state_notes, sizeof agent->state_notes,
+            "The settings in %s are damaged: there is no overcommit guard, and one job of a slice runs at once. "
+            "Set them again.",
+            path);
     } else {
+        /* Both are in it, and nothing else: a word that was changed is not one that was left out. */
+        bool known =
+            json_get(&object, "memoryOvercommitMaxPercent") && json_get(&object, "jobSlots") && object.count == 2;
+        if (sealed == 0 && !known) {
+            sealed_note(agent->state_notes, sizeof agent->state_notes,
+                        "The settings in %s are not whole. Set them again.", path);
+        }
         if (json_get_integer(&object, "memoryOvercommitMaxPercent", 100, OVERCOMMIT_MAX_PERCENT, &percent) == 1) {
             agent->memory_overcommit_max_percent = percent;
         }
@@ -50,7 +64,7 @@ int settings_save(const struct agent *agent, struct failure *failure)
     json_put_known(&w, "memoryOvercommitMaxPercent", agent->memory_overcommit_max_percent > 0,
                    agent->memory_overcommit_max_percent);
     json_put_integer(&w, "jobSlots", agent->jobs.slots_per_slice);
-    json_end_line(&w);
+    sealed_end(&w, 0);
     int error = w.failed ? ENOMEM : fs_write_atomic(agent->places.state, "settings", w.data, w.len, 0600, false);
     json_writer_free(&w);
     if (error == 0) return 0;

@@ -42,7 +42,7 @@ struct slice *slice_add(struct slice_table *table, const struct slice_record *re
 bool slice_holds(const struct slice *slice, uint32_t pid)
 {
     for (size_t i = 0; i < slice->track_count; i++) {
-        if (pid != 0 && slice->tracks[i].pid == pid) return true;
+        if (pid != 0 && slice->tracks[i].believed && slice->tracks[i].pid == pid) return true;
     }
     return false;
 }
@@ -78,9 +78,31 @@ void slice_table_free(struct slice_table *table)
 
 bool slice_active(const struct slice_record *r, int64_t now_ms)
 {
-    if (r->deleted) return false;
+    if (r->deleted || r->suspended) return false;
     if (r->starts_at_ms != NO_TIME && now_ms < r->starts_at_ms) return false;
     return r->expires_at_ms == NO_TIME || now_ms < r->expires_at_ms;
+}
+
+const char *slice_base_id(const struct slice_record *r)
+{
+    return slice_is_left(r) ? r->successor : r->id;
+}
+
+uint32_t slice_generations(const struct slice_table *table, const struct slice_record *r)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        const struct slice_record *other = &table->items[i]->r;
+        count += slice_is_left(other) && strcmp(other->successor, slice_base_id(r)) == 0;
+    }
+    return count + 1;
+}
+
+bool slice_is_open(const struct slice_table *table, const struct slice_record *r, int64_t now_ms)
+{
+    if (!slice_is_left(r)) return slice_active(r, now_ms);
+    const struct slice *successor = slice_find(table, r->successor);
+    return successor && slice_active(&successor->r, now_ms);
 }
 
 const char *priority_name(uint32_t priority)

@@ -37,6 +37,8 @@ static void put_record(struct json_writer *w, const struct slice_record *r)
     json_put_integer(w, "computeGuaranteePercent", r->compute_guarantee_percent);
     json_put_text(w, "priority", priority_name(r->priority));
     json_put_integer(w, "boardSlot", r->board_slot);
+    json_put_integer(w, "generation", (int64_t)r->generation);
+    json_put_text(w, "successor", slice_is_left(r) ? r->successor : NULL);
     json_put_integer(w, "revision", (int64_t)r->revision);
     json_put_bool(w, "deleted", r->deleted);
 }
@@ -116,6 +118,13 @@ static bool take_record(const struct json_object *o, struct slice_record *r)
               take_integer(o, "changedAtMs", JSON_INTEGER_MAX, &r->changed_at_ms) &&
               take_time(o, "startsAtMs", &r->starts_at_ms) && take_time(o, "expiresAtMs", &r->expires_at_ms) &&
               json_get_bool(o, "deleted", &r->deleted) == 1;
+    /* Both came later than the format began. */
+    int64_t generation = 0;
+    const char *successor = "";
+    ok = ok && json_get_integer(o, "generation", 0, JSON_INTEGER_MAX, &generation) >= 0 &&
+         json_get_text(o, "successor", &successor) >= 0 && text_copy(r->successor, sizeof r->successor, successor) &&
+         (!slice_is_left(r) || (r->deleted && text_is_slice_name(successor)));
+    r->generation = (uint64_t)generation;
     /* The id becomes a file name: nothing but what we make ourselves. */
     if (!ok || strncmp(r->id, "s-", 2) != 0 || !text_is_slice_name(r->id) || !text_is_slice_name(r->name))
         return false;

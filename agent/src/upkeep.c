@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "events.h"
+#include "fs.h"
 #include "log.h"
 #include "region_file.h"
 
@@ -117,6 +118,36 @@ static void say(struct agent *agent, const struct slice *slice, int error)
     events_notice(agent, "files-made-again", slice->r.id, 0, message);
 }
 
+/* Whoever may write to a file may make it longer, until nobody has room on that file system: what is too much goes again. */
+static bool trim(int fd, size_t bytes)
+{
+    struct stat status;
+    return fd >= 0 && fstat(fd, &status) == 0 && status.st_size > (off_t)bytes && ftruncate(fd, (off_t)bytes) == 0;
+}
+
+static void trim_all(struct agent *agent, const struct slice *slice)
+{
+    char line[FS_PATH_BYTES];
+    bool trimmed = trim(slice->usage_fd, sizeof(struct region_usage));
+    for (size_t i = 0; i < slice->stray_count; i++) {
+        trimmed |= trim(slice->strays[i].usage_fd, sizeof(struct region_usage));
+    }
+    if (region_line_path(line, sizeof line, agent->places.runtime, slice->r.gpu_uuid, policy_tag(slice)) == 0) {
+        int fd = fs_open_regular(line, O_RDWR | O_NOFOLLOW);
+        trimmed |= trim(fd, REGION_LINE_BYTES);
+        if (fd >= 0) close(fd);
+    }
+    if (!trimmed) return;
+    char message[512];
+    snprintf(
+        message, sizeof message,
+        "A file of slice %.64s (%.72s's) in %.200s had been made longer than it is, and was cut back: such files lie "
+        "in memory that everybody shares.",
+        slice->r.name, slice->r.owner, agent->places.runtime);
+    log_line("%s", message);
+    events_notice(agent, "files-made-again", slice->r.id, 0, message);
+}
+
 struct found {
     bool policy, usage, line;
 };
@@ -168,5 +199,10 @@ void upkeep_files(struct agent *agent, int64_t mono_ms)
     static int64_t touched_at_ms;
     bool touch = touched_at_ms == 0 || mono_ms - touched_at_ms >= TOUCH_INTERVAL_MS;
     if (touch) touched_at_ms = mono_ms;
-    for (size_t i = 0; i < agent->slices.count; i++) look_at(agent, agent->slices.items[i], touch);
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        struct slice *slice = agent->slices.items[i];
+        trim_all(agent, slice);
+        /* What an earlier owner cuts of what was his is not made again. */
+        if (!slice_is_left(&slice->r)) look_at(agent, slice, touch);
+    }
 }

@@ -1,5 +1,5 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/upkeep.c agent/src/places.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/measure.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/upkeep.c agent/src/places.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/accounts.c agent/src/ours.c agent/src/measure.c agent/src/measure_left.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
  * sanitize: address,undefined
  */
 #define _GNU_SOURCE
@@ -30,6 +30,8 @@
 #define OTHER_UUID "GPU-00000000-0000-4000-8000-000000000001"
 #define GIB (UINT64_C(1) << 30)
 #define DEATH_TIMEOUT_MS 10000
+#define OWNER_UID 2001
+#define OTHER_UID 2002
 
 /* The parts of the agent that this test stands in for. */
 static struct agent agent;
@@ -63,9 +65,9 @@ void events_notice(struct agent *a, const char *code, const char *id, uint32_t p
     snprintf(last_notice, sizeof last_notice, "%s", code);
     notices++;
 }
-void events_send(struct agent *a, struct json_writer *w)
+void events_send(struct agent *a, struct json_writer *w, bool is_minor)
 {
-    (void)a;
+    (void)a, (void)is_minor;
     json_writer_free(w);
 }
 
@@ -394,6 +396,23 @@ static void denials_are_told_once_a_second(void)
     teardown();
 }
 
+/* The flag of the other processes goes on and off as fast as a tenant likes: one notice a second is told, whoever's. */
+static void a_flag_that_flickers_is_told_once_a_second(void)
+{
+    setup();
+    for (unsigned i = 0; i < REGION_USAGE_ENTRIES; i++) claim(i, tenant);
+    look_after_ms(1000);
+    notices = 0;
+    for (int round = 0; round < 40; round++) {
+        for (unsigned i = 0; i < REGION_USAGE_ENTRIES; i++) {
+            usage->entries[i].flags = round % 2 ? 0 : REGION_ENTRY_LIMIT_NOT_HELD;
+        }
+        look_after_ms(100);
+    }
+    CHECK_THAT(notices >= 3 && notices <= 5, "%d notices in four seconds", notices);
+    teardown();
+}
+
 static void nvml_shows(uint64_t bytes)
 {
     struct gpu_state *gpu = &agent.gpus[0];
@@ -583,14 +602,435 @@ static void only_the_owner_gets_access(void)
     if (geteuid() == 0) {
         CHECK_EQ(edit_assign(&agent, slice, "nobody", &editor, &reply, &failure), 0);
         CHECK(stat(path, &st) == 0 && st.st_uid == slice->r.owner_uid && st.st_uid != 0);
-        CHECK_EQ(slice->acl_count, 1);
-        /* root's process is still in it, so root stays on the list */
-        CHECK(getxattr(path, "system.posix_acl_access", acl, sizeof acl) > 4 || slice->acl_refused);
-        usage->entries[0].token = 0;
-        look_after_ms(1);
         CHECK_EQ(slice->acl_count, 0);
         CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+        CHECK(getxattr(path, "system.posix_acl_access", acl, sizeof acl) < 0);
     }
+    teardown();
+}
+
+/* ---- another owner --------------------------------------------------------------------------------------- */
+
+static struct editor by_tester = {.action = "test", .name = "tester", .claimed_from = ""};
+static struct edit_reply reply_of;
+
+static int give_to(const char *owner)
+{
+    struct failure failure = {0};
+    by_tester.uid = geteuid();
+    int result = edit_assign(&agent, slice, owner, &by_tester, &reply_of, &failure);
+    if (result != 0) printf("%s: %s\n", failure.code, failure.message);
+    return result;
+}
+
+static void look_at_all(void)
+{
+    region_now_ns += UINT64_C(100000000);
+    for (size_t i = 0; i < agent.slices.count; i++) measure_slice(&agent, agent.slices.items[i], now_mono_ms());
+    measure_inherited(&agent, GPU_UUID, now_mono_ms());
+}
+
+/* A process of another user's; root only. */
+static pid_t start_of(uid_t uid)
+{
+    int ready[2];
+    char byte;
+    CHECK_EQ(pipe(ready), 0);
+    pid_t pid = fork_bound();
+    if (pid == 0) {
+        if (setresuid(uid, uid, uid) != 0) _exit(1);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (write(ready[1], "x", 1) != 1) _exit(1);
+        for (;;) pause();
+    }
+    close(ready[1]);
+    CHECK_EQ(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+static struct slice *left_of(void)
+{
+    for (size_t i = 0; i < agent.slices.count; i++) {
+        if (slice_is_left(&agent.slices.items[i]->r)) return agent.slices.items[i];
+    }
+    return NULL;
+}
+
+/* What the next owner's programs have: another entry, by their own process. */
+static struct region_entry *join_new(struct region_usage *fresh, pid_t pid)
+{
+    struct region_entry *e = &fresh->entries[0];
+    memset(e, 0, sizeof *e);
+    e->claimed_at_ns = region_now_ns;
+    e->pid_namespace = life_pid_namespace();
+    fresh->entries_high = 1;
+    e->token = token_of(pid);
+    return e;
+}
+
+static void who_had_it_keeps_what_he_holds_and_no_more(void)
+{
+    const struct region_policy *before, *after;
+    struct region_usage *fresh;
+    char path[256];
+    setup();
+    if (geteuid() != 0) {
+        teardown();
+        return;
+    }
+    const struct life_place place = {.usage = usage};
+    path_in(path, "policy");
+    CHECK_EQ(region_policy_map_ro(path, &before), 0);
+    struct region_entry *his = claim(0, tenant);
+    CHECK(admit_reserve(before, &place, his, 3 * GIB));
+    uint64_t tag = before->tag;
+    CHECK_EQ(give_to("nobody"), 0);
+    CHECK_EQ(region_policy_map_ro(path, &after), 0);
+    path_in(path, "usage");
+    CHECK_EQ(region_usage_map(path, &fresh, NULL), 0);
+    CHECK(before->tag == tag && after->tag != tag);
+    CHECK_EQ(before->memory_limit_bytes, 3 * GIB);
+    CHECK_EQ(after->memory_limit_bytes, 10 * GIB);
+    CHECK_EQ(after->residue_bytes, 3 * GIB);
+    CHECK_EQ(before->flags | after->flags, 0);
+    /* He may use again what he gives back, and not a byte beyond it; the others have the rest. */
+    CHECK(!admit_reserve(before, &place, his, 1));
+    his->memory_bytes -= GIB;
+    CHECK(admit_reserve(before, &place, his, GIB));
+    CHECK(!admit_reserve(before, &place, his, 1));
+    const struct life_place heirs = {.usage = fresh};
+    pid_t heir = start_of(slice->r.owner_uid);
+    struct region_entry *hers = join_new(fresh, heir);
+    CHECK(!admit_reserve(after, &heirs, hers, 7 * GIB + 1));
+    CHECK(admit_reserve(after, &heirs, hers, 7 * GIB));
+    /* They share the compute of the slice, and both are seen in it. */
+    CHECK_EQ(before->compute_limit_bp, 2500);
+    CHECK_EQ(after->compute_limit_bp, 2500);
+    look_at_all();
+    CHECK_EQ(measure_total(slice), 10 * GIB);
+    CHECK_EQ(slice->m.process_count + slice->inherited_count, 2);
+    /* Gone, it is all the next owner's. */
+    end_tenant(tenant);
+    look_at_all();
+    CHECK_EQ(before->memory_limit_bytes, 0);
+    CHECK_EQ(after->residue_bytes, 0);
+    CHECK(admit_reserve(after, &heirs, hers, 3 * GIB));
+    edit_forget_left(&agent);
+    CHECK(left_of() == NULL);
+    CHECK_EQ(after->compute_limit_bp, 5000);
+    CHECK(before->flags & REGION_POLICY_DELETED);
+    end_tenant(heir);
+    tenant = start_tenant();
+    region_usage_unmap(fresh);
+    region_policy_unmap(before);
+    region_policy_unmap(after);
+    teardown();
+}
+
+static void what_was_kept_open_reaches_nothing_of_the_next_owner(void)
+{
+    const struct region_policy *after;
+    struct region_usage *fresh;
+    char path[256];
+    setup();
+    if (geteuid() != 0) {
+        teardown();
+        return;
+    }
+    path_in(path, "usage");
+    int kept = open(path, O_RDWR | O_CLOEXEC);
+    claim(0, tenant)->memory_bytes = GIB;
+    CHECK_EQ(give_to("nobody"), 0);
+    CHECK_EQ(region_usage_map(path, &fresh, NULL), 0);
+    path_in(path, "policy");
+    CHECK_EQ(region_policy_map_ro(path, &after), 0);
+    /* 255 entries of a TiB, each of a process that lives. */
+    for (unsigned i = 1; i < REGION_USAGE_ENTRIES; i++) claim(i, tenant)->memory_bytes = 1024 * GIB;
+    look_at_all();
+    CHECK_EQ(after->residue_bytes, GIB);
+    CHECK(measure_total(slice) <= 10 * GIB);
+    region_usage_unmap(usage);
+    CHECK_EQ(ftruncate(kept, 0), 0);
+    struct stat st;
+    path_in(path, "usage");
+    CHECK(stat(path, &st) == 0 && st.st_size == sizeof(struct region_usage));
+    look_at_all();
+    CHECK(after->residue_bytes <= GIB);
+    CHECK(slice->m.usage_known);
+    /* And it is his no longer than his program lives. */
+    end_tenant(tenant);
+    look_at_all();
+    edit_forget_left(&agent);
+    CHECK(left_of() == NULL);
+    CHECK_EQ(after->residue_bytes, 0);
+    close(kept);
+    usage = fresh;
+    tenant = start_tenant();
+    region_policy_unmap(after);
+    teardown();
+}
+
+static void taken_back_and_given_again_it_changes_hands_each_time(void)
+{
+    struct failure failure = {0};
+    struct stat first, second, third;
+    char path[256], token[UNDO_TOKEN_BYTES];
+    setup();
+    if (geteuid() != 0) {
+        teardown();
+        return;
+    }
+    path_in(path, "usage");
+    claim(0, tenant)->memory_bytes = GIB;
+    CHECK_EQ(stat(path, &first), 0);
+    CHECK_EQ(give_to("nobody"), 0);
+    CHECK_EQ(stat(path, &second), 0);
+    CHECK(first.st_ino != second.st_ino);
+    strcpy(token, reply_of.undo_token);
+    CHECK_EQ(edit_undo(&agent, token, &by_tester, &reply_of, &failure), 0);
+    CHECK_EQ(stat(path, &third), 0);
+    CHECK(third.st_ino != first.st_ino && third.st_ino != second.st_ino);
+    CHECK_EQ(slice->r.generation, 2);
+    CHECK_EQ(slice->r.owner_uid, 0);
+    look_at_all();
+    CHECK_EQ(slice->inherited_bytes, GIB); /* what runs since before both, and nothing of who came between */
+    edit_forget_left(&agent);
+    CHECK(left_of() != NULL);
+    teardown();
+}
+
+static void a_hand_over_that_was_not_saved_was_none(void)
+{
+    const struct region_policy *before;
+    struct stat first, second;
+    char path[256];
+    setup();
+    path_in(path, "policy");
+    CHECK_EQ(region_policy_map_ro(path, &before), 0);
+    path_in(path, "usage");
+    CHECK_EQ(stat(path, &first), 0);
+    claim(0, tenant)->memory_bytes = GIB;
+    strcat(agent.places.state, "/none");
+    struct failure failure = {0};
+    CHECK_EQ(edit_assign(&agent, slice, geteuid() == 0 ? "nobody" : "root", &by_tester, &reply_of, &failure), -1);
+    CHECK_STR(failure.code, "state-not-saved");
+    strcpy(agent.places.state, root);
+    CHECK_EQ(stat(path, &second), 0);
+    CHECK_EQ(first.st_ino, second.st_ino);
+    CHECK(left_of() == NULL);
+    CHECK_EQ(before->memory_limit_bytes, 10 * GIB);
+    CHECK_EQ(before->flags, 0);
+    CHECK_EQ(slice->r.generation, 0);
+    look_at_all();
+    CHECK_EQ(slice->m.ledger_bytes, GIB);
+    region_policy_unmap(before);
+    teardown();
+}
+
+/* The agent is killed after the files were changed and before that was written down, and after it was. */
+static void a_crash_leaves_it_with_one_owner_or_the_other(void)
+{
+    struct stat first, now;
+    char path[256];
+    setup();
+    path_in(path, "usage");
+    CHECK_EQ(stat(path, &first), 0);
+    claim(0, tenant)->memory_bytes = GIB;
+    look_after_ms(100);
+    struct slice_record next = slice->r, left = slice->r;
+    next.generation = 1;
+    next.board_slot++;
+    sprintf(left.id, "%s.0", slice->r.id);
+    strcpy(left.successor, slice->r.id);
+    left.deleted = true;
+    left.memory_limit_bytes = GIB;
+    CHECK_EQ(policy_hand_over(&agent, slice, &next, slice_add(&agent.slices, &left)), 0);
+    CHECK(stat(path, &now) == 0 && now.st_ino != first.st_ino);
+    /* The next agent finds the state of before. */
+    struct slice_table empty = {0};
+    for (size_t i = 0; i < agent.slices.count; i++) policy_close(&agent, agent.slices.items[i], false);
+    slice_table_free(&agent.slices);
+    agent.slices = empty;
+    CHECK_EQ(slice_store_load(&agent.slices, agent.places.state, now_wall_ms()), 0);
+    slice = agent.slices.items[0];
+    CHECK_EQ(policy_open(&agent, slice), 0);
+    CHECK(stat(path, &now) == 0 && now.st_ino == first.st_ino);
+    look_at_all();
+    CHECK_EQ(slice->m.ledger_bytes, GIB);
+    /* The state of after: both are there, and what was set aside is. */
+    if (geteuid() == 0) {
+        CHECK_EQ(give_to("nobody"), 0);
+        for (size_t i = 0; i < agent.slices.count; i++) policy_close(&agent, agent.slices.items[i], false);
+        slice_table_free(&agent.slices);
+        agent.slices = empty;
+        CHECK_EQ(slice_store_load(&agent.slices, agent.places.state, now_wall_ms()), 0);
+        policy_open_all(&agent);
+        slice = agent.slices.items[0];
+        look_at_all();
+        CHECK(left_of() != NULL && left_of()->m.ledger_bytes == GIB);
+        CHECK_EQ(slice->inherited_bytes, GIB);
+        CHECK_EQ(atomic_load(&slice->policy->residue_bytes), GIB);
+    }
+    teardown();
+}
+
+/* ---- whose word is taken ---------------------------------------------------------------------------------- */
+
+static void nvml_lists(pid_t pid, uint64_t bytes)
+{
+    struct gpu_state *gpu = &agent.gpus[0];
+    struct gpu_process *list = realloc(gpu->processes, (gpu->process_count + 1) * sizeof *list);
+    CHECK(list != NULL);
+    gpu->processes = list;
+    list[gpu->process_count++] = (struct gpu_process){.pid = (uint32_t)pid, .bytes_known = true, .bytes = bytes};
+    gpu->processes_known = true;
+}
+
+static void a_token_alone_puts_nobody_into_a_slice(void)
+{
+    setup();
+    if (geteuid() != 0) {
+        teardown();
+        return;
+    }
+    slice->r.owner_uid = OWNER_UID;
+    pid_t owners = start_of(OWNER_UID), others = start_of(OTHER_UID);
+    char says[64];
+    snprintf(says, sizeof says, "TRANCHE_SLICES=s-x,%s", slice->r.id);
+    pid_t operators = fork_bound();
+    if (operators == 0) {
+        execle("/bin/sleep", "sleep", "1000", (char *)NULL, (char *[]){says, NULL});
+        _exit(127);
+    }
+    char path[64], word[16] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)operators);
+    for (int i = 0; i < 2000 && strncmp(word, "sleep", 5) != 0; i++) {
+        fs_read_small(path, word, sizeof word);
+        poll(NULL, 0, 5);
+    }
+    claim(0, others)->memory_bytes = 2 * GIB;
+    claim(1, 1)->memory_bytes = 4096 * GIB; /* init */
+    claim(2, getpid())->memory_bytes = GIB; /* root's, and it says nothing of the sort */
+    nvml_lists(others, 2 * GIB);            /* on the GPU it is, in no slice */
+    claim(3, owners)->memory_bytes = GIB;
+    claim(4, operators)->memory_bytes = GIB; /* `tranche run` by root */
+    look_after_ms(1000);
+    CHECK_EQ(slice->m.process_count, 2);
+    CHECK_EQ(slice->m.ledger_bytes, 2 * GIB);
+    CHECK(slice_holds(slice, (uint32_t)owners) && slice_holds(slice, (uint32_t)operators));
+    CHECK(!slice_holds(slice, (uint32_t)others) && !slice_holds(slice, 1) && !slice_holds(slice, (uint32_t)getpid()));
+    measure_residue(&agent, slice, slice->m.ledger_bytes);
+    CHECK_EQ(slice->m.residue_bytes, 0);
+    end_tenant(owners);
+    end_tenant(others);
+    end_tenant(operators);
+    teardown();
+}
+
+static void claims_have_bounds(void)
+{
+    setup();
+    claim(0, tenant)->memory_bytes = 4096 * GIB;
+    look_after_ms(1000);
+    CHECK_EQ(slice->m.ledger_bytes, 80 * GIB); /* as much as there is */
+    /* Many who say that they were charged all the time are one slice all the same. */
+    pid_t more[4];
+    for (int i = 0; i < 4; i++) {
+        more[i] = start_tenant();
+        claim((unsigned)i + 1, more[i]);
+    }
+    look_after_ms(1000);
+    slice->uncounted_ns = 0;
+    for (int i = 0; i < 5; i++) usage->entries[i].charged_ns += UINT64_C(100000000000);
+    look_after_ms(1000);
+    CHECK(slice->uncounted_ns <= 1000000000);
+    for (int i = 0; i < 4; i++) end_tenant(more[i]);
+    teardown();
+}
+
+static void a_context_is_not_what_somebody_makes_of_it(void)
+{
+    struct gpu_state *gpu = &agent.gpus[0];
+    setup();
+    memset(gpu, 0, offsetof(struct gpu_state, history_fd));
+    strcpy(gpu->info.uuid, GPU_UUID);
+    gpu->info.capacity_bytes = 80 * GIB;
+    claim(0, tenant);
+    nvml_shows(30 * GIB);
+    for (int i = 0; i < 3; i++) {
+        look_after_ms(1000);
+        measure_residue(&agent, slice, slice->m.ledger_bytes);
+    }
+    CHECK_EQ(gpu->context_bytes, 0);
+    nvml_shows(300 << 20);
+    for (int i = 0; i < 3; i++) {
+        look_after_ms(1000);
+        measure_residue(&agent, slice, slice->m.ledger_bytes);
+    }
+    CHECK_EQ(gpu->context_bytes, 300 << 20);
+    CHECK_EQ(slice->policy->context_bytes, 300 << 20);
+    /* Less at once, more when the least was not seen for a while. */
+    nvml_shows(600 << 20);
+    for (int i = 0; i < 3; i++) {
+        look_after_ms(11 * 60 * 1000);
+        measure_residue(&agent, slice, slice->m.ledger_bytes);
+    }
+    CHECK_EQ(gpu->context_bytes, 600 << 20);
+    /* Of a process outside every slice, and what a page of before says. */
+    usage->entries[0].token = 0;
+    look_after_ms(100);
+    nvml_shows(200 << 20);
+    measure_unmanaged_context(&agent, gpu, now_mono_ms());
+    CHECK_EQ(gpu->context_bytes, 200 << 20);
+    gpu->context_bytes = gpu->context_now_bytes = gpu->context_before_bytes = 0;
+    slice->policy->context_bytes = 30 * GIB;
+    policy_set_context(&agent, slice);
+    CHECK_EQ(slice->policy->context_bytes, 0);
+    teardown();
+}
+
+static void the_driver_is_heard_beside_them(void)
+{
+    setup();
+    claim(0, tenant)->memory_bytes = GIB;
+    look_after_ms(1000);
+    CHECK(slice->m.limit_held);
+    slice->r.compute_limit_percent = 10;
+    notices = 0;
+    for (int i = 0; i < 2; i++) measure_outside_use(&agent, slice, 25, now_mono_ms());
+    for (int i = 0; i < 8; i++) measure_outside_use(&agent, slice, i % 4 == 0 ? 40 : 0, now_mono_ms()); /* coarse */
+    look_after_ms(100);
+    CHECK(slice->m.limit_held && notices == 0);
+    for (int i = 0; i < 3; i++) measure_outside_use(&agent, slice, 92, now_mono_ms());
+    look_after_ms(1000);
+    CHECK(!slice->m.limit_held);
+    CHECK_EQ(notices, 1);
+    CHECK_STR(last_notice, "limit-not-held");
+    /* And it is booked, whatever they say. */
+    slice->uncounted_ns = 0;
+    look_after_ms(1000);
+    CHECK_THAT(slice->uncounted_ns > 800000000, "%" PRIu64, slice->uncounted_ns);
+    for (int i = 0; i < 3; i++) measure_outside_use(&agent, slice, 0, now_mono_ms());
+    look_after_ms(100);
+    CHECK(slice->m.limit_held);
+    /* Memory: twice in a row, beyond what a driver takes by itself. */
+    notices = 0;
+    nvml_shows(10 * GIB + GIB / 2);
+    for (int i = 0; i < 3; i++) measure_residue(&agent, slice, slice->m.ledger_bytes);
+    look_after_ms(100);
+    CHECK(slice->m.limit_held);
+    nvml_shows(30 * GIB);
+    for (int i = 0; i < 3; i++) {
+        usage->entries[0].memory_bytes += 4096; /* a ledger that never stands still */
+        uint64_t before = slice->m.ledger_bytes;
+        look_after_ms(1000);
+        measure_residue(&agent, slice, before);
+    }
+    look_after_ms(100);
+    CHECK(!slice->m.limit_held);
+    CHECK_EQ(notices, 1);
+    CHECK(measure_used(slice) >= 29 * GIB);
     teardown();
 }
 
@@ -714,6 +1154,7 @@ int main(void)
     RUN(a_truncated_file_is_unknown_usage);
     RUN(a_reap_outlives_a_truncation);
     RUN(denials_are_told_once_a_second);
+    RUN(a_flag_that_flickers_is_told_once_a_second);
     RUN(residue_is_what_nvml_sees_beyond_the_ledger);
     RUN(a_shrink_below_use_waits_and_admits_nothing_new);
     RUN(a_slice_in_use_is_not_deleted_by_accident);
@@ -721,6 +1162,15 @@ int main(void)
     RUN(deleted_slices_do_not_use_up_a_gpu);
     RUN(a_page_from_before_a_move_stays_shut);
     RUN(only_the_owner_gets_access);
+    RUN(who_had_it_keeps_what_he_holds_and_no_more);
+    RUN(what_was_kept_open_reaches_nothing_of_the_next_owner);
+    RUN(taken_back_and_given_again_it_changes_hands_each_time);
+    RUN(a_hand_over_that_was_not_saved_was_none);
+    RUN(a_crash_leaves_it_with_one_owner_or_the_other);
+    RUN(a_token_alone_puts_nobody_into_a_slice);
+    RUN(claims_have_bounds);
+    RUN(a_context_is_not_what_somebody_makes_of_it);
+    RUN(the_driver_is_heard_beside_them);
     RUN(deaths_are_told_once);
     RUN(deaths_are_told_without_pidfds);
     RUN(a_process_without_its_main_thread_lives);

@@ -4,6 +4,7 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   rmSync,
@@ -259,6 +260,7 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('a slice that changes hands', ()
     expect(inSlice(before, old)).toMatchObject({ user: 'daemon' });
     expect(asUser('nobody', ['run', '--slice', 'one', '--', 'true']).status).toBe(125);
 
+    const kept = openSync(join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage', String(made['sliceId'])), 'r+');
     const given = await client.ask('slice-assign', {
       sliceId: made['sliceId'],
       revision: made['revision'],
@@ -280,14 +282,28 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('a slice that changes hands', ()
     expect(Number(slice['ledgerBytes'])).toBeLessThanOrEqual(4 * GIB);
     expect(hasEnded(old)).toBe(false);
 
-    // With its last program the old owner's access goes too.
+    // What the new owner uses is a new file, and what the old one has open reaches nothing of it.
     const usage = join(root.env['TRANCHE_ROOT'] ?? '', 'run/usage', String(made['sliceId']));
     const canRead = (user: keyof typeof users): boolean =>
       spawnSync('cat', [usage], { uid: users[user], gid: users[user], stdio: 'ignore' }).status === 0;
-    expect(canRead('daemon')).toBe(true);
-    old.kill('SIGKILL');
-    await until('the old owner to lose access', () => !canRead('daemon'));
+    expect(canRead('daemon')).toBe(false);
     expect(canRead('nobody')).toBe(true);
+    expect(writeSync(kept, Buffer.alloc(4096), 0, 4096, 0)).toBe(4096);
+    ftruncateSync(kept, 0);
+    closeSync(kept);
+    const seen = client.lines.length;
+    const whole = await client.event(
+      'sample',
+      (line) => client.lines.indexOf(line) > seen + 5 && inSlice(line, heir) !== undefined,
+    );
+    expect((whole['slices'] as Line[])[0]).toMatchObject({ limitHeld: true });
+    expect((whole['slices'] as Line[])[0]?.['ledgerBytes']).not.toBeNull();
+    old.kill('SIGKILL');
+    await client.event(
+      'sample',
+      (line) =>
+        client.lines.indexOf(line) > seen + 5 && (line['slices'] as Line[])[0]?.['processCount'] === 1,
+    );
     expect(hasEnded(heir)).toBe(false);
     client.close();
   });

@@ -255,6 +255,37 @@ static void a_stub_first(void)
     }
 }
 
+static const char nvml_source[] =
+    "#include <dlfcn.h>\n"
+    "struct memory { unsigned long long total, free, used; };\n"
+    "typedef int (*init_fn)(void); typedef int (*handle_fn)(unsigned, void **);\n"
+    "typedef int (*info_fn)(void *, struct memory *);\n"
+    "int main(int n, char **v) { struct memory m = {0}; void *d; (void)n; void *stub = dlopen(v[1], RTLD_NOW);\n"
+    "  if (!stub || ((init_fn)dlsym(stub, \"nvmlInit_v2\"))() != 12) return 1;\n"
+    "  if (((info_fn)dlsym(stub, \"nvmlDeviceGetMemoryInfo\"))(0, &m) != 12) return 2;\n"
+    "  void *nvml = dlopen(v[2], RTLD_NOW); if (!nvml || ((init_fn)dlsym(nvml, \"nvmlInit_v2\"))()) return 3;\n"
+    "  if (((handle_fn)dlsym(nvml, \"nvmlDeviceGetHandleByIndex_v2\"))(0, &d)) return 4;\n"
+    "  if (((info_fn)dlsym(nvml, \"nvmlDeviceGetMemoryInfo\"))(d, &m)) return 5;\n"
+    "  return m.total == 1ull << 30 ? 0 : 6; }\n";
+
+static void a_stub_of_nvml_first(void)
+{
+    char command[PATH_MAX * 3];
+    char program[PATH_MAX], stub[PATH_MAX], real[PATH_MAX];
+    fixture_write(&fixture, "stub.c", stub_source);
+    fixture_write(&fixture, "nvml.c", nvml_source);
+    snprintf(stub, sizeof stub, "%s/stubs/libnvidia-ml.so", fixture.root);
+    snprintf(real, sizeof real, "%s/sim/libnvidia-ml.so.1", fixture.build);
+    snprintf(program, sizeof program, "%s/nvml", fixture.root);
+    snprintf(command, sizeof command,
+             "mkdir -p '%s/stubs' && gcc -shared -fPIC -Wl,-soname,libnvidia-ml.so.1 -o '%s' '%s/stub.c' && gcc -o "
+             "'%s' '%s/nvml.c' -ldl",
+             fixture.root, stub, fixture.root, program, fixture.root);
+    CHECK_EQ(system(command), 0);
+    char *argv[] = {program, stub, real, NULL};
+    program_check(&fixture, slice.id, true, argv);
+}
+
 /* A program that defines such a name itself gets its own by RTLD_DEFAULT, not ours, with and without a driver. */
 static const char own_source[] =
     "#define _GNU_SOURCE\n#include <dlfcn.h>\n"
@@ -342,6 +373,7 @@ int main(int argc, char **argv)
     }
     RUN(direct_link);
     RUN(a_stub_first);
+    RUN(a_stub_of_nvml_first);
     RUN(another_libc);
     RUN(own_function_of_that_name);
     RUN(the_next_is_the_callers);

@@ -48,9 +48,9 @@ uint64_t measure_used(const struct slice *slice)
     (void)slice;
     return 1;
 }
-void events_send(struct agent *a, struct json_writer *w)
+void events_send(struct agent *a, struct json_writer *w, bool is_minor)
 {
-    (void)a;
+    (void)a, (void)is_minor;
     json_writer_free(w);
 }
 struct shared_line *line_new(const char *data, size_t len)
