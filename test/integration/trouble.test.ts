@@ -144,3 +144,16 @@ describe('the list of hosts', () => {
     await again.until('it is gone', () => !again.hosts.has(typed));
   });
 });
+
+it('a damaged list of hosts is told for as long as the app runs', async () => {
+  const data = mkdtempSync(join(tmpdir(), 'tranche-core-'));
+  writeFileSync(join(data, 'hosts.json'), '{"version":1,"typed":["a"');
+  const config = join(data, 'config');
+  writeFileSync(config, 'Host a\n');
+  const harness = await CoreHarness.start(config, {}, data);
+  onTestFinished(() => harness.stop());
+  for (const _look of [1, 2]) {
+    const { configNotes } = await harness.ask('fleet:get', {});
+    expect(configNotes).toEqual([expect.stringMatching(/hosts\.json\.broken/)]);
+  }
+});

@@ -82,7 +82,8 @@ export class AgentClient {
     this.channel = channel;
     this.hostName = hostName;
     this.events = events;
-    this.gate = new EventGate(hostName, (event) => {
+    const hostNowMs = (): number => Date.now() + this.clock.aheadMs;
+    this.gate = new EventGate(hostName, hostNowMs, (event) => {
       this.pass(this.clock.here(event));
     });
   }

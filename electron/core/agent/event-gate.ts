@@ -25,6 +25,7 @@ interface Whole {
 
 export class EventGate {
   private readonly hostName: string;
+  private readonly hostNowMs: () => number;
   private readonly pass: (event: AgentEvent) => void;
   private readonly whole = new Map<string, Whole>();
   private readonly notices = new Pace(NOTICES.burst, NOTICES.perSecond);
@@ -32,9 +33,13 @@ export class EventGate {
   private omitted = { notices: 0, records: 0 };
   private summary: NodeJS.Timeout | null = null;
   private revision = -1;
+  /** Slices of GPUs that are not there, as told last. */
+  private hidden = 0;
 
-  constructor(hostName: string, pass: (event: AgentEvent) => void) {
+  /** `hostNowMs`: the host's clock, in which everything that passes is told. */
+  constructor(hostName: string, hostNowMs: () => number, pass: (event: AgentEvent) => void) {
     this.hostName = hostName;
+    this.hostNowMs = hostNowMs;
     this.pass = pass;
   }
 
@@ -88,7 +93,27 @@ export class EventGate {
     this.revision = event.revision;
     const gpus = new Set(event.gpus.map(({ uuid }) => uuid));
     const slices = event.slices.filter(({ gpuUuid }) => gpus.has(gpuUuid));
-    this.pass(slices.length === event.slices.length ? event : { ...event, slices });
+    const hidden = event.slices.length - slices.length;
+    this.pass(hidden === 0 ? event : { ...event, slices });
+    // A card that was taken out leaves its slices behind: they are kept there, and said to be.
+    if (hidden > 0 && hidden !== this.hidden)
+      this.say(
+        'slices-without-gpu',
+        `${this.hostName} keeps ${String(hidden)} slices of a GPU that is not there; they are not shown here, and tranche ls has them.`,
+      );
+    this.hidden = hidden;
+  }
+
+  private say(code: string, message: string): void {
+    this.pass({
+      ev: 'notice',
+      atMs: this.hostNowMs(),
+      code,
+      sliceId: null,
+      gpuUuid: null,
+      pid: null,
+      message,
+    });
   }
 
   private passPaced(event: AgentEvent, pace: Pace, what: 'notices' | 'records'): void {
@@ -110,14 +135,9 @@ export class EventGate {
       notices > 0 ? `${String(notices)} notices` : '',
       records > 0 ? `${String(records)} records of edits` : '',
     ].filter((part) => part !== '');
-    this.pass({
-      ev: 'notice',
-      atMs: Date.now(),
-      code: 'notices-omitted',
-      sliceId: null,
-      gpuUuid: null,
-      pid: null,
-      message: `${this.hostName} sent ${what.join(' and ')} more than can be read; they were left out here.`,
-    });
+    this.say(
+      'notices-omitted',
+      `${this.hostName} sent ${what.join(' and ')} more than can be read; they were left out here.`,
+    );
   }
 }

@@ -263,6 +263,7 @@ describe('what a host claims', () => {
     await settled(session);
     const [told] = statesOf(session.events);
     expect(told?.slices.map(({ id }) => id)).toEqual(['s-1']);
+    expect(session.events).toContainEqual(expect.objectContaining({ code: 'slices-without-gpu' }));
     expect(new Date(told?.slices[0]?.expiresAtMs ?? 0).toISOString()).toMatch(/^9999-/);
   });
 
