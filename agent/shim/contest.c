@@ -55,6 +55,8 @@ struct claims {
     uint32_t guaranteed_bp; /* of those who claim */
     uint32_t limits_bp;
     bool unlimited;
+    uint32_t count;
+    bool owes;             /* who gives way to us is behind with his guarantee */
     uint64_t hungriest_bp; /* of what is due to the hungriest, what he got; 0: nobody is hungry */
     bool promised;         /* ...and it is what he was guaranteed */
     uint64_t charged_ns;
@@ -111,9 +113,13 @@ static void read_claims(struct contest *contest, struct claims *claims, const st
         }
         uint32_t limit = REGION_NEIGHBOUR_LIMIT_BP(word);
         claims->any = true;
+        claims->count++;
         claims->higher = claims->higher || REGION_NEIGHBOUR_PRIORITY(word) > priority;
         /* Whoever gives way to us takes what he is guaranteed in our pauses, as long as that is enough. */
-        if (REGION_NEIGHBOUR_PRIORITY(word) >= priority || atomic_load(&line->behind_until_ns) >= now) {
+        bool yields = REGION_NEIGHBOUR_PRIORITY(word) < priority;
+        bool behind = atomic_load(&line->behind_until_ns) >= now;
+        claims->owes = claims->owes || (yields && behind);
+        if (!yields || behind) {
             claims->guaranteed_bp += REGION_NEIGHBOUR_GUARANTEE_BP(word);
         }
         claims->limits_bp += limit;
@@ -225,14 +231,26 @@ static bool is_calm(const struct contest *contest)
            atomic_load(&contest->bounded) == 0 && atomic_load(&contest->prefers) == 0;
 }
 
+/* What work that costs so much takes longer because somebody else is there: as if he had every other turn. Whoever gives
+ * way to us takes less than that, but only once he has seen our claim: with one that ends before the work does, somebody
+ * who looks seldom can miss it every time. So it is a long one, where our own wait ends it early and nobody is owed time. */
+static uint64_t beside_others(const struct contest *contest, uint64_t charged)
+{
+    if (atomic_load(&contest->prefers) == 0) {
+        return atomic_load(&contest->alone) ? 0 : charged;
+    }
+    if (atomic_load(&contest->waits_expected) > 0 && atomic_load(&contest->owes) == 0) {
+        return 2 * charged;
+    }
+    return atomic_load(&contest->alone) ? 0 : charged / 4;
+}
+
 void contest_look(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
                   uint64_t now, uint64_t charged, bool wants)
 {
     uint64_t busy = atomic_load(&contest->busy_until_ns);
     bool prefers = atomic_load(&contest->prefers) != 0;
-    /* Beside somebody else it takes longer: as if he had every other turn, unless he gives way. */
-    busy = (busy > now ? busy : now) + charged;
-    busy += atomic_load(&contest->alone) ? 0 : prefers ? charged / 4 : charged;
+    busy = (busy > now ? busy : now) + charged + beside_others(contest, charged);
     uint64_t most = CONTEST_CLAIM_MAX_NS;
     if (atomic_load(&contest->bounded) != 0 && !prefers && 2 * charged + CONTEST_CLAIM_BOUNDED_NS < most) {
         most = 2 * charged + CONTEST_CLAIM_BOUNDED_NS;
@@ -250,7 +268,12 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
         return;
     }
     bool lapsed = now > atomic_load(&contest->claimed_until_ns);
-    bool others = peers_launched(contest, slice->usage, own);
+    uint32_t expected = atomic_load(&contest->waits_expected);
+    if (lapsed && expected > 0) {
+        atomic_store(&contest->waits_expected, expected - 1);
+    }
+    bool peers = peers_launched(contest, slice->usage, own);
+    bool others = false;
     struct claims claims = {0};
     look_at_neighbours(contest, slice->policy);
     if (atomic_load(&contest->neighbours) > 0) {
@@ -269,6 +292,11 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
         uint64_t own_charged = charged_by_slice(slice->usage);
         follow_guarantee(contest, slice->policy, now, own_charged);
         read_claims(contest, &claims, slice->policy, slots, now, own_charged);
+        atomic_store(&contest->owes, claims.owes);
+        if (claims.count >= atomic_load(&contest->rivals) || now > contest->rivals_at_ns + CONTEST_QUIET_NS) {
+            atomic_store(&contest->rivals, claims.count);
+            contest->rivals_at_ns = now;
+        }
         if (prefers && wants && lapsed && claims.in_flight_ns > 0) {
             claim += claims.in_flight_ns; /* our work begins when theirs is done */
             atomic_store(&contest->busy_until_ns, busy + claims.in_flight_ns);
@@ -278,6 +306,7 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
         lines_leave(contest->lines);
         uint64_t seen = atomic_exchange(&contest->others_seen_ns, claims.charged_ns);
         if (seen != 0 && claims.charged_ns > seen) { /* it shrinks when a process has ended */
+            others = true; /* whoever waits for his own limit just now claims nothing, and was at work all the same */
             atomic_fetch_add(&contest->others_charged_ns, claims.charged_ns - seen);
         }
     } else {
@@ -288,10 +317,10 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     } else {
         claims.higher = is_still_expected(contest, now);
     }
-    if (others) {
+    if (peers) {
         atomic_store(&contest->peers_at_ns, now);
     }
-    if (others || claims.any) {
+    if (peers || others || claims.any) {
         atomic_store(&contest->others_at_ns, now);
     }
     uint64_t seen_at = atomic_load(&contest->others_at_ns);
@@ -342,12 +371,21 @@ void contest_done(struct contest *contest, const struct shim_slice *slice, const
                   uint64_t now)
 {
     uint64_t claim = now + CONTEST_CLAIM_DONE_NS;
+    atomic_store(&contest->waits_expected, CONTEST_WAITS_EXPECTED);
     if (atomic_load(&contest->claimed_until_ns) <= claim || lines_own(contest->lines) == NULL) {
         return;
     }
     atomic_store(&contest->busy_until_ns, now);
     atomic_store(&contest->claimed_until_ns, claim);
     write_line(contest, slice, own, claim, now);
+}
+
+uint32_t contest_others(const struct contest *contest)
+{
+    uint64_t peers_at = atomic_load(&contest->peers_at_ns);
+    uint32_t peers = peers_at != 0 && atomic_load(&contest->looked_at_ns) < peers_at + CONTEST_QUIET_NS ? 1 : 0;
+    uint32_t others = atomic_load(&contest->rivals) + peers;
+    return others == 0 ? 1 : others;
 }
 
 uint32_t contest_share(const struct contest *contest, const struct region_policy *policy)

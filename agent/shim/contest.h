@@ -17,6 +17,8 @@
 #define CONTEST_CLAIM_PREFERRED_NS UINT64_C(300000)
 /* ...and by this after he has waited for all of his work. */
 #define CONTEST_CLAIM_DONE_NS UINT64_C(50000)
+/* Who has waited for all of his work will again: until so many of his claims have run out and he did not. */
+#define CONTEST_WAITS_EXPECTED 8u
 #define CONTEST_STREAMS_MANY UINTPTR_MAX
 /* Whoever gives way begins again at once with work up to this length. With longer kernels he lets so much more time go by:
  * one that is begun in a short pause of somebody preferred delays all that comes after it. */
@@ -80,7 +82,9 @@ struct contest {
     _Atomic uint64_t longest_since_ns;
     _Atomic uint64_t held_at_ns; /* when our own limit last held us back */
     _Atomic uint32_t pace_bp;    /* of our share, what we take so as not to outrun the hungry; 0: not known */
-    uint64_t pace_since_ns;      /* these belong to whoever looks */
+    _Atomic uint32_t rivals;     /* neighbours that claimed at once, the most of late */
+    uint64_t rivals_at_ns;       /* this and what follows belong to whoever looks */
+    uint64_t pace_since_ns;
     uint64_t pace_own_ns;
     uint64_t pace_charged_ns[REGION_BOARD_SLOTS];
     int64_t guarantee_owed_ns; /* of our guarantee and not had yet; less than 0: had in advance */
@@ -94,6 +98,8 @@ struct contest {
     _Atomic uint32_t bounded;    /* somebody may claim his part at any time: keep the work in flight short */
     _Atomic uint32_t tight;      /* ...and somebody of higher priority is about: very short */
     _Atomic uint32_t prefers; /* somebody is of lower priority than we are: claim at once, and no longer than needed */
+    _Atomic uint32_t owes;    /* ...and behind with his guarantee */
+    _Atomic uint32_t waits_expected; /* so many claims may run out before we believe that nothing waits for the work */
     struct lines *lines;
 };
 
@@ -116,6 +122,9 @@ void contest_launching(struct contest *contest, uint64_t now, uint64_t charged);
 /* All of our work is done. */
 void contest_done(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
                   uint64_t now);
+
+/* How many take turns with us on the GPU, at least 1: neighbours, and the other processes of this slice as one. */
+uint32_t contest_others(const struct contest *contest);
 
 /* What we may take of the GPU's time now, of 10000; 10000: nothing holds us back. */
 uint32_t contest_share(const struct contest *contest, const struct region_policy *policy);

@@ -162,14 +162,29 @@ static bool is_contradicted(const struct price *price, uint64_t measured)
     return known != 0 && (measured / PRICE_SEED_FACTOR > known || known / PRICE_SEED_FACTOR > measured);
 }
 
-int64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_t theirs, bool corrected)
+/* What others launch comes in lumps: none while one of ours runs and three while the next does. So it is taken off the
+ * mean, not off each. And it is what they say, by prices of which ours are part: turns are of one length, so that ours were
+ * no fewer than each of the others' had. */
+static uint64_t own_of_long(struct price *price, uint64_t measured, uint64_t theirs, uint32_t others)
+{
+    uint32_t samples = atomic_load(&price->long_samples);
+    step_to(&price->long_ns, measured, samples);
+    step_to(&price->long_theirs_ns, theirs + 1, samples);
+    atomic_store(&price->long_samples, samples == UINT32_MAX ? samples : samples + 1);
+    uint64_t all = atomic_load(&price->long_ns);
+    uint64_t had = atomic_load(&price->long_theirs_ns);
+    uint64_t least = all / (others + 1);
+    return had < all - least ? all - had : least;
+}
+
+int64_t price_learn(struct price *price, uint64_t measured, uint32_t others, uint64_t theirs, bool corrected)
 {
     uint32_t samples = atomic_load(&price->samples);
     uint32_t alone_samples = atomic_load(&price->alone_samples);
     bool first = atomic_load(&price->ns) == 0;
     measured = measured == 0 ? 1 : measured;
     atomic_store(&price->discarded, 0);
-    if (alone) {
+    if (others == 0) {
         if (atomic_exchange(&price->seeded, 0) != 0 && is_contradicted(price, measured)) {
             alone_samples = 0;
         }
@@ -188,21 +203,26 @@ int64_t price_learn(struct price *price, uint64_t measured, bool alone, uint64_t
             atomic_store(&price->ns, beside_others(price));
         }
     } else {
-        uint64_t own = theirs < measured ? measured - theirs : 0;
-        own = own < measured / 8 ? measured / 8 : own;
         /* Many turns long, and far from what it took before or another process said: it is given other work now. */
-        bool other_work = measured > PRICE_OTHER_WORK_NS && is_contradicted(price, own);
+        uint64_t rest = theirs < measured ? measured - theirs : 0;
+        uint64_t least = measured / (others + 1);
+        bool other_work = measured > PRICE_OTHER_WORK_NS && is_contradicted(price, rest > least ? rest : least);
         if (other_work) {
             atomic_store(&price->seeded, 0);
             atomic_store(&price->mean_ns, 0);
             atomic_store(&price->low_ns, 0);
             atomic_store(&price->low_alone_ns, 0);
             atomic_store(&price->alone_samples, 0);
+            atomic_store(&price->long_samples, 0);
+            atomic_store(&price->long_ns, 0);
+            atomic_store(&price->long_theirs_ns, 0);
             alone_samples = 0;
         }
-        if (alone_samples == 0 && atomic_load(&price->low_ns) == 0) {
-            step_to(&price->mean_ns, own, samples);
-            atomic_store(&price->ns, atomic_load(&price->mean_ns));
+        uint64_t own = own_of_long(price, measured, theirs, others);
+        uint64_t low = atomic_load(&price->low_ns);
+        if (alone_samples < PRICE_EAGER_SAMPLES && (low == 0 || low >= PRICE_TURN_NS)) {
+            atomic_store(&price->mean_ns, own);
+            atomic_store(&price->ns, own);
         }
     }
     atomic_store(&price->samples, samples == UINT32_MAX ? samples : samples + 1);

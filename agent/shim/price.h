@@ -61,9 +61,12 @@ struct price {
     _Atomic uint32_t seeded;       /* it came from there, and no own timing has contradicted it */
     _Atomic uint32_t collective;   /* waits for its like on other GPUs */
     _Atomic uint16_t alone_samples;
-    _Atomic uint8_t timing;       /* timings under way */
-    _Atomic uint8_t discarded;    /* timings thrown away since the last that was learned from */
-    _Atomic uint64_t advanced_ns; /* charged for unpriced launches in advance */
+    _Atomic uint8_t timing;          /* timings under way */
+    _Atomic uint8_t discarded;       /* timings thrown away since the last that was learned from */
+    _Atomic uint32_t long_samples;   /* beside others, of launches longer than a turn */
+    _Atomic uint64_t long_ns;        /* mean of those */
+    _Atomic uint64_t long_theirs_ns; /* ...and of what the others had of it, as they say */
+    _Atomic uint64_t advanced_ns;    /* charged for unpriced launches in advance */
 };
 _Static_assert(offsetof(struct price, due) < 64, "what a paid launch looks at is one line of memory");
 
@@ -126,10 +129,11 @@ enum price_effort { PRICE_SPARSE, PRICE_EASY, PRICE_EXACT };
 bool price_due(struct price *price, enum price_effort effort);
 /* This launch could not be timed: look again after a while. */
 void price_not_timed(struct price *price);
-/* A timing. alone: nobody else used the GPU, as far as is known; otherwise theirs_ns is how long others had the GPU
- * meanwhile, as far as they say. corrected: what all launches take together is known from elsewhere (span.h), and a
- * settled price stays as it is beside others, or the correction would follow it for ever. Returns what earlier, unpriced launches now owe; less than 0: too much was charged for them in advance. */
-int64_t price_learn(struct price *price, uint64_t measured_ns, bool alone, uint64_t theirs_ns, bool corrected);
+/* A timing. others: how many may have had turns meanwhile, as far as is known; theirs_ns is how long they had the GPU, as
+ * they say. corrected: what all launches take together is known from elsewhere (span.h), and a settled price stays as it
+ * is beside others, or the correction would follow it for ever. Returns what earlier, unpriced launches now owe; less than
+ * 0: too much was charged for them in advance. */
+int64_t price_learn(struct price *price, uint64_t measured_ns, uint32_t others, uint64_t theirs_ns, bool corrected);
 /* What another process has learned in so many timings; nothing if something is known already. */
 void price_seed(struct price *price, uint64_t ns, uint32_t samples);
 /* A timing that price_due asked for will never be learned. */

@@ -179,7 +179,8 @@ static void learn(struct process *process, struct sample *sample)
     }
     bool alone = sample->alone && atomic_load(&meter->contest.alone) != 0;
     uint64_t theirs = atomic_load(&meter->contest.others_charged_ns) - sample->others_ns;
-    int64_t owed = price_learn(sample->price, measured, alone, theirs, span_correction(&meter->span) != 0);
+    int64_t owed = price_learn(sample->price, measured, alone ? 0 : contest_others(&meter->contest), theirs,
+                               span_correction(&meter->span) != 0);
     if (alone) {
         price_shared_tell(process->shim->slices[sample->slice].usage, sample->price);
     }

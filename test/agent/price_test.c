@@ -41,7 +41,7 @@ static void the_first_are_timed_then_ever_fewer(void)
     for (int launch = 0; launch < 100000; launch++) {
         if (price_due(price, PRICE_SPARSE)) {
             timed++;
-            price_learn(price, 30000, true, 0, false);
+            price_learn(price, 30000, 0, 0, false);
             CHECK(launch >= (int)PRICE_EAGER_SAMPLES || timed == launch + 1);
         }
     }
@@ -58,14 +58,14 @@ static void so_many_timings_at_once(void)
     }
     CHECK_EQ(under_way, PRICE_EAGER_SAMPLES);
     for (unsigned at = 0; at < PRICE_EAGER_SAMPLES; at++) {
-        price_learn(price, 5, true, 0, false);
+        price_learn(price, 5, 0, 0, false);
     }
     under_way = 0;
     for (int launch = 0; launch < 100000; launch++) {
         under_way += price_due(price, PRICE_EXACT);
     }
     CHECK_EQ(under_way, PRICE_TIMINGS_MAX);
-    price_learn(price, 5, true, 0, false);
+    price_learn(price, 5, 0, 0, false);
     price_timing_ended(price);
     for (int launch = 0; launch < 100000; launch++) {
         under_way += price_due(price, PRICE_EXACT);
@@ -89,7 +89,7 @@ static void timings_are_not_in_step(void)
             for (; pending[one] > 0; pending[one]--) {
                 met[one]++;
                 total++;
-                price_learn(price, 300000, true, 0, false);
+                price_learn(price, 300000, 0, 0, false);
             }
         }
     }
@@ -106,17 +106,17 @@ static void a_seed_holds_until_it_is_contradicted(void)
     price_seed(price, 5, 1000000); /* what is known stays */
     CHECK_EQ(atomic_load(&price->ns), 1000);
     CHECK(price_due(price, PRICE_SPARSE));
-    price_learn(price, 1900, true, 0, false);
+    price_learn(price, 1900, 0, 0, false);
     CHECK_EQ(atomic_load(&price->ns), 1100); /* one of nine */
     price = fresh(231);
     price_seed(price, UINT64_C(10000000000), 1000000);
     CHECK(price_due(price, PRICE_SPARSE));
-    price_learn(price, 1000, true, 0, false);
+    price_learn(price, 1000, 0, 0, false);
     CHECK_EQ(atomic_load(&price->ns), 1000); /* a lie does not outlive the first timing */
     price = fresh(232);
     price_seed(price, 500, UINT32_MAX);
     CHECK(price_due(price, PRICE_SPARSE));
-    price_learn(price, 1000000, true, 0, false);
+    price_learn(price, 1000000, 0, 0, false);
     CHECK_EQ(atomic_load(&price->ns), 1000000);
 }
 
@@ -130,7 +130,7 @@ static void a_timing_that_loaded_code_is_thrown_away(void)
     }
     CHECK(price_due(price, PRICE_EXACT)); /* whoever always takes so long must get a price too */
     CHECK(!price_discard(price));
-    price_learn(price, 7, true, 0, false);
+    price_learn(price, 7, 0, 0, false);
     CHECK_EQ(atomic_load(&price->ns), 7);
     CHECK(price_due(price, PRICE_EXACT));
     CHECK(price_discard(price));
@@ -144,11 +144,11 @@ static void known_prices_pay_until_a_timing_is_due(void)
     CHECK_EQ(price_of_known(&book, key), 0);
     CHECK(price_due(price, PRICE_SPARSE));
     CHECK_EQ(price_of_known(&book, key), 0); /* nothing is known yet */
-    price_learn(price, 700, true, 0, false);
+    price_learn(price, 700, 0, 0, false);
     CHECK_EQ(price_of_known(&book, key), 0); /* the next is to be timed as well */
     for (uint32_t timed = 1; timed < PRICE_EAGER_SAMPLES; timed++) {
         CHECK(price_due(price, PRICE_SPARSE));
-        price_learn(price, 700, true, 0, false);
+        price_learn(price, 700, 0, 0, false);
     }
     int paid = 0;
     CHECK(!price_due(price, PRICE_SPARSE));
@@ -179,18 +179,18 @@ static void other_work_is_told_from_turns(void)
     struct price *price = fresh(260);
     price_seed(price, 300000, 40); /* as another process of the slice has it */
     price_due(price, PRICE_EXACT);
-    price_learn(price, 100000000, false, 0, false);
+    price_learn(price, 100000000, 1, 0, false);
     CHECK_THAT(atomic_load(&price->ns) > 90000000, "%llu", (unsigned long long)atomic_load(&price->ns));
     price = fresh(261);
     for (int timed = 0; timed < 40; timed++) {
         price_due(price, PRICE_EXACT);
-        price_learn(price, 300000, true, 0, false);
+        price_learn(price, 300000, 0, 0, false);
     }
     price_due(price, PRICE_EXACT);
-    price_learn(price, 5000000, false, 0, false); /* two turns of somebody else's */
+    price_learn(price, 5000000, 1, 0, false); /* two turns of somebody else's */
     CHECK_EQ(atomic_load(&price->ns), 300000);
     price_due(price, PRICE_EXACT);
-    price_learn(price, 100000000, false, 40000000, false);
+    price_learn(price, 100000000, 1, 40000000, false);
     CHECK_THAT(atomic_load(&price->ns) > 50000000, "%llu", (unsigned long long)atomic_load(&price->ns));
 }
 
@@ -198,26 +198,26 @@ static void unpriced_launches_owe(void)
 {
     struct price *price = fresh(300);
     atomic_store(&price->unpriced, 7);
-    CHECK_EQ(price_learn(price, 1000, true, 0, false), 7000);
-    CHECK_EQ(price_learn(price, 1000, true, 0, false), 0);
+    CHECK_EQ(price_learn(price, 1000, 0, 0, false), 7000);
+    CHECK_EQ(price_learn(price, 1000, 0, 0, false), 0);
     /* What was charged for them in advance is taken off, and given back where it was too much. */
     price = fresh(310);
     price_due(price, PRICE_SPARSE);
     atomic_store(&price->unpriced, 7);
     price_advance(price, 3, 2000);
-    CHECK_EQ(price_learn(price, 1000, true, 0, false), 1000);
+    CHECK_EQ(price_learn(price, 1000, 0, 0, false), 1000);
     price = fresh(320);
     price_due(price, PRICE_SPARSE);
     atomic_store(&price->unpriced, 7);
     price_advance(price, 5, 2000);
-    CHECK_EQ(price_learn(price, 1000, true, 0, false), -3000);
+    CHECK_EQ(price_learn(price, 1000, 0, 0, false), -3000);
 }
 
 static void alone_every_timing_counts(void)
 {
     struct price *price = fresh(400);
     for (int at = 0; at < 400; at++) {
-        price_learn(price, at % 4 == 0 ? 4000 : 1000, true, 0, false); /* arguments decide: the mean is 1750 */
+        price_learn(price, at % 4 == 0 ? 4000 : 1000, 0, 0, false); /* arguments decide: the mean is 1750 */
     }
     uint64_t ns = atomic_load(&price->ns);
     CHECK_THAT(ns > 1400 && ns < 2100, "%llu", (unsigned long long)ns);
@@ -226,17 +226,17 @@ static void alone_every_timing_counts(void)
 static void beside_others_their_turns_do_not_count(void)
 {
     struct price *price = fresh(500);
-    price_learn(price, 2001000, false, 2000000, false); /* the very first lies under somebody's turn, who says so */
-    CHECK_EQ(atomic_load(&price->ns), 250125);          /* ...and is not believed altogether */
-    price_learn(price, 1000, false, 0, false);
+    price_learn(price, 2001000, 1, 2000000, false); /* the very first lies under somebody's turn, who says so */
+    CHECK_EQ(atomic_load(&price->ns), 1000500);     /* ...and is not believed altogether */
+    price_learn(price, 1000, 1, 0, false);
     CHECK_EQ(atomic_load(&price->ns), 1000);
     for (int at = 0; at < 100; at++) {
-        price_learn(price, at % 2 == 0 ? 1900000 : 1000, false, 0, false);
+        price_learn(price, at % 2 == 0 ? 1900000 : 1000, 1, 0, false);
     }
     uint64_t ns = atomic_load(&price->ns);
     CHECK_THAT(ns >= 990 && ns < 1100, "%llu", (unsigned long long)ns);
     for (int at = 0; at < 600; at++) {
-        price_learn(price, 5000, false, 0, false); /* it really became dearer */
+        price_learn(price, 5000, 1, 0, false); /* it really became dearer */
     }
     CHECK(atomic_load(&price->ns) > 4000);
 }
@@ -246,12 +246,12 @@ static void a_mean_taken_alone_follows_the_clock(void)
 {
     struct price *price = fresh(600);
     for (int at = 0; at < 400; at++) {
-        price_learn(price, at % 4 == 0 ? 400000 : 100000, true, 0, false);
+        price_learn(price, at % 4 == 0 ? 400000 : 100000, 0, 0, false);
     }
     uint64_t alone = atomic_load(&price->ns);
     CHECK_THAT(alone > 150000 && alone < 205000, "%llu", (unsigned long long)alone);
     for (int at = 0; at < 400; at++) {
-        price_learn(price, at % 4 == 0 ? 440000 : 110000, false, 0, false);
+        price_learn(price, at % 4 == 0 ? 440000 : 110000, 1, 0, false);
     }
     double ratio = (double)atomic_load(&price->ns) / (double)alone;
     CHECK_THAT(ratio > 1.07 && ratio < 1.13, "%.3f", ratio);
@@ -261,12 +261,35 @@ static void a_mean_taken_alone_follows_the_clock(void)
 static void long_kernels_beside_others(void)
 {
     struct price *price = fresh(700);
-    price_learn(price, 200000000, false, 100000000, false);
+    price_learn(price, 200000000, 1, 100000000, false);
     CHECK_EQ(atomic_load(&price->ns), 100000000);
     struct price *known = fresh(701);
-    price_learn(known, 100000000, true, 0, false);
-    price_learn(known, 230000000, false, 0, false);
+    for (uint32_t at = 0; at < PRICE_EAGER_SAMPLES; at++) { /* fewer may have begun before the other was seen */
+        price_learn(known, 100000000, 0, 0, false);
+    }
+    price_learn(known, 230000000, 1, 0, false);
     CHECK_EQ(atomic_load(&known->ns), 100000000);
+}
+
+/* What others launch is charged in lumps; and what they say of it is bounded by what turns of one length leave. */
+static void long_kernels_beside_lumps(void)
+{
+    struct price *price = fresh(710);
+    for (int at = 0; at < 300; at++) {
+        price_learn(price, 40000000, 1, at % 4 == 0 ? 80000000 : 0, false);
+    }
+    double ms = (double)atomic_load(&price->ns) / 1e6;
+    CHECK_THAT(ms > 19.5 && ms < 21, "%.2f", ms);
+    for (uint32_t others = 1; others < 4; others += 2) {
+        price = fresh(711 + others);
+        price_learn(price, 40000000, others, 200000000, false);
+        CHECK_EQ(atomic_load(&price->ns), 40000000 / (others + 1));
+    }
+    /* One that began before the other was seen counts for nothing. */
+    price = fresh(720);
+    price_learn(price, 40000000, 0, 0, false);
+    price_learn(price, 40000000, 1, 20000000, false);
+    CHECK_EQ(atomic_load(&price->ns), 20000000);
 }
 
 static void a_limit_is_timed_as_often_as_pays(void)
@@ -277,11 +300,11 @@ static void a_limit_is_timed_as_often_as_pays(void)
     for (int launch = 0; launch < 10000; launch++) {
         if (price_due(dear, PRICE_EXACT)) {
             timed[0]++;
-            price_learn(dear, 1000000, true, 0, false);
+            price_learn(dear, 1000000, 0, 0, false);
         }
         if (price_due(cheap, PRICE_EXACT)) {
             timed[1]++;
-            price_learn(cheap, 5000, true, 0, false);
+            price_learn(cheap, 5000, 0, 0, false);
         }
     }
     CHECK_EQ(timed[0], 10000);
@@ -295,7 +318,7 @@ static void short_kernels_are_timed_seldom(void)
     for (int launch = 0; launch < 200000; launch++) {
         if (price_due(price, PRICE_EXACT)) {
             timed++;
-            price_learn(price, 2000, true, 0, false);
+            price_learn(price, 2000, 0, 0, false);
         }
     }
     /* 0.8 ms of GPU time between two, 4 us each; and often enough to follow a clock within a tenth of a second. */
@@ -359,6 +382,7 @@ int main(void)
     RUN(beside_others_their_turns_do_not_count);
     RUN(a_mean_taken_alone_follows_the_clock);
     RUN(long_kernels_beside_others);
+    RUN(long_kernels_beside_lumps);
     RUN(a_limit_is_timed_as_often_as_pays);
     RUN(a_full_book_still_answers);
     return check_done();

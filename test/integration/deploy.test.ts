@@ -292,7 +292,7 @@ describe('upgrade and removal, while a program runs in a slice', () => {
     }
     if (script !== undefined) writeFileSync(join(folder, 'tranche'), script, { mode: 0o755 });
   }
-  const facts = { protocol: 1, regionAbi: 3 };
+  const facts = { protocol: 1, regionAbi: 4 };
   const versionOf = (host: LiveHost): string | null => {
     const { connection } = host.harness.host(host.hostId);
     return connection.kind === 'live' ? connection.agent.version : null;
@@ -350,7 +350,7 @@ describe('upgrade and removal, while a program runs in a slice', () => {
 
   it.each([
     ['another protocol', { ...facts, protocol: 0 }, /speaks protocol 0/],
-    ['another layout of shared memory', { ...facts, regionAbi: 2 }, /layout 2, and those that run use 3/],
+    ['another layout of shared memory', { ...facts, regionAbi: 2 }, /layout 2, and those that run use 4/],
     ['an older format of the state', { ...facts, stateFormat: 0 }, /format 0, and they were written in 1/],
   ])('does not go to a version with %s, nor touch anything for it', async (_name, says, sentence) => {
     const host = await live();
