@@ -72,13 +72,24 @@ export const commandWithKeys = (keys: string, except: CommandId): CommandSpec | 
       command.id !== except && keysFor(command).some((one) => one.toLowerCase() === keys.toLowerCase()),
   ) ?? null;
 
-/** In a text field these edit the text. */
-const EDITING: ReadonlySet<CommandId> = new Set([
-  'edit.undo',
-  'edit.redo',
-  'selection.all',
-  'slice.copy-run',
-]);
+/** In a text field these edit the text, or what is marked in it. */
+const EDITING: ReadonlySet<CommandId> = new Set(['selection.all', 'slice.copy-run']);
+const UNDOING: ReadonlySet<CommandId> = new Set(['edit.undo', 'edit.redo']);
+
+const TEXT = 'textarea, [contenteditable], input:not([type=checkbox], [type=radio], [type=range])';
+
+/** The field of text that has the keyboard. A choice or a box to tick holds letters back, and has no text to edit. */
+const textField = (target: EventTarget | null): Element | null =>
+  target instanceof HTMLElement ? target.closest(TEXT) : null;
+
+/** Whether the keys belong to what is being typed: all that was typed into a field that is `data-settled` is in force. */
+function editsText(id: CommandId, target: EventTarget | null): boolean {
+  const field = textField(target);
+  if (field === null) return false;
+  return (
+    EDITING.has(id) || (UNDOING.has(id) && !(field instanceof HTMLElement && 'settled' in field.dataset))
+  );
+}
 
 /** In a terminal every key is the shell's but the one that leads in and out. */
 const isTerminal = (target: EventTarget | null): boolean =>
@@ -94,7 +105,7 @@ function matchingCommand(event: KeyboardEvent): CommandId | null {
   const modified = event.ctrlKey || event.metaKey || event.altKey;
   if (typing && !modified && !/^F\d/.test(event.key)) return null;
   for (const { id, presses } of pressList()) {
-    if (typing && EDITING.has(id)) continue;
+    if (editsText(id, event.target)) continue;
     const hit = presses.find(({ press }) => press !== undefined && matchKeyBindingPress(event, press));
     if (hit === undefined) continue;
     if (!modified && /^[a-z0-9[\]]$/i.test(event.key) && !useSettings.getState().letterKeys) continue;

@@ -38,9 +38,9 @@ describe.skipIf(cannotRun)('hands', () => {
     await page.keyboard.press('Space');
     await page.keyboard.press('x');
     await page.getByRole('dialog', { name: /Trade memory between finetune and nightly/ }).waitFor();
-    await page.keyboard.type('20');
+    await page.keyboard.type('17');
     await page.keyboard.press('Enter');
-    await expect.poll(() => value('nightly')).toBe(20);
+    await expect.poll(() => value('nightly')).toBe(23);
   });
 
   it('shows where a carried slice would stand, and refuses with the reason', async () => {

@@ -515,7 +515,11 @@ export class FakeLab implements TrancheApi {
     'slice:resize': ({ hostId, sliceId, revision, belowUse: _belowUse, overQuota, ...change }) =>
       this.#edit({ hostId, sliceId, revision, overQuota }, (s) => {
         const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-        return { ...s, ...given, pendingMemoryLimitBytes: null };
+        const wantedBytes = change.memoryLimitBytes ?? s.memoryLimitBytes;
+        const waits = wantedBytes < s.memoryLimitBytes && wantedBytes < (this.#meter.usedBytes(s) ?? 0);
+        return waits
+          ? { ...s, ...given, memoryLimitBytes: s.memoryLimitBytes, pendingMemoryLimitBytes: wantedBytes }
+          : { ...s, ...given, pendingMemoryLimitBytes: null };
       }),
     'slice:assign': (args) => this.#edit(args, (s) => ({ ...s, owner: args.owner })),
     'slice:move': (args) =>

@@ -49,7 +49,7 @@ export function DeleteManyDialog({ slices }: { readonly slices: readonly Picked[
           <ProcessList processes={processes} />
         </>
       )}
-      <p className="small two">Undo brings the slices back, host by host, with their limits and owners.</p>
+      <p className="small two">Undo brings all of them back, with their limits and owners.</p>
     </AskDialog>
   );
 }
