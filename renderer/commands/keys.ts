@@ -1,10 +1,10 @@
 /** Keys of the whole window, from the registry. Typing in a field, open dialogs and controls come first. */
 import { matchKeyBindingPress, parseKeybinding } from 'tinykeys';
 import type { KeyBindingPress } from 'tinykeys';
-import { COMMANDS, keysOf } from '../../model/commands.ts';
+import { COMMANDS, commandSpec, keyLabel, keysOf } from '../../model/commands.ts';
 import type { CommandId, CommandSpec } from '../../model/commands.ts';
 import { useSettings } from '../store/settings.ts';
-import { hideToast, select, useUi } from '../store/ui.ts';
+import { hideToast, select, showToast, useUi } from '../store/ui.ts';
 import { bindings } from './registry.ts';
 
 export const isMac = (): boolean =>
@@ -100,6 +100,16 @@ export function commandOfKey(event: KeyboardEvent): CommandId | null {
   return isTerminal(event.target) && id !== 'terminal.show' ? null : id;
 }
 
+/**
+ * With the terminal open below, what is typed is meant for a shell, wherever the focus is: before its screen is there,
+ * and after it has ended. Only keys that nobody types into a shell by habit are commands then.
+ */
+const isForShell = (event: KeyboardEvent): boolean => {
+  const { dock, scope } = useUi.getState();
+  const modified = event.ctrlKey || event.metaKey || event.altKey;
+  return dock === 'terminal' && scope === 'host' && !modified && !/^F\d/.test(event.key);
+};
+
 function matchingCommand(event: KeyboardEvent): CommandId | null {
   const typing = isTyping(event.target);
   const modified = event.ctrlKey || event.metaKey || event.altKey;
@@ -134,6 +144,13 @@ export function onWindowKey(event: KeyboardEvent): void {
   const id = commandOfKey(event);
   if (id === null) return;
   event.preventDefault();
+  if (isForShell(event)) {
+    const keys = keyLabel(keysFor(commandSpec('terminal.show'))[0] ?? '', isMac());
+    showToast(
+      `Letters are no commands while the terminal is open below.${keys === '' ? '' : ` ${keys} leads into it.`}`,
+    );
+    return;
+  }
   const { refusal, run } = bindings()[id];
   // A key pressed by mistake is no question: only what acts on nothing at all stays silent.
   if (refusal === null) run();

@@ -34,7 +34,7 @@ export interface Picked {
 }
 
 /** Which list the palette shows: everything, or the answers to one question. */
-export type PaletteMode = 'all' | 'give' | 'move' | 'until';
+export type PaletteMode = 'all' | 'give' | 'move' | 'until' | 'terminal';
 
 export type Signal = 'INT' | 'TERM' | 'KILL';
 export type Dialog =

@@ -96,7 +96,18 @@ describe.skipIf(cannotRun)('jobs', () => {
     expect(await sheet.getByRole('status').textContent()).toContain('Type a command');
     await page.keyboard.type('python train.py --name "a b"; echo $HOME');
     expect(await sheet.getByRole('status').textContent()).toBe('Nobody is before it: it starts at once.');
+    // Enter is a line of the command, and in no other field a start either.
     await page.keyboard.press('Enter');
+    await page.keyboard.type('date');
+    await sheet.getByPlaceholder('from the command').focus();
+    await page.keyboard.press('Enter');
+    expect(await sheet.getByRole('textbox').first().inputValue()).toBe(
+      'python train.py --name "a b"; echo $HOME\ndate',
+    );
+    await sheet.getByRole('textbox').first().focus();
+    for (let at = 0; at < '\ndate'.length; at += 1) await page.keyboard.press('Backspace');
+    expect(await fake.calls('job:start')).toEqual([]);
+    await page.keyboard.press('Control+Enter');
     await sheet.waitFor({ state: 'detached' });
     const [call] = await fake.calls('job:start');
     expect(call).toMatchObject({

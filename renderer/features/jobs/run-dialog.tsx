@@ -6,6 +6,8 @@ import { gibWithUnit, parseBytes } from '../../../model/units.ts';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { ChoiceField, boxesOf } from '../../components/field.tsx';
 import { closeDialog } from '../../store/ui.ts';
+import { keyLabel } from '../../../model/commands.ts';
+import { isMac } from '../../commands/keys.ts';
 import { nameProblem } from '../slices/slice-actions.ts';
 import {
   isOperator,
@@ -107,6 +109,8 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
       verb="Run"
       onSubmit={submit}
       refusal={refusal}
+      byModEnter
+      hint={keyLabel('$mod+Enter', isMac())}
     >
       <div className="fields two-columns">
         <div className="span-2">
@@ -131,11 +135,6 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
               placeholder="python train.py --epochs 90"
               onFocus={(event) => event.target.select()}
               onChange={(event) => put({ command: event.target.value })}
-              onKeyDown={(event) => {
-                if (event.key !== 'Enter' || event.shiftKey) return;
-                event.preventDefault();
-                submit();
-              }}
             />
           </span>
         </label>

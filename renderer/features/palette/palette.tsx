@@ -27,6 +27,7 @@ const WORDS: Readonly<Record<PaletteMode, readonly [label: string, placeholder: 
   give: ['Give to', 'A person'],
   move: ['Move to', 'A GPU'],
   until: ['Until', 'A day'],
+  terminal: ['Open a terminal in', 'A slice'],
 };
 
 /** Items are made once per opening: a list that changes under the arrow keys can not be used. */
