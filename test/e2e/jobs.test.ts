@@ -105,6 +105,7 @@ describe.skipIf(cannotRun)('jobs', () => {
       'python train.py --name "a b"; echo $HOME\ndate',
     );
     await sheet.getByRole('textbox').first().focus();
+    await page.keyboard.press('Control+End');
     for (let at = 0; at < '\ndate'.length; at += 1) await page.keyboard.press('Backspace');
     expect(await fake.calls('job:start')).toEqual([]);
     await page.keyboard.press('Control+Enter');
