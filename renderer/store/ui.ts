@@ -163,6 +163,8 @@ export interface UiState {
   readonly announcement: string;
 }
 
+/** From here on this window has seen for itself what happened. */
+export const OPENED_AT_MS = Date.now();
 export const TOAST_MS = 10_000;
 const UNDO_MAX = 50;
 const EVENTS_MAX = 500;
