@@ -69,9 +69,8 @@ export function sliceCommands(context: CommandContext) {
     'slice.new': create(context),
     'slice.course': cutCourse(context),
     'slice.rename': single((h, s) => openDialog({ kind: 'rename-slice', hostId: h.id, sliceId: s.id }), true),
-    'slice.resize': single(
-      () => document.querySelector<HTMLInputElement>('.inspector [data-field="memory"]')?.focus(),
-      true,
+    'slice.resize': each(() =>
+      document.querySelector<HTMLInputElement>('.inspector [data-field="memory"]')?.focus(),
     ),
     'slice.trade': single(
       (h, s) => openDialog({ kind: 'trade', hostId: h.id, sliceId: s.id }),

@@ -60,7 +60,7 @@ export type Dialog =
   /** null: all hosts that are connected are chosen at first. */
   | { readonly kind: 'course'; readonly onHostId: HostId | null }
   | { readonly kind: 'tags'; readonly hostId: HostId }
-  | { readonly kind: 'until'; readonly hostId: HostId; readonly sliceId: SliceId }
+  | { readonly kind: 'until'; readonly slices: readonly Picked[] }
   | { readonly kind: 'trade'; readonly hostId: HostId; readonly sliceId: SliceId }
   | { readonly kind: 'delete-many'; readonly slices: readonly Picked[] }
   | {

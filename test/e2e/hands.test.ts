@@ -138,7 +138,7 @@ describe.skipIf(cannotRun)('hands', () => {
     const page = await fake.open();
     await fake.slider('finetune').click();
     await fake.slider('nb-wei').click({ modifiers: ['Control'] });
-    await expect.poll(() => page.locator('.inspector').textContent()).toContain('2 slices selected.');
+    await expect.poll(() => page.locator('.inspector h2').textContent()).toBe('2 slices');
     await page.keyboard.press('Delete');
     const dialog = page.getByRole('dialog', { name: 'Delete 2 slices?' });
     await dialog.waitFor();

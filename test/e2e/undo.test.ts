@@ -27,6 +27,9 @@ async function typeInto(page: Page, label: string, text: string): Promise<void> 
   await page.keyboard.press('Enter');
 }
 
+const pickIn = (page: Page, label: string, value: string): Promise<unknown> =>
+  page.locator('.inspector').getByLabel(label).selectOption(value);
+
 describe.skipIf(cannotRun)('undo', () => {
   const fake = useFakePage();
 
@@ -71,6 +74,50 @@ describe.skipIf(cannotRun)('undo', () => {
       'will shrink from 16.0 to 4.0 GiB',
     );
     expect(await fake.gib('finetune')).toBe(16);
+  });
+
+  it.each([
+    ['Owner', 'slice:assign', { owner: 'tom' }, (page: Page) => pickIn(page, 'Owner', 'tom')],
+    ['Priority', 'slice:resize', { priority: 'high' }, (page: Page) => pickIn(page, 'Priority', 'high')],
+    [
+      'Memory limit',
+      'slice:resize',
+      { memoryLimitBytes: 7 * 1024 ** 3 },
+      (page: Page) => typeInto(page, 'Memory limit', '7'),
+    ],
+    ['Until', 'slice:resize', {}, (page: Page) => pickIn(page, 'Until', 'week')],
+  ])(
+    'changes %s of all that are picked, says mixed where they differ, as one Undo',
+    async (label, channel, to, edit) => {
+      const page = await fake.open();
+      await fake.slider('finetune').click();
+      await fake.slider('embed').click({ modifiers: ['Control'] });
+      await expect.poll(() => page.locator('.inspector h2').textContent()).toBe('2 slices');
+      const sum = await page.locator('.inspector .sum').textContent();
+      expect(sum).toBe('Memory limits in sum40.0 GiB');
+      expect(await page.locator('.inspector').getByLabel('Owner').inputValue()).toBe('mixed');
+      expect(await page.locator('.inspector').getByLabel('Memory limit').inputValue()).toBe('mixed');
+      expect(await page.locator('.inspector').getByLabel('Priority').inputValue()).toBe('normal');
+      await page.locator('.inspector').getByLabel(label).focus();
+      await edit(page);
+      // tom has one of them already.
+      const expected = label === 'Owner' ? [to] : [to, to];
+      await expect.poll(() => fake.calls(channel)).toMatchObject(expected);
+      await page.keyboard.press('Control+z');
+      await expect.poll(() => fake.calls('slice:undo')).toHaveLength(expected.length);
+    },
+  );
+
+  it('says which of the picked ones a limit would not fit', async () => {
+    const page = await fake.open();
+    await fake.slider('finetune').click();
+    await fake.slider('nightly').click({ modifiers: ['Control'] });
+    await typeInto(page, 'Memory limit', '90');
+    await expect
+      .poll(() => page.locator('.inspector .problem').textContent())
+      .toMatch(/^(finetune|nightly): /);
+    await page.keyboard.press('Escape');
+    expect(await fake.calls('slice:resize')).toEqual([]);
   });
 
   it('takes back one act over slices of several hosts at once, and does it again at once', async () => {

@@ -175,12 +175,11 @@ export function answerItems(
           hint: choice.atMs === null ? '' : untilText(choice.atMs, now.getTime()),
         }),
       ),
-      item(
-        'until other',
-        'Until',
-        'Another time…',
-        () => openDialog({ kind: 'until', hostId: first.host.id, sliceId: first.slice.id }),
-        { refusal: slices.length > 1 ? 'Several slices are selected; this is for one.' : null },
+      item('until other', 'Until', 'Another time…', () =>
+        openDialog({
+          kind: 'until',
+          slices: slices.map(({ host: on, slice }) => ({ hostId: on.id, sliceId: slice.id })),
+        }),
       ),
     ];
   }

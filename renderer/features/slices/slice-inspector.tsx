@@ -13,7 +13,6 @@ import { SourceLine } from '../charts/source-line.tsx';
 import { ComputeChart, MemoryChart } from '../charts/usage-charts.tsx';
 import { useChart } from '../charts/use-chart.ts';
 import { useOwnerClass } from '../../store/owners.ts';
-import { useUi } from '../../store/ui.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
 import { SliceQueue } from '../jobs/slice-queue.tsx';
@@ -53,7 +52,6 @@ function entriesFor(host: HostSnapshot, slice: Slice): MenuEntry[] {
 
 export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps): ReactElement {
   const hue = useOwnerClass(slice.owner);
-  const pickedCount = useUi((s) => s.picked.length);
   const reading = sliceSample(sample, slice.id);
   const idle = idleText(host.id, slice);
   const chart = useChart(host, {
@@ -78,12 +76,6 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
           <Icon name="more" />
         </Menu>
       </div>
-      {pickedCount > 1 && (
-        <p className="small idle-line">
-          <b className="strong">{pickedCount} slices selected.</b>
-          <span className="two">Give, until and delete act on all of them.</span>
-        </p>
-      )}
       <SliceNotice host={host} gpu={gpu} slice={slice} reading={reading} />
       {idle !== null && (
         <p className="small two idle-line">
