@@ -18,8 +18,8 @@ export interface Sizing {
   readonly acts?: true;
 }
 
-/** A column of names takes no more than this before the one that grows has what it needs. */
-const MOST_PX = 320;
+/** A column that does not grow takes no more than this: a name has at most 40 letters. */
+const MOST_PX = 360;
 /** Figures that change are looked at this often. */
 const LOOK_AGAIN_MS = 2000;
 /** Of the column that grows so much is to be read before others stay beside it. */

@@ -151,6 +151,8 @@ describe.skipIf(cannotRun)('views', () => {
   it('tells what is cut off to whoever points at it, and only that', async () => {
     const page = await fake.open({ scene: 'crowd', width: 1024, height: 700 });
     const long = 'abcdefghijklmnopqrstuvwxyz-0123456789-abc';
+    const slices = page.locator('.dock').getByRole('columnheader', { name: /^Slice/ });
+    await slices.getByRole('button').click();
     const row = page.locator('.dock .data-row').filter({ hasText: long });
     const name = row.getByRole('gridcell').filter({ hasText: long });
     expect(await name.getAttribute('title')).toBeNull();

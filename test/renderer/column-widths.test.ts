@@ -22,7 +22,7 @@ describe('the widths of columns', () => {
     expect(fitted(COLUMNS, NEEDS, 100)).toEqual([50, 100, 120, 80]);
   });
   it('are bounded: no name takes the table', () => {
-    expect(fitted([{ id: 'name', width: 80 }], { name: 5000 }, 9000)).toEqual([320]);
+    expect(fitted([{ id: 'name', width: 80 }], { name: 5000 }, 9000)).toEqual([360]);
   });
   it('make room for what is to be read: those that may go do, in their order', () => {
     expect(ids(470)).toEqual(['pid', 'command', 'group', 'up']);
