@@ -11,6 +11,7 @@ import {
   usableSlices,
 } from '../features/jobs/job-actions.ts';
 import { isOver, isWaiting, stateText } from '../features/jobs/job-text.ts';
+import { programOn } from '../features/slices/slice-actions.ts';
 import { copy } from '../store/actions.ts';
 import { openDialog, showJobLog } from '../store/ui.ts';
 import type { Bound, CommandContext } from './context.ts';
@@ -58,7 +59,7 @@ export function jobCommands(context: CommandContext) {
     'job.run': run(context),
     'job.log': single((_h, j) => showJobLog(j.id), logRefusal),
     'job.copy-log': single(
-      (_h, j) => void copy(`tranche job log ${j.id} --follow`, 'Log command'),
+      (h, j) => void copy(`${programOn(h)} job log ${j.id} --follow`, 'Log command'),
       (h, j) => (isYours(h, j) ? null : logRefusal(h, j)),
     ),
     'job.first': single(

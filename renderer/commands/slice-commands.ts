@@ -80,7 +80,7 @@ export function sliceCommands(context: CommandContext) {
     'slice.give': each(() => openPalette('give')),
     'slice.move': each(() => openPalette('move')),
     'slice.until': each(() => openPalette('until')),
-    'slice.copy-run': single((_h, s) => void copy(runCommandOf(s), 'Run command'), false),
+    'slice.copy-run': single((h, s) => void copy(runCommandOf(h, s), 'Run command'), false),
     'slice.copy-link': single(
       (h, s) => void copy(formatLink({ hostName: h.name, gpuUuid: s.gpuUuid, sliceId: s.id }), 'Link'),
       false,

@@ -69,6 +69,8 @@ export interface FakeOptions {
   readonly olderAgent?: boolean;
   /** Why there is no way back to the version before. */
   readonly rollbackRefusal?: string;
+  /** A login shell does not find the link that was made. */
+  readonly linkUnproven?: true;
 }
 
 type Handlers = { [C in RequestChannel]: (args: RequestArgs<C>) => Result<RequestValues[C]> };
@@ -449,7 +451,8 @@ export class FakeLab implements TrancheApi {
     },
     'host:remove-agent': () =>
       ok({ removed: ['~/.local/share/tranche/0.1.0-x86_64', '~/.local/share/tranche/current'] }),
-    'host:link': () => ok({ path: '~/.local/bin/tranche' }),
+    'host:link': () =>
+      ok({ path: '~/.local/bin/tranche', worksInShell: this.#options.linkUnproven !== true }),
     'prompt:answer': ({ hostId, answers }) => {
       this.setConnection(
         hostId,

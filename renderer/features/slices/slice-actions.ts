@@ -5,6 +5,7 @@ import type { Admission } from '../../../model/admission.ts';
 import { MIB, gib, gibWithUnit } from '../../../model/units.ts';
 import type { Failure, Result } from '../../../model/errors.ts';
 import { ask, edit, keepUndo, request, sayFailure, withinQuota } from '../../store/actions.ts';
+import { useLinked } from '../../store/linked.ts';
 import { shownSample } from '../../store/series.ts';
 import { logEvent, select, showToast } from '../../store/ui.ts';
 import type { UndoToken } from '../../store/ui.ts';
@@ -330,7 +331,19 @@ export function candidates(people: readonly Person[], owner: string | null): rea
   return people.filter((person) => person.name !== owner);
 }
 
-export const runCommandOf = (slice: Slice): string => `tranche run --slice ${slice.name} -- python train.py`;
+/**
+ * `tranche` as it can be called anywhere on the host: by its name only where a login shell was seen to find it. Jobs and
+ * terminals of this window have it in their PATH either way.
+ */
+export function programOn(host: HostSnapshot, linked = useLinked.getState().hosts): string {
+  const { connection } = host;
+  const full =
+    connection.kind === 'live' || connection.kind === 'stale' ? connection.agent.commandPath : null;
+  return full === null || linked.includes(host.id) ? 'tranche' : full;
+}
+
+export const runCommandOf = (host: HostSnapshot, slice: Slice): string =>
+  `${programOn(host)} run --slice ${slice.name} -- python train.py`;
 
 /** The agent's rule for names (docs/protocol.md): shown before it is asked. */
 export function nameProblem(name: string): string | null {

@@ -12,6 +12,7 @@ import { copy } from '../../store/actions.ts';
 import { SourceLine } from '../charts/source-line.tsx';
 import { ComputeChart, MemoryChart } from '../charts/usage-charts.tsx';
 import { useChart } from '../charts/use-chart.ts';
+import { useLinked } from '../../store/linked.ts';
 import { useOwnerClass } from '../../store/owners.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
@@ -53,6 +54,8 @@ function entriesFor(host: HostSnapshot, slice: Slice): MenuEntry[] {
 export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps): ReactElement {
   const hue = useOwnerClass(slice.owner);
   const reading = sliceSample(sample, slice.id);
+  useLinked((s) => s.hosts);
+  const command = runCommandOf(host, slice);
   const idle = idleText(host.id, slice);
   const chart = useChart(host, {
     kind: 'slice',
@@ -108,12 +111,12 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
       <section>
         <div className="head2">Run a program in this slice</div>
         <div className="run">
-          <code>{runCommandOf(slice)}</code>
+          <code>{command}</code>
           <Button
             kind="quiet"
             tight
             label="Copy the run command"
-            onClick={() => void copy(runCommandOf(slice), 'Run command')}
+            onClick={() => void copy(command, 'Run command')}
           >
             <Icon name="copy" />
           </Button>
