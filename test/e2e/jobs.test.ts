@@ -133,6 +133,43 @@ describe.skipIf(cannotRun)('jobs', () => {
     await page.keyboard.press('Escape');
   });
 
+  it('runs in the environment that is chosen, of the folder that is typed, and remembers it for the host', async () => {
+    const page = await fake.open();
+    let sheet = await openRun('nightly');
+    const environment = () => sheet.getByLabel('Environment');
+    const names = () => environment().locator('option').allTextContents();
+    await expect.poll(names).toEqual(['As in your shell', '…/.venv', 'conda torch']);
+    expect(await environment().inputValue()).toBe('');
+    await environment().selectOption('conda torch');
+    await sheet.getByLabel('Folder').fill('/data/run');
+    await expect
+      .poll(async () =>
+        ((await fake.calls('job:environments')) as { cwd: string | null }[]).map(({ cwd }) => cwd),
+      )
+      .toEqual([null, '/data/run']);
+    await sheet.getByRole('textbox').first().fill('python train.py');
+    await page.keyboard.press('Control+Enter');
+    await expect
+      .poll(() => fake.calls('job:start'))
+      .toMatchObject([{ environment: '/home/mira/miniconda3/envs/torch', cwd: '/data/run' }]);
+    await sheet.waitFor({ state: 'detached' });
+    sheet = await openRun('finetune');
+    await expect.poll(() => environment().inputValue()).toBe('/home/mira/miniconda3/envs/torch');
+    await environment().selectOption('');
+    await sheet.getByLabel('Folder').fill('/locked');
+    await expect
+      .poll(() => sheet.textContent())
+      .toContain('Environments could not be looked for: The folder /locked can not be read');
+    expect(await names()).toEqual(['As in your shell']);
+    await sheet.getByRole('textbox').first().fill('python train.py');
+    await page.keyboard.press('Control+Enter');
+    await expect
+      .poll(
+        async () => ((await fake.calls('job:start')) as { environment: string | null }[]).at(-1)?.environment,
+      )
+      .toBeNull();
+  });
+
   it('tells beforehand who is before it and who would be stopped', async () => {
     const page = await fake.open();
     const sheet = await openRun('resnet-sweep');

@@ -592,11 +592,13 @@ export class FakeLab implements TrancheApi {
       this.#put({ ...known, gpus });
       return ok(null);
     },
-    'job:environments': () =>
-      ok([
-        { kind: 'venv', path: '/home/mira/train/.venv' },
-        { kind: 'conda', path: '/home/mira/miniconda3/envs/torch' },
-      ]),
+    'job:environments': ({ cwd }) =>
+      cwd === '/locked'
+        ? fail('not-permitted', 'The folder /locked can not be read: Permission denied.')
+        : ok([
+            { kind: 'venv', path: `${cwd ?? '/home/mira/train'}/.venv` },
+            { kind: 'conda', path: '/home/mira/miniconda3/envs/torch' },
+          ]),
     'job:start': (args) =>
       this.#withJobs(args.hostId, (jobs) => {
         const of = this.#hosts.get(args.hostId)?.slices.find((s) => s.id === args.sliceId);

@@ -19,6 +19,7 @@ import {
 } from './job-actions.ts';
 import type { Wanted } from './job-actions.ts';
 import { aheadText } from './ahead-text.ts';
+import { environmentNames, lastEnvironment, rememberEnvironment, useEnvironments } from './environments.ts';
 
 const PRIORITIES: readonly (readonly [JobPriority, string])[] = [
   ['low', 'Low: after the others'],
@@ -44,6 +45,8 @@ interface Typed {
   readonly preempts: boolean;
   readonly minFree: string;
   readonly grace: string;
+  /** The prefix of a Python environment; empty: as in the shell. */
+  readonly environment: string;
 }
 
 /** The first thing that is wrong, in the order of the fields; else the job that would be started. */
@@ -72,7 +75,7 @@ export function readJob(typed: Typed, slice: Slice): Wanted | string {
     preempts: typed.preempts && typed.priority !== 'low',
     minFreeBytes: free === null ? null : free.value,
     graceMs: grace * 1000,
-    environment: null,
+    environment: typed.environment === '' ? null : typed.environment,
   };
 }
 
@@ -87,11 +90,19 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
     preempts: false,
     minFree: '',
     grace: '30',
+    environment: lastEnvironment(host),
   }));
   const slices = usableSlices(host);
   const slice = slices.find((one) => one.id === typed.sliceId) ?? props.slice;
-  const wanted = readJob(typed, slice);
-  const refusal = runRefusal(host, slice) ?? (typeof wanted === 'string' ? wanted : null);
+  const environments = useEnvironments(host, typed.cwd.trim());
+  // One of another folder, or that is gone, is not run in unseen.
+  const isThere = environments.list.some(({ path }) => path === typed.environment);
+  const environment = isThere ? typed.environment : '';
+  const wanted = readJob({ ...typed, environment }, slice);
+  // Asked already and chosen before: without the answer it would be run in another one than meant.
+  const waits =
+    environments.isAsking && typed.environment !== '' ? 'Looking for the environments there…' : null;
+  const refusal = runRefusal(host, slice) ?? (typeof wanted === 'string' ? wanted : null) ?? waits;
   // An empty sheet is not wrong yet.
   const isWrong = refusal !== null && (typed.command !== '' || runRefusal(host, slice) !== null);
   const put = (change: Partial<Typed>): void => setTyped((now) => ({ ...now, ...change }));
@@ -99,6 +110,7 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
     if (refusal !== null || typeof wanted === 'string') return;
     closeDialog();
     rememberCommand(host, slice, wanted.command, typed.cwd.trim());
+    if (typed.environment === environment) rememberEnvironment(host, environment);
     void startJob(host, slice, wanted);
   };
   const box = boxesOf(typed, put);
@@ -139,6 +151,19 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
           </span>
         </label>
         {box('Folder', 'cwd', '', { placeholder: 'home folder', ...AS_IS }, false)}
+        <div>
+          <ChoiceField
+            label="Environment"
+            value={environment}
+            choices={[['', 'As in your shell'] as const, ...environmentNames(environments.list)]}
+            onPick={(path) => put({ environment: path })}
+          />
+          {environments.failure !== null && (
+            <p className="small warn" role="status">
+              Environments could not be looked for: {environments.failure.message}
+            </p>
+          )}
+        </div>
         {box('Name', 'name', '', { placeholder: 'from the command', ...AS_IS }, false)}
         <ChoiceField
           label="Priority in the line"
