@@ -100,7 +100,7 @@ export async function resizeByKeyboard({ page }: Stage): Promise<void> {
   for (let press = 0; press < 4; press += 1) await page.keyboard.press('ArrowLeft');
   await expect.poll(() => limitOf(page, 'finetune'), { timeout: STEP_TIMEOUT_MS }).toBe(before - 2);
   await page
-    .getByText(/finetune shrunk from/)
+    .getByText(/finetune (shrunk|will shrink) from/)
     .first()
     .waitFor();
   await page.keyboard.press('Control+z');

@@ -25,7 +25,7 @@ describe.skipIf(cannotRun)('terminal', () => {
     const lines = await fake.page.locator('.terminal-place .xterm-rows > div').allTextContents();
     return lines.map((line) => line.replaceAll('\u00a0', ' ').trimEnd()).join('\n');
   };
-  const sees = (wanted: RegExp): Promise<void> => expect.poll(text, { timeout: 5000 }).toMatch(wanted);
+  const sees = (wanted: RegExp): Promise<void> => expect.poll(text).toMatch(wanted);
   const press = (keys: string): Promise<void> => fake.page.keyboard.press(keys);
   const type = async (line: string): Promise<void> => {
     await fake.page.keyboard.type(line);
