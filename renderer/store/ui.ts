@@ -2,7 +2,7 @@
 import { create } from 'zustand';
 import type { PointRow, Quantity } from '../components/chart-data.ts';
 import type { Failure } from '../../model/errors.ts';
-import type { GpuUuid, HostId, ProcessSample, SliceId } from '../../model/model.ts';
+import type { GpuUuid, HostId, Job, ProcessSample, SliceId } from '../../model/model.ts';
 
 export type Selection =
   | { readonly kind: 'host' }
@@ -69,7 +69,13 @@ export type Dialog =
       readonly process: ProcessSample;
       readonly signal: Signal;
     }
-  | { readonly kind: 'run-job'; readonly hostId: HostId; readonly sliceId: SliceId }
+  | {
+      readonly kind: 'run-job';
+      readonly hostId: HostId;
+      readonly sliceId: SliceId;
+      /** What a job before was: the sheet is filled with it. */
+      readonly again?: Pick<Job, 'command' | 'name' | 'priority'>;
+    }
   | { readonly kind: 'cancel-job'; readonly hostId: HostId; readonly jobId: string }
   | {
       readonly kind: 'close-terminal';

@@ -125,7 +125,7 @@ describe.skipIf(cannotRun)('jobs', () => {
       graceMs: 30_000,
       environment: null,
     });
-    expect(await fake.toast().textContent()).toContain('train is in the line of nightly');
+    expect(await fake.toast().textContent()).toContain('train runs in nightly as soon as it is its turn');
     await row('train').first().waitFor();
     expect(await page.getByRole('tab', { name: /^Jobs/ }).getAttribute('aria-selected')).toBe('true');
     const again = await openRun('nightly');
@@ -303,6 +303,25 @@ describe.skipIf(cannotRun)('jobs', () => {
     ]);
     await page.getByLabel('Jobs at once in a slice').selectOption('2');
     await expect.poll(() => fake.calls('job:slots')).toEqual([{ hostId: HOST, slots: 2 }]);
+  });
+
+  it('runs one that is over again, with what it was', async () => {
+    const page = await fake.open();
+    await page.getByRole('tab', { name: /^Jobs/ }).click();
+    await page.locator('.dock .data-row').first().focus();
+    await page.keyboard.press('End');
+    const over = row('train-5');
+    await over.click({ button: 'right' });
+    await page.getByRole('menuitem', { name: 'Run again…' }).click();
+    const sheet = page.getByRole('dialog');
+    await sheet.waitFor();
+    expect(await sheet.getByRole('textbox').first().inputValue()).toBe('python train-5.py');
+    await page.keyboard.press('Control+Enter');
+    await expect
+      .poll(() => fake.calls('job:start'))
+      .toMatchObject([
+        { command: 'python train-5.py', name: 'train-5', sliceId: 's-GPU-hopper-0-resnet-sweep' },
+      ]);
   });
 
   it('is found by its name or its command', async () => {

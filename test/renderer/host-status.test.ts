@@ -83,6 +83,14 @@ describe('small words', () => {
   });
   it('takes initials from any script', () => {
     expect(initials('mira')).toBe('mi');
+    expect(['student0', 'student1', 'student10', 'student112', '7', 'a7'].map(initials)).toEqual([
+      's0',
+      's1',
+      '10',
+      '12',
+      '7',
+      'a7',
+    ]);
     expect(initials('إبراهيم')).toHaveLength(2);
     expect(initials('_.')).toBe('?');
   });

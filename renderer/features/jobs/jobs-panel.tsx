@@ -140,7 +140,9 @@ const columnsFor = (): readonly Column<JobRow>[] => [
     cell: ({ job }) => (
       <>
         {rowAct('job.log', 'Log of', 'Log', job)}
-        {!isOver(job) && rowAct('job.cancel', 'Cancel', 'Cancel', job)}
+        {isOver(job)
+          ? rowAct('job.again', 'Run again', 'Run again', job)
+          : rowAct('job.cancel', 'Cancel', 'Cancel', job)}
       </>
     ),
   },

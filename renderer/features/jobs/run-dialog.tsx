@@ -1,7 +1,7 @@
 /** Run a command in a slice: it waits for its turn, runs there, and goes on without this window. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, JobPriority, Slice } from '../../../model/model.ts';
+import type { HostSnapshot, Job, JobPriority, Slice } from '../../../model/model.ts';
 import { gibWithUnit, parseBytes } from '../../../model/units.ts';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { ChoiceField, boxesOf } from '../../components/field.tsx';
@@ -79,8 +79,13 @@ export function readJob(typed: Typed, slice: Slice): Wanted | string {
   };
 }
 
-export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: Slice }): ReactElement {
-  const { host } = props;
+export function RunDialog(props: {
+  readonly host: HostSnapshot;
+  readonly slice: Slice;
+  /** A job that is to run once more; null: the last command is offered. */
+  readonly again: Pick<Job, 'command' | 'name' | 'priority'> | null;
+}): ReactElement {
+  const { host, again } = props;
   const [typed, setTyped] = useState<Typed>(() => ({
     sliceId: props.slice.id,
     ...lastCommand(host, props.slice),
@@ -91,6 +96,7 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
     minFree: '',
     grace: '30',
     environment: lastEnvironment(host),
+    ...again,
   }));
   const slices = usableSlices(host);
   const slice = slices.find((one) => one.id === typed.sliceId) ?? props.slice;

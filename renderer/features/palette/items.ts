@@ -183,7 +183,7 @@ export function answerItems(
       ),
     ];
   }
-  return first.host.gpus.map((gpu) => {
+  const places = first.host.gpus.map((gpu) => {
     const outcome = moveOutcome(first.host, first.slice, gpu, sampleOf(first.host.id));
     return item(
       `move ${gpu.uuid}`,
@@ -197,4 +197,6 @@ export function answerItems(
       },
     );
   });
+  // Enter takes the first: one that can be had, if there is one.
+  return [...places.filter((one) => one.refusal === null), ...places.filter((one) => one.refusal !== null)];
 }

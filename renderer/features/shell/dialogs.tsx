@@ -68,7 +68,9 @@ export function Dialogs(): ReactElement | null {
       return <TagsDialog host={host} />;
     case 'run-job': {
       const slice = host.slices.find((s) => s.id === dialog.sliceId);
-      return slice === undefined ? null : <RunDialog host={host} slice={slice} />;
+      return slice === undefined ? null : (
+        <RunDialog host={host} slice={slice} again={dialog.again ?? null} />
+      );
     }
     case 'cancel-job': {
       const job = host.jobs?.jobs.find((one) => one.id === dialog.jobId);
