@@ -43,6 +43,23 @@ describe.skipIf(cannotRun)('hands', () => {
     await expect.poll(() => value('nightly')).toBe(23);
   });
 
+  it('selects the slice whose edge is taken, and shows focus and selection apart', async () => {
+    const page = await fake.open();
+    await fake.slider('nightly').click();
+    const { x, y } = await takeEdge(page, 'finetune');
+    await page.mouse.move(x + 20, y, { steps: 3 });
+    await expect.poll(() => page.locator('.inspector h2').textContent()).toBe('finetune');
+    await page.keyboard.press('Escape');
+    await page.mouse.up();
+    await fake.slider('nightly').focus();
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Tab');
+    const outlines = (name: string) =>
+      fake.slider(name).evaluate((element) => getComputedStyle(element).outlineStyle);
+    expect(await outlines('nightly')).toBe('dashed');
+    expect(await outlines('finetune')).toBe('solid');
+  });
+
   it('shows where a carried slice would stand, and refuses with the reason', async () => {
     const page = await fake.open();
     const bar = page.getByRole('article', { name: /GPU 1/ }).locator('.bar');

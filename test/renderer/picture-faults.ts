@@ -97,7 +97,7 @@ export const pictureFaults = (page: Page): Promise<readonly string[]> =>
         .map((rect) => ({ element, text, rect })),
     );
     const floating = (element: Element): Element | null =>
-      element.closest('dialog, [role=menu], .toast, .tip, .ghost, .drop-ghost');
+      element.closest('dialog, [role=menu], .toast, .tip, .ghost, .drop-ghost, .is-acts');
     shown.sort((a, b) => a.rect.top - b.rect.top);
     shown.forEach((one, index) => {
       for (const other of shown.slice(index + 1)) {

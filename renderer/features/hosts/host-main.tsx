@@ -33,12 +33,11 @@ export function HostMain({ host }: { readonly host: HostSnapshot }): ReactElemen
 
 function headText(host: HostSnapshot, sample: Sample | null): ReactElement {
   const { freeBytes, capacityBytes, minis } = hostFigures(host, sample);
-  const { connection } = host;
   const free = freeBytes === null ? null : gib(freeBytes);
   const wide = [
     minis.length > 0 ? `${String(minis.length)} ${minis.length === 1 ? 'GPU' : 'GPUs'}` : null,
-    // Driver and agent stand in the inspector.
-    connection.kind === 'live' || connection.kind === 'stale' ? null : host.address,
+    // Driver, agent and, where there is more to say, the address stand in the inspector.
+    minis.length > 0 ? null : host.address,
   ].filter((part) => part !== null);
   return (
     <span className="small two cut grow" title={host.address ?? undefined}>

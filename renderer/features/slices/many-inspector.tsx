@@ -78,6 +78,12 @@ export function ManyInspector({ slices }: { readonly slices: readonly HostSlice[
           Selected <span>GiB in use · limit</span>
         </div>
         <table className="pickable">
+          <colgroup>
+            <col />
+            <col className="c-owner" />
+            <col className="c-52" />
+            <col className="c-48" />
+          </colgroup>
           <tbody>
             {slices.map(({ host, slice }, at) => (
               <tr key={`${host.id} ${slice.id}`}>
@@ -118,7 +124,7 @@ function ManyFields({ slices }: { readonly slices: readonly HostSlice[] }): Reac
   return (
     <section className="fields" aria-label={`Limits of all ${String(slices.length)}`}>
       <LimitField
-        label="Memory limit of each"
+        label="Memory limit"
         field="memory"
         unit="GiB"
         shown={shown(({ slice }) => gib(slice.memoryLimitBytes))}
