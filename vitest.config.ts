@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** Integration and end-to-end tests start real processes; each wait inside them has its own, shorter bound. */
 const SLOW_TEST_TIMEOUT_MS = 120_000;
+/** How long a test asks again: what holds is seen at once, and on a busy machine it may take this long to come. */
+const POLL_TIMEOUT_MS = 15_000;
 /** A bench watches for minutes, or as long as it is told to, and does other things besides. */
 const BENCH_TIMEOUT_MS = 15 * 60_000 + Number(process.env['TRANCHE_FLEET_WATCH_MS'] ?? 0);
 
@@ -19,6 +21,7 @@ export default defineConfig({
         test: {
           name: 'agent',
           include: ['test/agent/**/*.test.ts'],
+          expect: { poll: { timeout: POLL_TIMEOUT_MS } },
           testTimeout: SLOW_TEST_TIMEOUT_MS,
           hookTimeout: SLOW_TEST_TIMEOUT_MS,
           fileParallelism: false,
@@ -28,6 +31,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          expect: { poll: { timeout: POLL_TIMEOUT_MS } },
           testTimeout: SLOW_TEST_TIMEOUT_MS,
           hookTimeout: SLOW_TEST_TIMEOUT_MS,
           fileParallelism: false,
@@ -44,6 +48,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          expect: { poll: { timeout: POLL_TIMEOUT_MS } },
           testTimeout: SLOW_TEST_TIMEOUT_MS,
           hookTimeout: SLOW_TEST_TIMEOUT_MS,
           fileParallelism: false,

@@ -108,6 +108,7 @@ export const COMMANDS = [
   }),
 
   spec('job.run', 'Run in slice…', 'Job', 0, ['r'], { also: 'launch start job command queue submit' }),
+  spec('job.again', 'Run again…', 'Job', 0, [], { also: 'rerun restart repeat once more' }),
   spec('job.log', 'Show log', 'Job', 1, ['l'], { also: 'output stdout tail follow' }),
   spec('job.copy-log', 'Copy the log command', 'Job', 1, [], { also: 'tranche job log' }),
   spec('job.first', 'Move to the front', 'Job', 2, [], { also: 'reorder first queue' }),

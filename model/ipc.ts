@@ -246,7 +246,8 @@ export interface RequestValues {
   'host:check-version': VersionFacts;
   'host:roll-back': null;
   'host:remove-agent': { removed: readonly string[] };
-  'host:link': { path: string };
+  /** `worksInShell`: a login shell there was asked for `tranche`, and found this one. */
+  'host:link': { path: string; worksInShell: boolean };
   'prompt:answer': null;
   'demo:start': null;
   'demo:stop': null;

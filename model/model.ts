@@ -298,6 +298,8 @@ export interface AgentInfo {
   /** The folder of the version before, kept on the host (`0.1.0-x86_64`); null: none is, or it is not yours to turn. */
   readonly previous: string | null;
   readonly simulated: boolean;
+  /** The program in full, on this host and for whoever is connected; null: not known, or no plain path. */
+  readonly commandPath: string | null;
 }
 
 /** What a version of the agent that is kept on a host says of itself. */

@@ -21,6 +21,8 @@ import { selectedGpu, selectedSlice } from './features/shell/selected.ts';
 import { StatusBar } from './features/shell/status-bar.tsx';
 import { Toast } from './features/shell/toast.tsx';
 import { TopBar } from './features/shell/top-bar.tsx';
+import { useHostSlices } from './features/slices/host-slices.ts';
+import { ManyInspector } from './features/slices/many-inspector.tsx';
 import { SliceInspector } from './features/slices/slice-inspector.tsx';
 import { toggleDemo } from './store/actions.ts';
 import { useFleet, useHost } from './store/fleet.ts';
@@ -38,6 +40,7 @@ export function App(): ReactElement {
   const scope = useUi((s) => s.scope);
   const selection = useUi((s) => s.selection);
   const host = useHost(hostId);
+  const picked = useHostSlices(useUi((s) => s.picked));
   const problem = useFleet((s) => s.linkProblem);
   const sizes = usePanes((s) => s.sizes);
   const paneSizes = Object.fromEntries(
@@ -55,7 +58,9 @@ export function App(): ReactElement {
       {scope === 'fleet' ? <FleetMain /> : host === null ? <NoHost /> : <HostMain host={host} />}
       <aside className="right" aria-label="Inspector">
         <PaneEdge pane="inspector" label="Width of the inspector" />
-        {scope === 'fleet' && selection.kind === 'host' ? (
+        {picked.length > 1 ? (
+          <ManyInspector slices={picked} />
+        ) : scope === 'fleet' && selection.kind === 'host' ? (
           <FleetInspector />
         ) : host === null ? (
           <div className="inspector" />

@@ -31,8 +31,9 @@ static const struct log_kind {
 } kinds[] = {
     {"audit.jsonl", "audit.1.jsonl", 1 << 20},
     {"audit-refused.jsonl", "audit-refused.1.jsonl", 256 << 10},
+    {"audit-acts.jsonl", "audit-acts.1.jsonl", 512 << 10},
 };
-enum { ACCEPTED, REFUSED, KIND_COUNT };
+enum { ACCEPTED, REFUSED, ACTS, KIND_COUNT };
 
 /* ---- one record as JSON: the same on disk, in an answer and in an event ------------------------------------ */
 
@@ -316,6 +317,11 @@ void audit_edit(struct agent *agent, const struct editor *editor, const struct s
 void audit_setting(struct agent *agent, const struct editor *editor, const char *detail)
 {
     record(agent, &(struct entry){.editor = editor, .detail = detail}, ACCEPTED);
+}
+
+void audit_act(struct agent *agent, const struct editor *editor, const struct slice *slice, const char *detail)
+{
+    record(agent, &(struct entry){.editor = editor, .detail = detail, .subject = slice ? &slice->r : NULL}, ACTS);
 }
 
 void audit_refused(struct agent *agent, const struct editor *editor, const char *code, const struct slice *slice)

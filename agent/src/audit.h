@@ -1,6 +1,6 @@
 /* Who changed which slice, when, from where, before and after. Kept in the state directory, appended and synced before
- * the reply. Accepted and refused edits are two files, each of a bounded size, so that somebody without rights can not
- * push what was really done out of the record by asking for what he may not do. */
+ * the reply. Accepted edits, refused ones, and what was done with programs are three files, each of a bounded size: what
+ * anybody may do as often as he likes, ask for what he may not or end a job of his own, pushes no edit out. */
 #ifndef TRANCHE_AUDIT_H
 #define TRANCHE_AUDIT_H
 
@@ -24,6 +24,8 @@ void audit_edit(struct agent *agent, const struct editor *editor, const struct s
                 const struct slice_record *after);
 /* One without a slice: the operators, the settings. */
 void audit_setting(struct agent *agent, const struct editor *editor, const char *detail);
+/* What was done with a program: a signal, an act on a job, the end of one. NULL slice = it was in none. Not synced. */
+void audit_act(struct agent *agent, const struct editor *editor, const struct slice *slice, const char *detail);
 /* One that was refused for lack of rights; slice may be NULL. */
 void audit_refused(struct agent *agent, const struct editor *editor, const char *code, const struct slice *slice);
 

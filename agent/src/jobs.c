@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "audit.h"
 #include "log.h"
 #include "peer.h"
 
@@ -114,6 +115,23 @@ void jobs_forget_old(struct agent *agent)
     }
 }
 
+/* How a job ended, for the audit: by the exit of its program, or by the word of its state. */
+static void keep_end(struct agent *agent, const struct job *job)
+{
+    char detail[TEXT_SHOWN_BYTES + 1], how[48] = "";
+    const char *by = job->r.state == JOB_CANCELLED ? job->by : "";
+    if (job->r.signal > 0) {
+        snprintf(how, sizeof how, ": signal %lld", (long long)job->r.signal);
+    } else if (job->r.exit_code >= 0) {
+        snprintf(how, sizeof how, ": exit %lld", (long long)job->r.exit_code);
+    }
+    bool failed = job->r.state == JOB_ENDED && (job->r.signal > 0 || job->r.exit_code > 0);
+    snprintf(detail, sizeof detail, "%s (%s) %s%s%s%s", job->r.name, job->r.id,
+             failed ? "failed" : job_state_name(job->r.state), by[0] ? " by " : "", by, how);
+    struct editor editor = {.uid = job->uid, .name = job->user, .action = "job-end", .claimed_from = ""};
+    audit_act(agent, &editor, slice_find(&agent->slices, job->r.slice_id), detail);
+}
+
 void jobs_end(struct agent *agent, struct job *job, enum job_state state, const char *message)
 {
     job->r.state = state;
@@ -122,6 +140,7 @@ void jobs_end(struct agent *agent, struct job *job, enum job_state state, const 
     job->kill_at_ms = NO_TIME;
     jobs_changed(agent);
     log_line("job %s (%s of %s): %s", job->r.id, job->r.name, job->user, job_state_name(state));
+    keep_end(agent, job);
 }
 
 /* ---- what supervisors say ------------------------------------------------------------------------------- */

@@ -513,7 +513,7 @@ void measure_unmanaged_context(struct agent *agent, struct gpu_state *gpu, int64
 {
     for (size_t i = 0; i < gpu->process_count; i++) {
         const struct gpu_process *p = &gpu->processes[i];
-        if (p->bytes_known && !slice_any_holds(&agent->slices, p->pid)) learn(agent, gpu, p->bytes, mono_ms);
+        if (p->bytes_known && slice_holding(&agent->slices, p->pid) == NULL) learn(agent, gpu, p->bytes, mono_ms);
     }
 }
 

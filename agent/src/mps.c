@@ -202,7 +202,7 @@ static int check_possible(const struct agent *agent, const struct gpu_state *gpu
                     gpu->info.index);
     }
     for (size_t i = 0; i < gpu->process_count; i++) {
-        if (slice_any_holds(&agent->slices, gpu->processes[i].pid)) continue;
+        if (slice_holding(&agent->slices, gpu->processes[i].pid)) continue;
         return fail(
             failure, "concurrent-not-possible",
             "Process %u is on GPU %u outside every slice, and MPS beside it would slow both; nothing was changed. "

@@ -24,7 +24,7 @@ static const struct {
     {"history", op_history, false},
     {"audit", op_audit, false},
     {"hours", op_hours, false},
-    {"process-stop", op_process_stop, false},
+    {"process-stop", op_process_stop, true},
     {"operators-set", op_operators_set, true},
     {"settings-set", op_settings_set, true},
     {"quota-set", op_quota_set, true},

@@ -43,11 +43,13 @@ static struct job *target(struct request *r)
     return NULL;
 }
 
-/* What somebody did to a job of somebody else, or to all of them, is kept like an edit. */
-static void keep(const struct request *r, const char *detail)
+/* What somebody did to a job of somebody else is kept with the signals and the ends of jobs. */
+static void keep(const struct request *r, const struct job *job)
 {
+    char detail[SLICE_NAME_BYTES + OWNER_BYTES + 8];
     struct editor editor = request_editor(r);
-    audit_setting(r->agent, &editor, detail);
+    snprintf(detail, sizeof detail, "%s of %s", job->r.name, job->user);
+    audit_act(r->agent, &editor, slice_find(&r->agent->slices, job->r.slice_id), detail);
 }
 
 static int slots(struct request *r)
@@ -68,7 +70,8 @@ static int slots(struct request *r)
     agent->jobs.changed = true;
     char detail[32];
     snprintf(detail, sizeof detail, "%lld at once", (long long)count);
-    keep(r, detail);
+    struct editor editor = request_editor(r);
+    audit_setting(agent, &editor, detail);
     return 0;
 }
 
@@ -96,11 +99,7 @@ static int act(struct request *r)
         if (jobs_set_priority(agent, job, priority, &r->failure) != 0) return -1;
     }
     log_line("%s: %s %s", by, r->op, job->r.id);
-    if (r->peer->uid != job->uid) {
-        char detail[SLICE_NAME_BYTES + OWNER_BYTES + 8];
-        snprintf(detail, sizeof detail, "%s of %s", job->r.name, job->user);
-        keep(r, detail);
-    }
+    if (r->peer->uid != job->uid) keep(r, job);
     return 0;
 }
 

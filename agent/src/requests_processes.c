@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "log.h"
+#include "people.h"
 
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
@@ -25,7 +27,7 @@ static bool on_a_gpu(const struct agent *agent, uint32_t pid, bool is_own)
             if (agent->gpus[i].processes[k].pid == pid) return true;
         }
     }
-    return is_own && slice_any_holds(&agent->slices, pid);
+    return is_own && slice_holding(&agent->slices, pid) != NULL;
 }
 
 static int send_signal(const struct proc *proc, int number)
@@ -35,6 +37,19 @@ static int send_signal(const struct proc *proc, int number)
         if (errno != ENOSYS) return errno;
     }
     return kill(proc->pid, number) == 0 ? 0 : errno;
+}
+
+/* Whose process got which signal, and what it ran: a command line is its owner's word, and shown as text. */
+static void keep(const struct request *r, struct proc *proc, const struct slice *slice, const char *signal_name)
+{
+    char detail[TEXT_SHOWN_BYTES + 1], uid[24] = "somebody unknown";
+    struct editor editor = request_editor(r);
+    const char *owner = proc->uid_known ? people_name_of(proc->uid) : NULL;
+    if (proc->uid_known) snprintf(uid, sizeof uid, "uid %u", proc->uid);
+    if (!owner) owner = uid;
+    snprintf(detail, sizeof detail, "SIG%s to %lld of %s: %s", signal_name, (long long)proc->pid, owner,
+             proc->command);
+    audit_act(r->agent, &editor, slice, detail);
 }
 
 int op_process_stop(struct request *r)
@@ -59,6 +74,8 @@ int op_process_stop(struct request *r)
     if (!r->peer->is_operator && (!proc->uid_known || proc->uid != r->peer->uid)) {
         return fail(&r->failure, "not-permitted", "Process %lld is not yours; no signal was sent.", (long long)pid);
     }
+    const struct slice *slice = slice_holding(&r->agent->slices, (uint32_t)pid);
+    procs_command(proc, now_mono_ms()); /* after a signal it may have none */
     int error = send_signal(proc, number);
     if (error == EPERM) {
         return fail(&r->failure, "not-permitted",
@@ -71,5 +88,6 @@ int op_process_stop(struct request *r)
                     strerror(error));
     }
     log_line("%s sent SIG%s to process %lld", r->peer->name, name, (long long)pid);
+    keep(r, proc, slice, name);
     return request_ok(r);
 }

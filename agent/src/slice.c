@@ -47,12 +47,12 @@ bool slice_holds(const struct slice *slice, uint32_t pid)
     return false;
 }
 
-bool slice_any_holds(const struct slice_table *table, uint32_t pid)
+struct slice *slice_holding(const struct slice_table *table, uint32_t pid)
 {
     for (size_t i = 0; i < table->count; i++) {
-        if (slice_holds(table->items[i], pid)) return true;
+        if (slice_holds(table->items[i], pid)) return table->items[i];
     }
-    return false;
+    return NULL;
 }
 
 void slice_remove(struct slice_table *table, struct slice *slice)

@@ -171,7 +171,7 @@ struct slice *slice_add(struct slice_table *table, const struct slice_record *re
 void slice_remove(struct slice_table *table, struct slice *slice);
 void slice_table_free(struct slice_table *table);
 bool slice_holds(const struct slice *slice, uint32_t pid); /* the process was in it at the last look */
-bool slice_any_holds(const struct slice_table *table, uint32_t pid);
+struct slice *slice_holding(const struct slice_table *table, uint32_t pid); /* the one it was in, or NULL */
 bool slice_active(const struct slice_record *record, int64_t now_ms);
 /* Its own id, or of which slice it is what an earlier owner's programs hold. */
 const char *slice_base_id(const struct slice_record *record);

@@ -11,6 +11,7 @@ import {
   usableSlices,
 } from '../features/jobs/job-actions.ts';
 import { isOver, isWaiting, stateText } from '../features/jobs/job-text.ts';
+import { programOn } from '../features/slices/slice-actions.ts';
 import { copy } from '../store/actions.ts';
 import { openDialog, showJobLog } from '../store/ui.ts';
 import type { Bound, CommandContext } from './context.ts';
@@ -56,9 +57,26 @@ export function jobCommands(context: CommandContext) {
     single((h, j) => void setJobPriority(h, j, name), waiting, job?.priority === name);
   return {
     'job.run': run(context),
+    'job.again': single(
+      (h, j) =>
+        openDialog({
+          kind: 'run-job',
+          hostId: h.id,
+          sliceId: j.sliceId,
+          again: { command: j.command, name: j.name, priority: j.priority },
+        }),
+      (h, j) => {
+        const into = h.slices.find((one) => one.id === j.sliceId);
+        if (into === undefined) return `The slice of ${j.name} was deleted.`;
+        if (j.command.endsWith('…')) return `The command of ${j.name} is too long to be kept whole here.`;
+        return isYours(h, j)
+          ? runRefusal(h, into)
+          : `${j.name} is a job of ${j.user}: its owner runs it again.`;
+      },
+    ),
     'job.log': single((_h, j) => showJobLog(j.id), logRefusal),
     'job.copy-log': single(
-      (_h, j) => void copy(`tranche job log ${j.id} --follow`, 'Log command'),
+      (h, j) => void copy(`${programOn(h)} job log ${j.id} --follow`, 'Log command'),
       (h, j) => (isYours(h, j) ? null : logRefusal(h, j)),
     ),
     'job.first': single(

@@ -1,10 +1,10 @@
 /** Keys of the whole window, from the registry. Typing in a field, open dialogs and controls come first. */
 import { matchKeyBindingPress, parseKeybinding } from 'tinykeys';
 import type { KeyBindingPress } from 'tinykeys';
-import { COMMANDS, keysOf } from '../../model/commands.ts';
+import { COMMANDS, commandSpec, keyLabel, keysOf } from '../../model/commands.ts';
 import type { CommandId, CommandSpec } from '../../model/commands.ts';
 import { useSettings } from '../store/settings.ts';
-import { hideToast, select, useUi } from '../store/ui.ts';
+import { hideToast, select, showToast, useUi } from '../store/ui.ts';
 import { bindings } from './registry.ts';
 
 export const isMac = (): boolean =>
@@ -72,13 +72,24 @@ export const commandWithKeys = (keys: string, except: CommandId): CommandSpec | 
       command.id !== except && keysFor(command).some((one) => one.toLowerCase() === keys.toLowerCase()),
   ) ?? null;
 
-/** In a text field these edit the text. */
-const EDITING: ReadonlySet<CommandId> = new Set([
-  'edit.undo',
-  'edit.redo',
-  'selection.all',
-  'slice.copy-run',
-]);
+/** In a text field these edit the text, or what is marked in it. */
+const EDITING: ReadonlySet<CommandId> = new Set(['selection.all', 'slice.copy-run']);
+const UNDOING: ReadonlySet<CommandId> = new Set(['edit.undo', 'edit.redo']);
+
+const TEXT = 'textarea, [contenteditable], input:not([type=checkbox], [type=radio], [type=range])';
+
+/** The field of text that has the keyboard. A choice or a box to tick holds letters back, and has no text to edit. */
+const textField = (target: EventTarget | null): Element | null =>
+  target instanceof HTMLElement ? target.closest(TEXT) : null;
+
+/** Whether the keys belong to what is being typed: all that was typed into a field that is `data-settled` is in force. */
+function editsText(id: CommandId, target: EventTarget | null): boolean {
+  const field = textField(target);
+  if (field === null) return false;
+  return (
+    EDITING.has(id) || (UNDOING.has(id) && !(field instanceof HTMLElement && 'settled' in field.dataset))
+  );
+}
 
 /** In a terminal every key is the shell's but the one that leads in and out. */
 const isTerminal = (target: EventTarget | null): boolean =>
@@ -89,12 +100,22 @@ export function commandOfKey(event: KeyboardEvent): CommandId | null {
   return isTerminal(event.target) && id !== 'terminal.show' ? null : id;
 }
 
+/**
+ * With the terminal open below, what is typed is meant for a shell, wherever the focus is: before its screen is there,
+ * and after it has ended. Only keys that nobody types into a shell by habit are commands then.
+ */
+const isForShell = (event: KeyboardEvent): boolean => {
+  const { dock, scope } = useUi.getState();
+  const modified = event.ctrlKey || event.metaKey || event.altKey;
+  return dock === 'terminal' && scope === 'host' && !modified && !/^F\d/.test(event.key);
+};
+
 function matchingCommand(event: KeyboardEvent): CommandId | null {
   const typing = isTyping(event.target);
   const modified = event.ctrlKey || event.metaKey || event.altKey;
   if (typing && !modified && !/^F\d/.test(event.key)) return null;
   for (const { id, presses } of pressList()) {
-    if (typing && EDITING.has(id)) continue;
+    if (editsText(id, event.target)) continue;
     const hit = presses.find(({ press }) => press !== undefined && matchKeyBindingPress(event, press));
     if (hit === undefined) continue;
     if (!modified && /^[a-z0-9[\]]$/i.test(event.key) && !useSettings.getState().letterKeys) continue;
@@ -123,6 +144,13 @@ export function onWindowKey(event: KeyboardEvent): void {
   const id = commandOfKey(event);
   if (id === null) return;
   event.preventDefault();
+  if (isForShell(event)) {
+    const keys = keyLabel(keysFor(commandSpec('terminal.show'))[0] ?? '', isMac());
+    showToast(
+      `Letters are no commands while the terminal is open below.${keys === '' ? '' : ` ${keys} leads into it.`}`,
+    );
+    return;
+  }
   const { refusal, run } = bindings()[id];
   // A key pressed by mistake is no question: only what acts on nothing at all stays silent.
   if (refusal === null) run();

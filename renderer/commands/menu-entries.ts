@@ -26,6 +26,7 @@ export const SLICE_MENU: readonly (CommandId | null)[] = [
 export const JOB_MENU: readonly (CommandId | null)[] = [
   'job.log',
   'job.copy-log',
+  'job.again',
   null,
   'job.first',
   'job.hold',

@@ -69,9 +69,8 @@ export function sliceCommands(context: CommandContext) {
     'slice.new': create(context),
     'slice.course': cutCourse(context),
     'slice.rename': single((h, s) => openDialog({ kind: 'rename-slice', hostId: h.id, sliceId: s.id }), true),
-    'slice.resize': single(
-      () => document.querySelector<HTMLInputElement>('.inspector [data-field="memory"]')?.focus(),
-      true,
+    'slice.resize': each(() =>
+      document.querySelector<HTMLInputElement>('.inspector [data-field="memory"]')?.focus(),
     ),
     'slice.trade': single(
       (h, s) => openDialog({ kind: 'trade', hostId: h.id, sliceId: s.id }),
@@ -81,7 +80,7 @@ export function sliceCommands(context: CommandContext) {
     'slice.give': each(() => openPalette('give')),
     'slice.move': each(() => openPalette('move')),
     'slice.until': each(() => openPalette('until')),
-    'slice.copy-run': single((_h, s) => void copy(runCommandOf(s), 'Run command'), false),
+    'slice.copy-run': single((h, s) => void copy(runCommandOf(h, s), 'Run command'), false),
     'slice.copy-link': single(
       (h, s) => void copy(formatLink({ hostName: h.name, gpuUuid: s.gpuUuid, sliceId: s.id }), 'Link'),
       false,

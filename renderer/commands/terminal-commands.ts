@@ -1,7 +1,8 @@
 /** Commands of terminals: one is opened in a slice, and one key leads into the panel and out of it. */
 import { usableSlices } from '../features/jobs/job-actions.ts';
-import { terminalRefusal, toggleTerminal } from '../features/terminal/terminal-acts.ts';
+import { openInSelected, terminalRefusal, toggleTerminal } from '../features/terminal/terminal-acts.ts';
 import { openTerminal, shownTab } from '../features/terminal/terminals.ts';
+import { useUi } from '../store/ui.ts';
 import type { Slice } from '../../model/model.ts';
 import type { Bound, CommandContext } from './context.ts';
 
@@ -23,17 +24,34 @@ function openIn(context: CommandContext, into: Slice | undefined): Bound {
   };
 }
 
+/** In the selected slice; with none selected it is asked in which. */
+function open(context: CommandContext): Bound {
+  const { host, slice } = context;
+  const first = host === null ? undefined : usableSlices(host)[0];
+  const { refusal } = openIn(context, slice ?? first);
+  return {
+    refusal,
+    run: () => {
+      if (host === null) return;
+      useUi.setState({ dock: 'terminal', scope: 'host' });
+      openInSelected(host);
+    },
+  };
+}
+
 export function terminalCommands(context: CommandContext) {
   const { host, slice, ui } = context;
   const first = host === null ? undefined : usableSlices(host)[0];
   const beside = host === null ? undefined : host.slices.find((s) => s.id === shownTab(host.id)?.sliceId);
   return {
-    'terminal.open': openIn(context, slice ?? first),
+    'terminal.open': open(context),
     // Beside the one in view.
     'terminal.new': openIn(context, beside ?? slice ?? first),
     'terminal.show': {
       refusal: host === null ? 'Choose a host first.' : null,
-      run: toggleTerminal,
+      run: () => {
+        if (host !== null) void toggleTerminal(host);
+      },
       on: ui.dock === 'terminal',
     },
   } as const satisfies Record<string, Bound>;

@@ -1,4 +1,5 @@
 /** What Chart.js does not draw: ground, grid, gaps, throttle bands, denials, values at the right, crosshair. */
+import { dayTimeSeconds } from './when.ts';
 import { QUANTITIES } from './chart-data.ts';
 import type { ChartData, Quantity, XY } from './chart-data.ts';
 
@@ -251,7 +252,7 @@ function drawCrosshair(
   const value = valueAt(scene.data.trace, atMs);
   const { digits, unit } = QUANTITIES[scene.quantity];
   const figure = value === null ? '—' : `${value.toFixed(digits)} ${unit}`;
-  const time = new Date(atMs).toLocaleTimeString([], { hour12: false });
+  const time = dayTimeSeconds(atMs);
   const text = `${time}  ${figure}`;
   ctx.font = palette.font;
   const width = ctx.measureText(text).width + 10;

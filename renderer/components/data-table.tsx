@@ -12,6 +12,7 @@ import { useEffect, useMemo, useRef, useState } from 'react';
 import type { KeyboardEvent, MouseEvent, ReactElement, ReactNode } from 'react';
 import { useSettings } from '../store/settings.ts';
 import { cx, vars } from './bits.tsx';
+import { useColumnWidths } from './column-widths.ts';
 import { AtPointer } from './menu.tsx';
 import type { MenuEntry } from './menu.tsx';
 import { useColumns } from './table-columns.ts';
@@ -27,6 +28,7 @@ export interface Column<T> {
   readonly heading: string;
   /** Said when the heading alone is not enough. */
   readonly title?: string;
+  /** What it has at least, if it needs it; how wide it is comes from what is in it (column-widths.ts). */
   readonly width: number;
   /** Takes what the others leave. */
   readonly grows?: true;
@@ -36,10 +38,14 @@ export interface Column<T> {
   readonly cell: (row: T) => ReactNode;
   /** Stays in sight: the name of the row. */
   readonly fixed?: true;
-  /** Holds what one can do, not a figure: its heading is for readers, and it sorts nothing. */
+  /** Holds what one can do, not a figure: its heading is for readers, it sorts nothing, and lies over the row’s end. */
   readonly acts?: true;
   /** Not shown until asked for. */
   readonly hidden?: true;
+  /** Where there is not room for all columns, those with the lowest number go first: the inspector has what they say. */
+  readonly goes?: number;
+  /** Whether the row has anything to say here: where none has, the column is left out, and its room goes to the others. */
+  readonly says?: (row: T) => boolean;
 }
 
 /** For a narrow window: the columns that have a width there, in that width. */
@@ -69,8 +75,8 @@ export interface DataTableProps<T> {
   readonly menu?: (row: T) => readonly MenuEntry[];
 }
 
-const cellClass = ({ numeric, fixed }: Pick<Column<never>, 'numeric' | 'fixed'>): string =>
-  cx('data-cell', numeric && 'num', fixed && 'is-fixed');
+const cellClass = ({ numeric, fixed, acts }: Pick<Column<never>, 'numeric' | 'fixed' | 'acts'>): string =>
+  cx('data-cell', numeric && 'num', fixed && 'is-fixed', acts && 'is-acts');
 
 const features = tableFeatures({
   rowSortingFeature,
@@ -108,7 +114,9 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
     },
     onSortingChange: (update) => setSorting(typeof update === 'function' ? update([...sorting]) : update),
   });
-  const shown = columns.filter((column) => !hidden.includes(column.id));
+  const wanted = columns.filter(
+    ({ id, says }) => !hidden.includes(id) && (says === undefined || rows.some((row) => says(row))),
+  );
   const sorted = table.getRowModel().rows;
   const virtual = useVirtualizer({
     count: sorted.length,
@@ -118,12 +126,17 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
     overscan: OVERSCAN,
   });
   useEffect(() => virtual.measure(), [virtual, rowPx]);
-  const template = shown
-    .map((column) =>
-      column.grows === true ? `minmax(${String(column.width)}px, 1fr)` : `${String(column.width)}px`,
-    )
+  const items = virtual.getVirtualItems();
+  const inSight = `${String(items[0]?.key ?? '')} ${String(items.length)} ${String(sorted.length)}`;
+  const widths = useColumnWidths(scroll, wanted, inSight, PADDING_PX);
+  const shown = wanted.filter(({ id, acts }) => acts === true || widths === null || widths.has(id));
+  const placed = shown
+    .filter(({ acts }) => acts !== true)
+    .map(({ id, width, grows }) => ({ px: widths?.get(id) ?? width, grows }));
+  const template = placed
+    .map(({ px, grows }) => (grows === true ? `minmax(${String(px)}px, 1fr)` : `${String(px)}px`))
     .join(' ');
-  const least = shown.reduce((sum, column) => sum + column.width, PADDING_PX);
+  const least = placed.reduce((sum, { px }) => sum + px, PADDING_PX);
   const current = sorted.some((row) => row.id === focused) ? focused : (sorted[0]?.id ?? null);
 
   const onKey = (event: KeyboardEvent, index: number): void => {
@@ -199,7 +212,7 @@ export function DataTable<T extends object>(props: DataTableProps<T>): ReactElem
           role="rowgroup"
           style={vars({ '--height': `${String(virtual.getTotalSize())}px` })}
         >
-          {virtual.getVirtualItems().map(({ index, start }) => {
+          {items.map(({ index, start }) => {
             const row = sorted[index];
             if (row === undefined) return null;
             const { original, id } = row;

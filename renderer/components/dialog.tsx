@@ -11,9 +11,12 @@ export interface DialogProps {
   readonly onSubmit: () => void;
   readonly actions: ReactNode;
   readonly wide?: boolean;
+  /** What starts something from a text of several lines: Enter alone is a line of it, and elsewhere nothing. */
+  readonly byModEnter?: boolean;
 }
 
-export function Dialog({ title, children, onCancel, onSubmit, actions, wide }: DialogProps): ReactElement {
+export function Dialog(props: DialogProps): ReactElement {
+  const { title, children, onCancel, onSubmit, actions, wide, byModEnter = false } = props;
   const ref = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
@@ -36,11 +39,16 @@ export function Dialog({ title, children, onCancel, onSubmit, actions, wide }: D
         event.preventDefault();
         onCancel();
       }}
+      onKeyDown={(event) => {
+        if (!byModEnter || event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
+        event.preventDefault();
+        if (!event.repeat) onSubmit();
+      }}
     >
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          onSubmit();
+          if (!byModEnter) onSubmit();
         }}
       >
         {/* Without one, Enter in a form of several fields does nothing. */}
@@ -65,6 +73,9 @@ interface Answered {
   /** Why it can not be done now; null or left out when it can. */
   readonly refusal?: string | null;
   readonly wide?: boolean;
+  readonly byModEnter?: boolean;
+  /** On the button, after what it does. */
+  readonly hint?: string;
 }
 
 /** A form: Enter in a field does what the last button does, and neither does while it is refused. */
@@ -100,7 +111,7 @@ function Answers(
     readonly keepFirst?: boolean;
   },
 ): ReactElement {
-  const { onCancel, keep, keepFirst, kind, onSubmit, refusal = null, verb } = props;
+  const { onCancel, keep, keepFirst, kind, onSubmit, refusal = null, verb, hint } = props;
   return (
     <>
       <Button onClick={onCancel} autoFocus={keepFirst === true}>
@@ -108,6 +119,12 @@ function Answers(
       </Button>
       <Button kind={kind} onClick={onSubmit} refusal={refusal}>
         {verb}
+        {hint !== undefined && (
+          <>
+            {' '}
+            <kbd aria-hidden="true">{hint}</kbd>
+          </>
+        )}
       </Button>
     </>
   );

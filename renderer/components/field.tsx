@@ -38,6 +38,8 @@ export function LimitField(props: FieldProps): ReactElement {
       <span className="in">
         <input
           data-field={props.field}
+          // Nothing of it is only typed: Undo means the edit that was made with it.
+          data-settled={typed === null ? '' : undefined}
           value={typed ?? shown}
           readOnly={refusal !== null}
           aria-invalid={problem !== null || undefined}

@@ -1,7 +1,7 @@
 /** Menus, on a button or at the pointer. Keys, focus and placing are Radix's; the entries are ours. */
 import * as ContextMenu from '@radix-ui/react-context-menu';
 import * as DropdownMenu from '@radix-ui/react-dropdown-menu';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import type { CSSProperties, ReactElement, ReactNode } from 'react';
 import { cx } from './bits.tsx';
 
@@ -33,18 +33,57 @@ export interface MenuProps {
 
 type Parts = Pick<typeof DropdownMenu, 'Item' | 'Label' | 'Separator'>;
 
+const focusedElement = (): HTMLElement | null =>
+  document.activeElement instanceof HTMLElement && document.activeElement !== document.body
+    ? document.activeElement
+    : null;
+
+/**
+ * What was picked runs when the menu is gone and the focus is back where the menu hung: whatever it opens takes the
+ * focus after that, keeps it, and can itself give it back. `back`: what has the focus before anything is opened.
+ */
+function usePicked(back: () => HTMLElement | null): {
+  readonly pick: (run: () => void) => void;
+  readonly onCloseAutoFocus: (event: Event) => void;
+} {
+  const picked = useRef<(() => void) | null>(null);
+  return {
+    pick: (run) => {
+      picked.current = run;
+    },
+    onCloseAutoFocus: (event) => {
+      const run = picked.current;
+      // Left without a choice: the menu knows best who had the focus, and whether a press elsewhere has taken it.
+      if (run === null) return;
+      picked.current = null;
+      event.preventDefault();
+      back()?.focus({ preventScroll: true });
+      run();
+    },
+  };
+}
+
 export function Menu(props: MenuProps): ReactElement {
   const { entries, label, className, style, rootClassName, title, children } = props;
+  const trigger = useRef<HTMLButtonElement>(null);
+  const { pick, onCloseAutoFocus } = usePicked(() => trigger.current);
   return (
     <div className={cx('menu-root', rootClassName)} style={style}>
       <DropdownMenu.Root modal={false}>
-        <DropdownMenu.Trigger className={className ?? 'btn'} aria-label={label} title={title}>
+        <DropdownMenu.Trigger ref={trigger} className={className ?? 'btn'} aria-label={label} title={title}>
           {children}
         </DropdownMenu.Trigger>
         <DropdownMenu.Portal container={document.getElementById('floating')}>
-          <DropdownMenu.Content className="menu" align="end" sideOffset={4} collisionPadding={8} loop>
+          <DropdownMenu.Content
+            className="menu"
+            align="end"
+            sideOffset={4}
+            collisionPadding={8}
+            loop
+            onCloseAutoFocus={onCloseAutoFocus}
+          >
             {entries.map((entry) => (
-              <Entry key={entry.key} entry={entry} parts={DropdownMenu} />
+              <Entry key={entry.key} entry={entry} parts={DropdownMenu} onPick={pick} />
             ))}
           </DropdownMenu.Content>
         </DropdownMenu.Portal>
@@ -64,6 +103,8 @@ export function AtPointer(props: {
 }): ReactElement {
   const { label, entries, children } = props;
   const [asked, setAsked] = useState<readonly MenuEntry[]>([]);
+  const before = useRef<HTMLElement | null>(null);
+  const { pick, onCloseAutoFocus } = usePicked(() => before.current);
   return (
     <ContextMenu.Root modal={false}>
       <ContextMenu.Trigger
@@ -71,6 +112,7 @@ export function AtPointer(props: {
         onContextMenu={(event) => {
           const found = event.target instanceof Element ? entries(event.target) : [];
           setAsked(found);
+          before.current = focusedElement();
           // Where there is nothing to do, no empty box appears.
           if (found.length === 0) event.preventDefault();
         }}
@@ -78,9 +120,15 @@ export function AtPointer(props: {
         {children}
       </ContextMenu.Trigger>
       <ContextMenu.Portal container={document.getElementById('floating')}>
-        <ContextMenu.Content className="menu" collisionPadding={8} aria-label={label} loop>
+        <ContextMenu.Content
+          className="menu"
+          collisionPadding={8}
+          aria-label={label}
+          loop
+          onCloseAutoFocus={onCloseAutoFocus}
+        >
           {asked.map((entry) => (
-            <Entry key={entry.key} entry={entry} parts={ContextMenu} />
+            <Entry key={entry.key} entry={entry} parts={ContextMenu} onPick={pick} />
           ))}
         </ContextMenu.Content>
       </ContextMenu.Portal>
@@ -88,7 +136,12 @@ export function AtPointer(props: {
   );
 }
 
-function Entry({ entry, parts }: { readonly entry: MenuEntry; readonly parts: Parts }): ReactElement {
+function Entry(props: {
+  readonly entry: MenuEntry;
+  readonly parts: Parts;
+  readonly onPick: (run: () => void) => void;
+}): ReactElement {
+  const { entry, parts, onPick } = props;
   if ('line' in entry) return <parts.Separator className="menu-line" />;
   if ('heading' in entry) return <parts.Label className="menu-heading">{entry.heading}</parts.Label>;
   const off = entry.refusal !== undefined && entry.refusal !== null;
@@ -104,7 +157,7 @@ function Entry({ entry, parts }: { readonly entry: MenuEntry; readonly parts: Pa
       onSelect={(event) => {
         // Refused entries can be reached and read; picking one leaves the menu open.
         if (off) event.preventDefault();
-        else requestAnimationFrame(entry.onPick);
+        else onPick(entry.onPick);
       }}
       {...radio}
     >

@@ -29,7 +29,7 @@ export const useTrail = (hostId: HostId, sliceId: SliceId | null): AuditTrail | 
 const put = (key: string, trail: AuditTrail): void =>
   useTrails.setState((s) => ({ trails: { ...s.trails, [key]: trail } }));
 
-const EMPTY: AuditTrail = { records: [], nextBeforeSeq: null, state: 'loading', failure: null };
+export const EMPTY_TRAIL: AuditTrail = { records: [], nextBeforeSeq: null, state: 'loading', failure: null };
 
 /** Two pages may meet: each edit once, newest first. */
 function merged(a: readonly AuditRecord[], b: readonly AuditRecord[]): readonly AuditRecord[] {
@@ -39,10 +39,10 @@ function merged(a: readonly AuditRecord[], b: readonly AuditRecord[]): readonly 
 
 async function load(hostId: HostId, sliceId: SliceId | null, beforeSeq: number | null): Promise<void> {
   const key = keyOf(hostId, sliceId);
-  const before = useTrails.getState().trails[key] ?? EMPTY;
+  const before = useTrails.getState().trails[key] ?? EMPTY_TRAIL;
   put(key, { ...before, state: 'loading', failure: null });
   const result = await request('audit:get', { hostId, sliceId, beforeSeq, maxRecords: PAGE });
-  const now = useTrails.getState().trails[key] ?? EMPTY;
+  const now = useTrails.getState().trails[key] ?? EMPTY_TRAIL;
   if (!result.ok) {
     put(key, { ...now, state: 'failed', failure: result.error });
     return;

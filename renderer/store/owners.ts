@@ -42,8 +42,13 @@ export function useOwnerClass(owner: string | null): string {
   return index < 0 ? 'un' : ownerClassAt(index);
 }
 
-export const initials = (owner: string): string =>
-  Array.from(owner.replace(/[^\p{L}\p{N}]/gu, ''))
-    .slice(0, 2)
-    .join('')
-    .toLowerCase() || '?';
+/** Two signs that tell people apart: `mi`, and of numbered names what is theirs: `s7`, `17`. */
+export function initials(owner: string): string {
+  const plain = owner.replace(/[^\p{L}\p{N}]/gu, '');
+  const number = /^\p{L}.*?(\d+)$/u.exec(plain)?.[1];
+  if (number !== undefined)
+    return (number.length > 1 ? number.slice(-2) : `${Array.from(plain)[0] ?? ''}${number}`).toLowerCase();
+  return firstTwo(plain);
+}
+
+const firstTwo = (plain: string): string => Array.from(plain).slice(0, 2).join('').toLowerCase() || '?';

@@ -1,8 +1,5 @@
 /** Small things kept between starts in the window's own storage: parsed on the way in, never trusted. */
-import { z } from 'zod';
-
-// The page may not make code from text (CSP): zod must not even try.
-z.config({ jitless: true });
+import type { z } from 'zod';
 
 /** What was kept, or `otherwise` where nothing was, it is damaged, or storage is forbidden. */
 export function readStored<T>(key: string, schema: z.ZodType<T>, otherwise: T): T {

@@ -2,7 +2,7 @@
 import { create } from 'zustand';
 import type { PointRow, Quantity } from '../components/chart-data.ts';
 import type { Failure } from '../../model/errors.ts';
-import type { GpuUuid, HostId, ProcessSample, SliceId } from '../../model/model.ts';
+import type { GpuUuid, HostId, Job, ProcessSample, SliceId } from '../../model/model.ts';
 
 export type Selection =
   | { readonly kind: 'host' }
@@ -34,7 +34,7 @@ export interface Picked {
 }
 
 /** Which list the palette shows: everything, or the answers to one question. */
-export type PaletteMode = 'all' | 'give' | 'move' | 'until';
+export type PaletteMode = 'all' | 'give' | 'move' | 'until' | 'terminal';
 
 export type Signal = 'INT' | 'TERM' | 'KILL';
 export type Dialog =
@@ -60,7 +60,7 @@ export type Dialog =
   /** null: all hosts that are connected are chosen at first. */
   | { readonly kind: 'course'; readonly onHostId: HostId | null }
   | { readonly kind: 'tags'; readonly hostId: HostId }
-  | { readonly kind: 'until'; readonly hostId: HostId; readonly sliceId: SliceId }
+  | { readonly kind: 'until'; readonly slices: readonly Picked[] }
   | { readonly kind: 'trade'; readonly hostId: HostId; readonly sliceId: SliceId }
   | { readonly kind: 'delete-many'; readonly slices: readonly Picked[] }
   | {
@@ -69,7 +69,13 @@ export type Dialog =
       readonly process: ProcessSample;
       readonly signal: Signal;
     }
-  | { readonly kind: 'run-job'; readonly hostId: HostId; readonly sliceId: SliceId }
+  | {
+      readonly kind: 'run-job';
+      readonly hostId: HostId;
+      readonly sliceId: SliceId;
+      /** What a job before was: the sheet is filled with it. */
+      readonly again?: Pick<Job, 'command' | 'name' | 'priority'>;
+    }
   | { readonly kind: 'cancel-job'; readonly hostId: HostId; readonly jobId: string }
   | {
       readonly kind: 'close-terminal';
@@ -163,6 +169,8 @@ export interface UiState {
   readonly announcement: string;
 }
 
+/** From here on this window has seen for itself what happened. */
+export const OPENED_AT_MS = Date.now();
 export const TOAST_MS = 10_000;
 const UNDO_MAX = 50;
 const EVENTS_MAX = 500;

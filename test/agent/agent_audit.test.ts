@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } fro
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { auditReplySchema, type AuditRecord } from '../../model/agent-protocol.ts';
-import { Client, GIB, hasSim, isRoot, TestHost, type Root } from './agent_process.ts';
+import { Client, GIB, hasSim, isRoot, TestHost, workload, type Line, type Root } from './agent_process.ts';
 
 let host: TestHost;
 let root: Root;
@@ -20,6 +20,15 @@ const create = (client: Client, name: string) => client.create({ name, memoryLim
 const audit = async (client: Client, fields: Record<string, unknown> = {}): Promise<AuditRecord[]> =>
   auditReplySchema.parse(await client.ask('audit', fields)).records;
 const file = (name = 'audit.jsonl') => join(root.path, 'root/state', name);
+
+/** The record of a job that is over, as it is told to those who listen. */
+const endOf = async (client: Client, detail: string): Promise<AuditRecord> => {
+  const isIt = (line: Line): boolean => {
+    const record = line['record'] as AuditRecord;
+    return record.action === 'job-end' && record.detail?.includes(detail) === true;
+  };
+  return (await client.event('audit', isIt))['record'] as AuditRecord;
+};
 
 describe.skipIf(!hasSim)('the audit', () => {
   test('says who did what, from what to what, to those who listen and to those who ask', async () => {
@@ -140,6 +149,73 @@ describe.skipIf(!hasSim)('the audit', () => {
       client.close();
     },
   );
+
+  test('says who was sent which signal, in which slice, and how each job ended', async () => {
+    await host.start();
+    const client = await Client.open(root);
+    const made = await create(client, 'one');
+    await client.ask('subscribe', { sampleIntervalMs: 500 });
+    const child = host.run('one', [workload, 'heavy', '--seconds', '60']);
+    const sample = await client.event('sample', (line) =>
+      (line['processes'] as Line[]).some((p) => p['pid'] === child.pid && p['sliceId'] === made['sliceId']),
+    );
+    const row = (sample['processes'] as Line[]).find((p) => p['pid'] === child.pid);
+    const signal = { pid: child.pid, startTicks: row?.['startTicks'], signal: 'KILL' };
+    expect(await client.ask('process-stop', signal)).toMatchObject({ ok: true });
+    const of = { sliceId: made['sliceId'], sliceName: 'one', refusal: null, before: null, after: null };
+    const [stopped] = await audit(client);
+    expect(stopped).toMatchObject({ ...of, action: 'process-stop', uid: process.getuid?.() });
+    expect(stopped?.detail).toMatch(new RegExp(`^SIGKILL to ${String(child.pid)} of \\S+: .*heavy`));
+    for (const [command, how] of [
+      ['exit 3', 'failed: exit 3'],
+      ['true', 'ended: exit 0'],
+      ['kill -SEGV $$', 'failed: signal 11'],
+    ] as const) {
+      const started = host.tranche([
+        'job',
+        'start',
+        '--slice',
+        'one',
+        '--name',
+        'night',
+        '--',
+        'sh',
+        '-c',
+        command,
+      ]);
+      expect(started.stderr).toBe('');
+      expect(await endOf(client, started.stdout.trim())).toMatchObject({
+        ...of,
+        action: 'job-end',
+        detail: `night (${started.stdout.trim()}) ${how}`,
+      });
+    }
+    client.close();
+  });
+
+  test('is not pushed out by what anybody may do to his own programs', async () => {
+    const first = await host.start();
+    let client = await Client.open(root);
+    await create(client, 'one');
+    await client.ask('subscribe', { sampleIntervalMs: 60000 });
+    const started = host.tranche(['job', 'start', '--slice', 'one', '--', 'true']);
+    const id = started.stdout.trim();
+    await endOf(client, id);
+    expect(readFileSync(file(), 'utf8')).not.toContain('job-end');
+    await first.stop();
+    const line = readFileSync(file('audit-acts.jsonl'), 'utf8').split('\n')[0] ?? '';
+    writeFileSync(file('audit-acts.jsonl'), `${line}\n`.repeat(Math.floor((512 << 10) / (line.length + 1))));
+    await host.start();
+    client = await Client.open(root);
+    await client.ask('subscribe', { sampleIntervalMs: 60000 });
+    host.tranche(['job', 'start', '--slice', 'one', '--name', 'after', '--', 'true']);
+    await endOf(client, 'after (');
+    expect(statSync(file('audit-acts.jsonl')).size).toBeLessThan(4096);
+    expect((await audit(client, { maxRecords: 100, beforeSeq: 2 })).map((one) => one.action)).toEqual([
+      'slice-create',
+    ]);
+    client.close();
+  });
 
   test('comes as text, JSON and CSV in which no cell is a formula', async () => {
     await host.start();

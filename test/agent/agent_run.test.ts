@@ -206,11 +206,21 @@ describe.skipIf(!hasSim || !hasShim)('programs in slices', () => {
   test('run exits as env does and keeps what was preloaded', async () => {
     agent = await host.start();
     const { client } = await openWithSlice();
-    const status = (args: string[]): number | null =>
-      host.tranche(['run', '--slice', 'one', '--', ...args]).status;
+    // In a PATH of the test's own: what is found, and what may not be run, in the caller's is not ours to know.
+    const status = (args: string[], path = '/usr/bin:/bin'): number | null =>
+      host.tranche(['run', '--slice', 'one', '--', ...args], { env: { ...root.env, PATH: path } }).status;
     expect(status(['sh', '-c', 'exit 7'])).toBe(7);
     expect(status(['no-such-program'])).toBe(127);
     expect(status(['/etc/passwd'])).toBe(126);
+    const folder = join(root.path, 'in-path');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'no-such-program'), 'may not be run', { mode: 0o644 });
+    const paths = [`${folder}:/usr/bin:/bin`, `/usr/bin:/bin:${folder}`];
+    for (const path of paths) {
+      const asEnv = spawnSync('/usr/bin/env', ['no-such-program'], { env: { PATH: path } }).status;
+      expect(asEnv).toBe(126);
+      expect(status(['no-such-program'], path)).toBe(asEnv);
+    }
     const shown = host.tranche(['run', '--slice', 'one', '--', 'env'], {
       env: { ...root.env, LD_PRELOAD: '/nowhere/other.so' },
     }).stdout;

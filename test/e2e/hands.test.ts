@@ -38,9 +38,26 @@ describe.skipIf(cannotRun)('hands', () => {
     await page.keyboard.press('Space');
     await page.keyboard.press('x');
     await page.getByRole('dialog', { name: /Trade memory between finetune and nightly/ }).waitFor();
-    await page.keyboard.type('20');
+    await page.keyboard.type('17');
     await page.keyboard.press('Enter');
-    await expect.poll(() => value('nightly')).toBe(20);
+    await expect.poll(() => value('nightly')).toBe(23);
+  });
+
+  it('selects the slice whose edge is taken, and shows focus and selection apart', async () => {
+    const page = await fake.open();
+    await fake.slider('nightly').click();
+    const { x, y } = await takeEdge(page, 'finetune');
+    await page.mouse.move(x + 20, y, { steps: 3 });
+    await expect.poll(() => page.locator('.inspector h2').textContent()).toBe('finetune');
+    await page.keyboard.press('Escape');
+    await page.mouse.up();
+    await fake.slider('nightly').focus();
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Tab');
+    const outlines = (name: string) =>
+      fake.slider(name).evaluate((element) => getComputedStyle(element).outlineStyle);
+    expect(await outlines('nightly')).toBe('dashed');
+    expect(await outlines('finetune')).toBe('solid');
   });
 
   it('shows where a carried slice would stand, and refuses with the reason', async () => {
@@ -138,7 +155,7 @@ describe.skipIf(cannotRun)('hands', () => {
     const page = await fake.open();
     await fake.slider('finetune').click();
     await fake.slider('nb-wei').click({ modifiers: ['Control'] });
-    await expect.poll(() => page.locator('.inspector').textContent()).toContain('2 slices selected.');
+    await expect.poll(() => page.locator('.inspector h2').textContent()).toBe('2 slices');
     await page.keyboard.press('Delete');
     const dialog = page.getByRole('dialog', { name: 'Delete 2 slices?' });
     await dialog.waitFor();

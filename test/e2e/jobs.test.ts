@@ -96,7 +96,19 @@ describe.skipIf(cannotRun)('jobs', () => {
     expect(await sheet.getByRole('status').textContent()).toContain('Type a command');
     await page.keyboard.type('python train.py --name "a b"; echo $HOME');
     expect(await sheet.getByRole('status').textContent()).toBe('Nobody is before it: it starts at once.');
+    // Enter is a line of the command, and in no other field a start either.
     await page.keyboard.press('Enter');
+    await page.keyboard.type('date');
+    await sheet.getByPlaceholder('from the command').focus();
+    await page.keyboard.press('Enter');
+    expect(await sheet.getByRole('textbox').first().inputValue()).toBe(
+      'python train.py --name "a b"; echo $HOME\ndate',
+    );
+    await sheet.getByRole('textbox').first().focus();
+    await page.keyboard.press('Control+End');
+    for (let at = 0; at < '\ndate'.length; at += 1) await page.keyboard.press('Backspace');
+    expect(await fake.calls('job:start')).toEqual([]);
+    await page.keyboard.press('Control+Enter');
     await sheet.waitFor({ state: 'detached' });
     const [call] = await fake.calls('job:start');
     expect(call).toMatchObject({
@@ -113,12 +125,49 @@ describe.skipIf(cannotRun)('jobs', () => {
       graceMs: 30_000,
       environment: null,
     });
-    expect(await fake.toast().textContent()).toContain('train is in the line of nightly');
+    expect(await fake.toast().textContent()).toContain('train runs in nightly as soon as it is its turn');
     await row('train').first().waitFor();
     expect(await page.getByRole('tab', { name: /^Jobs/ }).getAttribute('aria-selected')).toBe('true');
     const again = await openRun('nightly');
     expect(await again.getByRole('textbox', { name: /Command/ }).inputValue()).toContain('python train.py');
     await page.keyboard.press('Escape');
+  });
+
+  it('runs in the environment that is chosen, of the folder that is typed, and remembers it for the host', async () => {
+    const page = await fake.open();
+    let sheet = await openRun('nightly');
+    const environment = () => sheet.getByLabel('Environment');
+    const names = () => environment().locator('option').allTextContents();
+    await expect.poll(names).toEqual(['As in your shell', '…/.venv', 'conda torch']);
+    expect(await environment().inputValue()).toBe('');
+    await environment().selectOption('conda torch');
+    await sheet.getByLabel('Folder').fill('/data/run');
+    await expect
+      .poll(async () =>
+        ((await fake.calls('job:environments')) as { cwd: string | null }[]).map(({ cwd }) => cwd),
+      )
+      .toEqual([null, '/data/run']);
+    await sheet.getByRole('textbox').first().fill('python train.py');
+    await page.keyboard.press('Control+Enter');
+    await expect
+      .poll(() => fake.calls('job:start'))
+      .toMatchObject([{ environment: '/home/mira/miniconda3/envs/torch', cwd: '/data/run' }]);
+    await sheet.waitFor({ state: 'detached' });
+    sheet = await openRun('finetune');
+    await expect.poll(() => environment().inputValue()).toBe('/home/mira/miniconda3/envs/torch');
+    await environment().selectOption('');
+    await sheet.getByLabel('Folder').fill('/locked');
+    await expect
+      .poll(() => sheet.textContent())
+      .toContain('Environments could not be looked for: The folder /locked can not be read');
+    expect(await names()).toEqual(['As in your shell']);
+    await sheet.getByRole('textbox').first().fill('python train.py');
+    await page.keyboard.press('Control+Enter');
+    await expect
+      .poll(
+        async () => ((await fake.calls('job:start')) as { environment: string | null }[]).at(-1)?.environment,
+      )
+      .toBeNull();
   });
 
   it('tells beforehand who is before it and who would be stopped', async () => {
@@ -254,6 +303,25 @@ describe.skipIf(cannotRun)('jobs', () => {
     ]);
     await page.getByLabel('Jobs at once in a slice').selectOption('2');
     await expect.poll(() => fake.calls('job:slots')).toEqual([{ hostId: HOST, slots: 2 }]);
+  });
+
+  it('runs one that is over again, with what it was', async () => {
+    const page = await fake.open();
+    await page.getByRole('tab', { name: /^Jobs/ }).click();
+    await page.locator('.dock .data-row').first().focus();
+    await page.keyboard.press('End');
+    const over = row('train-5');
+    await over.click({ button: 'right' });
+    await page.getByRole('menuitem', { name: 'Run again…' }).click();
+    const sheet = page.getByRole('dialog');
+    await sheet.waitFor();
+    expect(await sheet.getByRole('textbox').first().inputValue()).toBe('python train-5.py');
+    await page.keyboard.press('Control+Enter');
+    await expect
+      .poll(() => fake.calls('job:start'))
+      .toMatchObject([
+        { command: 'python train-5.py', name: 'train-5', sliceId: 's-GPU-hopper-0-resnet-sweep' },
+      ]);
   });
 
   it('is found by its name or its command', async () => {

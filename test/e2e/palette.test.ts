@@ -154,6 +154,9 @@ describe.skipIf(cannotRun)('palette', () => {
     await expect.poll(() => page.locator('.inspector h2').textContent()).toMatch(/^mira-/);
     const name = (await page.locator('.inspector h2').textContent()) ?? '';
     await page.keyboard.press('m');
+    // The GPU it is on is refused, and not what Enter would take.
+    await expect.poll(() => options().first().textContent()).toMatch(/^GPU [02]/);
+    expect(await options().first().getAttribute('aria-selected')).toBe('true');
     await page.keyboard.type('GPU 0');
     await page.keyboard.press('Enter');
     await expect.poll(() => fake.toast().textContent()).toContain(`${name} moved to GPU 0`);

@@ -68,9 +68,35 @@ describe.skipIf(cannotRun)('renderer', () => {
     ]);
     await expect.poll(() => page.locator('.inspector h2').textContent()).toBe('mira-1');
     expect(await page.locator('.run code').textContent()).toBe(
-      'tranche run --slice mira-1 -- python train.py',
+      '/home/mira/.local/share/tranche/current/tranche run --slice mira-1 -- python train.py',
     );
   });
+
+  it.each([true, false])(
+    'names the program in full until a login shell was seen to find it: %s',
+    async (proven) => {
+      const page = await open(proven ? {} : { linkUnproven: true });
+      await page.getByRole('button', { name: /^Link as/ }).click();
+      await expect
+        .poll(() => toast().textContent())
+        .toMatch(
+          proven
+            ? /tested: a login shell on hopper finds/
+            : /does not find it: put ~\/\.local\/bin into PATH/,
+        );
+      await slider('nightly').click();
+      await expect
+        .poll(() => page.locator('.run code').textContent())
+        .toBe(
+          `${proven ? 'tranche' : '/home/mira/.local/share/tranche/current/tranche'} run --slice nightly -- python train.py`,
+        );
+      await page.getByRole('button', { name: 'Copy the run command' }).click();
+      const copied = await page.evaluate(
+        () => (window as unknown as { __trancheFake: { copied: string | null } }).__trancheFake.copied,
+      );
+      expect(copied).toBe(await page.locator('.run code').textContent());
+    },
+  );
 
   it('says a refusal of the agent and leaves the slice alone', async () => {
     const page = await open({ refuse: 'changed-since' });

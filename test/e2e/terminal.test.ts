@@ -25,7 +25,7 @@ describe.skipIf(cannotRun)('terminal', () => {
     const lines = await fake.page.locator('.terminal-place .xterm-rows > div').allTextContents();
     return lines.map((line) => line.replaceAll('\u00a0', ' ').trimEnd()).join('\n');
   };
-  const sees = (wanted: RegExp): Promise<void> => expect.poll(text, { timeout: 5000 }).toMatch(wanted);
+  const sees = (wanted: RegExp): Promise<void> => expect.poll(text).toMatch(wanted);
   const press = (keys: string): Promise<void> => fake.page.keyboard.press(keys);
   const type = async (line: string): Promise<void> => {
     await fake.page.keyboard.type(line);
@@ -33,11 +33,8 @@ describe.skipIf(cannotRun)('terminal', () => {
   };
   /** With the keyboard alone. */
   const openOne = async (): Promise<void> => {
+    await fake.slider('resnet-sweep').click();
     await press('Control+`');
-    const offer = panel().getByRole('button', { name: /^Open a terminal in/ });
-    await offer.waitFor();
-    await expect.poll(() => offer.evaluate((one) => one === document.activeElement)).toBe(true);
-    await press('Enter');
     await sees(/mira@hopper:~\$/);
   };
   const hasKeyboard = (): Promise<boolean> =>
@@ -91,6 +88,65 @@ describe.skipIf(cannotRun)('terminal', () => {
     expect(await hasKeyboard()).toBe(false);
     await press('Control+`');
     await expect.poll(hasKeyboard).toBe(true);
+  });
+
+  it('is opened in the selected slice by the key alone, once, and has the keyboard', async () => {
+    await fake.open();
+    await fake.slider('nb-wei').click();
+    await press('Control+`');
+    await press('Control+`');
+    await sees(/mira@hopper:~\$/);
+    await expect.poll(hasKeyboard).toBe(true);
+    expect(await fake.calls('terminal:open')).toMatchObject([{ sliceId: 's-GPU-hopper-0-nb-wei' }]);
+    // There is one: the key leads into it, whatever is selected.
+    await press('Control+`');
+    await fake.slider('embed').click();
+    await press('Control+`');
+    await expect.poll(hasKeyboard).toBe(true);
+    expect(await fake.calls('terminal:open')).toHaveLength(1);
+  });
+
+  it('is asked for a slice where none is selected, with the keyboard in the answer', async () => {
+    await fake.open();
+    await press('Control+`');
+    const picker = fake.page.getByRole('dialog', { name: 'Open a terminal in' });
+    await picker.waitFor();
+    await fake.page.keyboard.type('finetune');
+    await press('Enter');
+    await expect.poll(hasKeyboard).toBe(true);
+    expect(await fake.calls('terminal:open')).toMatchObject([{ sliceId: 's-GPU-hopper-2-finetune' }]);
+  });
+
+  it('takes no letter for a command while it is open below, wherever the focus is', async () => {
+    await fake.open();
+    await fake.slider('finetune').click();
+    await fake.page.getByRole('tab', { name: /^Terminal/ }).click();
+    const rest = async (): Promise<string> =>
+      JSON.stringify(
+        await Promise.all([
+          fake.page.locator('dialog[open]').count(),
+          fake.page.locator('h1').textContent(),
+          fake.page.getByText('Paused').count(),
+          fake.calls('slice:delete'),
+          fake.calls('job:start'),
+        ]),
+      );
+    const before = await rest();
+    for (const place of ['.dock button[role=tab][aria-selected=true]', '[role=slider]', 'body']) {
+      await fake.page
+        .locator(place)
+        .first()
+        .evaluate((one) => {
+          if (one === document.body) (document.activeElement as HTMLElement | null)?.blur();
+          else (one as HTMLElement).focus();
+        });
+      for (const key of ['h', 'r', 'n', 'g', 'm', 'x', 'u', '?', '/', '[', '0', 'Delete']) await press(key);
+      expect(await rest(), place).toBe(before);
+    }
+    await expect.poll(() => fake.toast().textContent()).toContain('Ctrl ` leads into it');
+    await fake.page.getByRole('tab', { name: /^Jobs/ }).click();
+    await press('r');
+    await fake.page.getByRole('dialog', { name: /^Run in a slice/ }).waitFor();
   });
 
   it.each([true, false])('is clean for axe (dark %s), and says how it is left', async (dark) => {

@@ -69,6 +69,8 @@ export interface FakeOptions {
   readonly olderAgent?: boolean;
   /** Why there is no way back to the version before. */
   readonly rollbackRefusal?: string;
+  /** A login shell does not find the link that was made. */
+  readonly linkUnproven?: true;
 }
 
 type Handlers = { [C in RequestChannel]: (args: RequestArgs<C>) => Result<RequestValues[C]> };
@@ -449,7 +451,8 @@ export class FakeLab implements TrancheApi {
     },
     'host:remove-agent': () =>
       ok({ removed: ['~/.local/share/tranche/0.1.0-x86_64', '~/.local/share/tranche/current'] }),
-    'host:link': () => ok({ path: '~/.local/bin/tranche' }),
+    'host:link': () =>
+      ok({ path: '~/.local/bin/tranche', worksInShell: this.#options.linkUnproven !== true }),
     'prompt:answer': ({ hostId, answers }) => {
       this.setConnection(
         hostId,
@@ -515,7 +518,11 @@ export class FakeLab implements TrancheApi {
     'slice:resize': ({ hostId, sliceId, revision, belowUse: _belowUse, overQuota, ...change }) =>
       this.#edit({ hostId, sliceId, revision, overQuota }, (s) => {
         const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
-        return { ...s, ...given, pendingMemoryLimitBytes: null };
+        const wantedBytes = change.memoryLimitBytes ?? s.memoryLimitBytes;
+        const waits = wantedBytes < s.memoryLimitBytes && wantedBytes < (this.#meter.usedBytes(s) ?? 0);
+        return waits
+          ? { ...s, ...given, memoryLimitBytes: s.memoryLimitBytes, pendingMemoryLimitBytes: wantedBytes }
+          : { ...s, ...given, pendingMemoryLimitBytes: null };
       }),
     'slice:assign': (args) => this.#edit(args, (s) => ({ ...s, owner: args.owner })),
     'slice:move': (args) =>
@@ -585,11 +592,13 @@ export class FakeLab implements TrancheApi {
       this.#put({ ...known, gpus });
       return ok(null);
     },
-    'job:environments': () =>
-      ok([
-        { kind: 'venv', path: '/home/mira/train/.venv' },
-        { kind: 'conda', path: '/home/mira/miniconda3/envs/torch' },
-      ]),
+    'job:environments': ({ cwd }) =>
+      cwd === '/locked'
+        ? fail('not-permitted', 'The folder /locked can not be read: Permission denied.')
+        : ok([
+            { kind: 'venv', path: `${cwd ?? '/home/mira/train'}/.venv` },
+            { kind: 'conda', path: '/home/mira/miniconda3/envs/torch' },
+          ]),
     'job:start': (args) =>
       this.#withJobs(args.hostId, (jobs) => {
         const of = this.#hosts.get(args.hostId)?.slices.find((s) => s.id === args.sliceId);

@@ -27,6 +27,7 @@ export function agent(hostName: string, more: Partial<AgentInfo> = {}): AgentInf
     driver: '580.159.04',
     gpuNote: null,
     simulated: false,
+    commandPath: '/home/mira/.local/share/tranche/current/tranche',
     previous: null,
     ...more,
   };

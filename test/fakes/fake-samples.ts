@@ -70,6 +70,10 @@ export class Meter {
     };
   }
 
+  usedBytes(slice: Slice): number | null {
+    return this.#reading(slice, Date.now()).memoryUsedBytes;
+  }
+
   sample(host: HostSnapshot): Sample {
     const atMs = Date.now();
     this.#seq += 1;

@@ -7,7 +7,8 @@ import { chromiumPath, startHarness } from './e2e-harness.ts';
 import type { Harness } from './e2e-harness.ts';
 
 const built = existsSync(fileURLToPath(new URL('../../dist/renderer/index.html', import.meta.url)));
-const STEP_TIMEOUT_MS = 5000;
+/** Of one step in the page: a machine that others use too is slow, and what is not there will not come. */
+const STEP_TIMEOUT_MS = 20_000;
 
 export const cannotRun = chromiumPath() === null || !built;
 
@@ -24,12 +25,21 @@ export interface FakePage {
 /** Starts the browser for a describe block; after each test the page may not have seen an error or a CSP violation. */
 export function useFakePage(): FakePage {
   let harness: Harness;
-  let page: Page;
+  let opened: Page | null = null;
+  /** The page of this test; a test that has opened none yet has nothing to ask. */
+  const there = (): Page => {
+    if (opened === null) throw new Error('no page is open');
+    return opened;
+  };
   beforeAll(async () => {
     harness = await startHarness();
   });
   afterAll(() => harness.close());
   afterEach(async () => {
+    const page = opened;
+    opened = null;
+    // It did not come: the test has said so itself.
+    if (page === null) return;
     const seen = await page.evaluate(() => {
       const w = window as unknown as { __cspViolations: string[]; __errors: string[] };
       return [...w.__cspViolations, ...w.__errors];
@@ -37,21 +47,22 @@ export function useFakePage(): FakePage {
     await page.context().close();
     expect(seen).toEqual([]);
   });
-  const slider = (name: string): Locator => page.locator(`[role=slider][aria-label^="${name},"]`);
+  const slider = (name: string): Locator => there().locator(`[role=slider][aria-label^="${name},"]`);
   return {
     get page() {
-      return page;
+      return there();
     },
     async open(options = {}) {
-      page = await harness.open(options);
+      const page = await harness.open(options);
+      opened = page;
       page.setDefaultTimeout(STEP_TIMEOUT_MS);
       return page;
     },
     slider,
     gib: async (name) => Number(await slider(name).getAttribute('aria-valuenow')),
-    toast: () => page.locator('.toast'),
+    toast: () => there().locator('.toast'),
     calls: (channel) =>
-      page.evaluate((wanted) => {
+      there().evaluate((wanted) => {
         const { __trancheFake: fake } = window as unknown as {
           __trancheFake: { calls: { channel: string; args: unknown }[] };
         };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ConnectionState } from '../../model/model.ts';
 import { hostStatus } from '../../renderer/features/hosts/host-status.ts';
+import type { SliceChange } from '../../renderer/features/slices/slice-actions.ts';
 import { changeText, nameProblem, presetBytes } from '../../renderer/features/slices/slice-actions.ts';
 import { initials, ownerClassAt } from '../../renderer/store/owners.ts';
 import { GIB, MIB } from '../../model/units.ts';
@@ -56,11 +57,19 @@ describe('small words', () => {
   it('says what an edit did', () => {
     const slice = hopper().slices[0];
     if (slice === undefined) throw new Error('the fake has no slice');
-    expect(changeText(slice, { memoryLimitBytes: 40 * GIB })).toBe(
-      'resnet-sweep grown from 32.0 to 40.0 GiB',
+    const said = (change: SliceChange, usedGib: number | null = null): string =>
+      changeText(slice, change, usedGib === null ? null : usedGib * GIB);
+    expect(said({ memoryLimitBytes: 40 * GIB }, 24)).toBe('resnet-sweep grown from 32.0 to 40.0 GiB');
+    expect(said({ computeLimitPercent: 50 })).toBe('resnet-sweep: GPU time limit 40 → 50 %');
+    expect(said({ priority: 'high' })).toBe('resnet-sweep: priority normal → high');
+    // Below use nothing has shrunk yet; at it, and where use is unknown, it has.
+    expect(said({ memoryLimitBytes: 14 * GIB }, 24.3)).toBe(
+      'resnet-sweep will shrink from 32.0 to 14.0 GiB when use drops (24.3 now)',
     );
-    expect(changeText(slice, { computeLimitPercent: 50 })).toBe('resnet-sweep: GPU time limit 40 → 50 %');
-    expect(changeText(slice, { priority: 'high' })).toBe('resnet-sweep: priority normal → high');
+    for (const used of [14, 0, null]) {
+      expect(said({ memoryLimitBytes: 14 * GIB }, used)).toBe('resnet-sweep shrunk from 32.0 to 14.0 GiB');
+    }
+    expect(said({ memoryLimitBytes: 32 * GIB }, 24)).toBe('resnet-sweep keeps 32.0 GiB');
   });
   it("knows the agent's rule for names", () => {
     expect(nameProblem('mira-1')).toBeNull();
@@ -74,6 +83,14 @@ describe('small words', () => {
   });
   it('takes initials from any script', () => {
     expect(initials('mira')).toBe('mi');
+    expect(['student0', 'student1', 'student10', 'student112', '7', 'a7'].map(initials)).toEqual([
+      's0',
+      's1',
+      '10',
+      '12',
+      '7',
+      'a7',
+    ]);
     expect(initials('إبراهيم')).toHaveLength(2);
     expect(initials('_.')).toBe('?');
   });

@@ -97,7 +97,7 @@ export const pictureFaults = (page: Page): Promise<readonly string[]> =>
         .map((rect) => ({ element, text, rect })),
     );
     const floating = (element: Element): Element | null =>
-      element.closest('dialog, [role=menu], .toast, .tip, .ghost, .drop-ghost');
+      element.closest('dialog, [role=menu], .toast, .tip, .ghost, .drop-ghost, .is-acts');
     shown.sort((a, b) => a.rect.top - b.rect.top);
     shown.forEach((one, index) => {
       for (const other of shown.slice(index + 1)) {
@@ -148,6 +148,135 @@ export const pictureFaults = (page: Page): Promise<readonly string[]> =>
         faults.push(
           `${String(Math.round(width))}×${String(Math.round(height))} px is too small to be hit: ${called(element)}`,
         );
+    }
+
+    // 7. Tabs that stand in two lines, or whose words do.
+    for (const list of document.querySelectorAll('[role=tablist]')) {
+      const tabs = [...list.querySelectorAll('[role=tab]')].filter((tab) => tab.checkVisibility());
+      const tops = tabs.map((tab) => Math.round(box(tab).top));
+      const isFolded = tabs.some((tab) => {
+        const lines = written.filter(({ element }) => tab.contains(element)).flatMap(({ rects }) => rects);
+        return lines.some((one) => lines.some((other) => other.top > one.bottom - 2));
+      });
+      if (isFolded || Math.max(...tops) - Math.min(...tops) > 2)
+        faults.push(`tabs wrap: ${saying(tabs.map((tab) => tab.textContent).join(' '))}`);
+    }
+
+    // 8. A column that is cut while others beside it have room for nothing.
+    const LOSS_PX = 8;
+    const KEPT_PX = 16;
+    /** Of a command or a place so much is enough to know it by. */
+    const READABLE_PX = 200;
+    const innerWidth1 = (cell: Element): number => {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      return Math.max(cell.scrollWidth - cell.clientWidth, 0) + range.getBoundingClientRect().width;
+    };
+    for (const table of document.querySelectorAll('[role=grid]')) {
+      if (isUnder(table)) continue;
+      const rows = [...table.querySelectorAll('[role=row]')].map((row) => [...row.children]);
+      const [head = []] = rows;
+      const columns = head.map((heading, at) => {
+        const cells = rows.map((row) => row[at]).filter((cell) => cell !== undefined);
+        const needs = cells.map((cell) => {
+          const cut = [cell, ...cell.querySelectorAll('*')].map((one) => one.scrollWidth - one.clientWidth);
+          const isCut = getComputedStyle(cell).textOverflow === 'ellipsis' || cell.classList.contains('cut');
+          return isCut ? innerWidth1(cell) + Math.max(0, ...cut.slice(1)) : innerWidth1(cell);
+        });
+        return {
+          name: heading.textContent ?? '',
+          has: box(heading).width,
+          needs: Math.max(0, ...needs),
+          isCut: cells.some((cell) => cell.scrollWidth > cell.clientWidth + 1),
+        };
+      });
+      const spare = columns.reduce((sum, one) => sum + Math.max(0, one.has - one.needs - 2 * KEPT_PX), 0);
+      for (const { name, has, needs, isCut } of columns)
+        if (isCut && needs - has > LOSS_PX && (spare > needs - has || (spare > 60 && has < READABLE_PX)))
+          faults.push(
+            `column ${saying(name)} is cut by ${String(Math.round(needs - has))} px while others have ${String(Math.round(spare))} px to spare`,
+          );
+      // A column in which nobody has anything takes the place of one that says something.
+      rows[0]?.forEach((heading, at) => {
+        const cells = rows.slice(1).map((row) => (row[at]?.textContent ?? '').trim());
+        const isFigures = heading.classList.contains('num') && heading.querySelector('button') !== null;
+        const anyCut = columns.some(({ isCut }) => isCut);
+        if (anyCut && isFigures && cells.length > 1 && cells.every((text) => /^(0(\.0)?|)$/.test(text)))
+          faults.push(
+            `column ${saying(heading.textContent ?? '')} has nothing but zeros beside one that is cut`,
+          );
+      });
+    }
+
+    // 9. A line of a bar through what is written on it.
+    interface Upright {
+      readonly x: number;
+      readonly top: number;
+      readonly bottom: number;
+    }
+    const isClear = (colour: string): boolean => /, 0\)$|transparent/.test(colour);
+    /** Upright lines of a part: its borders, and thin things of its own that are drawn before and after it. */
+    const linesOf = (part: Element): readonly Upright[] =>
+      [...part.querySelectorAll('.use, .pending')].flatMap((line) => {
+        const { left, right, top, bottom } = box(line);
+        const own = getComputedStyle(line);
+        const found: Upright[] = [];
+        if (Number.parseFloat(own.borderRightWidth) > 0 && !isClear(own.borderRightColor))
+          found.push({ x: right, top, bottom });
+        if (Number.parseFloat(own.borderLeftWidth) > 0 && !isClear(own.borderLeftColor))
+          found.push({ x: left, top, bottom });
+        for (const which of ['::before', '::after']) {
+          const drawn = getComputedStyle(line, which);
+          const width = Number.parseFloat(drawn.width);
+          if (drawn.content === 'none' || !(width > 0 && width < 5) || isClear(drawn.backgroundColor))
+            continue;
+          const x = right - Number.parseFloat(drawn.right) - width / 2;
+          found.push({
+            x,
+            top: top + Number.parseFloat(drawn.top),
+            bottom: bottom - Number.parseFloat(drawn.bottom),
+          });
+        }
+        return found;
+      });
+    for (const part of document.querySelectorAll('.seg')) {
+      if (isUnder(part)) continue;
+      const lines = linesOf(part);
+      for (const { element, text, rects } of written) {
+        if (!part.contains(element)) continue;
+        const clip = box(part);
+        for (const rect of rects)
+          for (const { x, top, bottom } of lines)
+            if (
+              x > rect.left + 1 &&
+              x < Math.min(rect.right, clip.right) - 1 &&
+              Math.min(bottom, rect.bottom) - Math.max(top, rect.top) > 3
+            )
+              faults.push(
+                `a line goes through ${saying(text)} of ${saying(part.getAttribute('aria-label') ?? '')}`,
+              );
+      }
+    }
+
+    // 10. The line of the host, and short names on the bar, are read whole.
+    const HOST_LETTERS = 24;
+    for (const element of document.querySelectorAll('.host-head .cut'))
+      if (
+        !isUnder(element) &&
+        (element.closest('h1')?.textContent ?? '').length <= HOST_LETTERS &&
+        (document.querySelector('.host-head h1')?.textContent ?? '').length <= HOST_LETTERS &&
+        element.scrollWidth > element.clientWidth + 1
+      )
+        faults.push(`the head is cut: ${saying(element.textContent ?? '')}`);
+    const NAME_LETTERS = 6;
+    const NAME_ROOM_PX = 58;
+    for (const element of document.querySelectorAll('.seg .nm')) {
+      const name = (element.textContent ?? '').trim();
+      const bar = element.closest('.seg');
+      if (bar === null || name.length > NAME_LETTERS || box(bar).width < NAME_ROOM_PX || isUnder(element))
+        continue;
+      if (element.scrollWidth > element.clientWidth + 1)
+        faults.push(`the name ${saying(name)} is cut on its slice`);
     }
     return [...new Set(faults)];
   });

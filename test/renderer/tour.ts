@@ -1,5 +1,5 @@
-/** Every screen in every theme and both sizes, for eyes: `npm run tour`. What a script can see, it says. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+/** Every screen in every theme and all sizes, for eyes: `npm run tour`. What a script can see, it says. */
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { CDPSession, Page } from 'playwright-core';
@@ -11,12 +11,17 @@ import type { Picture } from './picture-acts.ts';
 
 const SIZES = [
   [1600, 1000],
+  // What a window opens with (electron/main/window-options.ts).
+  [1440, 900],
   [1024, 700],
 ] as const;
 type Size = (typeof SIZES)[number];
 const THEMES = ['dark', 'light', 'contrast'] as const;
 type Theme = (typeof THEMES)[number];
-const STEP_TIMEOUT_MS = 8000;
+/** Of one step on a machine that others use too; a page may take this long to come. */
+const STEP_TIMEOUT_MS = 30_000;
+/** A screen that did not come is asked for once more, in a page of its own. */
+const TRIES = 2;
 /** Two ticks of samples: charts and bars have been drawn. */
 const SETTLE_MS = 700;
 /** Most of a picture's time is waiting, so there are more pages than processors; with too many, steps time out. */
@@ -75,8 +80,31 @@ class Photographer {
     return this.page;
   }
 
-  /** Gives what is wrong with the screen. */
-  async take(size: Size, { name, options, act }: Picture): Promise<readonly string[]> {
+  private async close(): Promise<void> {
+    const { page } = this;
+    this.page = null;
+    this.session = null;
+    // What is wrong with a page that hangs has been said; whether it still closes says nothing about the screen.
+    await page
+      ?.context()
+      .close()
+      .catch(() => undefined);
+  }
+
+  /** Gives what is wrong with the screen; one that can not be had is a fault of it, and not the end of the others. */
+  async take(size: Size, picture: Picture): Promise<readonly string[]> {
+    for (let left = TRIES; ; left -= 1) {
+      try {
+        return await this.once(size, picture);
+      } catch (error) {
+        await this.close();
+        if (left > 1) continue;
+        return [`${size.join('x')} ${picture.name}: no picture: ${String(error)}`];
+      }
+    }
+  }
+
+  private async once(size: Size, { name, options, act }: Picture): Promise<readonly string[]> {
     const problems: string[] = [];
     const page = await this.open(size, options);
     await act?.(page).catch((error: unknown) => problems.push(String(error)));
@@ -112,12 +140,18 @@ export async function tour(folder: string, only: readonly string[]): Promise<rea
   const wanted = screens(only);
   const left = SIZES.flatMap((size) => wanted.map((picture) => [size, picture] as const));
   const problems: string[] = [];
+  const kept = join(folder, 'problems.txt');
+  rmSync(kept, { force: true });
   for (const size of SIZES)
     for (const theme of THEMES) mkdirSync(folderOf(folder, size, theme), { recursive: true });
   const walk = async (): Promise<void> => {
     const photographer = new Photographer(harness, folder);
-    for (let next = left.shift(); next !== undefined; next = left.shift())
-      problems.push(...(await photographer.take(...next)));
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const found = await photographer.take(...next);
+      problems.push(...found);
+      // As they come: what was found is known, whatever becomes of the rest.
+      if (found.length > 0) appendFileSync(kept, `${found.join('\n')}\n`);
+    }
   };
   try {
     await Promise.all(Array.from({ length: PAGES_AT_ONCE }, walk));

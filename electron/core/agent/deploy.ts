@@ -124,7 +124,9 @@ export async function removeAgent(
   return ok({ removed: after('removed'), kept: after('kept') });
 }
 
-export async function linkCommand(connection: SshConnection): Promise<Result<{ readonly path: string }>> {
+export async function linkCommand(
+  connection: SshConnection,
+): Promise<Result<{ readonly path: string; readonly worksInShell: boolean }>> {
   const result = await runScript(connection, linkScript, REMOVE_TIMEOUT_MS);
   if (!result.ok) return result;
   const { lines } = result.value;
@@ -134,5 +136,6 @@ export async function linkCommand(connection: SshConnection): Promise<Result<{ r
       'internal',
       `No link was made on ${connection.target.name}: ${lines.join(' ').replace(/^failed internal /, '') || 'the shell did not answer'}. Nothing was changed there.`,
     );
-  return ok({ path: linked.slice('linked '.length) });
+  const worksInShell = lines.some((line) => line.startsWith('proven '));
+  return ok({ path: linked.slice('linked '.length), worksInShell });
 }

@@ -10,6 +10,7 @@ import {
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type { AgentInfo, DeployProgress, Sample } from '../../../model/model.ts';
 import { AgentClient } from '../agent/client.ts';
+import { commandPathOf } from '../agent/command-path.ts';
 import { compareVersions, previousVersion } from '../agent/rollback.ts';
 import { newNonce } from '../agent/run-script.ts';
 import { attachScript } from '../agent/scripts.ts';
@@ -68,6 +69,7 @@ function agentInfo(hello: HelloReply, scriptLines: readonly string[]): AgentInfo
     driver,
     gpuNote,
     simulated,
+    commandPath: commandPathOf(hello.shimPath),
     previous: managerUid === yourUid ? previousVersion(scriptLines, { version, arch }) : null,
   };
 }

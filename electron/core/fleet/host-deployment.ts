@@ -141,7 +141,7 @@ export class HostDeployment {
     return this.overLink((connection) => checkVersion(connection, folder));
   }
 
-  async linkCommand(): Promise<Result<{ path: string }>> {
+  async linkCommand(): Promise<Result<{ path: string; worksInShell: boolean }>> {
     return this.overLink(linkCommand);
   }
 

@@ -21,9 +21,16 @@ export interface Circumstances {
 export const whereIs = (target: SshTarget): string =>
   `${target.user}@${target.hostName}:${String(target.port)}`;
 
+/** `hopper (mira@10.0.0.7:22)`; one that was typed as its place is not said twice. */
+export const nameAndPlace = (target: SshTarget): string => {
+  const where = whereIs(target);
+  const typed = [where, `${target.user}@${target.hostName}`, `${target.hostName}:${String(target.port)}`];
+  return typed.includes(target.name) ? target.name : `${target.name} (${where})`;
+};
+
 export function connectFailure(target: SshTarget, error: unknown, circumstances: Circumstances): Failure {
   const { record, timedOut, limitMs, proxySaid, greeting } = circumstances;
-  const where = whereIs(target);
+  const who = nameAndPlace(target);
   const { level, code } = error as { level?: string; code?: string };
   const make = (kind: Failure['code'], message: string): Failure => ({
     code: kind,
@@ -40,7 +47,7 @@ export function connectFailure(target: SshTarget, error: unknown, circumstances:
   if (record.impossible !== null)
     return make(
       'authentication-failed',
-      `${target.name} (${where}) does not let you in: ${record.impossible}. Nothing was changed there; sign in with ssh in a terminal once.`,
+      `${who} does not let you in: ${record.impossible}. Nothing was changed there; sign in with ssh in a terminal once.`,
     );
   if (target.proxyCommand !== null && level !== 'client-authentication' && proxySaid !== null) {
     const said = proxySaid.split('\n').at(-1) ?? '';
@@ -56,18 +63,18 @@ export function connectFailure(target: SshTarget, error: unknown, circumstances:
   if (timedOut !== null && record.said !== null)
     return make(
       'timed-out',
-      `${target.name} (${where}) did not let you in within ${String(limitMs / 1000)} s after it had said: ${record.said}. Nothing was changed there; confirm it in time, or try again.`,
+      `${who} did not let you in within ${String(limitMs / 1000)} s after it had said: ${record.said}. Nothing was changed there; confirm it in time, or try again.`,
     );
   if (timedOut !== null)
     return make(
       'timed-out',
-      `${target.name} (${where}) did not answer within ${String(limitMs / 1000)} s while ${timedOut}. Nothing was changed there; check the network and try again.`,
+      `${who} did not answer within ${String(limitMs / 1000)} s while ${timedOut}. Nothing was changed there; check the network and try again.`,
     );
   if (level === 'client-authentication') {
     const tried = record.tried.length > 0 ? record.tried.join(', ') : 'nothing that the server accepts';
     return make(
       'authentication-failed',
-      `${target.name} (${where}) refused the sign-in after ${tried}. Nothing was changed there; check the user name, the key or the password.`,
+      `${who} refused the sign-in after ${tried}. Nothing was changed there; check the user name, the key or the password.`,
     );
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
@@ -78,21 +85,21 @@ export function connectFailure(target: SshTarget, error: unknown, circumstances:
   if (code === 'EADDRNOTAVAIL' || code === 'EINVAL')
     return make(
       'host-unreachable',
-      `${target.name} (${where}) can not be reached from ${target.bindAddress ?? 'here'}: ${detailOf(error)}. Nothing was changed there; check BindAddress and AddressFamily.`,
+      `${who} can not be reached from ${target.bindAddress ?? 'here'}: ${detailOf(error)}. Nothing was changed there; check BindAddress and AddressFamily.`,
     );
   if (code === 'ECONNREFUSED')
     return make(
       'host-unreachable',
-      `${target.name} (${where}) refuses connections: no SSH server listens there. Nothing was changed.`,
+      `${who} refuses connections: no SSH server listens there. Nothing was changed.`,
     );
   if (/no matching/i.test(detailOf(error)))
     return make(
       'no-common-algorithm',
-      `${target.name} (${where}) and Tranche have no algorithm in common (${detailOf(error)}). Nothing was changed there; choose the system's ssh for this host.`,
+      `${who} and Tranche have no algorithm in common (${detailOf(error)}). Nothing was changed there; choose the system's ssh for this host.`,
     );
   return make(
     'host-unreachable',
-    `${target.name} (${where}) can not be reached: ${detailOf(error)}${greeting === '' ? '' : `; it said: ${greeting.split('\n').at(-1) ?? ''}`}. Nothing was changed there; it is tried again when you ask.`,
+    `${who} can not be reached: ${detailOf(error)}${greeting === '' ? '' : `; it said: ${greeting.split('\n').at(-1) ?? ''}`}. Nothing was changed there; it is tried again when you ask.`,
   );
 }
 

@@ -7,18 +7,11 @@ import { VirtualList } from '../../components/virtual-list.tsx';
 import { loadNewest, loadOlder, useTrail } from '../../store/audit.ts';
 import type { AuditTrail } from '../../store/audit.ts';
 import { select, useUi } from '../../store/ui.ts';
-import { changeText, refusalText, verbOf } from './audit-text.ts';
+import { stamp } from '../../components/when.ts';
+import { changeText, gpuNameOn, refusalText, verbOf } from './audit-text.ts';
 import { exportAudit } from './export.ts';
 
 const ROW_PX = 24;
-
-const stamp = (atMs: number): string =>
-  new Date(atMs).toLocaleString('en-GB', {
-    day: 'numeric',
-    month: 'short',
-    hour: '2-digit',
-    minute: '2-digit',
-  });
 
 export function AuditPanel({ host }: { readonly host: HostSnapshot }): ReactElement {
   const sliceId = useUi((s) => s.auditSliceId);
@@ -67,7 +60,8 @@ export function AuditPanel({ host }: { readonly host: HostSnapshot }): ReactElem
 
 function Row({ host, record }: { readonly host: HostSnapshot; readonly record: AuditRecord }): ReactElement {
   const refusal = refusalText(record);
-  const changes = changeText(record);
+  const gpuName = gpuNameOn(host);
+  const changes = changeText(record, gpuName);
   const still = host.slices.some((slice) => slice.id === record.sliceId);
   const owner = record.after?.owner ?? record.before?.owner ?? null;
   const from = record.claimedFrom ?? 'on the host';
@@ -107,9 +101,9 @@ function Row({ host, record }: { readonly host: HostSnapshot; readonly record: A
           </span>
         )}
       </span>
-      <span className="cut" title={changeText(record, 8)}>
+      <span className="cut" title={`${changeText(record, gpuName, 8)} ${record.detail ?? ''}`.trim()}>
         {changes}
-        {record.detail !== null && <span className="two"> {record.detail}</span>}
+        {record.detail !== null && <span className={changes === '' ? '' : 'two'}> {record.detail}</span>}
         {record.refusalsOmitted > 0 && (
           <span className="bad"> and {record.refusalsOmitted} more refused before it</span>
         )}

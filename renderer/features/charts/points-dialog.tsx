@@ -1,5 +1,6 @@
 /** The points of a chart as a table: for those who do not see it, and for those who want the figure. */
 import type { ReactElement } from 'react';
+import { dayTimeSeconds } from '../../components/when.ts';
 import { QUANTITIES } from '../../components/chart-data.ts';
 import type { PointRow, Quantity } from '../../components/chart-data.ts';
 import { Button } from '../../components/bits.tsx';
@@ -20,7 +21,7 @@ function columnsOf(quantity: Quantity): readonly Column<PointRow>[] {
       width: 170,
       numeric: true,
       value: (row) => row.atMs,
-      cell: (row) => new Date(row.atMs).toLocaleString('en-GB', { dateStyle: 'short', timeStyle: 'medium' }),
+      cell: (row) => dayTimeSeconds(row.atMs),
     },
     {
       id: 'value',

@@ -1,6 +1,6 @@
 /** Head of the screen of all hosts: sums, filter, grouping, saved views, kind of view. */
 import type { ReactElement } from 'react';
-import { gib } from '../../../model/units.ts';
+import { GIB, gib } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
 import { FilterBox } from '../../components/filter-box.tsx';
 import { Icon } from '../../components/icons.tsx';
@@ -20,6 +20,11 @@ const GROUP_WORDS: Readonly<Record<Grouping, string>> = {
   model: 'By model',
   none: 'Not grouped',
 };
+
+const WHOLE_FROM = 1000 * GIB;
+/** A tenth of a GiB says nothing beside thousands. */
+const sum = (bytes: number | null): string =>
+  bytes !== null && bytes >= WHOLE_FROM ? String(Math.round(bytes / GIB)) : gib(bytes);
 
 function viewEntries(): readonly MenuEntry[] {
   const { items: views } = useViews.getState();
@@ -53,10 +58,10 @@ export function FleetHead({
       <div className="host-head">
         <h1>All hosts</h1>
         <span className="small two cut grow">
-          {gib(freeBytes)} of {gib(capacityBytes)} GiB free
+          {sum(freeBytes)} of {sum(capacityBytes)} GiB free
           <span className="wide">
             {' '}
-            · {gib(allocatedBytes)} allocated · {gib(usedBytes)} used · {gpus} {gpus === 1 ? 'GPU' : 'GPUs'}{' '}
+            · {sum(allocatedBytes)} allocated · {sum(usedBytes)} used · {gpus} {gpus === 1 ? 'GPU' : 'GPUs'}{' '}
             on {hosts} {hosts === 1 ? 'host' : 'hosts'}
           </span>
         </span>

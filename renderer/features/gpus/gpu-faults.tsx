@@ -2,7 +2,7 @@
 import type { ReactElement } from 'react';
 import type { Gpu } from '../../../model/model.ts';
 import { cx } from '../../components/bits.tsx';
-import { faultTime } from './gpu-sentence.ts';
+import { dayTime } from '../../components/when.ts';
 
 const WHOSE = { program: 'a program’s fault', hardware: 'hardware', other: null } as const;
 
@@ -21,7 +21,7 @@ export function GpuFaults({ gpu }: { readonly gpu: Gpu }): ReactElement {
         <dl className="ledger events fault-list">
           {faults.map((fault) => (
             <div key={`${String(fault.xid)} ${String(fault.firstAtMs)}`}>
-              <dd>{faultTime(fault.atMs, Date.now())}</dd>
+              <dd>{dayTime(fault.atMs)}</dd>
               <dt>
                 <b className={cx(fault.kind === 'hardware' ? 'bad' : 'strong')}>XID {fault.xid}</b>
                 {WHOSE[fault.kind] !== null && <span className="two">, {WHOSE[fault.kind]}</span>}.{' '}
@@ -29,7 +29,7 @@ export function GpuFaults({ gpu }: { readonly gpu: Gpu }): ReactElement {
                 {fault.count > 1 && (
                   <b className="strong">
                     {' '}
-                    {fault.count} times since {faultTime(fault.firstAtMs, Date.now())}
+                    {fault.count} times since {dayTime(fault.firstAtMs)}
                   </b>
                 )}
               </dt>

@@ -1,6 +1,7 @@
 /** The one most urgent sentence under a GPU, and what is wrong with a slice. Pure. */
 import type { Gpu, Sample, Slice, SliceSample } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
+import { clock, dayTime } from '../../components/when.ts';
 import { untilText } from '../slices/until.ts';
 import { sliceSample } from '../hosts/host-figures.ts';
 import type { GpuView } from '../hosts/host-figures.ts';
@@ -19,22 +20,8 @@ export interface Sentence {
 export const recentlyDenied = (sample: SliceSample | null, nowMs: number): boolean =>
   sample?.deniedAtMs != null && nowMs - sample.deniedAtMs < DENIED_SHOWN_MS;
 
-const twoDigits = (value: number): string => String(value).padStart(2, '0');
-/** By hand: toLocaleTimeString makes a formatter for every call, which in a list of events took milliseconds. */
-export function clock(atMs: number): string {
-  const at = new Date(atMs);
-  return `${twoDigits(at.getHours())}:${twoDigits(at.getMinutes())}`;
-}
-
 /** A broken GPU stays news for a day, a program's error for as long as a denial. */
 export const HARDWARE_FAULT_SHOWN_MS = 86_400_000;
-
-/** `10:38`, and of another day `3 Nov 10:38`. */
-export function faultTime(atMs: number, nowMs: number): string {
-  const at = new Date(atMs);
-  const day = at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
-  return at.toDateString() === new Date(nowMs).toDateString() ? clock(atMs) : `${day} ${clock(atMs)}`;
-}
 
 function faultSentence(faults: Gpu['faults'], nowMs: number): Sentence | null {
   const fault = (faults ?? []).find(
@@ -44,7 +31,7 @@ function faultSentence(faults: Gpu['faults'], nowMs: number): Sentence | null {
   if (fault === undefined) return null;
   return {
     mark: 'warn',
-    text: `XID ${String(fault.xid)} at ${faultTime(fault.atMs, nowMs)}: ${fault.text}`,
+    text: `XID ${String(fault.xid)} at ${dayTime(fault.atMs, nowMs)}: ${fault.text}`,
     more: fault.count > 1 ? `${String(fault.count)} times` : null,
   };
 }

@@ -161,6 +161,8 @@ export function Segment(props: SegmentProps): ReactElement {
     if (bar === null || bar.clientWidth === 0) return;
     pointer.current = { startX: event.clientX, bytesPerPx: layout.scale / bar.clientWidth };
     root.current?.focus({ preventScroll: true });
+    // Who takes an edge means this slice: the inspector shows it, with the keys.
+    select(host.id, { kind: 'slice', id: slice.id });
     send({ type: 'start', by: 'pointer', limitBytes: slice.memoryLimitBytes });
   };
   const onGripMove = (event: PointerEvent): void => {
@@ -345,7 +347,7 @@ function Reading(props: {
             : over > 0
               ? `${gib(over)} over what is free`
               : drag.by === 'key'
-                ? 'Enter sets it, Esc leaves it'
+                ? 'Enter or a pause sets it, Esc leaves it'
                 : 'release sets it, Esc leaves it';
   return (
     <div

@@ -33,20 +33,19 @@ export function HostMain({ host }: { readonly host: HostSnapshot }): ReactElemen
 
 function headText(host: HostSnapshot, sample: Sample | null): ReactElement {
   const { freeBytes, capacityBytes, minis } = hostFigures(host, sample);
-  const { connection } = host;
-  const agent = connection.kind === 'live' || connection.kind === 'stale' ? connection.agent : null;
-  const memory = freeBytes === null ? null : `${gib(freeBytes)} of ${gib(capacityBytes)} GiB free`;
+  const free = freeBytes === null ? null : gib(freeBytes);
   const wide = [
     minis.length > 0 ? `${String(minis.length)} ${minis.length === 1 ? 'GPU' : 'GPUs'}` : null,
-    agent?.driver != null ? `driver ${agent.driver}` : null,
-    agent === null ? null : `agent ${agent.version}, managed by ${agent.managerName}`,
-    agent === null ? host.address : null,
+    // Driver, agent and, where there is more to say, the address stand in the inspector.
+    minis.length > 0 ? null : host.address,
   ].filter((part) => part !== null);
   return (
     <span className="small two cut grow" title={host.address ?? undefined}>
-      {memory}
+      {free}
+      {free !== null && <span className="wide"> of {gib(capacityBytes)}</span>}
+      {free !== null && ' GiB free'}
       <span className="wide">
-        {memory !== null && wide.length > 0 ? ' · ' : ''}
+        {free !== null && wide.length > 0 ? ' · ' : ''}
         {wide.join(' · ')}
       </span>
     </span>

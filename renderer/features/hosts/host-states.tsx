@@ -1,5 +1,6 @@
 /** A host that is not live: what is known, why it stopped, and the next act. */
 import type { ReactElement, ReactNode } from 'react';
+import { dayTimeSeconds } from '../../components/when.ts';
 import type { Failure } from '../../../model/errors.ts';
 import type { ConnectionState, DeployStep, HostSnapshot, PreviewGpu } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit } from '../../../model/units.ts';
@@ -200,7 +201,7 @@ export function PreviewView(props: {
             <PreviewCard key={gpu.uuid} gpu={gpu} />
           ))}
           <p className="micro three">
-            Read with nvidia-smi at {new Date(connection.asOfMs).toLocaleTimeString([], { hour12: false })}
+            Read with nvidia-smi at {dayTimeSeconds(connection.asOfMs)}
             {connection.driver === null ? '' : `, driver ${connection.driver}`}. Who uses what is known once
             the agent runs.
           </p>

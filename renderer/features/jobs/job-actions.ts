@@ -58,7 +58,7 @@ export async function startJob(host: HostSnapshot, slice: Slice, wanted: Wanted)
   if (made === null) return;
   useUi.setState({ dock: 'jobs' });
   pickJob(made.jobId);
-  const text = `${made.name} is in the line of ${slice.name}`;
+  const text = `${made.name} runs in ${slice.name} as soon as it is its turn`;
   showToast(text);
   logEvent({ hostId: host.id, sliceId: slice.id, atMs: Date.now(), tone: 'plain', text });
 }

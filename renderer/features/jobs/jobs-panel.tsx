@@ -10,7 +10,7 @@ import { useNarrow } from '../../components/use-narrow.ts';
 import { jobEntries } from '../../commands/menu-entries.ts';
 import { runCommand } from '../../commands/registry.ts';
 import type { CommandId } from '../../../model/commands.ts';
-import { clock } from '../gpus/gpu-sentence.ts';
+import { clock, dayTimeSeconds } from '../../components/when.ts';
 import { pickJob, useUi } from '../../store/ui.ts';
 import { jobClock } from './clock.ts';
 import { queueRefusal } from './job-actions.ts';
@@ -47,9 +47,7 @@ const sinceText = (sinceMs: number | null): string => {
   return ago < DAY_MS ? clock(sinceMs) : `${String(Math.floor(ago / DAY_MS))} d ago`;
 };
 const sinceTitle = (sinceMs: number | null): string | undefined =>
-  sinceMs === null
-    ? undefined
-    : `${new Date(sinceMs).toLocaleString()}, ${duration(Date.now() - sinceMs)} ago`;
+  sinceMs === null ? undefined : `${dayTimeSeconds(sinceMs)}, ${duration(Date.now() - sinceMs)} ago`;
 
 const act = (id: CommandId, jobId: string): void => {
   pickJob(jobId);
@@ -142,7 +140,9 @@ const columnsFor = (): readonly Column<JobRow>[] => [
     cell: ({ job }) => (
       <>
         {rowAct('job.log', 'Log of', 'Log', job)}
-        {!isOver(job) && rowAct('job.cancel', 'Cancel', 'Cancel', job)}
+        {isOver(job)
+          ? rowAct('job.again', 'Run again', 'Run again', job)
+          : rowAct('job.cancel', 'Cancel', 'Cancel', job)}
       </>
     ),
   },

@@ -1,11 +1,13 @@
 /** Run a command in a slice: it waits for its turn, runs there, and goes on without this window. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, JobPriority, Slice } from '../../../model/model.ts';
+import type { HostSnapshot, Job, JobPriority, Slice } from '../../../model/model.ts';
 import { gibWithUnit, parseBytes } from '../../../model/units.ts';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { ChoiceField, boxesOf } from '../../components/field.tsx';
 import { closeDialog } from '../../store/ui.ts';
+import { keyLabel } from '../../../model/commands.ts';
+import { isMac } from '../../commands/keys.ts';
 import { nameProblem } from '../slices/slice-actions.ts';
 import {
   isOperator,
@@ -17,6 +19,7 @@ import {
 } from './job-actions.ts';
 import type { Wanted } from './job-actions.ts';
 import { aheadText } from './ahead-text.ts';
+import { environmentNames, lastEnvironment, rememberEnvironment, useEnvironments } from './environments.ts';
 
 const PRIORITIES: readonly (readonly [JobPriority, string])[] = [
   ['low', 'Low: after the others'],
@@ -42,6 +45,8 @@ interface Typed {
   readonly preempts: boolean;
   readonly minFree: string;
   readonly grace: string;
+  /** The prefix of a Python environment; empty: as in the shell. */
+  readonly environment: string;
 }
 
 /** The first thing that is wrong, in the order of the fields; else the job that would be started. */
@@ -70,12 +75,17 @@ export function readJob(typed: Typed, slice: Slice): Wanted | string {
     preempts: typed.preempts && typed.priority !== 'low',
     minFreeBytes: free === null ? null : free.value,
     graceMs: grace * 1000,
-    environment: null,
+    environment: typed.environment === '' ? null : typed.environment,
   };
 }
 
-export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: Slice }): ReactElement {
-  const { host } = props;
+export function RunDialog(props: {
+  readonly host: HostSnapshot;
+  readonly slice: Slice;
+  /** A job that is to run once more; null: the last command is offered. */
+  readonly again: Pick<Job, 'command' | 'name' | 'priority'> | null;
+}): ReactElement {
+  const { host, again } = props;
   const [typed, setTyped] = useState<Typed>(() => ({
     sliceId: props.slice.id,
     ...lastCommand(host, props.slice),
@@ -85,11 +95,20 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
     preempts: false,
     minFree: '',
     grace: '30',
+    environment: lastEnvironment(host),
+    ...again,
   }));
   const slices = usableSlices(host);
   const slice = slices.find((one) => one.id === typed.sliceId) ?? props.slice;
-  const wanted = readJob(typed, slice);
-  const refusal = runRefusal(host, slice) ?? (typeof wanted === 'string' ? wanted : null);
+  const environments = useEnvironments(host, typed.cwd.trim());
+  // One of another folder, or that is gone, is not run in unseen.
+  const isThere = environments.list.some(({ path }) => path === typed.environment);
+  const environment = isThere ? typed.environment : '';
+  const wanted = readJob({ ...typed, environment }, slice);
+  // Asked already and chosen before: without the answer it would be run in another one than meant.
+  const waits =
+    environments.isAsking && typed.environment !== '' ? 'Looking for the environments there…' : null;
+  const refusal = runRefusal(host, slice) ?? (typeof wanted === 'string' ? wanted : null) ?? waits;
   // An empty sheet is not wrong yet.
   const isWrong = refusal !== null && (typed.command !== '' || runRefusal(host, slice) !== null);
   const put = (change: Partial<Typed>): void => setTyped((now) => ({ ...now, ...change }));
@@ -97,6 +116,7 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
     if (refusal !== null || typeof wanted === 'string') return;
     closeDialog();
     rememberCommand(host, slice, wanted.command, typed.cwd.trim());
+    if (typed.environment === environment) rememberEnvironment(host, environment);
     void startJob(host, slice, wanted);
   };
   const box = boxesOf(typed, put);
@@ -107,6 +127,8 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
       verb="Run"
       onSubmit={submit}
       refusal={refusal}
+      byModEnter
+      hint={keyLabel('$mod+Enter', isMac())}
     >
       <div className="fields two-columns">
         <div className="span-2">
@@ -131,15 +153,23 @@ export function RunDialog(props: { readonly host: HostSnapshot; readonly slice: 
               placeholder="python train.py --epochs 90"
               onFocus={(event) => event.target.select()}
               onChange={(event) => put({ command: event.target.value })}
-              onKeyDown={(event) => {
-                if (event.key !== 'Enter' || event.shiftKey) return;
-                event.preventDefault();
-                submit();
-              }}
             />
           </span>
         </label>
         {box('Folder', 'cwd', '', { placeholder: 'home folder', ...AS_IS }, false)}
+        <div>
+          <ChoiceField
+            label="Environment"
+            value={environment}
+            choices={[['', 'As in your shell'] as const, ...environmentNames(environments.list)]}
+            onPick={(path) => put({ environment: path })}
+          />
+          {environments.failure !== null && (
+            <p className="small warn" role="status">
+              Environments could not be looked for: {environments.failure.message}
+            </p>
+          )}
+        </div>
         {box('Name', 'name', '', { placeholder: 'from the command', ...AS_IS }, false)}
         <ChoiceField
           label="Priority in the line"

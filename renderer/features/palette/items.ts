@@ -7,6 +7,7 @@ import { isMac, keysFor } from '../../commands/keys.ts';
 import { shownCommands } from '../../commands/registry.ts';
 import type { Bindings } from '../../commands/registry.ts';
 import { openDialog, selectHost, setView, showFleet, useUi } from '../../store/ui.ts';
+import type { PaletteMode } from '../../store/ui.ts';
 import { openView, useViews } from '../../store/views.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { beyondQuota } from '../people/quota.ts';
@@ -14,6 +15,8 @@ import { SETTINGS } from '../settings/setting-list.ts';
 import { moveOutcome, moveSlice } from '../slices/move.ts';
 import { endSlices, giveSlices } from '../slices/slice-actions.ts';
 import { untilChoices, untilText } from '../slices/until.ts';
+import { terminalRefusal } from '../terminal/terminal-acts.ts';
+import { openTerminal } from '../terminal/terminals.ts';
 import type { Found, Room } from './finder.ts';
 import { item } from './item.ts';
 import type { PaletteItem } from './item.ts';
@@ -122,13 +125,27 @@ export function roomItems({ rooms, largest }: Found): readonly PaletteItem[] {
   ];
 }
 
-/** Keyboard twins of dragging: to a person, to another GPU, to an end. */
+/** In which slice a shell is to be: one's own first. */
+function terminalItems(host: HostSnapshot): readonly PaletteItem[] {
+  const items = host.slices.map((slice) =>
+    item(`terminal ${slice.id}`, 'Slices', slice.name, () => void openTerminal(host, slice), {
+      owner: slice.owner,
+      also: slice.owner,
+      hint: gibWithUnit(slice.memoryLimitBytes),
+      refusal: terminalRefusal(host, slice),
+    }),
+  );
+  return [...items.filter((one) => one.refusal === null), ...items.filter((one) => one.refusal !== null)];
+}
+
+/** Answers to one question: keyboard twins of dragging to a person, another GPU, an end; and a slice for a terminal. */
 export function answerItems(
-  mode: 'give' | 'move' | 'until',
-  { slices }: CommandContext,
+  mode: Exclude<PaletteMode, 'all'>,
+  { host, slices }: CommandContext,
   sampleOf: SampleOf,
   now: Date,
 ): readonly PaletteItem[] {
+  if (mode === 'terminal') return host === null ? [] : terminalItems(host);
   const [first] = slices;
   if (first === undefined) return [];
   if (mode === 'give') {
@@ -158,16 +175,15 @@ export function answerItems(
           hint: choice.atMs === null ? '' : untilText(choice.atMs, now.getTime()),
         }),
       ),
-      item(
-        'until other',
-        'Until',
-        'Another time…',
-        () => openDialog({ kind: 'until', hostId: first.host.id, sliceId: first.slice.id }),
-        { refusal: slices.length > 1 ? 'Several slices are selected; this is for one.' : null },
+      item('until other', 'Until', 'Another time…', () =>
+        openDialog({
+          kind: 'until',
+          slices: slices.map(({ host: on, slice }) => ({ hostId: on.id, sliceId: slice.id })),
+        }),
       ),
     ];
   }
-  return first.host.gpus.map((gpu) => {
+  const places = first.host.gpus.map((gpu) => {
     const outcome = moveOutcome(first.host, first.slice, gpu, sampleOf(first.host.id));
     return item(
       `move ${gpu.uuid}`,
@@ -181,4 +197,6 @@ export function answerItems(
       },
     );
   });
+  // Enter takes the first: one that can be had, if there is one.
+  return [...places.filter((one) => one.refusal === null), ...places.filter((one) => one.refusal !== null)];
 }

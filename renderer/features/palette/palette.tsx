@@ -27,6 +27,7 @@ const WORDS: Readonly<Record<PaletteMode, readonly [label: string, placeholder: 
   give: ['Give to', 'A person'],
   move: ['Move to', 'A GPU'],
   until: ['Until', 'A day'],
+  terminal: ['Open a terminal in', 'A slice'],
 };
 
 /** Items are made once per opening: a list that changes under the arrow keys can not be used. */
@@ -69,7 +70,16 @@ function useLayer() {
       else layer.showModal();
       layer.querySelector('input')?.focus({ preventScroll: true });
     }
+    // Not modal, so nothing but this keeps the focus here: whoever takes it from the box, be it late, gives it back.
+    const onFocus = ({ target }: FocusEvent): void => {
+      const isHere = target instanceof Node && layer?.contains(target) === true;
+      if (layer === null || isHere || document.querySelector('dialog:modal:not(.palette-layer)') !== null)
+        return;
+      layer.querySelector('input')?.focus({ preventScroll: true });
+    };
+    document.addEventListener('focusin', onFocus);
     return () => {
+      document.removeEventListener('focusin', onFocus);
       layer?.close();
       if (before instanceof HTMLElement && document.activeElement === document.body)
         before.focus({ preventScroll: true });

@@ -75,6 +75,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
     title: 'Held but idle: limits of slices without GPU time for as long as the settings say',
     width: 70,
     numeric: true,
+    says: (row) => row.idleCount > 0,
     value: (row) => row.idleBytes,
     cell: (row) =>
       row.idleCount === 0 ? (
@@ -88,15 +89,18 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   {
     id: 'unmanaged',
     heading: 'Unmanaged GiB',
+    goes: 4,
     title: 'Held by their processes outside every slice',
     width: 110,
     numeric: true,
+    says: (row) => row.unmanagedBytes > 0,
     value: (row) => row.unmanagedBytes,
     cell: (row) => <span className={row.unmanagedBytes === 0 ? 'three' : ''}>{gib(row.unmanagedBytes)}</span>,
   },
   {
     id: 'timeLimit',
     heading: 'Time limit %',
+    goes: 3,
     title: 'Sum over GPUs: 100 is one whole GPU',
     width: 88,
     numeric: true,
@@ -132,6 +136,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   {
     id: 'slices',
     heading: 'Slices',
+    goes: 2,
     width: 52,
     numeric: true,
     value: (row) => row.slices.length,
@@ -140,6 +145,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   {
     id: 'processes',
     heading: 'Processes',
+    goes: 1,
     width: 72,
     numeric: true,
     value: (row) => row.processes,
@@ -147,7 +153,8 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
   },
   {
     id: 'where',
-    heading: 'Where: host and GPUs',
+    heading: 'Where',
+    title: 'Host and GPUs',
     width: 90,
     grows: true,
     value: (row) => row.where,

@@ -36,6 +36,7 @@ export const belongsTo = ({ container, unit }: ProcessSample): string | null =>
 const BELONGS: Column<ProcessRow> = {
   id: 'belongs',
   heading: 'Container, job',
+  goes: 1,
   title: 'As the control groups of the process tell',
   width: 120,
   value: (row) => belongsTo(row.process),
@@ -151,6 +152,7 @@ const columnsFor = (
     title: 'Not measured outside a slice',
     width: 88,
     numeric: true,
+    says: (row) => Math.round((row.process.throttledTenths ?? 0) / 10) > 0,
     value: (row) => row.process.throttledTenths,
     cell: ({ process: { throttledTenths } }) => (
       <span className={cx((throttledTenths ?? 0) >= THROTTLED_SHOWN_TENTHS ? 'warn' : 'three')}>
@@ -161,6 +163,7 @@ const columnsFor = (
   {
     id: 'up',
     heading: 'Running for',
+    goes: 2,
     width: 96,
     numeric: true,
     value: (row) => row.runningMs,

@@ -46,6 +46,7 @@ export function Dialogs(): ReactElement | null {
   if (dialog.kind === 'over-quota')
     return <OverQuotaDialog message={dialog.message} answer={dialog.answer} />;
   if (dialog.kind === 'paste-lines') return <PasteDialog {...dialog} />;
+  if (dialog.kind === 'until') return <UntilDialog slices={dialog.slices} />;
   if (dialog.kind === 'delete-many') return <DeleteManyDialog slices={dialog.slices} />;
   if (host === null) return null;
   switch (dialog.kind) {
@@ -67,7 +68,9 @@ export function Dialogs(): ReactElement | null {
       return <TagsDialog host={host} />;
     case 'run-job': {
       const slice = host.slices.find((s) => s.id === dialog.sliceId);
-      return slice === undefined ? null : <RunDialog host={host} slice={slice} />;
+      return slice === undefined ? null : (
+        <RunDialog host={host} slice={slice} again={dialog.again ?? null} />
+      );
     }
     case 'cancel-job': {
       const job = host.jobs?.jobs.find((one) => one.id === dialog.jobId);
@@ -77,12 +80,10 @@ export function Dialogs(): ReactElement | null {
       return <CloseTerminalDialog host={host} terminalId={dialog.terminalId} message={dialog.message} />;
     case 'rename-slice':
     case 'delete-slice':
-    case 'until':
     case 'trade': {
       const slice = host.slices.find((s) => s.id === dialog.sliceId);
       if (slice === undefined) return null;
       if (dialog.kind === 'rename-slice') return <RenameDialog host={host} slice={slice} />;
-      if (dialog.kind === 'until') return <UntilDialog host={host} slice={slice} />;
       if (dialog.kind === 'trade') return <TradeDialog host={host} slice={slice} />;
       const processes = sample?.processes.filter((process) => process.sliceId === slice.id) ?? [];
       return <DeleteDialog host={host} slice={slice} processes={processes} />;

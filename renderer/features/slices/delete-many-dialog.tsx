@@ -1,22 +1,16 @@
 /** Several slices at once: asked about always, because one key should not take away what five people use. */
 import type { ReactElement } from 'react';
-import { useFleet } from '../../store/fleet.ts';
 import { shownSample } from '../../store/series.ts';
 import { closeDialog } from '../../store/ui.ts';
 import type { Picked } from '../../store/ui.ts';
 import { gibWithUnit } from '../../../model/units.ts';
 import { AskDialog } from '../../components/dialog.tsx';
+import { useHostSlices } from './host-slices.ts';
 import { ProcessList, peopleIn } from './process-list.tsx';
 import { deleteSlices } from './slice-actions.ts';
-import type { HostSlice } from './slice-actions.ts';
 
 export function DeleteManyDialog({ slices }: { readonly slices: readonly Picked[] }): ReactElement {
-  const hosts = useFleet((s) => s.hosts);
-  const found = slices.flatMap(({ hostId, sliceId }): HostSlice[] => {
-    const host = hosts[hostId];
-    const slice = host?.slices.find((s) => s.id === sliceId);
-    return host === undefined || slice === undefined ? [] : [{ host, slice }];
-  });
+  const found = useHostSlices(slices);
   const processes = found.flatMap(
     ({ host, slice }) => shownSample(host.id)?.processes.filter((p) => p.sliceId === slice.id) ?? [],
   );
@@ -49,7 +43,7 @@ export function DeleteManyDialog({ slices }: { readonly slices: readonly Picked[
           <ProcessList processes={processes} />
         </>
       )}
-      <p className="small two">Undo brings the slices back, host by host, with their limits and owners.</p>
+      <p className="small two">Undo brings all of them back, with their limits and owners.</p>
     </AskDialog>
   );
 }

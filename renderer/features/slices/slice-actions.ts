@@ -3,10 +3,13 @@ import type { Gpu, HostSnapshot, Person, Priority, Slice, SliceEdit } from '../.
 import { admit } from '../../../model/admission.ts';
 import type { Admission } from '../../../model/admission.ts';
 import { MIB, gib, gibWithUnit } from '../../../model/units.ts';
-import type { Result } from '../../../model/errors.ts';
-import { ask, edit, edited, request, sayFailure, withinQuota } from '../../store/actions.ts';
-import { select } from '../../store/ui.ts';
-import { slicesOf } from '../hosts/host-figures.ts';
+import type { Failure, Result } from '../../../model/errors.ts';
+import { ask, edit, keepUndo, request, sayFailure, withinQuota } from '../../store/actions.ts';
+import { useLinked } from '../../store/linked.ts';
+import { shownSample } from '../../store/series.ts';
+import { logEvent, select, showToast } from '../../store/ui.ts';
+import type { UndoToken } from '../../store/ui.ts';
+import { sliceSample, slicesOf } from '../hosts/host-figures.ts';
 import { untilText } from './until.ts';
 
 export interface HostSlice {
@@ -103,11 +106,26 @@ export const createPreset = (
 const asSeen = (host: HostSnapshot, slice: Slice) =>
   ({ hostId: host.id, sliceId: slice.id, revision: slice.revision }) as const;
 
-export function changeText(slice: Slice, change: SliceChange): string {
-  if (change.memoryLimitBytes !== undefined) {
-    const verb = change.memoryLimitBytes > slice.memoryLimitBytes ? 'grown' : 'shrunk';
-    return `${slice.name} ${verb} from ${gib(slice.memoryLimitBytes)} to ${gibWithUnit(change.memoryLimitBytes)}`;
-  }
+/** What was used a moment ago; null: unknown. */
+const usedBy = ({ host, slice }: HostSlice): number | null =>
+  sliceSample(shownSample(host.id), slice.id)?.memoryUsedBytes ?? null;
+
+/** A limit below what is in use does not hold yet, and nobody is to be told that it does. */
+export const waitsFor = (limitBytes: number, usedBytes: number | null): string | null =>
+  usedBytes !== null && usedBytes > limitBytes ? `when use drops (${gib(usedBytes)} now)` : null;
+
+function memoryText(slice: Slice, toBytes: number, usedBytes: number | null): string {
+  const { name, memoryLimitBytes } = slice;
+  if (toBytes === memoryLimitBytes) return `${name} keeps ${gibWithUnit(toBytes)}`;
+  const fromTo = `from ${gib(memoryLimitBytes)} to ${gibWithUnit(toBytes)}`;
+  if (toBytes > memoryLimitBytes) return `${name} grown ${fromTo}`;
+  const waits = waitsFor(toBytes, usedBytes);
+  return waits === null ? `${name} shrunk ${fromTo}` : `${name} will shrink ${fromTo} ${waits}`;
+}
+
+/** `usedBytes`: what is in use in the slice, as far as is known. */
+export function changeText(slice: Slice, change: SliceChange, usedBytes: number | null): string {
+  if (change.memoryLimitBytes !== undefined) return memoryText(slice, change.memoryLimitBytes, usedBytes);
   if (change.computeLimitPercent !== undefined) {
     return `${slice.name}: GPU time limit ${String(slice.computeLimitPercent)} → ${String(change.computeLimitPercent)} %`;
   }
@@ -122,11 +140,35 @@ export function changeText(slice: Slice, change: SliceChange): string {
   return `${slice.name}: priority ${slice.priority} → ${change.priority ?? slice.priority}`;
 }
 
-/** Shrinking below what is in use waits until use drops; that is said by the pending limit the agent reports. */
+/** The same of several slices. */
+function changesText(done: readonly HostSlice[], change: SliceChange): string {
+  const count = `${String(done.length)} slices`;
+  const {
+    memoryLimitBytes: toBytes,
+    computeLimitPercent,
+    computeGuaranteePercent,
+    priority,
+    expiresAtMs,
+  } = change;
+  if (toBytes !== undefined) {
+    const waiting = done.filter((of) => waitsFor(toBytes, usedBy(of)) !== null).length;
+    const later = waiting === 0 ? '' : `, ${String(waiting)} of them when their use drops`;
+    return `${count}: memory limit ${gibWithUnit(toBytes)}${later}`;
+  }
+  if (computeLimitPercent !== undefined) return `${count}: GPU time limit ${String(computeLimitPercent)} %`;
+  if (computeGuaranteePercent !== undefined)
+    return `${count}: guarantee ${String(computeGuaranteePercent)} %`;
+  if (priority !== undefined) return `${count}: priority ${priority}`;
+  return expiresAtMs == null
+    ? `${count} have no end any more`
+    : `${count} end ${untilText(expiresAtMs, Date.now())}`;
+}
+
+/** Shrinking below what is in use waits until use drops. */
 export async function changeSlice(host: HostSnapshot, slice: Slice, change: SliceChange): Promise<boolean> {
   const done = await edit(
     host.id,
-    changeText(slice, change),
+    changeText(slice, change, usedBy({ host, slice })),
     withinQuota((more) =>
       request('slice:resize', {
         ...asSeen(host, slice),
@@ -153,44 +195,60 @@ export async function giveSlice(host: HostSnapshot, slice: Slice, owner: string)
   );
 }
 
-/** Several slices in one act: one toast, one Undo. Stops at the first refusal and says how far it came. */
+/**
+ * Several slices in one act, on one host or many: one toast, one Undo. Stops at the first refusal and says how far it
+ * came. `text`: what was done, of those with which it was.
+ */
 export async function eachSlice(
   slices: readonly HostSlice[],
-  text: (count: number) => string,
+  text: (done: readonly HostSlice[]) => string,
   act: (of: HostSlice) => Promise<Result<SliceEdit>>,
 ): Promise<boolean> {
-  const tokens = new Map<string, string[]>();
-  let count = 0;
+  const tokens: UndoToken[] = [];
+  const done: HostSlice[] = [];
+  let failure: Failure | null = null;
   for (const of of slices) {
     const result = await act(of);
     if (!result.ok) {
-      sayFailure(
-        count === 0
-          ? result.error
-          : {
-              ...result.error,
-              message: `${result.error.message} ${String(count)} of ${String(slices.length)} were done; Undo takes them back.`,
-            },
-      );
+      failure = result.error;
       break;
     }
-    count += 1;
-    tokens.set(of.host.id, [result.value.undoToken, ...(tokens.get(of.host.id) ?? [])]);
+    done.push(of);
+    tokens.unshift({ hostId: of.host.id, undoToken: result.value.undoToken });
   }
-  // An undo belongs to one host; acts over hosts are undone host by host.
-  for (const [hostId, undo] of tokens) {
-    edited(hostId, slices[0]?.slice.id ?? '', text(count), undo);
+  if (failure !== null && done.length > 0) {
+    const far = `${String(done.length)} of ${String(slices.length)} were done; Undo takes them back.`;
+    failure = { ...failure, message: `${failure.message} ${far}` };
   }
-  return count === slices.length;
+  if (done.length === 0) {
+    if (failure !== null) sayFailure(failure);
+    return failure === null;
+  }
+  // None of the edits rests on another.
+  const undo = keepUndo(text(done), tokens, { apart: true });
+  showToast(failure?.message ?? undo.text, { undo, ...(failure === null ? {} : { failure }) });
+  const atMs = Date.now();
+  for (const of of done) {
+    logEvent({ hostId: of.host.id, sliceId: of.slice.id, atMs, tone: 'plain', text: text([of]) });
+  }
+  return failure === null;
 }
+
+/** What was done, of one slice by its name and of several by their number. */
+const byCount =
+  (one: (of: HostSlice) => string, many: (slices: string) => string) =>
+  (done: readonly HostSlice[]): string => {
+    const [first] = done;
+    return first !== undefined && done.length === 1 ? one(first) : many(`${String(done.length)} slices`);
+  };
 
 export const giveSlices = (slices: readonly HostSlice[], owner: string): Promise<boolean> =>
   eachSlice(
     slices.filter(({ slice }) => slice.owner !== owner),
-    (count) =>
-      count === 1
-        ? `${slices[0]?.slice.name ?? ''} given to ${owner}`
-        : `${String(count)} slices given to ${owner}`,
+    byCount(
+      ({ slice }) => `${slice.name} given to ${owner}`,
+      (count) => `${count} given to ${owner}`,
+    ),
     ({ host, slice }) =>
       withinQuota((more) =>
         request('slice:assign', {
@@ -201,25 +259,36 @@ export const giveSlices = (slices: readonly HostSlice[], owner: string): Promise
       ),
   );
 
-export const endSlices = (slices: readonly HostSlice[], expiresAtMs: number | null): Promise<boolean> =>
+export const changeSlices = (slices: readonly HostSlice[], change: SliceChange): Promise<boolean> =>
   eachSlice(
     slices,
-    (count) =>
-      count === 1 && slices[0] !== undefined
-        ? changeText(slices[0].slice, { expiresAtMs })
-        : `${String(count)} slices: ${untilText(expiresAtMs, Date.now())}`,
+    (done) => {
+      const [first] = done;
+      return first !== undefined && done.length === 1
+        ? changeText(first.slice, change, usedBy(first))
+        : changesText(done, change);
+    },
     ({ host, slice }) =>
-      request('slice:resize', {
-        ...asSeen(host, slice),
-        expiresAtMs,
-        belowUse: 'when-it-drops',
-      }),
+      withinQuota((more) =>
+        request('slice:resize', {
+          ...asSeen(host, slice),
+          belowUse: 'when-it-drops',
+          ...change,
+          ...more,
+        }),
+      ),
   );
+
+export const endSlices = (slices: readonly HostSlice[], expiresAtMs: number | null): Promise<boolean> =>
+  changeSlices(slices, { expiresAtMs });
 
 export const deleteSlices = (slices: readonly HostSlice[], withProcesses: boolean): Promise<boolean> =>
   eachSlice(
     slices,
-    (count) => `${String(count)} slices deleted`,
+    byCount(
+      ({ slice }) => `${slice.name} deleted`,
+      (count) => `${count} deleted`,
+    ),
     ({ host, slice }) =>
       request('slice:delete', {
         ...asSeen(host, slice),
@@ -262,7 +331,19 @@ export function candidates(people: readonly Person[], owner: string | null): rea
   return people.filter((person) => person.name !== owner);
 }
 
-export const runCommandOf = (slice: Slice): string => `tranche run --slice ${slice.name} -- python train.py`;
+/**
+ * `tranche` as it can be called anywhere on the host: by its name only where a login shell was seen to find it. Jobs and
+ * terminals of this window have it in their PATH either way.
+ */
+export function programOn(host: HostSnapshot, linked = useLinked.getState().hosts): string {
+  const { connection } = host;
+  const full =
+    connection.kind === 'live' || connection.kind === 'stale' ? connection.agent.commandPath : null;
+  return full === null || linked.includes(host.id) ? 'tranche' : full;
+}
+
+export const runCommandOf = (host: HostSnapshot, slice: Slice): string =>
+  `${programOn(host)} run --slice ${slice.name} -- python train.py`;
 
 /** The agent's rule for names (docs/protocol.md): shown before it is asked. */
 export function nameProblem(name: string): string | null {

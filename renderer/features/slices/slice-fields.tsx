@@ -9,7 +9,7 @@ import { asNew, changeSlice, giveSlice, preview } from './slice-actions.ts';
 import type { SliceChange } from './slice-actions.ts';
 import { UntilField } from './until-field.tsx';
 
-const PRIORITIES = [
+export const PRIORITIES = [
   ['idle', 'Idle: only what others leave'],
   ['normal', 'Normal'],
   ['high', 'High: served first'],
@@ -72,7 +72,7 @@ export function SliceFields(props: {
         refusal={refusal}
         onPick={(priority) => void changeSlice(host, slice, { priority })}
       />
-      <UntilField host={host} slice={slice} refusal={refusal} />
+      <UntilField slices={[{ host, slice }]} refusal={refusal} />
     </section>
   );
 }

@@ -12,8 +12,8 @@ import { copy } from '../../store/actions.ts';
 import { SourceLine } from '../charts/source-line.tsx';
 import { ComputeChart, MemoryChart } from '../charts/usage-charts.tsx';
 import { useChart } from '../charts/use-chart.ts';
+import { useLinked } from '../../store/linked.ts';
 import { useOwnerClass } from '../../store/owners.ts';
-import { useUi } from '../../store/ui.ts';
 import { shortGpuName } from '../gpus/gpu-names.ts';
 import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
 import { SliceQueue } from '../jobs/slice-queue.tsx';
@@ -53,8 +53,9 @@ function entriesFor(host: HostSnapshot, slice: Slice): MenuEntry[] {
 
 export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps): ReactElement {
   const hue = useOwnerClass(slice.owner);
-  const pickedCount = useUi((s) => s.picked.length);
   const reading = sliceSample(sample, slice.id);
+  useLinked((s) => s.hosts);
+  const command = runCommandOf(host, slice);
   const idle = idleText(host.id, slice);
   const chart = useChart(host, {
     kind: 'slice',
@@ -78,12 +79,6 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
           <Icon name="more" />
         </Menu>
       </div>
-      {pickedCount > 1 && (
-        <p className="small idle-line">
-          <b className="strong">{pickedCount} slices selected.</b>
-          <span className="two">Give, until and delete act on all of them.</span>
-        </p>
-      )}
       <SliceNotice host={host} gpu={gpu} slice={slice} reading={reading} />
       {idle !== null && (
         <p className="small two idle-line">
@@ -116,12 +111,12 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
       <section>
         <div className="head2">Run a program in this slice</div>
         <div className="run">
-          <code>{runCommandOf(slice)}</code>
+          <code>{command}</code>
           <Button
             kind="quiet"
             tight
             label="Copy the run command"
-            onClick={() => void copy(runCommandOf(slice), 'Run command')}
+            onClick={() => void copy(command, 'Run command')}
           >
             <Icon name="copy" />
           </Button>

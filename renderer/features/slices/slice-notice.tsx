@@ -4,7 +4,8 @@ import type { Gpu, HostSnapshot, Slice, SliceSample } from '../../../model/model
 import { GIB, gibWithUnit } from '../../../model/units.ts';
 import { Button } from '../../components/bits.tsx';
 import { hostNowMs } from '../../store/series.ts';
-import { clock, recentlyDenied, unpromisedPercent } from '../gpus/gpu-sentence.ts';
+import { clock } from '../../components/when.ts';
+import { recentlyDenied, unpromisedPercent } from '../gpus/gpu-sentence.ts';
 import { editRefusal, slicesOf } from '../hosts/host-figures.ts';
 import { changeSlice } from './slice-actions.ts';
 

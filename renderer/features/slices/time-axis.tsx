@@ -1,5 +1,6 @@
 /** Clock times under a pair of charts; newest at the right. */
 import type { ReactElement } from 'react';
+import { clock, clockSeconds, stamp } from '../../components/when.ts';
 import { useNow } from '../../components/use-sample.ts';
 import { hostNowMs } from '../../store/series.ts';
 import { useUi } from '../../store/ui.ts';
@@ -11,17 +12,9 @@ export function TimeAxis(props: { readonly hostId: string; readonly rangeMs: num
   const zoom = useZoom((s) => s.window);
   const toMs = zoom?.toMs ?? hostNowMs(props.hostId);
   const rangeMs = zoom === null ? props.rangeMs : zoom.toMs - zoom.fromMs;
-  // Days are told apart by their date.
-  const days = rangeMs > 86_400_000 ? { day: 'numeric' as const, month: 'short' as const } : {};
-  const seconds = rangeMs <= 300_000 ? { second: '2-digit' as const } : {};
-  const at = (share: number): string =>
-    new Date(toMs - rangeMs * share).toLocaleString('en-GB', {
-      hour: '2-digit',
-      minute: '2-digit',
-      hour12: false,
-      ...seconds,
-      ...days,
-    });
+  // Days are told apart by their date, moments of one by their seconds.
+  const write = rangeMs > 86_400_000 ? stamp : rangeMs <= 300_000 ? clockSeconds : clock;
+  const at = (share: number): string => write(toMs - rangeMs * share);
   return (
     <div className="xs" aria-hidden="true">
       <span>{at(1)}</span>

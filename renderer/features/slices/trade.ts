@@ -3,7 +3,9 @@ import type { HostSnapshot, Slice } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
 import { edited, request, sayFailure } from '../../store/actions.ts';
 import { SNAP_BYTES } from '../gpus/drag.ts';
-import { slicesOf } from '../hosts/host-figures.ts';
+import { shownSample } from '../../store/series.ts';
+import { sliceSample, slicesOf } from '../hosts/host-figures.ts';
+import { waitsFor } from './slice-actions.ts';
 
 export interface Trade {
   readonly limitBytes: number;
@@ -58,10 +60,14 @@ export async function tradeMemory(
   }
   const moved = gib(Math.abs(trade.limitBytes - slice.memoryLimitBytes));
   const [giver, taker] = grows ? [neighbour, slice] : [slice, neighbour];
+  const keeps = giver === slice ? trade.limitBytes : trade.neighbourBytes;
+  const used = sliceSample(shownSample(host.id), giver.id)?.memoryUsedBytes ?? null;
+  const waits = waitsFor(keeps, used);
+  const gave = waits === null ? 'gave' : 'will give';
   edited(
     host.id,
     slice.id,
-    `${giver.name} gave ${moved} GiB to ${taker.name}: ${slice.name} ${gibWithUnit(trade.limitBytes)}, ${neighbour.name} ${gibWithUnit(trade.neighbourBytes)}`,
+    `${giver.name} ${gave} ${moved} GiB to ${taker.name}${waits === null ? '' : ` ${waits}`}: ${slice.name} ${gibWithUnit(trade.limitBytes)}, ${neighbour.name} ${gibWithUnit(trade.neighbourBytes)}`,
     tokens,
   );
   return true;

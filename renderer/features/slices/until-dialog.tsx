@@ -1,20 +1,22 @@
 /** The end of a slice at any time: from then on it admits nothing new; what is held stays. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Slice } from '../../../model/model.ts';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { TypedField } from '../../components/field.tsx';
 import { closeDialog } from '../../store/ui.ts';
-import { changeSlice } from './slice-actions.ts';
+import type { Picked } from '../../store/ui.ts';
+import { useHostSlices } from './host-slices.ts';
+import { endSlices } from './slice-actions.ts';
 import { fromLocalInput, nextWeekday, toLocalInput, untilText } from './until.ts';
 
 const FRIDAY = 5;
 const EVENING_HOUR = 18;
 
-export function UntilDialog(props: { readonly host: HostSnapshot; readonly slice: Slice }): ReactElement {
-  const { host, slice } = props;
+export function UntilDialog(props: { readonly slices: readonly Picked[] }): ReactElement {
+  const slices = useHostSlices(props.slices);
+  const [first] = slices;
   const [typed, setTyped] = useState(() =>
-    toLocalInput(slice.expiresAtMs ?? nextWeekday(new Date(), FRIDAY, EVENING_HOUR).getTime()),
+    toLocalInput(first?.slice.expiresAtMs ?? nextWeekday(new Date(), FRIDAY, EVENING_HOUR).getTime()),
   );
   const atMs = fromLocalInput(typed);
   const problem =
@@ -22,11 +24,18 @@ export function UntilDialog(props: { readonly host: HostSnapshot; readonly slice
   const submit = (): void => {
     if (atMs === null || problem !== null) return;
     closeDialog();
-    if (atMs !== slice.expiresAtMs) void changeSlice(host, slice, { expiresAtMs: atMs });
+    void endSlices(
+      slices.filter(({ slice }) => slice.expiresAtMs !== atMs),
+      atMs,
+    );
   };
   return (
     <FormDialog
-      title={`Until when does ${slice.name} last?`}
+      title={
+        slices.length === 1
+          ? `Until when does ${first?.slice.name ?? ''} last?`
+          : `Until when do ${String(slices.length)} slices last?`
+      }
       onCancel={closeDialog}
       verb="Set end"
       onSubmit={submit}

@@ -1,4 +1,5 @@
 /** "Until Friday": the ends that people mean, and how an end is said. Pure; the clock comes in. */
+import { clock, dayTime, stamp, weekday } from '../../components/when.ts';
 
 export interface UntilChoice {
   readonly key: string;
@@ -41,11 +42,9 @@ const pad = (n: number): string => String(n).padStart(2, '0');
 /** `Fri 18:00` within a week, `12 Dec 18:00` later; "no end" for none. */
 export function untilText(atMs: number | null, nowMs: number): string {
   if (atMs === null) return 'No end';
-  const at = new Date(atMs);
-  const time = `${pad(at.getHours())}:${pad(at.getMinutes())}`;
-  if (atMs <= nowMs) return `ended ${time}`;
-  if (atMs - nowMs < 6 * DAY_MS) return `${at.toLocaleDateString('en-GB', { weekday: 'short' })} ${time}`;
-  return `${at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })} ${time}`;
+  if (atMs <= nowMs) return `ended ${dayTime(atMs, nowMs)}`;
+  if (atMs - nowMs < 6 * DAY_MS) return `${weekday(atMs)} ${clock(atMs)}`;
+  return stamp(atMs);
 }
 
 /** What a `datetime-local` box holds, in the time of this computer. */

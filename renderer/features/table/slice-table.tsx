@@ -86,6 +86,7 @@ export const SLICE_COLUMNS: readonly Column<SliceRow>[] = [
   {
     id: 'timeLimit',
     heading: 'Time limit %',
+    goes: 3,
     width: 86,
     numeric: true,
     value: (row) => row.timeLimitPercent,
@@ -103,15 +104,17 @@ export const SLICE_COLUMNS: readonly Column<SliceRow>[] = [
           part={row.timeUsedTenths === null ? null : row.timeUsedTenths / 10}
           whole={row.timeLimitPercent}
         />
-        {percent(row.timeUsedTenths)}
+        <span>{percent(row.timeUsedTenths)}</span>
       </>
     ),
   },
   {
     id: 'throttled',
     heading: 'Throttled %',
+    goes: 1,
     width: 82,
     numeric: true,
+    says: (row) => Math.round((row.throttledTenths ?? 0) / 10) > 0,
     value: (row) => row.throttledTenths,
     cell: (row) => (
       <span className={cx((row.throttledTenths ?? 0) >= THROTTLED_SHOWN_TENTHS ? 'warn' : 'three')}>
@@ -122,9 +125,11 @@ export const SLICE_COLUMNS: readonly Column<SliceRow>[] = [
   {
     id: 'idle',
     heading: 'Idle for',
+    goes: 2,
     title: 'Held without GPU time',
     width: 80,
     numeric: true,
+    says: (row) => row.slice !== null && idleText(row.host.id, row.slice) !== null,
     value: (row) =>
       row.slice === null
         ? null
@@ -154,6 +159,7 @@ export const SLICE_COLUMNS: readonly Column<SliceRow>[] = [
     heading: 'Until',
     width: 80,
     numeric: true,
+    says: (row) => row.slice !== null && row.slice.expiresAtMs !== null,
     value: (row) => row.slice?.expiresAtMs ?? null,
     cell: (row) =>
       row.slice === null

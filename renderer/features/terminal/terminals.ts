@@ -83,9 +83,17 @@ function tabOf(hostId: HostId, info: TerminalInfo): TerminalTab {
 const setList = (hostId: HostId, state: ListState): void =>
   useTerminals.setState(({ lists }) => ({ lists: { ...lists, [hostId]: state } }));
 
-/** Asks which there are. What is shown already stays as it is; what is gone there has ended. */
-export async function listTerminals(hostId: HostId): Promise<void> {
-  if (useTerminals.getState().lists[hostId]?.kind === 'asking') return;
+const asking = new Map<HostId, Promise<void>>();
+
+/** Asks which there are; who asks meanwhile waits for the same answer. */
+export function listTerminals(hostId: HostId): Promise<void> {
+  const known = asking.get(hostId) ?? askList(hostId).finally(() => asking.delete(hostId));
+  asking.set(hostId, known);
+  return known;
+}
+
+/** What is shown already stays as it is; what is gone there has ended. */
+async function askList(hostId: HostId): Promise<void> {
   setList(hostId, { kind: 'asking' });
   const reply = await request('terminal:list', { hostId });
   if (!reply.ok) {

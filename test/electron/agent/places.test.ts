@@ -116,7 +116,17 @@ describe.each(SHELLS.filter(([shell]) => has(shell)))('in %s', (...shell: Shell)
     };
     const seen = attach(own).split('\n');
     for (const [name, value] of Object.entries(own)) expect(seen).toContain(`${name}=${value}`);
-    expect(run(linkScript(NONCE), {}, shell).lines.at(-1)).toBe(`linked ${join(home, '.local/bin/tranche')}`);
+    const link = join(home, '.local/bin/tranche');
+    // Tested in a login shell of the user's, whatever its files print.
+    const profile = (path: string): void =>
+      writeFileSync(join(home, '.profile'), `echo /not/this\nPATH=${path}\nexport PATH\n`);
+    profile('/usr/bin:/bin');
+    expect(run(linkScript(NONCE), { SHELL: '/bin/sh' }, shell).lines.slice(1)).toEqual([`linked ${link}`]);
+    profile(`${join(home, '.local/bin')}:/usr/bin:/bin`);
+    expect(run(linkScript(NONCE), { SHELL: '/bin/sh' }, shell).lines.slice(1)).toEqual([
+      `proven ${link}`,
+      `linked ${link}`,
+    ]);
     expect(run(removeScript(NONCE), {}, shell).lines.at(-1)).toBe('done');
     expect(readdirSync(join(home, '.local/share'))).toEqual([]);
   });

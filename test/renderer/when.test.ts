@@ -1,0 +1,42 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import {
+  clock,
+  clockSeconds,
+  dayTime,
+  dayTimeSeconds,
+  stamp,
+  weekday,
+} from '../../renderer/components/when.ts';
+import { untilText } from '../../renderer/features/slices/until.ts';
+
+const at = new Date(2026, 10, 6, 9, 5, 7).getTime();
+
+describe('moments', () => {
+  it('are written one way, with as much as tells them apart', () => {
+    expect([clock(at), clockSeconds(at), weekday(at), stamp(at)]).toEqual([
+      '09:05',
+      '09:05:07',
+      'Fri',
+      '6 Nov 09:05',
+    ]);
+    expect(dayTime(at, new Date(2026, 10, 6, 23).getTime())).toBe('09:05');
+    expect(dayTime(at, new Date(2026, 10, 7, 0).getTime())).toBe('6 Nov 09:05');
+    expect(dayTimeSeconds(at, new Date(2027, 0, 1).getTime())).toBe('6 Nov 2026 09:05:07');
+  });
+  it('end in the same words', () => {
+    expect(untilText(at, new Date(2026, 10, 3).getTime())).toBe('Fri 09:05');
+    expect(untilText(at, new Date(2026, 9, 3).getTime())).toBe('6 Nov 09:05');
+  });
+  it('are written by no other hand', () => {
+    const root = fileURLToPath(new URL('../../renderer', import.meta.url));
+    const own = /toLocale(Date|Time)?String\(|Intl\.DateTimeFormat/;
+    const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      /\.tsx?$/.test(name),
+    );
+    expect(files.length).toBeGreaterThan(100);
+    expect(files.filter((name) => own.test(readFileSync(join(root, name), 'utf8')))).toEqual([]);
+  });
+});
