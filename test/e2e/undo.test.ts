@@ -103,6 +103,7 @@ describe.skipIf(cannotRun)('undo', () => {
       // tom has one of them already.
       const expected = label === 'Owner' ? [to] : [to, to];
       await expect.poll(() => fake.calls(channel)).toMatchObject(expected);
+      await fake.toast().getByRole('button', { name: /^Undo/ }).waitFor();
       await page.keyboard.press('Control+z');
       await expect.poll(() => fake.calls('slice:undo')).toHaveLength(expected.length);
     },
