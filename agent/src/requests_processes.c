@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "people.h"
+#include "text.h"
 
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
@@ -39,16 +40,18 @@ static int send_signal(const struct proc *proc, int number)
     return kill(proc->pid, number) == 0 ? 0 : errno;
 }
 
+#define COMMAND_KEPT_BYTES 160
+
 /* Whose process got which signal, and what it ran: a command line is its owner's word, and shown as text. */
 static void keep(const struct request *r, struct proc *proc, const struct slice *slice, const char *signal_name)
 {
-    char detail[TEXT_SHOWN_BYTES + 1], uid[24] = "somebody unknown";
+    char detail[TEXT_SHOWN_BYTES + 1], uid[24] = "somebody unknown", command[COMMAND_KEPT_BYTES + 1];
     struct editor editor = request_editor(r);
     const char *owner = proc->uid_known ? people_name_of(proc->uid) : NULL;
     if (proc->uid_known) snprintf(uid, sizeof uid, "uid %u", proc->uid);
     if (!owner) owner = uid;
-    snprintf(detail, sizeof detail, "SIG%s to %lld of %s: %s", signal_name, (long long)proc->pid, owner,
-             proc->command);
+    text_sanitize(command, sizeof command, proc->command, strlen(proc->command));
+    snprintf(detail, sizeof detail, "SIG%s to %lld of %s: %s", signal_name, (long long)proc->pid, owner, command);
     audit_act(r->agent, &editor, slice, detail);
 }
 
