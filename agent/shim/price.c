@@ -162,19 +162,30 @@ static bool is_contradicted(const struct price *price, uint64_t measured)
     return known != 0 && (measured / PRICE_SEED_FACTOR > known || known / PRICE_SEED_FACTOR > measured);
 }
 
+static void forget_long(struct price *price)
+{
+    atomic_store(&price->long_samples, 0);
+    atomic_store(&price->long_ns, 0);
+    atomic_store(&price->long_theirs_ns, 0);
+}
+
+/* Without what the others had of it, as they say, by prices of which ours are part: turns are of one length, so that ours
+ * were no fewer than each of the others' had. */
+static uint64_t own_part(uint64_t all, uint64_t had, uint32_t others)
+{
+    uint64_t least = all / (others + 1);
+    return had < all - least ? all - had : least;
+}
+
 /* What others launch comes in lumps: none while one of ours runs and three while the next does. So it is taken off the
- * mean, not off each. And it is what they say, by prices of which ours are part: turns are of one length, so that ours were
- * no fewer than each of the others' had. */
+ * mean, not off each. */
 static uint64_t own_of_long(struct price *price, uint64_t measured, uint64_t theirs, uint32_t others)
 {
     uint32_t samples = atomic_load(&price->long_samples);
     step_to(&price->long_ns, measured, samples);
     step_to(&price->long_theirs_ns, theirs + 1, samples);
     atomic_store(&price->long_samples, samples == UINT32_MAX ? samples : samples + 1);
-    uint64_t all = atomic_load(&price->long_ns);
-    uint64_t had = atomic_load(&price->long_theirs_ns);
-    uint64_t least = all / (others + 1);
-    return had < all - least ? all - had : least;
+    return own_part(atomic_load(&price->long_ns), atomic_load(&price->long_theirs_ns), others);
 }
 
 int64_t price_learn(struct price *price, uint64_t measured, uint32_t others, uint64_t theirs, bool corrected)
@@ -204,18 +215,14 @@ int64_t price_learn(struct price *price, uint64_t measured, uint32_t others, uin
         }
     } else {
         /* Many turns long, and far from what it took before or another process said: it is given other work now. */
-        uint64_t rest = theirs < measured ? measured - theirs : 0;
-        uint64_t least = measured / (others + 1);
-        bool other_work = measured > PRICE_OTHER_WORK_NS && is_contradicted(price, rest > least ? rest : least);
+        bool other_work = measured > PRICE_OTHER_WORK_NS && is_contradicted(price, own_part(measured, theirs, others));
         if (other_work) {
             atomic_store(&price->seeded, 0);
             atomic_store(&price->mean_ns, 0);
             atomic_store(&price->low_ns, 0);
             atomic_store(&price->low_alone_ns, 0);
             atomic_store(&price->alone_samples, 0);
-            atomic_store(&price->long_samples, 0);
-            atomic_store(&price->long_ns, 0);
-            atomic_store(&price->long_theirs_ns, 0);
+            forget_long(price);
             alone_samples = 0;
         }
         uint64_t own = own_of_long(price, measured, theirs, others);
@@ -253,6 +260,7 @@ void price_forget(struct price *price)
     atomic_store(&price->since, 0);
     atomic_store(&price->due, 0);
     atomic_store(&price->unpriced, 0);
+    forget_long(price);
     atomic_store(&price->advanced_ns, 0);
     atomic_store(&price->discarded, 0);
     atomic_store(&price->looked, 0);

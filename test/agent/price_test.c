@@ -290,6 +290,9 @@ static void long_kernels_beside_lumps(void)
     price_learn(price, 40000000, 0, 0, false);
     price_learn(price, 40000000, 1, 20000000, false);
     CHECK_EQ(atomic_load(&price->ns), 20000000);
+    price_forget(price); /* the place is another kernel's now */
+    price_learn(price, 10000000, 1, 0, false);
+    CHECK_EQ(atomic_load(&price->ns), 9999999); /* a mean is never 0: one nanosecond was theirs */
 }
 
 static void a_limit_is_timed_as_often_as_pays(void)
