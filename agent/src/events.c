@@ -277,8 +277,8 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
     const struct slice_measure *m = &slice->m;
     json_open(w, '{');
     json_put_text(w, "id", slice->r.id);
-    json_put_known(w, "memoryUsedBytes", m->usage_known, (int64_t)measure_total(slice));
-    json_put_known(w, "ledgerBytes", m->usage_known, (int64_t)m->ledger_bytes);
+    json_put_known(w, "memoryUsedBytes", m->usage_known, (int64_t)measure_believed(gpu, slice));
+    json_put_known(w, "ledgerBytes", m->usage_known, (int64_t)measure_believed_ledger(gpu, slice));
     json_put_known(w, "residueBytes", m->residue_known, (int64_t)(m->residue_bytes + slice->inherited_used_bytes));
     uint32_t compute_tenths = m->compute_tenths + slice->inherited_tenths;
     /* Who uses more than he may by the driver's account is not asked how much it was. */

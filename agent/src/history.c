@@ -177,7 +177,7 @@ void history_record(struct agent *agent, int64_t at_ms)
         r.compute_limit_percent = (uint8_t)slice->r.compute_limit_percent;
         if (slice->m.usage_known) {
             r.valid |= RECORD_MEMORY;
-            r.memory_used_bytes = measure_used(slice) + slice->inherited_used_bytes;
+            r.memory_used_bytes = measure_believed(agent_gpu(agent, slice->r.gpu_uuid), slice);
         }
         if (slice->m.rates_known) {
             r.valid |= RECORD_COMPUTE | RECORD_THROTTLED;

@@ -317,6 +317,8 @@ static void take_entry(struct look *look, unsigned index, const struct region_en
         look->m.estimate_bytes = measure_add(look->m.estimate_bytes, e->estimate_bytes);
     }
     look->m.ledger_bytes = measure_add(look->m.ledger_bytes, e->memory_bytes);
+    if (!proc || !is_listed(agent_gpu(look->agent, look->slice->r.gpu_uuid), track->pid))
+        look->m.unwitnessed_bytes = measure_add(look->m.unwitnessed_bytes, e->memory_bytes);
     look->m.process_count++;
     take_denials(look, e, track, proc);
     take_rates(look, e, track, throttled_ns);
@@ -421,7 +423,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
                         .now_ns = now_region_ns(agent),
                         .m = slice->m};
     if (slice->policy) atomic_store(&slice->policy->agent_clock_ns, look.now_ns);
-    look.m.ledger_bytes = look.m.denied_count = look.m.estimate_bytes = 0;
+    look.m.ledger_bytes = look.m.denied_count = look.m.estimate_bytes = look.m.unwitnessed_bytes = 0;
     look.m.throttled_tenths = 0;
     look.m.held_by = REGION_HELD_BY_NOTHING;
     look.m.process_count = 0;
@@ -465,6 +467,26 @@ uint64_t measure_used(const struct slice *slice)
 uint64_t measure_total(const struct slice *slice)
 {
     return measure_add(measure_used(slice), slice->inherited_used_bytes);
+}
+
+uint64_t measure_believed_ledger(const struct gpu_state *gpu, const struct slice *slice)
+{
+    const struct slice_record *r = &slice->r;
+    uint64_t granted = r->shrinks_from_bytes > r->memory_limit_bytes ? r->shrinks_from_bytes : r->memory_limit_bytes;
+    uint64_t ledger = slice->m.ledger_bytes;
+    if (gpu && (gpu->reading.valid & GPU_MEMORY) != 0) {
+        uint64_t claimed = slice->m.unwitnessed_bytes < ledger ? slice->m.unwitnessed_bytes : ledger;
+        uint64_t most = gpu->reading.memory_used_bytes;
+        if (claimed > most) ledger -= claimed - most;
+    }
+    return ledger < granted ? ledger : granted;
+}
+
+uint64_t measure_believed(const struct gpu_state *gpu, const struct slice *slice)
+{
+    uint64_t total = measure_total(slice);
+    if (!slice->m.usage_known) return total;
+    return total - slice->m.ledger_bytes + measure_believed_ledger(gpu, slice);
 }
 
 bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *bytes)

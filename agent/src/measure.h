@@ -34,6 +34,12 @@ uint64_t measure_used(const struct slice *slice);
 /* The same with what earlier owners' programs use of it. */
 uint64_t measure_total(const struct slice *slice);
 
+/* Both as they are shown: no more than the slice was granted, and what only the file says, of processes that the driver
+ * does not list, no more than is used on the GPU at all. What is enforced and waited for goes by the higher figures above.
+ * gpu is the slice's, or NULL. */
+uint64_t measure_believed_ledger(const struct gpu_state *gpu, const struct slice *slice);
+uint64_t measure_believed(const struct gpu_state *gpu, const struct slice *slice);
+
 /* measure_left.c: after the slices of a GPU were looked at: what is set aside in each for its earlier owners' programs. */
 void measure_inherited(struct agent *agent, const char *gpu_uuid, int64_t mono_ms);
 

@@ -76,6 +76,7 @@ struct slice_measure {
     uint32_t compute_tenths, throttled_tenths;
     uint32_t held_by; /* enum region_held_by: of the process that waited longest, if any waited */
     uint64_t ledger_bytes, residue_bytes;
+    uint64_t unwitnessed_bytes; /* of the ledger: of processes that the driver does not list, or nobody knows */
     uint64_t estimate_bytes;          /* what they are expected to hold and nobody has measured yet */
     uint64_t residue_candidate_bytes; /* an increase must be seen twice: the two ledgers are not read at one instant */
     uint64_t denied_count, denied_bytes, denied_at_ns;

@@ -12,6 +12,12 @@ CUresult cuInit(unsigned int flags)
     return flags == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
+CUresult cuDriverGetVersion(int *version)
+{
+    *version = 12000;
+    return CUDA_SUCCESS;
+}
+
 CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice device)
 {
     static const unsigned char bytes[16] = {0x51, 0, 0, 0, 0, 0, 0x40, 0, 0x80};
@@ -55,6 +61,7 @@ CUresult cuGetProcAddress_v2(const char *name, void **function, int version, cuu
         void *function;
     } table[] = {
         {"cuInit", (void *)cuInit},
+        {"cuDriverGetVersion", (void *)cuDriverGetVersion},
         {"cuDeviceGetUuid", (void *)cuDeviceGetUuid},
         {"cuCtxGetDevice", (void *)cuCtxGetDevice},
         {"cuMemAlloc", (void *)cuMemAlloc_v2},

@@ -60,7 +60,7 @@ static void hooked_pointers(void)
     CHECK_STR(owner(dlsym(cuda, "cuMemAlloc_v2")), "shim");
     CHECK_STR(owner(dlsym(cuda, "cuMemFree_v2")), "shim");
     CHECK_STR(owner(dlsym(cuda, "cuGetProcAddress_v2")), "shim");
-    CHECK_STR(owner(dlsym(cuda, "cuInit")), "driver");
+    CHECK_STR(owner(dlsym(cuda, "cuDriverGetVersion")), "driver");
     CHECK_STR(owner(dlsym(cuda, "cuMemAllocAsync")), "none"); /* hooked, but this driver lacks it */
     get_v2 get = (get_v2)dlsym(cuda, "cuGetProcAddress_v2");
     void *found = NULL;
@@ -69,7 +69,7 @@ static void hooked_pointers(void)
     CHECK_EQ(status, CU_GET_PROC_ADDRESS_SUCCESS);
     CHECK_STR(owner(found), "shim");
     CHECK(found == dlsym(cuda, "cuMemAlloc_v2"));
-    CHECK_EQ(get("cuInit", &found, 12000, 0, &status), CUDA_SUCCESS);
+    CHECK_EQ(get("cuDriverGetVersion", &found, 12000, 0, &status), CUDA_SUCCESS);
     CHECK_STR(owner(found), "driver");
     CHECK_EQ(get("cuNoSuchFunction", &found, 12000, 0, &status), CUDA_ERROR_NOT_FOUND);
     CHECK(dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL) != NULL);

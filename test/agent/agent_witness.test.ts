@@ -84,7 +84,10 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('a tenant who writes into her ow
     expect(inside.map((row) => row['pid'])).toEqual([own.pid]);
     expect(rowsOf(sample).map((row) => row['pid'])).toContain(outside.pid);
     expect(sliceOf(sample, made)).toMatchObject({ processCount: 1 });
-    // What she claims for a process of her own is no more than a claim.
+    // What she claims for a process of her own is no more than a claim: to others, and in her own slice.
+    const shown = sliceOf(sample, made);
+    for (const figure of ['ledgerBytes', 'memoryUsedBytes'])
+      expect(Number(shown[figure])).toBeLessThanOrEqual(4 * GIB);
     expect(unmanaged(sample)).toBeGreaterThanOrEqual(3 * GIB);
     const stop = (pid: number): Promise<Line> =>
       client.ask('process-stop', { pid, startTicks: startTicks(pid), signal: 'TERM' });
