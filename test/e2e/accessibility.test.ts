@@ -1,6 +1,7 @@
 /** Every screen, as axe sees it; and every flow by keys alone, as a reader hears it. */
 import AxeBuilder from '@axe-core/playwright';
 import { describe, expect, it } from 'vitest';
+import { MIN_HEIGHT, MIN_WIDTH } from '../../electron/main/window-options.ts';
 import { cannotRun, useFakePage } from '../renderer/e2e-page.ts';
 import { PICTURES } from '../renderer/pictures.ts';
 
@@ -15,6 +16,10 @@ describe.skipIf(cannotRun)('accessibility', () => {
       // Samples and sheets have come; axe looks at one moment.
       await page.waitForTimeout(300);
       const { violations } = await new AxeBuilder({ page }).analyze();
+      // In the smallest window that can be had, whatever can overflow does: keys alone must reach it too.
+      await page.setViewportSize({ width: MIN_WIDTH, height: MIN_HEIGHT });
+      const small = await new AxeBuilder({ page }).withRules(['scrollable-region-focusable']).analyze();
+      violations.push(...small.violations);
       await page.mouse.up();
       const found = violations.flatMap(({ id, nodes }) =>
         nodes.map(

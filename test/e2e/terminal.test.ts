@@ -255,9 +255,10 @@ describe.skipIf(cannotRun)('terminal', () => {
     expect(await copied()).toBeNull();
     // It says one address and leads to another: the one that it leads to is copied and told, and nothing is opened.
     const link = fake.page.locator('.xterm-rows span', { hasText: 'https://good.example/' }).first();
-    const box = await link.boundingBox();
-    // Until the terminal knows what it points at: it asks with each move to another cell, and not again.
+    // Until the terminal knows what it points at: it asks with each move to another cell, and not again. The dock may
+    // still be finding its height, so where the link lies is looked up each time.
     const pointed = async (): Promise<number> => {
+      const box = await link.boundingBox();
       for (const cell of [20, 60]) await fake.page.mouse.move((box?.x ?? 0) + cell, (box?.y ?? 0) + 6);
       return fake.page.locator('.xterm-cursor-pointer').count();
     };

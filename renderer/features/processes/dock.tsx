@@ -56,7 +56,14 @@ export function Dock(props: { readonly host: HostSnapshot; readonly sample: Samp
           <span className="micro three wide">in a row: I interrupt, T stop, K kill</span>
         )}
       </nav>
-      <div className="scroll" id="dock-panel" role="tabpanel">
+      <div
+        className="scroll"
+        id="dock-panel"
+        role="tabpanel"
+        aria-labelledby={`dock-tab-${tab}`}
+        // Who uses keys alone can scroll a list that has nothing to press in it. A terminal scrolls for itself.
+        tabIndex={tab === 'terminal' ? undefined : 0}
+      >
         {tab === 'jobs' ? (
           <JobsPanel host={host} />
         ) : tab === 'processes' ? (
