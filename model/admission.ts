@@ -1,6 +1,6 @@
 /**
  * May this slice be created or resized? Arithmetic on limits and guarantees, nothing else. The agent decides with the
- * same rules (agent/src/admission.c); the desktop uses them to preview. golden/admission.jsonl runs against both.
+ * same rules (agent/src/state/admission.c); the desktop uses them to preview. golden/admission.jsonl runs against both.
  */
 import type { AgentErrorCode } from './errors.ts';
 import { MIB } from './units.ts';

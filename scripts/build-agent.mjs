@@ -28,6 +28,7 @@ const GLIBC_FLOOR = '2.17';
 const WARNINGS = ['-Wall', '-Wextra', '-Werror'];
 const COMMON = [
   '-std=gnu11',
+  '-D_GNU_SOURCE', // here and not in each file: a header before the guard would decide it otherwise
   '-O2',
   '-s',
   '-fvisibility=hidden',
@@ -53,7 +54,7 @@ const TARGETS = [
       NO_FRAMES,
       WORDS,
       '-Wl,-soname,libtranche.so',
-      '-Wl,--version-script=agent/shim/exports.map',
+      '-Wl,--version-script=agent/shim/cuda/exports.map',
     ],
   },
   // -Os: it waits most of the time, and it is sent to every host. No unwind tables: nothing in it throws or unwinds, and
@@ -88,9 +89,10 @@ const TARGETS = [
   },
 ];
 
-const listFiles = (folder, suffixes) =>
+/** Of a folder and those below it. */
+export const listFiles = (folder, suffixes) =>
   existsSync(join(root, folder))
-    ? readdirSync(join(root, folder))
+    ? readdirSync(join(root, folder), { recursive: true })
         .filter((name) => suffixes.some((suffix) => name.endsWith(suffix)))
         .sort()
         .map((name) => join(folder, name))
@@ -132,9 +134,7 @@ function buildTarget(zig, target, arch) {
   if (existsSync(out) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return 'unchanged';
   mkdirSync(join(out, '..'), { recursive: true });
   mkdirSync(join(stamp, '..'), { recursive: true });
-  const includes = ['agent/common', 'agent/vendor', 'agent/sim', ...target.folders].map(
-    (folder) => `-I${folder}`,
-  );
+  const includes = ['agent/common', 'agent/vendor', ...target.folders].map((folder) => `-I${folder}`);
   const temporary = `${out}.new`;
   rmSync(temporary, { force: true });
   const started = Date.now();

@@ -19,9 +19,9 @@ function verdict(good, what, why) {
   }
 }
 
-/** dlsym and the functions of agent/shim/hooks.def; agent/shim/exports.map lets exactly these prefixes through. */
+/** dlsym and the functions of agent/shim/cuda/hooks.def; agent/shim/cuda/exports.map lets exactly these prefixes through. */
 function allowedExports() {
-  const hooks = readFileSync(join(root, 'agent/shim/hooks.def'), 'utf8');
+  const hooks = readFileSync(join(root, 'agent/shim/cuda/hooks.def'), 'utf8');
   return ['dlsym', ...[...hooks.matchAll(/^HOOK\(\w+, \w+, (\w+),/gm)].map((match) => match[1] ?? '')];
 }
 
@@ -67,12 +67,12 @@ function checkShim(arch) {
   const missing = allowed.filter((name) => !exported.includes(name));
   verdict(
     extra.length === 0,
-    `${label}: exports only dlsym and agent/shim/hooks.def (${exported.length})`,
+    `${label}: exports only dlsym and agent/shim/cuda/hooks.def (${exported.length})`,
     `also exports ${extra.slice(0, 5).join(', ')}: a helper's name could shadow the program's own`,
   );
   verdict(
     missing.length === 0,
-    `${label}: exports all of agent/shim/hooks.def`,
+    `${label}: exports all of agent/shim/cuda/hooks.def`,
     `lacks ${missing.slice(0, 5).join(', ')}`,
   );
   const constructors = [

@@ -25,10 +25,7 @@ const FORMATTED_C = [
   'agent/src',
   'agent/shim',
   'agent/vendor',
-  'agent/sim/common',
-  'agent/sim/cuda',
-  'agent/sim/nvml',
-  'agent/sim/workload',
+  'agent/sim',
   'test/agent',
   'test/bench',
   'test/gpu',
@@ -43,7 +40,7 @@ function clangFormatSteps() {
     return [];
   }
   const files = FORMATTED_C.flatMap((folder) =>
-    readdirSync(join(root, folder))
+    readdirSync(join(root, folder), { recursive: true })
       .filter((name) => /\.[ch]$/.test(name))
       .map((name) => join(folder, name)),
   );
@@ -59,6 +56,7 @@ const steps = [
   ['lint and import boundaries', bin('oxlint'), ['--type-aware', '--deny-warnings', ...LINTED]],
   ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
   ...clangFormatSteps(),
+  ['floors of agent/', process.execPath, ['scripts/check-layers.mjs']],
   ['native build', process.execPath, ['scripts/build-agent.mjs']],
   ['native checks', process.execPath, ['scripts/check-native.mjs']],
   ['header diff (where a toolkit is)', process.execPath, ['scripts/header-diff.mjs']],

@@ -81,7 +81,9 @@ function report(path, text, rows, json) {
   );
   if (unclassified.length > 0) {
     console.error(`  unclassified: ${unclassified.join(' ')}`);
-    console.error('  hook them in agent/shim/hooks.def, or say in agent/shim/forwards.def why not.');
+    console.error(
+      '  hook them in agent/shim/cuda/hooks.def, or say in agent/shim/cuda/forwards.def why not.',
+    );
   }
   return unclassified.length === 0;
 }
@@ -89,8 +91,8 @@ function report(path, text, rows, json) {
 function main(argv) {
   const option = (name) => (argv.includes(name) ? argv[argv.indexOf(name) + 1] : undefined);
   const table = readTable(
-    readFileSync(join(root, 'agent/shim/hooks.def'), 'utf8'),
-    readFileSync(join(root, 'agent/shim/forwards.def'), 'utf8'),
+    readFileSync(join(root, 'agent/shim/cuda/hooks.def'), 'utf8'),
+    readFileSync(join(root, 'agent/shim/cuda/forwards.def'), 'utf8'),
   );
   let good = true;
   for (const [file, prefix, flag] of [

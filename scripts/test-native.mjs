@@ -36,6 +36,7 @@ function compile(source, text, sanitizer, out) {
   ].map((f) => `-I${f}`);
   const args = [
     '-std=gnu11',
+    '-D_GNU_SOURCE',
     '-O1',
     '-g',
     '-Wall',

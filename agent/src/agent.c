@@ -1,6 +1,3 @@
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include "agent.h"
 
 #include <errno.h>
@@ -17,18 +14,42 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "audit.h"
-#include "edit.h"
-#include "events.h"
-#include "groups.h"
-#include "history.h"
+#include "base/accounts.h"
+#include "base/groups.h"
+#include "base/line.h"
+#include "base/now.h"
+#include "base/people.h"
+#include "base/places.h"
+#include "base/procs.h"
+#include "base/version.h"
+#include "cards/faults.h"
+#include "cards/gpus.h"
+#include "cards/mps.h"
+#include "cards/sample.h"
+#include "fs.h"
+#include "gpu/gpu.h"
+#include "jobs/jobs.h"
+#include "jobs/jobs_plan.h"
+#include "jobs/jobs_store.h"
+#include "journal/audit.h"
+#include "journal/notices.h"
+#include "json.h"
 #include "log.h"
-#include "peer.h"
-#include "people.h"
-#include "sample.h"
-#include "version.h"
-#include "host_clock.h"
-#include "upkeep.h"
+#include "records/history.h"
+#include "records/hours.h"
+#include "slices/edit_forget.h"
+#include "slices/owners.h"
+#include "slices/policy.h"
+#include "slices/upkeep.h"
+#include "state/agent_state.h"
+#include "state/operators.h"
+#include "state/peer.h"
+#include "state/quota.h"
+#include "state/settings.h"
+#include "state/slice_store.h"
+#include "text.h"
+#include "wire/events.h"
+#include "wire/peers.h"
 
 #define LISTEN_BACKLOG 64
 #define EVENTS_AT_ONCE 32
@@ -43,37 +64,6 @@
 #define DEATHS_INTERVAL_MS 25    /* many deaths in a row share one look */
 #define FRESH_MS 90              /* a look this young is as good as a new one, */
 #define FRESH_FOR_HISTORY_MS 600 /* and what subscribers at 2 Hz saw is good enough for a record of one second */
-
-int64_t now_mono_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-int64_t now_wall_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-int64_t now_mono_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-uint64_t now_region_ns(const struct agent *agent)
-{
-    if (agent->simulation) return agent->simulation->now_ns();
-    static bool known;
-    static int64_t offset_ns;
-    int64_t boottime_ns;
-    if (!known) known = host_clock_offsets(&offset_ns, &boottime_ns);
-    return host_clock_shown_ns() - (uint64_t)offset_ns;
-}
 
 /* ---- getting the address -------------------------------------------------------------------------------- */
 
@@ -257,6 +247,8 @@ static int start(struct agent *agent, char *why, size_t cap)
     if (gethostname(agent->host_name, sizeof agent->host_name - 1) != 0) text_copy(agent->host_name, 8, "host");
     if (lift_limits(why, cap) != 0) return -1;
     json_writer_init(&agent->scratch, AGENT_LINE_MAX_BYTES);
+    agent->post = peers_post;
+    agent->rights_changed = peers_ask_rights;
     operators_load(agent);
     settings_load(agent);
     quota_load(agent);
@@ -271,7 +263,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     if (agent->slices.note[0]) log_line("%s", agent->slices.note);
     agent->backend = &gpu_nvml;
     gpus_open(agent);
-    people_check(agent, now_mono_ms());
+    owners_check(agent, now_mono_ms());
     upkeep_begin(agent);
     policy_open_all(agent);
     error = jobs_load(agent, now_mono_ms());
@@ -384,7 +376,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     int64_t age_ms = mono_ms - agent->sampled_at_ms;
     if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
     sample_check_times(agent);
-    people_check(agent, mono_ms);
+    owners_check(agent, mono_ms);
     upkeep_files(agent, mono_ms);
     mps_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
@@ -437,7 +429,7 @@ static void say_goodbye(struct agent *agent)
     char message[256];
     snprintf(message, sizeof message, "The agent leaves. %s Slices keep their last limits.", agent->leave_reason);
     log_line("%s", message);
-    events_notice(agent, "agent-leaving", NULL, 0, message);
+    notices_tell(agent, "agent-leaving", NULL, 0, message);
     int64_t deadline = now_mono_ms() + GOODBYE_MS;
     for (;;) {
         jobs_commit(agent);

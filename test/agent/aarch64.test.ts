@@ -41,6 +41,7 @@ function compile(sources: readonly string[], out: string, flags: readonly string
       '-target',
       'aarch64-linux-gnu.2.17',
       '-std=gnu11',
+      '-D_GNU_SOURCE',
       '-O2',
       '-Wall',
       '-Wextra',

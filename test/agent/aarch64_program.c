@@ -1,5 +1,4 @@
 /* One part of a test each, named by the first argument; started by aarch64.test.ts with and without the shim. */
-#define _GNU_SOURCE
 #include "cuda_min.h"
 #include "owner.h"
 #include "program.h"

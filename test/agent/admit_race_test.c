@@ -4,7 +4,6 @@
  * build: agent/common/admit.c agent/common/life.c agent/common/host_clock.c
  * sanitize: none
  */
-#define _GNU_SOURCE
 #include "admit.h"
 #include "check.h"
 

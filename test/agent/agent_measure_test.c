@@ -1,14 +1,18 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c agent/src/policy.c agent/src/upkeep.c agent/src/places.c agent/src/procs.c agent/src/workload.c agent/src/people.c agent/src/accounts.c agent/src/ours.c agent/src/measure.c agent/src/measure_left.c agent/src/edit.c agent/src/edit_rules.c agent/src/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/audit.c agent/src/admission.c agent/src/quota.c agent/src/groups.c agent/src/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_store.c agent/src/slices/policy.c agent/src/slices/upkeep.c agent/src/base/places.c agent/src/base/procs.c agent/src/base/workload.c agent/src/base/people.c agent/src/base/accounts.c agent/src/base/ours.c agent/src/slices/measure.c agent/src/slices/measure_left.c agent/src/slices/edit.c agent/src/slices/edit_commit.c agent/src/slices/edit_forget.c agent/src/slices/strays.c agent/src/slices/edit_rules.c agent/src/slices/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/journal/audit.c agent/src/state/admission.c agent/src/state/quota.c agent/src/base/groups.c agent/src/base/failure.c
  * sanitize: address,undefined
  */
-#define _GNU_SOURCE
 #include "admit.h"
-#include "agent.h"
 #include "check.h"
-#include "edit.h"
-#include "events.h"
-#include "measure.h"
+#include "journal/notices.h"
+#include "slices/edit.h"
+#include "slices/edit_forget.h"
+#include "slices/edit_move.h"
+#include "slices/measure.h"
+#include "slices/measure_left.h"
+#include "slices/policy.h"
+#include "base/now.h"
+#include "state/slice_store.h"
 #include "region_file.h"
 
 #include <errno.h>
@@ -59,13 +63,13 @@ struct gpu_state *agent_gpu(struct agent *a, const char *uuid)
     }
     return NULL;
 }
-void events_notice(struct agent *a, const char *code, const char *id, uint32_t pid, const char *message)
+void notices_tell(struct agent *a, const char *code, const char *id, uint32_t pid, const char *message)
 {
     (void)a, (void)id, (void)pid, (void)message;
     snprintf(last_notice, sizeof last_notice, "%s", code);
     notices++;
 }
-void events_send(struct agent *a, struct json_writer *w, bool is_minor)
+void notices_send(struct agent *a, struct json_writer *w, bool is_minor)
 {
     (void)a, (void)is_minor;
     json_writer_free(w);

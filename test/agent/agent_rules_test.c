@@ -1,8 +1,8 @@
 /* Sizes, shares, names, hostile text and admission, against the golden files that the TypeScript side runs too.
- * build: agent/common/json.c agent/common/text.c agent/src/admission.c
+ * build: agent/common/json.c agent/common/text.c agent/src/state/admission.c
  * sanitize: address,undefined
  */
-#include "admission.h"
+#include "state/admission.h"
 #include "check.h"
 #include "json.h"
 #include "text.h"

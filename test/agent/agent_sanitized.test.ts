@@ -30,13 +30,13 @@ const binary = join(folder, 'tranche-asan');
 const REPORT_STATUS = 99;
 
 const sources = (path: string): string[] =>
-  readdirSync(join(repo, path))
+  readdirSync(join(repo, path), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.c'))
     .sort()
     .map((name) => join(path, name));
 
 function build(): void {
-  const warnings = ['-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror'];
+  const warnings = ['-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Werror'];
   const flags = warnings.concat(
     '-fsanitize=address,undefined',
     '-fno-sanitize-recover=all',

@@ -1,11 +1,12 @@
 /* The slice table on disk: nothing is lost at any crash point, nothing broken is used in part.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/src/slice.c agent/src/undo.c agent/src/slice_store.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_store.c
  * sanitize: address,undefined
  */
-#define _GNU_SOURCE
 #include "check.h"
+#include "state/slice_store.h"
+#include "state/undo.h"
 #include "fs.h"
-#include "slice.h"
+#include "state/slice.h"
 
 #include <errno.h>
 #include <dirent.h>

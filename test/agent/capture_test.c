@@ -4,7 +4,6 @@
  * sanitize: none
  * needs: native
  */
-#define _GNU_SOURCE
 #include "cuda_min.h"
 #include "program.h"
 

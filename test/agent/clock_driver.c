@@ -1,6 +1,5 @@
 /* A libcuda with one GPU that works in the host's real time, read by system call so that no interposed clock changes it.
  * A launch takes as many microseconds as its grid is wide. No simulated clock: the shim's own is what is tested. */
-#define _GNU_SOURCE
 #include "cuda_min.h"
 
 #include <stdint.h>

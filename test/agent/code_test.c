@@ -1,10 +1,10 @@
 /* Which code a handle stands for: the same for the same image and name, whatever the addresses; another for another.
- * build: agent/shim/code.c agent/shim/ledger.c
+ * build: agent/shim/core/code.c agent/shim/core/ledger.c
  * sanitize: address,undefined
  */
 #include "check.h"
-#include "code.h"
-#include "shim.h"
+#include "core/code.h"
+#include "core/shim.h"
 
 #include <elf.h>
 #include <string.h>

@@ -1,14 +1,13 @@
 /* What a look makes of the board: who was at work since the last one, and how many. And how long a preferred program claims
  * the GPU: while its work may last beside others, where a wait ends the claim early; no longer than it takes alone, where
  * nothing waits or somebody is owed time.
- * build: agent/shim/contest.c agent/shim/lines.c agent/common/region_file.c
+ * build: agent/shim/core/contest.c agent/shim/core/lines.c agent/common/region_file.c
  * sanitize: address,undefined */
-#define _GNU_SOURCE
 #include "check.h"
-#include "contest.h"
-#include "lines.h"
+#include "core/contest.h"
+#include "core/lines.h"
 #include "region_fixture.h"
-#include "shim.h"
+#include "core/shim.h"
 
 #define WORK_NS UINT64_C(3000000)
 #define START_NS UINT64_C(1000000000)

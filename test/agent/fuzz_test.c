@@ -5,7 +5,6 @@
  * build: agent/common/json.c agent/common/text.c agent/common/region_file.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/bucket.c
  * sanitize: address,undefined
  */
-#define _GNU_SOURCE
 #include "admit.h"
 #include "bucket.h"
 #include "check.h"

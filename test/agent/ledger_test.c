@@ -1,9 +1,9 @@
 /* The pointer ledger against a plain model, and from several threads.
- * build: agent/shim/ledger.c
+ * build: agent/shim/core/ledger.c
  * sanitize: address,undefined | thread
  */
 #include "check.h"
-#include "ledger.h"
+#include "core/ledger.h"
 
 #include <pthread.h>
 #include <sys/resource.h>

@@ -2,7 +2,6 @@
  * without one. Real processes, a real file.
  * build: agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/region_file.c
  * sanitize: address,undefined */
-#define _GNU_SOURCE
 #include "admit.h"
 #include "check.h"
 #include "region_fixture.h"

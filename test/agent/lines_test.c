@@ -1,12 +1,11 @@
 /* The board's lines as a look sees them: read all at once; cut by their owner; out of reach for want of a descriptor;
  * and where process_vm_readv is refused.
- * build: agent/shim/lines.c agent/common/region_file.c
+ * build: agent/shim/core/lines.c agent/common/region_file.c
  * sanitize: address,undefined */
-#define _GNU_SOURCE
 #include "check.h"
-#include "lines.h"
+#include "core/lines.h"
 #include "region_fixture.h"
-#include "shim.h"
+#include "core/shim.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>

@@ -2,7 +2,6 @@
  * build: agent/common/log.c
  * sanitize: address,undefined
  */
-#define _GNU_SOURCE
 #include "check.h"
 #include "log.h"
 

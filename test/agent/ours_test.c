@@ -1,13 +1,12 @@
 /* Paths that somebody else could bend: which folders count as ours, where the agent keeps its files, what it starts.
- * build: agent/common/fs.c agent/common/text.c agent/src/ours.c agent/src/places.c
+ * build: agent/common/fs.c agent/common/text.c agent/src/base/ours.c agent/src/base/places.c
  * sanitize: address,undefined
  */
-#define _GNU_SOURCE
 #include "check.h"
 #include "env.h"
 #include "fs.h"
-#include "ours.h"
-#include "places.h"
+#include "base/ours.h"
+#include "base/places.h"
 
 #include <errno.h>
 #include <fcntl.h>

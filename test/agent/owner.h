@@ -1,4 +1,4 @@
-/* Whose code an address is, for tests of how names are found. Include after _GNU_SOURCE. */
+/* Whose code an address is, for tests of how names are found. */
 #ifndef TRANCHE_TEST_OWNER_H
 #define TRANCHE_TEST_OWNER_H
 

@@ -5,7 +5,6 @@
  * sanitize: none
  * needs: native
  */
-#define _GNU_SOURCE
 #include "admit.h"
 #include "cuda_min.h"
 #include "nvml_min.h"

@@ -1,13 +1,16 @@
 /* What one connection may take of the agent: a bounded piece of work in each turn, a part of the time, places that are left
  * for others, and no notice of somebody else's.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/src/peer.c agent/src/accounts.c agent/src/people.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/src/wire/peers.c agent/src/base/line.c agent/common/log.c agent/src/base/accounts.c agent/src/base/people.c
  * sanitize: address,undefined
  */
-#define _GNU_SOURCE
 #include "check.h"
-#include "events.h"
-#include "peer.h"
-#include "requests.h"
+#include "wire/events.h"
+#include "base/now.h"
+#include "jobs/jobs.h"
+#include "records/history.h"
+#include "state/operators.h"
+#include "wire/peers.h"
+#include "wire/requests.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* The price book: what is timed when, and what a price becomes.
- * build: agent/shim/price.c
+ * build: agent/shim/core/price.c
  * sanitize: address,undefined | thread
  */
 #include "check.h"
-#include "price.h"
+#include "core/price.h"
 
 #include <stdlib.h>
 

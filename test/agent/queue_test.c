@@ -1,11 +1,11 @@
 /* The rules of the line: who starts, who makes room, what the others wait for, and the log's segments.
- * build: agent/src/queue.c agent/src/job_record.c agent/src/job_log.c agent/common/fs.c agent/common/json.c agent/common/text.c
+ * build: agent/src/state/queue.c agent/src/state/job_record.c agent/src/launch/job_log.c agent/common/fs.c agent/common/json.c agent/common/text.c
  * sanitize: address,undefined
  */
 #include "check.h"
-#include "job_log.h"
-#include "job_record.h"
-#include "queue.h"
+#include "launch/job_log.h"
+#include "state/job_record.h"
+#include "state/queue.h"
 
 #include <unistd.h>
 

@@ -3,7 +3,6 @@
  * build: agent/common/region_file.c
  * needs: native
  * sanitize: none */
-#define _GNU_SOURCE
 #include "check.h"
 #include "cuda_min.h"
 #include "program.h"

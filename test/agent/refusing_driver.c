@@ -1,6 +1,5 @@
 /* Stands before the simulated driver, and refuses the one call whose name is in refuse_call. Everything else goes on to
  * what it is linked to. */
-#define _GNU_SOURCE
 #include "cuda_min.h"
 
 #include <dlfcn.h>

@@ -5,7 +5,6 @@
  * sanitize: none
  * needs: native
  */
-#define _GNU_SOURCE
 #include "cuda_min.h"
 #include "nvml_min.h"
 #include "owner.h"
@@ -122,7 +121,7 @@ static void every_hook_is_reached(void)
         CHECK_THAT(found == NULL || strcmp(owner(found), "shim") == 0, "%s is not ours", #name);                      \
         reached += found != NULL;                                                                                     \
     }
-#include "hooks.def"
+#include "cuda/hooks.def"
 #undef HOOK
     CHECK_THAT(reached > 40, "only %d", reached);
 }

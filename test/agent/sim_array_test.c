@@ -3,7 +3,6 @@
  * sanitize: none
  * needs: native
  */
-#define _GNU_SOURCE
 #include "sim_driver.h"
 
 #define DRIVER(X)                                                                                                     \

@@ -4,7 +4,6 @@
  * sanitize: none
  * needs: native
  */
-#define _GNU_SOURCE
 #include "sim_driver.h"
 
 #define DRIVER(X)                                                                                                     \

@@ -3,8 +3,7 @@
  * sanitize: none
  * needs: native
  */
-#define _GNU_SOURCE
-#include "clock.h"
+#include "sim_api.h"
 #include "cuda_min.h"
 #include "nvml_min.h"
 #include "program.h"

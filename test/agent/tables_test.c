@@ -3,11 +3,10 @@
  * build: agent/common/region_file.c agent/common/life.c
  * needs: native
  * sanitize: none */
-#define _GNU_SOURCE
 #include "check.h"
 #include "cuda_min.h"
 #include "program.h"
-#include "shim.h"
+#include "core/shim.h"
 
 #include <dlfcn.h>
 

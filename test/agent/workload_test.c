@@ -1,10 +1,9 @@
 /* Containers, jobs and services out of literal texts of /proc/PID/cgroup: both versions, every engine, and hostile names.
- * build: agent/src/workload.c
+ * build: agent/src/base/workload.c
  * sanitize: address,undefined
  */
-#define _GNU_SOURCE
 #include "check.h"
-#include "workload.h"
+#include "base/workload.h"
 
 #define ID "3f2a91c0b1de4c55a0f4d2b6e8970123456789abcdef0123456789abcdef0123"
 #define POD "1f2e3d4c-5b6a-7980-91a2-b3c4d5e6f708"

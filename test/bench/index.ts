@@ -116,6 +116,7 @@ function policyLatency(host: LiveHost, sliceId: string): number[] {
   compile([
     '-O2',
     '-std=gnu11',
+    '-D_GNU_SOURCE',
     '-Iagent/common',
     'test/bench/policy_latency.c',
     'agent/common/region_file.c',

@@ -19,7 +19,7 @@ const FIGURES = [
 export function benchShimCost(repository: string, compile: (args: readonly string[]) => void): Figure[] {
   const folder = join(repository, 'build/bench/null');
   mkdirSync(folder, { recursive: true });
-  const include = ['-std=gnu11', '-O2', '-Iagent/common', '-Iagent/vendor'];
+  const include = ['-std=gnu11', '-D_GNU_SOURCE', '-O2', '-Iagent/common', '-Iagent/vendor'];
   compile([...include, '-shared', '-fPIC', 'test/bench/null_driver.c', '-o', join(folder, 'libcuda.so.1')]);
   const program = join(folder, 'shim_cost');
   compile([...include, 'test/bench/shim_cost.c', 'agent/common/region_file.c', '-ldl', '-o', program]);

@@ -1,7 +1,6 @@
 /* What the shim adds to a call, in nanoseconds, over a driver that does nothing: real functions and hooks in turn in one
  * process. One JSON line per call.
  * usage: shim_cost RUNTIME_DIR NULL_DRIVER    (makes a slice there, then runs itself under LD_PRELOAD) */
-#define _GNU_SOURCE
 #include "cuda_min.h"
 #include "env.h"
 #include "one_slice.h"

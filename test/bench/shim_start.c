@@ -1,7 +1,6 @@
 /* Many programs that make their first CUDA calls at the same moment, over a driver that does nothing, every second of them
  * in a slice: what a start takes them, milliseconds, one JSON line with the median of each half.
  * usage: shim_start RUNTIME_DIR NULL_DRIVER_DIR SHIM COUNT */
-#define _GNU_SOURCE
 #include "cuda_min.h"
 #include "env.h"
 #include "one_slice.h"

@@ -75,16 +75,8 @@ describe.skipIf(cannotRun)('a large lab', () => {
     expect(listed).toBeLessThan(260);
     expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('INPUT');
     const more = palette.getByText(/^Slices · \d+ more, found by typing$/);
-    /** The row that is chosen, once the list is drawn around it: pressed faster, a line could be passed unseen. */
-    const chosen = async (): Promise<string | null> => {
-      const id = await page.evaluate(() => document.activeElement?.getAttribute('aria-activedescendant'));
-      return id && (await page.locator(`[id="${id}"]`).count()) === 1 ? id : null;
-    };
-    for (let press = 0; press < listed && (await more.count()) === 0; press += 1) {
-      const before = await chosen();
+    for (let press = 0; press < listed && (await more.count()) === 0; press += 1)
       await page.keyboard.press('PageDown');
-      await expect.poll(async () => ![before, null].includes(await chosen())).toBe(true);
-    }
     await more.waitFor();
     // However far one goes: what is out of sight is not in the page.
     expect(await options.count()).toBeLessThan(40);

@@ -8,19 +8,23 @@
  *   history   a ring file of the past, and a question about it
  *   regions   policy, usage and board files, then what the shim does with them
  * An input that crashes, hangs, leaks or breaks a rule stops the run; refusing it is right, of whatever kind it is. */
-#define _GNU_SOURCE
-#include "../../agent/src/audit.c"
+#include "../../agent/src/journal/audit.c"
 #undef KIND_COUNT
 
 #include "admit.h"
 #include "bucket.h"
 #include "hash.h"
-#include "history.h"
+#include "base/line.h"
+#include "base/now.h"
+#include "records/history.h"
+#include "state/settings.h"
+#include "state/slice_store.h"
+#include "state/undo.h"
 #include "json.h"
-#include "measure.h"
+#include "slices/measure.h"
 #include "region_file.h"
-#include "slice.h"
-#include "workload.h"
+#include "state/slice.h"
+#include "base/workload.h"
 
 #include <stdlib.h>
 
@@ -39,28 +43,24 @@ int64_t now_mono_ms(void)
 {
     return 1;
 }
-void events_notice(struct agent *a, const char *code, const char *id, uint32_t pid, const char *message)
+void notices_tell(struct agent *a, const char *code, const char *id, uint32_t pid, const char *message)
 {
     (void)a, (void)code, (void)id, (void)pid, (void)message;
 }
-uint64_t measure_used(const struct slice *slice)
+struct gpu_state *agent_gpu(struct agent *a, const char *uuid)
 {
-    (void)slice;
+    (void)a, (void)uuid;
+    return NULL;
+}
+uint64_t measure_believed(const struct gpu_state *gpu, const struct slice *slice)
+{
+    (void)gpu, (void)slice;
     return 1;
 }
-void events_send(struct agent *a, struct json_writer *w, bool is_minor)
+void notices_send(struct agent *a, struct json_writer *w, bool is_minor)
 {
     (void)a, (void)is_minor;
     json_writer_free(w);
-}
-struct shared_line *line_new(const char *data, size_t len)
-{
-    struct shared_line *line = malloc(sizeof *line + len);
-    if (line != NULL) {
-        line->len = len;
-        memcpy(line->data, data, len);
-    }
-    return line;
 }
 
 /* A directory of this process alone, made once. */

@@ -21,10 +21,10 @@ typedef CUresult (*get_v2)(const char *name, void **function, int version, cuuin
 /* Exported names: those we hook or call, and those the simulated driver has, which are the common ones. */
 static const char *const exported[] = {
 #define HOOK(group, type, name, parameters) #name,
-#include "hooks.def"
+#include "cuda/hooks.def"
 #undef HOOK
 #define CALL(type, name, parameters) #name,
-#include "calls.def"
+#include "cuda/calls.def"
 #undef CALL
 #define SYMBOL(base, version, name) #base, #name,
 #define DUAL(base, version, name) #base, #name, #name "_ptsz",
@@ -59,7 +59,7 @@ static const char *const exported[] = {
 
 static const char *const hooked[] = {
 #define HOOK(group, type, name, parameters) #name,
-#include "hooks.def"
+#include "cuda/hooks.def"
 #undef HOOK
 };
 

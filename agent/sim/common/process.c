@@ -12,44 +12,6 @@
 
 #define PURGE_INTERVAL_NS UINT64_C(50000000)
 
-/* Field 22 of /proc/PID/stat (of a thread when tid is not 0), 0 if it is gone; *state_out gets field 3. */
-uint64_t sim_start_ticks(uint32_t pid, uint32_t tid, char *state_out)
-{
-    char path[64];
-    char text[1024];
-    if (tid != 0) {
-        snprintf(path, sizeof path, "/proc/%u/task/%u/stat", pid, tid);
-    } else {
-        snprintf(path, sizeof path, "/proc/%u/stat", pid);
-    }
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return 0;
-    }
-    ssize_t got = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (got <= 0) {
-        return 0;
-    }
-    text[got] = 0;
-    char *at = strrchr(text, ')'); /* the command may hold anything, spaces and brackets too */
-    if (at == NULL || at[1] != ' ') {
-        return 0;
-    }
-    at += 2;
-    if (state_out != NULL) {
-        *state_out = *at;
-    }
-    for (int field = 3; field < 22; field++) {
-        at = strchr(at, ' ');
-        if (at == NULL) {
-            return 0;
-        }
-        at++;
-    }
-    return strtoull(at, NULL, 10);
-}
-
 /* Its lock tells, also from another PID namespace; without one, its pid, where that means the same to us. */
 bool sim_process_alive(struct sim_state *state, const struct sim_process *process, int lock_file)
 {
@@ -199,16 +161,6 @@ bool sim_memory_take(struct sim_state *state, struct sim_process *process, uint3
     at->used_bytes += bytes;
     process->memory_bytes[gpu] += bytes;
     return true;
-}
-
-void sim_memory_give(struct sim_state *state, struct sim_process *process, uint32_t gpu, uint64_t bytes)
-{
-    struct sim_gpu *at = &state->gpus[gpu];
-    if (bytes > process->memory_bytes[gpu]) {
-        bytes = process->memory_bytes[gpu];
-    }
-    process->memory_bytes[gpu] -= bytes;
-    at->used_bytes -= bytes > at->used_bytes ? at->used_bytes : bytes;
 }
 
 struct sim_context *sim_context_self(struct sim_state *state, uint32_t gpu)

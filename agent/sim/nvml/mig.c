@@ -9,9 +9,6 @@
 #define NVML_API SIM_EXPORT nvmlReturn_t
 #define MIG_MAX 7
 
-struct nvmlDevice_st {
-    uint32_t gpu;
-};
 static struct nvmlDevice_st migs[SIM_GPUS][MIG_MAX];
 
 static bool name_of(uint32_t gpu, unsigned index, char name[24])

@@ -16,12 +16,7 @@
 #define IDLE_CELSIUS 32u
 #define FULL_CELSIUS 74u
 
-struct nvmlDevice_st {
-    uint32_t gpu;
-};
-
 static _Atomic int initialized;
-static struct nvmlDevice_st devices[SIM_GPUS];
 
 static nvmlReturn_t machine(struct sim_state **out)
 {
@@ -39,28 +34,20 @@ static nvmlReturn_t locked(nvmlDevice_t device, struct sim_state **out, uint32_t
     if (result != NVML_SUCCESS) {
         return result;
     }
-    if (device < devices || device >= devices + (*out)->options.gpu_count) {
+    if (device < sim_nvml_device(0) || device >= sim_nvml_device((*out)->options.gpu_count)) {
         return NVML_ERROR_INVALID_ARGUMENT;
     }
-    *gpu = (uint32_t)(device - devices);
+    *gpu = (uint32_t)(device - sim_nvml_device(0));
     sim_lock(*out);
     sim_purge(*out, false);
     sim_advance_all(*out);
     return NVML_SUCCESS;
 }
 
-nvmlDevice_t sim_nvml_device(uint32_t gpu)
-{
-    return &devices[gpu];
-}
-
 NVML_API nvmlInit_v2(void)
 {
     if (sim_state() == NULL) {
         return NVML_ERROR_DRIVER_NOT_LOADED;
-    }
-    for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++) {
-        devices[gpu].gpu = gpu;
     }
     atomic_fetch_add(&initialized, 1);
     return NVML_SUCCESS;
@@ -144,7 +131,7 @@ NVML_API nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t *device)
     if (index >= state->options.gpu_count || device == NULL) {
         return NVML_ERROR_INVALID_ARGUMENT;
     }
-    *device = &devices[index];
+    *device = sim_nvml_device(index);
     return NVML_SUCCESS;
 }
 
@@ -154,7 +141,7 @@ NVML_API nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *device)
     nvmlReturn_t result = machine(&state);
     for (uint32_t gpu = 0; result == NVML_SUCCESS && gpu < state->options.gpu_count; gpu++) {
         if (strcmp(state->gpus[gpu].uuid, uuid) == 0) {
-            *device = &devices[gpu];
+            *device = sim_nvml_device(gpu);
             return NVML_SUCCESS;
         }
     }
@@ -163,7 +150,7 @@ NVML_API nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *device)
 
 NVML_API nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int *index)
 {
-    *index = (unsigned int)(device - devices);
+    *index = (unsigned int)(device - sim_nvml_device(0));
     return NVML_SUCCESS;
 }
 

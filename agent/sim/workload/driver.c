@@ -1,6 +1,6 @@
 #include "driver.h"
 
-#include "clock.h"
+#include "sim_api.h"
 
 #include <dlfcn.h>
 #include <stdio.h>

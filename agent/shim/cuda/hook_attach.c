@@ -1,0 +1,75 @@
+/* Where the program first meets the driver. Files of the slice are mapped and the entry is claimed now, while there are
+ * descriptors and memory for it; whatever fails is tried for again when it is needed.
+ *
+ * And scripts set CUDA_VISIBLE_DEVICES to a number, meaning "the first one of mine". In a slice that is counted among the
+ * program's slices, as a container counts its GPUs: otherwise it would be somebody else's GPU. */
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/shim.h"
+#include "cuda/hooks_export.h"
+#include "cuda/resolve.h"
+#include "cuda_min.h"
+#include "env.h"
+#include "region.h"
+
+#include "cuda/hooks_export.h"
+
+#include "cuda/hooks_export.h"
+
+#define VISIBLE "CUDA_VISIBLE_DEVICES"
+#define VISIBLE_BYTES (SHIM_SLICES * REGION_UUID_BYTES)
+
+/* The UUIDs of the slices that a list of numbers names; false: it is no such list, or goes beyond them. */
+static bool renumber(const struct shim *shim, const char *text, char out[VISIBLE_BYTES])
+{
+    size_t length = 0;
+    do {
+        char *end;
+        unsigned long index = isdigit((unsigned char)*text) ? strtoul(text, &end, 10) : SHIM_SLICES;
+        if (index >= shim->slice_count || (*end != 0 && *end != ',')) {
+            return false;
+        }
+        length += (size_t)snprintf(out + length, VISIBLE_BYTES - length, "%s%.*s", length == 0 ? "" : ",",
+                                   (int)REGION_UUID_BYTES - 1, shim->slices[index].policy->gpu_uuid);
+        if (length >= VISIBLE_BYTES) {
+            return false;
+        }
+        text = *end == ',' ? end + 1 : end;
+    } while (*text != 0);
+    return true;
+}
+
+CUresult hook_cuInit(unsigned int flags)
+{
+    cuInit_fn real = REAL(cuInit);
+    if (real == NULL) {
+        return ABSENT_CU;
+    }
+    char before[VISIBLE_BYTES];
+    char uuids[VISIBLE_BYTES];
+    const struct shim *shim = shim_get();
+    const char *visible = shim == NULL ? NULL : getenv(VISIBLE);
+    const char *kind = getenv(ENV_VISIBLE);
+    bool ours = kind != NULL && strcmp(kind, "index") == 0; /* numbers that `tranche run` has set itself */
+    bool changed = visible != NULL && !ours && strlen(visible) < sizeof before && renumber(shim, visible, uuids);
+    if (changed) {
+        strcpy(before, visible);
+        changed = setenv(VISIBLE, uuids, 1) == 0;
+    }
+    CUresult result = real(flags);
+    if (changed) {
+        (void)setenv(VISIBLE, before, 1); /* the program may read it again */
+    }
+    if (result == CUDA_SUCCESS) {
+        resolve_driver_settled();
+        (void)shim_process();
+    }
+    return result;
+}
+
+#define EXPORT_attach EXPORTED
+#include "hooks_export.h"

@@ -1,0 +1,203 @@
+/* What programs are told about memory: total = min(limit, physical), free = what the slice may still take, and never
+ * more than the card has. Structures of a version that we do not know are the driver's own answer. */
+#include "admit.h"
+#include "core/charge.h"
+#include "core/entry.h"
+#include "core/shim.h"
+#include "cuda/current.h"
+#include "cuda/hooks_export.h"
+#include "cuda/resolve.h"
+#include "cuda_min.h"
+#include "life.h"
+#include "nvml_min.h"
+#include "cuda/hooks_export.h"
+#include "cuda/hooks_export.h"
+
+struct view {
+    uint64_t total;
+    uint64_t free_bytes;
+};
+
+/* process: NULL for one that only looks, as nvidia-smi does, and so has no entry in the slice. */
+static struct view slice_view(const struct shim_slice *at, struct process *process, int slice, uint64_t physical_total,
+                              uint64_t physical_free)
+{
+    uint64_t limit = atomic_load(&at->policy->memory_limit_bytes);
+    /* What a killed peer held is free again as soon as it is gone, also before the agent has looked; and what our pools
+     * have given back since. */
+    const struct life_place looking = {at->usage, at->usage_path, at->usage_file, 0};
+    (void)admit_reap_when_due(process == NULL ? &looking : &process->places[slice]);
+    if (process != NULL && shim_entry(process, (unsigned)slice) != NULL) {
+        charge_recount(process, (unsigned)slice);
+    }
+    uint64_t beyond = admit_beyond(at->policy, at->usage);
+    uint64_t used = admit_used(at->usage);
+    used = used > UINT64_MAX - beyond ? UINT64_MAX : used + beyond;
+    uint64_t room = used >= limit ? 0 : limit - used;
+    return (struct view){
+        .total = limit < physical_total ? limit : physical_total,
+        .free_bytes = room < physical_free ? room : physical_free,
+    };
+}
+
+static uint64_t used_of(struct view view)
+{
+    return view.total - (view.free_bytes < view.total ? view.free_bytes : view.total);
+}
+
+CUresult hook_cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
+{
+    cuMemGetInfo_v2_fn real = REAL(cuMemGetInfo_v2);
+    if (real == NULL) {
+        return ABSENT_CU;
+    }
+    CUresult result = real(free_bytes, total);
+    struct process *process = shim_process();
+    if (result != CUDA_SUCCESS || process == NULL || free_bytes == NULL || total == NULL) {
+        return result;
+    }
+    int slice = shim_slice_of_current(process);
+    if (slice >= 0) {
+        struct view view = slice_view(&process->shim->slices[slice], process, slice, *total, *free_bytes);
+        *total = view.total;
+        *free_bytes = view.free_bytes;
+    }
+    return result;
+}
+
+CUresult hook_cuDeviceTotalMem_v2(size_t *bytes, CUdevice device)
+{
+    cuDeviceTotalMem_v2_fn real = REAL(cuDeviceTotalMem_v2);
+    if (real == NULL) {
+        return ABSENT_CU;
+    }
+    CUresult result = real(bytes, device);
+    struct process *process = shim_process();
+    if (result != CUDA_SUCCESS || process == NULL || bytes == NULL) {
+        return result;
+    }
+    int slice = shim_slice_of_device(process, device);
+    if (slice >= 0) {
+        uint64_t limit = atomic_load(&process->shim->slices[slice].policy->memory_limit_bytes);
+        *bytes = limit < *bytes ? limit : *bytes;
+    }
+    return result;
+}
+
+/* The calls of before 3.2 say everything in 32 bits, the largest figure for what does not fit. */
+static unsigned narrow(uint64_t bytes)
+{
+    return bytes > UINT32_MAX ? UINT32_MAX : (unsigned)bytes;
+}
+
+CUresult hook_cuMemGetInfo(unsigned int *free_bytes, unsigned int *total)
+{
+    cuMemGetInfo_fn real = REAL(cuMemGetInfo);
+    if (real == NULL) {
+        return ABSENT_CU;
+    }
+    CUresult result = real(free_bytes, total);
+    struct process *process = shim_process();
+    if (result != CUDA_SUCCESS || process == NULL || free_bytes == NULL || total == NULL) {
+        return result;
+    }
+    int slice = shim_slice_of_current(process);
+    if (slice >= 0) {
+        struct view view =
+            slice_view(&process->shim->slices[slice], process, slice, *total == UINT32_MAX ? UINT64_MAX : *total,
+                       *free_bytes == UINT32_MAX ? UINT64_MAX : *free_bytes);
+        *total = narrow(view.total);
+        *free_bytes = narrow(view.free_bytes);
+    }
+    return result;
+}
+
+CUresult hook_cuDeviceTotalMem(unsigned int *bytes, CUdevice device)
+{
+    cuDeviceTotalMem_fn real = REAL(cuDeviceTotalMem);
+    if (real == NULL) {
+        return ABSENT_CU;
+    }
+    CUresult result = real(bytes, device);
+    struct process *process = shim_process();
+    int slice =
+        result != CUDA_SUCCESS || process == NULL || bytes == NULL ? -1 : shim_slice_of_device(process, device);
+    if (slice >= 0) {
+        unsigned limit = narrow(atomic_load(&process->shim->slices[slice].policy->memory_limit_bytes));
+        *bytes = limit < *bytes ? limit : *bytes;
+    }
+    return result;
+}
+
+/* NVML handles are stable in a process, so a UUID is asked for once each. */
+static int slice_of_handle(const struct shim *shim, nvmlDevice_t device)
+{
+    static _Atomic(nvmlDevice_t) handles[SHIM_HANDLES];
+    static _Atomic int slices[SHIM_HANDLES]; /* slice + 2, 0 while not known */
+    unsigned at = 0;
+    for (; at < SHIM_HANDLES; at++) {
+        nvmlDevice_t seen = atomic_load(&handles[at]);
+        if (seen == NULL && atomic_compare_exchange_strong(&handles[at], &seen, device)) {
+            break;
+        }
+        if (seen == device) {
+            int known = atomic_load(&slices[at]);
+            if (known != 0) {
+                return known - 2;
+            }
+            break;
+        }
+    }
+    char uuid[NVML_DEVICE_UUID_V2_BUFFER_SIZE];
+    nvmlDeviceGetUUID_fn real = REAL(nvmlDeviceGetUUID);
+    if (real == NULL || real(device, uuid, sizeof uuid) != NVML_SUCCESS) {
+        return -1;
+    }
+    int slice = shim_slice_of_uuid(shim, uuid);
+    if (at < SHIM_HANDLES) {
+        atomic_store(&slices[at], slice + 2);
+    }
+    return slice;
+}
+
+nvmlReturn_t hook_nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memory)
+{
+    nvmlDeviceGetMemoryInfo_fn real = REAL(nvmlDeviceGetMemoryInfo);
+    if (real == NULL) {
+        return ABSENT_NVML;
+    }
+    nvmlReturn_t result = real(device, memory);
+    const struct shim *shim = shim_get();
+    bool known = result == NVML_SUCCESS && shim != NULL && memory != NULL;
+    int slice = known ? slice_of_handle(shim, device) : -1;
+    if (slice >= 0) {
+        struct view view = slice_view(&shim->slices[slice], shim_process_peek(), slice, memory->total, memory->free);
+        memory->total = view.total;
+        memory->free = view.free_bytes;
+        memory->used = used_of(view);
+    }
+    return result;
+}
+
+nvmlReturn_t hook_nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory)
+{
+    nvmlDeviceGetMemoryInfo_v2_fn real = REAL(nvmlDeviceGetMemoryInfo_v2);
+    if (real == NULL) {
+        return ABSENT_NVML;
+    }
+    nvmlReturn_t result = real(device, memory);
+    const struct shim *shim = shim_get();
+    bool known = result == NVML_SUCCESS && shim != NULL && memory != NULL && memory->version == NVML_MEMORY_V2;
+    int slice = known ? slice_of_handle(shim, device) : -1;
+    if (slice >= 0) {
+        struct view view = slice_view(&shim->slices[slice], shim_process_peek(), slice, memory->total, memory->free);
+        memory->total = view.total;
+        memory->free = view.free_bytes;
+        memory->reserved = 0; /* the driver's own share lies outside the slice */
+        memory->used = used_of(view);
+    }
+    return result;
+}
+
+#define EXPORT_view EXPORTED
+#include "hooks_export.h"

@@ -1,0 +1,16 @@
+/* The list of jobs on disk, and as an event. */
+#ifndef TRANCHE_JOBS_STORE_H
+#define TRANCHE_JOBS_STORE_H
+
+#include "base/line.h"
+#include "jobs/jobs.h"
+#include "state/agent_state.h"
+
+struct job *jobs_find(struct agent *agent, const char *id);
+/* The journal: 0 or errno. */
+int jobs_load(struct agent *agent, int64_t mono_ms);
+int jobs_save(struct agent *agent);
+/* The list as one line; the caller holds a reference. NULL: no memory. */
+struct shared_line *jobs_line(struct agent *agent);
+
+#endif

@@ -1,0 +1,346 @@
+/* `tranche run` and `tranche env`: put a program into slices. Needs the agent to look names up; when it can not be
+ * had, the policy files that it left are enough, because the shim needs nothing else. */
+
+#include "launch/run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/complain.h"
+#include "base/now.h"
+#include "base/ours.h"
+#include "base/people.h"
+#include "base/places.h"
+#include "env.h"
+#include "fs.h"
+#include "launch/client.h"
+#include "launch/fetch.h"
+#include "region.h"
+#include "region_file.h"
+#include "state/slice.h"
+#include "text.h"
+
+#define SLICES_PER_PROGRAM 16
+#define PRELOAD_BYTES (4 * FS_PATH_BYTES)
+
+#define GROUP_TEXT_BYTES 64
+#define ASAN_BYTES 4096
+
+struct plan {
+    const char *names[SLICES_PER_PROGRAM];
+    size_t name_count;
+    char slices[SLICES_PER_PROGRAM * REGION_ID_BYTES];
+    char gpus[SLICES_PER_PROGRAM * REGION_UUID_BYTES];
+    char runtime_dir[FS_PATH_BYTES];
+    bool agent_is_there;
+    bool by_index; /* GPUs are named by the host's numbers, for programs that want one in CUDA_VISIBLE_DEVICES */
+    char indices[SLICES_PER_PROGRAM * 24];
+    char preload[PRELOAD_BYTES];
+    char mps_pipe[FS_PATH_BYTES]; /* "" = programs take turns */
+    char mps_percent[8];
+    const char *mps_priority; /* "0", or "1" for below that: MPS knows no third */
+};
+
+static int take_options(struct plan *plan, const char *command, int argc, char **argv, int *rest)
+{
+    int i = 1;
+    for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+        const char *name = NULL;
+        if (strcmp(argv[i], "--") == 0) {
+            i++;
+            break;
+        }
+        if (strcmp(argv[i], "--visible") == 0 && i + 1 < argc) {
+            const char *kind = argv[++i];
+            plan->by_index = strcmp(kind, "index") == 0;
+            if (!plan->by_index && strcmp(kind, "uuid") != 0) {
+                return complain("--visible takes index or uuid, not “%s”", kind);
+            }
+            continue;
+        }
+        if (strncmp(argv[i], "--slice=", 8) == 0) {
+            name = argv[i] + 8;
+        } else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc) {
+            name = argv[++i];
+        } else {
+            return complain("%s does not know “%s”; it takes --slice NAME and --visible index|uuid", command, argv[i]);
+        }
+        if (plan->name_count == SLICES_PER_PROGRAM) {
+            return complain("a program can be in at most %d slices", SLICES_PER_PROGRAM);
+        }
+        plan->names[plan->name_count++] = name;
+    }
+    *rest = i;
+    if (plan->name_count == 0)
+        return complain("say which slice: tranche %s --slice NAME; tranche ls lists them", command);
+    return 0;
+}
+
+static int check_slice(const struct fetched *fetched, const struct fetched_slice *s, const char *name)
+{
+    int64_t now_ms = now_wall_ms();
+    if (!s) return complain("there is no slice “%s” on this host; `tranche ls` lists them", name);
+    if (s->owner_uid != (int64_t)getuid() && !fetched->is_operator) {
+        char owner[OWNER_BYTES];
+        const char *known = people_name_of((uid_t)s->owner_uid);
+        text_copy(owner, sizeof owner, s->owner[0] ? s->owner : known ? known : "somebody else");
+        return complain("slice %s belongs to %s, not to you; ask %s for a slice", s->name, owner,
+                        fetched->manager[0] ? fetched->manager : "who manages this host");
+    }
+    if (s->suspended[0]) return complain("slice %s is suspended: %s", s->name, s->suspended);
+    if (s->starts_at_ms != NO_TIME && now_ms < s->starts_at_ms) {
+        return complain("slice %s is not open yet; it starts in %lld min", s->name,
+                        (long long)((s->starts_at_ms - now_ms) / 60000 + 1));
+    }
+    if ((s->expires_at_ms != NO_TIME && now_ms >= s->expires_at_ms) || s->closed) {
+        return complain("slice %s has expired; ask %s to extend it", s->name,
+                        fetched->manager[0] ? fetched->manager : "who manages this host");
+    }
+    return 0;
+}
+
+static int add_slice(struct plan *plan, const struct fetched_slice *s)
+{
+    if (strstr(plan->gpus, s->gpu_uuid)) return complain("slice %s is on the same GPU as another one given", s->name);
+    size_t n = strlen(plan->slices), m = strlen(plan->gpus);
+    snprintf(plan->slices + n, sizeof plan->slices - n, "%s%s", n ? "," : "", s->id);
+    snprintf(plan->gpus + m, sizeof plan->gpus - m, "%s%s", m ? "," : "", s->gpu_uuid);
+    return 0;
+}
+
+static int find_preload(struct plan *plan)
+{
+    char exe[FS_PATH_BYTES], shim[FS_PATH_BYTES];
+    if (places_own_exe(exe) != 0 || places_shim_for(exe, shim) != 0) {
+        return complain("libtranche.so is not beside %s, so nothing could be limited; deploy Tranche again", exe);
+    }
+    if (strpbrk(shim, " :")) {
+        return complain("the path %s has a space or a colon in it, which LD_PRELOAD can not hold; deploy elsewhere",
+                        shim);
+    }
+    char why[OURS_WHY_BYTES];
+    if (ours_check_loaded(shim, getuid(), why) != 0) {
+        return complain("%s is not loaded into anything: %s, and whoever that is could put another library there. "
+                        "Nothing was started; deploy Tranche to a folder of your own",
+                        shim, why[0] ? why : strerror(errno));
+    }
+    const char *before = getenv("LD_PRELOAD");
+    bool empty = !before || !before[0];
+    /* A `run` inside a `run`: the library must not be listed twice. */
+    bool there = !empty && strncmp(before, shim, strlen(shim)) == 0;
+    int n = there   ? snprintf(plan->preload, sizeof plan->preload, "%s", before)
+            : empty ? snprintf(plan->preload, sizeof plan->preload, "%s", shim)
+                    : snprintf(plan->preload, sizeof plan->preload, "%s:%s", shim, before);
+    return n < (int)sizeof plan->preload ? 0 : complain("LD_PRELOAD is too long to add to");
+}
+
+/* AddressSanitizer's runtime refuses to start behind another preloaded library, which does it no harm. */
+static int allow_asan(char *out, size_t cap)
+{
+    static const char option[] = "verify_asan_link_order";
+    const char *before = getenv(ENV_ASAN);
+    if (before && strstr(before, option)) return -1; /* its user has decided */
+    int n = snprintf(out, cap, "%s%s%s=0", before ? before : "", before && before[0] ? ":" : "", option);
+    return n < (int)cap ? 0 : -1;
+}
+
+static int add_index(struct plan *plan, const struct fetched *fetched, const struct fetched_slice *s)
+{
+    size_t n = strlen(plan->indices);
+    for (size_t i = 0; i < fetched->gpu_count; i++) {
+        if (strcmp(fetched->gpus[i].uuid, s->gpu_uuid) != 0 || fetched->gpus[i].index < 0) continue;
+        snprintf(plan->indices + n, sizeof plan->indices - n, "%s%lld", n ? "," : "",
+                 (long long)fetched->gpus[i].index);
+        return 0;
+    }
+    return complain(
+        "the number of the GPU of slice %s is not known, so --visible index cannot be had: no agent answers", s->name);
+}
+
+/* Numbers are those of the PCI bus, as the agent has them, and not CUDA's own order by speed. */
+static int set_visible(const struct plan *plan)
+{
+    if (!plan->by_index) return unsetenv(ENV_VISIBLE) == 0 ? setenv("CUDA_VISIBLE_DEVICES", plan->gpus, 1) : -1;
+    return setenv("CUDA_VISIBLE_DEVICES", plan->indices, 1) == 0 && setenv(ENV_VISIBLE, "index", 1) == 0
+               ? setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1)
+               : -1;
+}
+
+/* One MPS server serves one user and one GPU; who is another user, or on several GPUs, takes turns with it. */
+static void join_mps(struct plan *plan, const struct fetched *fetched, const struct fetched_slice *s)
+{
+    struct stat status;
+    for (size_t i = 0; i < fetched->gpu_count; i++) {
+        const struct fetched_gpu *gpu = &fetched->gpus[i];
+        bool here = strcmp(gpu->uuid, s->gpu_uuid) == 0 && gpu->mps_pipe[0] && plan->name_count == 1;
+        if (!here || stat(gpu->mps_pipe, &status) != 0 || status.st_uid != getuid()) continue;
+        text_copy(plan->mps_pipe, sizeof plan->mps_pipe, gpu->mps_pipe);
+        snprintf(plan->mps_percent, sizeof plan->mps_percent, "%d", (int)s->compute_limit_percent);
+        plan->mps_priority = s->is_preferred ? "0" : "1";
+    }
+}
+
+/* How long files that were removed are waited for: the agent makes them again about once a second. */
+#define FILES_WAIT_MS 3000
+#define FILES_STEP_MS 50
+
+/* What is not right with the files that the program would be limited by: 0, or an errno value, and which. */
+static int try_files(const char *runtime, const char *id, size_t id_len, char path[FS_PATH_BYTES])
+{
+    const struct region_policy *policy;
+    struct region_line *line;
+    int fd;
+    int n = snprintf(path, FS_PATH_BYTES, "%s/policy/%.*s", runtime, (int)id_len, id);
+    if (n >= FS_PATH_BYTES) return ENAMETOOLONG;
+    int error = region_policy_map_ro(path, &policy);
+    if (error != 0) return -error;
+    uint64_t tag = atomic_load(&((struct region_policy *)(uintptr_t)policy)->tag);
+    char gpu_uuid[REGION_UUID_BYTES];
+    text_copy(gpu_uuid, sizeof gpu_uuid, policy->gpu_uuid);
+    region_policy_unmap(policy);
+    n = snprintf(path, FS_PATH_BYTES, "%s/usage/%.*s", runtime, (int)id_len, id);
+    if (n >= FS_PATH_BYTES) return ENAMETOOLONG;
+    error = region_usage_open(path, &fd);
+    if (error != 0) return -error;
+    close(fd);
+    error = region_line_path(path, FS_PATH_BYTES, runtime, gpu_uuid, tag);
+    if (error == 0) error = region_line_map(path, &line);
+    if (error == 0) region_line_unmap(line);
+    return -error;
+}
+
+/* A limit is promised only if the program will find it: otherwise it would be refused all memory, and not know why. */
+static int check_files(const struct plan *plan)
+{
+    char path[FS_PATH_BYTES];
+    int error = 0;
+    for (const char *id = plan->slices; *id && error == 0; id += strcspn(id, ",") + (id[strcspn(id, ",")] == ',')) {
+        for (int waited_ms = 0;; waited_ms += FILES_STEP_MS) {
+            error = try_files(plan->runtime_dir, id, strcspn(id, ","), path);
+            if (error == 0 || error == EACCES || error == EPERM || !plan->agent_is_there ||
+                waited_ms > FILES_WAIT_MS) {
+                break;
+            }
+            nanosleep(&(struct timespec){0, FILES_STEP_MS * 1000000L}, NULL);
+        }
+    }
+    if (error == 0) return 0;
+    return complain("%s can not be used (%s), so the program would not be limited and was not started. %s", path,
+                    error == EPROTO ? "it is not the file of such a slice, or of another version" : strerror(error),
+                    error == EACCES || error == EPERM ? "Ask the slice's owner, or who manages this host, for access."
+                    : plan->agent_is_there            ? "`tranche doctor` says more."
+                                                      : "Start the agent: `tranche agent`.");
+}
+
+static int make_plan(struct plan *plan)
+{
+    struct client client;
+    struct fetched fetched;
+    char why[2048] = "", files_why[1200] = "";
+    if (find_preload(plan) != 0) return EXIT_OWN_FAILURE;
+    bool asked = client_open(&client, true, why, sizeof why) == 0;
+    bool got = asked && fetch_all(&client, &fetched, why, sizeof why) == 0;
+    if (asked && !got) fetched_free(&fetched);
+    if (asked) client_close(&client);
+    if (!got && fetch_from_files(&fetched, files_why, sizeof files_why) != 0) {
+        return complain("%s Slices can not be looked up without it (%s).", why, files_why);
+    }
+    if (!got) fprintf(stderr, "tranche: %s The limits recorded last are used.\n", why);
+    int result = 0;
+    for (size_t i = 0; i < plan->name_count && result == 0; i++) {
+        const struct fetched_slice *s = fetched_find(&fetched, plan->names[i]);
+        result = check_slice(&fetched, s, plan->names[i]);
+        if (result == 0) result = add_slice(plan, s);
+        if (result == 0 && plan->by_index) result = add_index(plan, &fetched, s);
+        if (result == 0) join_mps(plan, &fetched, s);
+    }
+    text_copy(plan->runtime_dir, sizeof plan->runtime_dir, fetched.runtime_dir);
+    plan->agent_is_there = got;
+    fetched_free(&fetched);
+    return result == 0 ? check_files(plan) : result;
+}
+
+/* Which processes are one program: the descendants of this one. */
+static const char *new_group(char *out)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(out, GROUP_TEXT_BYTES, "%ld.%lld.%ld", (long)getpid(), (long long)now.tv_sec, now.tv_nsec);
+    return out;
+}
+
+int command_run(int argc, char **argv)
+{
+    static struct plan plan;
+    int rest;
+    if (take_options(&plan, "run", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
+    if (rest >= argc) return complain("say what to run: tranche run --slice NAME -- COMMAND…");
+    if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
+    if (setenv("LD_PRELOAD", plan.preload, 1) != 0 || setenv(ENV_SLICES, plan.slices, 1) != 0 ||
+        setenv(ENV_RUNTIME_DIR, plan.runtime_dir, 1) != 0 || set_visible(&plan) != 0) {
+        return complain("the environment could not be set: %s", strerror(errno));
+    }
+    if (plan.mps_pipe[0] &&
+        (setenv(ENV_MPS_PIPE, plan.mps_pipe, 1) != 0 || setenv(ENV_MPS_PERCENT, plan.mps_percent, 1) != 0 ||
+         setenv(ENV_MPS_PRIORITY, plan.mps_priority, 1) != 0 || setenv(ENV_CONCURRENT, plan.mps_percent, 1) != 0)) {
+        return complain("the environment could not be set: %s", strerror(errno));
+    }
+    char asan[ASAN_BYTES];
+    if (allow_asan(asan, sizeof asan) == 0 && setenv(ENV_ASAN, asan, 1) != 0) {
+        return complain("the environment could not be set: %s", strerror(errno));
+    }
+    char group[GROUP_TEXT_BYTES];
+    if (setenv(ENV_GROUP, new_group(group), 1) != 0) {
+        return complain("the environment could not be set: %s", strerror(errno));
+    }
+    execvp(argv[rest], argv + rest);
+    int error = errno;
+    complain("%s can not be run: %s", argv[rest], strerror(error));
+    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
+
+static void print_export(const char *name, const char *value)
+{
+    printf("export %s='", name);
+    for (; *value; value++) {
+        if (*value == '\'') {
+            fputs("'\\''", stdout);
+        } else {
+            putchar(*value);
+        }
+    }
+    puts("'");
+}
+
+int command_env(int argc, char **argv)
+{
+    static struct plan plan;
+    int rest;
+    if (take_options(&plan, "env", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
+    if (rest < argc) return complain("env takes --slice NAME only");
+    if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
+    print_export("LD_PRELOAD", plan.preload);
+    print_export(ENV_SLICES, plan.slices);
+    print_export(ENV_RUNTIME_DIR, plan.runtime_dir);
+    print_export("CUDA_VISIBLE_DEVICES", plan.by_index ? plan.indices : plan.gpus);
+    if (plan.by_index) {
+        print_export(ENV_VISIBLE, "index");
+        print_export("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+    }
+    if (plan.mps_pipe[0]) {
+        print_export(ENV_MPS_PIPE, plan.mps_pipe);
+        print_export(ENV_MPS_PERCENT, plan.mps_percent);
+        print_export(ENV_MPS_PRIORITY, plan.mps_priority);
+        print_export(ENV_CONCURRENT, plan.mps_percent);
+    }
+    char asan[ASAN_BYTES];
+    if (allow_asan(asan, sizeof asan) == 0) print_export(ENV_ASAN, asan);
+    char group[GROUP_TEXT_BYTES];
+    print_export(ENV_GROUP, new_group(group));
+    return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
+}

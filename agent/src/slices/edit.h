@@ -1,0 +1,39 @@
+/* The edits of slices: each checks, writes the state to disk, and only then takes effect and is answered. */
+#ifndef TRANCHE_EDIT_H
+#define TRANCHE_EDIT_H
+
+#include "base/failure.h"
+#include "journal/audit.h"
+#include "slices/edit_commit.h"
+#include "state/agent_state.h"
+#include "state/slice.h"
+
+/* Fields that a request may set; absent ones stay as they are. */
+struct slice_changes {
+    bool has_memory, has_limit, has_guarantee, has_priority, has_starts, has_expires;
+    int64_t memory_limit_bytes, compute_limit_percent, compute_guarantee_percent;
+    uint32_t priority;
+    int64_t starts_at_ms, expires_at_ms;
+    bool refuse_below_use;
+    const char *gpu_uuid; /* creation only */
+    const char *owner;    /* NULL: the editor */
+    const char *name;     /* NULL: owner-N */
+};
+
+/* The slice with this id that is not deleted; revision < 0: any. */
+struct slice *edit_target(struct agent *agent, const char *id, int64_t revision, struct failure *failure);
+
+int edit_create(struct agent *agent, const struct slice_changes *changes, const struct editor *editor,
+                struct edit_reply *reply, struct failure *failure);
+int edit_resize(struct agent *agent, struct slice *slice, const struct slice_changes *changes,
+                const struct editor *editor, struct edit_reply *reply, struct failure *failure);
+int edit_assign(struct agent *agent, struct slice *slice, const char *owner, const struct editor *editor,
+                struct edit_reply *reply, struct failure *failure);
+int edit_rename(struct agent *agent, struct slice *slice, const char *name, const struct editor *editor,
+                struct edit_reply *reply, struct failure *failure);
+int edit_delete(struct agent *agent, struct slice *slice, bool with_processes, const struct editor *editor,
+                struct edit_reply *reply, struct failure *failure);
+int edit_undo(struct agent *agent, const char *token, const struct editor *editor, struct edit_reply *reply,
+              struct failure *failure);
+
+#endif

@@ -1,0 +1,48 @@
+#include "slices/edit_commit.h"
+
+#include <string.h>
+
+#include "base/failure.h"
+#include "base/now.h"
+#include "journal/audit.h"
+#include "log.h"
+#include "slices/policy.h"
+#include "state/agent_state.h"
+#include "state/slice.h"
+#include "state/slice_store.h"
+#include "state/undo.h"
+#include "text.h"
+
+/* The one way to change a slice: journal, disk, then memory pages. Nothing has happened when it fails. */
+int edit_commit(struct agent *agent, struct slice *slice, struct slice_record *next, const struct editor *editor,
+                struct edit_reply *reply, struct failure *failure)
+{
+    struct slice_record before = slice->r;
+    int64_t now_ms = now_wall_ms();
+    next->revision = before.revision + 1;
+    next->changed_at_ms = now_ms;
+    text_copy(next->changed_by, sizeof next->changed_by, editor->name);
+    struct undo_entry *entry = undo_push(&agent->slices, &before, next->revision, now_ms);
+    if (!entry) return fail(failure, "internal", "The agent is out of memory; nothing was changed.");
+    slice->r = *next;
+    agent->slices.revision++;
+    int error = slice_store_save(&agent->slices, agent->places.state);
+    if (error != 0) {
+        slice->r = before;
+        undo_pop(&agent->slices);
+        log_line("state not saved: %s", strerror(error));
+        return fail(failure, "state-not-saved",
+                    "The change could not be written to %s (%s), so it was not made. Free some space and try again.",
+                    agent->places.state, strerror(error));
+    }
+    agent->pending_unsaved = false;
+    agent->state_dirty = true;
+    text_copy(reply->slice_id, sizeof reply->slice_id, next->id);
+    text_copy(reply->undo_token, sizeof reply->undo_token, entry->token);
+    reply->revision = next->revision;
+    reply->undo_expires_at_ms = entry->expires_at_ms;
+    policy_apply(agent, slice);
+    /* After the effect, so that its disk delays nobody, and before the reply. */
+    audit_edit(agent, editor, before.deleted ? NULL : &before, next->deleted ? NULL : next);
+    return 0;
+}

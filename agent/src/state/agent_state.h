@@ -1,0 +1,135 @@
+/* Everything that the agent knows hangs off struct agent: one process, one thread, one loop. */
+#ifndef TRANCHE_AGENT_STATE_H
+#define TRANCHE_AGENT_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/accounts.h"
+#include "base/people.h"
+#include "base/places.h"
+#include "base/procs.h"
+#include "sim_api.h"
+#include "gpu/gpu.h"
+#include "json.h"
+#include "region.h"
+#include "state/queue.h"
+#include "state/quota.h"
+#include "state/slice.h"
+
+#define REQUEST_LINE_MAX_BYTES (8u * 1024)
+#define CLIENTS_MAX 128
+#define CLIENTS_RESERVED 32 /* beside them, for root, the manager and operators */
+#define PEERS_MAX (CLIENTS_MAX + CLIENTS_RESERVED + QUEUE_JOBS_MAX)
+#define OPERATORS_MAX 64
+#define PROCESS_ROWS_MAX 512
+#define CONTEXT_LEAST_BYTES (UINT64_C(16) << 20) /* no CUDA context is smaller; the rest is noise */
+#define CONTEXT_MOST_BYTES (UINT64_C(2) << 30)   /* nor larger: who stands still with more holds something else */
+
+struct fault_log;
+struct hours;
+struct jobs;
+struct mps;
+struct peer;
+struct shared_line;
+
+struct gpu_state {
+    struct gpu_info info;
+    struct gpu_reading reading;
+    struct gpu_process *processes; /* last list */
+    size_t process_count, process_cap;
+    bool processes_known;
+    uint64_t context_bytes; /* the least that a process was seen to hold beyond its ledger; 0: none was */
+    uint64_t context_now_bytes, context_before_bytes;  /* the same, of this window and of the one before */
+    int64_t context_since_ms;                          /* monotonic: when this window began */
+    int64_t processes_at_ms, details_at_ms, use_at_ms; /* monotonic */
+    struct gpu_process_use *use;
+    size_t use_count;
+    bool use_known;
+    uint64_t unmanaged_bytes;
+    bool unmanaged_known;
+    int history_fd;
+};
+
+/* Somebody who may change slices: operators.h. */
+struct operator
+{
+    uid_t uid;
+    char name[OWNER_BYTES]; /* when he was named; "" in files of before */
+    bool is_other;          /* that uid is somebody else by now: he is none */
+};
+
+struct agent {
+    struct places places;
+    char manager_name[OWNER_BYTES];
+    char host_name[72];
+    int epoll_fd, listen_fd, signal_fd, lock_fd;
+    bool leaving;
+    const char *leave_reason;
+
+    const struct gpu_backend *backend;
+    bool backend_open;
+    char gpu_note[256]; /* why there is no GPU, or "" */
+    char driver[88];
+    int64_t retry_at_ms; /* monotonic: when the driver is looked for again */
+    struct gpu_state gpus[GPU_MAX];
+    size_t gpu_count;
+    struct gpu_mig migs[GPU_MIG_MAX];
+    size_t mig_count;
+    int64_t migs_at_ms; /* monotonic: when they were looked for last; 0: not yet */
+    const struct tranche_sim_api *simulation;
+
+    /* Each is its own floor's: made when that is loaded. */
+    struct fault_log *faults;
+    struct hours *hours;
+    struct jobs *jobs;
+    struct mps *mps; /* GPU_MAX of them */
+    size_t mps_count;
+
+    struct slice_table slices;
+    int64_t prune_at_ms;
+    bool pending_unsaved; /* a waiting shrink took effect; saved with the next edit or prune */
+
+    struct procs procs;
+    bool deaths_waiting;
+    int64_t deaths_at_ms; /* monotonic, when deaths were last dealt with */
+    struct operator operators[OPERATORS_MAX];
+    size_t operator_count;
+    int64_t people_checked_ms; /* monotonic: when uids were last compared with names */
+    char state_notes[1024];    /* what was not right in the small files of the state, in sentences, or "" */
+    struct quota quotas[QUOTAS_MAX];
+    size_t quota_count;
+    int64_t job_slots_per_slice;           /* how many jobs of one slice may run at once */
+    int64_t memory_overcommit_max_percent; /* of a GPU, by which memory limits may add up; 0: no guard */
+
+    struct peer *peers[PEERS_MAX];
+    size_t peer_count, next_peer; /* who is served first in this turn */
+    struct accounts accounts;
+    int64_t refused_told_ms; /* monotonic, when the log last had a refused connection, */
+    size_t refused_untold;   /* and how many there were since */
+    /* Hands a line on to everybody who listens (wire/peers.c); NULL: nobody can yet. */
+    void (*post)(struct agent *agent, struct shared_line *line);
+    /* Somebody is an operator who was none, or the other way round: connections are asked anew (wire/peers.c). */
+    void (*rights_changed)(struct agent *agent);
+    bool state_dirty;
+    bool people_dirty; /* the same, but worth a line only every few seconds */
+    int64_t people_at_ms;
+
+    uint64_t audit_seq;       /* of the last record */
+    int64_t refused_since_ms; /* monotonic; refusals since then, and those that were not recorded */
+    int64_t refused_count, refused_omitted;
+
+    uint64_t sample_seq;
+    int64_t sampled_at_ms; /* monotonic, the last look at slices and GPUs */
+    int64_t history_at_ms; /* wall clock, the next second to record */
+    struct json_writer scratch;
+};
+
+/* The clock that shim and regions use; the simulated driver has its own. */
+uint64_t now_region_ns(const struct agent *agent);
+
+/* The GPU with this UUID, or NULL. */
+struct gpu_state *agent_gpu(struct agent *agent, const char *uuid);
+
+#endif

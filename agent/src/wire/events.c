@@ -1,0 +1,404 @@
+#include "wire/events.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/groups.h"
+#include "base/line.h"
+#include "base/now.h"
+#include "base/people.h"
+#include "base/procs.h"
+#include "base/workload.h"
+#include "cards/faults.h"
+#include "cards/mps.h"
+#include "gpu/gpu.h"
+#include "jobs/jobs.h"
+#include "json.h"
+#include "region.h"
+#include "slices/measure.h"
+#include "state/agent_state.h"
+#include "state/quota.h"
+#include "state/slice.h"
+#include "text.h"
+
+#define PEOPLE_MAX 200
+#define GROUP_QUESTIONS_MAX 16
+#define ROWS_FIRST 16       /* processes of each slice, before those with more have theirs */
+#define LINE_TAIL_BYTES 256 /* room for the end of a line after the last list */
+
+/* ---- state ---------------------------------------------------------------------------------------------- */
+
+static void put_gpu(struct agent *agent, struct json_writer *w, const struct gpu_info *info)
+{
+    json_open(w, '{');
+    json_put_text(w, "uuid", info->uuid);
+    json_put_integer(w, "index", info->index);
+    json_put_text(w, "name", info->name);
+    json_put_integer(w, "capacityBytes", (int64_t)info->capacity_bytes);
+    json_put_bool(w, "simulated", info->simulated);
+    json_put_text(w, "computeMode", info->compute_mode[0] ? info->compute_mode : NULL);
+    json_key(w, "migEnabled");
+    if (info->mig_known) {
+        json_bool(w, info->mig_enabled);
+    } else {
+        json_null(w);
+    }
+    mps_put(agent, info->uuid, w);
+    json_close(w, '}');
+}
+
+static void put_migs(const struct agent *agent, struct json_writer *w)
+{
+    json_key(w, "migSlices");
+    json_open(w, '[');
+    for (size_t i = 0; i < agent->mig_count; i++) {
+        const struct gpu_mig *mig = &agent->migs[i];
+        const struct gpu_state *gpu = NULL;
+        for (size_t k = 0; k < agent->gpu_count; k++) {
+            if (agent->gpus[k].info.index == mig->gpu) gpu = &agent->gpus[k];
+        }
+        if (!gpu) continue;
+        json_open(w, '{');
+        json_put_text(w, "gpuUuid", gpu->info.uuid);
+        json_put_text(w, "uuid", mig->uuid);
+        json_put_text(w, "name", mig->name);
+        json_put_known(w, "capacityBytes", mig->capacity_bytes > 0, (int64_t)mig->capacity_bytes);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
+static void put_slice(struct json_writer *w, const struct slice_record *r)
+{
+    bool shrinks = r->shrinks_from_bytes != 0;
+    json_open(w, '{');
+    json_put_text(w, "id", r->id);
+    json_put_text(w, "name", r->name);
+    json_put_text(w, "gpuUuid", r->gpu_uuid);
+    json_put_integer(w, "memoryLimitBytes", (int64_t)(shrinks ? r->shrinks_from_bytes : r->memory_limit_bytes));
+    json_put_known(w, "pendingMemoryLimitBytes", shrinks, (int64_t)r->memory_limit_bytes);
+    json_put_integer(w, "computeLimitPercent", r->compute_limit_percent);
+    json_put_integer(w, "computeGuaranteePercent", r->compute_guarantee_percent);
+    json_put_text(w, "priority", priority_name(r->priority));
+    json_put_text(w, "owner", r->owner);
+    json_put_integer(w, "ownerUid", r->owner_uid);
+    json_put_integer(w, "createdAtMs", r->created_at_ms);
+    json_put_known(w, "startsAtMs", r->starts_at_ms != NO_TIME, r->starts_at_ms);
+    json_put_known(w, "expiresAtMs", r->expires_at_ms != NO_TIME, r->expires_at_ms);
+    json_put_integer(w, "revision", (int64_t)r->revision);
+    char why[TEXT_SHOWN_BYTES + 1];
+    snprintf(why, sizeof why, "uid %u is not %s any more; assign the slice to somebody to open it again",
+             (unsigned)r->owner_uid, r->owner);
+    json_put_text(w, "suspendedReason", r->suspended ? why : NULL);
+    json_close(w, '}');
+}
+
+struct people_writer {
+    struct agent *agent;
+    struct json_writer *w;
+    size_t asked; /* people whose groups the directory was asked for in this line */
+    uid_t seen[PEOPLE_MAX];
+    size_t count;
+};
+
+/* The subject of the quota that holds for them; null: none does, as far as was asked. A directory may be slow, so that a
+ * line asks for a few people only; the rest comes with the next one. */
+static void put_quota_subject(struct people_writer *p, const char *name)
+{
+    const struct quota *quota = NULL;
+    if (p->agent->quota_count > 0) {
+        bool asks = quota_for_groups(p->agent) && !groups_remembers(name, now_mono_ms());
+        bool may_ask = !asks || p->asked < GROUP_QUESTIONS_MAX;
+        if (asks && may_ask) p->asked++;
+        if (!may_ask) p->agent->people_dirty = true;
+        quota = quota_of(p->agent, name, may_ask);
+    }
+    json_put_text(p->w, "quota", quota ? quota->subject : NULL);
+}
+
+static void put_person(struct people_writer *p, uid_t uid, const char *name, const char *source)
+{
+    if (!name || p->count >= PEOPLE_MAX || p->w->len > AGENT_LINE_MAX_BYTES - LINE_TAIL_BYTES - OWNER_BYTES * 6)
+        return;
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->seen[i] == uid) return;
+    }
+    p->seen[p->count++] = uid;
+    json_open(p->w, '{');
+    json_put_text(p->w, "name", name);
+    json_put_integer(p->w, "uid", uid);
+    json_put_text(p->w, "source", source);
+    put_quota_subject(p, name);
+    json_close(p->w, '}');
+}
+
+static void put_people(struct agent *agent, struct json_writer *w)
+{
+    struct people_writer people = {.agent = agent, .w = w};
+    int64_t mono_ms = now_mono_ms();
+    for (size_t i = 0; i < agent->gpu_count; i++) {
+        for (size_t k = 0; k < agent->gpus[i].process_count; k++) {
+            struct proc *proc = procs_get(&agent->procs, (pid_t)agent->gpus[i].processes[k].pid, mono_ms);
+            if (proc && proc->uid_known) put_person(&people, proc->uid, people_name_of(proc->uid), "process");
+        }
+    }
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        const struct slice_record *r = &agent->slices.items[i]->r;
+        if (!r->deleted) put_person(&people, r->owner_uid, r->owner, "slice");
+    }
+    const struct person *logins;
+    size_t n = people_logins(&logins);
+    for (size_t i = 0; i < n; i++) put_person(&people, logins[i].uid, logins[i].name, "login");
+}
+
+struct shared_line *events_state(struct agent *agent)
+{
+    struct json_writer *w = &agent->scratch;
+    json_writer_clear(w);
+    json_open(w, '{');
+    json_put_text(w, "ev", "state");
+    json_put_integer(w, "revision", (int64_t)agent->slices.revision);
+    json_put_known(w, "memoryOvercommitMaxPercent", agent->memory_overcommit_max_percent > 0,
+                   agent->memory_overcommit_max_percent);
+    quota_put(agent, w);
+    faults_put(agent, w);
+    json_key(w, "gpus");
+    json_open(w, '[');
+    for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(agent, w, &agent->gpus[i].info);
+    json_close(w, ']');
+    put_migs(agent, w);
+    json_key(w, "slices");
+    json_open(w, '[');
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        if (!agent->slices.items[i]->r.deleted) put_slice(w, &agent->slices.items[i]->r);
+    }
+    json_close(w, ']');
+    json_key(w, "people");
+    json_open(w, '[');
+    put_people(agent, w);
+    json_close(w, ']');
+    return line_from(w);
+}
+
+/* ---- sample --------------------------------------------------------------------------------------------- */
+
+static const char *slowed_name(enum gpu_slowed slowed)
+{
+    return slowed == GPU_SLOWED_BY_HEAT ? "heat" : slowed == GPU_SLOWED_BY_POWER ? "power" : "nothing";
+}
+
+static void put_gpu_sample(struct json_writer *w, const struct gpu_state *gpu)
+{
+    const struct gpu_reading *r = &gpu->reading;
+    json_open(w, '{');
+    json_put_text(w, "uuid", gpu->info.uuid);
+    json_put_known(w, "memoryUsedBytes", r->valid & GPU_MEMORY, (int64_t)r->memory_used_bytes);
+    json_put_known(w, "utilizationPercent", r->valid & GPU_UTILIZATION, r->utilization_percent);
+    json_put_known(w, "temperatureC", r->valid & GPU_TEMPERATURE, r->temperature_c);
+    json_put_known(w, "powerMilliwatts", r->valid & GPU_POWER, r->power_milliwatts);
+    json_put_known(w, "smClockMhz", r->valid & GPU_CLOCK, r->sm_clock_mhz);
+    if (r->valid & GPU_SLOWED) {
+        json_put_text(w, "slowedBy", slowed_name(r->slowed));
+    } else {
+        json_key(w, "slowedBy");
+        json_null(w);
+    }
+    json_put_known(w, "eccErrors", (r->valid & GPU_ECC) && r->ecc_errors <= (uint64_t)JSON_INTEGER_MAX,
+                   (int64_t)r->ecc_errors);
+    json_put_known(w, "unmanagedBytes", gpu->unmanaged_known, (int64_t)gpu->unmanaged_bytes);
+    json_close(w, '}');
+}
+
+/* What makes this slice slower than it could be, in one word: a wait first, then a GPU that runs slower for all. */
+static void put_held_by(struct json_writer *w, const struct slice_measure *m, const struct gpu_state *gpu)
+{
+    static const char *const waits[] = {
+        [REGION_HELD_BY_LIMIT] = "own-limit",
+        [REGION_HELD_BY_PRIORITY] = "higher-priority",
+        [REGION_HELD_BY_GUARANTEE] = "guarantee",
+        [REGION_HELD_BY_PEER] = "other-gpu",
+    };
+    bool clocks_known = gpu != NULL && (gpu->reading.valid & GPU_SLOWED) != 0;
+    const char *word = "nothing";
+    if (m->held_by != REGION_HELD_BY_NOTHING) {
+        word = waits[m->held_by];
+    } else if (m->compute_tenths > 0 && clocks_known && gpu->reading.slowed != GPU_SLOWED_BY_NOTHING) {
+        word = slowed_name(gpu->reading.slowed);
+    }
+    if (m->rates_known) {
+        json_put_text(w, "heldBy", word);
+    } else {
+        json_key(w, "heldBy");
+        json_null(w);
+    }
+}
+
+static void put_slice_sample(struct json_writer *w, const struct slice *slice, const struct gpu_state *gpu)
+{
+    const struct slice_measure *m = &slice->m;
+    json_open(w, '{');
+    json_put_text(w, "id", slice->r.id);
+    json_put_known(w, "memoryUsedBytes", m->usage_known, (int64_t)measure_believed(gpu, slice));
+    json_put_known(w, "ledgerBytes", m->usage_known, (int64_t)measure_believed_ledger(gpu, slice));
+    json_put_known(w, "residueBytes", m->residue_known, (int64_t)(m->residue_bytes + slice->inherited_used_bytes));
+    uint32_t compute_tenths = m->compute_tenths + slice->inherited_tenths;
+    /* Who uses more than he may by the driver's account is not asked how much it was. */
+    if (slice->outside.uses_more && slice->outside.average_tenths > compute_tenths) {
+        compute_tenths = slice->outside.average_tenths;
+    }
+    json_put_known(w, "computeUsedTenths", m->rates_known, compute_tenths < 1000 ? compute_tenths : 1000);
+    json_put_known(w, "throttledTenths", m->rates_known, m->throttled_tenths);
+    put_held_by(w, m, gpu);
+    json_put_known(w, "deniedAllocations", m->usage_known, (int64_t)m->denied_count);
+    json_put_known(w, "deniedBytes", m->usage_known, (int64_t)m->denied_bytes);
+    json_put_known(w, "deniedAtMs", m->denied_at_ms != NO_TIME, m->denied_at_ms);
+    json_key(w, "limitHeld");
+    if (m->usage_known) {
+        json_bool(w, m->limit_held);
+    } else {
+        json_null(w);
+    }
+    json_put_known(w, "processCount", m->usage_known, m->process_count + slice->inherited_count);
+    json_close(w, '}');
+}
+
+struct row {
+    uint32_t pid;
+    const char *slice_id;
+    const char *gpu_uuid;
+    bool memory_known, compute_known, throttled_known;
+    uint64_t memory_bytes;
+    uint32_t compute_tenths, throttled_tenths;
+};
+
+struct rows {
+    struct agent *agent;
+    struct json_writer *w;
+    int64_t mono_ms;
+    size_t written, omitted;
+};
+
+static void put_row(struct rows *rows, const struct row *row)
+{
+    struct proc *proc = procs_get(&rows->agent->procs, (pid_t)row->pid, rows->mono_ms);
+    if (!proc) return; /* it left since it was seen */
+    struct json_writer *w = rows->w;
+    struct json_mark mark = json_mark(w);
+    char ticks[24];
+    snprintf(ticks, sizeof ticks, "%llu", (unsigned long long)proc->start_ticks);
+    json_open(w, '{');
+    json_put_integer(w, "pid", row->pid);
+    json_put_text(w, "startTicks", ticks);
+    json_put_known(w, "uid", proc->uid_known, proc->uid);
+    json_put_text(w, "user", proc->uid_known ? people_name_of(proc->uid) : NULL);
+    json_put_text(w, "command", procs_command(proc, rows->mono_ms));
+    const struct workload *workload = procs_workload(proc, rows->mono_ms);
+    json_put_text(w, "container", workload->container[0] ? workload->container : NULL);
+    json_put_text(w, "unit", workload->unit[0] ? workload->unit : NULL);
+    json_put_text(w, "sliceId", row->slice_id);
+    json_put_text(w, "gpuUuid", row->gpu_uuid);
+    json_put_text(w, "jobId", proc->uid_known ? jobs_of_process(rows->agent, proc->pid, proc->uid) : NULL);
+    json_put_known(w, "memoryUsedBytes", row->memory_known, (int64_t)row->memory_bytes);
+    json_put_known(w, "computeUsedTenths", row->compute_known, row->compute_tenths);
+    json_put_known(w, "throttledTenths", row->throttled_known, row->throttled_tenths);
+    json_put_known(w, "startedAtMs", rows->agent->procs.boot_time_ms > 0, proc->started_at_ms);
+    json_close(w, '}');
+    if (rows->written >= PROCESS_ROWS_MAX || w->failed || w->len > AGENT_LINE_MAX_BYTES - LINE_TAIL_BYTES) {
+        json_rewind(w, mark);
+        rows->omitted++;
+    } else {
+        rows->written++;
+    }
+}
+
+static bool is_managed(const struct agent *agent, const char *gpu_uuid, uint32_t pid)
+{
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        const struct slice *slice = agent->slices.items[i];
+        if (strcmp(slice->r.gpu_uuid, gpu_uuid) == 0 && slice_holds(slice, pid)) return true;
+    }
+    return false;
+}
+
+/* Rows `from` to `to` of this slice: each has its first ones before any has the rest. */
+static void put_managed(struct rows *rows, const struct slice *slice, size_t from, size_t to)
+{
+    const struct gpu_state *gpu = agent_gpu(rows->agent, slice->r.gpu_uuid);
+    uint64_t capacity = gpu ? gpu->info.capacity_bytes : 0;
+    /* An earlier owner's programs are in the slice that was his. */
+    const struct slice *shown =
+        slice_is_left(&slice->r) ? slice_find(&rows->agent->slices, slice->r.successor) : slice;
+    size_t at = 0;
+    for (size_t i = 0; i < slice->track_count && at < to; i++) {
+        const struct entry_track *t = &slice->tracks[i];
+        if (!t->believed || at++ < from) continue;
+        struct row row = {
+            .pid = t->pid,
+            .slice_id = !shown || shown->r.deleted ? NULL : shown->r.id,
+            .gpu_uuid = slice->r.gpu_uuid,
+            .memory_known = true,
+            .memory_bytes = t->memory_bytes,
+            .compute_known = t->rates_known,
+            .throttled_known = t->rates_known,
+            .compute_tenths = t->compute_tenths,
+            .throttled_tenths = t->throttled_tenths,
+        };
+        uint64_t bytes;
+        if (gpu && measure_gpu_bytes(gpu, row.pid, &bytes) && bytes > row.memory_bytes) row.memory_bytes = bytes;
+        for (size_t k = 0; gpu && slice->outside.uses_more && k < gpu->use_count; k++) {
+            uint32_t tenths = gpu->use[k].percent * 10;
+            if (gpu->use[k].pid == row.pid && tenths > row.compute_tenths) row.compute_tenths = tenths;
+        }
+        if (capacity > 0 && row.memory_bytes > capacity) row.memory_bytes = capacity;
+        put_row(rows, &row);
+    }
+}
+
+static void put_unmanaged(struct rows *rows, const struct gpu_state *gpu)
+{
+    for (size_t i = 0; i < gpu->process_count; i++) {
+        const struct gpu_process *p = &gpu->processes[i];
+        if (is_managed(rows->agent, gpu->info.uuid, p->pid)) continue;
+        struct row row = {
+            .pid = p->pid, .gpu_uuid = gpu->info.uuid, .memory_known = p->bytes_known, .memory_bytes = p->bytes};
+        /* On a list that was read, absence means idle. */
+        row.compute_known = gpu->use_known;
+        for (size_t k = 0; k < gpu->use_count; k++) {
+            if (gpu->use[k].pid == p->pid) row.compute_tenths = gpu->use[k].percent * 10;
+        }
+        put_row(rows, &row);
+    }
+}
+
+struct shared_line *events_sample(struct agent *agent)
+{
+    struct json_writer *w = &agent->scratch;
+    struct rows rows = {.agent = agent, .w = w, .mono_ms = now_mono_ms()};
+    json_writer_clear(w);
+    json_open(w, '{');
+    json_put_text(w, "ev", "sample");
+    json_put_integer(w, "seq", (int64_t)agent->sample_seq);
+    json_put_integer(w, "atMs", now_wall_ms());
+    json_key(w, "gpus");
+    json_open(w, '[');
+    for (size_t i = 0; i < agent->gpu_count; i++) put_gpu_sample(w, &agent->gpus[i]);
+    json_close(w, ']');
+    json_key(w, "slices");
+    json_open(w, '[');
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        if (!agent->slices.items[i]->r.deleted) {
+            struct slice *slice = agent->slices.items[i];
+            put_slice_sample(w, slice, agent_gpu(agent, slice->r.gpu_uuid));
+        }
+    }
+    json_close(w, ']');
+    json_key(w, "processes");
+    json_open(w, '[');
+    /* Who is in no slice first: nobody hides him by many rows of his own. */
+    for (size_t i = 0; i < agent->gpu_count; i++) put_unmanaged(&rows, &agent->gpus[i]);
+    for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], 0, ROWS_FIRST);
+    for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], ROWS_FIRST, SIZE_MAX);
+    json_close(w, ']');
+    json_put_integer(w, "processesOmitted", (int64_t)rows.omitted);
+    return line_from(w);
+}

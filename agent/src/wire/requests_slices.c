@@ -1,0 +1,155 @@
+/* The edits of slices: what a request says, as edit.h takes it. */
+
+#include <string.h>
+
+#include "base/reply.h"
+#include "journal/audit.h"
+#include "json.h"
+#include "region.h"
+#include "slices/edit.h"
+#include "slices/edit_commit.h"
+#include "slices/edit_move.h"
+#include "state/slice.h"
+#include "text.h"
+#include "wire/operations.h"
+#include "wire/requests_fields.h"
+
+static int put_edit(struct request *r, int result, const struct edit_reply *reply)
+{
+    if (result != 0) return -1;
+    reply_begin(r->out, r->id);
+    json_put_text(r->out, "sliceId", reply->slice_id);
+    json_put_integer(r->out, "revision", (int64_t)reply->revision);
+    json_put_text(r->out, "undoToken", reply->undo_token);
+    json_put_integer(r->out, "undoExpiresAtMs", reply->undo_expires_at_ms);
+    json_end_line(r->out);
+    return 0;
+}
+
+static int take_time(struct request *r, const char *key, bool *has, int64_t *out)
+{
+    const struct json_field *field = json_get(&r->object, key);
+    *has = field != NULL;
+    *out = NO_TIME;
+    return request_may_integer(r, key, 0, JSON_INTEGER_MAX, out) < 0 ? -1 : 0;
+}
+
+static int take_changes(struct request *r, struct slice_changes *c)
+{
+    const char *priority;
+    int found[3] = {
+        request_may_integer(r, "memoryLimitBytes", -JSON_INTEGER_MAX, JSON_INTEGER_MAX, &c->memory_limit_bytes),
+        request_may_integer(r, "computeLimitPercent", -JSON_INTEGER_MAX, JSON_INTEGER_MAX, &c->compute_limit_percent),
+        request_may_integer(r, "computeGuaranteePercent", -JSON_INTEGER_MAX, JSON_INTEGER_MAX,
+                            &c->compute_guarantee_percent),
+    };
+    if (found[0] < 0 || found[1] < 0 || found[2] < 0) return -1;
+    c->has_memory = found[0] == 1;
+    c->has_limit = found[1] == 1;
+    c->has_guarantee = found[2] == 1;
+    if (request_may_text(r, "priority", &priority) != 0) return -1;
+    c->has_priority = priority != NULL;
+    if (priority && priority_parse(priority, &c->priority) != 0) {
+        return request_bad(r, "priority", "\"idle\", \"normal\" or \"high\"");
+    }
+    return take_time(r, "expiresAtMs", &c->has_expires, &c->expires_at_ms);
+}
+
+int op_slice_create(struct request *r)
+{
+    struct slice_changes c = {0};
+    struct edit_reply reply;
+    struct editor editor = request_editor(r);
+    if (request_need_text(r, "gpuUuid", &c.gpu_uuid) != 0 || take_changes(r, &c) != 0) return -1;
+    if (take_time(r, "startsAtMs", &c.has_starts, &c.starts_at_ms) != 0) return -1;
+    if (request_may_text(r, "owner", &c.owner) != 0 || request_may_text(r, "name", &c.name) != 0) return -1;
+    if (!c.has_memory) return request_bad(r, "memoryLimitBytes", "given");
+    if (!c.has_limit) return request_bad(r, "computeLimitPercent", "given");
+    if (request_need_operator(r) != 0) return -1;
+    return put_edit(r, edit_create(r->agent, &c, &editor, &reply, &r->failure), &reply);
+}
+
+/* The slice of the request's sliceId and revision. The revision may be left out only where that is said. */
+static int target(struct request *r, bool revision_needed, struct slice **slice)
+{
+    const char *id;
+    int64_t revision = -1;
+    if (request_need_text(r, "sliceId", &id) != 0) return -1;
+    int found = request_may_integer(r, "revision", 0, JSON_INTEGER_MAX, &revision);
+    if (found < 0) return -1;
+    if (found == 0 && revision_needed) return request_bad(r, "revision", "given");
+    char shown[REGION_ID_BYTES];
+    text_sanitize(shown, sizeof shown, id, strlen(id));
+    if (request_need_operator(r) != 0) return -1;
+    *slice = edit_target(r->agent, shown, revision, &r->failure);
+    return *slice ? 0 : -1;
+}
+
+int op_slice_resize(struct request *r)
+{
+    struct slice_changes c = {0};
+    struct edit_reply reply;
+    struct slice *slice;
+    struct editor editor = request_editor(r);
+    const char *below;
+    if (take_changes(r, &c) != 0 || request_may_text(r, "belowUse", &below) != 0) return -1;
+    if (below && strcmp(below, "refuse") != 0 && strcmp(below, "when-it-drops") != 0) {
+        return request_bad(r, "belowUse", "\"refuse\" or \"when-it-drops\"");
+    }
+    c.refuse_below_use = below && strcmp(below, "refuse") == 0;
+    if (!c.has_memory && !c.has_limit && !c.has_guarantee && !c.has_priority && !c.has_expires) {
+        return request_bad(r, "memoryLimitBytes (or another to change)", "given");
+    }
+    if (target(r, false, &slice) != 0) return -1;
+    return put_edit(r, edit_resize(r->agent, slice, &c, &editor, &reply, &r->failure), &reply);
+}
+
+int op_slice_assign(struct request *r)
+{
+    struct edit_reply reply;
+    struct slice *slice;
+    struct editor editor = request_editor(r);
+    const char *owner;
+    if (request_need_text(r, "owner", &owner) != 0 || target(r, true, &slice) != 0) return -1;
+    return put_edit(r, edit_assign(r->agent, slice, owner, &editor, &reply, &r->failure), &reply);
+}
+
+int op_slice_rename(struct request *r)
+{
+    struct edit_reply reply;
+    struct slice *slice;
+    struct editor editor = request_editor(r);
+    const char *name;
+    if (request_need_text(r, "name", &name) != 0 || target(r, true, &slice) != 0) return -1;
+    return put_edit(r, edit_rename(r->agent, slice, name, &editor, &reply, &r->failure), &reply);
+}
+
+int op_slice_move(struct request *r)
+{
+    struct edit_reply reply;
+    struct slice *slice;
+    struct editor editor = request_editor(r);
+    const char *gpu;
+    if (request_need_text(r, "gpuUuid", &gpu) != 0 || target(r, true, &slice) != 0) return -1;
+    return put_edit(r, edit_move(r->agent, slice, gpu, &editor, &reply, &r->failure), &reply);
+}
+
+int op_slice_delete(struct request *r)
+{
+    struct edit_reply reply;
+    struct slice *slice;
+    struct editor editor = request_editor(r);
+    bool with_processes = false;
+    if (request_may_bool(r, "withProcesses", &with_processes) < 0) return -1;
+    if (target(r, true, &slice) != 0) return -1;
+    return put_edit(r, edit_delete(r->agent, slice, with_processes, &editor, &reply, &r->failure), &reply);
+}
+
+int op_undo(struct request *r)
+{
+    struct edit_reply reply;
+    struct editor editor = request_editor(r);
+    const char *token;
+    if (request_need_text(r, "undoToken", &token) != 0 || request_need_operator(r) != 0) return -1;
+    return put_edit(r, edit_undo(r->agent, token, &editor, &reply, &r->failure), &reply);
+}
