@@ -144,6 +144,8 @@ export const helloReplySchema = z.object({
   yourUid: count,
   yourName: text,
   operator: z.boolean(),
+  /** What you may do to everybody's things, words with spaces between (model/rights.ts); null: an agent of before. */
+  verbs: text.nullable().default(null),
   driver: text.nullable(),
   gpuNote: text.nullable(),
   simulated: z.boolean(),

@@ -1,5 +1,6 @@
 /** Hosts, GPUs, slices and samples as the core keeps them and the renderer draws them. Readonly, null = unknown. */
 import type { Failure } from './errors.ts';
+import type { Verb } from './rights.ts';
 
 /** `ssh:<name in the config>`, `typed:<user@host:port>` or `demo:<n>`. Stable over restarts. */
 export type HostId = string;
@@ -292,6 +293,8 @@ export interface AgentInfo {
   readonly yourUid: number;
   readonly yourName: string;
   readonly operator: boolean;
+  /** What you may do to everybody's things. */
+  readonly verbs: readonly Verb[];
   readonly driver: string | null;
   /** Why there is no GPU to manage, in a sentence; null when there is one. */
   readonly gpuNote: string | null;

@@ -248,7 +248,6 @@ static int start(struct agent *agent, char *why, size_t cap)
     if (lift_limits(why, cap) != 0) return -1;
     json_writer_init(&agent->scratch, AGENT_LINE_MAX_BYTES);
     agent->post = peers_post;
-    agent->rights_changed = peers_ask_rights;
     operators_load(agent);
     settings_load(agent);
     quota_load(agent);

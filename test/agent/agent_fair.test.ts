@@ -118,7 +118,10 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('one user who asks without end',
     const crowds = [0, 1, 2, 3, 4].map((i) => asUser(3001 + i, crowd(32)));
     await until('all of them', () => crowds.every((one) => one.said().includes('open')));
     const client = await Client.open(root);
-    expect(await client.ask('hello', { protocolMin: 1, protocolMax: 1 })).toMatchObject({ operator: true });
+    expect(await client.ask('hello', { protocolMin: 1, protocolMax: 1 })).toMatchObject({
+      operator: true,
+      verbs: expect.stringMatching(/slices-change.* operators-name$/),
+    });
     client.close();
   });
 

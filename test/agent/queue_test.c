@@ -142,7 +142,7 @@ static void nobody_is_stopped_by_his_equal_or_a_stranger(void)
     jobs[1].uid = 1001;
     queue_plan(jobs, COUNT(jobs), &s);
     CHECK_EQ(jobs[0].act, QUEUE_LEAVE);
-    jobs[1].is_operator = true;
+    jobs[1].may_displace = true;
     queue_plan(jobs, COUNT(jobs), &s);
     CHECK_EQ(jobs[0].act, QUEUE_PREEMPT);
     jobs[0].preemptible = false; /* the operator insists */

@@ -8,6 +8,7 @@ import type {
   Person,
   Slice,
 } from '../../model/model.ts';
+import { VERBS } from '../../model/rights.ts';
 import { GIB, MIB } from '../../model/units.ts';
 
 export const NOW = Date.now();
@@ -24,6 +25,7 @@ export function agent(hostName: string, more: Partial<AgentInfo> = {}): AgentInf
     yourUid: 1000,
     yourName: 'mira',
     operator: true,
+    verbs: VERBS,
     driver: '580.159.04',
     gpuNote: null,
     simulated: false,

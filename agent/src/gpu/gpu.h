@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sim_api.h"
 #include "region.h"
+#include "sim_api.h"
 
 #define GPU_MAX 16
 #define GPU_PROCESSES_MAX 1024

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "sim_api.h"
 #include "gpu/gpu.h"
 #include "nvml_min.h"
+#include "sim_api.h"
 #include "text.h"
 
 #define LIBRARY "libnvidia-ml.so.1"

@@ -15,9 +15,9 @@
 #include "log.h"
 #include "state/agent_state.h"
 #include "state/job_record.h"
-#include "state/operators.h"
 #include "state/peer.h"
 #include "state/queue.h"
+#include "state/rights.h"
 #include "state/slice.h"
 #include "text.h"
 
@@ -147,7 +147,7 @@ void jobs_end(struct agent *agent, struct job *job, enum job_state state, const 
 
 bool jobs_may_use(const struct agent *agent, const struct slice *slice, uid_t uid)
 {
-    return (slice->r.owner_uid == uid && !slice->r.suspended) || agent_is_operator(agent, uid);
+    return rights_may(agent, uid, VERB_USE_SLICE, slice->r.suspended ? OWNED_BY_NOBODY : slice->r.owner_uid);
 }
 
 static int check_new(struct agent *agent, const struct peer *peer, const struct job_record *r, struct failure *failure)

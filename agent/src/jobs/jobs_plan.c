@@ -14,9 +14,9 @@
 #include "log.h"
 #include "slices/measure.h"
 #include "state/agent_state.h"
-#include "state/operators.h"
 #include "state/peer.h"
 #include "state/queue.h"
+#include "state/rights.h"
 #include "state/slice.h"
 #include "text.h"
 
@@ -84,7 +84,7 @@ static void plan_slice(struct agent *agent, const char *slice_id)
         planned[count] = (struct queue_job){
             .state = job->r.state,
             .uid = job->uid,
-            .is_operator = agent_is_operator(agent, job->uid),
+            .may_displace = rights_may(agent, job->uid, VERB_ORDER_JOBS, OWNED_BY_NOBODY),
             .may_use = slice && jobs_may_use(agent, slice, job->uid),
             .away = job->peer == NULL,
             .preemptible = job->r.preemptible,

@@ -12,8 +12,7 @@ void owners_check(struct agent *agent, int64_t mono_ms)
     if (agent->people_checked_ms != 0 && mono_ms - agent->people_checked_ms < PEOPLE_CHECK_MS) return;
     agent->people_checked_ms = mono_ms;
     people_forget();
-    bool changed = operators_check(agent);
-    if (changed && agent->rights_changed) agent->rights_changed(agent);
+    operators_check(agent);
     for (size_t i = 0; i < agent->slices.count; i++) {
         struct slice *slice = agent->slices.items[i];
         if (slice->r.deleted) continue;

@@ -10,10 +10,10 @@
 #include "base/people.h"
 #include "base/places.h"
 #include "base/procs.h"
-#include "sim_api.h"
 #include "gpu/gpu.h"
 #include "json.h"
 #include "region.h"
+#include "sim_api.h"
 #include "state/queue.h"
 #include "state/quota.h"
 #include "state/slice.h"
@@ -110,8 +110,6 @@ struct agent {
     size_t refused_untold;   /* and how many there were since */
     /* Hands a line on to everybody who listens (wire/peers.c); NULL: nobody can yet. */
     void (*post)(struct agent *agent, struct shared_line *line);
-    /* Somebody is an operator who was none, or the other way round: connections are asked anew (wire/peers.c). */
-    void (*rights_changed)(struct agent *agent);
     bool state_dirty;
     bool people_dirty; /* the same, but worth a line only every few seconds */
     int64_t people_at_ms;

@@ -82,18 +82,15 @@ void operators_load(struct agent *agent)
                 "Of the operators in %s some are damaged or missing, and are none now. Name them again.", path);
 }
 
-bool operators_check(struct agent *agent)
+void operators_check(struct agent *agent)
 {
-    bool changed = false;
     for (size_t i = 0; i < agent->operator_count; i++) {
         struct operator* one = & agent->operators[i];
         bool is_other = one->name[0] && !people_agree(one->uid, one->name);
-        changed |= is_other != one->is_other;
         if (is_other && !one->is_other)
             log_line("uid %u is not %s any more: no operator", (unsigned)one->uid, one->name);
         one->is_other = is_other;
     }
-    return changed;
 }
 
 static int save(const struct agent *agent, const struct operator* operators, size_t count)

@@ -9,8 +9,7 @@ bool agent_is_operator(const struct agent *agent, uid_t uid);
 void operators_load(struct agent *agent);
 /* names: separated by commas. 0, or -1 with nothing changed. */
 int operators_set(struct agent *agent, const char *names, struct failure *failure);
-/* Compares names and uids with the system's directory; true: somebody is an operator now who was none, or the other way
- * round. */
-bool operators_check(struct agent *agent);
+/* Compares names and uids with the system's directory: who is another by now is no operator. */
+void operators_check(struct agent *agent);
 
 #endif

@@ -19,7 +19,6 @@ struct peer {
     uid_t uid;
     uid_t account; /* whose uid that is: accounts.h */
     pid_t pid;
-    bool is_operator;
     bool has_line;          /* a whole request waits in the buffer */
     bool is_readable;       /* epoll said so */
     bool hung_up;           /* it is gone, and reads nothing more */

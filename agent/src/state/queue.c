@@ -152,7 +152,7 @@ static size_t victim_for(const struct plan *plan, const struct queue_job *job)
     size_t found = QUEUE_NOBODY;
     for (size_t i = 0; i < plan->count; i++) {
         const struct queue_job *other = &plan->jobs[i];
-        bool may = (other->uid == job->uid || job->is_operator) && (other->preemptible || job->preempts);
+        bool may = (other->uid == job->uid || job->may_displace) && (other->preemptible || job->preempts);
         bool runs = other->state == JOB_RUNNING && !other->away && other->act == QUEUE_LEAVE;
         if (!may || !runs || other->priority >= job->priority) continue;
         const struct queue_job *best = found == QUEUE_NOBODY ? NULL : &plan->jobs[found];

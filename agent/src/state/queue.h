@@ -59,11 +59,11 @@ struct queue_job {
     /* in */
     enum job_state state;
     uid_t uid;
-    bool is_operator; /* its user */
-    bool may_use;     /* its user may use the slice */
-    bool away;        /* its supervisor is not connected */
-    bool preemptible; /* agrees to be stopped for a higher one */
-    bool preempts;    /* stops lower ones that did not agree, too */
+    bool may_displace; /* its user may: also jobs of others */
+    bool may_use;      /* its user may use the slice */
+    bool away;         /* its supervisor is not connected */
+    bool preemptible;  /* agrees to be stopped for a higher one */
+    bool preempts;     /* stops lower ones that did not agree, too */
     enum job_priority priority;
     int64_t order; /* smaller goes first among equals; equal ones keep the order of the array */
     int64_t min_free_bytes;

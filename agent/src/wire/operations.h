@@ -4,7 +4,7 @@
 
 #include "wire/requests_fields.h"
 
-#define REQUEST(name, run, kept) int run(struct request *r);
+#define REQUEST(name, run, verb, kept) int run(struct request *r);
 #include "wire/requests.def"
 #undef REQUEST
 

@@ -16,8 +16,8 @@
 #include "json.h"
 #include "records/history.h"
 #include "state/agent_state.h"
-#include "state/operators.h"
 #include "state/peer.h"
+#include "state/rights.h"
 #include "text.h"
 #include "wire/events.h"
 #include "wire/requests.h"
@@ -27,7 +27,7 @@
 
 static bool is_trusted(const struct agent *agent, uid_t uid)
 {
-    return uid == 0 || uid == agent->places.uid || agent_is_operator(agent, uid);
+    return rights_may(agent, uid, VERB_SET_HOST, OWNED_BY_NOBODY);
 }
 
 /* Nobody must be able to lock the others out: not one person by many connections or many uids, and not all together
@@ -43,7 +43,7 @@ static bool has_room(const struct agent *agent, uid_t uid, uid_t account)
         ordinary += !is_trusted(agent, peer->uid);
     }
     if (agent->peer_count >= PEERS_MAX || all >= CLIENTS_MAX + CLIENTS_RESERVED) return false;
-    if (uid == 0 || uid == agent->places.uid) return true;
+    if (rights_may(agent, uid, VERB_NAME_OPERATORS, OWNED_BY_NOBODY)) return true;
     return same < PEERS_PER_UID_MAX && (is_trusted(agent, uid) || ordinary < CLIENTS_MAX);
 }
 
@@ -71,7 +71,6 @@ struct peer *peer_accept(struct agent *agent, int fd)
     peer->uid = who.uid;
     peer->account = account;
     peer->pid = who.pid;
-    peer->is_operator = agent_is_operator(agent, who.uid);
     peer->epoll_events = EPOLLIN;
     const char *name = people_name_of(who.uid);
     if (name) {
@@ -345,13 +344,6 @@ void peers_post(struct agent *agent, struct shared_line *line)
 {
     for (size_t i = 0; i < agent->peer_count; i++) {
         if (agent->peers[i]->subscribed) peer_offer_notice(agent->peers[i], line);
-    }
-}
-
-void peers_ask_rights(struct agent *agent)
-{
-    for (size_t i = 0; i < agent->peer_count; i++) {
-        agent->peers[i]->is_operator = agent_is_operator(agent, agent->peers[i]->uid);
     }
 }
 

@@ -34,8 +34,6 @@ void peer_offer_sample(struct peer *peer, struct shared_line *line);
 void peer_offer_notice(struct peer *peer, struct shared_line *line);
 /* To all that listen: struct agent's `post`. */
 void peers_post(struct agent *agent, struct shared_line *line);
-/* Who is an operator now: struct agent's `rights_changed`. */
-void peers_ask_rights(struct agent *agent);
 
 /* Ends connections that take nothing. */
 void peers_check_stalls(struct agent *agent, int64_t mono_ms);

@@ -11,6 +11,7 @@
 #include "json.h"
 #include "state/agent_state.h"
 #include "state/peer.h"
+#include "state/rights.h"
 #include "state/slice.h"
 #include "text.h"
 #include "wire/operations.h"
@@ -19,9 +20,10 @@
 static const struct {
     const char *name;
     int (*run)(struct request *);
+    enum verb verb;
     bool kept;
 } ops[] = {
-#define REQUEST(name, run, kept) {name, run, kept},
+#define REQUEST(name, run, verb, kept) {name, run, VERB_##verb, kept},
 #include "wire/requests.def"
 #undef REQUEST
 };
@@ -50,11 +52,17 @@ static bool take_introduction(struct peer *peer, const struct json_object *objec
     return true;
 }
 
+/* Where it depends on whose thing it is, the operation asks itself, once it has found it. */
+static int permitted(struct request *r, enum verb verb)
+{
+    return rights_depend_on_owner(verb) ? 0 : request_need(r, verb);
+}
+
 static int run_op(struct request *r)
 {
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         if (strcmp(ops[i].name, r->op) != 0) continue;
-        int result = ops[i].run(r);
+        int result = permitted(r, ops[i].verb) == 0 ? ops[i].run(r) : -1;
         if (result != 0 && ops[i].kept) keep_refusal(r);
         return result;
     }

@@ -8,6 +8,7 @@
 #include "base/reply.h"
 #include "journal/audit.h"
 #include "json.h"
+#include "state/rights.h"
 
 int request_bad(struct request *r, const char *key, const char *what)
 {
@@ -44,14 +45,10 @@ int request_may_bool(struct request *r, const char *key, bool *out)
     return found >= 0 ? found : request_bad(r, key, "true or false");
 }
 
-int request_need_operator(struct request *r)
+int request_need(struct request *r, enum verb verb)
 {
-    if (r->peer->is_operator) return 0;
-    return fail(
-        &r->failure, "not-permitted",
-        "%s manages the GPUs of %s and may change them; you are %s and may use slices that you own. Nothing was "
-        "changed. Ask %s.",
-        r->agent->manager_name, r->agent->host_name, r->peer->name, r->agent->manager_name);
+    if (rights_may(r->agent, r->peer->uid, verb, OWNED_BY_NOBODY)) return 0;
+    return rights_refuse(r->agent, r->peer->name, verb, &r->failure);
 }
 
 struct editor request_editor(const struct request *r)

@@ -7,6 +7,7 @@
 #include "json.h"
 #include "state/agent_state.h"
 #include "state/peer.h"
+#include "state/rights.h"
 
 struct request {
     struct agent *agent;
@@ -25,7 +26,8 @@ int request_may_text(struct request *r, const char *key, const char **out); /* *
 /* 1 present, 0 absent. A min of -JSON_INTEGER_MAX is no bound to tell of. */
 int request_may_integer(struct request *r, const char *key, int64_t min, int64_t max, int64_t *out);
 int request_may_bool(struct request *r, const char *key, bool *out); /* 1 present, 0 absent */
-int request_need_operator(struct request *r);
+/* 0 where who asks may do it to everybody's things, else -1 with the refusal. */
+int request_need(struct request *r, enum verb verb);
 /* Who edits, as the audit keeps it. */
 struct editor request_editor(const struct request *r);
 /* The answer of what has nothing to say but that it was done. Returns 0. */

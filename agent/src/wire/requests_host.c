@@ -17,7 +17,6 @@
 #include "region.h"
 #include "state/agent_state.h"
 #include "state/operators.h"
-#include "state/peer.h"
 #include "state/quota.h"
 #include "state/settings.h"
 #include "state/slice.h"
@@ -33,17 +32,9 @@ int op_operators_set(struct request *r)
 {
     const char *names;
     if (request_need_text(r, "names", &names) != 0) return -1;
-    if (r->peer->uid != r->agent->places.uid && r->peer->uid != 0) {
-        return fail(&r->failure, "not-permitted", "Only %s or root names operators; nothing was changed.",
-                    r->agent->manager_name);
-    }
     if (operators_set(r->agent, names, &r->failure) != 0) return -1;
     struct editor editor = request_editor(r);
     audit_setting(r->agent, &editor, names);
-    for (size_t i = 0; i < r->agent->peer_count; i++) {
-        struct peer *peer = r->agent->peers[i];
-        peer->is_operator = agent_is_operator(r->agent, peer->uid);
-    }
     return request_ok(r);
 }
 
@@ -51,7 +42,6 @@ int op_settings_set(struct request *r)
 {
     int64_t percent = 0;
     char detail[64];
-    if (request_need_operator(r) != 0) return -1;
     const struct json_field *given = json_get(&r->object, "memoryOvercommitMaxPercent");
     bool lifts = given != NULL && given->type == JSON_NULL;
     if (!lifts &&
@@ -89,7 +79,7 @@ int op_quota_set(struct request *r)
     if (!removes && (!json_get(&r->object, "memoryBytesMax") || !json_get(&r->object, "slicesMax"))) {
         return request_bad(r, "memoryBytesMax (and slicesMax)", "given, null for no quota");
     }
-    if (request_need_operator(r) != 0 || quota_set(r->agent, &quota, removes, &r->failure) != 0) return -1;
+    if (quota_set(r->agent, &quota, removes, &r->failure) != 0) return -1;
     if (quota.memory_bytes_max != QUOTA_NONE) text_gib(memory, sizeof memory, (uint64_t)quota.memory_bytes_max);
     if (quota.slices_max != QUOTA_NONE) {
         snprintf(slices, sizeof slices, "%lld slice%s", (long long)quota.slices_max, quota.slices_max == 1 ? "" : "s");
@@ -112,7 +102,6 @@ int op_gpu_concurrent(struct request *r)
     char detail[REGION_UUID_BYTES + 8];
     if (request_need_text(r, "gpuUuid", &uuid) != 0) return -1;
     if (json_get_bool(&r->object, "concurrent", &on) != 1) return request_bad(r, "concurrent", "true or false");
-    if (request_need_operator(r) != 0) return -1;
     if (on) sample_take(r->agent, now_mono_ms(), true); /* who is on the GPU now, and not seconds ago */
     if (mps_set(r->agent, uuid, on, &r->failure) != 0) return -1;
     struct editor editor = request_editor(r);
@@ -141,7 +130,7 @@ int op_doctor(struct request *r)
     if (request_may_integer(r, "pid", 1, INT32_MAX, &pid) < 0) return -1;
     if (request_may_bool(r, "release", &release) < 0) return -1;
     if (release) {
-        if (request_need_operator(r) != 0) return -1;
+        if (request_need(r, VERB_SET_HOST) != 0) return -1;
         gpus_close(r->agent,
                    "the agent has let go of the NVIDIA driver for an upgrade; it looks again after ten minutes",
                    RELEASE_MS);
@@ -165,7 +154,7 @@ int op_doctor(struct request *r)
 int op_shutdown(struct request *r)
 {
     const char *reason;
-    if (request_may_text(r, "reason", &reason) != 0 || request_need_operator(r) != 0) return -1;
+    if (request_may_text(r, "reason", &reason) != 0) return -1;
     char shown[TEXT_SHOWN_BYTES + 1] = "";
     if (reason) text_sanitize(shown, sizeof shown, reason, strlen(reason));
     log_line("%s asked the agent to leave: %s", r->peer->name, shown);

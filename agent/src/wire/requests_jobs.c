@@ -14,6 +14,7 @@
 #include "state/agent_state.h"
 #include "state/job_record.h"
 #include "state/queue.h"
+#include "state/rights.h"
 #include "state/settings.h"
 #include "state/slice.h"
 #include "wire/operations.h"
@@ -50,7 +51,7 @@ static struct job *target(struct request *r)
              r->agent->host_name);
         return NULL;
     }
-    if (r->peer->is_operator || job->uid == r->peer->uid) return job;
+    if (rights_may(r->agent, r->peer->uid, VERB_CHANGE_JOB, job->uid)) return job;
     fail(&r->failure, "not-permitted", "%s is a job of %s, not yours. Nothing was changed. Ask %s, or %s.",
          job->r.name, job->user, job->user, r->agent->manager_name);
     return NULL;
@@ -70,10 +71,6 @@ static int slots(struct request *r)
     struct agent *agent = r->agent;
     int64_t count;
     if (json_get_integer(&r->object, "slots", 1, QUEUE_SLOTS_MAX, &count) != 1) return bad(r, "slots");
-    if (!r->peer->is_operator) {
-        return fail(&r->failure, "not-permitted", "%s sets how many jobs of a slice run at once. Nothing was changed.",
-                    agent->manager_name);
-    }
     int64_t before = agent->job_slots_per_slice;
     agent->job_slots_per_slice = count;
     if (settings_save(agent, &r->failure) != 0) {
@@ -102,7 +99,9 @@ static int act(struct request *r)
     } else if (is(r, "job-hold") || is(r, "job-release")) {
         if (jobs_hold(agent, job, by, is(r, "job-hold"), &r->failure) != 0) return -1;
     } else if (is(r, "job-first")) {
-        if (jobs_first(agent, job, r->peer->is_operator, &r->failure) != 0) return -1;
+        if (jobs_first(agent, job, rights_may(agent, r->peer->uid, VERB_ORDER_JOBS, OWNED_BY_NOBODY), &r->failure) !=
+            0)
+            return -1;
     } else {
         const char *word = "";
         enum job_priority priority;

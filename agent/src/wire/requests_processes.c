@@ -14,6 +14,7 @@
 #include "journal/audit.h"
 #include "log.h"
 #include "state/agent_state.h"
+#include "state/rights.h"
 #include "state/slice.h"
 #include "text.h"
 #include "wire/operations.h"
@@ -78,7 +79,7 @@ int op_process_stop(struct request *r)
                     "Process %lld is not (or no longer) on a GPU of %s; no signal was sent.", (long long)pid,
                     r->agent->host_name);
     }
-    if (!r->peer->is_operator && (!proc->uid_known || proc->uid != r->peer->uid)) {
+    if (!rights_may(r->agent, r->peer->uid, VERB_STOP_PROCESS, proc->uid_known ? proc->uid : OWNED_BY_NOBODY)) {
         return fail(&r->failure, "not-permitted", "Process %lld is not yours; no signal was sent.", (long long)pid);
     }
     const struct slice *slice = slice_holding(&r->agent->slices, (uint32_t)pid);

@@ -7,6 +7,7 @@
 #include "json.h"
 #include "region.h"
 #include "state/agent_state.h"
+#include "state/rights.h"
 #include "wire/operations.h"
 #include "wire/requests_fields.h"
 
@@ -42,7 +43,8 @@ int op_hello(struct request *r)
     json_put_text(w, "managerName", agent->manager_name);
     json_put_integer(w, "yourUid", r->peer->uid);
     json_put_text(w, "yourName", r->peer->name);
-    json_put_bool(w, "operator", r->peer->is_operator);
+    json_put_bool(w, "operator", rights_may(agent, r->peer->uid, VERB_CHANGE_SLICES, OWNED_BY_NOBODY));
+    rights_put(agent, r->peer->uid, w);
     json_put_text(w, "driver", agent->driver[0] ? agent->driver : NULL);
     json_put_text(w, "gpuNote", agent->gpu_note[0] ? agent->gpu_note : NULL);
     json_put_bool(w, "simulated", agent->simulation != NULL);

@@ -7,6 +7,7 @@ import {
   type NoticeEvent,
   type SampleEvent,
 } from '../../../model/agent-protocol.ts';
+import { verbsOf } from '../../../model/rights.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import type { AgentInfo, DeployProgress, Sample } from '../../../model/model.ts';
 import { AgentClient } from '../agent/client.ts';
@@ -66,6 +67,7 @@ function agentInfo(hello: HelloReply, scriptLines: readonly string[]): AgentInfo
     yourUid,
     yourName,
     operator,
+    verbs: verbsOf(hello),
     driver,
     gpuNote,
     simulated,
