@@ -4,6 +4,7 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  fstatSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -181,6 +182,38 @@ describe.skipIf(!hasSim || !canMount)('on a full disk', () => {
     rmSync(join(disk, 'filler'));
     expect(await client.ask('slice-resize', resize)).toMatchObject({ ok: true });
     expect(await slicesOf(root)).toMatchObject([{ memoryLimitBytes: 8 * GIB }]);
+    client.close();
+  });
+
+  test('a tenant who fills it with a file of hers, again and again, keeps nobody from a slice', async () => {
+    const { disk } = await startOn('run', 4096);
+    const client = await Client.open(root);
+    const made = await client.create();
+    const file = openSync(join(disk, 'usage', String(made['sliceId'])), 'r+');
+    const size = fstatSync(file).size;
+    /** Until nothing is left. */
+    const fill = (): void => {
+      const piece = Buffer.alloc(64 * 1024, 1);
+      try {
+        for (let at = size; ; at += piece.length)
+          if (writeSync(file, piece, 0, piece.length, at) === 0) return;
+      } catch (error) {
+        expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+      }
+    };
+    for (const name of ['two', 'three', 'four', 'five']) {
+      fill();
+      expect(await client.create({ name, memoryLimitBytes: GIB, computeLimitPercent: 10 })).toMatchObject({
+        ok: true,
+      });
+    }
+    // Her own file is what it was again, and everybody hears whose it was.
+    await client.ask('subscribe', { sampleIntervalMs: 100 });
+    fill();
+    const told = await client.event('notice', (line) => line['code'] === 'files-made-again');
+    expect(told['message']).toMatch(/^A file of slice one .* had been made longer/);
+    expect(fstatSync(file).size).toBe(size);
+    closeSync(file);
     client.close();
   });
 

@@ -19,6 +19,7 @@
 #include "log.h"
 #include "region.h"
 #include "region_file.h"
+#include "slices/files.h"
 #include "slices/strays.h"
 #include "state/agent_state.h"
 #include "state/slice.h"
@@ -100,29 +101,12 @@ static bool grant(struct agent *agent, struct slice *slice, uid_t owner, const c
     return false;
 }
 
-/* Names the slice's line on the board; another one when it changes hands, and when its file is gone, so that everybody
- * lets go of the old one. r: the slice's record, or the one that is about to be. */
-static uint64_t tag_for(const struct slice *slice, const struct slice_record *r)
-{
-    return region_slice_tag(slice_base_id(r), r->generation << 32 | slice->line_generation);
-}
-
-uint64_t policy_tag(const struct slice *slice)
-{
-    return tag_for(slice, &slice->r);
-}
-
-static int line_path(const struct agent *agent, const struct slice *slice, const struct slice_record *r,
-                     char out[FS_PATH_BYTES])
-{
-    return -region_line_path(out, FS_PATH_BYTES, agent->places.runtime, r->gpu_uuid, tag_for(slice, r));
-}
-
 /* r: the slice's record, or the one that is about to be. */
 static void update_access(struct agent *agent, struct slice *slice, const struct slice_record *r)
 {
     char usage[FS_PATH_BYTES], line[FS_PATH_BYTES];
-    if (slice->usage_fd < 0 || path_of(agent, "usage", r->id, usage) != 0 || line_path(agent, slice, r, line) != 0)
+    if (slice->usage_fd < 0 || path_of(agent, "usage", r->id, usage) != 0 ||
+        files_line_path(agent, slice, r, line) != 0)
         return;
     bool alone = grant(agent, slice, r->owner_uid, usage, 0);
     slice->acl_refused = !grant(agent, slice, r->owner_uid, line, 4) || !alone;
@@ -167,7 +151,7 @@ static void fill(struct agent *agent, const struct slice *slice, const struct sl
     atomic_store(&p->compute_guarantee_bp, share_bp(agent, r, r->compute_guarantee_percent));
     atomic_store(&p->priority, r->priority);
     atomic_store(&p->owner_uid, r->owner_uid);
-    atomic_store(&p->tag, tag_for(slice, r));
+    atomic_store(&p->tag, files_tag(slice, r));
 }
 
 #define PAGES_MAX (1 + SLICE_STRAYS_MAX)
@@ -193,7 +177,7 @@ static void introduce_neighbours(struct agent *agent, const char *gpu_uuid, cons
         bool taken = slice_is_left(r) && r->board_slot < REGION_BOARD_SLOTS && words[r->board_slot] != 0;
         if (slice != leaving && strcmp(r->gpu_uuid, gpu_uuid) == 0 && !taken && r->board_slot < REGION_BOARD_SLOTS &&
             slice_is_open(&agent->slices, r, now_wall_ms())) {
-            words[r->board_slot] = REGION_NEIGHBOUR(policy_tag(slice), share_bp(agent, r, r->compute_limit_percent),
+            words[r->board_slot] = REGION_NEIGHBOUR(files_tag(slice, &slice->r), share_bp(agent, r, r->compute_limit_percent),
                                                     share_bp(agent, r, r->compute_guarantee_percent), r->priority);
         }
     }
@@ -228,15 +212,15 @@ static int open_line(const struct agent *agent, const struct slice *slice, const
 {
     char path[FS_PATH_BYTES];
     struct region_board_slot line;
-    int fd, error = line_path(agent, slice, r, path);
+    int fd, error = files_line_path(agent, slice, r, path);
     if (error != 0) return error;
     if (region_line_open(path, &fd) == 0) {
         bool ours = pread(fd, &line, sizeof line, offsetof(struct region_line, line)) == (ssize_t)sizeof line &&
-                    line.slice_tag == tag_for(slice, r);
+                    line.slice_tag == files_tag(slice, r);
         close(fd);
         if (ours) return 0;
     }
-    return -region_line_create(path, tag_for(slice, r), 0644);
+    return -region_line_create(path, files_tag(slice, r), 0644);
 }
 
 static int make_policy(struct agent *agent, const char *path, const struct slice *slice, const struct slice_record *r,
@@ -324,7 +308,14 @@ static int take_back_files(struct agent *agent, const struct slice_record *r)
     return 0;
 }
 
-int policy_open(struct agent *agent, struct slice *slice)
+/* Files in the runtime are in memory that everybody shares, and who may write to his may make them longer, until nothing
+ * new can be made. What is too much goes at once, and not with the next look: then there is room for long enough. */
+static bool makes_room(struct agent *agent, int error)
+{
+    return error == ENOSPC && files_trim_all(agent);
+}
+
+static int open_all(struct agent *agent, struct slice *slice)
 {
     int error = policy_board(agent, slice->r.gpu_uuid);
     if (error == 0 && slice->usage_fd < 0 && !slice->policy) error = take_back_files(agent, &slice->r);
@@ -334,6 +325,13 @@ int policy_open(struct agent *agent, struct slice *slice)
     if (error == 0) update_access(agent, slice, &slice->r);
     if (error == 0 && !slice->policy) error = open_policy(agent, slice);
     if (error == 0) introduce_neighbours(agent, slice->r.gpu_uuid, NULL);
+    return error;
+}
+
+int policy_open(struct agent *agent, struct slice *slice)
+{
+    int error = open_all(agent, slice);
+    if (makes_room(agent, error)) error = open_all(agent, slice);
     if (error != 0) log_line("files of slice %s: %s", slice->r.id, strerror(error));
     return error;
 }
@@ -374,9 +372,25 @@ void policy_shut(struct slice *slice)
 static void remove_line(const struct agent *agent, const struct slice *slice, const struct slice_record *r)
 {
     char path[FS_PATH_BYTES];
-    if (line_path(agent, slice, r, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
+    if (files_line_path(agent, slice, r, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
         log_line("unlink %s: %s", path, strerror(errno));
     }
+}
+
+static int make_files_once(struct agent *agent, struct slice *slice, const struct slice_record *to, const char *usage,
+                           const char *policy)
+{
+    int error = -region_usage_create(usage, 0600);
+    if (error == 0) error = open_line(agent, slice, to);
+    return error != 0 ? error : make_policy(agent, policy, slice, to, true);
+}
+
+/* New ones, for the record that is about to be. 0 or errno. */
+static int make_files(struct agent *agent, struct slice *slice, const struct slice_record *to, const char *usage,
+                      const char *policy)
+{
+    int error = make_files_once(agent, slice, to, usage, policy);
+    return makes_room(agent, error) ? make_files_once(agent, slice, to, usage, policy) : error;
 }
 
 int policy_move(struct agent *agent, struct slice *slice, const struct slice_record *to)
@@ -386,9 +400,7 @@ int policy_move(struct agent *agent, struct slice *slice, const struct slice_rec
     if (error == 0) error = path_of(agent, "usage", to->id, usage);
     if (error == 0) error = policy_board(agent, to->gpu_uuid);
     /* A new usage file too: what kernels cost was learned on the other GPU. */
-    if (error == 0) error = -region_usage_create(usage, 0600);
-    if (error == 0) error = open_line(agent, slice, to);
-    if (error == 0) error = make_policy(agent, policy, slice, to, true);
+    if (error == 0) error = make_files(agent, slice, to, usage, policy);
     if (error != 0) return error;
     policy_close(agent, slice, false);
     remove_line(agent, slice, &slice->r);
@@ -476,9 +488,7 @@ int policy_hand_over(struct agent *agent, struct slice *slice, const struct slic
     int error = path_of(agent, "policy", to->id, policy);
     if (error == 0) error = path_of(agent, "usage", to->id, usage);
     if (error == 0 && left) error = keep_files(agent, &slice->r);
-    if (error == 0) error = -region_usage_create(usage, 0600);
-    if (error == 0) error = open_line(agent, slice, to);
-    if (error == 0) error = make_policy(agent, policy, slice, to, true);
+    if (error == 0) error = make_files(agent, slice, to, usage, policy);
     if (error != 0) return error;
     uint32_t line_generation = slice->line_generation;
     if (left) {

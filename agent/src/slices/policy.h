@@ -34,7 +34,5 @@ void policy_set_context(struct agent *agent, struct slice *slice);
 void policy_update_access(struct agent *agent, struct slice *slice);
 /* Empties an entry of the usage file, if it still bears this token and nobody holds its lock. */
 void policy_reap(const struct slice *slice, int usage_fd, unsigned index, uint64_t token);
-/* Names its line on the board. */
-uint64_t policy_tag(const struct slice *slice);
 
 #endif

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "region.h"
 #include "region_file.h"
+#include "slices/files.h"
 #include "slices/policy.h"
 #include "slices/strays.h"
 #include "state/agent_state.h"
@@ -99,26 +100,10 @@ static void say(struct agent *agent, const struct slice *slice, int error)
     notices_tell(agent, "files-made-again", slice->r.id, 0, message);
 }
 
-/* Whoever may write to a file may make it longer, until nobody has room on that file system: what is too much goes again. */
-static bool trim(int fd, size_t bytes)
+static void tell_trimmed(struct agent *agent, struct slice *slice)
 {
-    struct stat status;
-    return fd >= 0 && fstat(fd, &status) == 0 && status.st_size > (off_t)bytes && ftruncate(fd, (off_t)bytes) == 0;
-}
-
-static void trim_all(struct agent *agent, const struct slice *slice)
-{
-    char line[FS_PATH_BYTES];
-    bool trimmed = trim(slice->usage_fd, sizeof(struct region_usage));
-    for (size_t i = 0; i < slice->stray_count; i++) {
-        trimmed |= trim(slice->strays[i].usage_fd, sizeof(struct region_usage));
-    }
-    if (region_line_path(line, sizeof line, agent->places.runtime, slice->r.gpu_uuid, policy_tag(slice)) == 0) {
-        int fd = fs_open_regular(line, O_RDWR | O_NOFOLLOW);
-        trimmed |= trim(fd, REGION_LINE_BYTES);
-        if (fd >= 0) close(fd);
-    }
-    if (!trimmed) return;
+    if (!slice->was_trimmed) return;
+    slice->was_trimmed = false;
     char message[512];
     snprintf(
         message, sizeof message,
@@ -139,7 +124,8 @@ static bool find(const struct agent *agent, const struct slice *slice, bool touc
     char policy[FS_PATH_BYTES], usage[FS_PATH_BYTES], line[FS_PATH_BYTES];
     if (!slice->policy || slice->usage_fd < 0 || path_of(agent, "policy", slice->r.id, policy) != 0 ||
         path_of(agent, "usage", slice->r.id, usage) != 0 ||
-        region_line_path(line, sizeof line, agent->places.runtime, slice->r.gpu_uuid, policy_tag(slice)) != 0) {
+        region_line_path(line, sizeof line, agent->places.runtime, slice->r.gpu_uuid, files_tag(slice, &slice->r)) !=
+            0) {
         return false;
     }
     const char *const paths[] = {policy, usage, line};
@@ -182,7 +168,8 @@ void upkeep_files(struct agent *agent, int64_t mono_ms)
     if (touch) touched_at_ms = mono_ms;
     for (size_t i = 0; i < agent->slices.count; i++) {
         struct slice *slice = agent->slices.items[i];
-        trim_all(agent, slice);
+        files_trim(agent, slice);
+        tell_trimmed(agent, slice);
         /* What an earlier owner cuts of what was his is not made again. */
         if (!slice_is_left(&slice->r)) look_at(agent, slice, touch);
     }

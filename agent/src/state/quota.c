@@ -95,6 +95,7 @@ void quota_load(struct agent *agent)
     /* A file of before has no counts; one of ours is never empty. */
     bool missing = of >= 0 ? agent->quota_count < (size_t)of : old == 0 && wrong == 0;
     if (wrong > 0 || missing) {
+        log_line("%s: some quotas are damaged or missing, and not in force", path);
         sealed_note(
             agent->state_notes, sizeof agent->state_notes,
             "Of the quotas in %s some are damaged or missing, and not in force: `tranche quota` shows those that "

@@ -118,6 +118,7 @@ struct slice {
     uint64_t uncounted_ns;      /* of GPU time, charged and not yet in its owner's hours */
     uint64_t dead_denied_count; /* of processes that have left */
     struct slice_notices told[TOLD_COUNT];
+    bool was_trimmed; /* a file of it had been made longer; not told yet */
     struct entry_track *tracks;
     size_t track_count, track_cap;
     size_t left_count;              /* processes that have left, ever */

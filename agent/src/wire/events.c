@@ -324,7 +324,8 @@ static bool is_managed(const struct agent *agent, const char *gpu_uuid, uint32_t
 static void put_managed(struct rows *rows, const struct slice *slice, size_t from, size_t to)
 {
     const struct gpu_state *gpu = agent_gpu(rows->agent, slice->r.gpu_uuid);
-    uint64_t capacity = gpu ? gpu->info.capacity_bytes : 0;
+    uint64_t capacity = gpu ? gpu->info.capacity_bytes : 0, granted = slice->r.memory_limit_bytes;
+    if (slice->r.shrinks_from_bytes > granted) granted = slice->r.shrinks_from_bytes;
     /* An earlier owner's programs are in the slice that was his. */
     const struct slice *shown =
         slice_is_left(&slice->r) ? slice_find(&rows->agent->slices, slice->r.successor) : slice;
@@ -349,7 +350,10 @@ static void put_managed(struct rows *rows, const struct slice *slice, size_t fro
             uint32_t tenths = gpu->use[k].percent * 10;
             if (gpu->use[k].pid == row.pid && tenths > row.compute_tenths) row.compute_tenths = tenths;
         }
-        if (capacity > 0 && row.memory_bytes > capacity) row.memory_bytes = capacity;
+        /* By the driver's word as much as it says; by the slice's own no more than the slice was granted. */
+        uint64_t seen = 0, most = granted < capacity || capacity == 0 ? granted : capacity;
+        if (gpu && measure_gpu_bytes(gpu, row.pid, &seen) && seen > most) most = seen;
+        if (row.memory_bytes > most) row.memory_bytes = most;
         put_row(rows, &row);
     }
 }
