@@ -67,7 +67,7 @@ const TARGETS = [
   {
     file: 'sim/libcuda.so.1',
     folders: ['agent/sim/common', 'agent/sim/cuda'],
-    sources: ['agent/common/life.c'],
+    sources: ['agent/common/life.c', 'agent/common/proc_stat.c'],
     flags: [...SHARED, '-Wl,-soname,libcuda.so.1'],
     only: 'x86_64',
     libraries: ['-lm'],
@@ -75,7 +75,7 @@ const TARGETS = [
   {
     file: 'sim/libnvidia-ml.so.1',
     folders: ['agent/sim/common', 'agent/sim/nvml'],
-    sources: ['agent/common/life.c', 'agent/common/nested.c'],
+    sources: ['agent/common/life.c', 'agent/common/nested.c', 'agent/common/proc_stat.c'],
     flags: [...SHARED, '-Wl,-soname,libnvidia-ml.so.1'],
     only: 'x86_64',
     libraries: ['-lm'],

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // The C of agent/ as a house: which floor may call which, read from the sources. Part of `npm run check`.
-// Three rules: nothing calls or includes what its floor may not use; no two files call each other in a circle; a header
-// declares the functions of its own file. What is an exception stands in a table below, with its reason.
+// Four rules: nothing calls or includes what its floor may not use; no two files call each other in a circle; a header
+// declares the functions of its own file; no environment name stands outside env.h. What is an exception stands in a table
+// below, with its reason.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -202,6 +203,11 @@ export function findFaults(root) {
       new Set(declarations(texts.get(port))),
     ]),
   );
+  for (const file of files)
+    for (const [, call, name] of read(root, file).matchAll(/\b(getenv|setenv|unsetenv)\("(\w+)"/g))
+      faults.push(
+        `${file} calls ${call}("${name}"): environment names stand in agent/common/env.h, with what they mean`,
+      );
   const arrows = new Map();
   for (const file of texts.keys())
     if (!floorOf(file)) faults.push(`${file} stands on no floor: give it one in scripts/check-layers.mjs`);

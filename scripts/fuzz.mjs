@@ -23,7 +23,7 @@ const EXAMPLES = {
   regions: '\u0001\0\0\0\u00ff\u00ff\u00ff\u00ff',
 };
 const SOURCES = [
-  ...['json', 'text', 'fs', 'log', 'region_file', 'admit', 'life', 'host_clock', 'bucket'].map(
+  ...['json', 'text', 'fs', 'log', 'region_file', 'admit', 'proc_stat', 'life', 'host_clock', 'bucket'].map(
     (name) => `agent/common/${name}.c`,
   ),
   ...[

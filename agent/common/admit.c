@@ -1,6 +1,7 @@
 #include "admit.h"
 
 #include "host_clock.h"
+#include "proc_stat.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,46 +23,10 @@ uint64_t admit_token(uint32_t pid, uint64_t start_ticks)
     return (start_ticks & TOKEN_START_MASK) << 32 | pid;
 }
 
-uint64_t admit_start_ticks(uint32_t pid, bool *zombie_out)
+uint64_t admit_start_ticks(uint32_t pid)
 {
-    char path[32];
-    char text[1024];
-    snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return 0;
-    }
-    ssize_t got = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (got <= 0) {
-        return 0;
-    }
-    text[got] = 0;
-    /* The second field is the command in brackets and may hold brackets and spaces itself. */
-    char *at = strrchr(text, ')');
-    if (at == NULL || at[1] != ' ') {
-        return 0;
-    }
-    at += 2;
-    char state = *at;
-    unsigned long long threads = 0;
-    unsigned long long start = 0;
-    for (int field = 3; field < 22; field++) {
-        at = strchr(at, ' ');
-        if (at == NULL) {
-            return 0;
-        }
-        at++;
-        if (field + 1 == 20) {
-            threads = strtoull(at, NULL, 10);
-        }
-    }
-    start = strtoull(at, NULL, 10);
-    if (zombie_out != NULL) {
-        /* A dead main thread shows as Z while other threads run on. */
-        *zombie_out = (state == 'Z' || state == 'X') && threads <= 1;
-    }
-    return start;
+    struct proc_stat stat;
+    return proc_stat_read(pid, 0, &stat) == 0 ? stat.start_ticks : 0;
 }
 
 bool admit_token_alive(uint64_t token)
@@ -70,13 +35,12 @@ bool admit_token_alive(uint64_t token)
     if (pid == 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH)) {
         return false;
     }
-    bool zombie = false;
-    uint64_t start = admit_start_ticks(pid, &zombie);
-    if (start == 0) {
+    struct proc_stat stat;
+    if (proc_stat_read(pid, 0, &stat) != 0) {
         return true; /* /proc hides it or it is going just now: only certainty counts */
     }
-    uint64_t claimed = token >> 32 & TOKEN_START_MASK;
-    return !zombie && (claimed == 0 || (start & TOKEN_START_MASK) == claimed); /* 0: he could not read his own */
+    uint64_t claimed = token >> 32 & TOKEN_START_MASK; /* 0: he could not read his own */
+    return !proc_stat_is_dead(&stat) && (claimed == 0 || (stat.start_ticks & TOKEN_START_MASK) == claimed);
 }
 
 static unsigned entries_in_use(const struct region_usage *usage)

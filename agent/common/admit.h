@@ -24,8 +24,8 @@
 
 /* The token of a process, from its pid and start time in clock ticks. */
 uint64_t admit_token(uint32_t pid, uint64_t start_ticks);
-/* Start time of a live process from /proc, 0 if it can not be read. zombie_out (may be NULL): nothing of it runs. */
-uint64_t admit_start_ticks(uint32_t pid, bool *zombie_out);
+/* Start time of a process, 0 (errno) if it cannot be read. */
+uint64_t admit_start_ticks(uint32_t pid);
 /* false only if the process of this token is certainly gone. */
 bool admit_token_alive(uint64_t token);
 

@@ -1,4 +1,5 @@
-/* Every environment name that Tranche reads on a GPU host: meaning, range, default. Nothing else may call getenv. */
+/* Every environment name that Tranche reads on a GPU host: meaning, range, default. Names stand nowhere else: scripts/check-layers.mjs
+ * refuses getenv, setenv and unsetenv of a literal. */
 #ifndef TRANCHE_ENV_H
 #define TRANCHE_ENV_H
 
@@ -46,6 +47,35 @@
 
 /* Set while a person's shell is asked for its environment: this executable, which the shell is to run. */
 #define ENV_SELF "TRANCHE_SELF"
+
+/* Of the person, as login sets them. */
+#define ENV_HOME "HOME"
+#define ENV_PATH "PATH"
+#define ENV_STATE_HOME "XDG_STATE_HOME"
+#define ENV_RUNTIME_HOME "XDG_RUNTIME_DIR"
+
+/* The loader's list of libraries that come first; `tranche run` puts the shim there. */
+#define ENV_PRELOAD "LD_PRELOAD"
+
+/* CUDA's: which GPUs a program sees, and by which numbers. Set by `tranche run`. */
+#define ENV_CUDA_VISIBLE "CUDA_VISIBLE_DEVICES"
+#define ENV_CUDA_ORDER "CUDA_DEVICE_ORDER"
+/* Set for the MPS daemon that the agent starts. */
+#define ENV_MPS_LOG "CUDA_MPS_LOG_DIRECTORY"
+
+/* What the window's terminal understands; set for shells. */
+#define ENV_TERM "TERM"
+#define ENV_COLORTERM "COLORTERM"
+
+/* Python's: set for jobs, so that a log is written line by line; a chosen environment says which it is. */
+#define ENV_PYTHON_UNBUFFERED "PYTHONUNBUFFERED"
+#define ENV_PYTHON_HOME "PYTHONHOME"
+#define ENV_VENV "VIRTUAL_ENV"
+#define ENV_CONDA "CONDA_PREFIX"
+
+/* Simulated driver only: set, it has no events; and what its program was told to do, for its children. */
+#define ENV_SIM_NO_EVENTS "TRANCHE_SIM_NO_EVENTS"
+#define ENV_SIM_WORKLOAD "TRANCHE_SIM_WORKLOAD"
 
 /* Simulated driver only: directory of its shared state (sim.shm and sim.conf). */
 #define ENV_SIM_DIR "TRANCHE_SIM_DIR"

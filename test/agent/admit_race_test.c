@@ -1,7 +1,7 @@
 /* Eight processes race for the last bytes of a slice, 10,000 times, some of them killed on the way. After each round:
  * never a byte over the limit, nobody refused who would have fitted, and nothing left when all have gone.
  * The same race with two deliberate faults must be caught.
- * build: agent/common/admit.c agent/common/life.c agent/common/host_clock.c
+ * build: agent/common/admit.c agent/common/proc_stat.c agent/common/life.c agent/common/host_clock.c
  * sanitize: none
  */
 #include "admit.h"
@@ -71,7 +71,7 @@ static void futex_wake(_Atomic uint32_t *word)
 static void work(int self, uint32_t round)
 {
     struct worker *worker = &arena->workers[self];
-    uint64_t token = admit_token((uint32_t)getpid(), admit_start_ticks((uint32_t)getpid(), NULL));
+    uint64_t token = admit_token((uint32_t)getpid(), admit_start_ticks((uint32_t)getpid()));
     const struct life_place place = {.usage = &arena->usage, .pid_namespace = life_pid_namespace()};
     struct region_entry *entry = NULL;
     void *kept = NULL;

@@ -2,7 +2,7 @@
  * tenants can write (usage, board) or that may lie there damaged (policy). Nothing may crash or hang, a file that is not
  * what it claims is refused, and whatever stands in a usage file, nobody is admitted beyond the limit by it.
  * The seed is printed; FUZZ_SEED and FUZZ_ROUNDS run others and longer.
- * build: agent/common/json.c agent/common/text.c agent/common/region_file.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/bucket.c
+ * build: agent/common/json.c agent/common/text.c agent/common/region_file.c agent/common/admit.c agent/common/proc_stat.c agent/common/life.c agent/common/host_clock.c agent/common/bucket.c
  * sanitize: address,undefined
  */
 #include "admit.h"
@@ -195,7 +195,7 @@ static void nonsense_admits_nobody_beyond_the_limit(void)
 {
     static struct region_usage usage;
     static struct region_policy policy;
-    const uint64_t token = admit_token((uint32_t)getpid(), admit_start_ticks((uint32_t)getpid(), NULL));
+    const uint64_t token = admit_token((uint32_t)getpid(), admit_start_ticks((uint32_t)getpid()));
     unsigned granted = 0;
     unsigned refused = 0;
     for (unsigned round = 0; round < rounds / 4; round++) {

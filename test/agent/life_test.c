@@ -1,6 +1,6 @@
 /* Who is alive, as the kernel tells it: entries under a lock, from this and from other PID namespaces, and entries
  * without one. Real processes, a real file.
- * build: agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/region_file.c
+ * build: agent/common/admit.c agent/common/proc_stat.c agent/common/life.c agent/common/host_clock.c agent/common/region_file.c
  * sanitize: address,undefined */
 #include "admit.h"
 #include "check.h"
@@ -51,7 +51,7 @@ static pid_t tenant(void (*then)(void), uint64_t bytes)
         }
         struct life_place mine = place;
         mine.pid_namespace = life_pid_namespace();
-        uint64_t token = admit_token((uint32_t)getpid(), admit_start_ticks((uint32_t)getpid(), NULL));
+        uint64_t token = admit_token((uint32_t)getpid(), admit_start_ticks((uint32_t)getpid()));
         if (admit_claim(&mine, token, 1, &own, &kept) != 0 || kept == NULL) {
             _exit(1);
         }
@@ -155,7 +155,7 @@ static void an_own_entry_is_taken_back(void)
     struct region_entry *own, *again;
     void *kept;
     setup();
-    uint64_t token = admit_token((uint32_t)getpid(), admit_start_ticks((uint32_t)getpid(), NULL));
+    uint64_t token = admit_token((uint32_t)getpid(), admit_start_ticks((uint32_t)getpid()));
     CHECK_EQ(admit_claim(&place, token, 1, &own, &kept), 0);
     CHECK(admit_reserve(slice.policy, &place, own, 1000));
     CHECK_EQ(admit_reap(&place), 0); /* also where the lock is our own */

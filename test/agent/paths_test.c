@@ -1,7 +1,7 @@
 /* Every way to get GPU memory, in a slice of 1 GiB on the simulated driver: each grants the limit and no more, refuses
  * with the right code and gives everything back; and eight processes that race for the last bytes on all of them, one of
  * them killed every few moments, never hold more than the limit, as the driver counts it.
- * build: agent/common/region_file.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c
+ * build: agent/common/region_file.c agent/common/admit.c agent/common/proc_stat.c agent/common/life.c agent/common/host_clock.c
  * sanitize: none
  * needs: native
  */

@@ -93,6 +93,12 @@ describe('the floors of agent/', () => {
     );
   });
 
+  it('refuse an environment name that no table explains', () => {
+    expect(build({ 'agent/src/base/low.c': body('low', 'getenv("HOME");') }).join()).toContain(
+      'calls getenv("HOME")',
+    );
+  });
+
   it('take no word of a comment or of a text for a call', () => {
     expect(
       build({

@@ -20,7 +20,7 @@ uint64_t shim_token(const struct process *process)
     if (!shim_clock_attach(agent_clock, &boottime_ns)) {
         return 0;
     }
-    uint64_t start = admit_start_ticks(process->pid, NULL);
+    uint64_t start = admit_start_ticks(process->pid);
     /* A start time that cannot be read for want of a descriptor can be later; without /proc it never can. */
     bool later = start == 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
     /* The start time has our time namespace in it. */

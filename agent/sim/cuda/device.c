@@ -1,4 +1,5 @@
 /* Initialization and devices. */
+#include "env.h"
 #include "internal.h"
 
 #include <ctype.h>
@@ -15,7 +16,7 @@ static uint32_t visible_count;
 static void read_visible(struct sim_state *state)
 {
     uint32_t count = state->options.gpu_count;
-    const char *text = getenv("CUDA_VISIBLE_DEVICES");
+    const char *text = getenv(ENV_CUDA_VISIBLE);
     visible_count = 0;
     if (text == NULL) {
         for (uint32_t gpu = 0; gpu < count; gpu++) {

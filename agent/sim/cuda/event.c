@@ -1,4 +1,5 @@
 /* Events. */
+#include "env.h"
 #include "internal.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@ SIM_API cuEventCreate(CUevent *out, unsigned int flags)
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    if (getenv("TRANCHE_SIM_NO_EVENTS") != NULL) {
+    if (getenv(ENV_SIM_NO_EVENTS) != NULL) {
         return CUDA_ERROR_NOT_SUPPORTED; /* for tests: a program in which nothing can be timed */
     }
     CUevent event = calloc(1, sizeof *event);

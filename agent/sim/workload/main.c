@@ -1,5 +1,6 @@
 /* Programs as users run them, for the demo lab and the tests: see usage() for the list. They know nothing of Tranche
  * and nothing of the simulator but the names of its kernels. */
+#include "env.h"
 #include "driver.h"
 
 #include <errno.h>
@@ -149,7 +150,7 @@ static void set_title(int argc, char **argv, const char *title)
         words[count++] = word;
     }
     words[count] = NULL;
-    if (count == 0 || setenv("TRANCHE_SIM_WORKLOAD", joined, 1) != 0) {
+    if (count == 0 || setenv(ENV_SIM_WORKLOAD, joined, 1) != 0) {
         return;
     }
     execv("/proc/self/exe", words);
@@ -159,14 +160,14 @@ static void set_title(int argc, char **argv, const char *title)
 /* After set_title: the real arguments, out of the environment. */
 static int restore_arguments(char **words, int capacity, char *program)
 {
-    char *joined = getenv("TRANCHE_SIM_WORKLOAD");
+    char *joined = getenv(ENV_SIM_WORKLOAD);
     if (joined == NULL) {
         return 0;
     }
     int count = 0;
     words[count++] = program;
     char *copy = strdup(joined);
-    unsetenv("TRANCHE_SIM_WORKLOAD");
+    unsetenv(ENV_SIM_WORKLOAD);
     for (char *word = strtok(copy, "\n"); word != NULL && count < capacity; word = strtok(NULL, "\n")) {
         words[count++] = word;
     }

@@ -11,6 +11,7 @@
 #include "base/now.h"
 #include "base/places.h"
 #include "base/reply.h"
+#include "env.h"
 #include "fs.h"
 #include "json.h"
 #include "launch/environment_list.h"
@@ -62,7 +63,7 @@ static void command_argv(char *exe, const char *command, const char *environment
 static int folder_for(const char *asked, char out[FS_PATH_BYTES], struct failure *failure)
 {
     const struct passwd *pw = getpwuid(getuid());
-    const char *home = getenv("HOME");
+    const char *home = getenv(ENV_HOME);
     if (!home || home[0] != '/') home = pw ? pw->pw_dir : "/";
     int n;
     if (!asked || !asked[0] || strcmp(asked, "~") == 0) {

@@ -14,6 +14,7 @@
 
 #include "base/ours.h"
 #include "base/places.h"
+#include "env.h"
 #include "fs.h"
 
 #define INHERITED_FDS_MAX 1024
@@ -35,7 +36,7 @@ static void detach(const char *const words[], int keep_fd, bool preloads)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (places_own_exe(exe) != 0) _exit(125);
-    if (!preloads) unsetenv("LD_PRELOAD");
+    if (!preloads) unsetenv(ENV_PRELOAD);
     execv(exe, (char *const *)words);
     _exit(125);
 }

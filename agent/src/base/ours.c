@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "env.h"
 #include "fs.h"
 #include "text.h"
 
@@ -216,7 +217,7 @@ int ours_find_program(const char *name, uid_t uid, char *out, size_t cap)
 {
     char copy[PATH_MAX], why[OURS_WHY_BYTES], *save = NULL;
     struct stat st;
-    const char *path = getenv("PATH");
+    const char *path = getenv(ENV_PATH);
     text_copy(copy, sizeof copy, path && path[0] ? path : "/usr/bin:/bin");
     for (char *folder = strtok_r(copy, ":", &save); folder; folder = strtok_r(NULL, ":", &save)) {
         int n = snprintf(out, cap, "%s/%s", folder, name);

@@ -29,7 +29,7 @@ static void read_line(const char *path, char *out, size_t cap)
 
 static int home_of(uid_t uid, char out[FS_PATH_BYTES])
 {
-    const char *home = getenv("HOME");
+    const char *home = getenv(ENV_HOME);
     if (!home || home[0] != '/') {
         struct passwd *pw = getpwuid(uid);
         home = pw ? pw->pw_dir : NULL;
@@ -77,7 +77,7 @@ int places_find(struct places *p, char *why, size_t cap)
     p->scope = SCOPE_USER;
     p->abstract_socket = true;
     text_copy(p->socket, sizeof p->socket, ABSTRACT_SOCKET_NAME);
-    const char *xdg = getenv("XDG_STATE_HOME");
+    const char *xdg = getenv(ENV_STATE_HOME);
     char home[FS_PATH_BYTES];
     int n;
     if (xdg && xdg[0] == '/') {
@@ -221,7 +221,7 @@ static int use_runtime_in(struct places *p, const char *parent)
 static const char *open_xdg_runtime(bool kept)
 {
     struct stat st;
-    const char *xdg = getenv("XDG_RUNTIME_DIR");
+    const char *xdg = getenv(ENV_RUNTIME_HOME);
     bool passable = xdg && xdg[0] == '/' && stat(xdg, &st) == 0 && S_ISDIR(st.st_mode) && (st.st_mode & 011) == 011;
     return kept && passable && strlen(xdg) < FS_PATH_BYTES / 2 ? xdg : "";
 }

@@ -16,6 +16,7 @@
 #include "env.h"
 #include "fs.h"
 #include "life.h"
+#include "proc_stat.h"
 #include "text.h"
 
 #ifndef SYS_pidfd_open
@@ -68,23 +69,9 @@ void procs_free(struct procs *procs)
 
 int procs_start_ticks(pid_t pid, uint64_t *out)
 {
-    char path[64], buf[1024];
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    if (fs_read_small(path, buf, sizeof buf) <= 0) return -1;
-    /* The name may hold spaces and brackets: fields count from the last bracket. It is followed by field 3. */
-    char *at = strrchr(buf, ')');
-    if (!at) return -1;
-    char state = at[1] == ' ' ? at[2] : '\0';
-    for (int field = 2; field < 20 && at; field++) at = strchr(at + 1, ' ');
-    /* A zombie with more threads than its first is a program that goes on without it. */
-    if (!at || ((state == 'Z' || state == 'X') && atol(at + 1) <= 1)) return -1;
-    for (int field = 20; field < 22 && at; field++) at = strchr(at + 1, ' ');
-    if (!at) return -1;
-    char *end;
-    errno = 0;
-    unsigned long long ticks = strtoull(at + 1, &end, 10);
-    if (errno != 0 || end == at + 1) return -1;
-    *out = ticks;
+    struct proc_stat stat;
+    if (proc_stat_read((uint32_t)pid, 0, &stat) != 0 || proc_stat_is_dead(&stat)) return -1;
+    *out = stat.start_ticks;
     return 0;
 }
 

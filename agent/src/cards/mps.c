@@ -13,6 +13,7 @@
 #include "base/failure.h"
 #include "base/now.h"
 #include "base/ours.h"
+#include "env.h"
 #include "fs.h"
 #include "gpu/gpu.h"
 #include "journal/notices.h"
@@ -117,9 +118,9 @@ static void become_control(const char *program, const char *pipe_path, const cha
     dup2(input >= 0 ? input : null, 0);
     dup2(null, 1);
     dup2(null, 2);
-    setenv("CUDA_VISIBLE_DEVICES", uuid, 1);
-    setenv("CUDA_MPS_PIPE_DIRECTORY", pipe_path, 1);
-    setenv("CUDA_MPS_LOG_DIRECTORY", log_path, 1);
+    setenv(ENV_CUDA_VISIBLE, uuid, 1);
+    setenv(ENV_MPS_PIPE, pipe_path, 1);
+    setenv(ENV_MPS_LOG, log_path, 1);
     execl(program, MPS_CONTROL, flag, (char *)NULL);
     _exit(127);
 }

@@ -36,7 +36,7 @@ static void key_of_shell(const char *shell, char key[KEY_BYTES])
     static const char *const files[] = {
         ".profile",  ".bash_profile", ".bash_login", ".bashrc", ".zshenv",
         ".zprofile", ".zshrc",        ".zlogin",     ".kshrc",  ".config/fish/config.fish"};
-    const char *home = getenv("HOME");
+    const char *home = getenv(ENV_HOME);
     char path[FS_PATH_BYTES];
     struct stat st;
     size_t n = (size_t)snprintf(key, KEY_BYTES, "%s", shell);
@@ -111,7 +111,7 @@ static void run_shell(const char *shell, const char *option, const char *mark, i
     dup2(null, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
     dup2(null, STDERR_FILENO);
-    setenv("TERM", "dumb", 1);
+    setenv(ENV_TERM, "dumb", 1);
     snprintf(command, sizeof command, "\"$" ENV_SELF "\" print-environment %s", mark);
     if (option) {
         execl(shell, shell, "-i", option, "-c", command, (char *)NULL);
@@ -254,7 +254,7 @@ static int put_path(const char *format, const char *first, const char *second)
 {
     char *path = NULL;
     if (asprintf(&path, format, first, second) < 0) return ENOMEM;
-    int error = setenv("PATH", path, 1) == 0 ? 0 : errno;
+    int error = setenv(ENV_PATH, path, 1) == 0 ? 0 : errno;
     free(path);
     return error;
 }
@@ -285,7 +285,7 @@ int environment_bashrc(char path[FS_PATH_BYTES])
 int environment_add_own_folder(void)
 {
     char exe[FS_PATH_BYTES];
-    const char *path = getenv("PATH");
+    const char *path = getenv(ENV_PATH);
     if (own_folder(exe) != 0) return ENOENT;
     if (!path || !path[0]) path = "/usr/local/bin:/usr/bin:/bin";
     return strstr(path, exe) ? 0 : put_path("%s:%s", path, exe);
@@ -294,7 +294,7 @@ int environment_add_own_folder(void)
 int environment_activate(const char *prefix, char *why, size_t cap)
 {
     char python[FS_PATH_BYTES], mark[FS_PATH_BYTES], bin[FS_PATH_BYTES];
-    const char *path = getenv("PATH");
+    const char *path = getenv(ENV_PATH);
     bool fits = fs_join(python, prefix, "bin/python") == 0 && fs_join(mark, prefix, "conda-meta") == 0 &&
                 fs_join(bin, prefix, "bin") == 0;
     if (prefix[0] != '/' || !fits || access(python, X_OK) != 0) {
@@ -304,7 +304,7 @@ int environment_activate(const char *prefix, char *why, size_t cap)
     bool conda = access(mark, F_OK) == 0;
     if (put_path("%s:%s", bin, path ? path : "/usr/bin:/bin") != 0 ||
         setenv(conda ? "CONDA_PREFIX" : "VIRTUAL_ENV", prefix, 1) != 0 ||
-        unsetenv(conda ? "VIRTUAL_ENV" : "CONDA_PREFIX") != 0 || unsetenv("PYTHONHOME") != 0) {
+        unsetenv(conda ? ENV_VENV : ENV_CONDA) != 0 || unsetenv(ENV_PYTHON_HOME) != 0) {
         snprintf(why, cap, "%s could not be activated: %s", prefix, strerror(errno));
         return -1;
     }

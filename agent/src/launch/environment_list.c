@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "env.h"
 #include "fs.h"
 #include "text.h"
 
@@ -74,7 +75,7 @@ size_t environment_list(const char *folder, struct environment_found out[ENVIRON
     static const char *const folders[] = {".virtualenvs", ".venvs", "venvs", ".pyenv/versions"};
     struct list list = {.out = out};
     char path[FS_PATH_BYTES];
-    const char *home = getenv("HOME");
+    const char *home = getenv(ENV_HOME);
     for (size_t i = 0; i < sizeof here / sizeof here[0]; i++) {
         if (fs_join(path, folder, here[i]) == 0) add(&list, path);
     }

@@ -20,6 +20,7 @@
 #include "base/complain.h"
 #include "base/detached.h"
 #include "base/now.h"
+#include "env.h"
 #include "fs.h"
 #include "json.h"
 #include "launch/client.h"
@@ -109,7 +110,7 @@ static void run_program(const struct supervisor *s, int output)
         _exit(EXIT_CANNOT_RUN);
     }
     /* Output goes through a pipe, where Python would keep lines back until 8 KiB have come together. */
-    setenv("PYTHONUNBUFFERED", "1", 0);
+    setenv(ENV_PYTHON_UNBUFFERED, "1", 0);
     while (s->argv[count]) count++;
     char **argv = malloc((count + 5) * sizeof *argv);
     if (!argv) _exit(EXIT_OWN_FAILURE);

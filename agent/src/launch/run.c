@@ -129,7 +129,7 @@ static int find_preload(struct plan *plan)
                         "Nothing was started; deploy Tranche to a folder of your own",
                         shim, why[0] ? why : strerror(errno));
     }
-    const char *before = getenv("LD_PRELOAD");
+    const char *before = getenv(ENV_PRELOAD);
     bool empty = !before || !before[0];
     /* A `run` inside a `run`: the library must not be listed twice. */
     bool there = !empty && strncmp(before, shim, strlen(shim)) == 0;
@@ -165,9 +165,9 @@ static int add_index(struct plan *plan, const struct fetched *fetched, const str
 /* Numbers are those of the PCI bus, as the agent has them, and not CUDA's own order by speed. */
 static int set_visible(const struct plan *plan)
 {
-    if (!plan->by_index) return unsetenv(ENV_VISIBLE) == 0 ? setenv("CUDA_VISIBLE_DEVICES", plan->gpus, 1) : -1;
-    return setenv("CUDA_VISIBLE_DEVICES", plan->indices, 1) == 0 && setenv(ENV_VISIBLE, "index", 1) == 0
-               ? setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1)
+    if (!plan->by_index) return unsetenv(ENV_VISIBLE) == 0 ? setenv(ENV_CUDA_VISIBLE, plan->gpus, 1) : -1;
+    return setenv(ENV_CUDA_VISIBLE, plan->indices, 1) == 0 && setenv(ENV_VISIBLE, "index", 1) == 0
+               ? setenv(ENV_CUDA_ORDER, "PCI_BUS_ID", 1)
                : -1;
 }
 
@@ -281,7 +281,7 @@ int command_run(int argc, char **argv)
     if (take_options(&plan, "run", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
     if (rest >= argc) return complain("say what to run: tranche run --slice NAME -- COMMAND…");
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
-    if (setenv("LD_PRELOAD", plan.preload, 1) != 0 || setenv(ENV_SLICES, plan.slices, 1) != 0 ||
+    if (setenv(ENV_PRELOAD, plan.preload, 1) != 0 || setenv(ENV_SLICES, plan.slices, 1) != 0 ||
         setenv(ENV_RUNTIME_DIR, plan.runtime_dir, 1) != 0 || set_visible(&plan) != 0) {
         return complain("the environment could not be set: %s", strerror(errno));
     }

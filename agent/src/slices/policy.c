@@ -177,8 +177,9 @@ static void introduce_neighbours(struct agent *agent, const char *gpu_uuid, cons
         bool taken = slice_is_left(r) && r->board_slot < REGION_BOARD_SLOTS && words[r->board_slot] != 0;
         if (slice != leaving && strcmp(r->gpu_uuid, gpu_uuid) == 0 && !taken && r->board_slot < REGION_BOARD_SLOTS &&
             slice_is_open(&agent->slices, r, now_wall_ms())) {
-            words[r->board_slot] = REGION_NEIGHBOUR(files_tag(slice, &slice->r), share_bp(agent, r, r->compute_limit_percent),
-                                                    share_bp(agent, r, r->compute_guarantee_percent), r->priority);
+            words[r->board_slot] =
+                REGION_NEIGHBOUR(files_tag(slice, &slice->r), share_bp(agent, r, r->compute_limit_percent),
+                                 share_bp(agent, r, r->compute_guarantee_percent), r->priority);
         }
     }
     for (size_t i = 0; i < agent->slices.count; i++) {

@@ -11,6 +11,7 @@
 
 #include "base/complain.h"
 #include "base/login_shell.h"
+#include "env.h"
 #include "fs.h"
 #include "launch/environment.h"
 #include "launch/run.h"
@@ -31,7 +32,7 @@ static bool enter_environment(const char **option)
 static void run_shell(const char *slice_id, const char *terminal)
 {
     static const int defaults[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU};
-    const char *home = getenv("HOME"), *option;
+    const char *home = getenv(ENV_HOME), *option;
     const char *shell = login_shell(&option);
     for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) signal(defaults[i], SIG_DFL);
     sigset_t none;
@@ -42,8 +43,8 @@ static void run_shell(const char *slice_id, const char *terminal)
     if (fd < 0 || ioctl(fd, TIOCSCTTY, 0) != 0) _exit(EXIT_OWN_FAILURE);
     for (int i = 0; i < 3; i++) dup2(fd, i);
     if (fd > 2) close(fd);
-    setenv("TERM", "xterm-256color", 1); /* what the window's terminal understands */
-    setenv("COLORTERM", "truecolor", 1);
+    setenv(ENV_TERM, "xterm-256color", 1); /* what the window's terminal understands */
+    setenv(ENV_COLORTERM, "truecolor", 1);
     char bashrc[FS_PATH_BYTES];
     bool is_login = !enter_environment(&option);
     bool is_bash = strcmp(strrchr(shell, '/'), "/bash") == 0 && !is_login && environment_bashrc(bashrc) == 0;
