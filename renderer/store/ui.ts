@@ -1,8 +1,8 @@
 /** What this window shows: selection, range, dialogs, toasts. Nothing here is a fact about a host. */
 import { create } from 'zustand';
-import type { PointRow, Quantity } from '../components/chart-data.ts';
 import type { Failure } from '../../model/errors.ts';
 import type { GpuUuid, HostId, Job, ProcessSample, SliceId } from '../../model/model.ts';
+import type { PointRow, Quantity } from '../domain/chart-data.ts';
 
 export type Selection =
   | { readonly kind: 'host' }

@@ -2,15 +2,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import {
-  clock,
-  clockSeconds,
-  dayTime,
-  dayTimeSeconds,
-  stamp,
-  weekday,
-} from '../../renderer/components/when.ts';
-import { untilText } from '../../renderer/features/slices/until.ts';
+import { clock, clockSeconds, dayTime, dayTimeSeconds, stamp, weekday } from '../../renderer/domain/when.ts';
+import { untilText } from '../../renderer/domain/until.ts';
 
 const at = new Date(2026, 10, 6, 9, 5, 7).getTime();
 

@@ -2,13 +2,13 @@
 import { useEffect } from 'react';
 import type { ReactElement } from 'react';
 import type { AuditRecord, HostSnapshot } from '../../../model/model.ts';
-import { Button, OwnerTag, cx } from '../../components/bits.tsx';
-import { VirtualList } from '../../components/virtual-list.tsx';
+import { changeText, gpuNameOn, refusalText, verbOf } from '../../domain/audit-text.ts';
+import { stamp } from '../../domain/when.ts';
 import { loadNewest, loadOlder, useTrail } from '../../store/audit.ts';
 import type { AuditTrail } from '../../store/audit.ts';
 import { select, useUi } from '../../store/ui.ts';
-import { stamp } from '../../components/when.ts';
-import { changeText, gpuNameOn, refusalText, verbOf } from './audit-text.ts';
+import { Button, OwnerTag, cx } from '../../components/bits.tsx';
+import { VirtualList } from '../../components/virtual-list.tsx';
 import { exportAudit } from './export.ts';
 
 const ROW_PX = 24;

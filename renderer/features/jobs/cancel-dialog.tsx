@@ -3,11 +3,11 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Job } from '../../../model/model.ts';
 import { duration } from '../../../model/units.ts';
-import { AskDialog } from '../../components/dialog.tsx';
+import { jobClock } from '../../domain/job-clock.ts';
+import { detailText, isOver, isWaiting, stateText } from '../../domain/job-text.ts';
 import { closeDialog } from '../../store/ui.ts';
-import { jobClock } from './clock.ts';
-import { actOnJob } from './job-actions.ts';
-import { detailText, isOver, isWaiting, stateText } from './job-text.ts';
+import { AskDialog } from '../../components/dialog.tsx';
+import { actOnJob } from '../../acts/jobs.ts';
 
 export function CancelJobDialog(props: { readonly host: HostSnapshot; readonly job: Job }): ReactElement {
   const { host, job } = props;

@@ -4,15 +4,15 @@ import type { ReactElement } from 'react';
 import { assertNever } from '../../../model/errors.ts';
 import type { HostSnapshot, Job } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
-import { runCommand } from '../../commands/registry.ts';
+import { jobClock } from '../../domain/job-clock.ts';
+import { logRefusal } from '../../domain/job-rights.ts';
+import { detailText, isOver, stateText, toneOf } from '../../domain/job-text.ts';
 import { followJobLog, useJobLog } from '../../store/job-log.ts';
 import type { JobLog } from '../../store/job-log.ts';
 import { filterLines } from '../../store/log-text.ts';
 import { pickJob } from '../../store/ui.ts';
-import { jobClock } from './clock.ts';
-import { logRefusal } from './job-actions.ts';
-import { detailText, isOver, stateText, toneOf } from './job-text.ts';
+import { Button } from '../../components/bits.tsx';
+import { runCommand } from '../../commands/registry.ts';
 
 /** Lines that are drawn anew together: of a log that grows only its last block is. */
 const BLOCK_LINES = 200;

@@ -3,9 +3,9 @@ import type { CoreEvents } from '../../../model/ipc.ts';
 import { formatLink } from '../../../model/links.ts';
 import type { HostId, HostSnapshot, Sample, SliceId } from '../../../model/model.ts';
 import { duration, gibWithUnit } from '../../../model/units.ts';
-import { detailText, isOver, stateText } from '../jobs/job-text.ts';
-import { jobClock } from '../jobs/clock.ts';
-import type { Notice } from './show-notice.ts';
+import { jobClock } from '../../domain/job-clock.ts';
+import { detailText, isOver, stateText } from '../../domain/job-text.ts';
+import type { Notice } from '../../acts/show-notice.ts';
 
 /** A GPU counts as free when nobody has been on it for this long: a restart of a script is no news. */
 export const FREE_AFTER_MS = 15_000;

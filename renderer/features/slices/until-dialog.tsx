@@ -1,13 +1,13 @@
 /** The end of a slice at any time: from then on it admits nothing new; what is held stays. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import { FormDialog, Verdict } from '../../components/dialog.tsx';
-import { TypedField } from '../../components/field.tsx';
+import { fromLocalInput, nextWeekday, toLocalInput, untilText } from '../../domain/until.ts';
+import { useHostSlices } from '../../store/host-slices.ts';
 import { closeDialog } from '../../store/ui.ts';
 import type { Picked } from '../../store/ui.ts';
-import { useHostSlices } from './host-slices.ts';
-import { endSlices } from './slice-actions.ts';
-import { fromLocalInput, nextWeekday, toLocalInput, untilText } from './until.ts';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
+import { TypedField } from '../../components/field.tsx';
+import { endSlices } from '../../acts/slices.ts';
 
 const FRIDAY = 5;
 const EVENING_HOUR = 18;

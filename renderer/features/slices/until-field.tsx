@@ -1,11 +1,11 @@
 /** The end of a slice, in the words people use; any other time through its own sheet. */
 import type { ReactElement } from 'react';
-import { ChoiceField } from '../../components/field.tsx';
+import { commonOf } from '../../domain/slice-edits.ts';
+import type { HostSlice } from '../../domain/slice-edits.ts';
+import { untilChoices, untilText } from '../../domain/until.ts';
 import { openDialog } from '../../store/ui.ts';
-import { commonOf } from './host-slices.ts';
-import { endSlices } from './slice-actions.ts';
-import type { HostSlice } from './slice-actions.ts';
-import { untilChoices, untilText } from './until.ts';
+import { ChoiceField } from '../../components/field.tsx';
+import { endSlices } from '../../acts/slices.ts';
 
 const NOW = 'now';
 const OTHER = 'other';
