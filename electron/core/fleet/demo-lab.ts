@@ -1,27 +1,8 @@
 /** Two simulated workstations behind real SSH, in a process of their own that takes everything with it when it ends. */
-import { fail, ok, type Result } from '../../model/errors.ts';
-import type { FleetSnapshot } from '../../model/model.ts';
-import { pinnedTarget, type SshTarget } from './ssh/target.ts';
-
-/** What the lab process tells once it listens. Keys are made for this run and live in memory. */
-export interface LabReady {
-  readonly hosts: readonly {
-    readonly name: string;
-    readonly port: number;
-    readonly user: string;
-    readonly hostKeyBase64: string;
-    readonly privateKey: string;
-  }[];
-}
-
-export interface LabProcess {
-  readonly ready: LabReady;
-  stop(): void;
-  onExit(listener: (why: string) => void): void;
-}
-
-/** Starts the lab process: a utility process under Electron, a child of Node under `serve`. Rejects with a sentence. */
-export type LabLauncher = () => Promise<LabProcess>;
+import { fail, ok, type Result } from '../../../model/errors.ts';
+import type { FleetSnapshot } from '../../../model/model.ts';
+import type { LabLauncher, LabProcess } from '../messages.ts';
+import { pinnedTarget, type SshTarget } from '../ssh/target.ts';
 
 export class DemoLab {
   private readonly launch: LabLauncher;
