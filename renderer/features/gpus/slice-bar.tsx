@@ -8,6 +8,7 @@ import type { BarLayout } from '../../domain/bar-layout.ts';
 import { recentlyDenied } from '../../domain/gpu-sentence.ts';
 import { cutRefusal, sliceSample } from '../../domain/host-figures.ts';
 import type { GpuView } from '../../domain/host-figures.ts';
+import type { Trial } from '../../domain/resize.ts';
 import { presetBytes } from '../../domain/slice-edits.ts';
 import { useOwnerClass } from '../../store/owners.ts';
 import { hostNowMs } from '../../store/series.ts';
@@ -20,7 +21,6 @@ import { createPreset } from '../../acts/slices.ts';
 import { useDropTarget } from './drop-ghost.tsx';
 import { EmptyOffers } from './empty-offers.tsx';
 import { Segment } from './segment.tsx';
-import type { Trial } from './segment.tsx';
 
 export interface BarProps {
   readonly host: HostSnapshot;
