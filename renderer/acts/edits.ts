@@ -7,6 +7,15 @@ import * as ui from '../store/ui.ts';
 /** The agent keeps undo tokens ten minutes; clocks of host and desktop may differ, so we count our own. */
 const UNDO_LIFE_MS = 600_000;
 
+/** Who waits to hear whether an edit is meant over the quota. */
+let answer: ((isMeant: boolean) => void) | null = null;
+
+export function answerOverQuota(isMeant: boolean): void {
+  ui.closeDialog();
+  answer?.(isMeant);
+  answer = null;
+}
+
 /** Refused for nothing but a person's quota: asked again, over it, when the user says so. */
 export async function withinQuota<T>(
   work: (more: { readonly overQuota?: true }) => Promise<Result<T>>,
@@ -14,15 +23,11 @@ export async function withinQuota<T>(
   const first = await work({});
   if (first.ok || first.error.code !== 'quota-exceeded') return first;
   const { message } = first.error;
+  // A question that nobody can see any more is answered with no.
+  answer?.(false);
   const meant = await new Promise<boolean>((resolve) => {
-    ui.openDialog({
-      kind: 'over-quota',
-      message,
-      answer: (overQuota) => {
-        ui.closeDialog();
-        resolve(overQuota);
-      },
-    });
+    answer = resolve;
+    ui.openDialog({ kind: 'over-quota', message });
   });
   return meant ? work({ overQuota: true }) : first;
 }

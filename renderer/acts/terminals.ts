@@ -27,6 +27,8 @@ interface Session {
   typed: string[];
   typing: number;
   resizeTimer: ReturnType<typeof setTimeout> | null;
+  /** Pastes what the user is asked about. */
+  held: (() => void) | null;
 }
 const sessions = new Map<string, Session>();
 
@@ -158,10 +160,22 @@ async function type(hostId: HostId, terminalId: string, session: Session): Promi
   void type(hostId, terminalId, session);
 }
 
-function pasted(text: string, bracketed: boolean, paste: () => void): void {
+function pasted(terminalId: string, text: string, bracketed: boolean, paste: () => void): void {
   const lines = pastedLines(text);
+  const session = sessions.get(terminalId);
   if (lines === 1 || bracketed) paste();
-  else openDialog({ kind: 'paste-lines', text, lines, paste });
+  else if (session !== undefined) {
+    session.held = paste;
+    openDialog({ kind: 'paste-lines', terminalId, text, lines });
+  }
+}
+
+/** What was held back is meant. A terminal that is gone meanwhile takes nothing. */
+export function pasteHeld(terminalId: string): void {
+  const session = sessions.get(terminalId);
+  const paste = session?.held;
+  if (session !== undefined) session.held = null;
+  paste?.();
 }
 
 async function make(tab: TerminalTab): Promise<Session | null> {
@@ -191,7 +205,7 @@ async function make(tab: TerminalTab): Promise<Session | null> {
     },
     onLink: (address) => void copy(address, `Link ${address}`),
     onCopy: (text) => void copy(text, 'Selection'),
-    onPaste: (text, bracketed, paste) => pasted(text, bracketed, paste),
+    onPaste: (text, bracketed, paste) => pasted(terminalId, text, bracketed, paste),
     isWindowKey,
   });
   screen.setReader(useSettings.getState().terminalReader);
@@ -200,7 +214,7 @@ async function make(tab: TerminalTab): Promise<Session | null> {
     const reply = await request('terminal:ack', { hostId, terminalId, offset });
     return reply.ok;
   });
-  const session: Session = { screen, stream, typed: [], typing: 0, resizeTimer: null };
+  const session: Session = { screen, stream, typed: [], typing: 0, resizeTimer: null, held: null };
   sessions.set(terminalId, session);
   return session;
 }

@@ -1,7 +1,7 @@
 /** Slices that an act is meant for, as they are now: those that are gone are left out. */
 import type { HostSlice } from '../domain/slice-edits.ts';
+import type { Picked } from './dialogs.ts';
 import { useFleet } from './fleet.ts';
-import type { Picked } from './ui.ts';
 
 export function useHostSlices(picked: readonly Picked[]): readonly HostSlice[] {
   const hosts = useFleet((s) => s.hosts);

@@ -2,9 +2,9 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { fromLocalInput, nextWeekday, toLocalInput, untilText } from '../../domain/until.ts';
+import type { Picked } from '../../store/dialogs.ts';
 import { useHostSlices } from '../../store/host-slices.ts';
 import { closeDialog } from '../../store/ui.ts';
-import type { Picked } from '../../store/ui.ts';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { TypedField } from '../../components/field.tsx';
 import { endSlices } from '../../acts/slices.ts';
