@@ -2,6 +2,7 @@
 import { useRef } from 'react';
 import type { ReactElement, ReactNode } from 'react';
 import { QUANTITIES, pointRows } from '../domain/chart-data.ts';
+import { fileStamp, utc } from '../domain/when.ts';
 import { copy } from '../store/ask.ts';
 import { openDialog, showToast } from '../store/ui.ts';
 import { resetZoom, useZoom } from '../store/zoom.ts';
@@ -11,7 +12,7 @@ import type { SeriesChartProps } from './chart.tsx';
 import { csvText } from './csv.ts';
 import { Icon } from './icons.tsx';
 import { Menu } from './menu.tsx';
-import { fileStamp, saveFile } from './save-file.ts';
+import { saveFile } from './save-file.ts';
 
 export interface ChartSectionProps extends Omit<SeriesChartProps, 'onCanvas'> {
   /** Whose chart it is, for files and pictures: `hopper nightly`. */
@@ -39,7 +40,7 @@ export function ChartSection(props: ChartSectionProps): ReactElement {
     const rows = pointRows(points, chart.quantity, fromMs);
     const text = await csvText(
       ['time', `${name} ${unit}`, `limit ${unit}`, 'throttled %'],
-      rows.map((row) => [new Date(row.atMs).toISOString(), row.value, row.limit, row.throttledPercent]),
+      rows.map((row) => [utc(row.atMs), row.value, row.limit, row.throttledPercent]),
     );
     await copy(text, `${String(rows.length)} points`);
   };

@@ -1,7 +1,7 @@
 /** An edit in words, and as cells for a file. Pure. */
 import type { AuditRecord, AuditSlice, HostSnapshot } from '../../model/model.ts';
 import { gib } from '../../model/units.ts';
-import { stamp } from './when.ts';
+import { stamp, utcSeconds } from './when.ts';
 
 export interface Change {
   readonly what: string;
@@ -141,7 +141,7 @@ export const CSV_HEAD: readonly string[] = [
 export function csvRow(record: AuditRecord): readonly (string | number | null)[] {
   const { before, after } = record;
   return [
-    new Date(record.atMs).toISOString().replace(/\.\d+Z$/, 'Z'),
+    utcSeconds(record.atMs),
     record.seq,
     record.action,
     record.refusal,

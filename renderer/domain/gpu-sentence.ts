@@ -3,8 +3,7 @@ import type { Gpu, Sample, Slice, SliceSample } from '../../model/model.ts';
 import { gib, gibWithUnit } from '../../model/units.ts';
 import { sliceSample } from './host-figures.ts';
 import type { GpuView } from './host-figures.ts';
-import { untilText } from './until.ts';
-import { clock, dayTime } from './when.ts';
+import { clock, dayTime, untilText } from './when.ts';
 
 /** How long a denied allocation keeps its mark. */
 export const DENIED_SHOWN_MS = 600_000;
@@ -131,6 +130,6 @@ export function segmentText(
   }
   if ((reading?.deniedAllocations ?? 0) > 0) parts.push(`${String(reading?.deniedAllocations)} denied`);
   if (idle !== null) parts.push(`idle for ${idle}`);
-  if (slice.expiresAtMs !== null) parts.push(`until ${untilText(slice.expiresAtMs, Date.now())}`);
+  if (slice.expiresAtMs !== null) parts.push(`until ${untilText(slice.expiresAtMs)}`);
   return parts.join(', ');
 }

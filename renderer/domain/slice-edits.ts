@@ -4,7 +4,7 @@ import type { Admission } from '../../model/admission.ts';
 import type { Gpu, HostSnapshot, Person, Priority, Slice } from '../../model/model.ts';
 import { MIB, gib, gibWithUnit } from '../../model/units.ts';
 import { slicesOf } from './host-figures.ts';
-import { untilText } from './until.ts';
+import { untilText } from './when.ts';
 
 export interface HostSlice {
   readonly host: HostSnapshot;
@@ -81,7 +81,7 @@ export function changeText(slice: Slice, change: SliceChange, usedBytes: number 
   if (change.expiresAtMs !== undefined) {
     return change.expiresAtMs === null
       ? `${slice.name} has no end any more`
-      : `${slice.name} ends ${untilText(change.expiresAtMs, Date.now())}`;
+      : `${slice.name} ends ${untilText(change.expiresAtMs)}`;
   }
   return `${slice.name}: priority ${slice.priority} → ${change.priority ?? slice.priority}`;
 }
@@ -109,9 +109,7 @@ export function changesText(
   if (computeGuaranteePercent !== undefined)
     return `${count}: guarantee ${String(computeGuaranteePercent)} %`;
   if (priority !== undefined) return `${count}: priority ${priority}`;
-  return expiresAtMs == null
-    ? `${count} have no end any more`
-    : `${count} end ${untilText(expiresAtMs, Date.now())}`;
+  return expiresAtMs == null ? `${count} have no end any more` : `${count} end ${untilText(expiresAtMs)}`;
 }
 
 /** People a slice can be given to: those who use the GPUs first, then other logins. */

@@ -6,13 +6,8 @@ import { idleFrom } from '../../renderer/store/idle.ts';
 import { idleLong } from '../../renderer/domain/idle-text.ts';
 import { neighbourOf, tradeFor } from '../../renderer/domain/trade.ts';
 import { moveOutcome } from '../../renderer/domain/move.ts';
-import {
-  fromLocalInput,
-  nextWeekday,
-  toLocalInput,
-  untilChoices,
-  untilText,
-} from '../../renderer/domain/until.ts';
+import { fromLocalInput, toLocalInput, untilText } from '../../renderer/domain/when.ts';
+import { nextWeekday, untilChoices } from '../../renderer/domain/until.ts';
 import type { HistoryPoint, ProcessSample, Sample } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 import { ada, gpu, hopper, host, live, slice } from '../fakes/fake-hosts.ts';

@@ -11,7 +11,7 @@ import { editRefusal } from '../../domain/host-figures.ts';
 import { beyondQuota } from '../../domain/quota.ts';
 import { boundsOf, limitRefusal } from '../../domain/resize.ts';
 import type { Trial } from '../../domain/resize.ts';
-import { untilText } from '../../domain/until.ts';
+import { untilText } from '../../domain/when.ts';
 import { DRAG_TYPE, setDragged } from '../../store/dragged.ts';
 import { idleText } from '../../store/idle-text.ts';
 import { useOwnerClass } from '../../store/owners.ts';
@@ -166,7 +166,7 @@ function Label({ slice, used }: { readonly slice: Slice; readonly used: number |
         <span className="md">&thinsp;/&thinsp;{gib(slice.memoryLimitBytes)}</span>
         <span className="lg">&nbsp;GiB</span>
         {slice.expiresAtMs !== null && (
-          <span className="xl two">&ensp;until {untilText(slice.expiresAtMs, Date.now())}</span>
+          <span className="xl two">&ensp;until {untilText(slice.expiresAtMs)}</span>
         )}
       </p>
     </div>

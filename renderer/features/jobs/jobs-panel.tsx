@@ -4,10 +4,9 @@ import type { KeyboardEvent, ReactElement } from 'react';
 import type { CommandId } from '../../../model/commands.ts';
 import type { HostSnapshot, Job, Slice } from '../../../model/model.ts';
 import { duration } from '../../../model/units.ts';
-import { jobClock } from '../../domain/job-clock.ts';
 import { queueRefusal } from '../../domain/job-rights.ts';
 import { compareJobs, detailText, isOver, stateText, toneOf } from '../../domain/job-text.ts';
-import { clock, dayTimeSeconds } from '../../domain/when.ts';
+import { clock, dayTimeSeconds, soonTime } from '../../domain/when.ts';
 import { pickJob, useUi } from '../../store/ui.ts';
 import { Button, OwnerTag } from '../../components/bits.tsx';
 import { DataTable, squeezed } from '../../components/data-table.tsx';
@@ -118,9 +117,9 @@ const columnsFor = (): readonly Column<JobRow>[] => [
     heading: 'Why',
     width: 160,
     grows: true,
-    value: (row) => detailText(row.job, jobClock),
+    value: (row) => detailText(row.job, soonTime),
     cell: ({ job }) => {
-      const text = detailText(job, jobClock);
+      const text = detailText(job, soonTime);
       return text === '' ? (
         <span className="three mono" title={job.command}>
           {job.command}

@@ -4,9 +4,9 @@ import type { ReactElement } from 'react';
 import { assertNever } from '../../../model/errors.ts';
 import type { HostSnapshot, Job } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
-import { jobClock } from '../../domain/job-clock.ts';
 import { logRefusal } from '../../domain/job-rights.ts';
 import { detailText, isOver, stateText, toneOf } from '../../domain/job-text.ts';
+import { soonTime } from '../../domain/when.ts';
 import { followJobLog, useJobLog } from '../../store/job-log.ts';
 import type { JobLog } from '../../store/job-log.ts';
 import { filterLines } from '../../store/log-text.ts';
@@ -94,7 +94,7 @@ export function LogView({ host, job }: { readonly host: HostSnapshot; readonly j
           {job.name}
         </b>
         <span className={`job-state ${toneOf(job)}`}>{stateText(job)}</span>
-        <span className="two cut grow">{detailText(job, jobClock)}</span>
+        <span className="two cut grow">{detailText(job, soonTime)}</span>
         <span className="three wide">{refusal === null ? statusText(log, host) : ''}</span>
         <input
           type="search"

@@ -3,7 +3,8 @@ import { parseBytes, parsePercent } from '../../../model/units.ts';
 import { COURSE_PEOPLE_MAX, parsePeople } from '../../domain/course.ts';
 import type { Course } from '../../domain/course.ts';
 import { nameProblem } from '../../domain/slice-edits.ts';
-import { fromLocalInput, untilChoices } from '../../domain/until.ts';
+import { untilChoices } from '../../domain/until.ts';
+import { fromLocalInput } from '../../domain/when.ts';
 import type { CourseTemplate } from '../../store/courses.ts';
 
 export const OTHER_TIME = 'other';

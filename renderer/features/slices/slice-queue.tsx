@@ -1,8 +1,8 @@
 /** The line of one slice, for its inspector: what runs, who is next and why not yet. */
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Slice } from '../../../model/model.ts';
-import { jobClock } from '../../domain/job-clock.ts';
 import { compareJobs, detailText, isOver, stateText, toneOf } from '../../domain/job-text.ts';
+import { soonTime } from '../../domain/when.ts';
 import { goToJob } from '../../store/ui.ts';
 import { runCommand } from '../../commands/registry.ts';
 
@@ -39,7 +39,7 @@ export function SliceQueue(props: {
                 {job.name}
               </button>
               <span className={`job-state ${toneOf(job)}`}>{stateText(job)}</span>
-              {job.waits !== null && <span className="two why">{detailText(job, jobClock)}</span>}
+              {job.waits !== null && <span className="two why">{detailText(job, soonTime)}</span>}
             </li>
           ))}
         </ul>

@@ -1,7 +1,8 @@
 /** The end of a slice at any time: from then on it admits nothing new; what is held stays. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import { fromLocalInput, nextWeekday, toLocalInput, untilText } from '../../domain/until.ts';
+import { nextWeekday } from '../../domain/until.ts';
+import { fromLocalInput, toLocalInput, untilText } from '../../domain/when.ts';
 import type { Picked } from '../../store/dialogs.ts';
 import { useHostSlices } from '../../store/host-slices.ts';
 import { closeDialog } from '../../store/ui.ts';
@@ -49,7 +50,7 @@ export function UntilDialog(props: { readonly slices: readonly Picked[] }): Reac
         more={{ type: 'datetime-local', 'data-first-focus': true }}
       />
       <Verdict problem={problem}>
-        {`From ${untilText(atMs, Date.now())} on nothing new is admitted; running programs keep what they hold.`}
+        {`From ${untilText(atMs)} on nothing new is admitted; running programs keep what they hold.`}
       </Verdict>
     </FormDialog>
   );

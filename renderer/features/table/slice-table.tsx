@@ -6,7 +6,7 @@ import { gib, mibExact } from '../../../model/units.ts';
 import { THROTTLED_SHOWN_TENTHS } from '../../domain/gpu-sentence.ts';
 import { sliceRows } from '../../domain/slice-rows.ts';
 import type { SliceRow } from '../../domain/slice-rows.ts';
-import { untilText } from '../../domain/until.ts';
+import { untilText } from '../../domain/when.ts';
 import { idleText } from '../../store/idle-text.ts';
 import { idleSince } from '../../store/idle.ts';
 import { hostNowMs } from '../../store/series.ts';
@@ -162,11 +162,7 @@ export const SLICE_COLUMNS: readonly Column<SliceRow>[] = [
     says: (row) => row.slice !== null && row.slice.expiresAtMs !== null,
     value: (row) => row.slice?.expiresAtMs ?? null,
     cell: (row) =>
-      row.slice === null
-        ? NONE
-        : row.slice.expiresAtMs === null
-          ? ''
-          : untilText(row.slice.expiresAtMs, Date.now()),
+      row.slice === null ? NONE : row.slice.expiresAtMs === null ? '' : untilText(row.slice.expiresAtMs),
   },
 ];
 
