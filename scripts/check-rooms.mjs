@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOMS = [
   {
     at: 'model/',
-    may: ['model/agent-protocol.ts'],
+    may: [],
     packages: ['zod'],
     why: 'model/ is pure: no Node, no DOM, nothing of ours outside model.',
   },
@@ -117,7 +117,7 @@ export const ROOMS = [
   {
     at: 'electron/core/hosts/',
     may: ['model/', 'electron/core/ssh/'],
-    packages: ['node:', 'zod'],
+    packages: ['node:'],
     why: 'hosts/ is below fleet/: it keeps the hosts that were saved, and connects to none.',
   },
   {
