@@ -5,6 +5,16 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const KNOWN = ['model/', 'renderer/domain/', 'renderer/store/'];
+const BELOW_FEATURES = [...KNOWN, 'renderer/components/', 'renderer/acts/', 'renderer/commands/'];
+const BELOW_FLEET = [
+  'model/',
+  'electron/core/messages.ts',
+  'electron/core/ssh/',
+  'electron/core/agent/',
+  'electron/core/hosts/',
+];
+
 /**
  * `at`: a folder or a file; of several the longest is meant, and NAME stands for one folder, each a room of its own.
  * `may`: rooms of ours beside itself. `packages`: those not in DOORS; `node:` is all of Node.
@@ -37,61 +47,37 @@ export const ROOMS = [
   },
   {
     at: 'renderer/components/',
-    may: ['model/', 'renderer/domain/', 'renderer/store/'],
+    may: KNOWN,
     packages: ['react', 'zustand'],
     why: 'A component is a part of any screen: it may look into the store, and knows no act, no command and no feature.',
   },
   {
     at: 'renderer/acts/',
-    may: ['model/', 'renderer/domain/', 'renderer/store/'],
+    may: KNOWN,
     packages: [],
     why: 'An act asks the core and says what was done; what is drawn is above it.',
   },
   {
     at: 'renderer/commands/',
-    may: ['model/', 'renderer/domain/', 'renderer/store/', 'renderer/components/', 'renderer/acts/'],
+    may: [...KNOWN, 'renderer/components/', 'renderer/acts/'],
     packages: [],
     why: 'A command is bound to an act; features ask for commands, not the other way round.',
   },
   {
     at: 'renderer/features/NAME/',
-    may: [
-      'model/',
-      'renderer/domain/',
-      'renderer/store/',
-      'renderer/components/',
-      'renderer/acts/',
-      'renderer/commands/',
-    ],
+    may: BELOW_FEATURES,
     packages: ['react', 'zod'],
     why: 'A feature knows no other feature: what two need lies in domain/, acts/ or components/, and shell/ puts them together.',
   },
   {
     at: 'renderer/shell/',
-    may: [
-      'model/',
-      'renderer/domain/',
-      'renderer/store/',
-      'renderer/components/',
-      'renderer/acts/',
-      'renderer/commands/',
-      'renderer/features/NAME/',
-    ],
+    may: [...BELOW_FEATURES, 'renderer/features/NAME/'],
     packages: ['react'],
     why: 'The shell puts features together; only the frame of the window stands above it.',
   },
   {
     at: 'renderer/',
-    may: [
-      'model/',
-      'renderer/domain/',
-      'renderer/store/',
-      'renderer/components/',
-      'renderer/acts/',
-      'renderer/commands/',
-      'renderer/features/NAME/',
-      'renderer/shell/',
-    ],
+    may: [...BELOW_FEATURES, 'renderer/features/NAME/', 'renderer/shell/'],
     packages: ['react', 'react-dom', 'zod'],
     why: 'The renderer draws and asks: it knows no Node, no Electron, no SSH and none of the agent’s lines.',
   },
@@ -122,27 +108,13 @@ export const ROOMS = [
   },
   {
     at: 'electron/core/fleet/',
-    may: [
-      'model/',
-      'model/agent-protocol.ts',
-      'electron/core/messages.ts',
-      'electron/core/ssh/',
-      'electron/core/agent/',
-      'electron/core/hosts/',
-    ],
+    may: [...BELOW_FLEET, 'model/agent-protocol.ts'],
     packages: ['node:'],
     why: 'fleet/ is below the core’s own door: it knows no request and no process.',
   },
   {
     at: 'electron/core/',
-    may: [
-      'model/',
-      'electron/core/messages.ts',
-      'electron/core/ssh/',
-      'electron/core/agent/',
-      'electron/core/hosts/',
-      'electron/core/fleet/',
-    ],
+    may: [...BELOW_FLEET, 'electron/core/fleet/'],
     packages: ['node:'],
     why: 'The core runs under plain Node too: it knows neither Electron, nor main/, nor serve/, nor the window.',
   },
