@@ -2,7 +2,6 @@
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../model/ipc.ts';
 import type { Result } from '../model/errors.ts';
 import { fail } from '../model/errors.ts';
-import type { LinkListener } from './api.ts';
 
 const SECRET_KEY = 'tranche.session';
 const BACKOFF_MS = [500, 1000, 2000, 5000, 10_000] as const;
@@ -40,6 +39,9 @@ async function sessionSecret(): Promise<string | null> {
   }
   return sessionStorage.getItem(SECRET_KEY);
 }
+
+/** Called when the way to the core itself breaks or comes back; only `serve` can lose it. */
+export type LinkListener = (problem: string | null) => void;
 
 export function connectToServe(onLink: LinkListener): TrancheApi {
   const listeners = new Set<(event: CoreEvent) => void>();

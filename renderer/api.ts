@@ -1,6 +1,7 @@
 /** The one place that knows how the core is reached: Electron's preload, a WebSocket to `serve`, or a test's fake. */
 import type { CoreEvent, PreloadApi, TrancheApi } from '../model/ipc.ts';
 import { connectToServe } from './api-serve.ts';
+import type { LinkListener } from './api-serve.ts';
 
 declare global {
   interface Window {
@@ -8,9 +9,6 @@ declare global {
     readonly __trancheFake?: TrancheApi;
   }
 }
-
-/** Called when the way to the core itself breaks or comes back; only `serve` can lose it. */
-export type LinkListener = (problem: string | null) => void;
 
 /** Each event is parsed once, whoever listens, and told in the order in which they came. */
 function overPreload(preload: PreloadApi): TrancheApi {

@@ -2,31 +2,31 @@
 import { useEffect } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot } from '../model/model.ts';
+import { useFleet, useHost } from './store/fleet.ts';
+import { useHostSlices } from './store/host-slices.ts';
+import { toggleDemo } from './store/live.ts';
+import { selectedGpu, selectedSlice } from './store/selected.ts';
+import { openDialog, useUi } from './store/ui.ts';
 import { Button, vars } from './components/bits.tsx';
 import { PaneEdge, usePanes } from './components/pane-edge.tsx';
 import type { Pane } from './components/pane-edge.tsx';
 import { useSample } from './components/use-sample.ts';
+import { onWindowKey } from './commands/keys.ts';
 import { FleetInspector } from './features/fleet/fleet-inspector.tsx';
-import { FleetMain } from './features/fleet/fleet-main.tsx';
 import { GpuInspector } from './features/gpus/gpu-inspector.tsx';
 import { HostInspector } from './features/hosts/host-inspector.tsx';
 import { HostList } from './features/hosts/host-list.tsx';
-import { HostMain } from './features/hosts/host-main.tsx';
 import { Plain } from './features/hosts/host-states.tsx';
-import { PromptDialogs } from './features/prompts/prompt-dialog.tsx';
-import { onWindowKey } from './commands/keys.ts';
 import { Palette } from './features/palette/palette.tsx';
-import { Dialogs } from './features/shell/dialogs.tsx';
-import { selectedGpu, selectedSlice } from './features/shell/selected.ts';
-import { StatusBar } from './features/shell/status-bar.tsx';
-import { Toast } from './features/shell/toast.tsx';
-import { TopBar } from './features/shell/top-bar.tsx';
-import { useHostSlices } from './features/slices/host-slices.ts';
+import { PromptDialogs } from './features/prompts/prompt-dialog.tsx';
 import { ManyInspector } from './features/slices/many-inspector.tsx';
 import { SliceInspector } from './features/slices/slice-inspector.tsx';
-import { toggleDemo } from './store/actions.ts';
-import { useFleet, useHost } from './store/fleet.ts';
-import { openDialog, useUi } from './store/ui.ts';
+import { Dialogs } from './shell/dialogs.tsx';
+import { FleetMain } from './shell/fleet-main.tsx';
+import { HostMain } from './shell/host-main.tsx';
+import { StatusBar } from './shell/status-bar.tsx';
+import { Toast } from './shell/toast.tsx';
+import { TopBar } from './shell/top-bar.tsx';
 
 /** The tokens that the stylesheet lays the frame out with. */
 const PANE_TOKENS: Readonly<Record<Pane, `--${string}`>> = {

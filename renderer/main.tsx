@@ -5,7 +5,7 @@ import { createRoot } from 'react-dom/client';
 import { openApi } from './api.ts';
 import { App } from './app.tsx';
 import { tellCut } from './components/cut-text.ts';
-import { refresh, start } from './store/actions.ts';
+import { refresh, start } from './store/live.ts';
 import { useFleet } from './store/fleet.ts';
 import { startSettings } from './store/settings.ts';
 import { wire, wireNotices } from './wiring.ts';

@@ -2,23 +2,24 @@
 import { isCommandId } from '../model/commands.ts';
 import type { CoreEvent, TrancheApi } from '../model/ipc.ts';
 import type { HistoryPoint } from '../model/model.ts';
-import { commandOfKey } from './commands/keys.ts';
-import { bindings, menuState, runCommand } from './commands/registry.ts';
-import { followLink, followWaiting } from './features/links/follow.ts';
-import { showNotice } from './features/notices/show-notice.ts';
-import type { Notice } from './features/notices/show-notice.ts';
-import { trayState } from './features/notices/tray-state.ts';
-import { onTerminalEvent, useTerminals, wireTerminals } from './features/terminal/terminals.ts';
-import { NoticeWatch } from './features/notices/watch.ts';
-import { request } from './store/actions.ts';
+import { request } from './store/ask.ts';
 import { forgetAudit, noteAudit } from './store/audit.ts';
 import { hostById, useFleet } from './store/fleet.ts';
 import { LOOKBACK_MS, forgetIdle, idleSince, noteIdle } from './store/idle.ts';
 import { setTelling, shownSample } from './store/series.ts';
 import { useSettings } from './store/settings.ts';
+import { useTerminals } from './store/terminals.ts';
 import { takeTurns } from './store/turns.ts';
 import { useUi } from './store/ui.ts';
 import { startUpdates, noteUpdate, useUpdates } from './store/updates.ts';
+import { followLink, followWaiting } from './acts/follow-link.ts';
+import { showNotice } from './acts/show-notice.ts';
+import type { Notice } from './acts/show-notice.ts';
+import { onTerminalEvent, wireTerminals } from './acts/terminals.ts';
+import { commandOfKey } from './commands/keys.ts';
+import { bindings, menuState, runCommand } from './commands/registry.ts';
+import { trayState } from './features/notices/tray-state.ts';
+import { NoticeWatch } from './features/notices/watch.ts';
 
 /** Snapshots come in bursts: the menu bar hears of them when they have settled. */
 const MENU_DELAY_MS = 300;
@@ -141,7 +142,10 @@ export function wire(api: TrancheApi): void {
     ),
   );
   api.onEvent(onEvent);
-  wireTerminals({ isWindowKey: (event) => commandOfKey(event) === 'terminal.show' });
+  wireTerminals({
+    isWindowKey: (event) => commandOfKey(event) === 'terminal.show',
+    loadScreen: async () => (await import('./features/terminal/screen.ts')).createScreen,
+  });
   if (api.transport !== 'serve') {
     void startUpdates();
     keepMenuBar();

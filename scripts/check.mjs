@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm run check`: types, lint with import boundaries, format, native build with warnings as errors, native checks,
+// `npm run check`: types, walls between rooms, lint, format, native build with warnings as errors, native checks,
 // and the format of C where clang-format is installed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -53,7 +53,8 @@ const steps = [
     bin('tsc'),
     ['-p', project],
   ]),
-  ['lint and import boundaries', bin('oxlint'), ['--type-aware', '--deny-warnings', ...LINTED]],
+  ['walls between rooms', process.execPath, ['scripts/check-rooms.mjs']],
+  ['lint', bin('oxlint'), ['--type-aware', '--deny-warnings', ...LINTED]],
   ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
   ...clangFormatSteps(),
   ['floors of agent/', process.execPath, ['scripts/check-layers.mjs']],

@@ -9,10 +9,11 @@ import {
 } from '../../model/ipc.ts';
 import { ok } from '../../model/errors.ts';
 import type { Fields } from './agent/client.ts';
-import { DemoLab, type LabLauncher } from './demo-lab.ts';
+import { DemoLab } from './fleet/demo-lab.ts';
 import { Fleet } from './fleet/fleet.ts';
 import type { HostSession } from './fleet/host-session.ts';
 import { HostStore } from './hosts/host-store.ts';
+import type { LabLauncher } from './messages.ts';
 import { defaultResolveOptions, type ResolveOptions } from './ssh/resolve.ts';
 
 export interface CoreOptions {

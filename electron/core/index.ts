@@ -1,7 +1,6 @@
 /** Entry of the core under Electron: a utility process that speaks with the main process over its parent port. */
 import { createCore, type Core } from './core.ts';
-import type { LabProcess, LabReady } from './demo-lab.ts';
-import type { CoreInbox, CoreOutbox, CoreSetup } from './messages.ts';
+import type { CoreInbox, CoreOutbox, CoreSetup, LabProcess, LabReady } from './messages.ts';
 
 interface ParentPort {
   on(event: 'message', listener: (message: { readonly data: CoreInbox }) => void): void;

@@ -1,6 +1,25 @@
-/** Messages between Electron's main process and the core's utility process. Types only. */
+/** Messages between Electron's main process, the core's utility process and the demo lab's. Types only. */
 import type { Result } from '../../model/errors.ts';
-import type { LabReady } from './demo-lab.ts';
+
+/** What the lab process tells once it listens. Keys are made for this run and live in memory. */
+export interface LabReady {
+  readonly hosts: readonly {
+    readonly name: string;
+    readonly port: number;
+    readonly user: string;
+    readonly hostKeyBase64: string;
+    readonly privateKey: string;
+  }[];
+}
+
+export interface LabProcess {
+  readonly ready: LabReady;
+  stop(): void;
+  onExit(listener: (why: string) => void): void;
+}
+
+/** Starts the lab process: a utility process under Electron, a child of Node under `serve`. Rejects with a sentence. */
+export type LabLauncher = () => Promise<LabProcess>;
 
 export interface CoreSetup {
   readonly dataFolder: string;

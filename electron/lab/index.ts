@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LabReady } from '../core/demo-lab.ts';
+import type { LabReady } from '../core/messages.ts';
 import { LAB_PLAN, SimulatedHost } from './simulated-host.ts';
 import { newKeyPair, SshHost } from './ssh-host.ts';
 import { startWatchdog } from './watchdog.ts';

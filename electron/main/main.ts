@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { BrowserWindow, app, dialog, session } from 'electron';
-import { dataFolder, labUnavailable } from '../serve/places.ts';
+import { dataFolder, labUnavailable } from '../places.ts';
 import { linkInArgv } from '../../model/links.ts';
 import { CoreProcess } from './core-process.ts';
 import { DesktopParts } from './desktop.ts';

@@ -8,7 +8,7 @@ import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createCore } from '../core/core.ts';
-import { dataFolder, labUnavailable } from './places.ts';
+import { dataFolder, labUnavailable } from '../places.ts';
 import { forkLab } from './lab-process.ts';
 import { makeHttpServer, Sessions } from './http.ts';
 import { SocketHub } from './socket.ts';

@@ -1,6 +1,6 @@
 /** The demo lab as a child process of plain Node. */
 import { fork } from 'node:child_process';
-import type { LabProcess, LabReady } from '../core/demo-lab.ts';
+import type { LabProcess, LabReady } from '../core/messages.ts';
 
 const LAB_START_TIMEOUT_MS = 20_000;
 

@@ -1,5 +1,6 @@
 /** Commands of the window: views, ranges, undo, what opens. */
-import { redoLatest, resample, toggleDemo, togglePaused, undoLatest } from '../store/actions.ts';
+import { resample, toggleDemo, togglePaused } from '../store/live.ts';
+import { hostNowMs } from '../store/series.ts';
 import { toggleNoticesPaused, useSettings } from '../store/settings.ts';
 import {
   RANGES,
@@ -11,10 +12,10 @@ import {
   showFleet,
   useUi,
 } from '../store/ui.ts';
-import { lookForUpdates, useUpdates } from '../store/updates.ts';
 import type { DockTab, Range, ViewName } from '../store/ui.ts';
-import { hostNowMs } from '../store/series.ts';
+import { lookForUpdates, useUpdates } from '../store/updates.ts';
 import { panBy, resetZoom, useZoom } from '../store/zoom.ts';
+import { redoLatest, undoLatest } from '../acts/edits.ts';
 import type { Bound, CommandContext } from './context.ts';
 
 const always = (run: () => void, on?: boolean): Bound => ({

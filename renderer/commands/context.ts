@@ -1,10 +1,10 @@
 /** What commands act on: the host, GPU and slices in view at this moment. */
 import type { Gpu, HostSnapshot, Job, Slice } from '../../model/model.ts';
-import type { FleetState } from '../store/fleet.ts';
+import type { HostSlice } from '../domain/slice-edits.ts';
 import { useFleet } from '../store/fleet.ts';
-import type { HostSlice } from '../features/slices/slice-actions.ts';
-import type { UiState } from '../store/ui.ts';
+import type { FleetState } from '../store/fleet.ts';
 import { useUi } from '../store/ui.ts';
+import type { UiState } from '../store/ui.ts';
 
 export interface CommandContext {
   readonly ui: UiState;

@@ -1,9 +1,10 @@
 /** Commands of the host in view. */
 import type { HostSnapshot } from '../../model/model.ts';
-import { linkCommand, previousOf } from '../features/hosts/host-acts.ts';
-import { editRefusal } from '../features/hosts/host-figures.ts';
-import { ask } from '../store/actions.ts';
+import { previousOf } from '../domain/agent-version.ts';
+import { editRefusal } from '../domain/host-figures.ts';
+import { ask } from '../store/ask.ts';
 import { openDialog, selectHost } from '../store/ui.ts';
+import { linkCommand } from '../acts/hosts.ts';
 import type { Bound, CommandContext } from './context.ts';
 
 const NO_HOST = 'Choose a host first.';

@@ -1,19 +1,18 @@
 /** Commands of jobs: one is started in the selected slice, the others act on the job chosen in the list. */
 import type { HostSnapshot, Job, JobPriority } from '../../model/model.ts';
 import {
-  actOnJob,
   isYours,
   jobRefusal,
   logRefusal,
   queueRefusal,
   runRefusal,
-  setJobPriority,
   usableSlices,
-} from '../features/jobs/job-actions.ts';
-import { isOver, isWaiting, stateText } from '../features/jobs/job-text.ts';
-import { programOn } from '../features/slices/slice-actions.ts';
-import { copy } from '../store/actions.ts';
+} from '../domain/job-rights.ts';
+import { isOver, isWaiting, stateText } from '../domain/job-text.ts';
+import { copy } from '../store/ask.ts';
+import { programOn } from '../store/linked.ts';
 import { openDialog, showJobLog } from '../store/ui.ts';
+import { actOnJob, setJobPriority } from '../acts/jobs.ts';
 import type { Bound, CommandContext } from './context.ts';
 
 const NONE = 'Choose a job in the list below first.';

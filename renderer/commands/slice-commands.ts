@@ -1,12 +1,12 @@
 /** Commands of the selected slice, or of all that are picked. */
-import type { HostSnapshot, Slice } from '../../model/model.ts';
 import { formatLink } from '../../model/links.ts';
-import { editRefusal } from '../features/hosts/host-figures.ts';
-import { neighbourOf } from '../features/slices/trade.ts';
-import { runCommandOf } from '../features/slices/slice-actions.ts';
-import { requestDelete } from '../features/slices/slice-dialogs.tsx';
-import { copy } from '../store/actions.ts';
+import type { HostSnapshot, Slice } from '../../model/model.ts';
+import { editRefusal } from '../domain/host-figures.ts';
+import { neighbourOf } from '../domain/trade.ts';
+import { copy } from '../store/ask.ts';
+import { runCommandOf } from '../store/linked.ts';
 import { openDialog, openPalette, useUi } from '../store/ui.ts';
+import { requestDelete } from '../acts/slices.ts';
 import type { Bound, CommandContext } from './context.ts';
 
 const NONE = 'Select a slice first.';

@@ -1,9 +1,11 @@
 /** Commands of terminals: one is opened in a slice, and one key leads into the panel and out of it. */
-import { usableSlices } from '../features/jobs/job-actions.ts';
-import { openInSelected, terminalRefusal, toggleTerminal } from '../features/terminal/terminal-acts.ts';
-import { openTerminal, shownTab } from '../features/terminal/terminals.ts';
-import { useUi } from '../store/ui.ts';
 import type { Slice } from '../../model/model.ts';
+import { usableSlices } from '../domain/job-rights.ts';
+import { terminalRefusal } from '../domain/terminal-rights.ts';
+import { shownTab } from '../store/terminals.ts';
+import { useUi } from '../store/ui.ts';
+import { openInSelected, toggleTerminal } from '../acts/terminal-panel.ts';
+import { openTerminal } from '../acts/terminals.ts';
 import type { Bound, CommandContext } from './context.ts';
 
 function openIn(context: CommandContext, into: Slice | undefined): Bound {

@@ -1,7 +1,7 @@
 /** What Chart.js does not draw: ground, grid, gaps, throttle bands, denials, values at the right, crosshair. */
-import { dayTimeSeconds } from './when.ts';
-import { QUANTITIES } from './chart-data.ts';
-import type { ChartData, Quantity, XY } from './chart-data.ts';
+import { QUANTITIES } from '../domain/chart-data.ts';
+import type { ChartData, Quantity, XY } from '../domain/chart-data.ts';
+import { dayTimeSeconds } from '../domain/when.ts';
 
 export interface Palette {
   readonly hue: string;

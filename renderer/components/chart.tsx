@@ -3,10 +3,10 @@ import { Chart, Filler, LineController, LineElement, LinearScale, PointElement }
 import type { Plugin } from 'chart.js';
 import { useEffect, useRef } from 'react';
 import type { ReactElement } from 'react';
+import { chartData, chartSummary } from '../domain/chart-data.ts';
+import type { ChartData, Point, Quantity, XY } from '../domain/chart-data.ts';
 import { hostNowMs, subscribeHost } from '../store/series.ts';
 import type { Watched } from '../store/series.ts';
-import { chartData, chartSummary } from './chart-data.ts';
-import type { ChartData, Point, Quantity, XY } from './chart-data.ts';
 import { panBy, resetZoom, useZoom, zoomTo } from '../store/zoom.ts';
 import type { TimeWindow } from '../store/zoom.ts';
 import { cx } from './bits.tsx';

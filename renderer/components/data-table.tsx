@@ -11,11 +11,11 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import type { KeyboardEvent, MouseEvent, ReactElement, ReactNode } from 'react';
 import { useSettings } from '../store/settings.ts';
+import { useColumns } from '../store/table-columns.ts';
 import { cx, vars } from './bits.tsx';
 import { useColumnWidths } from './column-widths.ts';
 import { AtPointer } from './menu.tsx';
 import type { MenuEntry } from './menu.tsx';
-import { useColumns } from './table-columns.ts';
 
 /** As --row in the stylesheet: the virtualizer has to know it too. */
 const ROW_PX = { comfortable: 24, compact: 20 } as const;

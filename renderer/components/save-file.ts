@@ -11,7 +11,3 @@ export function saveFile(name: string, content: Blob): void {
 
 export const saveText = (name: string, mime: string, text: string): void =>
   saveFile(name, new Blob([text], { type: `${mime};charset=utf-8` }));
-
-/** `2026-03-02-1415`: sorts by name, allowed on every file system. */
-export const fileStamp = (atMs: number): string =>
-  new Date(atMs).toISOString().slice(0, 16).replace('T', '-').replace(':', '');

@@ -2,7 +2,7 @@
 import { create } from 'zustand';
 import type { Failure, Result } from '../../model/errors.ts';
 import type { AuditPage, AuditRecord, HostId, SliceId } from '../../model/model.ts';
-import { request } from './actions.ts';
+import { request } from './ask.ts';
 
 const PAGE = 100;
 /** An export ends here: far more than an agent keeps, and a bound for one that never says it is done. */

@@ -1,6 +1,6 @@
 /** Keeps the points of one GPU or slice while it is looked at, with what the agent remembers put before them. */
 import { useEffect, useState, useSyncExternalStore } from 'react';
-import { request } from './actions.ts';
+import { request } from './ask.ts';
 import * as series from './series.ts';
 import type { Subject, Watched } from './series.ts';
 import { loadZoomed, useZoom } from './zoom.ts';

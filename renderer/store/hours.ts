@@ -2,7 +2,7 @@
 import { useEffect } from 'react';
 import { create } from 'zustand';
 import type { HostId, HostSnapshot, PersonHours } from '../../model/model.ts';
-import { request } from './actions.ts';
+import { request } from './ask.ts';
 
 export const HOURS_DAYS = 7;
 const ASK_EVERY_MS = 60_000;

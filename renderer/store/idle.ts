@@ -3,6 +3,7 @@
  * opened from the agent's history, asked for once per slice that is found idle.
  */
 import type { HistoryPoint, HostId, Sample, SliceId } from '../../model/model.ts';
+import type { Idle } from '../domain/idle-text.ts';
 
 /** Below half a percent nothing really runs: a notebook's kernel pings. */
 const BUSY_TENTHS = 5;
@@ -10,11 +11,6 @@ export const LOOKBACK_MS = 86_400_000;
 /** Slices whose history is asked for at a time, over all hosts: nobody waits for it. */
 const ASKING_MAX = 4;
 
-export interface Idle {
-  readonly sinceMs: number;
-  /** It may have been idle before that already. */
-  readonly atLeast: boolean;
-}
 interface Entry {
   idle: Idle | null;
   asked: boolean;

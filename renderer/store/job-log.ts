@@ -2,8 +2,8 @@
 import { create } from 'zustand';
 import type { Failure } from '../../model/errors.ts';
 import type { HostId } from '../../model/model.ts';
+import { request } from './ask.ts';
 import { LogText } from './log-text.ts';
-import { request } from './actions.ts';
 
 /** How often one that is followed is asked for more. */
 const FOLLOW_MS = 700;

@@ -1,6 +1,7 @@
 /** On which hosts a login shell was seen to find `tranche`. Kept on this computer. */
 import { z } from 'zod';
 import { create } from 'zustand';
+import type { HostSnapshot, Slice } from '../../model/model.ts';
 import { readStored, writeStored } from './stored.ts';
 
 const STORE_KEY = 'tranche.linked';
@@ -17,3 +18,17 @@ export function setLinked(hostId: string, isProven: boolean): void {
   useLinked.setState({ hosts });
   writeStored(STORE_KEY, hosts);
 }
+
+/**
+ * `tranche` as it can be called anywhere on the host: by its name only where a login shell was seen to find it. Jobs and
+ * terminals of this window have it in their PATH either way.
+ */
+export function programOn(host: HostSnapshot, linked = useLinked.getState().hosts): string {
+  const { connection } = host;
+  const full =
+    connection.kind === 'live' || connection.kind === 'stale' ? connection.agent.commandPath : null;
+  return full === null || linked.includes(host.id) ? 'tranche' : full;
+}
+
+export const runCommandOf = (host: HostSnapshot, slice: Slice): string =>
+  `${programOn(host)} run --slice ${slice.name} -- python train.py`;

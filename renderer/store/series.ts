@@ -5,8 +5,8 @@
  * share falls anywhere between the samples of most of them, and shows those half a second late.
  */
 import type { HostId, HistoryPoint, Sample } from '../../model/model.ts';
-import { Ring } from './ring.ts';
-import type { Vitals } from './ring.ts';
+import { Ring } from '../domain/ring.ts';
+import type { Vitals } from '../domain/ring.ts';
 
 /** Chart.js costs about 5 ms a chart: two redraws a second is what a lab laptop does not notice. */
 export const TICK_MS = 500;

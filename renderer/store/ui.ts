@@ -1,8 +1,8 @@
 /** What this window shows: selection, range, dialogs, toasts. Nothing here is a fact about a host. */
 import { create } from 'zustand';
-import type { PointRow, Quantity } from '../components/chart-data.ts';
 import type { Failure } from '../../model/errors.ts';
-import type { GpuUuid, HostId, Job, ProcessSample, SliceId } from '../../model/model.ts';
+import type { GpuUuid, HostId, SliceId } from '../../model/model.ts';
+import type { Dialog, Picked } from './dialogs.ts';
 
 export type Selection =
   | { readonly kind: 'host' }
@@ -27,78 +27,8 @@ export type DockTab = (typeof DOCK_TABS)[number];
 export const GROUPINGS = ['host', 'tag', 'model', 'none'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
-/** A slice that is among those picked for an act on several. */
-export interface Picked {
-  readonly hostId: HostId;
-  readonly sliceId: SliceId;
-}
-
 /** Which list the palette shows: everything, or the answers to one question. */
 export type PaletteMode = 'all' | 'give' | 'move' | 'until' | 'terminal';
-
-export type Signal = 'INT' | 'TERM' | 'KILL';
-export type Dialog =
-  | { readonly kind: 'connect' }
-  | {
-      readonly kind: 'create';
-      readonly hostId: HostId;
-      readonly gpuUuid: GpuUuid;
-      /** What the sheet is filled with, when it was asked for by size. */
-      readonly memoryLimitBytes?: number;
-    }
-  | { readonly kind: 'settings'; readonly search?: string }
-  | { readonly kind: 'save-view' }
-  | {
-      readonly kind: 'points';
-      readonly title: string;
-      readonly quantity: Quantity;
-      readonly rows: readonly PointRow[];
-    }
-  | { readonly kind: 'keys' }
-  | { readonly kind: 'update' }
-  | { readonly kind: 'diagnostics' }
-  /** null: all hosts that are connected are chosen at first. */
-  | { readonly kind: 'course'; readonly onHostId: HostId | null }
-  | { readonly kind: 'tags'; readonly hostId: HostId }
-  | { readonly kind: 'until'; readonly slices: readonly Picked[] }
-  | { readonly kind: 'trade'; readonly hostId: HostId; readonly sliceId: SliceId }
-  | { readonly kind: 'delete-many'; readonly slices: readonly Picked[] }
-  | {
-      readonly kind: 'stop-process';
-      readonly hostId: HostId;
-      readonly process: ProcessSample;
-      readonly signal: Signal;
-    }
-  | {
-      readonly kind: 'run-job';
-      readonly hostId: HostId;
-      readonly sliceId: SliceId;
-      /** What a job before was: the sheet is filled with it. */
-      readonly again?: Pick<Job, 'command' | 'name' | 'priority'>;
-    }
-  | { readonly kind: 'cancel-job'; readonly hostId: HostId; readonly jobId: string }
-  | {
-      readonly kind: 'close-terminal';
-      readonly hostId: HostId;
-      readonly terminalId: string;
-      readonly message: string;
-    }
-  | {
-      readonly kind: 'paste-lines';
-      readonly text: string;
-      readonly lines: number;
-      readonly paste: () => void;
-    }
-  | { readonly kind: 'delete-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
-  | { readonly kind: 'rename-slice'; readonly hostId: HostId; readonly sliceId: SliceId }
-  | { readonly kind: 'roll-back'; readonly hostId: HostId; readonly version: string }
-  | { readonly kind: 'quota'; readonly hostId: HostId; readonly subject: string | null }
-  | {
-      readonly kind: 'over-quota';
-      readonly message: string;
-      readonly answer: (overQuota: boolean) => void;
-    }
-  | { readonly kind: 'remove-agent'; readonly hostId: HostId };
 
 export interface Toast {
   readonly id: number;

@@ -1,7 +1,7 @@
 /** What is known of a newer version of the app. The main process owns it; this mirrors it, and asks. */
 import { create } from 'zustand';
 import type { UpdateAct, UpdateState } from '../../model/updates.ts';
-import { ask, request } from './actions.ts';
+import { ask, request } from './ask.ts';
 import { openDialog, showToast, useUi } from './ui.ts';
 
 export const useUpdates = create<{ readonly state: UpdateState }>(() => ({ state: { kind: 'off' } }));

@@ -1,7 +1,7 @@
 /** Views of all hosts that were saved under a name: filter, grouping, kind of view, columns. */
 import { z } from 'zod';
-import { setTable, tableSchema, tableState } from '../components/table-columns.ts';
 import { namedList } from './named-list.ts';
+import { setTable, tableSchema, tableState } from './table-columns.ts';
 import { GROUPINGS, VIEWS, useUi } from './ui.ts';
 
 const STORE_KEY = 'tranche.views';

@@ -1,9 +1,9 @@
 /** The stretch of time that all charts show when somebody zoomed in; null: the chosen range up to now. */
 import { create } from 'zustand';
+import { request } from './ask.ts';
 import { setZoomed } from './series.ts';
-import { announce, useUi } from './ui.ts';
 import type { Watched } from './series.ts';
-import { request } from './actions.ts';
+import { announce, useUi } from './ui.ts';
 
 export interface TimeWindow {
   readonly fromMs: number;

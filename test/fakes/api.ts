@@ -21,7 +21,7 @@ import type {
 } from '../../model/model.ts';
 import { GIB, gibWithUnit } from '../../model/units.ts';
 import type { UpdateState } from '../../model/updates.ts';
-import { heldBy, quotaOf, quotaText, whomOf } from '../../renderer/features/people/quota.ts';
+import { heldBy, quotaOf, quotaText, whomOf } from '../../renderer/domain/quota.ts';
 import { Meter } from './fake-samples.ts';
 import { FakeJobs, jobsOf } from './fake-jobs.ts';
 import { FakeTerminals } from './fake-terminals.ts';

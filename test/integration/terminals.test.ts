@@ -2,8 +2,8 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { bytesOf } from '../../renderer/features/terminal/text.ts';
-import { TerminalStream } from '../../renderer/features/terminal/stream.ts';
+import { bytesOf } from '../../renderer/domain/terminal-text.ts';
+import { TerminalStream } from '../../renderer/domain/terminal-stream.ts';
 import { HOST, links, makeSlice, overEmbedded } from './support/breakable-link.ts';
 import type { CoreHarness } from './support/core-harness.ts';
 import { whyNoSshd } from './support/openssh.ts';

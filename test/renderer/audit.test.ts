@@ -7,8 +7,8 @@ import {
   recordText,
   recordTone,
   refusalText,
-} from '../../renderer/features/audit/audit-text.ts';
-import { pastEvents } from '../../renderer/features/processes/past-events.ts';
+} from '../../renderer/domain/audit-text.ts';
+import { pastEvents } from '../../renderer/domain/past-events.ts';
 import type { AuditRecord } from '../../model/model.ts';
 import { csvText } from '../../renderer/components/csv.ts';
 import { auditRecord } from '../fakes/fake-audit.ts';

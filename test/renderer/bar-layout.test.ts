@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GIB } from '../../model/units.ts';
-import { layoutBar, rulerMarks } from '../../renderer/features/gpus/bar-layout.ts';
+import { layoutBar, rulerMarks } from '../../renderer/domain/bar-layout.ts';
 
 const g = (gib: number): number => gib * GIB;
 const slices = (...gib: number[]): { id: string; limitBytes: number }[] =>

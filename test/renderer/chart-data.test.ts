@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HistoryPoint } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
-import { chartData, chartSummary } from '../../renderer/components/chart-data.ts';
+import { chartData, chartSummary } from '../../renderer/domain/chart-data.ts';
 
 const at = (atMs: number, more: Partial<HistoryPoint> = {}): HistoryPoint => ({
   atMs,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { NO_COURSE, readCourse } from '../../renderer/features/slices/course-form.ts';
-import { listed, parsePeople, planCourse } from '../../renderer/features/slices/course.ts';
-import type { Course, CoursePlan } from '../../renderer/features/slices/course.ts';
+import { listed, parsePeople, planCourse } from '../../renderer/domain/course.ts';
+import type { Course, CoursePlan } from '../../renderer/domain/course.ts';
 import type { Gpu, HostSnapshot, Sample, Slice } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 import { gpu, host, live, slice } from '../fakes/fake-hosts.ts';

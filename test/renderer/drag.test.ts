@@ -8,8 +8,8 @@ import {
   keyLimit,
   refusalWords,
   snapLimit,
-} from '../../renderer/features/gpus/drag.ts';
-import type { Drag, DragEvent, ResizeBounds } from '../../renderer/features/gpus/drag.ts';
+} from '../../renderer/domain/drag.ts';
+import type { Drag, DragEvent, ResizeBounds } from '../../renderer/domain/drag.ts';
 
 const bounds: ResizeBounds = { capacityBytes: 81_559 * MIB, fitBytes: 20.3 * GIB, usedBytes: 5.2 * GIB };
 const run = (...events: DragEvent[]): Drag => events.reduce(dragReducer, REST);

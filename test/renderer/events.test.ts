@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { onNotice } from '../../renderer/store/actions.ts';
+import { onNotice } from '../../renderer/store/live.ts';
 import { useUi } from '../../renderer/store/ui.ts';
 
 const MINUTE_MS = 60_000;

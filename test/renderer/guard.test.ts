@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { asNew, preview } from '../../renderer/features/slices/slice-actions.ts';
-import { refusalWords } from '../../renderer/features/gpus/drag.ts';
+import { asNew, preview } from '../../renderer/domain/slice-edits.ts';
+import { refusalWords } from '../../renderer/domain/drag.ts';
 import type { HostSnapshot } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 import { hopper } from '../fakes/fake-hosts.ts';

@@ -1,7 +1,7 @@
 /** What is worked out once for a moment must be worked out anew for the next one. */
 import { describe, expect, it } from 'vitest';
 import { GIB } from '../../model/units.ts';
-import { gpuView, sliceSample, slicesOf } from '../../renderer/features/hosts/host-figures.ts';
+import { gpuView, sliceSample, slicesOf } from '../../renderer/domain/host-figures.ts';
 import { hopper } from '../fakes/fake-hosts.ts';
 import { Meter } from '../fakes/fake-samples.ts';
 

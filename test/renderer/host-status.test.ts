@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { ConnectionState } from '../../model/model.ts';
-import { hostStatus } from '../../renderer/features/hosts/host-status.ts';
-import type { SliceChange } from '../../renderer/features/slices/slice-actions.ts';
-import { changeText, nameProblem, presetBytes } from '../../renderer/features/slices/slice-actions.ts';
+import { hostStatus } from '../../renderer/domain/host-status.ts';
+import type { SliceChange } from '../../renderer/domain/slice-edits.ts';
+import { changeText, nameProblem, presetBytes } from '../../renderer/domain/slice-edits.ts';
 import { initials, ownerClassAt } from '../../renderer/store/owners.ts';
 import { GIB, MIB } from '../../model/units.ts';
 import { hopper } from '../fakes/fake-hosts.ts';
-import { hostFigures } from '../../renderer/features/hosts/host-figures.ts';
+import { hostFigures } from '../../renderer/domain/host-figures.ts';
 
 const failure = { code: 'connection-lost', message: 'lost', detail: null } as const;
 

@@ -3,13 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Job, JobWait } from '../../model/model.ts';
 import { JOB_WAITS } from '../../model/model.ts';
-import {
-  compareJobs,
-  detailText,
-  stateText,
-  toneOf,
-  waitText,
-} from '../../renderer/features/jobs/job-text.ts';
+import { compareJobs, detailText, stateText, toneOf, waitText } from '../../renderer/domain/job-text.ts';
 import { LINES_MAX, LogText, filterLines } from '../../renderer/store/log-text.ts';
 import { JOB, NO_WAIT } from '../fakes/fake-jobs.ts';
 

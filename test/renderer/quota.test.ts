@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { beyondQuota, heldBy, quotaOf, quotaText, whomOf } from '../../renderer/features/people/quota.ts';
+import { beyondQuota, heldBy, quotaOf, quotaText, whomOf } from '../../renderer/domain/quota.ts';
 import { peopleRows } from '../../renderer/features/people/people-rows.ts';
 import type { HostSnapshot, Quota } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { HistoryPoint } from '../../model/model.ts';
-import { Ring } from '../../renderer/store/ring.ts';
+import { Ring } from '../../renderer/domain/ring.ts';
 
 const point = (atMs: number, memoryUsedBytes: number | null = atMs): HistoryPoint => ({
   atMs,

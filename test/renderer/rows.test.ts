@@ -1,18 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { fleetGroups, totalsOf } from '../../renderer/features/fleet/fleet-groups.ts';
 import { peopleRows } from '../../renderer/features/people/people-rows.ts';
-import { matchesRow, sliceRows } from '../../renderer/features/table/slice-rows.ts';
+import { matchesRow, sliceRows } from '../../renderer/domain/slice-rows.ts';
 import { idleFrom } from '../../renderer/store/idle.ts';
-import { idleLong } from '../../renderer/features/slices/idle-text.ts';
-import { neighbourOf, tradeFor } from '../../renderer/features/slices/trade.ts';
-import { moveOutcome } from '../../renderer/features/slices/move.ts';
-import {
-  fromLocalInput,
-  nextWeekday,
-  toLocalInput,
-  untilChoices,
-  untilText,
-} from '../../renderer/features/slices/until.ts';
+import { idleLong } from '../../renderer/domain/idle-text.ts';
+import { neighbourOf, tradeFor } from '../../renderer/domain/trade.ts';
+import { moveOutcome } from '../../renderer/domain/move.ts';
+import { fromLocalInput, toLocalInput, untilText } from '../../renderer/domain/when.ts';
+import { nextWeekday, untilChoices } from '../../renderer/domain/until.ts';
 import type { HistoryPoint, ProcessSample, Sample } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 import { ada, gpu, hopper, host, live, slice } from '../fakes/fake-hosts.ts';

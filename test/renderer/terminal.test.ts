@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ACK_BYTES, TerminalStream } from '../../renderer/features/terminal/stream.ts';
+import { ACK_BYTES, TerminalStream } from '../../renderer/domain/terminal-stream.ts';
 import {
   bytesOf,
   cleanPaste,
@@ -8,7 +8,7 @@ import {
   pastedLines,
   piecesOf,
   stateSentence,
-} from '../../renderer/features/terminal/text.ts';
+} from '../../renderer/domain/terminal-text.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 

@@ -2,7 +2,6 @@
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { CoreEvent } from '../../../model/ipc.ts';
 import type { FleetSnapshot, HostId, TransportChoice } from '../../../model/model.ts';
-import type { DemoLab } from '../demo-lab.ts';
 import type { HostStore } from '../hosts/host-store.ts';
 import { TYPED_MAX } from '../hosts/saved-hosts.ts';
 import { parseAddress } from '../ssh/address.ts';
@@ -13,6 +12,7 @@ import { sshPlaces } from '../ssh/paths.ts';
 import { resolveName, resolveTarget, thisMachine, type ResolveOptions } from '../ssh/resolve.ts';
 import { SignIns } from '../ssh/sign-ins.ts';
 import type { SshTarget } from '../ssh/target.ts';
+import type { DemoLab } from './demo-lab.ts';
 import { Gate } from './gate.ts';
 import { HostSession } from './host-session.ts';
 import { NetworkWatch } from './network-watch.ts';

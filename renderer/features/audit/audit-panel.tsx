@@ -2,13 +2,13 @@
 import { useEffect } from 'react';
 import type { ReactElement } from 'react';
 import type { AuditRecord, HostSnapshot } from '../../../model/model.ts';
-import { Button, OwnerTag, cx } from '../../components/bits.tsx';
-import { VirtualList } from '../../components/virtual-list.tsx';
+import { changeText, gpuNameOn, refusalText, verbOf } from '../../domain/audit-text.ts';
+import { stamp, utc } from '../../domain/when.ts';
 import { loadNewest, loadOlder, useTrail } from '../../store/audit.ts';
 import type { AuditTrail } from '../../store/audit.ts';
 import { select, useUi } from '../../store/ui.ts';
-import { stamp } from '../../components/when.ts';
-import { changeText, gpuNameOn, refusalText, verbOf } from './audit-text.ts';
+import { Button, OwnerTag, cx } from '../../components/bits.tsx';
+import { VirtualList } from '../../components/virtual-list.tsx';
 import { exportAudit } from './export.ts';
 
 const ROW_PX = 24;
@@ -67,7 +67,7 @@ function Row({ host, record }: { readonly host: HostSnapshot; readonly record: A
   const from = record.claimedFrom ?? 'on the host';
   return (
     <div className="audit-row">
-      <span className="three num" title={new Date(record.atMs).toISOString()}>
+      <span className="three num" title={utc(record.atMs)}>
         {stamp(record.atMs)}
       </span>
       <span

@@ -1,11 +1,12 @@
 /** The whole audit as a file: JSON lines as the agent sends them, or CSV. */
 import type { HostSnapshot, SliceId } from '../../../model/model.ts';
-import { csvText } from '../../components/csv.ts';
-import { fileStamp, saveText } from '../../components/save-file.ts';
-import { sayFailure } from '../../store/actions.ts';
+import { CSV_HEAD, csvRow } from '../../domain/audit-text.ts';
+import { fileStamp } from '../../domain/when.ts';
+import { sayFailure } from '../../store/ask.ts';
 import { wholeAudit } from '../../store/audit.ts';
 import { showToast } from '../../store/ui.ts';
-import { CSV_HEAD, csvRow } from './audit-text.ts';
+import { csvText } from '../../components/csv.ts';
+import { saveText } from '../../components/save-file.ts';
 
 /** What file systems of all three kinds take. */
 const safe = (name: string): string => name.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 60);

@@ -2,12 +2,12 @@
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
+import { shortGpuName } from '../../domain/gpu-names.ts';
+import { gpuView } from '../../domain/host-figures.ts';
 import { select } from '../../store/ui.ts';
-import { shortGpuName } from '../gpus/gpu-names.ts';
-import { gpuView } from '../hosts/host-figures.ts';
-import { TimeAxis } from '../slices/time-axis.tsx';
-import { ComputeChart, MemoryChart } from './usage-charts.tsx';
-import { useGpuChart } from './use-chart.ts';
+import { TimeAxis } from '../../components/time-axis.tsx';
+import { ComputeChart, MemoryChart } from '../../components/usage-charts.tsx';
+import { useGpuChart } from '../../components/use-chart.ts';
 
 export function GpuCharts(props: {
   readonly host: HostSnapshot;

@@ -1,13 +1,13 @@
 /** The points of a chart as a table: for those who do not see it, and for those who want the figure. */
 import type { ReactElement } from 'react';
-import { dayTimeSeconds } from '../../components/when.ts';
-import { QUANTITIES } from '../../components/chart-data.ts';
-import type { PointRow, Quantity } from '../../components/chart-data.ts';
+import { QUANTITIES } from '../../domain/chart-data.ts';
+import type { PointRow, Quantity } from '../../domain/chart-data.ts';
+import { dayTimeSeconds } from '../../domain/when.ts';
+import { closeDialog } from '../../store/ui.ts';
 import { Button } from '../../components/bits.tsx';
 import { DataTable } from '../../components/data-table.tsx';
 import type { Column } from '../../components/data-table.tsx';
 import { Dialog } from '../../components/dialog.tsx';
-import { closeDialog } from '../../store/ui.ts';
 
 const figure = (value: number | null, digits: number): string =>
   value === null ? '—' : value.toFixed(digits);

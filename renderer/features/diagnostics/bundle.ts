@@ -1,5 +1,6 @@
 /** The diagnostics bundle: what helps to find a fault, without whose hosts they are. Pure. */
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import { utc } from '../../domain/when.ts';
 import type { LoggedEvent } from '../../store/ui.ts';
 import { namesIn, withoutShapes } from './shapes.ts';
 
@@ -127,7 +128,7 @@ function hostPart(host: HostSnapshot, sample: Sample | undefined, redact: Redact
 export function diagnosticsBundle(input: BundleInput): string {
   const redact = redactorFor(input);
   const bundle = {
-    madeAt: new Date(input.atMs).toISOString(),
+    madeAt: utc(input.atMs),
     app: {
       version: input.appVersion,
       platform: input.platform,
@@ -138,7 +139,7 @@ export function diagnosticsBundle(input: BundleInput): string {
     droppedSamples: input.droppedSamples,
     hosts: input.hosts.map((host) => hostPart(host, input.samples.get(host.id), redact)),
     events: input.events.slice(-EVENTS_MAX).map(({ atMs, tone, text, count }) => ({
-      at: new Date(atMs).toISOString(),
+      at: utc(atMs),
       tone,
       text: redact.text(text),
       count,

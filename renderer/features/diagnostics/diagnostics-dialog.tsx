@@ -1,14 +1,15 @@
 /** The bundle is shown whole before it is saved: nobody sends what they have not been able to read. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
-import { fileStamp, saveText } from '../../components/save-file.ts';
-import { about } from '../../store/actions.ts';
+import { fileStamp } from '../../domain/when.ts';
+import { about } from '../../store/ask.ts';
 import { useFleet } from '../../store/fleet.ts';
 import { droppedSamples, shownSample } from '../../store/series.ts';
 import { useSettings } from '../../store/settings.ts';
 import { closeDialog, useUi } from '../../store/ui.ts';
+import { Button } from '../../components/bits.tsx';
+import { Dialog } from '../../components/dialog.tsx';
+import { saveText } from '../../components/save-file.ts';
 import { diagnosticsBundle } from './bundle.ts';
 
 function make(): string {

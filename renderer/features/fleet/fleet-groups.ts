@@ -1,7 +1,7 @@
 /** All hosts on one screen: what the filter leaves, under which headings, and the sums. Pure. */
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
+import { gpuView } from '../../domain/host-figures.ts';
 import type { Grouping } from '../../store/ui.ts';
-import { gpuView } from '../hosts/host-figures.ts';
 
 export interface Place {
   readonly host: HostSnapshot;

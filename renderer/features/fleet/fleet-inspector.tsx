@@ -2,13 +2,13 @@
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Slice } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
-import { OwnerTag } from '../../components/bits.tsx';
-import { useTick } from '../../components/use-sample.ts';
 import { useFleet } from '../../store/fleet.ts';
+import { idleText } from '../../store/idle-text.ts';
 import { shownSample } from '../../store/series.ts';
 import { select, selectHost } from '../../store/ui.ts';
-import { EventList } from '../processes/event-list.tsx';
-import { idleText } from '../slices/idle-text.ts';
+import { OwnerTag } from '../../components/bits.tsx';
+import { EventList } from '../../components/event-list.tsx';
+import { useTick } from '../../components/use-sample.ts';
 import { totalsOf } from './fleet-groups.ts';
 
 const IDLE_SHOWN = 8;

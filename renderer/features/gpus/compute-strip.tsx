@@ -2,12 +2,12 @@
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample, Slice, SliceSample } from '../../../model/model.ts';
 import { percentFromTenths } from '../../../model/units.ts';
-import { cx, vars } from '../../components/bits.tsx';
+import { THROTTLED_SHOWN_TENTHS } from '../../domain/gpu-sentence.ts';
+import { sliceSample } from '../../domain/host-figures.ts';
+import type { GpuView } from '../../domain/host-figures.ts';
 import { useOwnerClass } from '../../store/owners.ts';
 import { select } from '../../store/ui.ts';
-import { sliceSample } from '../hosts/host-figures.ts';
-import type { GpuView } from '../hosts/host-figures.ts';
-import { THROTTLED_SHOWN_TENTHS } from './gpu-sentence.ts';
+import { cx, vars } from '../../components/bits.tsx';
 
 export interface StripProps {
   readonly host: HostSnapshot;

@@ -3,13 +3,14 @@ import { useState } from 'react';
 import type { DragEvent, ReactElement } from 'react';
 import type { HostSnapshot, Sample, Slice } from '../../../model/model.ts';
 import { GIB } from '../../../model/units.ts';
-import { cx, vars } from '../../components/bits.tsx';
+import type { GpuView } from '../../domain/host-figures.ts';
+import { moveOutcome } from '../../domain/move.ts';
+import type { MoveOutcome } from '../../domain/move.ts';
+import { setDragged, useDragged } from '../../store/dragged.ts';
 import { hostById } from '../../store/fleet.ts';
 import { useOwnerClass } from '../../store/owners.ts';
-import type { GpuView } from '../hosts/host-figures.ts';
-import { moveOutcome, moveSlice } from '../slices/move.ts';
-import type { MoveOutcome } from '../slices/move.ts';
-import { setDragged, useDragged } from './dragged.ts';
+import { cx, vars } from '../../components/bits.tsx';
+import { moveSlice } from '../../acts/move.ts';
 
 interface Carried extends MoveOutcome {
   readonly slice: Slice;

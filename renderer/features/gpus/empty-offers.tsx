@@ -2,11 +2,12 @@
 import type { ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { GIB, gibWithUnit } from '../../../model/units.ts';
-import { vars } from '../../components/bits.tsx';
+import { cutRefusal } from '../../domain/host-figures.ts';
+import type { GpuView } from '../../domain/host-figures.ts';
+import { presetBytes } from '../../domain/slice-edits.ts';
 import { openDialog } from '../../store/ui.ts';
-import { cutRefusal } from '../hosts/host-figures.ts';
-import type { GpuView } from '../hosts/host-figures.ts';
-import { createPreset, presetBytes } from '../slices/slice-actions.ts';
+import { vars } from '../../components/bits.tsx';
+import { createPreset } from '../../acts/slices.ts';
 
 export function EmptyOffers(props: { readonly host: HostSnapshot; readonly view: GpuView }): ReactElement {
   const { host, view } = props;

@@ -2,23 +2,23 @@
 import type { ReactElement } from 'react';
 import type { Gpu, GpuSample, HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit, mibExact } from '../../../model/units.ts';
-import { around, gpuEntries, sliceEntries } from '../../commands/menu-entries.ts';
-import { cx } from '../../components/bits.tsx';
-import { AtPointer } from '../../components/menu.tsx';
-import type { MenuEntry } from '../../components/menu.tsx';
-import { DeniedMark, Icon } from '../../components/icons.tsx';
+import { shortGpuName } from '../../domain/gpu-names.ts';
+import { gpuSentence } from '../../domain/gpu-sentence.ts';
+import { gpuView } from '../../domain/host-figures.ts';
+import type { GpuView } from '../../domain/host-figures.ts';
+import { idleText } from '../../store/idle-text.ts';
 import { hostNowMs } from '../../store/series.ts';
 import { useSettings } from '../../store/settings.ts';
 import { select, useUi } from '../../store/ui.ts';
-import { gpuView } from '../hosts/host-figures.ts';
-import type { GpuView } from '../hosts/host-figures.ts';
-import { shortGpuName } from './gpu-names.ts';
+import { cx } from '../../components/bits.tsx';
+import { DeniedMark, Icon } from '../../components/icons.tsx';
+import { AtPointer } from '../../components/menu.tsx';
+import type { MenuEntry } from '../../components/menu.tsx';
+import { around, gpuEntries, sliceEntries } from '../../commands/menu-entries.ts';
 import { ComputeStrip } from './compute-strip.tsx';
-import { gpuSentence } from './gpu-sentence.ts';
-import { idleText } from '../slices/idle-text.ts';
-import { SplitOffers } from './split-offers.tsx';
 import { migProfile } from './mig-slices.tsx';
 import { SliceBar } from './slice-bar.tsx';
+import { SplitOffers } from './split-offers.tsx';
 
 export interface GpuCardProps {
   readonly host: HostSnapshot;

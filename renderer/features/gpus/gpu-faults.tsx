@@ -1,8 +1,8 @@
 /** What the driver reported of a GPU: number, what it means, when and how often. Outlives this window and the agent. */
 import type { ReactElement } from 'react';
 import type { Gpu } from '../../../model/model.ts';
+import { dayTime } from '../../domain/when.ts';
 import { cx } from '../../components/bits.tsx';
-import { dayTime } from '../../components/when.ts';
 
 const WHOSE = { program: 'a program’s fault', hardware: 'hardware', other: null } as const;
 

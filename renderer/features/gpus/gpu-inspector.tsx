@@ -2,17 +2,17 @@
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
-import { Button, OwnerTag } from '../../components/bits.tsx';
-import { GpuVitals } from '../charts/gpu-vitals.tsx';
-import { SourceLine } from '../charts/source-line.tsx';
-import { ComputeChart, MemoryChart } from '../charts/usage-charts.tsx';
-import { useGpuChart } from '../charts/use-chart.ts';
+import { cutRefusal, gpuView } from '../../domain/host-figures.ts';
 import { openDialog, select } from '../../store/ui.ts';
-import { cutRefusal, gpuView } from '../hosts/host-figures.ts';
+import { Button, OwnerTag } from '../../components/bits.tsx';
+import { GpuVitals } from '../../components/gpu-vitals.tsx';
+import { SourceLine } from '../../components/source-line.tsx';
+import { TimeAxis } from '../../components/time-axis.tsx';
+import { ComputeChart, MemoryChart } from '../../components/usage-charts.tsx';
+import { useGpuChart } from '../../components/use-chart.ts';
 import { GpuFaults } from './gpu-faults.tsx';
 import { GpuSharing } from './gpu-sharing.tsx';
 import { MigSlices } from './mig-slices.tsx';
-import { TimeAxis } from '../slices/time-axis.tsx';
 
 export function GpuInspector(props: {
   readonly host: HostSnapshot;

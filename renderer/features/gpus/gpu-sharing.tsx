@@ -1,9 +1,9 @@
 /** How a GPU is shared: how far limits may add up on this host, and whether programs run in turns or at the same time. */
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot } from '../../../model/model.ts';
+import { editRefusal } from '../../domain/host-figures.ts';
+import { ask } from '../../store/ask.ts';
 import { ChoiceField } from '../../components/field.tsx';
-import { ask } from '../../store/actions.ts';
-import { editRefusal } from '../hosts/host-figures.ts';
 
 const GUARDS = [100, 125, 150, 200, 300];
 const NO_GUARD = 'none';

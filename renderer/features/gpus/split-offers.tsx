@@ -2,10 +2,10 @@
 import type { ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
-import { cutRefusal } from '../hosts/host-figures.ts';
-import type { GpuView } from '../hosts/host-figures.ts';
-import { presetBytes } from '../slices/slice-actions.ts';
-import { createSet } from '../slices/create-set.ts';
+import { cutRefusal } from '../../domain/host-figures.ts';
+import type { GpuView } from '../../domain/host-figures.ts';
+import { presetBytes } from '../../domain/slice-edits.ts';
+import { createSet } from '../../acts/create-set.ts';
 
 export const SPLITS: readonly (readonly [word: string, shares: readonly number[]])[] = [
   ['Halves', [0.5, 0.5]],

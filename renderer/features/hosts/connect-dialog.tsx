@@ -2,10 +2,10 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { Failure } from '../../../model/errors.ts';
+import { request } from '../../store/ask.ts';
+import { closeDialog, selectHost } from '../../store/ui.ts';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { TypedField } from '../../components/field.tsx';
-import { request } from '../../store/actions.ts';
-import { closeDialog, selectHost } from '../../store/ui.ts';
 
 export function ConnectDialog(): ReactElement {
   const [address, setAddress] = useState('');

@@ -2,16 +2,16 @@
 import { useMemo, useRef } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
-import { around, commandKey, hostEntries, menuEntries } from '../../commands/menu-entries.ts';
-import { AtPointer } from '../../components/menu.tsx';
-import { runCommand } from '../../commands/registry.ts';
+import { useFleet } from '../../store/fleet.ts';
+import { toggleDemo } from '../../store/live.ts';
+import { openDialog, useUi } from '../../store/ui.ts';
 import { Button, cx } from '../../components/bits.tsx';
-import { PaneEdge } from '../../components/pane-edge.tsx';
 import { FilterBox } from '../../components/filter-box.tsx';
 import { Icon } from '../../components/icons.tsx';
-import { toggleDemo } from '../../store/actions.ts';
-import { useFleet } from '../../store/fleet.ts';
-import { openDialog, useUi } from '../../store/ui.ts';
+import { AtPointer } from '../../components/menu.tsx';
+import { PaneEdge } from '../../components/pane-edge.tsx';
+import { around, commandKey, hostEntries, menuEntries } from '../../commands/menu-entries.ts';
+import { runCommand } from '../../commands/registry.ts';
 import { HostRow } from './host-row.tsx';
 
 const GROUPS = [

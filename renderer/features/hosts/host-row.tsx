@@ -2,15 +2,15 @@
 import type { ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { GIB, gib } from '../../../model/units.ts';
+import { hostFigures } from '../../domain/host-figures.ts';
+import { hostStatus } from '../../domain/host-status.ts';
+import type { HostStatus } from '../../domain/host-status.ts';
+import { ask } from '../../store/ask.ts';
+import { sampleReceivedAtMs } from '../../store/series.ts';
+import { selectHost, useUi } from '../../store/ui.ts';
 import { cx, vars } from '../../components/bits.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { useNow, useSample } from '../../components/use-sample.ts';
-import { ask } from '../../store/actions.ts';
-import { sampleReceivedAtMs } from '../../store/series.ts';
-import { selectHost, useUi } from '../../store/ui.ts';
-import { hostFigures } from './host-figures.ts';
-import { hostStatus } from './host-status.ts';
-import type { HostStatus } from './host-status.ts';
 
 export function useStatus(host: HostSnapshot): HostStatus {
   const nowMs = useNow();

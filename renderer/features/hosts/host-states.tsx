@@ -1,12 +1,12 @@
 /** A host that is not live: what is known, why it stopped, and the next act. */
 import type { ReactElement, ReactNode } from 'react';
-import { dayTimeSeconds } from '../../components/when.ts';
 import type { Failure } from '../../../model/errors.ts';
 import type { ConnectionState, DeployStep, HostSnapshot, PreviewGpu } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit } from '../../../model/units.ts';
+import { dayTimeSeconds } from '../../domain/when.ts';
+import { ask, copy } from '../../store/ask.ts';
 import { Button, cx, vars } from '../../components/bits.tsx';
 import { Icon } from '../../components/icons.tsx';
-import { ask, copy } from '../../store/actions.ts';
 
 type State<K extends ConnectionState['kind']> = Extract<ConnectionState, { kind: K }>;
 

@@ -3,12 +3,12 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
-import { cx } from '../../components/bits.tsx';
+import { editRefusal } from '../../domain/host-figures.ts';
+import { beyondQuota } from '../../domain/quota.ts';
+import { DRAG_TYPE, setDragged, useDragged } from '../../store/dragged.ts';
 import { useOwnerClass } from '../../store/owners.ts';
-import { DRAG_TYPE, setDragged, useDragged } from '../gpus/dragged.ts';
-import { beyondQuota } from '../people/quota.ts';
-import { giveSlice } from '../slices/slice-actions.ts';
-import { editRefusal } from './host-figures.ts';
+import { cx } from '../../components/bits.tsx';
+import { giveSlice } from '../../acts/slices.ts';
 
 /** More names than this would push the bars down. */
 const SHOWN_MAX = 12;

@@ -2,14 +2,14 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import { isOver } from '../../domain/job-text.ts';
+import { request, sayFailure } from '../../store/ask.ts';
+import { useTerminals } from '../../store/terminals.ts';
+import { closeDialog, showToast } from '../../store/ui.ts';
 import { Button } from '../../components/bits.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 import { TypedField } from '../../components/field.tsx';
-import { request, sayFailure } from '../../store/actions.ts';
-import { closeDialog, showToast } from '../../store/ui.ts';
-import { isOver } from '../jobs/job-text.ts';
-import { useTerminals } from '../terminal/terminals.ts';
-import { ProcessList, peopleIn } from '../slices/process-list.tsx';
+import { ProcessList, peopleIn } from '../../components/process-list.tsx';
 
 async function remove(host: HostSnapshot): Promise<void> {
   closeDialog();

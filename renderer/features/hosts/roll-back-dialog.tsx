@@ -3,10 +3,10 @@ import { useEffect, useState } from 'react';
 import type { ReactElement } from 'react';
 import type { Result } from '../../../model/errors.ts';
 import type { HostSnapshot, VersionFacts } from '../../../model/model.ts';
-import { AskDialog, Verdict } from '../../components/dialog.tsx';
-import { request, sayFailure } from '../../store/actions.ts';
+import { versionOf } from '../../domain/agent-version.ts';
+import { request, sayFailure } from '../../store/ask.ts';
 import { closeDialog, showToast } from '../../store/ui.ts';
-import { versionOf } from './host-acts.ts';
+import { AskDialog, Verdict } from '../../components/dialog.tsx';
 
 async function rollBack(host: HostSnapshot, version: string): Promise<void> {
   closeDialog();

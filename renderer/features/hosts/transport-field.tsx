@@ -1,9 +1,9 @@
 /** How a host is reached: chosen here, and why it is the system's ssh where that was not a choice. */
 import type { ReactElement } from 'react';
 import type { HostSnapshot, TransportChoice } from '../../../model/model.ts';
-import { ChoiceField } from '../../components/field.tsx';
-import { request, sayFailure } from '../../store/actions.ts';
+import { request, sayFailure } from '../../store/ask.ts';
 import { showToast } from '../../store/ui.ts';
+import { ChoiceField } from '../../components/field.tsx';
 
 const WORDS: Readonly<Record<TransportChoice, string>> = {
   auto: 'Automatic',

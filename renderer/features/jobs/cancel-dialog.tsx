@@ -3,11 +3,11 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Job } from '../../../model/model.ts';
 import { duration } from '../../../model/units.ts';
-import { AskDialog } from '../../components/dialog.tsx';
+import { detailText, isOver, isWaiting, stateText } from '../../domain/job-text.ts';
+import { soonTime } from '../../domain/when.ts';
 import { closeDialog } from '../../store/ui.ts';
-import { jobClock } from './clock.ts';
-import { actOnJob } from './job-actions.ts';
-import { detailText, isOver, isWaiting, stateText } from './job-text.ts';
+import { AskDialog } from '../../components/dialog.tsx';
+import { actOnJob } from '../../acts/jobs.ts';
 
 export function CancelJobDialog(props: { readonly host: HostSnapshot; readonly job: Job }): ReactElement {
   const { host, job } = props;
@@ -59,7 +59,7 @@ export function CancelJobDialog(props: { readonly host: HostSnapshot; readonly j
             <input type="radio" name="how" checked={kills} onChange={() => setKills(true)} />
             <span>Kill it at once; it can not save anything</span> <span className="three">SIGKILL</span>
           </label>
-          {stopping && <p className="small two">{detailText(job, jobClock)}</p>}
+          {stopping && <p className="small two">{detailText(job, soonTime)}</p>}
         </fieldset>
       )}
     </AskDialog>

@@ -1,9 +1,9 @@
 /** Python environments to run in: what there is in a folder of a host, what each is called, and the one used last. */
 import { useEffect, useState } from 'react';
 import { z } from 'zod';
-import type { HostSnapshot, PythonEnvironment } from '../../../model/model.ts';
 import type { Failure } from '../../../model/errors.ts';
-import { request } from '../../store/actions.ts';
+import type { HostSnapshot, PythonEnvironment } from '../../../model/model.ts';
+import { request } from '../../store/ask.ts';
 import { readStored, writeStored } from '../../store/stored.ts';
 
 /** What is typed into the folder rests this long before it is looked into. */

@@ -1,20 +1,19 @@
 /** The dock's jobs: what runs, what waits and for what, what is over. A row's keys: L log, C cancel, H hold or release. */
 import { useMemo } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
+import type { CommandId } from '../../../model/commands.ts';
 import type { HostSnapshot, Job, Slice } from '../../../model/model.ts';
 import { duration } from '../../../model/units.ts';
+import { queueRefusal } from '../../domain/job-rights.ts';
+import { compareJobs, detailText, isOver, stateText, toneOf } from '../../domain/job-text.ts';
+import { clock, dayTimeSeconds, soonTime } from '../../domain/when.ts';
+import { pickJob, useUi } from '../../store/ui.ts';
 import { Button, OwnerTag } from '../../components/bits.tsx';
 import { DataTable, squeezed } from '../../components/data-table.tsx';
 import type { Column } from '../../components/data-table.tsx';
 import { useNarrow } from '../../components/use-narrow.ts';
 import { jobEntries } from '../../commands/menu-entries.ts';
 import { runCommand } from '../../commands/registry.ts';
-import type { CommandId } from '../../../model/commands.ts';
-import { clock, dayTimeSeconds } from '../../components/when.ts';
-import { pickJob, useUi } from '../../store/ui.ts';
-import { jobClock } from './clock.ts';
-import { queueRefusal } from './job-actions.ts';
-import { compareJobs, detailText, isOver, stateText, toneOf } from './job-text.ts';
 import { LogView } from './log-view.tsx';
 import { SlotsField } from './slots-field.tsx';
 
@@ -118,9 +117,9 @@ const columnsFor = (): readonly Column<JobRow>[] => [
     heading: 'Why',
     width: 160,
     grows: true,
-    value: (row) => detailText(row.job, jobClock),
+    value: (row) => detailText(row.job, soonTime),
     cell: ({ job }) => {
-      const text = detailText(job, jobClock);
+      const text = detailText(job, soonTime);
       return text === '' ? (
         <span className="three mono" title={job.command}>
           {job.command}

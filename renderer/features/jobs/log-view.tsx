@@ -4,15 +4,15 @@ import type { ReactElement } from 'react';
 import { assertNever } from '../../../model/errors.ts';
 import type { HostSnapshot, Job } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
-import { runCommand } from '../../commands/registry.ts';
+import { logRefusal } from '../../domain/job-rights.ts';
+import { detailText, isOver, stateText, toneOf } from '../../domain/job-text.ts';
+import { soonTime } from '../../domain/when.ts';
 import { followJobLog, useJobLog } from '../../store/job-log.ts';
 import type { JobLog } from '../../store/job-log.ts';
 import { filterLines } from '../../store/log-text.ts';
 import { pickJob } from '../../store/ui.ts';
-import { jobClock } from './clock.ts';
-import { logRefusal } from './job-actions.ts';
-import { detailText, isOver, stateText, toneOf } from './job-text.ts';
+import { Button } from '../../components/bits.tsx';
+import { runCommand } from '../../commands/registry.ts';
 
 /** Lines that are drawn anew together: of a log that grows only its last block is. */
 const BLOCK_LINES = 200;
@@ -94,7 +94,7 @@ export function LogView({ host, job }: { readonly host: HostSnapshot; readonly j
           {job.name}
         </b>
         <span className={`job-state ${toneOf(job)}`}>{stateText(job)}</span>
-        <span className="two cut grow">{detailText(job, jobClock)}</span>
+        <span className="two cut grow">{detailText(job, soonTime)}</span>
         <span className="three wide">{refusal === null ? statusText(log, host) : ''}</span>
         <input
           type="search"

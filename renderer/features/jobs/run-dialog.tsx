@@ -1,24 +1,19 @@
 /** Run a command in a slice: it waits for its turn, runs there, and goes on without this window. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
+import { keyLabel } from '../../../model/commands.ts';
 import type { HostSnapshot, Job, JobPriority, Slice } from '../../../model/model.ts';
 import { gibWithUnit, parseBytes } from '../../../model/units.ts';
+import { aheadText } from '../../domain/ahead-text.ts';
+import { isOperator, runRefusal, usableSlices } from '../../domain/job-rights.ts';
+import { nameProblem } from '../../domain/slice-edits.ts';
+import { lastCommand, rememberCommand } from '../../store/last-commands.ts';
+import { closeDialog } from '../../store/ui.ts';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { ChoiceField, boxesOf } from '../../components/field.tsx';
-import { closeDialog } from '../../store/ui.ts';
-import { keyLabel } from '../../../model/commands.ts';
+import { startJob } from '../../acts/jobs.ts';
+import type { Wanted } from '../../acts/jobs.ts';
 import { isMac } from '../../commands/keys.ts';
-import { nameProblem } from '../slices/slice-actions.ts';
-import {
-  isOperator,
-  lastCommand,
-  rememberCommand,
-  runRefusal,
-  startJob,
-  usableSlices,
-} from './job-actions.ts';
-import type { Wanted } from './job-actions.ts';
-import { aheadText } from './ahead-text.ts';
 import { environmentNames, lastEnvironment, rememberEnvironment, useEnvironments } from './environments.ts';
 
 const PRIORITIES: readonly (readonly [JobPriority, string])[] = [

@@ -1,8 +1,8 @@
 /** How many jobs of one slice run at once, on this host: for operators to set, for others to know. */
 import type { ReactElement } from 'react';
 import type { HostSnapshot, JobList } from '../../../model/model.ts';
-import { editRefusal } from '../hosts/host-figures.ts';
-import { setSlots } from './job-actions.ts';
+import { editRefusal } from '../../domain/host-figures.ts';
+import { setSlots } from '../../acts/jobs.ts';
 
 const CHOICES = [1, 2, 3, 4, 6, 8, 12, 16] as const;
 

@@ -3,8 +3,8 @@ import type { RequestArgs } from '../../../model/ipc.ts';
 import { formatLink } from '../../../model/links.ts';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gibWithUnit } from '../../../model/units.ts';
-import { hostFigures } from '../hosts/host-figures.ts';
-import { hostStatus } from '../hosts/host-status.ts';
+import { hostFigures } from '../../domain/host-figures.ts';
+import { hostStatus } from '../../domain/host-status.ts';
 
 type TrayState = NonNullable<RequestArgs<'tray:show'>['tray']>;
 const HOSTS_MAX = 40;

@@ -3,9 +3,9 @@ import type { CoreEvents } from '../../../model/ipc.ts';
 import { formatLink } from '../../../model/links.ts';
 import type { HostId, HostSnapshot, Sample, SliceId } from '../../../model/model.ts';
 import { duration, gibWithUnit } from '../../../model/units.ts';
-import { detailText, isOver, stateText } from '../jobs/job-text.ts';
-import { jobClock } from '../jobs/clock.ts';
-import type { Notice } from './show-notice.ts';
+import { detailText, isOver, stateText } from '../../domain/job-text.ts';
+import { soonTime } from '../../domain/when.ts';
+import type { Notice } from '../../acts/show-notice.ts';
 
 /** A GPU counts as free when nobody has been on it for this long: a restart of a script is no news. */
 export const FREE_AFTER_MS = 15_000;
@@ -77,7 +77,7 @@ export class NoticeWatch {
       const own = job.state === 'cancelled' && job.byUser === you.name;
       if (job.uid !== you.uid || !isOver(job) || !live.has(job.id) || own) return [];
       const slice = now.slices.find((one) => one.id === job.sliceId);
-      const detail = detailText(job, jobClock);
+      const detail = detailText(job, soonTime);
       const ran =
         job.startedAtMs === null || job.endedAtMs === null
           ? ''

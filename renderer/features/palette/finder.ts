@@ -1,7 +1,7 @@
 /** "Where do 20 GiB fit?": every GPU that this person may cut, best place first. Pure. */
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { parseBytes } from '../../../model/units.ts';
-import { cutRefusal, gpuView } from '../hosts/host-figures.ts';
+import { cutRefusal, gpuView } from '../../domain/host-figures.ts';
 
 /** A size as typed: bytes, or a share of each GPU. */
 export type Wanted =

@@ -1,11 +1,11 @@
 /** What the palette finds on a host: itself, its GPUs, slices and jobs. With a fleet these are nearly all there is. */
 import type { HostSnapshot } from '../../../model/model.ts';
 import { gibWithUnit } from '../../../model/units.ts';
+import { shortGpuName } from '../../domain/gpu-names.ts';
+import { hostFigures } from '../../domain/host-figures.ts';
+import { isOver, stateText } from '../../domain/job-text.ts';
 import { shownSample } from '../../store/series.ts';
 import { goToJob, select, selectHost } from '../../store/ui.ts';
-import { shortGpuName } from '../gpus/gpu-names.ts';
-import { hostFigures } from '../hosts/host-figures.ts';
-import { isOver, stateText } from '../jobs/job-text.ts';
 import { item } from './item.ts';
 import type { PaletteItem } from './item.ts';
 

@@ -1,21 +1,20 @@
 /** An edit that takes somebody beyond what they may hold: refused by the agent, done only when that is meant. */
 import type { ReactElement } from 'react';
 import { AskDialog } from '../../components/dialog.tsx';
+import { answerOverQuota } from '../../acts/edits.ts';
 
 export function OverQuotaDialog(props: {
   /** The agent's sentence: who holds what, and what is allowed. */
   readonly message: string;
-  readonly answer: (overQuota: boolean) => void;
 }): ReactElement {
-  const { message, answer } = props;
   return (
     <AskDialog
       title="Go over the quota?"
-      onCancel={() => answer(false)}
+      onCancel={() => answerOverQuota(false)}
       verb="Do it over the quota"
-      onSubmit={() => answer(true)}
+      onSubmit={() => answerOverQuota(true)}
     >
-      <p>{message}</p>
+      <p>{props.message}</p>
       <p className="small two">The audit says that it was over the quota, and by whom.</p>
     </AskDialog>
   );

@@ -1,8 +1,8 @@
 /** Who holds and uses what, over one host or all of them. Pure; unknown stays null. */
 import type { HostSnapshot, PersonHours, Quota, Sample, Slice } from '../../../model/model.ts';
-import { sliceSample } from '../hosts/host-figures.ts';
-import { heldBy, quotaOf } from './quota.ts';
-import type { Held } from './quota.ts';
+import { sliceSample } from '../../domain/host-figures.ts';
+import { heldBy, quotaOf } from '../../domain/quota.ts';
+import type { Held } from '../../domain/quota.ts';
 
 export interface PersonRow {
   readonly name: string;

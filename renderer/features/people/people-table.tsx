@@ -3,16 +3,16 @@ import { useMemo } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, mibExact } from '../../../model/units.ts';
+import { editRefusal } from '../../domain/host-figures.ts';
+import { whomOf } from '../../domain/quota.ts';
+import { useFreshHours } from '../../store/hours.ts';
+import { idleText } from '../../store/idle-text.ts';
+import { openDialog, select, setView, useUi } from '../../store/ui.ts';
 import { OwnerTag, vars } from '../../components/bits.tsx';
 import { DataTable } from '../../components/data-table.tsx';
 import type { Column } from '../../components/data-table.tsx';
-import { editRefusal } from '../hosts/host-figures.ts';
-import { openDialog, select, setView, useUi } from '../../store/ui.ts';
-import { useFreshHours } from '../../store/hours.ts';
-import { idleText } from '../slices/idle-text.ts';
 import { peopleRows } from './people-rows.ts';
 import type { PersonRow, QuotaShare } from './people-rows.ts';
-import { whomOf } from './quota.ts';
 
 const hoursText = (ms: number | null): string => (ms === null ? '—' : (ms / 3_600_000).toFixed(1));
 

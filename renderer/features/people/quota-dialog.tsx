@@ -3,12 +3,12 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Quota } from '../../../model/model.ts';
 import { gib, parseBytes } from '../../../model/units.ts';
+import { DEFAULT_SUBJECT, heldBy, quotaText } from '../../domain/quota.ts';
+import { request, sayFailure } from '../../store/ask.ts';
+import { closeDialog, showToast } from '../../store/ui.ts';
 import { Button } from '../../components/bits.tsx';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { boxesOf } from '../../components/field.tsx';
-import { request, sayFailure } from '../../store/actions.ts';
-import { closeDialog, showToast } from '../../store/ui.ts';
-import { DEFAULT_SUBJECT, heldBy, quotaText } from './quota.ts';
 
 const SLICES_MAX = 504;
 

@@ -3,13 +3,13 @@ import { useMemo } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 import type { HostSnapshot, ProcessSample, Sample, Slice } from '../../../model/model.ts';
 import { duration, gib, mibExact } from '../../../model/units.ts';
+import { THROTTLED_SHOWN_TENTHS } from '../../domain/gpu-sentence.ts';
+import type { Signal } from '../../store/dialogs.ts';
+import { openDialog, select, useUi } from '../../store/ui.ts';
 import { OwnerTag, cx, vars } from '../../components/bits.tsx';
 import { DataTable, squeezed } from '../../components/data-table.tsx';
 import type { Column } from '../../components/data-table.tsx';
 import { useNarrow } from '../../components/use-narrow.ts';
-import { openDialog, select, useUi } from '../../store/ui.ts';
-import type { Signal } from '../../store/ui.ts';
-import { THROTTLED_SHOWN_TENTHS } from '../gpus/gpu-sentence.ts';
 
 /** nvitop's keys. */
 const SIGNAL_KEYS: Readonly<Record<string, Signal>> = { i: 'INT', t: 'TERM', k: 'KILL' };

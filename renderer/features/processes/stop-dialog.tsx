@@ -3,11 +3,11 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, ProcessSample } from '../../../model/model.ts';
 import { duration, gibWithUnit } from '../../../model/units.ts';
+import { request, sayFailure } from '../../store/ask.ts';
+import type { Signal } from '../../store/dialogs.ts';
+import { announce, closeDialog, showToast } from '../../store/ui.ts';
 import { AskDialog } from '../../components/dialog.tsx';
 import { belongsTo } from './process-table.tsx';
-import { announce, closeDialog, showToast } from '../../store/ui.ts';
-import type { Signal } from '../../store/ui.ts';
-import { request, sayFailure } from '../../store/actions.ts';
 
 const SIGNALS = [
   ['INT', 'Interrupt, as Ctrl+C would'],

@@ -1,13 +1,13 @@
 /** A question of SSH, one at a time over all hosts. What is typed goes to the core and is kept nowhere here. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Prompt } from '../../../model/model.ts';
 import { assertNever } from '../../../model/errors.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog, FormDialog } from '../../components/dialog.tsx';
-import { ask } from '../../store/actions.ts';
+import type { HostSnapshot, Prompt } from '../../../model/model.ts';
+import { ask } from '../../store/ask.ts';
 import { useFleet } from '../../store/fleet.ts';
 import { useUi } from '../../store/ui.ts';
+import { Button } from '../../components/bits.tsx';
+import { Dialog, FormDialog } from '../../components/dialog.tsx';
 
 interface Asked {
   readonly host: HostSnapshot;

@@ -2,15 +2,15 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { assertNever } from '../../../model/errors.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
+import { about } from '../../store/ask.ts';
+import { searchSettings } from '../../store/setting-list.ts';
+import type { SettingSpec } from '../../store/setting-list.ts';
 import { DENSITIES, MOTIONS, NOTICES, THEMES, changeSettings, useSettings } from '../../store/settings.ts';
 import type { Settings } from '../../store/settings.ts';
-import { about } from '../../store/actions.ts';
 import { closeDialog } from '../../store/ui.ts';
-import { askForNotices } from '../notices/show-notice.ts';
-import { searchSettings } from './setting-list.ts';
-import type { SettingSpec } from './setting-list.ts';
+import { Button } from '../../components/bits.tsx';
+import { Dialog } from '../../components/dialog.tsx';
+import { askForNotices } from '../../acts/show-notice.ts';
 
 const WORDS: Readonly<Record<string, string>> = {
   system: 'As the system',

@@ -1,10 +1,11 @@
 /** What is typed in the sheet for a course, and the course it means. Pure; the clock comes in. */
 import { parseBytes, parsePercent } from '../../../model/units.ts';
+import { COURSE_PEOPLE_MAX, parsePeople } from '../../domain/course.ts';
+import type { Course } from '../../domain/course.ts';
+import { nameProblem } from '../../domain/slice-edits.ts';
+import { untilChoices } from '../../domain/until.ts';
+import { fromLocalInput } from '../../domain/when.ts';
 import type { CourseTemplate } from '../../store/courses.ts';
-import { COURSE_PEOPLE_MAX, parsePeople } from './course.ts';
-import type { Course } from './course.ts';
-import { nameProblem } from './slice-actions.ts';
-import { fromLocalInput, untilChoices } from './until.ts';
 
 export const OTHER_TIME = 'other';
 

@@ -3,21 +3,21 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostId } from '../../../model/model.ts';
 import { gibWithUnit } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
-import { FormDialog, Verdict } from '../../components/dialog.tsx';
-import { ChoiceField, TypedField, boxesOf } from '../../components/field.tsx';
-import { useTick } from '../../components/use-sample.ts';
+import { parsePeople, planCourse } from '../../domain/course.ts';
+import type { Course, CoursePlan } from '../../domain/course.ts';
+import { editRefusal } from '../../domain/host-figures.ts';
+import { untilChoices } from '../../domain/until.ts';
 import { forgetCourse, keepCourse, useCourses } from '../../store/courses.ts';
 import type { CourseTemplate } from '../../store/courses.ts';
 import { useFleet } from '../../store/fleet.ts';
 import { shownSample } from '../../store/series.ts';
 import { closeDialog } from '../../store/ui.ts';
-import { editRefusal } from '../hosts/host-figures.ts';
+import { Button } from '../../components/bits.tsx';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
+import { ChoiceField, TypedField, boxesOf } from '../../components/field.tsx';
+import { useTick } from '../../components/use-sample.ts';
+import { createCourse } from '../../acts/create-course.ts';
 import { NO_COURSE, OTHER_TIME, readCourse } from './course-form.ts';
-import { parsePeople, planCourse } from './course.ts';
-import type { Course, CoursePlan } from './course.ts';
-import { createCourse } from './create-course.ts';
-import { untilChoices } from './until.ts';
 
 /** Person, host, GPU, size; who gets none stands first, with the reason in the place of a GPU. */
 function Preview(props: { readonly plan: CoursePlan; readonly course: Course }): ReactElement {

@@ -3,15 +3,16 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit, parseBytes, parsePercent } from '../../../model/units.ts';
-import { ChoiceField, boxesOf } from '../../components/field.tsx';
-import { FormDialog, Verdict } from '../../components/dialog.tsx';
-import { beyondQuota } from '../people/quota.ts';
+import { refusalWords } from '../../domain/drag.ts';
+import { cutRefusal, gpuView } from '../../domain/host-figures.ts';
+import { beyondQuota } from '../../domain/quota.ts';
+import { nameProblem, presetBytes, preview, yourName } from '../../domain/slice-edits.ts';
+import type { NewSlice } from '../../domain/slice-edits.ts';
+import { untilChoices } from '../../domain/until.ts';
 import { closeDialog } from '../../store/ui.ts';
-import { refusalWords } from '../gpus/drag.ts';
-import { cutRefusal, gpuView } from '../hosts/host-figures.ts';
-import { createSlice, nameProblem, presetBytes, preview, yourName } from './slice-actions.ts';
-import type { NewSlice } from './slice-actions.ts';
-import { untilChoices } from './until.ts';
+import { FormDialog, Verdict } from '../../components/dialog.tsx';
+import { ChoiceField, boxesOf } from '../../components/field.tsx';
+import { createSlice } from '../../acts/slices.ts';
 
 interface Typed {
   readonly gpuUuid: string;

@@ -1,13 +1,13 @@
 /** Several slices at once: asked about always, because one key should not take away what five people use. */
 import type { ReactElement } from 'react';
+import { gibWithUnit } from '../../../model/units.ts';
+import type { Picked } from '../../store/dialogs.ts';
+import { useHostSlices } from '../../store/host-slices.ts';
 import { shownSample } from '../../store/series.ts';
 import { closeDialog } from '../../store/ui.ts';
-import type { Picked } from '../../store/ui.ts';
-import { gibWithUnit } from '../../../model/units.ts';
 import { AskDialog } from '../../components/dialog.tsx';
-import { useHostSlices } from './host-slices.ts';
-import { ProcessList, peopleIn } from './process-list.tsx';
-import { deleteSlices } from './slice-actions.ts';
+import { ProcessList, peopleIn } from '../../components/process-list.tsx';
+import { deleteSlices } from '../../acts/slices.ts';
 
 export function DeleteManyDialog({ slices }: { readonly slices: readonly Picked[] }): ReactElement {
   const found = useHostSlices(slices);

@@ -2,19 +2,19 @@
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot } from '../../../model/model.ts';
 import { gib, gibWithUnit, parseBytes, parsePercent } from '../../../model/units.ts';
-import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
+import { refusalWords } from '../../domain/drag.ts';
+import { editRefusal, sliceSample } from '../../domain/host-figures.ts';
+import { asNew, commonOf, preview } from '../../domain/slice-edits.ts';
+import type { HostSlice, SliceChange } from '../../domain/slice-edits.ts';
+import { shownSample } from '../../store/series.ts';
+import { select } from '../../store/ui.ts';
 import { OwnerTag } from '../../components/bits.tsx';
 import { ChoiceField, LimitField } from '../../components/field.tsx';
 import { Icon } from '../../components/icons.tsx';
 import { Menu } from '../../components/menu.tsx';
 import { useTick } from '../../components/use-sample.ts';
-import { shownSample } from '../../store/series.ts';
-import { select } from '../../store/ui.ts';
-import { refusalWords } from '../gpus/drag.ts';
-import { editRefusal, sliceSample } from '../hosts/host-figures.ts';
-import { commonOf } from './host-slices.ts';
-import { asNew, changeSlices, giveSlices, preview } from './slice-actions.ts';
-import type { HostSlice, SliceChange } from './slice-actions.ts';
+import { changeSlices, giveSlices } from '../../acts/slices.ts';
+import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
 import { PRIORITIES } from './slice-fields.tsx';
 import { UntilField } from './until-field.tsx';
 

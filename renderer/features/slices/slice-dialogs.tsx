@@ -2,12 +2,12 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, ProcessSample, Slice } from '../../../model/model.ts';
+import { nameProblem } from '../../domain/slice-edits.ts';
+import { closeDialog } from '../../store/ui.ts';
 import { AskDialog, FormDialog, Verdict } from '../../components/dialog.tsx';
 import { TypedField } from '../../components/field.tsx';
-import { shownSample } from '../../store/series.ts';
-import { closeDialog, openDialog } from '../../store/ui.ts';
-import { ProcessList, peopleIn } from './process-list.tsx';
-import { deleteSlice, nameProblem, renameSlice } from './slice-actions.ts';
+import { ProcessList, peopleIn } from '../../components/process-list.tsx';
+import { deleteSlice, renameSlice } from '../../acts/slices.ts';
 
 export function RenameDialog(props: { readonly host: HostSnapshot; readonly slice: Slice }): ReactElement {
   const { host, slice } = props;
@@ -30,13 +30,6 @@ export function RenameDialog(props: { readonly host: HostSnapshot; readonly slic
       <Verdict problem={problem} />
     </FormDialog>
   );
-}
-
-/** Empty: deleted at once, with Undo. Somebody runs in it: asked first, with names. */
-export function requestDelete(host: HostSnapshot, slice: Slice): void {
-  const busy = shownSample(host.id)?.processes.some((process) => process.sliceId === slice.id) ?? false;
-  if (busy) openDialog({ kind: 'delete-slice', hostId: host.id, sliceId: slice.id });
-  else void deleteSlice(host, slice, false);
 }
 
 export function DeleteDialog(props: {

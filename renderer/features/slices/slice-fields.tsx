@@ -2,11 +2,12 @@
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Slice } from '../../../model/model.ts';
 import { gib, mibExact, parseBytes, parsePercent } from '../../../model/units.ts';
+import { refusalWords } from '../../domain/drag.ts';
+import { editRefusal } from '../../domain/host-figures.ts';
+import { asNew, preview } from '../../domain/slice-edits.ts';
+import type { SliceChange } from '../../domain/slice-edits.ts';
 import { ChoiceField, LimitField } from '../../components/field.tsx';
-import { refusalWords } from '../gpus/drag.ts';
-import { editRefusal } from '../hosts/host-figures.ts';
-import { asNew, changeSlice, giveSlice, preview } from './slice-actions.ts';
-import type { SliceChange } from './slice-actions.ts';
+import { changeSlice, giveSlice } from '../../acts/slices.ts';
 import { UntilField } from './until-field.tsx';
 
 export const PRIORITIES = [

@@ -2,12 +2,12 @@
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Slice, SliceSample } from '../../../model/model.ts';
 import { GIB, gibWithUnit } from '../../../model/units.ts';
-import { Button } from '../../components/bits.tsx';
+import { recentlyDenied, unpromisedPercent } from '../../domain/gpu-sentence.ts';
+import { editRefusal, slicesOf } from '../../domain/host-figures.ts';
+import { clock } from '../../domain/when.ts';
 import { hostNowMs } from '../../store/series.ts';
-import { clock } from '../../components/when.ts';
-import { recentlyDenied, unpromisedPercent } from '../gpus/gpu-sentence.ts';
-import { editRefusal, slicesOf } from '../hosts/host-figures.ts';
-import { changeSlice } from './slice-actions.ts';
+import { Button } from '../../components/bits.tsx';
+import { changeSlice } from '../../acts/slices.ts';
 
 interface Notice {
   readonly tone: 'warn' | 'bad';

@@ -3,10 +3,11 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Slice } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit, parseBytes } from '../../../model/units.ts';
+import { neighbourOf, tradeFor } from '../../domain/trade.ts';
+import { closeDialog } from '../../store/ui.ts';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { TypedField } from '../../components/field.tsx';
-import { closeDialog } from '../../store/ui.ts';
-import { neighbourOf, tradeFor, tradeMemory } from './trade.ts';
+import { tradeMemory } from '../../acts/trade.ts';
 
 export function TradeDialog(props: {
   readonly host: HostSnapshot;

@@ -1,13 +1,14 @@
 /** The end of a slice at any time: from then on it admits nothing new; what is held stays. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
+import { nextWeekday } from '../../domain/until.ts';
+import { fromLocalInput, toLocalInput, untilText } from '../../domain/when.ts';
+import type { Picked } from '../../store/dialogs.ts';
+import { useHostSlices } from '../../store/host-slices.ts';
+import { closeDialog } from '../../store/ui.ts';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { TypedField } from '../../components/field.tsx';
-import { closeDialog } from '../../store/ui.ts';
-import type { Picked } from '../../store/ui.ts';
-import { useHostSlices } from './host-slices.ts';
-import { endSlices } from './slice-actions.ts';
-import { fromLocalInput, nextWeekday, toLocalInput, untilText } from './until.ts';
+import { endSlices } from '../../acts/slices.ts';
 
 const FRIDAY = 5;
 const EVENING_HOUR = 18;
@@ -49,7 +50,7 @@ export function UntilDialog(props: { readonly slices: readonly Picked[] }): Reac
         more={{ type: 'datetime-local', 'data-first-focus': true }}
       />
       <Verdict problem={problem}>
-        {`From ${untilText(atMs, Date.now())} on nothing new is admitted; running programs keep what they hold.`}
+        {`From ${untilText(atMs)} on nothing new is admitted; running programs keep what they hold.`}
       </Verdict>
     </FormDialog>
   );

@@ -1,11 +1,12 @@
 /** The end of a slice, in the words people use; any other time through its own sheet. */
 import type { ReactElement } from 'react';
-import { ChoiceField } from '../../components/field.tsx';
+import { commonOf } from '../../domain/slice-edits.ts';
+import type { HostSlice } from '../../domain/slice-edits.ts';
+import { untilChoices } from '../../domain/until.ts';
+import { untilText } from '../../domain/when.ts';
 import { openDialog } from '../../store/ui.ts';
-import { commonOf } from './host-slices.ts';
-import { endSlices } from './slice-actions.ts';
-import type { HostSlice } from './slice-actions.ts';
-import { untilChoices, untilText } from './until.ts';
+import { ChoiceField } from '../../components/field.tsx';
+import { endSlices } from '../../acts/slices.ts';
 
 const NOW = 'now';
 const OTHER = 'other';
@@ -37,7 +38,7 @@ export function UntilField(props: {
       value={end === null ? MIXED : end.value === null ? 'none' : NOW}
       choices={[
         ...(end === null ? [[MIXED, 'mixed'] as const] : []),
-        ...(end === null || end.value === null ? [] : [[NOW, untilText(end.value, Date.now())] as const]),
+        ...(end === null || end.value === null ? [] : [[NOW, untilText(end.value)] as const]),
         ...choices.map(({ key, label }) => [key, label] as const),
         [OTHER, 'Another time…'],
       ]}

@@ -1,8 +1,8 @@
 /** Which columns a table shows. */
 import type { ReactElement } from 'react';
+import { useColumns } from '../../store/table-columns.ts';
 import { Icon } from '../../components/icons.tsx';
 import { Menu } from '../../components/menu.tsx';
-import { useColumns } from '../../components/table-columns.ts';
 
 export function ColumnsMenu(props: {
   readonly name: string;

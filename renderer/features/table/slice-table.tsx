@@ -3,18 +3,18 @@ import { useMemo } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, mibExact } from '../../../model/units.ts';
-import { gpuEntries, sliceEntries } from '../../commands/menu-entries.ts';
-import { OwnerTag, cx, vars } from '../../components/bits.tsx';
-import { DataTable } from '../../components/data-table.tsx';
-import type { Column } from '../../components/data-table.tsx';
+import { THROTTLED_SHOWN_TENTHS } from '../../domain/gpu-sentence.ts';
+import { sliceRows } from '../../domain/slice-rows.ts';
+import type { SliceRow } from '../../domain/slice-rows.ts';
+import { untilText } from '../../domain/when.ts';
+import { idleText } from '../../store/idle-text.ts';
 import { idleSince } from '../../store/idle.ts';
 import { hostNowMs } from '../../store/series.ts';
 import { select, togglePicked, useUi } from '../../store/ui.ts';
-import { THROTTLED_SHOWN_TENTHS } from '../gpus/gpu-sentence.ts';
-import { idleText } from '../slices/idle-text.ts';
-import { untilText } from '../slices/until.ts';
-import type { SliceRow } from './slice-rows.ts';
-import { sliceRows } from './slice-rows.ts';
+import { OwnerTag, cx, vars } from '../../components/bits.tsx';
+import { DataTable } from '../../components/data-table.tsx';
+import type { Column } from '../../components/data-table.tsx';
+import { gpuEntries, sliceEntries } from '../../commands/menu-entries.ts';
 
 const NONE = '—';
 const percent = (tenths: number | null): string => (tenths === null ? NONE : String(Math.round(tenths / 10)));
@@ -162,11 +162,7 @@ export const SLICE_COLUMNS: readonly Column<SliceRow>[] = [
     says: (row) => row.slice !== null && row.slice.expiresAtMs !== null,
     value: (row) => row.slice?.expiresAtMs ?? null,
     cell: (row) =>
-      row.slice === null
-        ? NONE
-        : row.slice.expiresAtMs === null
-          ? ''
-          : untilText(row.slice.expiresAtMs, Date.now()),
+      row.slice === null ? NONE : row.slice.expiresAtMs === null ? '' : untilText(row.slice.expiresAtMs),
   },
 ];
 

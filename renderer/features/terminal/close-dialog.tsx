@@ -1,9 +1,10 @@
 /** A program runs in it: what would end is said first, and Keep has the focus. */
 import type { ReactElement } from 'react';
 import type { HostSnapshot } from '../../../model/model.ts';
-import { AskDialog } from '../../components/dialog.tsx';
+import { useTerminals } from '../../store/terminals.ts';
 import { closeDialog } from '../../store/ui.ts';
-import { closeTerminal, useTerminals } from './terminals.ts';
+import { AskDialog } from '../../components/dialog.tsx';
+import { closeTerminal } from '../../acts/terminals.ts';
 
 export function CloseTerminalDialog(props: {
   readonly host: HostSnapshot;

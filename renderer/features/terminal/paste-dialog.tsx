@@ -1,17 +1,18 @@
 /** Several lines into a shell that would run each as it comes: shown first, as text. */
 import type { ReactElement } from 'react';
-import { AskDialog } from '../../components/dialog.tsx';
 import { closeDialog } from '../../store/ui.ts';
+import { AskDialog } from '../../components/dialog.tsx';
+import { pasteHeld } from '../../acts/terminals.ts';
 
 /** Of what is pasted so much is shown. */
 const SHOWN_CHARS = 2000;
 
 export function PasteDialog(props: {
+  readonly terminalId: string;
   readonly text: string;
   readonly lines: number;
-  readonly paste: () => void;
 }): ReactElement {
-  const { text, lines, paste } = props;
+  const { terminalId, text, lines } = props;
   return (
     <AskDialog
       title={`Paste ${String(lines)} lines?`}
@@ -20,7 +21,7 @@ export function PasteDialog(props: {
       verb={`Paste ${String(lines)} lines`}
       onSubmit={() => {
         closeDialog();
-        paste();
+        pasteHeld(terminalId);
       }}
       kind="primary"
     >

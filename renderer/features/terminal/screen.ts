@@ -1,10 +1,10 @@
 /** The only import of xterm, loaded when the first terminal is shown: one screen, its keys, its look. */
 import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
+import type { Screen, ScreenEvents } from '../../domain/terminal-screen.ts';
+import { cleanPaste, cleanTitle, gapText, linkAddress } from '../../domain/terminal-text.ts';
 import { withSheets } from './screen-styles.ts';
 import { onThemeChange, screenTheme } from './screen-theme.ts';
-import type { StreamSink } from './stream.ts';
-import { cleanPaste, cleanTitle, gapText, linkAddress } from './text.ts';
 
 const SCROLLBACK_LINES = 5000;
 const LEAST_COLUMNS = 20;
@@ -12,39 +12,6 @@ const LEAST_ROWS = 4;
 /** Ours; the contrast theme asks for more. */
 const CONTRAST = 4.5;
 const HIGH_CONTRAST = 7;
-
-export interface ScreenEvents {
-  /** Typed, or answered by the terminal to a program's question. */
-  onInput(bytes: Uint8Array): void;
-  onTitle(title: string): void;
-  onResize(size: ScreenSize): void;
-  /** A link was pressed; only http and https ones are told. */
-  onLink(address: string): void;
-  onCopy(text: string): void;
-  /** Something is to be pasted; `bracketed`: the program knows what is pasted and what is typed. */
-  onPaste(text: string, bracketed: boolean, paste: () => void): void;
-  /** True: this key is the window's. */
-  isWindowKey(event: KeyboardEvent): boolean;
-}
-
-export interface ScreenSize {
-  readonly columns: number;
-  readonly rows: number;
-}
-
-export interface Screen extends StreamSink {
-  readonly size: ScreenSize;
-  /** Shows it in there, at the size that there is room for. */
-  mount(parent: HTMLElement): void;
-  fit(): void;
-  focus(): void;
-  /** Nothing can be typed. */
-  setInert(inert: boolean): void;
-  setLabel(label: string): void;
-  /** Lines are read out by screen readers. */
-  setReader(on: boolean): void;
-  dispose(): void;
-}
 
 const token = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();

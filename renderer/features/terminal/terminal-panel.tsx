@@ -2,27 +2,24 @@
 import { useEffect, useRef, useState } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 import type { HostSnapshot, Slice } from '../../../model/model.ts';
+import { usableSlices } from '../../domain/job-rights.ts';
+import { isReachable, terminalRefusal } from '../../domain/terminal-rights.ts';
+import type { Screen } from '../../domain/terminal-screen.ts';
+import { stateSentence } from '../../domain/terminal-text.ts';
+import { selectedSlice } from '../../store/selected.ts';
+import { showTerminal, shownTab, useTerminals } from '../../store/terminals.ts';
+import type { TerminalTab } from '../../store/terminals.ts';
+import { useUi } from '../../store/ui.ts';
 import { Button, cx } from '../../components/bits.tsx';
 import { Icon } from '../../components/icons.tsx';
-import { commandKey } from '../../commands/menu-entries.ts';
-import { usableSlices } from '../jobs/job-actions.ts';
-import { selectedSlice } from '../shell/selected.ts';
-import { useUi } from '../../store/ui.ts';
-import type { Screen } from './screen.ts';
-import { terminalRefusal } from './terminal-acts.ts';
 import {
   closeTerminal,
-  isReachable,
   listTerminals,
   mountTerminal,
   openTerminal,
   retryTerminal,
-  showTerminal,
-  shownTab,
-  useTerminals,
-} from './terminals.ts';
-import type { TerminalTab } from './terminals.ts';
-import { stateSentence } from './text.ts';
+} from '../../acts/terminals.ts';
+import { commandKey } from '../../commands/menu-entries.ts';
 
 const DELETED = 'deleted slice';
 

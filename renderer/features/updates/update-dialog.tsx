@@ -2,11 +2,11 @@
 import type { ReactElement } from 'react';
 import { assertNever } from '../../../model/errors.ts';
 import type { UpdateAct, UpdateState } from '../../../model/updates.ts';
-import { Button } from '../../components/bits.tsx';
-import { Dialog } from '../../components/dialog.tsx';
-import { about } from '../../store/actions.ts';
+import { about } from '../../store/ask.ts';
 import { closeDialog } from '../../store/ui.ts';
 import { actOnUpdate, useUpdates } from '../../store/updates.ts';
+import { Button } from '../../components/bits.tsx';
+import { Dialog } from '../../components/dialog.tsx';
 
 const MB = 1e6;
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { isOwnOrigin, pathInside, Sessions } from '../../../electron/serve/http.ts';
-import { dataFolder, labUnavailable } from '../../../electron/serve/places.ts';
+import { dataFolder, labUnavailable } from '../../../electron/places.ts';
 
 describe('pathInside', () => {
   it.each([

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LabLauncher } from '../../../electron/core/demo-lab.ts';
+import type { LabLauncher } from '../../../electron/core/messages.ts';
 import { createCore, type Core } from '../../../electron/core/core.ts';
 import type { Result } from '../../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues } from '../../../model/ipc.ts';

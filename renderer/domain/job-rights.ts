@@ -1,0 +1,46 @@
+/** What a person may do with jobs on a host, and why not. Pure. */
+import type { HostSnapshot, Job, Slice } from '../../model/model.ts';
+
+/** Why there is no queue to look at; null: there is one. */
+export function queueRefusal(host: HostSnapshot): string | null {
+  const { connection } = host;
+  if (connection.kind !== 'live' && connection.kind !== 'stale') return `${host.name} is not connected.`;
+  if (host.jobs !== null) return null;
+  const { version, managerName, managerUid, yourUid } = connection.agent;
+  const who = managerUid === yourUid ? 'upgrade it' : `ask ${managerName} to upgrade it`;
+  return `The agent on ${host.name} (${version}) has no queue for jobs: ${who}.`;
+}
+
+const youOn = (host: HostSnapshot): { name: string; operator: boolean } | null =>
+  host.connection.kind === 'live' || host.connection.kind === 'stale'
+    ? { name: host.connection.agent.yourName, operator: host.connection.agent.operator }
+    : null;
+
+export const isOperator = (host: HostSnapshot): boolean => youOn(host)?.operator === true;
+export const isYours = (host: HostSnapshot, job: Job): boolean => youOn(host)?.name === job.user;
+
+/** Slices in which this person may run something. */
+export const usableSlices = (host: HostSnapshot): readonly Slice[] => {
+  const you = youOn(host);
+  return host.slices.filter((slice) => you?.operator === true || slice.owner === you?.name);
+};
+
+export function runRefusal(host: HostSnapshot, slice: Slice): string | null {
+  if (host.connection.kind === 'stale') return `${host.name} has not answered for a while.`;
+  const refusal = queueRefusal(host);
+  if (refusal !== null) return refusal;
+  return usableSlices(host).some((one) => one.id === slice.id)
+    ? null
+    : `${slice.name} belongs to ${slice.owner}: its owner runs programs in it.`;
+}
+
+/** Of changes to a job that is not over. */
+export function jobRefusal(host: HostSnapshot, job: Job): string | null {
+  if (host.connection.kind !== 'live') return `${host.name} is not connected.`;
+  return isYours(host, job) || isOperator(host)
+    ? null
+    : `${job.name} is a job of ${job.user}: only ${job.user} and operators change it.`;
+}
+
+export const logRefusal = (host: HostSnapshot, job: Job): string | null =>
+  isYours(host, job) ? null : `The log of ${job.name} belongs to ${job.user} and is read by nobody else.`;
