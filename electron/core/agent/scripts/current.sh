@@ -1,0 +1,12 @@
+#!/bin/sh
+# What the version in force says of itself, if there is one.
+
+# @header@
+
+IFS='
+'
+for place in $places; do
+  [ -x "$place/current/tranche" ] && safe "$place" || continue
+  say current "$("$place/current/tranche" version --json | head -n 1)"
+  exit 0
+done
