@@ -1,5 +1,6 @@
 #!/bin/sh
 # $1: a private root. Ends all that runs there and removes it, once stdin is closed.
+# shellcheck disable=SC2034,SC2086 # ticks are only counted, and pids are words
 
 root=$1
 cat > /dev/null

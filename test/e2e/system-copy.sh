@@ -4,7 +4,7 @@
 set -e
 mount -t tmpfs -o size=2g tmpfs "$1"
 mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay -o lowerdir=/,upperdir="$1/upper",workdir="$1/work" overlay "$1/root"
+mount -t overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
 for place in /proc /sys /dev "$2"; do mount --rbind "$place" "$1/root$place"; done
 cd "$1/root"
 pivot_root . .

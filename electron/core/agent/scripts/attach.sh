@@ -2,6 +2,8 @@
 # Becomes the agent's line channel, after naming the versions there; without one, says what kind of host this is.
 # Terminals and jobs start from that channel and have its environment, so all that is set on the way to it, LC_ALL
 # first, is set in a shell of its own, which leaves nothing but a path behind.
+# shellcheck disable=SC2154 # header.sh sets what is not set here
+# shellcheck disable=SC2242 # @free@ becomes a number
 
 exec 3>&1
 set -- "$(

@@ -1,5 +1,6 @@
 #!/bin/sh
 # What the version in force says of itself, if there is one.
+# shellcheck disable=SC2154 # header.sh sets what is not set here
 
 # @header@
 

@@ -1,10 +1,13 @@
 #!/bin/sh
 # Uploads into a temporary directory, verifies, makes executable, tries it, renames it into place, turns the link.
+# shellcheck disable=SC2154 # header.sh sets what is not set here
+# shellcheck disable=SC1010 # a step is "done"
 
 # @header@
 
 umask 022
 version='@version@-@arch@'
+needed='@kib@'
 new=
 cleanup() { [ -n "$new" ] && rm -rf "$new"; new=; }
 trap cleanup EXIT
@@ -16,7 +19,7 @@ place_usable() {
   if [ -O "$1" ] && [ ! -L "$1" ] && [ -z "$(ls -A "$1")" ]; then chmod go-w "$1" 2>/dev/null; fi
   safe "$1" || { why="$why $1 can be changed by somebody else;"; foreign=1; return 1; }
   free=$(df -Pk "$1" 2>/dev/null | awk 'NR==2 {print $4}')
-  if [ -n "$free" ] && [ "$free" -lt @kib@ ]; then why="$why $1 has only $free KiB free;"; full=1; return 1; fi
+  if [ -n "$free" ] && [ "$free" -lt "$needed" ]; then why="$why $1 has only $free KiB free;"; full=1; return 1; fi
   probe="$1/.probe-$nonce"
   printf '#!/bin/sh\nexit 0\n' > "$probe" 2>/dev/null || { why="$why $1 is full or read-only;"; full=1; rm -f "$probe"; return 1; }
   chmod 700 "$probe"
@@ -55,8 +58,7 @@ new="$place/.new-$nonce"
 rm -rf "$new"
 mkdir "$new" || { say failed disk-full "$place"; exit 1; }
 # A tool that is there may be a broken one, first in PATH: tried before it is believed.
-decodes() { [ "$(printf 'dHJhbmNoZQ==
-' | "$@" 2>"$new/error")" = tranche ]; }
+decodes() { [ "$(printf 'dHJhbmNoZQ==\n' | "$@" 2>"$new/error")" = tranche ]; }
 if decodes base64 -d; then decode() { base64 -d; }
 elif decodes openssl enc -base64 -d; then decode() { openssl enc -base64 -d; }
 else say failed shell-unusable "neither base64 nor openssl unpacks anything there: $(tail -n 1 "$new/error" 2>/dev/null)"; exit 1; fi

@@ -4,6 +4,8 @@
 # words as sh does goes no further. Places: docs/protocol.md, section 1, best first; a folder below /var/tmp that
 # somebody else has made under our name is passed over. Marked lines go to descriptor 3 in attach.sh and to stdout in
 # all others, from which script-header.ts takes the redirection away.
+# shellcheck disable=SC2034 # the scripts that begin with this use what is set here
+# shellcheck disable=SC2086 # words are split on purpose
 
 if [ -n "${ZSH_VERSION:-}" ]; then emulate sh; fi
 LC_ALL=C; export LC_ALL
@@ -27,7 +29,7 @@ say() { ( IFS=' '; printf '@tranche %s %s\n' "$nonce" "$*" ) >&3; }
 owner() { ( IFS=' '; set -- $1; printf %s "$3" ); }
 # Whether each folder on the way is ours or of root, and no link, from the first one on in which others may put things.
 walk() { (
-  IFS=/; set -f; set -- $1; at= strict=
+  IFS=/; set -f; set -- $1; at='' strict=''
   for part; do
     [ -n "$part" ] || continue
     at=$at/$part

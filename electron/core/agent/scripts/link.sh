@@ -1,5 +1,7 @@
 #!/bin/sh
 # `~/.local/bin/tranche`, never over somebody else's file.
+# shellcheck disable=SC2154 # header.sh sets what is not set here
+# shellcheck disable=SC3013 # dash, bash, busybox, ksh and zsh have -ef; in another nothing is proven
 
 # @header@
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Turns the link to another version that is there. What it named before is told, for the way back.
+# shellcheck disable=SC2154 # header.sh sets what is not set here
 
 # @header@
 
