@@ -74,6 +74,7 @@ const steps = [
   ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
   ...clangFormatSteps(),
   ...shellcheckSteps(),
+  ['error codes and their catalogue', process.execPath, ['scripts/error-catalogue.mjs', '--check']],
   ['native build', process.execPath, ['scripts/build-agent.mjs']],
   ['native checks', process.execPath, ['scripts/check-native.mjs']],
   ['header diff (where a toolkit is)', process.execPath, ['scripts/header-diff.mjs']],
