@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// `npm run check`: types, walls between rooms, lint, format, native build with warnings as errors, native checks,
-// and the format of C where clang-format is installed.
+// `npm run check`: types, walls between rooms, lint, format, floors of the C, error codes, native build with warnings as
+// errors, native checks, and, where clang-format and shellcheck are installed, the format of C and the shell scripts.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,6 +47,20 @@ function clangFormatSteps() {
   return [['format of C', 'clang-format', ['--dry-run', '-Werror', ...files]]];
 }
 
+/** Those that are sent to hosts are .sh files for this reason. */
+function shellcheckSteps() {
+  if (spawnSync('shellcheck', ['--version']).status !== 0) {
+    console.log('skip shell scripts: shellcheck is not installed');
+    return [];
+  }
+  const files = ['agent', 'electron', 'scripts', 'test'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true })
+      .filter((name) => name.endsWith('.sh'))
+      .map((name) => join(folder, name)),
+  );
+  return [['shell scripts', 'shellcheck', [...files, '.ci/run']]];
+}
+
 const steps = [
   ...['model', 'electron', 'renderer', 'test'].map((project) => [
     `types: ${project}`,
@@ -58,6 +72,8 @@ const steps = [
   ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
   ...clangFormatSteps(),
   ['floors of agent/', process.execPath, ['scripts/check-layers.mjs']],
+  ...shellcheckSteps(),
+  ['error codes and their catalogue', process.execPath, ['scripts/error-catalogue.mjs', '--check']],
   ['native build', process.execPath, ['scripts/build-agent.mjs']],
   ['native checks', process.execPath, ['scripts/check-native.mjs']],
   ['header diff (where a toolkit is)', process.execPath, ['scripts/header-diff.mjs']],

@@ -58,6 +58,8 @@ export function debControl({ options, depends, recommends }, installedKib) {
     `Installed-Size: ${installedKib}`,
     ...(depends.length > 0 ? [`Depends: ${depends.join(', ')}`] : []),
     ...(recommends.length > 0 ? [`Recommends: ${recommends.join(', ')}`] : []),
+    // No field of Debian's: fpm writes it, and `dpkg-deb --info` shows it.
+    ...(options.license === undefined ? [] : [`License: ${oneLine(options.license)}`]),
     'Section: utils',
     `Priority: ${options['deb-priority'] ?? 'optional'}`,
     ...(isPage(options.url) ? [`Homepage: ${options.url}`] : []),
@@ -82,7 +84,7 @@ export function rpmSpec({ options, depends }, { files, scripts, packed }) {
     `Release: ${options.iteration ?? '1'}`,
     `Summary: ${oneLine(options['rpm-summary'] ?? options.description)}`,
     // A tag that rpm insists on; `unknown` is what fpm writes, too.
-    `License: ${options.license ?? 'unknown'}`,
+    `License: ${oneLine(options.license ?? 'unknown')}`,
     `Vendor: ${oneLine(options.vendor ?? options.maintainer)}`,
     `Packager: ${oneLine(options.maintainer)}`,
     ...(isPage(options.url) ? [`URL: ${options.url}`] : []),

@@ -62,7 +62,12 @@ function sourcesFingerprint() {
       hash.update(`${file} ${size} ${mtimeMs}\n`);
     }
   }
-  for (const file of ['package-lock.json', 'vite.renderer.config.ts', 'scripts/build.mjs'])
+  for (const file of [
+    'package-lock.json',
+    'vite.renderer.config.ts',
+    'scripts/build.mjs',
+    'scripts/bundle.mjs',
+  ])
     hash.update(readFileSync(join(root, file)));
   return hash.digest('hex');
 }

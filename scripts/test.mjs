@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// `npm test`: everything that can be tested without a GPU, from a fresh clone. Ends with `N passed, N failed, N skipped`.
+// `npm test`: everything that can be tested without a GPU, from a fresh clone. Ends with what took how long, and
+// `N passed, N failed, N skipped`.
 // Options: --only native|unit|agent|integration|e2e
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -7,14 +8,24 @@ import { join } from 'node:path';
 import { buildAll, checkNode, installPackages, root } from './setup.mjs';
 import { testNative } from './test-native.mjs';
 import { readTally } from './test-tally.mjs';
+import { readTimes, timesTable } from './times.mjs';
 
 /** Of one project; on a machine that others use too, each takes several times as long as alone. */
 const VITEST_TIMEOUT_MS = 60 * 60_000;
 const results = join(root, 'test-results');
 const total = { passed: 0, failed: 0, skipped: 0 };
 const inCi = process.env['CI'] === 'true';
+const times = [...readTimes(process.env['TRANCHE_TIMES_BEFORE'] ?? '')];
 
-function add(name, counts) {
+async function timed(name, work) {
+  const started = Date.now();
+  const result = await work();
+  times.push({ name, ms: Date.now() - started });
+  return result;
+}
+
+async function add(name, work) {
+  const counts = await timed(name, work);
   for (const key of Object.keys(total)) total[key] += counts[key];
   console.log(`${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
 }
@@ -70,14 +81,15 @@ const wanted = (name) => only === null || only === name;
 try {
   checkNode();
   installPackages({ tools: true });
-  await buildAll();
+  await timed('build', buildAll);
   mkdirSync(results, { recursive: true });
-  if (wanted('native')) add('native', testNative());
+  if (wanted('native')) await add('native', testNative);
   for (const project of ['unit', 'agent', 'integration', 'e2e'])
-    if (wanted(project)) add(project, runVitest(project));
+    if (wanted(project)) await add(project, () => runVitest(project));
 } catch (error) {
   console.error(`npm test could not run: ${error instanceof Error ? error.message : String(error)}`);
   total.failed += 1;
 }
+console.log(`${timesTable(times)}\n`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed === 0 ? 0 : 1);

@@ -17,21 +17,7 @@ import {
   type Root,
   type RunningAgent,
 } from './agent_process.ts';
-
-/** Says what it was given, stays, and goes when it is told to quit. */
-const DAEMON = `#!/bin/sh
-pid="$CUDA_MPS_PIPE_DIRECTORY/nvidia-cuda-mps-control.pid"
-if [ "$1" = "-d" ]; then
-  [ -e "$FAKE_MPS/fail" ] && exit 3
-  env | grep '^CUDA_' | sort > "$FAKE_MPS/environment"
-  [ -e "$FAKE_MPS/never" ] && exec tail -f /dev/null
-  sh -c 'echo $$ > "$1"; exec tail -f /dev/null' daemon "$pid" < /dev/null > /dev/null 2>&1 &
-  exit 0
-fi
-read -r word
-echo "$word" >> "$FAKE_MPS/told"
-[ "$word" = quit ] && kill "$(cat "$pid")" && rm "$pid"
-`;
+import fakeControlFile from './fake_mps_control.sh?raw';
 
 let host: TestHost;
 let root: Root;
@@ -43,7 +29,7 @@ beforeEach(() => {
   root = host.root;
   fake = join(root.path, 'fake');
   mkdirSync(fake);
-  writeFileSync(join(fake, 'nvidia-cuda-mps-control'), DAEMON);
+  writeFileSync(join(fake, 'nvidia-cuda-mps-control'), fakeControlFile);
   chmodSync(join(fake, 'nvidia-cuda-mps-control'), 0o755);
   root.env['FAKE_MPS'] = fake;
   root.env['PATH'] = `${fake}:${String(process.env['PATH'])}`;

@@ -319,7 +319,7 @@ async function main(): Promise<void> {
   figures.push(...benchShimCost(repository, compile));
   console.log(`\n${printTable(figures)}`);
   save(join(repository, 'docs/bench-results.json'), figures);
-  intoReadme(join(repository, 'README.md'), printTable(figures));
+  if (process.argv.includes('--readme')) intoReadme(join(repository, 'README.md'), printTable(figures));
 }
 
 main().catch((error: unknown) => {

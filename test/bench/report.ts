@@ -55,7 +55,7 @@ export function merge(path: string, figures: readonly Figure[]): readonly Figure
   return all;
 }
 
-/** Puts the table between the README's markers, so that what it promises is what was measured last. */
+/** Puts the table between the README's markers: what it promises is what somebody meant to keep. */
 export function intoReadme(path: string, table: string): void {
   const text = readFileSync(path, 'utf8');
   const updated = text.replace(

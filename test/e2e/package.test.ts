@@ -276,7 +276,7 @@ describe.skipIf(runtimeFolder === null || !isBuilt || !has('dpkg-deb'))(`the pac
       .sort();
     expect(inRpm).toEqual(inDeb);
     expect(query('--queryformat', '%{ARCH} %{LICENSE} %{PACKAGER}')).toBe(
-      'x86_64 unknown The Tranche authors',
+      'x86_64 Apache-2.0 The Tranche authors',
     );
     expect(query('--requires')).toContain('libgtk-3.so.0()(64bit)');
     expect(query('--scripts')).toContain('if [ "$1" -gt 0 ]; then exit 0; fi');

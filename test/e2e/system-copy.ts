@@ -6,22 +6,10 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
+import enterFile from './system-copy.sh?raw';
 
 const END_TIMEOUT_MS = 10_000;
 const RUN_TIMEOUT_MS = 60_000;
-
-/** `$1` is the folder for the layers, `$2` the one that both systems share: the package and the app's data lie there. */
-const ENTER = `set -e
-mount -t tmpfs -o size=2g tmpfs "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay -o lowerdir=/,upperdir="$1/upper",workdir="$1/work" overlay "$1/root"
-for place in /proc /sys /dev "$2"; do mount --rbind "$place" "$1/root$place"; done
-cd "$1/root"
-pivot_root . .
-umount -l .
-cd /
-echo ready
-exec cat`;
 
 function whyNot(): string | null {
   if (process.getuid?.() !== 0) return 'only root may install a package';
@@ -55,7 +43,7 @@ export interface SystemCopy {
 export async function copySystem(layers: string): Promise<SystemCopy> {
   const holder = spawn(
     'unshare',
-    ['--mount', '--propagation', 'private', 'sh', '-c', ENTER, 'sh', layers, tmpdir()],
+    ['--mount', '--propagation', 'private', 'sh', '-c', enterFile, 'sh', layers, tmpdir()],
     {
       stdio: ['pipe', 'pipe', 'inherit'],
     },

@@ -52,6 +52,13 @@ describe('the control file of a deb', () => {
     expect(debControl(parseFpmArguments(named), 1)).toContain('\nHomepage: https://example.org/\n');
   });
 
+  it('names the licence only where there is one', () => {
+    expect(control).not.toContain('License');
+    expect(debControl(parseFpmArguments([...ASKED, '--license', 'Apache-2.0']), 1)).toContain(
+      '\nLicense: Apache-2.0\n',
+    );
+  });
+
   it('lets no field begin a second one', () => {
     const evil = ASKED.map((word) => (word === 'The authors' ? 'The\nauthors' : word));
     expect(debControl(parseFpmArguments(evil), 1)).toContain('\nMaintainer: The authors\n');

@@ -9,29 +9,11 @@ import { mkdtemp, open, readdir, readFile, rm, unlink, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import askpassFile from './askpass.sh?raw';
 
 /** The script opens its pipe right after it has asked; if nobody reads by then, ssh has ended it. */
 const READER_TIMEOUT_MS = 2_000;
 const READER_RETRY_MS = 20;
-
-/** `answer.N` is the pipe, `ask.N` the question: its kind in the first line. Ends with the app that started ssh. */
-const SCRIPT = `#!/bin/sh
-d=\${0%/*}
-pipe=$d/answer.$$
-trap 'rm -f "$pipe"' EXIT
-trap 'exit 1' HUP INT TERM
-mkfifo -m 600 "$pipe" || exit 1
-{ printf '%s\\n' "\${SSH_ASKPASS_PROMPT:-}"; printf '%s' "$1"; } > "$d/new.$$" && mv "$d/new.$$" "$d/ask.$$" || exit 1
-(
-  # ssh reads until its pipe is closed, and has left another copy of it to us, beyond stdout.
-  exec </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
-  while [ -p "$pipe" ]; do
-    kill -0 "$TRANCHE_PID" || { kill $$; break; }
-    sleep 1
-  done
-) &
-{ IFS= read -r verdict && [ "$verdict" = yes ] && cat; } < "$pipe"
-`;
 
 export interface AskpassQuestion {
   /** SSH_ASKPASS_PROMPT: '' for an answer, 'confirm' for yes or no, 'none' for something to be shown while it lasts. */
@@ -62,7 +44,7 @@ export class Askpass {
   /** `answer` is called for each question; null refuses it. */
   static async start(answer: (question: AskpassQuestion) => Promise<string | null>): Promise<Askpass> {
     const folder = await mkdtemp(join(tmpdir(), 'tranche-ask-'));
-    await writeFile(join(folder, 'askpass'), SCRIPT, { mode: 0o700 });
+    await writeFile(join(folder, 'askpass'), askpassFile, { mode: 0o700 });
     return new Askpass(folder, answer);
   }
 

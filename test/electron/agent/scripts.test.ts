@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkSystem } from '../../../electron/core/agent/deploy.ts';
 import { parsePreview } from '../../../electron/core/agent/preview.ts';
-import { shellValue } from '../../../electron/core/agent/script-header.ts';
+import { fillScript, shellValue } from '../../../electron/core/agent/script-header.ts';
 import { attachScript, markedLines } from '../../../electron/core/agent/scripts.ts';
 
 describe('shellValue', () => {
@@ -12,6 +12,24 @@ describe('shellValue', () => {
       expect(() => attachScript(value)).toThrow();
     },
   );
+});
+
+describe('fillScript', () => {
+  const FILE = `#!/bin/sh\n# For who reads it: @word@.\n\nsay '@word@' "$@"\n# @part@\nprintf '@tranche %s' x\n`;
+
+  it('sends what stands below the first empty line, with values and blocks in their places', () => {
+    expect(fillScript(FILE, { word: 'a-1' }, { part: "say '@word@'\n" })).toBe(
+      `say 'a-1' "$@"\nsay '@word@'\nprintf '@tranche %s' x\n`,
+    );
+  });
+
+  it('refuses a value that is not plain, a hole without a value and a value without a hole', () => {
+    const part = '';
+    expect(() => fillScript(FILE, { word: "'; id; '" }, { part })).toThrow(/not a plain value/);
+    expect(() => fillScript(FILE, {}, { part })).toThrow(/has no word/);
+    expect(() => fillScript(FILE, { word: 'a' })).toThrow(/has no part/);
+    expect(() => fillScript(FILE, { word: 'a', other: 'b' }, { part })).toThrow(/asks for no other/);
+  });
 });
 
 describe('markedLines', () => {
