@@ -292,7 +292,6 @@ export interface AgentInfo {
   readonly managerName: string;
   readonly yourUid: number;
   readonly yourName: string;
-  readonly operator: boolean;
   /** What you may do to everybody's things. */
   readonly verbs: readonly Verb[];
   readonly driver: string | null;

@@ -1,7 +1,7 @@
 /** Commands of the host in view. */
 import type { HostSnapshot } from '../../model/model.ts';
 import { previousOf } from '../domain/agent-version.ts';
-import { editRefusal } from '../domain/host-figures.ts';
+import { setRefusal } from '../domain/rights.ts';
 import { ask } from '../store/ask.ts';
 import { openDialog, selectHost } from '../store/ui.ts';
 import { linkCommand } from '../acts/hosts.ts';
@@ -74,7 +74,7 @@ export function hostCommands({ host, fleet }: CommandContext) {
     'host.tags': onHost(host, never, (h) => openDialog({ kind: 'tags', hostId: h.id })),
     'host.quota': onHost(
       host,
-      (h) => editRefusal(h),
+      (h) => setRefusal(h),
       (h) => openDialog({ kind: 'quota', hostId: h.id, subject: null }),
     ),
     'host.roll-back': onHost(

@@ -1,7 +1,7 @@
 /** Commands of the selected slice, or of all that are picked. */
 import { formatLink } from '../../model/links.ts';
 import type { HostSnapshot, Slice } from '../../model/model.ts';
-import { editRefusal } from '../domain/host-figures.ts';
+import { editRefusal } from '../domain/rights.ts';
 import { neighbourOf } from '../domain/trade.ts';
 import { copy } from '../store/ask.ts';
 import { runCommandOf } from '../store/linked.ts';

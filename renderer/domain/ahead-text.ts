@@ -1,7 +1,8 @@
 /** What will become of a job that is about to be started: the agent's rules of the line, told beforehand. Pure. */
 import type { HostSnapshot, Job, JobPriority, Slice } from '../../model/model.ts';
 import { duration, gibWithUnit } from '../../model/units.ts';
-import { isOperator, isYours } from './job-rights.ts';
+import { isYours } from './job-rights.ts';
+import { may as mayDo } from './rights.ts';
 import { placeText } from './job-text.ts';
 
 const RANK: Readonly<Record<JobPriority, number>> = { low: 0, normal: 1, high: 2 };
@@ -18,7 +19,7 @@ function victimOf(host: HostSnapshot, running: readonly Job[], asked: Asked): Jo
     (job) =>
       job.state === 'running' &&
       RANK[job.priority] < RANK[asked.priority] &&
-      (isYours(host, job) || isOperator(host)) &&
+      (isYours(host, job) || mayDo(host, 'jobs-order')) &&
       (job.preemptible || asked.preempts),
   );
   const [first] = may.sort(

@@ -3,7 +3,8 @@ import { admit } from '../../model/admission.ts';
 import type { Gpu, HostId, HostSnapshot, Sample } from '../../model/model.ts';
 import { gibWithUnit } from '../../model/units.ts';
 import { refusalWords } from './drag.ts';
-import { cutRefusal, editRefusal, gpuView } from './host-figures.ts';
+import { cutRefusal, gpuView } from './host-figures.ts';
+import { editRefusal } from './rights.ts';
 import { beyondQuota } from './quota.ts';
 import { nameProblem } from './slice-edits.ts';
 

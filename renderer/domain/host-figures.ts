@@ -2,6 +2,7 @@
 import type { Gpu, GpuSample, HostSnapshot, Sample, Slice, SliceSample } from '../../model/model.ts';
 import { layoutBar } from './bar-layout.ts';
 import type { BarLayout } from './bar-layout.ts';
+import { editRefusal } from './rights.ts';
 
 export interface GpuView {
   readonly gpu: Gpu;
@@ -119,19 +120,7 @@ export function hostFigures(host: HostSnapshot, sample: Sample | null): HostFigu
   };
 }
 
-/** Whether this user may change slices here, and if not, why: said on every disabled control. */
-export function editRefusal(host: HostSnapshot): string | null {
-  const { connection } = host;
-  if (connection.kind === 'live') {
-    return connection.agent.operator
-      ? null
-      : `Only ${connection.agent.managerName} and the operators they named change slices on ${host.name}.`;
-  }
-  if (connection.kind === 'stale') return `${host.name} has not answered for a while.`;
-  return `${host.name} is not connected.`;
-}
-
-/** The same for a slice on this GPU: one in MIG mode is cut by the hardware, and not by us. */
+/** Whether slices may be cut from this GPU, and if not, why: one in MIG mode is cut by the hardware, and not by us. */
 export const cutRefusal = (host: HostSnapshot, gpu: Gpu): string | null =>
   editRefusal(host) ??
   (gpu.migEnabled === true ? 'This GPU is in MIG mode: slices are not cut from it.' : null);

@@ -1,5 +1,6 @@
 /** What a person may do with jobs on a host, and why not. Pure. */
 import type { HostSnapshot, Job, Slice } from '../../model/model.ts';
+import { may } from './rights.ts';
 
 /** Why there is no queue to look at; null: there is one. */
 export function queueRefusal(host: HostSnapshot): string | null {
@@ -11,19 +12,14 @@ export function queueRefusal(host: HostSnapshot): string | null {
   return `The agent on ${host.name} (${version}) has no queue for jobs: ${who}.`;
 }
 
-const youOn = (host: HostSnapshot): { name: string; operator: boolean } | null =>
-  host.connection.kind === 'live' || host.connection.kind === 'stale'
-    ? { name: host.connection.agent.yourName, operator: host.connection.agent.operator }
-    : null;
+const yourName = (host: HostSnapshot): string | null =>
+  host.connection.kind === 'live' || host.connection.kind === 'stale' ? host.connection.agent.yourName : null;
 
-export const isOperator = (host: HostSnapshot): boolean => youOn(host)?.operator === true;
-export const isYours = (host: HostSnapshot, job: Job): boolean => youOn(host)?.name === job.user;
+export const isYours = (host: HostSnapshot, job: Job): boolean => yourName(host) === job.user;
 
 /** Slices in which this person may run something. */
-export const usableSlices = (host: HostSnapshot): readonly Slice[] => {
-  const you = youOn(host);
-  return host.slices.filter((slice) => you?.operator === true || slice.owner === you?.name);
-};
+export const usableSlices = (host: HostSnapshot): readonly Slice[] =>
+  host.slices.filter((slice) => may(host, 'slice-use') || slice.owner === yourName(host));
 
 export function runRefusal(host: HostSnapshot, slice: Slice): string | null {
   if (host.connection.kind === 'stale') return `${host.name} has not answered for a while.`;
@@ -37,7 +33,7 @@ export function runRefusal(host: HostSnapshot, slice: Slice): string | null {
 /** Of changes to a job that is not over. */
 export function jobRefusal(host: HostSnapshot, job: Job): string | null {
   if (host.connection.kind !== 'live') return `${host.name} is not connected.`;
-  return isYours(host, job) || isOperator(host)
+  return isYours(host, job) || may(host, 'job-change')
     ? null
     : `${job.name} is a job of ${job.user}: only ${job.user} and operators change it.`;
 }

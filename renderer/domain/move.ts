@@ -2,7 +2,8 @@
 import type { Gpu, HostSnapshot, Sample, Slice } from '../../model/model.ts';
 import { gibWithUnit } from '../../model/units.ts';
 import { refusalWords } from './drag.ts';
-import { cutRefusal, editRefusal, gpuView } from './host-figures.ts';
+import { cutRefusal, gpuView } from './host-figures.ts';
+import { editRefusal } from './rights.ts';
 import { asNew, preview } from './slice-edits.ts';
 
 export interface MoveOutcome {

@@ -1,6 +1,6 @@
 /* What one connection may take of the agent: a bounded piece of work in each turn, a part of the time, places that are left
  * for others, and no notice of somebody else's.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/src/wire/peers.c agent/src/base/line.c agent/common/log.c agent/src/base/accounts.c agent/src/base/people.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/src/wire/peers.c agent/src/base/line.c agent/common/log.c agent/src/base/accounts.c agent/src/base/people.c agent/src/base/failure.c agent/src/state/rights.c
  * sanitize: address,undefined
  */
 #include "check.h"

@@ -24,7 +24,6 @@ export function agent(hostName: string, more: Partial<AgentInfo> = {}): AgentInf
     managerName: 'mira',
     yourUid: 1000,
     yourName: 'mira',
-    operator: true,
     verbs: VERBS,
     driver: '580.159.04',
     gpuNote: null,
@@ -240,7 +239,7 @@ export function crowded(): HostSnapshot {
   );
   return host(
     'workstation-with-a-very-long-name-in-the-basement.cs.uni.example',
-    live('crowd', { managerName: 'an-administrator-with-a-long-name', operator: false, yourName: 'tom' }),
+    live('crowd', { managerName: 'an-administrator-with-a-long-name', verbs: ['look'], yourName: 'tom' }),
     [big, small],
     [
       ...slices,

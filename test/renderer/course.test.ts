@@ -159,7 +159,7 @@ describe('planCourse', () => {
   it('leaves out what can not be cut, with the reason', () => {
     const mig = lab('lab-a', [48], TWELVE, { gpu: { migEnabled: true } });
     const away = { ...lab('lab-b', [48]), connection: { kind: 'disconnected' } as const };
-    const foreign = { ...lab('lab-c', [48]), connection: live('lab-c', { operator: false }) };
+    const foreign = { ...lab('lab-c', [48]), connection: live('lab-c', { verbs: ['look'] }) };
     const got = plan({ people: ['s01'] }, [mig, away, foreign, lab('lab-d', [])]);
     expect(got.leftOut).toEqual([
       'lab-b is not connected.',

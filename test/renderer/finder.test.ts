@@ -70,7 +70,7 @@ describe('findRoom', () => {
     expect(find('50%').rooms.find((room) => room.gpu.uuid === big.uuid)?.wantedBytes).toBe(40 * GIB);
   });
   it('puts places where nothing may be made last, with the reason', () => {
-    const look = { ...b, connection: live('b', { operator: false }) };
+    const look = { ...b, connection: live('b', { verbs: ['look'] }) };
     const { rooms } = find('20g', [a, look]);
     expect(rooms.at(-1)?.gpu.uuid).toBe(other.uuid);
     expect(rooms.at(-1)?.refusal).toMatch(/Only mira/);

@@ -131,7 +131,7 @@ describe('moving', () => {
     ['where it is', from, [] as ProcessSample[], of, /is on this GPU/],
     ['onto a smaller one', small, [], of, /the GPU has 8\.0 GiB/],
     ['while somebody runs in it', to, [running], of, /moves between runs/],
-    ['without the right to', to, [], { ...of, connection: live('m', { operator: false }) }, /Only mira/],
+    ['without the right to', to, [], { ...of, connection: live('m', { verbs: ['look'] }) }, /Only mira/],
     ['onto a GPU in MIG mode', { ...to, migEnabled: true }, [], of, /MIG/],
   ])('is refused %s', (_case, target, processes, on, why) => {
     expect(moveOutcome(on, moved, target, at(processes)).refusal).toMatch(why);

@@ -54,7 +54,7 @@ type Explain = (reply: Result<never>, agent: AgentInfo | null, hostName: string)
 type Report = (progress: DeployProgress) => void;
 
 function agentInfo(hello: HelloReply, scriptLines: readonly string[]): AgentInfo {
-  const { protocol, arch, hostName, scope, managerUid, managerName, yourUid, yourName, operator } = hello;
+  const { protocol, arch, hostName, scope, managerUid, managerName, yourUid, yourName } = hello;
   const { driver, gpuNote, simulated, agentVersion: version } = hello;
   return {
     version,
@@ -66,7 +66,6 @@ function agentInfo(hello: HelloReply, scriptLines: readonly string[]): AgentInfo
     managerName,
     yourUid,
     yourName,
-    operator,
     verbs: verbsOf(hello),
     driver,
     gpuNote,

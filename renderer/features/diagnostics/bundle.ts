@@ -99,7 +99,7 @@ function hostPart(host: HostSnapshot, sample: Sample | undefined, redact: Redact
             protocol: agent.protocol,
             arch: agent.arch,
             scope: agent.scope,
-            operator: agent.operator,
+            verbs: agent.verbs,
             driver: agent.driver,
             simulated: agent.simulated,
           }),

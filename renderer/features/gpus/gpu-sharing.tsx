@@ -1,7 +1,7 @@
 /** How a GPU is shared: how far limits may add up on this host, and whether programs run in turns or at the same time. */
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot } from '../../../model/model.ts';
-import { editRefusal } from '../../domain/host-figures.ts';
+import { setRefusal } from '../../domain/rights.ts';
 import { ask } from '../../store/ask.ts';
 import { ChoiceField } from '../../components/field.tsx';
 
@@ -22,7 +22,7 @@ const CONCURRENT_WORDS: Readonly<Record<NonNullable<Gpu['concurrent']>, string>>
 
 export function GpuSharing(props: { readonly host: HostSnapshot; readonly gpu: Gpu }): ReactElement {
   const { host, gpu } = props;
-  const refusal = editRefusal(host);
+  const refusal = setRefusal(host);
   const guard = host.memoryOvercommitMaxPercent;
   const concurrent = gpu.concurrent;
   const changing = concurrent === 'starting' || concurrent === 'stopping';

@@ -7,7 +7,7 @@ import type { BarLayout, BarSegment } from '../../domain/bar-layout.ts';
 import { minLimitBytes } from '../../domain/drag.ts';
 import type { ResizeBounds } from '../../domain/drag.ts';
 import { segmentText } from '../../domain/gpu-sentence.ts';
-import { editRefusal } from '../../domain/host-figures.ts';
+import { editRefusal } from '../../domain/rights.ts';
 import { beyondQuota } from '../../domain/quota.ts';
 import { boundsOf, limitRefusal } from '../../domain/resize.ts';
 import type { Trial } from '../../domain/resize.ts';

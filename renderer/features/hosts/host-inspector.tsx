@@ -4,7 +4,8 @@ import type { ReactElement, ReactNode } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
 import { previousOf, versionOf } from '../../domain/agent-version.ts';
-import { editRefusal, gpuView, hostFigures } from '../../domain/host-figures.ts';
+import { gpuView, hostFigures } from '../../domain/host-figures.ts';
+import { may, setRefusal } from '../../domain/rights.ts';
 import { ask } from '../../store/ask.ts';
 import { tagsOf, useTags } from '../../store/tags.ts';
 import { openDialog, select } from '../../store/ui.ts';
@@ -60,7 +61,7 @@ export function HostInspector(props: {
               )}
               {fact(
                 'You',
-                `${agent.yourName}, ${agent.operator ? 'may change slices' : 'may look and use your own slices'}`,
+                `${agent.yourName}, ${may(host, 'slices-change') ? 'may change slices' : 'may look and use your own slices'}`,
               )}
               {fact('Limits', 'cooperative: a program that unsets LD_PRELOAD escapes them')}
               {agent.simulated && fact('GPUs', 'simulated; agent and limits are real')}
@@ -137,7 +138,7 @@ function AgentSection({ host }: { readonly host: HostSnapshot }): ReactElement {
               </Button>
             )}
             <Button
-              refusal={editRefusal(host)}
+              refusal={setRefusal(host)}
               onClick={() => openDialog({ kind: 'quota', hostId: host.id, subject: null })}
             >
               Quotas…

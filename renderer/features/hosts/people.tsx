@@ -3,7 +3,7 @@ import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
-import { editRefusal } from '../../domain/host-figures.ts';
+import { editRefusal } from '../../domain/rights.ts';
 import { beyondQuota } from '../../domain/quota.ts';
 import { DRAG_TYPE, setDragged, useDragged } from '../../store/dragged.ts';
 import { useOwnerClass } from '../../store/owners.ts';

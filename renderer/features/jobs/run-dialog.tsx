@@ -5,7 +5,8 @@ import { keyLabel } from '../../../model/commands.ts';
 import type { HostSnapshot, Job, JobPriority, Slice } from '../../../model/model.ts';
 import { gibWithUnit, parseBytes } from '../../../model/units.ts';
 import { aheadText } from '../../domain/ahead-text.ts';
-import { isOperator, runRefusal, usableSlices } from '../../domain/job-rights.ts';
+import { runRefusal, usableSlices } from '../../domain/job-rights.ts';
+import { may } from '../../domain/rights.ts';
 import { nameProblem } from '../../domain/slice-edits.ts';
 import { lastCommand, rememberCommand } from '../../store/last-commands.ts';
 import { closeDialog } from '../../store/ui.ts';
@@ -196,7 +197,7 @@ export function RunDialog(props: {
             disabled={typed.priority === 'low'}
             onChange={(event) => put({ preempts: event.target.checked })}
           />
-          Stop {isOperator(host) ? 'running jobs' : 'my running jobs'} of lower priority, agreed or not
+          Stop {may(host, 'jobs-order') ? 'running jobs' : 'my running jobs'} of lower priority, agreed or not
         </label>
       </div>
       <Verdict tone={isWrong ? 'bad' : 'two'}>

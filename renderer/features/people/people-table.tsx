@@ -3,7 +3,7 @@ import { useMemo } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, mibExact } from '../../../model/units.ts';
-import { editRefusal } from '../../domain/host-figures.ts';
+import { setRefusal } from '../../domain/rights.ts';
 import { whomOf } from '../../domain/quota.ts';
 import { useFreshHours } from '../../store/hours.ts';
 import { idleText } from '../../store/idle-text.ts';
@@ -165,7 +165,7 @@ export const PEOPLE_COLUMNS: readonly Column<PersonRow>[] = [
 /** On one host: where quotas are set. */
 function QuotaFoot({ hosts }: { readonly hosts: readonly HostSnapshot[] }): ReactElement | null {
   const [host] = hosts;
-  if (host === undefined || hosts.length > 1 || editRefusal(host) !== null) return null;
+  if (host === undefined || hosts.length > 1 || setRefusal(host) !== null) return null;
   const count = host.quotas.length;
   return (
     <p className="view-foot small two">

@@ -5,7 +5,7 @@ import type { HostId } from '../../../model/model.ts';
 import { gibWithUnit } from '../../../model/units.ts';
 import { parsePeople, planCourse } from '../../domain/course.ts';
 import type { Course, CoursePlan } from '../../domain/course.ts';
-import { editRefusal } from '../../domain/host-figures.ts';
+import { editRefusal } from '../../domain/rights.ts';
 import { untilChoices } from '../../domain/until.ts';
 import { forgetCourse, keepCourse, useCourses } from '../../store/courses.ts';
 import type { CourseTemplate } from '../../store/courses.ts';

@@ -3,7 +3,7 @@ import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Slice } from '../../../model/model.ts';
 import { gib, mibExact, parseBytes, parsePercent } from '../../../model/units.ts';
 import { refusalWords } from '../../domain/drag.ts';
-import { editRefusal } from '../../domain/host-figures.ts';
+import { editRefusal } from '../../domain/rights.ts';
 import { asNew, preview } from '../../domain/slice-edits.ts';
 import type { SliceChange } from '../../domain/slice-edits.ts';
 import { ChoiceField, LimitField } from '../../components/field.tsx';
