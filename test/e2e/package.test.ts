@@ -278,6 +278,12 @@ describe.skipIf(runtimeFolder === null || !isBuilt || !has('dpkg-deb'))(`the pac
     expect(query('--queryformat', '%{ARCH} %{LICENSE} %{PACKAGER}')).toBe(
       'x86_64 Apache-2.0 The Tranche authors',
     );
+    expect(
+      execFileSync('dpkg-deb', ['--field', join(release, 'tranche_0.1.0_amd64.deb'), 'License'], {
+        encoding: 'utf8',
+      }),
+    ).toBe('Apache-2.0\n');
+    expect(inRpm).toContain('/opt/Tranche/resources/LICENSE');
     expect(query('--requires')).toContain('libgtk-3.so.0()(64bit)');
     expect(query('--scripts')).toContain('if [ "$1" -gt 0 ]; then exit 0; fi');
     // What rpm made of the script is still one that the shell takes.
