@@ -3,6 +3,7 @@
  * `serve` over a WebSocket; both parse arguments with these schemas before anything is done with them.
  */
 import { z } from 'zod';
+import type { PassedChannel, RequestChannel } from './channels.ts';
 import type { Result } from './errors.ts';
 import { UPDATE_ACTS } from './updates.ts';
 import type { UpdateState } from './updates.ts';
@@ -218,7 +219,7 @@ export const requestSchemas = {
   /** What is known of a newer version; `update:changed` says what becomes of it. */
   'update:get': none,
   'update:act': z.strictObject({ act: z.enum(UPDATE_ACTS) }),
-} as const;
+} as const satisfies Readonly<Record<RequestChannel, z.ZodType>>;
 
 /** Answered by the window's own process; the core has nothing to do with menus, notices, the tray and updates. */
 export const WINDOW_CHANNELS = [
@@ -229,12 +230,15 @@ export const WINDOW_CHANNELS = [
   'update:act',
 ] as const;
 
-export type RequestChannel = keyof typeof requestSchemas;
-export const REQUEST_CHANNELS = Object.keys(requestSchemas) as readonly RequestChannel[];
+export { REQUEST_CHANNELS, type RequestChannel } from './channels.ts';
 export type RequestArgs<C extends RequestChannel> = z.infer<(typeof requestSchemas)[C]>;
 
-/** What each request answers with when it succeeds. */
-export interface RequestValues {
+/** What each request answers with when it succeeds; those that are passed on answer alike. */
+export type RequestValues = Record<PassedChannel<'edit'>, SliceEdit> &
+  Record<PassedChannel<'done' | 'tell'>, null> &
+  OwnValues;
+
+interface OwnValues {
   'fleet:get': FleetSnapshot;
   'host:connect': null;
   'host:disconnect': null;
@@ -251,33 +255,16 @@ export interface RequestValues {
   'prompt:answer': null;
   'demo:start': null;
   'demo:stop': null;
-  'slice:create': SliceEdit;
-  'slice:resize': SliceEdit;
-  'slice:assign': SliceEdit;
-  'slice:move': SliceEdit;
-  'slice:rename': SliceEdit;
-  'slice:delete': SliceEdit;
-  'slice:undo': SliceEdit;
   'history:get': History;
   'audit:get': AuditPage;
   'hours:get': readonly PersonHours[];
   'job:environments': readonly PythonEnvironment[];
   'job:start': { jobId: string; name: string };
   'job:act': null;
-  'job:priority': null;
-  'job:slots': null;
   'job:log': JobLogPart;
   'terminal:open': { terminalId: string };
   'terminal:list': readonly TerminalInfo[];
   'terminal:attach': null;
-  'terminal:ack': null;
-  'terminal:input': null;
-  'terminal:resize': null;
-  'terminal:close': null;
-  'process:stop': null;
-  'settings:set': null;
-  'quota:set': null;
-  'gpu:concurrent': null;
   'view:visible': null;
   'menu:state': null;
   'notice:show': null;

@@ -1,5 +1,6 @@
 /** The core: answers the renderer's requests and pushes events. Knows neither Electron nor a socket. */
-import { fail, type Result } from '../../model/errors.ts';
+import { passedAs, REQUEST_CHANNELS, type PassedChannel } from '../../model/channels.ts';
+import { fail, ok, type Result } from '../../model/errors.ts';
 import {
   requestSchemas,
   type CoreEvent,
@@ -7,7 +8,6 @@ import {
   type RequestChannel,
   type RequestValues,
 } from '../../model/ipc.ts';
-import { ok } from '../../model/errors.ts';
 import type { Fields } from './agent/client.ts';
 import { DemoLab } from './fleet/demo-lab.ts';
 import { Fleet } from './fleet/fleet.ts';
@@ -46,6 +46,7 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     return session.ok ? work(session.value) : session;
   };
   return {
+    ...passedOn(on),
     'fleet:get': async () => ok(await fleet.snapshot()),
     'host:connect': ({ hostId }) => fleet.connect(hostId),
     'host:disconnect': ({ hostId }) => fleet.disconnect(hostId),
@@ -67,19 +68,6 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
       on(hostId, ({ link }) => link.answerPrompt(promptId, answers)),
     'demo:start': () => lab.start(),
     'demo:stop': () => lab.stop(),
-    'slice:create': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.edit('slice-create', withoutNulls(fields))),
-    'slice:resize': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.edit('slice-resize', withoutNulls(fields, ['expiresAtMs']))),
-    'slice:assign': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.edit('slice-assign', withoutNulls(fields))),
-    'slice:move': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.edit('slice-move', fields)),
-    'slice:rename': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.edit('slice-rename', withoutNulls(fields))),
-    'slice:delete': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.edit('slice-delete', withoutNulls(fields))),
-    'slice:undo': ({ hostId, ...fields }) => on(hostId, ({ requests }) => requests.edit('undo', fields)),
     'history:get': ({ hostId, ...fields }) =>
       on(hostId, ({ requests }) => requests.fetchHistory(withoutNulls(fields))),
     'audit:get': ({ hostId, ...fields }) =>
@@ -95,32 +83,12 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
           ? requests.command('job-cancel', { jobId, kill: true })
           : requests.command(`job-${act}`, { jobId }),
       ),
-    'job:priority': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.command('job-priority', fields)),
-    'job:slots': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.command('job-slots', fields)),
     'job:log': ({ hostId, ...fields }) =>
       on(hostId, ({ requests }) => requests.readJobLog(withoutNulls(fields))),
     'terminal:open': ({ hostId, ...fields }) => on(hostId, ({ terminals }) => terminals.open(fields)),
     'terminal:list': ({ hostId }) => on(hostId, ({ terminals }) => terminals.list()),
     'terminal:attach': ({ hostId, ...fields }) =>
       on(hostId, ({ terminals }) => terminals.attach(withoutNulls(fields))),
-    'terminal:ack': ({ hostId, ...fields }) =>
-      on(hostId, ({ terminals }) => terminals.tell('terminal-ack', fields)),
-    'terminal:input': ({ hostId, ...fields }) =>
-      on(hostId, ({ terminals }) => terminals.tell('terminal-input', fields)),
-    'terminal:resize': ({ hostId, ...fields }) =>
-      on(hostId, ({ terminals }) => terminals.tell('terminal-resize', fields)),
-    'terminal:close': ({ hostId, ...fields }) =>
-      on(hostId, ({ terminals }) => terminals.tell('terminal-close', fields)),
-    'process:stop': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.command('process-stop', fields)),
-    'settings:set': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.command('settings-set', fields)),
-    'quota:set': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.command('quota-set', fields)),
-    'gpu:concurrent': ({ hostId, ...fields }) =>
-      on(hostId, ({ requests }) => requests.command('gpu-concurrent', fields)),
     'view:visible': ({ visible }) => {
       fleet.setVisible(visible);
       return Promise.resolve(ok(null));
@@ -133,6 +101,27 @@ function makeHandlers(fleet: Fleet, lab: DemoLab): Handlers {
     'update:get': () => Promise.resolve(ok({ kind: 'off' as const })),
     'update:act': () => Promise.resolve(fail('update-refused', 'This is not a package that can be updated.')),
   };
+}
+
+/** What is no more than an operation of the agent, as model/channels.ts says. */
+function passedOn(
+  on: (hostId: string, work: (session: HostSession) => Promise<Result<unknown>>) => Promise<Result<unknown>>,
+): Pick<Handlers, PassedChannel> {
+  const handlers = REQUEST_CHANNELS.flatMap((channel) => {
+    const way = passedAs(channel);
+    if (way === null) return [];
+    const { op, reply, keepsNull } = way;
+    const handler = ({ hostId, ...fields }: Fields & { readonly hostId: string }) =>
+      on(hostId, ({ requests, terminals }) =>
+        reply === 'edit'
+          ? requests.edit(op, withoutNulls(fields, keepsNull))
+          : reply === 'done'
+            ? requests.command(op, fields)
+            : terminals.tell(op, fields),
+      );
+    return [[channel, handler]];
+  });
+  return Object.fromEntries(handlers) as Pick<Handlers, PassedChannel>;
 }
 
 /** The agent reads an absent field as its default; null would be a value. `keep`: fields where null means something. */

@@ -21,8 +21,6 @@ import type { AgentClient, Fields } from '../agent/client.ts';
 import { explainJobs } from '../agent/jobs.ts';
 import type { HostChannel } from './host-channel.ts';
 
-type JobCommand = 'job-cancel' | 'job-hold' | 'job-release' | 'job-first' | 'job-priority' | 'job-slots';
-
 export class HostRequests {
   private readonly channel: HostChannel;
 
@@ -44,10 +42,7 @@ export class HostRequests {
   }
 
   /** A request that is answered with no more than whether it was done. */
-  async command(
-    op: 'process-stop' | 'settings-set' | 'quota-set' | 'gpu-concurrent' | JobCommand,
-    fields: Fields,
-  ): Promise<Result<null>> {
+  async command(op: string, fields: Fields): Promise<Result<null>> {
     const send = (client: AgentClient) => client.request(op, fields, okReplySchema);
     const reply = await this.channel.ask(send, op.startsWith('job-') ? explainJobs : undefined);
     return reply.ok ? ok(null) : reply;

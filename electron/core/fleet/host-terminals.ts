@@ -54,10 +54,7 @@ export class HostTerminals {
     return reply.ok ? ok(null) : reply;
   }
 
-  async tell(
-    op: 'terminal-ack' | 'terminal-input' | 'terminal-resize' | 'terminal-close',
-    fields: Fields,
-  ): Promise<Result<null>> {
+  async tell(op: string, fields: Fields): Promise<Result<null>> {
     const reply = await this.ask((client) => client.request(op, fields, okReplySchema));
     return reply.ok ? ok(null) : reply;
   }
