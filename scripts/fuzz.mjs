@@ -29,6 +29,7 @@ const SOURCES = [
   ...[
     'state/slice',
     'state/undo',
+    'state/slice_settings',
     'state/slice_store',
     'records/history',
     'state/settings',

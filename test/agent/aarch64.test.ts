@@ -182,6 +182,7 @@ describe.skipIf(reason !== null)(`on aarch64${reason === null ? '' : ` (${reason
         [
           file,
           'agent/common/admit.c',
+          'agent/common/proc_stat.c',
           'agent/common/life.c',
           'agent/common/host_clock.c',
           'test/agent/aarch64_open.c',

@@ -1,5 +1,5 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_store.c agent/src/slices/policy.c agent/src/slices/upkeep.c agent/src/base/places.c agent/src/base/procs.c agent/common/proc_stat.c agent/src/base/workload.c agent/src/base/people.c agent/src/base/accounts.c agent/src/base/ours.c agent/src/slices/measure.c agent/src/slices/measure_left.c agent/src/slices/edit.c agent/src/slices/edit_commit.c agent/src/slices/edit_forget.c agent/src/slices/strays.c agent/src/slices/files.c agent/src/slices/edit_rules.c agent/src/slices/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/journal/audit.c agent/src/state/admission.c agent/src/state/quota.c agent/src/base/groups.c agent/src/base/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_settings.c agent/src/state/slice_store.c agent/src/slices/policy.c agent/src/slices/upkeep.c agent/src/base/places.c agent/src/base/procs.c agent/common/proc_stat.c agent/src/base/workload.c agent/src/base/people.c agent/src/base/accounts.c agent/src/base/ours.c agent/src/slices/measure.c agent/src/slices/measure_left.c agent/src/slices/edit.c agent/src/slices/edit_commit.c agent/src/slices/edit_forget.c agent/src/slices/strays.c agent/src/slices/files.c agent/src/slices/edit_rules.c agent/src/slices/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/journal/audit.c agent/src/state/admission.c agent/src/state/quota.c agent/src/base/groups.c agent/src/base/failure.c
  * sanitize: address,undefined
  */
 #include "admit.h"
@@ -147,12 +147,11 @@ static void setup(void)
     agent.gpus[0].info.capacity_bytes = 80 * GIB;
     strcpy(agent.gpus[1].info.uuid, OTHER_UUID);
     agent.gpus[1].info.capacity_bytes = 24 * GIB;
-    struct slice_changes changes = {.has_memory = true,
-                                    .memory_limit_bytes = (int64_t)(10 * GIB),
-                                    .has_limit = true,
-                                    .compute_limit_percent = 50,
-                                    .gpu_uuid = GPU_UUID,
-                                    .name = "test"};
+    struct slice_changes changes = {
+        .has = {[SETTING_memory_limit_bytes] = true, [SETTING_compute_limit_percent] = true},
+        .value = {[SETTING_memory_limit_bytes] = (int64_t)(10 * GIB), [SETTING_compute_limit_percent] = 50},
+        .gpu_uuid = GPU_UUID,
+        .name = "test"};
     struct editor editor = {.uid = geteuid(), .name = "tester", .claimed_from = "", .action = "test"};
     struct edit_reply reply;
     struct failure failure = {0};
@@ -463,8 +462,9 @@ static void a_shrink_below_use_waits_and_admits_nothing_new(void)
     setup();
     struct region_entry *e = claim(0, tenant);
     e->memory_bytes = 8 * GIB;
-    struct slice_changes shrink = {
-        .has_memory = true, .memory_limit_bytes = (int64_t)(4 * GIB), .refuse_below_use = true};
+    struct slice_changes shrink = {.has = {[SETTING_memory_limit_bytes] = true},
+                                   .value = {[SETTING_memory_limit_bytes] = (int64_t)(4 * GIB)},
+                                   .refuse_below_use = true};
     CHECK_EQ(edit_resize(&agent, slice, &shrink, &editor, &reply, &failure), -1);
     CHECK_STR(failure.code, "below-use");
     CHECK_EQ(slice->policy->memory_limit_bytes, 10 * GIB);
@@ -535,11 +535,10 @@ static void deleted_slices_do_not_use_up_a_gpu(void)
     struct edit_reply reply;
     struct failure failure = {0};
     setup();
-    struct slice_changes changes = {.has_memory = true,
-                                    .memory_limit_bytes = (int64_t)GIB,
-                                    .has_limit = true,
-                                    .compute_limit_percent = 50,
-                                    .gpu_uuid = GPU_UUID};
+    struct slice_changes changes = {
+        .has = {[SETTING_memory_limit_bytes] = true, [SETTING_compute_limit_percent] = true},
+        .value = {[SETTING_memory_limit_bytes] = (int64_t)GIB, [SETTING_compute_limit_percent] = 50},
+        .gpu_uuid = GPU_UUID};
     for (int i = 0; i < 150; i++) {
         CHECK_THAT(edit_create(&agent, &changes, &editor, &reply, &failure) == 0, "%d: %s", i, failure.message);
         struct slice *made = slice_find(&agent.slices, reply.slice_id);

@@ -190,6 +190,27 @@ describe.skipIf(!hasSim || !hasShim)('programs in slices', () => {
     client.close();
   });
 
+  test('one that opens later can be opened now, and the other way round', async () => {
+    agent = await host.start();
+    const later = Date.now() + 3_600_000;
+    const { client, made } = await openWithSlice({ startsAtMs: later });
+    const shown = async (): Promise<unknown> => {
+      const state = await client.event('state', (line) => client.lines.lastIndexOf(line) >= seen);
+      return (state['slices'] as Line[])[0]?.['startsAtMs'];
+    };
+    let seen = 0;
+    await client.ask('subscribe', { sampleIntervalMs: 100 });
+    expect(await shown()).toBe(later);
+    for (const startsAtMs of [null, later + 1000]) {
+      seen = client.lines.length;
+      expect(await client.ask('slice-resize', { sliceId: made['sliceId'], startsAtMs })).toMatchObject({
+        ok: true,
+      });
+      expect(await shown()).toBe(startsAtMs);
+    }
+    client.close();
+  });
+
   test('a slice outside its time is refused by run', async () => {
     agent = await host.start();
     const { client, made } = await openWithSlice({ expiresAtMs: 1000 });

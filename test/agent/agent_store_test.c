@@ -1,5 +1,5 @@
 /* The slice table on disk: nothing is lost at any crash point, nothing broken is used in part.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_store.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_settings.c agent/src/state/slice_store.c
  * sanitize: address,undefined
  */
 #include "check.h"

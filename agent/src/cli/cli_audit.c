@@ -9,6 +9,7 @@
 #include "launch/client.h"
 #include "launch/fetch.h"
 #include "region.h"
+#include "state/slice_settings.h"
 #include "text.h"
 
 #define ELEMENT_MAX 8192
@@ -16,9 +17,11 @@
 
 enum format { AS_TEXT, AS_JSON, AS_CSV };
 
-static const char *const change_keys[] = {
-    "name",       "owner",       "memoryLimitBytes", "computeLimitPercent", "computeGuaranteePercent", "priority",
-    "startsAtMs", "expiresAtMs", "gpuUuid"};
+static const char *const change_keys[] = {"name", "owner",
+#define SETTING(kind, member, wire, absent, least, most, code, option) wire,
+#include "state/slice_settings.def"
+#undef SETTING
+                                          "gpuUuid"};
 #define CHANGE_KEYS (sizeof change_keys / sizeof change_keys[0])
 
 /* The value of a member as text that may go to a terminal; "" for null and for what is not there. */

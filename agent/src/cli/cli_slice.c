@@ -9,12 +9,14 @@
 #include "json.h"
 #include "launch/client.h"
 #include "launch/fetch.h"
+#include "state/slice_settings.h"
 #include "text.h"
 
 struct options {
     const char *positional[3];
     size_t positional_count;
-    const char *gpu, *memory, *compute, *guarantee, *priority, *owner, *name, *starts, *expires, *below_use;
+    const char *setting[SETTING_COUNT];
+    const char *gpu, *owner, *name, *below_use;
     bool with_processes, over_quota, json;
 };
 
@@ -25,15 +27,12 @@ static int take_options(struct options *o, int argc, char **argv)
         const char **value;
         bool *flag;
     } known[] = {
+#define SETTING(kind, member, wire, absent, least, most, code, option) {option, &o->setting[SETTING_##member], NULL},
+#include "state/slice_settings.def"
+#undef SETTING
         {"--gpu", &o->gpu, NULL},
-        {"--memory", &o->memory, NULL},
-        {"--compute", &o->compute, NULL},
-        {"--guarantee", &o->guarantee, NULL},
-        {"--priority", &o->priority, NULL},
         {"--owner", &o->owner, NULL},
         {"--name", &o->name, NULL},
-        {"--starts", &o->starts, NULL},
-        {"--expires", &o->expires, NULL},
         {"--below-use", &o->below_use, NULL},
         {"--with-processes", NULL, &o->with_processes},
         {"--over-quota", NULL, &o->over_quota},
@@ -106,16 +105,24 @@ static int put_time(struct json_writer *w, const char *option, const char *key, 
     return 0;
 }
 
-static int put_limits(struct json_writer *w, const struct options *o)
+static int put_setting(struct json_writer *w, const struct setting_info *info, const char *text)
 {
-    if (put_size(w, "--memory", "memoryLimitBytes", o->memory) != 0 ||
-        put_percent(w, "--compute", "computeLimitPercent", o->compute, 1) != 0 ||
-        put_percent(w, "--guarantee", "computeGuaranteePercent", o->guarantee, 0) != 0 ||
-        put_time(w, "--starts", "startsAtMs", o->starts) != 0 ||
-        put_time(w, "--expires", "expiresAtMs", o->expires) != 0) {
-        return EXIT_OWN_FAILURE;
+    switch (info->kind) {
+    case SETTING_BYTES: return put_size(w, info->option, info->wire, text);
+    case SETTING_PERCENT: return put_percent(w, info->option, info->wire, text, info->least);
+    case SETTING_TIME: return put_time(w, info->option, info->wire, text);
+    case SETTING_PRIORITY:
+        if (text) json_put_text(w, info->wire, text);
+        return 0;
     }
-    if (o->priority) json_put_text(w, "priority", o->priority);
+    return 0;
+}
+
+static int put_settings(struct json_writer *w, const struct options *o)
+{
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        if (put_setting(w, &slice_settings[i], o->setting[i]) != 0) return EXIT_OWN_FAILURE;
+    }
     if (o->below_use) json_put_text(w, "belowUse", o->below_use);
     return 0;
 }
@@ -146,8 +153,9 @@ static int put_gpu(struct json_writer *w, const struct options *o, const struct 
 
 static int prepare_create(struct json_writer *w, const struct options *o, const struct fetched *f)
 {
-    if (!o->memory || !o->compute) return complain("create needs --memory and --compute");
-    if (put_gpu(w, o, f) != 0 || put_limits(w, o) != 0) return EXIT_OWN_FAILURE;
+    if (!o->setting[SETTING_memory_limit_bytes] || !o->setting[SETTING_compute_limit_percent])
+        return complain("create needs --memory and --compute");
+    if (put_gpu(w, o, f) != 0 || put_settings(w, o) != 0) return EXIT_OWN_FAILURE;
     if (o->owner) json_put_text(w, "owner", o->owner);
     const char *name = o->name ? o->name : o->positional_count > 0 ? o->positional[0] : NULL;
     if (name) json_put_text(w, "name", name);
@@ -162,7 +170,7 @@ static int prepare_change(struct json_writer *w, const char *verb, const struct 
     if (!s) return complain("there is no slice “%s” on this host; `tranche ls` lists them", o->positional[0]);
     json_put_text(w, "sliceId", s->id);
     json_put_integer(w, "revision", s->revision);
-    if (strcmp(verb, "resize") == 0) return put_limits(w, o);
+    if (strcmp(verb, "resize") == 0) return put_settings(w, o);
     if (strcmp(verb, "move") == 0) {
         if (!o->gpu) return complain("say where to: tranche slice move NAME --gpu 1 (or --gpu UUID)");
         return put_gpu(w, o, f);

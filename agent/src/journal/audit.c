@@ -18,6 +18,7 @@
 #include "log.h"
 #include "state/agent_state.h"
 #include "state/slice.h"
+#include "state/slice_settings.h"
 #include "text.h"
 
 #define CHECKSUM_BYTES 17 /* 16 digits and a blank before each record */
@@ -51,12 +52,7 @@ static void put_slice(struct json_writer *w, const char *key, const struct slice
     json_put_text(w, "name", r->name);
     json_put_text(w, "owner", r->owner);
     json_put_text(w, "gpuUuid", r->gpu_uuid);
-    json_put_integer(w, "memoryLimitBytes", (int64_t)r->memory_limit_bytes);
-    json_put_integer(w, "computeLimitPercent", r->compute_limit_percent);
-    json_put_integer(w, "computeGuaranteePercent", r->compute_guarantee_percent);
-    json_put_text(w, "priority", priority_name(r->priority));
-    json_put_known(w, "startsAtMs", r->starts_at_ms != NO_TIME, r->starts_at_ms);
-    json_put_known(w, "expiresAtMs", r->expires_at_ms != NO_TIME, r->expires_at_ms);
+    slice_settings_put(w, r);
     json_close(w, '}');
 }
 

@@ -22,6 +22,7 @@
 #include "state/agent_state.h"
 #include "state/quota.h"
 #include "state/slice.h"
+#include "state/slice_settings.h"
 #include "state/undo.h"
 #include "text.h"
 
@@ -63,27 +64,13 @@ static int check_name(struct agent *agent, const char *name, const struct slice 
 static int apply_changes(struct slice_record *next, const struct slice_changes *c, struct failure *failure)
 {
     struct admission bad = {.capacity_bytes = JSON_INTEGER_MAX};
-    if (c->has_memory) {
-        if (c->memory_limit_bytes < MEMORY_LIMIT_MIN_BYTES) {
-            return edit_admission_failure(failure, "memory-limit-too-small", &bad);
-        }
-        next->memory_limit_bytes = (uint64_t)c->memory_limit_bytes;
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const struct setting_info *info = &slice_settings[i];
+        if (!c->has[i]) continue;
+        if (c->value[i] < info->least || c->value[i] > info->most)
+            return edit_admission_failure(failure, info->code, &bad);
+        slice_setting_set(next, (enum slice_setting)i, c->value[i]);
     }
-    if (c->has_limit) {
-        if (c->compute_limit_percent < 1 || c->compute_limit_percent > 100) {
-            return edit_admission_failure(failure, "compute-limit-out-of-range", &bad);
-        }
-        next->compute_limit_percent = (uint32_t)c->compute_limit_percent;
-    }
-    if (c->has_guarantee) {
-        if (c->compute_guarantee_percent < 0 || c->compute_guarantee_percent > 100) {
-            return edit_admission_failure(failure, "guarantee-out-of-range", &bad);
-        }
-        next->compute_guarantee_percent = (uint32_t)c->compute_guarantee_percent;
-    }
-    if (c->has_priority) next->priority = c->priority;
-    if (c->has_starts) next->starts_at_ms = c->starts_at_ms;
-    if (c->has_expires) next->expires_at_ms = c->expires_at_ms;
     return 0;
 }
 
@@ -195,7 +182,7 @@ int edit_resize(struct agent *agent, struct slice *slice, const struct slice_cha
     struct slice_record next = slice->r;
     if (apply_changes(&next, c, failure) != 0 || edit_check_admission(agent, &next, slice, failure) != 0) return -1;
     if (!editor->over_quota && quota_check(agent, &next, slice, failure) != 0) return -1;
-    if (c->has_memory) {
+    if (c->has[SETTING_memory_limit_bytes]) {
         measure_slice(agent, slice, now_mono_ms());
         uint64_t used = measure_total(slice);
         if (c->refuse_below_use && next.memory_limit_bytes < used) {

@@ -7,13 +7,12 @@
 #include "slices/edit_commit.h"
 #include "state/agent_state.h"
 #include "state/slice.h"
+#include "state/slice_settings.h"
 
 /* Fields that a request may set; absent ones stay as they are. */
 struct slice_changes {
-    bool has_memory, has_limit, has_guarantee, has_priority, has_starts, has_expires;
-    int64_t memory_limit_bytes, compute_limit_percent, compute_guarantee_percent;
-    uint32_t priority;
-    int64_t starts_at_ms, expires_at_ms;
+    bool has[SETTING_COUNT];
+    int64_t value[SETTING_COUNT]; /* not checked yet, but for a priority, which is one */
     bool refuse_below_use;
     const char *gpu_uuid; /* creation only */
     const char *owner;    /* NULL: the editor */

@@ -15,6 +15,7 @@
 #include "json.h"
 #include "region.h"
 #include "state/slice.h"
+#include "state/slice_settings.h"
 #include "state/undo.h"
 #include "text.h"
 
@@ -32,13 +33,8 @@ static void put_record(struct json_writer *w, const struct slice_record *r)
     json_put_text(w, "changedBy", r->changed_by);
     json_put_integer(w, "changedAtMs", r->changed_at_ms);
     json_put_integer(w, "createdAtMs", r->created_at_ms);
-    json_put_known(w, "startsAtMs", r->starts_at_ms != NO_TIME, r->starts_at_ms);
-    json_put_known(w, "expiresAtMs", r->expires_at_ms != NO_TIME, r->expires_at_ms);
-    json_put_integer(w, "memoryLimitBytes", (int64_t)r->memory_limit_bytes);
+    slice_settings_put(w, r);
     json_put_integer(w, "shrinksFromBytes", (int64_t)r->shrinks_from_bytes);
-    json_put_integer(w, "computeLimitPercent", r->compute_limit_percent);
-    json_put_integer(w, "computeGuaranteePercent", r->compute_guarantee_percent);
-    json_put_text(w, "priority", priority_name(r->priority));
     json_put_integer(w, "boardSlot", r->board_slot);
     json_put_integer(w, "generation", (int64_t)r->generation);
     json_put_text(w, "successor", slice_is_left(r) ? r->successor : NULL);
@@ -94,32 +90,20 @@ static bool take_integer(const struct json_object *o, const char *key, int64_t m
     return json_get_integer(o, key, 0, max, out) == 1;
 }
 
-static bool take_time(const struct json_object *o, const char *key, int64_t *out)
-{
-    *out = NO_TIME;
-    return json_get_integer(o, key, 0, JSON_INTEGER_MAX, out) >= 0;
-}
-
 static bool take_record(const struct json_object *o, struct slice_record *r)
 {
-    char priority[16];
-    int64_t uid, memory, shrinks, limit, guarantee, slot, revision;
+    int64_t uid, shrinks, slot, revision;
     memset(r, 0, sizeof *r);
     bool ok = take_text(o, "id", r->id, sizeof r->id) && take_text(o, "name", r->name, sizeof r->name) &&
               take_text(o, "gpuUuid", r->gpu_uuid, sizeof r->gpu_uuid) &&
               take_text(o, "owner", r->owner, sizeof r->owner) &&
-              take_text(o, "changedBy", r->changed_by, sizeof r->changed_by) &&
-              take_text(o, "priority", priority, sizeof priority) && priority_parse(priority, &r->priority) == 0 &&
+              take_text(o, "changedBy", r->changed_by, sizeof r->changed_by) && slice_settings_take(o, r) &&
               take_integer(o, "ownerUid", UINT32_MAX, &uid) &&
-              take_integer(o, "memoryLimitBytes", JSON_INTEGER_MAX, &memory) &&
               take_integer(o, "shrinksFromBytes", JSON_INTEGER_MAX, &shrinks) &&
-              take_integer(o, "computeLimitPercent", 100, &limit) &&
-              take_integer(o, "computeGuaranteePercent", 100, &guarantee) &&
               take_integer(o, "boardSlot", REGION_BOARD_SLOTS - 1, &slot) &&
               take_integer(o, "revision", REVISION_MAX, &revision) &&
               take_integer(o, "createdAtMs", JSON_INTEGER_MAX, &r->created_at_ms) &&
               take_integer(o, "changedAtMs", JSON_INTEGER_MAX, &r->changed_at_ms) &&
-              take_time(o, "startsAtMs", &r->starts_at_ms) && take_time(o, "expiresAtMs", &r->expires_at_ms) &&
               json_get_bool(o, "deleted", &r->deleted) == 1;
     /* Both came later than the format began. */
     int64_t generation = 0;
@@ -132,10 +116,7 @@ static bool take_record(const struct json_object *o, struct slice_record *r)
     if (!ok || strncmp(r->id, "s-", 2) != 0 || !text_is_slice_name(r->id) || !text_is_slice_name(r->name))
         return false;
     r->owner_uid = (uid_t)uid;
-    r->memory_limit_bytes = (uint64_t)memory;
     r->shrinks_from_bytes = (uint64_t)shrinks;
-    r->compute_limit_percent = (uint32_t)limit;
-    r->compute_guarantee_percent = (uint32_t)guarantee;
     r->board_slot = (uint32_t)slot;
     r->revision = (uint64_t)revision;
     return true;

@@ -19,6 +19,7 @@
 #include "state/agent_state.h"
 #include "state/quota.h"
 #include "state/slice.h"
+#include "state/slice_settings.h"
 #include "text.h"
 
 #define PEOPLE_MAX 200
@@ -75,16 +76,14 @@ static void put_slice(struct json_writer *w, const struct slice_record *r)
     json_put_text(w, "id", r->id);
     json_put_text(w, "name", r->name);
     json_put_text(w, "gpuUuid", r->gpu_uuid);
-    json_put_integer(w, "memoryLimitBytes", (int64_t)(shrinks ? r->shrinks_from_bytes : r->memory_limit_bytes));
+    /* While a shrink waits, the limit before it is the one that holds. */
+    struct slice_record now = *r;
+    if (shrinks) now.memory_limit_bytes = r->shrinks_from_bytes;
+    slice_settings_put(w, &now);
     json_put_known(w, "pendingMemoryLimitBytes", shrinks, (int64_t)r->memory_limit_bytes);
-    json_put_integer(w, "computeLimitPercent", r->compute_limit_percent);
-    json_put_integer(w, "computeGuaranteePercent", r->compute_guarantee_percent);
-    json_put_text(w, "priority", priority_name(r->priority));
     json_put_text(w, "owner", r->owner);
     json_put_integer(w, "ownerUid", r->owner_uid);
     json_put_integer(w, "createdAtMs", r->created_at_ms);
-    json_put_known(w, "startsAtMs", r->starts_at_ms != NO_TIME, r->starts_at_ms);
-    json_put_known(w, "expiresAtMs", r->expires_at_ms != NO_TIME, r->expires_at_ms);
     json_put_integer(w, "revision", (int64_t)r->revision);
     char why[TEXT_SHOWN_BYTES + 1];
     snprintf(why, sizeof why, "uid %u is not %s any more; assign the slice to somebody to open it again",

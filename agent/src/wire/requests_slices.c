@@ -10,6 +10,7 @@
 #include "slices/edit_commit.h"
 #include "slices/edit_move.h"
 #include "state/slice.h"
+#include "state/slice_settings.h"
 #include "text.h"
 #include "wire/operations.h"
 #include "wire/requests_fields.h"
@@ -26,33 +27,47 @@ static int put_edit(struct request *r, int result, const struct edit_reply *repl
     return 0;
 }
 
-static int take_time(struct request *r, const char *key, bool *has, int64_t *out)
+static int take_setting(struct request *r, const struct setting_info *info, bool *has, int64_t *value)
 {
-    const struct json_field *field = json_get(&r->object, key);
-    *has = field != NULL;
-    *out = NO_TIME;
-    return request_may_integer(r, key, 0, JSON_INTEGER_MAX, out) < 0 ? -1 : 0;
+    const char *word;
+    uint32_t priority;
+    int found;
+    switch (info->kind) {
+    case SETTING_BYTES:
+    case SETTING_PERCENT: /* what lies outside is refused by its own code */
+        found = request_may_integer(r, info->wire, -JSON_INTEGER_MAX, JSON_INTEGER_MAX, value);
+        *has = found == 1;
+        return found < 0 ? -1 : 0;
+    case SETTING_PRIORITY:
+        if (request_may_text(r, info->wire, &word) != 0) return -1;
+        *has = word != NULL;
+        if (!word) return 0;
+        if (priority_parse(word, &priority) != 0)
+            return request_bad(r, info->wire, "\"idle\", \"normal\" or \"high\"");
+        *value = priority;
+        return 0;
+    case SETTING_TIME: /* null is none, absent as it was */
+        *has = json_get(&r->object, info->wire) != NULL;
+        *value = NO_TIME;
+        return request_may_integer(r, info->wire, 0, JSON_INTEGER_MAX, value) < 0 ? -1 : 0;
+    }
+    return 0;
 }
 
 static int take_changes(struct request *r, struct slice_changes *c)
 {
-    const char *priority;
-    int found[3] = {
-        request_may_integer(r, "memoryLimitBytes", -JSON_INTEGER_MAX, JSON_INTEGER_MAX, &c->memory_limit_bytes),
-        request_may_integer(r, "computeLimitPercent", -JSON_INTEGER_MAX, JSON_INTEGER_MAX, &c->compute_limit_percent),
-        request_may_integer(r, "computeGuaranteePercent", -JSON_INTEGER_MAX, JSON_INTEGER_MAX,
-                            &c->compute_guarantee_percent),
-    };
-    if (found[0] < 0 || found[1] < 0 || found[2] < 0) return -1;
-    c->has_memory = found[0] == 1;
-    c->has_limit = found[1] == 1;
-    c->has_guarantee = found[2] == 1;
-    if (request_may_text(r, "priority", &priority) != 0) return -1;
-    c->has_priority = priority != NULL;
-    if (priority && priority_parse(priority, &c->priority) != 0) {
-        return request_bad(r, "priority", "\"idle\", \"normal\" or \"high\"");
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        if (take_setting(r, &slice_settings[i], &c->has[i], &c->value[i]) != 0) return -1;
     }
-    return take_time(r, "expiresAtMs", &c->has_expires, &c->expires_at_ms);
+    return 0;
+}
+
+static bool changes_something(const struct slice_changes *c)
+{
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        if (c->has[i]) return true;
+    }
+    return false;
 }
 
 int op_slice_create(struct request *r)
@@ -61,10 +76,9 @@ int op_slice_create(struct request *r)
     struct edit_reply reply;
     struct editor editor = request_editor(r);
     if (request_need_text(r, "gpuUuid", &c.gpu_uuid) != 0 || take_changes(r, &c) != 0) return -1;
-    if (take_time(r, "startsAtMs", &c.has_starts, &c.starts_at_ms) != 0) return -1;
     if (request_may_text(r, "owner", &c.owner) != 0 || request_may_text(r, "name", &c.name) != 0) return -1;
-    if (!c.has_memory) return request_bad(r, "memoryLimitBytes", "given");
-    if (!c.has_limit) return request_bad(r, "computeLimitPercent", "given");
+    if (!c.has[SETTING_memory_limit_bytes]) return request_bad(r, "memoryLimitBytes", "given");
+    if (!c.has[SETTING_compute_limit_percent]) return request_bad(r, "computeLimitPercent", "given");
     return put_edit(r, edit_create(r->agent, &c, &editor, &reply, &r->failure), &reply);
 }
 
@@ -95,7 +109,7 @@ int op_slice_resize(struct request *r)
         return request_bad(r, "belowUse", "\"refuse\" or \"when-it-drops\"");
     }
     c.refuse_below_use = below && strcmp(below, "refuse") == 0;
-    if (!c.has_memory && !c.has_limit && !c.has_guarantee && !c.has_priority && !c.has_expires) {
+    if (!changes_something(&c)) {
         return request_bad(r, "memoryLimitBytes (or another to change)", "given");
     }
     if (target(r, false, &slice) != 0) return -1;
