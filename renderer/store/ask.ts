@@ -1,6 +1,9 @@
 /** Everything the window can ask the core for; a failure becomes a toast that says why. */
+import { passedAs } from '../../model/channels.ts';
 import type { Failure, Result } from '../../model/errors.ts';
 import type { RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
+import type { SliceEdit } from '../../model/model.ts';
+import { newestOf, noteEdit } from './own-edits.ts';
 import { showToast } from './ui.ts';
 
 let api: TrancheApi | null = null;
@@ -10,12 +13,20 @@ export function askThrough(opened: TrancheApi): void {
   api = opened;
 }
 
-export function request<C extends RequestChannel>(
+export async function request<C extends RequestChannel>(
   channel: C,
   args: RequestArgs<C>,
 ): Promise<Result<RequestValues[C]>> {
   if (api === null) throw new Error('request before start');
-  return api.request(channel, args);
+  const { hostId, sliceId, revision } = args as Partial<RequestArgs<'slice:rename'>>;
+  const seen = hostId !== undefined && sliceId !== undefined && typeof revision === 'number';
+  const result = await api.request(
+    channel,
+    seen ? { ...args, revision: newestOf(hostId, sliceId, revision) } : args,
+  );
+  if (result.ok && hostId !== undefined && passedAs(channel)?.reply === 'edit')
+    noteEdit(hostId, result.value as SliceEdit);
+  return result;
 }
 
 export const about = (): { platform: string; appVersion: string; transport: string } => ({

@@ -35,7 +35,7 @@ describe.skipIf(cannotRun)('audit', () => {
       await list.evaluate((element) => element.scrollTo(0, element.scrollHeight));
       return (await end.count()) === 0 ? null : end.textContent();
     };
-    await expect.poll(atEnd, { timeout: 10_000 }).toContain('240 edits');
+    await expect.poll(atEnd).toContain('240 edits');
     expect(await older()).toBe(2);
     expect(await rows().count()).toBeLessThan(60);
   });

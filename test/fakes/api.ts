@@ -326,11 +326,12 @@ export class FakeLab implements TrancheApi {
     const record = auditRecord((records[0]?.seq ?? 0) + 1, Date.now(), 'mira', before, next);
     this.#audit.set(hostId, [record, ...records]);
     setTimeout(() => this.push({ event: 'audit', data: { hostId, record } }), 5);
+    // Done at once, and told a moment after the answer, as an agent does.
+    const others = known.slices.filter((s) => s.id !== sliceId);
+    this.#hosts.set(hostId, { ...known, slices: next === null ? others : [...others, next] });
     setTimeout(() => {
-      // Of this moment: another edit may have come in between.
-      const now = this.#hosts.get(hostId) ?? known;
-      const others = now.slices.filter((s) => s.id !== sliceId);
-      this.#put({ ...now, slices: next === null ? others : [...others, next] });
+      const now = this.#hosts.get(hostId);
+      if (now !== undefined) this.push({ event: 'host:changed', data: now });
     }, 5);
     return ok({ sliceId, revision, undoToken: token, undoExpiresAtMs: Date.now() + 600_000 });
   }

@@ -101,3 +101,22 @@ describe('an edit over a quota', () => {
     expect(await later).toBe(true);
   });
 });
+
+describe('two quick edits of one slice', () => {
+  it('the second goes by the answer to the first, before the picture has it; but not by an older one', async () => {
+    const { host, slice } = first(hopper());
+    let revision = slice.revision;
+    const revisions: unknown[] = [];
+    reply = (call) => {
+      revisions.push((call as unknown as { readonly revision: number }).revision);
+      revision += 1;
+      return ok({ sliceId: slice.id, revision, undoToken: 'u', undoExpiresAtMs: 0 });
+    };
+    await giveSlices([{ host, slice }], 'wei');
+    await deleteSlices([{ host, slice }], false);
+    expect(revisions).toEqual([slice.revision, slice.revision + 1]);
+    // Somebody else has changed it since, and the picture says so.
+    await deleteSlices([{ host, slice: { ...slice, revision: slice.revision + 7 } }], false);
+    expect(revisions.at(-1)).toBe(slice.revision + 7);
+  });
+});
