@@ -1,6 +1,6 @@
 /* Admission of memory by "publish, then check". A request is first added to the own entry, then the limit is read,
  * then all entries are summed; over the limit, the request is taken back. Of two that race, the later publisher sees
- * the earlier, so both can not get the last bytes; both may lose, and then both try again.
+ * the earlier, so both cannot get the last bytes; both may lose, and then both try again.
  *
  * Memory order: publishing is a sequentially consistent read-modify-write and every load of a decision is
  * sequentially consistent. test/agent/admit_model_test.c explores the interleavings, and finds the overshoot as soon

@@ -66,7 +66,7 @@ int edit_commit_move(struct agent *agent, struct slice *slice, struct slice_reco
                                    agent->places.runtime, strerror(error), slice->r.name)
                             : edit_commit(agent, slice, next, editor, reply, failure);
     if (result != 0) {
-        /* The files of where it stays; where they can not be made either, the agent tries again every second. */
+        /* The files of where it stays; where they cannot be made either, the agent tries again every second. */
         policy_close(agent, slice, false);
         policy_open(agent, slice);
         return -1;
