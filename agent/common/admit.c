@@ -37,9 +37,9 @@ bool admit_token_alive(uint64_t token)
     }
     struct proc_stat stat;
     if (proc_stat_read(pid, 0, &stat) != 0) {
-        return true; /* /proc hides it or it is going just now: only certainty counts */
+        return true; /* /proc hides it, or it is ending: only certainty counts */
     }
-    uint64_t claimed = token >> 32 & TOKEN_START_MASK; /* 0: he could not read his own */
+    uint64_t claimed = token >> 32 & TOKEN_START_MASK; /* 0: the process could not read its own */
     return !proc_stat_is_dead(&stat) && (claimed == 0 || (stat.start_ticks & TOKEN_START_MASK) == claimed);
 }
 
@@ -49,7 +49,8 @@ static unsigned entries_in_use(const struct region_usage *usage)
     return high > REGION_USAGE_ENTRIES ? REGION_USAGE_ENTRIES : high;
 }
 
-/* Whose life it is comes first: until the token stands without CLAIMING, who looks may meet what the last one left. */
+/* How its life is told is written first: until the token stands without CLAIMING, a reader may meet what the last
+ * owner left. */
 static void entry_clear(struct region_entry *entry, const struct life_place *place, bool locked, uint64_t now_ns)
 {
     atomic_store(&entry->flags, locked ? REGION_ENTRY_LOCKED : 0);
@@ -79,8 +80,8 @@ static void raise_high(struct region_usage *usage, uint32_t at_least)
     }
 }
 
-/* A way to the locks of the usage file. 0: none, and entries are judged by token. Negative: for want of something that
- * may be there again later. */
+/* A descriptor for the locks of the usage file. 0: there are no locks, and entries are judged by token. Negative: for
+ * want of something that may be there later. */
 static int lock_file(const struct life_place *place)
 {
     int fd = place->path == NULL || place->file.inode == 0 ? -ESTALE : life_open(place->path, &place->file);
@@ -88,7 +89,7 @@ static int lock_file(const struct life_place *place)
     return fd > 0 || later ? fd : 0;
 }
 
-/* What has become of taking an entry. */
+/* The state of claiming an entry. */
 struct claim {
     const struct life_place *place;
     uint64_t token, now_ns;
@@ -97,7 +98,7 @@ struct claim {
     void *kept;
 };
 
-/* true: nobody else is at this entry. Where there are no locks that shows only by the token. */
+/* true: no other process is at this entry. Without locks only the token shows that. */
 static bool claim_lock(struct claim *claim, unsigned index)
 {
     int got = claim->fd > 0 ? life_lock(claim->fd, index) : 1;
@@ -144,8 +145,8 @@ static struct region_entry *claim_free(struct claim *claim)
     return NULL;
 }
 
-/* What this process left before exec, emptied. Another's may bear the same token in another PID namespace; his lock, or
- * his namespace, says that it is not ours. */
+/* The entry that this process left before exec, emptied. An entry of another process may bear the same token in
+ * another PID namespace; its lock, or its namespace, says that it is not ours. */
 static struct region_entry *claim_left(struct claim *claim)
 {
     unsigned kept = REGION_USAGE_ENTRIES;
@@ -192,7 +193,7 @@ int admit_claim(const struct life_place *place, uint64_t token, uint64_t now_ns,
 bool admit_own_again(struct region_entry *own, uint64_t token, const void *kept)
 {
     uint64_t expected = 0;
-    if (kept != NULL) { /* nobody else may be here: whoever wrote this had no right to */
+    if (kept != NULL) { /* nobody else may write here: we hold the lock */
         atomic_store(&own->token, token);
         return true;
     }
@@ -205,8 +206,8 @@ void admit_leave(struct region_entry *entry, uint64_t token, void *kept)
     life_end(kept);
 }
 
-/* lock: what taking the entry's lock came to. Nobody judges an entry whose lock is held, nor one without a lock by a pid
- * that means something else to him. */
+/* lock: the result of taking the entry's lock. An entry whose lock is held is not judged, nor is one without a lock
+ * whose pid means something else to us. */
 static bool entry_is_dead(const struct life_place *place, const struct region_entry *entry, int lock)
 {
     uint64_t token = atomic_load(&entry->token);
@@ -286,8 +287,8 @@ uint64_t admit_beyond(const struct region_policy *policy, const struct region_us
 }
 
 /* pending_bytes holds two things in one word, so that both are read at once: the bytes below, and above them how often
- * a request was taken back. Whoever reads the same word before and after summing, with no bytes in it, has summed
- * nothing of that entry that was later taken back. */
+ * a request was taken back. A reader that finds the same word before and after summing, with no bytes in it, has
+ * summed nothing of that entry that was later taken back. */
 #define PENDING_BITS 48
 #define PENDING_BYTES ((UINT64_C(1) << PENDING_BITS) - 1)
 #define PENDING_TAKEN_BACK (UINT64_C(1) << PENDING_BITS)
@@ -322,8 +323,8 @@ static bool pending_changed(const struct region_usage *usage, const struct pendi
     return changed;
 }
 
-/* A refusal first looks whether somebody has died, which costs a few microseconds a process. Who was seen alive just now
- * is believed for so long. */
+/* A refusal first looks for dead peers, which costs a few microseconds per process. A peer that was seen alive is
+ * believed to be for ADMIT_REAP_INTERVAL_NS. */
 unsigned admit_reap_when_due(const struct life_place *place)
 {
     static _Atomic uint64_t last_ns;
@@ -347,14 +348,14 @@ static bool fits_with(const struct region_policy *policy, const struct region_us
 
 static void pause_before_retry(const struct region_usage *usage, const struct region_entry *own, int attempt)
 {
-    /* Entries wait differently long, so that two of them do not meet again for ever. */
+    /* Entries wait for different times, so that two of them do not collide for ever. */
     long step = ADMIT_PAUSE_MIN_NS * (1 + ((own - usage->entries) * 5 + attempt * 3) % 11);
     long pause = step * (1 + attempt / 4);
     struct timespec span = {0, pause > ADMIT_PAUSE_MAX_NS ? ADMIT_PAUSE_MAX_NS : pause};
     nanosleep(&span, NULL);
 }
 
-/* Published already. Granted, refused for good, or contested: then it is worth another try. */
+/* For a request that is published. CONTESTED: refused, but others were deciding, so another try may be granted. */
 enum decision { GRANTED, REFUSED, CONTESTED };
 
 static enum decision decide(const struct region_policy *policy, const struct region_usage *usage,
@@ -362,7 +363,7 @@ static enum decision decide(const struct region_policy *policy, const struct reg
 {
     struct pending_view view;
 #if defined(ADMIT_BROKEN) && ADMIT_BROKEN == 2
-    sched_yield(); /* makes the meeting likely on a machine with few processors */
+    sched_yield(); /* makes the collision likely on a machine with few processors */
 #endif
     if (fits_with(policy, usage, 0)) {
         return GRANTED;
@@ -401,7 +402,7 @@ bool admit_reserve(const struct region_policy *policy, const struct life_place *
             return true;
         }
         subtract_saturating(&own->memory_bytes, bytes);
-        /* In this order: bytes that may go again are never seen without their mark. */
+        /* In this order: bytes that may be taken back are never seen without their mark. */
         atomic_fetch_add(&own->pending_bytes, PENDING_TAKEN_BACK - bytes);
         if (decision == CONTESTED) {
             pause_before_retry(usage, own, attempt);

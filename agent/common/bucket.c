@@ -4,7 +4,8 @@ void bucket_refill(struct region_usage *usage, uint64_t now_ns, uint32_t share_b
 {
     uint64_t last = atomic_load_explicit(&usage->bucket_refilled_at_ns, memory_order_acquire);
     if (last == 0 || last > now_ns + UINT64_C(1000000000)) {
-        /* First use, or a stamp from another boot or a lying tenant: start to count now, with nothing saved up. */
+        /* First use, or a stamp from another boot or from a tenant that lies: start to count now, with nothing saved
+         * up. */
         atomic_compare_exchange_strong(&usage->bucket_refilled_at_ns, &last, now_ns == 0 ? 1 : now_ns);
         return;
     }
@@ -12,7 +13,7 @@ void bucket_refill(struct region_usage *usage, uint64_t now_ns, uint32_t share_b
         return;
     }
     if (!atomic_compare_exchange_strong(&usage->bucket_refilled_at_ns, &last, now_ns)) {
-        return; /* somebody else adds this interval */
+        return; /* another process adds this interval */
     }
     uint64_t interval = now_ns - last;
     /* Beyond this the result is the burst anyway; the bound keeps the product in 64 bits. */
@@ -27,7 +28,7 @@ void bucket_refill(struct region_usage *usage, uint64_t now_ns, uint32_t share_b
     burst = burst < BUCKET_BURST_MIN_NS ? BUCKET_BURST_MIN_NS : burst;
     int64_t level = atomic_load(&usage->bucket_level_ns);
     for (;;) {
-        /* Anybody in the slice can write this word: clamp what it holds before arithmetic. */
+        /* Any process of the slice can write this word: clamp it before arithmetic. */
         int64_t base = level < -BUCKET_DEBT_MAX_NS ? -BUCKET_DEBT_MAX_NS : level;
         base = base > burst ? burst : base;
         int64_t filled = base + earned > burst ? burst : base + earned;

@@ -5,7 +5,7 @@
 
 #include "region.h"
 
-/* What an idle slice may save up: its share of so much time, so that a program which works in bursts gets its share
+/* What an idle slice may save up: its share of this much time, so that a program which works in bursts gets its share
  * over a second; and never less than what a late wake-up of its sleepers costs. */
 #define BUCKET_SAVINGS_WINDOW_NS INT64_C(200000000)
 #define BUCKET_BURST_MIN_NS INT64_C(5000000)
@@ -25,7 +25,7 @@ int64_t bucket_take(struct region_usage *usage, int64_t ns);
 
 int64_t bucket_level(const struct region_usage *usage);
 
-/* How long until a level is paid back at this share; 0 when it is not negative. */
+/* How long until a level below 0 is paid back at this share; 0 if it is not below 0. */
 uint64_t bucket_wait_ns(int64_t level_ns, uint32_t share_bp);
 
 #endif

@@ -59,7 +59,8 @@ int life_lock(int fd, unsigned index)
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
         return 1;
     }
-    /* Whatever else it is, a kernel, a sandbox or a file system without such locks: whoever has none goes on without. */
+    /* Any other error (a kernel, a sandbox or a file system without such locks): the process goes on without a
+     * lock. */
     return errno == EAGAIN || errno == EACCES ? 0 : -EOPNOTSUPP;
 }
 
@@ -80,7 +81,7 @@ int life_held(int fd, unsigned index)
 
 void *life_keep(int fd)
 {
-    /* Never touched: a file that somebody cuts costs nothing here. */
+    /* Never accessed, so that a file that somebody cuts does no harm here. */
     void *kept = mmap(NULL, KEPT_BYTES, PROT_NONE, MAP_SHARED, fd, 0);
     if (kept == MAP_FAILED) {
         return NULL;

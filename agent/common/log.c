@@ -29,7 +29,7 @@ int log_to_file(const char *path)
     return 0;
 }
 
-/* The full file becomes the older one, so that whoever can fill the log can not wipe out what was in it before. */
+/* The full file becomes the older one, so that whoever can fill the log cannot wipe out what was in it before. */
 static void start_over(void)
 {
     char older[sizeof log_path + 2];
@@ -57,9 +57,9 @@ void log_line(const char *format, ...)
     line[n++] = '\n';
     struct stat st;
     if (log_fd != STDERR_FILENO && fstat(log_fd, &st) == 0 && st.st_size > LOG_FILE_MAX_BYTES) start_over();
-    /* Where it can not be renamed it must not grow without end either. */
+    /* Where it cannot be renamed it must not grow without end either. */
     if (log_fd != STDERR_FILENO && fstat(log_fd, &st) == 0 && st.st_size > 2 * LOG_FILE_MAX_BYTES) return;
-    /* A log that can not be written (full disk, closed stderr) must not disturb what is being logged. */
+    /* A log that cannot be written (full disk, closed stderr) must not disturb what is being logged. */
     ssize_t written = write(log_fd, line, n);
     (void)written;
 }

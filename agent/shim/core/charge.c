@@ -29,7 +29,7 @@ void charge_note_denied(struct process *process, unsigned slice, uint64_t bytes)
 {
     struct region_entry *entry = process->entries[slice];
     if (entry == NULL) {
-        return; /* there is no place to write it down */
+        return; /* there is no entry to note it in */
     }
     atomic_fetch_add(&entry->denied_count, 1);
     atomic_store(&entry->denied_bytes, bytes);
@@ -41,8 +41,8 @@ void charge_recount(struct process *process, unsigned slice)
     backend_recount(process, slice);
 }
 
-/* What native would do before it gives up: unused memory of pools serves other requests, also such as will be unused
- * once the work under way is done. */
+/* Does what the driver itself would do before it gives up: unused memory of pools is given back for other requests,
+ * also what becomes unused once the work in flight is done. */
 static bool make_room(struct process *process, unsigned slice)
 {
     uint64_t before = atomic_load(&process->entries[slice]->memory_bytes);
@@ -63,7 +63,7 @@ static bool make_room(struct process *process, unsigned slice)
     return atomic_load(&process->entries[slice]->memory_bytes) < before;
 }
 
-/* The ledgers could not grow for want of memory, and have places for what is under way only. Can they now? */
+/* The ledgers could not grow for want of memory, and have places for requests under way only. Can they grow now? */
 static bool relieved(struct process *process)
 {
     struct ledger *const ledgers[] = {&process->blocks, &process->handles,      &process->mappings, &process->tiles,
@@ -95,7 +95,8 @@ enum admit_step charge_admit(struct admitted *request, struct process *process, 
     const struct shim_slice *at = &process->shim->slices[slice];
     const struct life_place *place = &process->places[slice];
     *request = (struct admitted){process, slice, bytes};
-    /* After the driver's last call all of it is cold, and what follows would meet one line after the other. */
+    /* After the last call of the driver all of these cache lines are cold, and what follows would miss them one after
+     * the other. */
     __builtin_prefetch(&at->policy->residue_sequence);
     __builtin_prefetch(&at->policy->memory_limit_bytes);
     __builtin_prefetch(&at->usage->entries_high);
@@ -128,7 +129,7 @@ void charge_settle(struct admitted *request, bool given, struct ledger *ledger, 
     struct ledger_value value = {.bytes = request->bytes, .tag = tag, .slice = slice, .references = 1};
     struct ledger_value old;
     switch (ledger_put(ledger, key, &value, &old)) {
-    case LEDGER_REPLACED: charge_return(request->process, old.slice, old.bytes); break; /* its owner let go of it */
+    case LEDGER_REPLACED: charge_return(request->process, old.slice, old.bytes); break; /* it was freed unseen */
     case LEDGER_FULL: break; /* it stays charged: too much in the ledger breaks no promise, too little does */
     case LEDGER_ADDED: break;
     }
@@ -144,7 +145,7 @@ void charge_estimate(struct process *process, unsigned slice, uint64_t bytes)
     if (atomic_load(&entry->estimate_until) <= sequence) {
         atomic_store(&entry->estimate_bytes, 0); /* what was estimated before has been measured */
     }
-    /* One comparison may be under way and see nothing yet, and an increase must be seen twice. */
+    /* One comparison may be under way that sees nothing yet, and an increase must be seen twice. */
     atomic_store(&entry->estimate_until, sequence + 3);
     atomic_fetch_add(&entry->estimate_bytes, bytes);
 }

@@ -5,8 +5,8 @@
 #include "core/ledger.h"
 #include "core/shim.h"
 
-/* What the driver takes for a request, as measured on the card (docs/gpu-results.md): above 1 MiB whole pages of 2 MiB;
- * up to that, a share of a page which as many as fit live in. 0 for 0; saturates. */
+/* What the driver takes for a request, as measured on the card (docs/gpu-results.md): above 1 MiB whole pages of 2
+ * MiB; up to that, a part of a page, which as many requests share as fit. 0 for 0; saturates. */
 uint64_t charge_of(uint64_t bytes);
 
 /* A request that was admitted, until the driver has answered. */
@@ -18,22 +18,23 @@ struct admitted {
 
 enum admit_step { ADMIT_FORWARD, ADMIT_GO, ADMIT_DENY };
 
-/* bytes are charged as they are. FORWARD: not ours to decide. DENY: also where the program has no slice on this GPU, or
- * no entry in it, whatever is asked. A refusal is final: pools were read anew before it, and
+/* Asks for bytes, which are charged as they are. FORWARD: not ours to decide. DENY: no room, or the program has no
+ * slice on this GPU or no entry in it, whatever is asked. A refusal is final: pools were read anew before it, and it
  * is noted with what was asked. */
 enum admit_step charge_admit(struct admitted *request, struct process *process, int slice, uint64_t bytes);
-/* Is there a place in our books for what is about to be given? */
+/* Is there a place in our tables for what is about to be given? */
 bool charge_is_written_down(struct process *process);
-/* The driver said no, or what it gave is gone. */
+/* Takes a charge back: the driver refused, or what it gave is gone. */
 void charge_return(struct process *process, unsigned slice, uint64_t bytes);
 void charge_note_denied(struct process *process, unsigned slice, uint64_t bytes);
 /* After the driver's answer: key stands for the bytes in the ledger, or the charge is taken back. */
 void charge_settle(struct admitted *request, bool given, struct ledger *ledger, uint64_t key, uint64_t tag);
 
-/* What is expected to be held beyond the ledger, until the agent has measured it. */
+/* Notes what the program is expected to hold beyond the ledger, until the agent has measured it. */
 void charge_estimate(struct process *process, unsigned slice, uint64_t bytes);
 
-/* Reads what pools and graphs hold on this slice's GPU, so that the ledger says what the driver has given back since. */
+/* Reads what pools and graphs hold on this slice's GPU, so that the ledger follows what the driver has given back
+ * since. */
 void charge_recount(struct process *process, unsigned slice);
 
 #endif

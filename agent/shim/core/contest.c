@@ -7,7 +7,7 @@
 #include "core/shim.h"
 #include "region.h"
 
-/* Has any other process of this slice launched something since the last look? */
+/* Has a peer launched anything since the last look? */
 static bool peers_launched(struct contest *contest, const struct region_usage *usage, const struct region_entry *own)
 {
     uint32_t high = atomic_load(&usage->entries_high);
@@ -37,7 +37,7 @@ static void write_line(const struct contest *contest, const struct shim_slice *s
 {
     struct region_board_slot *line = lines_own(contest->lines);
     if (line == NULL) {
-        return; /* the others take us to claim */
+        return; /* a line that cannot be read counts as a claim */
     }
     uint64_t backlog = atomic_load(&contest->backlog_at_ns);
     uint64_t held = atomic_load(&contest->held_at_ns);
@@ -53,19 +53,19 @@ static void write_line(const struct contest *contest, const struct shim_slice *s
 struct claims {
     bool any;
     bool higher;
-    uint32_t guaranteed_bp; /* of those who claim */
+    uint32_t guaranteed_bp; /* of the neighbours that claim */
     uint32_t limits_bp;
     bool unlimited;
     uint32_t count;
-    bool owes;             /* who gives way to us is behind with his guarantee */
-    uint64_t hungriest_bp; /* of what is due to the hungriest, what he got; 0: nobody is hungry */
-    bool promised;         /* ...and it is what he was guaranteed */
+    bool owes;             /* a neighbour that gives way to us is behind with its guarantee */
+    uint64_t hungriest_bp; /* the part of its due that the hungriest got; 0: nobody is hungry */
+    bool promised;         /* the due of the hungriest is its guarantee, as it has no limit */
     uint64_t charged_ns;
-    uint64_t in_flight_ns; /* the longest of those who give way to us */
+    uint64_t in_flight_ns; /* the longest kernel of those that give way to us */
 };
 
-/* One step of a window's length towards getting as much of our share as the hungriest gets of his; who was guaranteed it
- * gets all of it, as far as we can make room. */
+/* One step per window: our pace moves by a quarter of the difference, so that we get as much of our share as the
+ * hungriest gets of its due. Where its due is a guarantee, the pace aims at all of it, as far as we can make room. */
 static void follow(struct contest *contest, const struct claims *claims, uint64_t own_charged, uint32_t due_bp,
                    uint64_t window)
 {
@@ -116,7 +116,7 @@ static void read_claims(struct contest *contest, struct claims *claims, const st
         claims->any = true;
         claims->count++;
         claims->higher = claims->higher || REGION_NEIGHBOUR_PRIORITY(word) > priority;
-        /* Whoever gives way to us takes what he is guaranteed in our pauses, as long as that is enough. */
+        /* A neighbour that gives way to us takes its guarantee in our pauses, as long as that is enough. */
         bool yields = REGION_NEIGHBOUR_PRIORITY(word) < priority;
         bool behind = atomic_load(&line->behind_until_ns) >= now;
         claims->owes = claims->owes || (yields && behind);
@@ -144,7 +144,7 @@ static void read_claims(struct contest *contest, struct claims *claims, const st
     }
 }
 
-/* What we were guaranteed of the time in which we had work, against what we had. */
+/* Balances what our guarantee earned while we had work against what we were charged. */
 static void follow_guarantee(struct contest *contest, const struct region_policy *policy, uint64_t now,
                              uint64_t own_charged)
 {
@@ -195,12 +195,13 @@ static uint32_t share_beside(const struct contest *contest, const struct region_
     return share == 0 ? 1 : share;
 }
 
-/* What the agent says about the neighbours, whether they have work or not. */
+/* Reads what the agent says of the neighbours, whether they have work or not. */
 static void look_at_neighbours(struct contest *contest, const struct region_policy *policy)
 {
     uint32_t priority = atomic_load(&policy->priority);
     uint32_t count = 0;
-    /* One with a guarantee marks his work too: only so do the others learn that he has more of it than he gets. */
+    /* A slice with a guarantee marks its work, too: only marks tell it, and through it the others, that it has more
+     * work than it gets time. */
     bool guaranteed = atomic_load(&policy->compute_guarantee_bp) > 0;
     bool bounded = false;
     bool prefers = false;
@@ -225,16 +226,17 @@ static bool is_still_expected(const struct contest *contest, uint64_t now)
     return higher_at != 0 && longest > CONTEST_SOON_NS && now < higher_at + longest - CONTEST_SOON_NS;
 }
 
-/* Alone as of the last look, and nobody is promised anything: see CONTEST_INTERVAL_CALM_NS. */
+/* Alone as of the last look, and nobody has a guarantee or another priority: see CONTEST_INTERVAL_CALM_NS. */
 static bool is_calm(const struct contest *contest)
 {
     return atomic_load(&contest->looked_at_ns) != 0 && atomic_load(&contest->alone) != 0 &&
            atomic_load(&contest->bounded) == 0 && atomic_load(&contest->prefers) == 0;
 }
 
-/* What work that costs so much takes longer because somebody else is there: as if he had every other turn. Whoever gives
- * way to us takes less than that, but only once he has seen our claim: with one that ends before the work does, somebody
- * who looks seldom can miss it every time. So it is a long one, where our own wait ends it early and nobody is owed time. */
+/* By how much work of this price takes longer because of others: as long again, if each has every other turn. A
+ * neighbour that gives way takes less, but only once it has seen our claim: one that looks seldom can miss, every
+ * time, a claim that ends before the sliced work does. So the claim is long (three times the work in all) where our
+ * own wait ends it early and nobody is owed time. */
 static uint64_t beside_others(const struct contest *contest, uint64_t charged)
 {
     if (atomic_load(&contest->prefers) == 0) {
@@ -306,8 +308,8 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
         }
         lines_leave(contest->lines);
         uint64_t seen = atomic_exchange(&contest->others_seen_ns, claims.charged_ns);
-        if (seen != 0 && claims.charged_ns > seen) { /* it shrinks when a process has ended */
-            others = true; /* whoever waits for his own limit just now claims nothing, and was at work all the same */
+        if (seen != 0 && claims.charged_ns > seen) { /* the sum shrinks when a process has ended */
+            others = true; /* a neighbour that waits for its own limit just now claims nothing, but was at work */
             atomic_fetch_add(&contest->others_charged_ns, claims.charged_ns - seen);
         }
     } else {
@@ -327,13 +329,14 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     uint64_t seen_at = atomic_load(&contest->others_at_ns);
     uint64_t higher_at = atomic_load(&contest->higher_at_ns);
     atomic_store(&contest->alone, seen_at == 0 || now > seen_at + CONTEST_QUIET_NS);
-    /* Who is behind with his guarantee has to have more in flight than one kernel, or that is all he gets of a turn. */
+    /* A slice that is behind with its guarantee needs more in flight than one kernel, or one kernel is all that it
+     * gets of a turn. */
     atomic_store(&contest->tight, higher_at != 0 && now < higher_at + CONTEST_EXPECT_NS && !contest->behind);
     uint32_t share = share_beside(contest, slice->policy, &claims);
     atomic_store(&contest->held_by, claims.higher              ? REGION_HELD_BY_PRIORITY
                                     : claims.guaranteed_bp > 0 ? REGION_HELD_BY_GUARANTEE
                                                                : REGION_HELD_BY_LIMIT);
-    /* 0 where it is the limit itself, so that a changed limit is felt without another look. */
+    /* 0 where the share is the limit itself, so that a changed limit takes effect without another look. */
     atomic_store(&contest->share_bp, share == atomic_load(&slice->policy->compute_limit_bp) ? 0 : share);
 }
 

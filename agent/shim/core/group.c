@@ -55,7 +55,7 @@ bool group_is_behind(const struct launch *launch)
     return false;
 }
 
-/* Read only: who launches there refills it. */
+/* Reads the bucket without refilling it: the process that launches in that slice does. */
 static uint64_t slice_wait_ns(const struct shim_slice *slice, uint64_t now)
 {
     uint32_t limit = limit_of(slice);

@@ -49,12 +49,13 @@ void lines_open_own(struct lines *lines, const struct shim_slice *slice, uint64_
     if (!path_of(slice, tag, path, sizeof path) || region_line_map(path, &line) != 0) {
         line = NULL;
     }
-    /* The one before stays mapped: another thread may be writing to it. A slice changes hands seldom. */
+    /* The earlier mapping stays: another thread may be writing to it. A slice changes hands seldom. */
     atomic_store(&lines->own_tag, tag);
     atomic_store_explicit(&lines->own, line, memory_order_release);
 }
 
-/* What we take one for whom we cannot see: he has work, and has had no more of the GPU than we knew. */
+/* What is assumed of a neighbour whose line cannot be read: it has work, and was charged no more than was last
+ * read. */
 static void assume_claim(struct region_board_slot *slot, const struct lines_neighbour *neighbour, uint64_t until)
 {
     memset(slot, 0, sizeof *slot);
@@ -78,11 +79,12 @@ static void map_neighbour(struct lines_neighbour *neighbour, const struct shim_s
         neighbour->line = NULL;
         return;
     }
-    /* A forked child has a table of its own, and would keep this mapping for ever. Refused: it does. */
+    /* A forked child has a table of its own, and would keep this mapping for ever. Where madvise is refused, it
+     * does. */
     (void)madvise((void *)(uintptr_t)neighbour->line, REGION_LINE_BYTES, MADV_DONTFORK);
 }
 
-/* Where process_vm_readv is refused. false: it cannot be seen now. */
+/* Reads the line as a file, where process_vm_readv is refused. false: it cannot be read now. */
 static bool read_by_path(const struct shim_slice *slice, uint32_t tag, struct region_board_slot *out)
 {
     char path[SHIM_PATH_BYTES];
@@ -92,7 +94,7 @@ static bool read_by_path(const struct shim_slice *slice, uint32_t tag, struct re
     }
     int error = region_line_open(path, &fd);
     if (error == -EPROTO) {
-        memset(out, 0, sizeof *out); /* cut */
+        memset(out, 0, sizeof *out); /* the file was cut */
         return true;
     }
     if (error != 0) {

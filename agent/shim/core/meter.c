@@ -15,7 +15,7 @@
 
 /* ---- holding back ---- */
 
-/* A process that was stopped in its wait, or whose thread was cancelled there, cannot take its flag back. */
+/* A process that was stopped in its wait, or whose thread was cancelled there, cannot clear its flag. */
 static bool waits_now(const struct region_entry *peer, uint64_t now)
 {
     uint64_t at = atomic_load_explicit(&peer->waits_at_ns, memory_order_relaxed);
@@ -23,8 +23,8 @@ static bool waits_now(const struct region_entry *peer, uint64_t now)
            atomic_load(&peer->token) != 0 && now < at + METER_WAITS_BELIEVED_NS && at < now + METER_WAITS_BELIEVED_NS;
 }
 
-/* The processes of a slice share its time alike: of those who want more, he goes first who got less in this window.
- * Without this whoever asks more often, or for more at once, takes it all. */
+/* The processes of a slice get equal time: of those that want more, the one that got less in this window goes first.
+ * Without this, whoever asks more often or for more at once takes it all. */
 static bool peer_goes_first(const struct launch *launch, uint64_t now)
 {
     const struct region_usage *usage = slice_of(launch)->usage;
@@ -46,7 +46,8 @@ static bool peer_goes_first(const struct launch *launch, uint64_t now)
         if (peer == own || !waits_now(peer, now)) {
             continue;
         }
-        /* One who came after the window began counts from his first instant, and what he had before is not known. */
+        /* A peer that came after the window began counts from its first instant; what its entry held before is not
+         * known. */
         uint64_t charged = atomic_load(&peer->charged_ns);
         uint64_t before = atomic_load_explicit(&meter->peers_charged_ns[at], memory_order_relaxed);
         if (charged - (before <= charged ? before : 0) < own_charged) {
@@ -56,8 +57,9 @@ static bool peer_goes_first(const struct launch *launch, uint64_t now)
     return false;
 }
 
-/* Two kernels of a millisecond in one turn are a switch less than one in each of two. Not among the processes of one
- * slice: who asks for less would always be first. */
+/* What a process needs in the bucket before it takes a turn: two kernels of a millisecond in one turn cost one switch
+ * less than one in each of two turns. Not among the processes of one slice: the one that asks for less would always be
+ * first. */
 static int64_t turn_of(const struct launch *launch, uint64_t now)
 {
     uint64_t peers_at = atomic_load(&meter_of(launch)->contest.peers_at_ns);
@@ -68,9 +70,9 @@ static int64_t turn_of(const struct launch *launch, uint64_t now)
     return (int64_t)one > METER_TURN_NS ? (int64_t)one : METER_TURN_NS;
 }
 
-/* Until what was issued before is paid for. What comes is paid afterwards, so that a program which waits for its own
- * kernels pays while they run. Beside others we wait until a turn of useful length is there: a switch between
- * processes costs the GPU as much as a short turn. */
+/* Waits until what was issued before is paid for. The launch itself is paid for afterwards, so that a program which
+ * waits for its own kernels pays while they run. Beside others we wait until a turn of useful length is in the bucket:
+ * a switch between processes costs the GPU as much as a short turn. */
 static void throttle(const struct launch *launch, uint64_t now)
 {
     const struct shim_slice *slice = slice_of(launch);
@@ -133,7 +135,7 @@ static void throttle(const struct launch *launch, uint64_t now)
     }
 }
 
-/* What was saved up under a higher limit is not for the lower one. */
+/* Time saved up under a higher limit is not kept under a lower one. */
 static void note_limit(const struct shim_slice *slice)
 {
     uint32_t limit = limit_of(slice);
@@ -147,7 +149,7 @@ static void note_limit(const struct shim_slice *slice)
     }
 }
 
-/* What the board and the bucket say now; may hold us back. charged: GPU time taken from the process's credit. */
+/* Looks at the board and the bucket now, and may hold us back. charged: GPU time taken from the process's credit. */
 static void look_and_wait(const struct launch *launch, uint64_t now, uint64_t charged)
 {
     const struct shim_slice *slice = slice_of(launch);
@@ -164,7 +166,7 @@ static void look_and_wait(const struct launch *launch, uint64_t now, uint64_t ch
     bucket_refill(slice->usage, now, share);
     int64_t level = bucket_level(slice->usage);
     if (share < limit_of(slice) && level > METER_SAVINGS_BESIDE_NS) {
-        bucket_take(slice->usage, level - METER_SAVINGS_BESIDE_NS); /* saved up while nobody else wanted it */
+        bucket_take(slice->usage, level - METER_SAVINGS_BESIDE_NS); /* saved up while nobody else wanted the GPU */
     }
     if (bucket_level(slice->usage) < 0 || peer_goes_first(launch, now) || group_wait_ns(launch->shim, now) > 0) {
         throttle(launch, now);
@@ -172,18 +174,18 @@ static void look_and_wait(const struct launch *launch, uint64_t now, uint64_t ch
     bucket_take(slice->usage, (int64_t)charged);
 }
 
-/* The local credit is spent: look at the clock, the samples, the board and the bucket. */
+/* The process's credit is spent: look at the clock, the samples, the board and the bucket. */
 static void refill(const struct launch *launch)
 {
     struct meter *meter = meter_of(launch);
     timing_poll(launch->process);
     bool far = meter_at_ease(launch);
     int64_t credit = atomic_load(&meter->credit_ns);
-    /* Who is preferred says with each launch how long he has work; who may have to give way looks up often. */
+    /* A preferred slice gets no credit in advance, so that it renews its claim with each launch. */
     int64_t grant = atomic_load(&meter->contest.prefers) != 0 ? 0 : far ? METER_CREDIT_EASY_NS : METER_CREDIT_NS;
     do {
         if (credit >= 0) {
-            return; /* another thread was quicker */
+            return; /* another thread was faster */
         }
     } while (!atomic_compare_exchange_weak(&meter->credit_ns, &credit, grant));
     uint64_t need = (uint64_t)(grant - credit);
@@ -195,7 +197,7 @@ static void refill(const struct launch *launch)
     span_look(launch, now + waited, waited > 0);
 }
 
-/* Somebody of higher priority is about, and what we had in flight is done: does he want the GPU before we go on? */
+/* Tight, and what we had in flight is done: does a neighbour of higher priority want the GPU before we go on? */
 static void give_way(const struct launch *launch)
 {
     const struct shim_slice *slice = slice_of(launch);
@@ -210,13 +212,14 @@ static void give_way(const struct launch *launch)
     if (contest_share(contest, slice->policy) < limit_of(slice) && atomic_load(&contest->behind) == 0) {
         int64_t level = bucket_level(slice->usage);
         if (level > 0) {
-            bucket_take(slice->usage, level); /* saved up while nobody wanted it, and now somebody does */
+            bucket_take(slice->usage, level); /* saved up while nobody else wanted the GPU, and now a neighbour does */
         }
         throttle(launch, now);
     }
 }
 
-/* A launch whose price nobody knows. A few may go; then a limited slice waits for the first of them to be timed. */
+/* The launch has no price yet. A few such launches may go; then a limited slice waits until the first of them was
+ * timed. */
 static void await_first_price(const struct launch *launch)
 {
     const struct shim_slice *slice = slice_of(launch);
@@ -235,8 +238,8 @@ static void await_first_price(const struct launch *launch)
     }
 }
 
-/* The first few launches of a price are charged when it is known. More of them, because it cannot be timed, are not free
- * meanwhile: each costs what the program's launches cost on average. */
+/* The first few launches of a shape are charged once its price is known. Further ones, while it cannot be timed, are
+ * not free: each is charged the mean of the process's launches in advance. */
 static uint64_t charge_in_advance(const struct launch *launch)
 {
     if (atomic_load_explicit(&launch->price->unpriced, memory_order_relaxed) < METER_UNPRICED_MAX) {
@@ -251,7 +254,7 @@ static uint64_t charge_in_advance(const struct launch *launch)
     return mean;
 }
 
-/* Beside others it is spans that tell. */
+/* Once spans correct the prices, single timings matter little. */
 static enum price_effort effort_of(const struct launch *launch)
 {
     if (share_of(launch) >= BUCKET_FULL_BP || span_correction(&meter_of(launch)->span) != 0) {
@@ -262,13 +265,13 @@ static enum price_effort effort_of(const struct launch *launch)
 
 /* ---- around one launch ---- */
 
-/* Not all zero: lld, with the pages of 64 KiB of aarch64, leaves one of them empty before a .tbss of this alignment. */
+/* Not all zero: lld, with the 64 KiB pages of aarch64, leaves one page empty before a .tbss of this alignment. */
 _Alignas(64) __thread struct meter_pace meter_pace = {.random = 1};
 
 uint32_t meter_weight(void)
 {
     struct meter_pace *pace = &meter_pace;
-    /* A limit that was set meanwhile does not count what was let through before. */
+    /* A limit that was lowered meanwhile does not charge what was let through before it. */
     bool lowered = pace->limit != NULL && atomic_load_explicit(pace->limit, memory_order_relaxed) < pace->limit_bp;
     uint32_t stands_for = !lowered && pace->stands_for > pace->left ? pace->stands_for - pace->left : 1;
     pace->left = 0;
@@ -276,14 +279,15 @@ uint32_t meter_weight(void)
     return stands_for;
 }
 
-/* For display and for "has it moved": a count lost between threads is no matter, a locked add on each launch is. */
+/* For display, and to tell whether a process has launched: a count lost between threads does no harm, a locked add on
+ * each launch would. */
 static void count_launches(const struct launch *launch, uint32_t more)
 {
     _Atomic uint64_t *launches = &entry_of(launch)->launches;
     atomic_store_explicit(launches, atomic_load_explicit(launches, memory_order_relaxed) + more, memory_order_relaxed);
 }
 
-/* Takes ns from the process's credit; what that leaves may make us wait. */
+/* Takes ns from the process's credit; when that is spent, the launch may have to wait. */
 static void charge(const struct launch *launch, uint64_t ns)
 {
     int64_t taken = (int64_t)ns;
@@ -292,7 +296,7 @@ static void charge(const struct launch *launch, uint64_t ns)
     }
 }
 
-/* How many of the next launches are let through, at most so many: as many as keep metered ones pace_ns apart. */
+/* Sets how many of the next launches are let through: at most `most`, and so that metered ones are pace_ns apart. */
 static void let_through(const struct launch *launch, uint64_t pace_ns, uint64_t most)
 {
     struct meter_pace *pace = &meter_pace;
@@ -306,7 +310,7 @@ static void let_through(const struct launch *launch, uint64_t pace_ns, uint64_t 
     }
     interval = interval > most ? most : interval;
     interval = interval == 0 ? 1 : interval;
-    /* Never in step with a loop of the program: between half and one and a half of the interval. */
+    /* Drawn between half and one and a half of the interval, so as never to keep step with a loop of the program. */
     pace->random = pace->random * 1664525u + 1013904223u;
     pace->left = interval == 1 ? 0 : (uint32_t)(interval / 2 + (pace->random >> 16) % interval);
     pace->limit = launch->process->limits[0];
@@ -316,14 +320,15 @@ static void let_through(const struct launch *launch, uint64_t pace_ns, uint64_t 
     pace->at_ns = now;
 }
 
-/* What launches take, quick to rise: so much is to be kept small that many of them together take. */
+/* The mean price, which rises fast: it bounds how much GPU time the launches that are let through may take
+ * together. */
 static void follow_mean(uint64_t ns)
 {
     struct meter_pace *pace = &meter_pace;
     pace->mean_ns = ns > pace->mean_ns ? (pace->mean_ns + ns + 1) / 2 : pace->mean_ns - (pace->mean_ns - ns) / 8;
 }
 
-/* A portion, paid in advance. */
+/* Takes a portion from the credit, paid in advance. */
 static void take_portion(const struct launch *launch, uint64_t price_ns)
 {
     struct meter_pace *pace = &meter_pace;
@@ -338,18 +343,18 @@ static void take_portion(const struct launch *launch, uint64_t price_ns)
     pace->portion_ns += portion;
 }
 
-/* How the thread's next launches are dealt with, until one is metered again. */
+/* Decides how the thread's next launches go (let through, or paid from a portion) until one is metered again. */
 static void set_pace(const struct launch *launch, uint64_t price_ns)
 {
     struct process *process = launch->process;
     bool one_gpu = process->shim->slice_count == 1;
     follow_mean(price_ns);
     if (!any_limit(process)) {
-        /* Of several slices a launch looks at the first alone, so fewer are let through between two full looks. */
+        /* With several slices a launch looks at the first alone, so fewer are let through between two full looks. */
         let_through(launch, METER_PACE_NS, one_gpu ? METER_SKIP_MAX : METER_SKIP_MANY_GPUS_MAX);
     } else if (!one_gpu || atomic_load_explicit(&process->devices, memory_order_relaxed) != 1 ||
                atomic_load_explicit(&meter_of(launch)->contest.prefers, memory_order_relaxed) != 0) {
-        return; /* the next may be of another slice; who is preferred claims with each */
+        return; /* the next launch may be of another slice; a preferred slice claims with each launch */
     } else if (meter_at_ease(launch) && price_ns != 0) {
         uint64_t most = METER_SKIP_EASY_NS / (meter_pace.mean_ns == 0 ? 1 : meter_pace.mean_ns);
         let_through(launch, METER_PACE_EASY_NS, most > METER_SKIP_MAX ? METER_SKIP_MAX : most);
@@ -358,7 +363,7 @@ static void set_pace(const struct launch *launch, uint64_t price_ns)
     }
 }
 
-/* What this thread paid for since it was last here. */
+/* What this thread paid from its portion since it was last metered. */
 static uint64_t report_issued(const struct launch *launch)
 {
     struct meter_pace *pace = &meter_pace;
@@ -371,7 +376,7 @@ static uint64_t report_issued(const struct launch *launch)
     return issued;
 }
 
-/* One that goes on while another is waited for must not be taken for done. */
+/* Remembers the only stream in use: work in another stream may go on when the program has waited for one. */
 static void note_stream(struct contest *contest, uintptr_t stream)
 {
     uintptr_t used = atomic_load_explicit(&contest->stream, memory_order_relaxed);
@@ -380,8 +385,8 @@ static void note_stream(struct contest *contest, uintptr_t stream)
                           memory_order_relaxed);
 }
 
-/* On several GPUs a function has a handle on each. They share a price: of kernels that wait for each other only the last
- * to begin tells how long the work takes. */
+/* On several GPUs a function has a handle for each. They share a price: of kernels that wait for each other, only the
+ * last to begin tells how long the work takes. */
 static uint64_t key_of(const struct launch *launch, const struct price_shape *shape)
 {
     uint64_t identity = launch->shim->slice_count < 2 ? 0 : code_identity(launch->process, shape->code);
@@ -410,7 +415,7 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, backend
     }
     if (atomic_load_explicit(&launch->price->samples, memory_order_relaxed) < PRICE_EAGER_SAMPLES &&
         atomic_load_explicit(&launch->price->timing, memory_order_relaxed) > 0) {
-        timing_poll(launch->process); /* what another process said, or one timing, may be wrong by far */
+        timing_poll(launch->process); /* what another process said, or one timing, may be far off */
     }
     uint64_t ns = atomic_load_explicit(&launch->price->ns, memory_order_relaxed);
     launch->charged_ns = meter_counted(launch->shim, meter_corrected(meter, slice, ns)) * launch->weight;

@@ -1,4 +1,5 @@
-/* What the files of the meter share: a launch, and where its slice, its meter and its entry are. */
+/* What the files of the meter share: where the slice, the meter and the usage entry of a launch are, and a few
+ * questions about them. */
 #ifndef TRANCHE_METER_PARTS_H
 #define TRANCHE_METER_PARTS_H
 
@@ -34,16 +35,17 @@ static inline uint32_t share_of(const struct launch *launch)
     return contest_share(&meter_of(launch)->contest, slice_of(launch)->policy);
 }
 
-/* Is the work in flight to be kept short? */
+/* Is the work in flight to be kept short? So wherever the share is less than the whole GPU, and where contest says
+ * so. */
 static inline bool meter_is_bounded(const struct launch *launch)
 {
     return share_of(launch) < BUCKET_FULL_BP ||
            atomic_load_explicit(&meter_of(launch)->contest.bounded, memory_order_relaxed) != 0;
 }
 
-/* Far from having to wait, and nobody else about who may claim his part, nor work on another GPU that this one must keep
- * step with. Then the program runs as far ahead as it likes: kept short, one that is bound by its host now and by the GPU
- * then would lose what it is allowed. */
+/* At ease: far from having to wait, alone, nobody else about that may become entitled to its part, and no work on
+ * another GPU that this one must keep step with. The program may then run as far ahead of the GPU as it likes: kept
+ * short, a program that is bound now by its host and now by the GPU would lose what it is allowed. */
 static inline bool meter_at_ease(const struct launch *launch)
 {
     const struct contest *contest = &meter_of(launch)->contest;
@@ -52,7 +54,8 @@ static inline bool meter_at_ease(const struct launch *launch)
            (share_of(launch) >= BUCKET_FULL_BP || bucket_level(slice_of(launch)->usage) >= METER_EASE_NS);
 }
 
-/* A price by what was measured of late: beside others in spans, alone by the slice's settlements. */
+/* A price, corrected by what was measured of late: beside others by spans, alone by the slice's settlements
+ * (marks.c). */
 static inline uint64_t meter_corrected(const struct meter *meter, const struct shim_slice *slice, uint64_t ns)
 {
     uint32_t bp = span_correction(&meter->span);
@@ -67,13 +70,13 @@ static inline uint64_t meter_corrected(const struct meter *meter, const struct s
     return ns / BUCKET_FULL_BP * bp + ns % BUCKET_FULL_BP * bp / BUCKET_FULL_BP;
 }
 
-/* What of a time counts. */
+/* The part of a GPU time that counts: all of it, or in concurrent mode our part of the multiprocessors. */
 static inline uint64_t meter_counted(const struct shim *shim, uint64_t ns)
 {
     return shim->counts_bp >= BUCKET_FULL_BP ? ns : ns * shim->counts_bp / BUCKET_FULL_BP;
 }
 
-/* A slice of this process has a limit, or a neighbour who may at any time have a better right to the GPU. */
+/* Has a slice of this process a limit, or a neighbour that may at any time have a better right to the GPU? */
 static inline bool any_limit(const struct process *process)
 {
     for (unsigned slice = 0; slice < process->shim->slice_count; slice++) {

@@ -18,7 +18,7 @@ struct price *price_find(struct price_book *book, uint64_t key)
     return &book->rest;
 }
 
-/* Between half and one and a half of the interval, another one each time. */
+/* A draw between half and one and a half of the interval, another one each time. */
 static uint32_t drawn(uint32_t interval, uint32_t begun)
 {
     return interval <= 1 ? 1 : interval / 2 + 1 + (begun * 2654435761u >> 16) % interval;
@@ -34,7 +34,7 @@ bool price_due(struct price *price, enum price_effort effort)
     uint32_t timing = atomic_load_explicit(&price->timing, memory_order_relaxed);
     uint32_t samples = atomic_load_explicit(&price->samples, memory_order_relaxed);
     if (samples < PRICE_EAGER_SAMPLES && samples + timing >= PRICE_EAGER_SAMPLES) {
-        /* What it takes is about to be known: until then each launch looks whether it is. */
+        /* The price is about to be known: until then each launch checks whether it is. */
         atomic_store_explicit(&price->due, 0, memory_order_relaxed);
         return false;
     }
@@ -92,7 +92,8 @@ static void step_to(_Atomic uint64_t *mean, uint64_t measured, uint32_t samples)
     atomic_store(mean, next == 0 ? 1 : next);
 }
 
-/* Three steps down for one up: where a quarter lies below, both come to the same. */
+/* Tracks the lower quartile: three steps down for one up come to the same where a quarter of the timings lies
+ * below. */
 static void track_low(_Atomic uint64_t *low, uint64_t measured, uint32_t samples)
 {
     uint64_t known = atomic_load(low);
@@ -155,7 +156,7 @@ static int64_t owed(struct price *price)
     return (int64_t)all - (int64_t)atomic_exchange(&price->advanced_ns, 0);
 }
 
-/* It was another kernel after all, or a lie. */
+/* The measured time contradicts what is known: it was another kernel after all, or another process lied. */
 static bool is_contradicted(const struct price *price, uint64_t measured)
 {
     uint64_t known = atomic_load(&price->mean_ns);
@@ -169,16 +170,16 @@ static void forget_long(struct price *price)
     atomic_store(&price->long_theirs_ns, 0);
 }
 
-/* Without what the others had of it, as they say, by prices of which ours are part: turns are of one length, so that ours
- * were no fewer than each of the others' had. */
+/* A timing less what the others had of it by their own account, computed from prices of which ours are a part. Turns
+ * are of equal length, so our part is no smaller than any of theirs. */
 static uint64_t own_part(uint64_t all, uint64_t had, uint32_t others)
 {
     uint64_t least = all / (others + 1);
     return had < all - least ? all - had : least;
 }
 
-/* What others launch comes in lumps: none while one of ours runs and three while the next does. So it is taken off the
- * mean, not off each. */
+/* What others launch comes in lumps: nothing during one of our kernels, three kernels during the next. So it is
+ * subtracted from the mean, not from each timing. */
 static uint64_t own_of_long(struct price *price, uint64_t measured, uint64_t theirs, uint32_t others)
 {
     uint32_t samples = atomic_load(&price->long_samples);
@@ -200,7 +201,7 @@ int64_t price_learn(struct price *price, uint64_t measured, uint32_t others, uin
             alone_samples = 0;
         }
         if (alone_samples == 0) {
-            atomic_store(&price->mean_ns, 0); /* what was guessed beside others is no part of it */
+            atomic_store(&price->mean_ns, 0); /* what was guessed beside others is no part of the mean */
         }
         step_to(&price->mean_ns, measured, alone_samples);
         track_low(&price->low_alone_ns, measured, alone_samples);
@@ -214,7 +215,8 @@ int64_t price_learn(struct price *price, uint64_t measured, uint32_t others, uin
             atomic_store(&price->ns, beside_others(price));
         }
     } else {
-        /* Many turns long, and far from what it took before or another process said: it is given other work now. */
+        /* Many turns long, and far from what it took before or from what another process said: it is given other work
+         * now. */
         bool other_work = measured > PRICE_OTHER_WORK_NS && is_contradicted(price, own_part(measured, theirs, others));
         if (other_work) {
             atomic_store(&price->seeded, 0);

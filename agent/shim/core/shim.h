@@ -89,7 +89,7 @@ struct shim_fork_page {
     _Atomic uint32_t building;
 };
 extern _Atomic(struct shim_fork_page *) shim_fork_page;
-extern _Atomic uint32_t shim_fork_page_pid; /* not 0: the kernel can not wipe, compare pids instead */
+extern _Atomic uint32_t shim_fork_page_pid; /* not 0: the kernel cannot wipe, compare pids instead */
 struct process *shim_process_slow(void);
 
 /* This process's state, only if it has been made already: for those who just look. */

@@ -133,7 +133,7 @@ bool shim_is_captured(struct process *process, CUstream stream, bool per_thread)
         stream = CU_STREAM_PER_THREAD;
     }
     if (stream == NULL || stream == CU_STREAM_LEGACY) {
-        return false; /* can not be captured, and asking about it during a capture is an error */
+        return false; /* cannot be captured, and asking about it during a capture is an error */
     }
     CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
     cuStreamIsCapturing_fn real = REAL(cuStreamIsCapturing);

@@ -306,7 +306,7 @@ static bool wait_for_others(struct process *process)
     return done;
 }
 
-/* A graph of ours is about to run. While others run the driver can not share their memory with it: so all that it needs
+/* A graph of ours is about to run. While others run the driver cannot share their memory with it: so all that it needs
  * is reserved, and what is not taken comes back in graphs_after. Where there is no room for that, the others are waited
  * for, and only what it needs beyond theirs must have room. */
 static enum admit_step reserve(struct graph_run *run, uint64_t need, unsigned device)

@@ -1,5 +1,6 @@
-/* The work in flight: every so often an event is put into the stream, and whoever has too many of them unreached waits.
- * What lies between two of them also tells what the work really took. */
+/* Bounds the work in flight: at intervals of priced work an event (a mark) is recorded in the stream, and a launch
+ * waits while too many marks were not reached. The time between two marks also tells what the work between them really
+ * took. */
 #include "bucket.h"
 #include "core/backend.h"
 #include "core/clock.h"
@@ -16,7 +17,7 @@ static bool is_tight(struct meter *meter)
     return atomic_load_explicit(&meter->contest.tight, memory_order_relaxed) != 0;
 }
 
-/* The oldest mark was reached: compare what was charged since the one before with what the GPU measured. */
+/* The oldest mark was reached: compares what was priced since the mark before with what the GPU measured. */
 static void settle(const struct launch *launch, const struct mark *before, const struct mark *mark)
 {
     struct meter *meter = meter_of(launch);
@@ -44,7 +45,7 @@ static void settle(const struct launch *launch, const struct mark *before, const
     meter->settle_charged_ns = 0;
 }
 
-/* Is there so much in flight that a launch should wait, as far as marks were seen to be reached? */
+/* Is so much in flight that a launch should wait, as far as marks were seen to be reached? */
 static bool is_ahead(struct meter *meter)
 {
     uint32_t marks = meter->mark_head - meter->mark_tail;
@@ -52,7 +53,7 @@ static bool is_ahead(struct meter *meter)
                            : marks >= METER_MARKS_AHEAD;
 }
 
-/* Takes back marks that were reached. true: there is still too much in flight. */
+/* Removes marks that were reached. true: too much is still in flight. */
 static bool marks_ahead(const struct launch *launch)
 {
     struct meter *meter = meter_of(launch);
@@ -87,7 +88,7 @@ void marks_drain(const struct launch *launch)
     uint64_t until = 0;
     for (;;) {
         if (atomic_flag_test_and_set_explicit(&meter->marking, memory_order_acquire)) {
-            return; /* another thread looks after it */
+            return; /* another thread takes care of it */
         }
         bool ahead = marks_ahead(launch);
         atomic_flag_clear_explicit(&meter->marking, memory_order_release);
@@ -102,7 +103,7 @@ void marks_drain(const struct launch *launch)
             return;
         }
         if (is_tight(meter) && now + METER_DRAIN_MAX_NS < until + METER_DRAIN_SPIN_NS) {
-            shim_pause(); /* a sleep here is time that the GPU does nothing */
+            shim_pause(); /* the GPU would idle while we sleep */
             continue;
         }
         uint32_t epoch = atomic_load(&slice->policy->epoch);
@@ -165,7 +166,7 @@ void marks_forget_context(struct process *process, backend_context context)
     for (unsigned slice = 0; slice < SHIM_SLICES; slice++) {
         struct meter *meter = &process->meters[slice];
         if (atomic_flag_test_and_set_explicit(&meter->marking, memory_order_acquire)) {
-            continue; /* in use at the end of its context: the next query fails and clears the marks */
+            continue; /* in use while its context ends: the next query fails and clears the marks */
         }
         for (unsigned at = 0; at < METER_MARKS; at++) {
             if (meter->marks[at].context == context) {

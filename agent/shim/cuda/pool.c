@@ -28,7 +28,7 @@ static void unlock(struct process *process)
     atomic_flag_clear_explicit(&process->pools.busy, memory_order_release);
 }
 
-/* The two words that are read without the lock; not read-modify-write, for the lock is held by who writes. */
+/* The two words that are read without the lock. Plain stores will do, as only the holder of the lock writes them. */
 static uint64_t get(const _Atomic uint64_t *word)
 {
     return atomic_load_explicit(word, memory_order_relaxed);
@@ -113,7 +113,7 @@ static bool owns(const struct pool *pool, uint64_t start, uint64_t end)
     return false;
 }
 
-/* A piece more. Pieces that touch become one; when the table is full, the pool is asked about each allocation. */
+/* Adds an extent. Extents that touch become one; when the table is full, the driver is asked about each allocation. */
 static void learn(struct pool *pool, uint64_t start, uint64_t end)
 {
     for (uint32_t at = 0; at < pool->extent_count;) {
@@ -138,14 +138,15 @@ static void set_unpaid(struct process *process, struct pool *pool, uint64_t byte
     pool->unpaid = bytes;
 }
 
-/* Locked. The pool holds reserved bytes, of which the ledger has charged and paid beside it (reserved before the call,
- * not yet part of charged). Makes the ledger smaller if it says too much; returns what it says too little. */
+/* Locked. The pool holds `reserved` bytes, of which `charged` are in the ledger, and `paid` beside them (reserved in
+ * the ledger before the call, not yet part of charged). Lowers the ledger if it says too much; returns by how much it
+ * says too little. */
 static uint64_t account(struct process *process, struct pool *pool, uint64_t reserved, uint64_t paid)
 {
     uint64_t known = get(&pool->charged) + paid;
     pool->version++;
     if (reserved < get(&pool->charged)) {
-        pool->extent_count = 0; /* some of it was given back, nobody knows which */
+        pool->extent_count = 0; /* some of it was given back, and nobody knows which */
     }
     if (reserved <= known) {
         charge_return(process, pool->slice, known - reserved);
@@ -159,7 +160,7 @@ static uint64_t account(struct process *process, struct pool *pool, uint64_t res
     return more;
 }
 
-/* Pays for what is unpaid, if there is room. true: it has been paid. */
+/* Charges what is unpaid, if there is room. true: it was charged. */
 static bool pay(struct process *process, struct pool *pool, uint64_t bytes)
 {
     const struct shim_slice *at = &process->shim->slices[pool->slice];
@@ -177,7 +178,8 @@ static bool pay(struct process *process, struct pool *pool, uint64_t bytes)
     return true;
 }
 
-/* Reads the driver and accounts for it; paid is what the caller has reserved for this. Returns what is unpaid. */
+/* Asks the driver and accounts for the answer; paid is what the caller has reserved for this. Returns what is
+ * unpaid. */
 static uint64_t update(struct process *process, struct pool *pool, uint64_t paid)
 {
     for (int attempt = 0; attempt < VERSION_TRIES; attempt++) {
@@ -198,7 +200,7 @@ static uint64_t update(struct process *process, struct pool *pool, uint64_t paid
             return more > 0 && pay(process, pool, more) ? 0 : more;
         }
     }
-    /* The driver does not say, or others change it all the time: what was reserved stays charged. */
+    /* The driver does not answer, or others change it all the time: what was reserved stays charged. */
     lock(process);
     put(&pool->charged, get(&pool->charged) + paid);
     pool->version++;
@@ -264,7 +266,7 @@ bool pools_pending(struct process *process, unsigned slice)
 
 /* ---- one allocation ---- */
 
-/* More than what the pool holds already is reserved in steps, as the driver will; if a whole step has no room, exactly
+/* What the pool does not hold already is reserved in steps, as the driver will; if a whole step has no room, exactly
  * what was asked. */
 static enum admit_step reserve_growth(struct pool_request *request)
 {
@@ -284,7 +286,7 @@ static enum admit_step reserve_growth(struct pool_request *request)
         unlock(process);
         uint64_t step = need > UINT64_MAX - POOL_STEP ? need : (need + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
         if (need == 0) {
-            return ADMIT_GO; /* fits into what is there, or grows for want of order: pool_end sees that */
+            return ADMIT_GO; /* it fits, or the pool grows because it is fragmented: pool_end sees that */
         }
         if (admit_reserve(at->policy, place, own, step)) {
             request->paid = step;
@@ -361,8 +363,8 @@ static void record(struct process *process, struct pool *pool, CUdeviceptr addre
     put(&pool->used, get(&pool->used) + bytes);
     pool->blocks++;
     switch (ledger_table_put(&process->pools.blocks, address, &block, &old)) {
-    case LEDGER_REPLACED: leave(process, &old); break; /* its owner let go of it behind our back */
-    case LEDGER_FULL: break;                           /* for ever in use: what the driver says puts it right */
+    case LEDGER_REPLACED: leave(process, &old); break; /* it was freed unseen */
+    case LEDGER_FULL: break;                           /* counts as used for ever: what the driver says corrects it */
     case LEDGER_ADDED: break;
     }
 }
@@ -380,8 +382,8 @@ bool pool_free_begin(struct pool_free *request, struct process *process, CUdevic
         const struct pool *pool = &process->pools.items[request->block.tag % POOLS];
         request->process = process;
         request->address = address;
-        /* What a pool uses is a guess that its growth puts right, and may be too small while the driver is asked: so one
-         * lock is enough. What a pool that ends was charged goes back after the driver has agreed. */
+        /* What a pool uses is an estimate that its growth corrects, and may be too small while the driver is asked: so
+         * one lock is enough. What an ending pool was charged goes back after the driver has agreed. */
         request->ending = pool->destroyed;
         if (!request->ending) {
             leave(process, &request->block);
@@ -412,7 +414,7 @@ void pool_free_end(const struct pool_free *request, CUresult result)
 
 /* ---- the end of one allocation ---- */
 
-/* The pool grew and the slice has no room for it: the block goes back, and with it what the pool grew by. */
+/* The pool grew and the slice has no room for that: the block goes back, and with it what the pool grew by. */
 static bool undo(struct pool_request *request, CUdeviceptr address, CUstream stream, bool per_thread)
 {
     struct process *process = request->process;
@@ -438,7 +440,8 @@ static bool undo(struct pool_request *request, CUdeviceptr address, CUstream str
     return true;
 }
 
-/* true: the slice can stand it. Beyond the limit is only what is unused of a piece by which the pool had to grow. */
+/* true: the slice has room for it. Only the unused part of a step by which the pool had to grow may lie beyond the
+ * limit. */
 static bool bearable(const struct pool_request *request, uint64_t unpaid)
 {
     return unpaid == 0 || (request->paid > 0 && atomic_load(&request->process->pools.unpaid) <= POOL_STEP);
@@ -474,7 +477,8 @@ void pool_ending(struct process *process, struct pool *pool)
     update(process, pool, 0);
     lock(process);
     pool->destroyed = true;
-    /* The driver may give the handle to the next pool at once: until its blocks are gone, this one has our own. */
+    /* The driver may give the handle to the next pool at once: until its blocks are gone, this one gets a handle of
+     * our own. */
     atomic_store(&pool->handle, (CUmemoryPool)(void *)pool);
     unlock(process);
 }

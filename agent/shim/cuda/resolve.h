@@ -63,7 +63,7 @@ void *resolve_route(void *pointer);
 /* The driver that the tables are of answers: they stay its own while it is loaded. */
 void resolve_driver_settled(void);
 
-/* What a call is answered with when its real function can not be had. */
+/* What a call is answered with when its real function cannot be had. */
 #define ABSENT_CU CUDA_ERROR_STUB_LIBRARY
 #define ABSENT_NVML NVML_ERROR_LIBRARY_NOT_FOUND
 

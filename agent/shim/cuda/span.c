@@ -38,7 +38,7 @@ static bool is_useful(const struct process *process, const struct meter *meter)
            atomic_load_explicit(&meter->contest.tight, memory_order_relaxed) == 0;
 }
 
-/* A burst begins with the next launch: shall it be measured? */
+/* A burst begins with the next launch: decides whether to measure it. */
 static void may_begin(struct span *span, uint64_t now, enum span_wanted wanted)
 {
     if (now >= span->due_at_ns) {
@@ -65,7 +65,8 @@ static uint64_t ratio_of(uint64_t measured_ns, uint64_t priced_ns)
     return ratio > SPAN_CORRECTION_MAX_BP ? SPAN_CORRECTION_MAX_BP : ratio;
 }
 
-/* What is older counts ever less, and nothing at all once the newest say twice that it is something else altogether. */
+/* Updates the correction: older measurements weigh ever less, and nothing at all once the newest have said twice in a
+ * row that the work is now something else. */
 static void follow(struct span *span, uint64_t known, uint64_t now)
 {
     uint64_t passed = now - span->followed_at_ns;
@@ -76,7 +77,7 @@ static void follow(struct span *span, uint64_t known, uint64_t now)
     span->off = off;
     if (known == 0 || again) {
         kept = 0;
-        span->unsettled = (struct span_sum){0, 0}; /* what was issued is two kinds of work now */
+        span->unsettled = (struct span_sum){0, 0}; /* what was issued since is of two kinds of work */
         span->issued_ns = span->charged_ns = 0;
     }
     span->followed_at_ns = now;
@@ -89,9 +90,9 @@ static void follow(struct span *span, uint64_t known, uint64_t now)
     atomic_store(&span->correction_bp, (uint32_t)ratio_of(span->late.measured_ns, span->late.priced_ns));
 }
 
-/* All that was issued takes what the bursts measured in the same time say, whatever was charged for it. Corrected for the
- * future alone, launches of many lengths would get more than their share: a correction that is too low for a while lets
- * more through than one that is as much too high keeps back. */
+/* Settles up all that was issued by what the bursts of the same time measured, whatever was charged for it. If only
+ * future launches were corrected, launches of many lengths would get more than their share: a correction that is too
+ * low for a while lets more through than one that is as much too high keeps back. */
 static void settle_up(struct meter *meter, uint64_t known)
 {
     struct span *span = &meter->span;
@@ -128,7 +129,7 @@ static void settle(struct meter *meter, uint64_t measured_ns, uint64_t now)
     span->new = (struct span_sum){0, 0};
 }
 
-/* Prices are learned anew alone, and the next neighbour finds them so. */
+/* Alone, prices are learned again, and spans start anew with the next neighbour. */
 static void forget(struct meter *meter)
 {
     struct span *span = &meter->span;
@@ -152,7 +153,7 @@ static void learn(struct process *process, struct meter *meter)
         span->whole_at_ns = now;
     } else if (span->issued_in_ns * SPAN_ISSUE_PART > measured ||
                (!span->after_pause && now - span->whole_at_ns < SPAN_WHOLE_NS)) {
-        return; /* the GPU may have waited for the host, or there are better ones */
+        return; /* the GPU may have waited for the host, or there are better spans */
     }
     uint64_t pair = atomic_load(&process->metering.event_pair_ns);
     pair += pair / 3;
@@ -160,16 +161,16 @@ static void learn(struct process *process, struct meter *meter)
     uint64_t known = span_correction(span);
     uint64_t expected = span->priced_ns * (known == 0 ? BUCKET_FULL_BP : known) / BUCKET_FULL_BP;
     if (span->issued_in_ns > 0 && measured > expected + expected / 2) {
-        measured = expected + expected / 2; /* it began in the middle of a turn, and that may have ended */
+        measured = expected + expected / 2; /* it began in the middle of a turn, which may have ended meanwhile */
     }
     uint64_t most = most_of(span);
     if (measured >= SPAN_TURN_NS && expected >= SPAN_TURN_NS) {
-        /* Longer than a turn, as was to be expected: that tells nothing, and is not waited for again so soon. */
+        /* Longer than a turn, as expected: that tells nothing, and the next one is not tried for so soon. */
         span->due_at_ns = now + SPAN_INTERVAL_LONG_NS;
         return;
     }
     if (measured >= SPAN_TURN_NS) {
-        /* At least that: left out, the long ones among launches of many lengths would be missing. */
+        /* It took at least a turn. Left out, the long ones among launches of many lengths would be missing. */
         measured = SPAN_TURN_NS;
         span->most_ns = most / 2 + 1; /* down to one launch */
     } else {
@@ -217,7 +218,7 @@ static bool has_events(struct span *span, CUcontext context)
     return true;
 }
 
-/* Until nothing of ours is before the next launch. */
+/* Waits until nothing of ours is in the stream before the next launch. */
 static bool is_drained(const struct launch *launch)
 {
     uint64_t until = shim_now() + SPAN_DRAIN_MAX_NS;
@@ -231,14 +232,15 @@ static bool is_drained(const struct launch *launch)
     }
 }
 
-/* A burst that finds nothing before it is measured as it is. For another one that must be waited for; for one in so many
- * it is, and that one counts for all of them: to leave them out would be to leave out what follows long bursts. */
+/* Is the stream free for a span? A burst that finds nothing before it is measured as it is. Otherwise the earlier work
+ * must be waited for: that is done for one burst in SPAN_WAITS_PART, which counts for all of them, because leaving
+ * them out would leave out what follows long bursts. */
 static bool has_way(const struct launch *launch, uint32_t wanted)
 {
     struct span *span = &meter_of(launch)->span;
     CUresult result = REAL(cuStreamQuery)(launch->stream);
     span->next_weight = 1;
-    /* For one that will take longer than a turn it is not worth the wait. */
+    /* A launch that will take longer than a turn is not worth the wait. */
     if (result != CUDA_ERROR_NOT_READY || launch->charged_ns >= SPAN_TURN_NS) {
         return result == CUDA_SUCCESS;
     }
@@ -294,8 +296,8 @@ void span_begin(const struct launch *launch, uint64_t price_ns)
     leave(span);
 }
 
-/* If the GPU has not begun yet, all of the burst was there before it did, and what lies between is its work and no pause
- * of the host's. Else the host's own time tells how long the pauses may have been. */
+/* If the GPU has not begun yet, the whole burst was issued before it did, and what lies between the two events is work
+ * and not a pause of the host. Otherwise the host's own time bounds how long its pauses were. */
 static void close_span(struct process *process, unsigned slice, uint64_t priced_ns)
 {
     struct meter *meter = &process->meters[slice];
@@ -312,8 +314,8 @@ static void close_span(struct process *process, unsigned slice, uint64_t priced_
     atomic_store(&span->open, 0);
 }
 
-/* A stream is recorded in only where the program has just named it, or where it cannot go: one that the program has
- * destroyed meanwhile must not be touched. */
+/* An event is recorded only in a stream that the program has just named or that cannot be destroyed: one that the
+ * program has destroyed meanwhile must not be touched. */
 static bool is_there(const struct span *span, CUstream named)
 {
     return span->stream == named || span->stream == NULL || span->stream == CU_STREAM_LEGACY;
@@ -397,6 +399,6 @@ void span_forget_context(struct span *span, backend_context context)
         }
         leave(span);
     } else {
-        atomic_store(&span->spoilt, 1); /* in use at the end of its context: the next query fails */
+        atomic_store(&span->spoilt, 1); /* in use while its context ends: the next query fails */
     }
 }

@@ -5,7 +5,7 @@
 #include "core/shim.h"
 #include "cuda_min.h"
 
-/* The program waits for its work: the same, and the next launch begins a burst. */
+/* The program waits for its work: as span_end, and the next launch may begin a burst. */
 void span_pause(struct process *process, unsigned slice, CUstream named, uint64_t issued_ns);
 
 #endif

@@ -47,7 +47,7 @@ static bool take(struct sample *sample, uint32_t from)
            atomic_compare_exchange_strong(&sample->state, &from, SAMPLE_BUSY);
 }
 
-/* A place whose events are of this context; BUSY on return. */
+/* A sample whose events are of this context; its state is BUSY on return. */
 static struct sample *sample_for(struct process *process, CUcontext context)
 {
     struct sample *samples = process->metering.samples;
@@ -108,7 +108,7 @@ struct sample *timing_start(struct process *process, unsigned slice, struct pric
     return sample;
 }
 
-/* A pair of events takes a little even with nothing between; that is no part of the launch. */
+/* A pair of events takes a little time even with nothing between them; that is no part of the launch. */
 static bool calibrate(struct process *process, struct sample *sample, CUstream stream)
 {
     if (atomic_load_explicit(&process->metering.calibrations, memory_order_relaxed) >= TIMING_CALIBRATIONS) {
@@ -142,8 +142,8 @@ void timing_end(struct process *process, struct sample *sample, backend_stream s
     bool recorded = false;
     if (!failed && capture_pass_enter(process, &pass)) {
         recorded = REAL(cuEventRecord)(sample->end, stream) == CUDA_SUCCESS;
-        /* Asked after the end is in the stream, so that the asking adds nothing to what is measured. If the start was
-         * reached at once, the GPU had nothing to do and waited for the launch. */
+        /* Queried after the end is in the stream, so that the query adds nothing to what is measured. If the start was
+         * reached at once, the GPU was idle and waited for the launch. */
         bool idle = recorded && launched_ns > started_ns && REAL(cuEventQuery)(sample->start) == CUDA_SUCCESS;
         sample->gap_ns = idle ? launched_ns - started_ns : 0;
         sample->calibrates = recorded && calibrate(process, sample, stream);
@@ -164,23 +164,24 @@ static void learn(struct process *process, struct sample *sample)
     float milliseconds = 0;
     struct meter *meter = &process->meters[sample->slice];
     if (sample->generation != atomic_load(&process->metering.book.generation)) {
-        return; /* its code went away, and perhaps its place in the book is another's */
+        return; /* its code went away, and its entry in the book may belong to another */
     }
     if (REAL(cuEventElapsedTime)(&milliseconds, sample->start, sample->end) != CUDA_SUCCESS || milliseconds < 0) {
         price_timing_ended(sample->price);
         return;
     }
     uint64_t elapsed = (uint64_t)((double)milliseconds * 1e6);
-    /* A launch that took the host so long loaded code: the kernel is a small part of what was measured, if any. */
+    /* A launch that took the host this long loaded code: the kernel is a small part of what was measured, if any. */
     if (sample->gap_ns > TIMING_GAP_MAX_NS && price_discard(sample->price)) {
         return;
     }
-    /* With a gap longer than the kernel the end event waited for the host too: all that is known is "short". */
+    /* With a gap longer than the kernel the end event waited for the host, too: all that is known is that the kernel
+     * is short. */
     uint64_t measured = elapsed > sample->gap_ns + elapsed / 8 ? elapsed - sample->gap_ns : elapsed / 8;
     uint64_t pair = atomic_load(&process->metering.event_pair_ns);
-    /* With work between, the end is stamped a third later: 1.4 to 2.0 us in all where an empty pair takes 1.25, against
-     * the rate of a full stream. On an idle stream the start is long over when the launch comes: a third is what remains,
-     * as measured against a profiler's times. */
+    /* With work between them, the end is stamped a third of a pair later: 1.4 to 2.0 us in all where an empty pair
+     * takes 1.25, against the rate of a full stream. On an idle stream the start is long past when the launch comes: a
+     * third is what remains, as measured against a profiler's times. */
     pair = sample->gap_ns > 0 ? pair / 3 : pair + pair / 3;
     measured = measured > 2 * pair ? measured - pair : measured - measured / 2;
     if (process->shim->slice_count > 1) {
@@ -197,7 +198,7 @@ static void learn(struct process *process, struct sample *sample)
     if (owed != 0) {
         atomic_fetch_sub(&meter->credit_ns, owed);
     } else if (alone && sample->charged_ns > 0 && measured < METER_ADJUST_MAX_NS) {
-        /* This very launch took so long, whatever its price said. */
+        /* What this launch took is charged in place of its price. */
         atomic_fetch_add(&meter->credit_ns,
                          (int64_t)sample->charged_ns - (int64_t)meter_counted(process->shim, measured));
     }

@@ -181,7 +181,7 @@ struct sim_state {
 
 /* state.c: where the simulated machine lives. */
 void sim_directory(char *out, size_t size);
-/* The file. NULL if it can not be had. */
+/* The file. NULL if it cannot be had. */
 struct sim_state *sim_state(void);
 void sim_lock(struct sim_state *state);
 void sim_unlock(struct sim_state *state);

@@ -55,7 +55,7 @@ static int list(struct json_writer *w, int64_t id, struct failure *failure)
 
 /* ---- what their holders answer -------------------------------------------------------------------------- */
 
-/* Whoever is gone can not answer, and whoever waits for it is told. */
+/* Whoever is gone cannot answer, and whoever waits for it is told. */
 static void hang_up(struct attach_terminal *one, struct json_writer *w)
 {
     struct failure failure;

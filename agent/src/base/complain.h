@@ -3,7 +3,7 @@
 #define TRANCHE_COMPLAIN_H
 
 #define EXIT_OWN_FAILURE 125
-#define EXIT_CANNOT_RUN 126 /* the command can not be run */
+#define EXIT_CANNOT_RUN 126 /* the command cannot be run */
 #define EXIT_NOT_FOUND 127  /* the command was not found */
 
 /* Prints "tranche: …" to stderr and returns EXIT_OWN_FAILURE. */

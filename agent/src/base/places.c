@@ -162,7 +162,7 @@ bool places_shm_is_kept(uid_t uid, const char *user)
 static int make_runtime(const struct places *p, const char *directory)
 {
     char part[FS_PATH_BYTES], why[OURS_WHY_BYTES];
-    /* Tenants pass through (x) to files whose names they know, and can not list, add or remove any. */
+    /* Tenants pass through (x) to files whose names they know, and cannot list, add or remove any. */
     int error = ours_make(directory, p->root, 0711, p->uid, why);
     static const char *const parts[] = {"policy", "usage", "board"};
     for (size_t i = 0; i < 3 && error == 0; i++) {

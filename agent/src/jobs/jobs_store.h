@@ -7,10 +7,10 @@
 #include "state/agent_state.h"
 
 struct job *jobs_find(struct agent *agent, const char *id);
-/* The journal: 0 or errno. */
+/* Reads and writes the journal. 0 or errno. */
 int jobs_load(struct agent *agent, int64_t mono_ms);
 int jobs_save(struct agent *agent);
-/* The list as one line; the caller holds a reference. NULL: no memory. */
+/* The list as one line; the caller gets a reference. NULL: no memory. */
 struct shared_line *jobs_line(struct agent *agent);
 
 #endif

@@ -24,7 +24,7 @@ struct job_log {
 /* Goes on behind what is there. 0 or errno. */
 int job_log_open(struct job_log *log, const char *directory);
 void job_log_close(struct job_log *log);
-/* What can not be written is lost, and the program goes on. */
+/* What cannot be written is lost, and the program goes on. */
 void job_log_write(struct job_log *log, const char *data, size_t len);
 
 struct job_log_part {

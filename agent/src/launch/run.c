@@ -1,4 +1,4 @@
-/* `tranche run` and `tranche env`: put a program into slices. Needs the agent to look names up; when it can not be
+/* `tranche run` and `tranche env`: put a program into slices. Needs the agent to look names up; when it cannot be
  * had, the policy files that it left are enough, because the shim needs nothing else. */
 
 #include "launch/run.h"

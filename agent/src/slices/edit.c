@@ -60,7 +60,7 @@ static int check_name(struct agent *agent, const char *name, const struct slice 
     return 0;
 }
 
-/* Applies changes to a record; ranges that do not fit the record's fields are refused by admission's own codes. */
+/* Applies changes to a record; values that do not fit the record's fields are refused with admission's own codes. */
 static int apply_changes(struct slice_record *next, const struct slice_changes *c, struct failure *failure)
 {
     struct admission bad = {.capacity_bytes = JSON_INTEGER_MAX};
@@ -74,7 +74,7 @@ static int apply_changes(struct slice_record *next, const struct slice_changes *
     return 0;
 }
 
-/* A limit below use kills nothing: nothing new is admitted above it, and the slice is shown as shrinking. */
+/* A limit below the use kills nothing: nothing new is admitted above it, and the slice is shown as shrinking. */
 static void note_shrink(struct slice *slice, struct slice_record *next)
 {
     uint64_t shown = slice->r.shrinks_from_bytes ? slice->r.shrinks_from_bytes : slice->r.memory_limit_bytes;
@@ -161,7 +161,7 @@ int edit_create(struct agent *agent, const struct slice_changes *c, const struct
     text_copy(nothing.changed_by, sizeof nothing.changed_by, editor->name);
     struct slice *slice = slice_add(&agent->slices, &nothing);
     if (!slice) return fail(failure, "internal", "The agent is out of memory; nothing was created.");
-    /* Files first: files without a record are harmless, a record without files would be a slice that limits nothing. */
+    /* Files first: files without a record are harmless, a record without files is a slice that limits nothing. */
     int error = policy_open(agent, slice);
     int result = error != 0 ? fail(failure, "state-not-saved",
                                    "The slice's files could not be made in %s (%s), so it was not created.",
@@ -201,7 +201,7 @@ int edit_assign(struct agent *agent, struct slice *slice, const char *owner, con
 {
     struct slice_record next = slice->r;
     if (find_owner(owner, editor, &next, failure) != 0) return -1;
-    next.suspended = false; /* that name has that uid: it was just asked */
+    next.suspended = false; /* the directory has just confirmed that this name has this uid */
     if (!editor->over_quota && quota_check(agent, &next, slice, failure) != 0) return -1;
     if (next.owner_uid == slice->r.owner_uid) return edit_commit(agent, slice, &next, editor, reply, failure);
     return edit_commit_hand_over(agent, slice, &next, editor, reply, failure);

@@ -1,4 +1,4 @@
-/* The edits of slices: each checks, writes the state to disk, and only then takes effect and is answered. */
+/* The edits of slices: each is checked, written to disk, and only then put into force and answered. */
 #ifndef TRANCHE_EDIT_H
 #define TRANCHE_EDIT_H
 
@@ -19,7 +19,7 @@ struct slice_changes {
     const char *name;     /* NULL: owner-N */
 };
 
-/* The slice with this id that is not deleted; revision < 0: any. */
+/* The slice with this id, if it is not deleted; revision < 0: any revision. */
 struct slice *edit_target(struct agent *agent, const char *id, int64_t revision, struct failure *failure);
 
 int edit_create(struct agent *agent, const struct slice_changes *changes, const struct editor *editor,

@@ -13,7 +13,7 @@
 #include "state/undo.h"
 #include "text.h"
 
-/* The one way to change a slice: journal, disk, then memory pages. Nothing has happened when it fails. */
+/* Journal, disk, then the pages that tenants map. */
 int edit_commit(struct agent *agent, struct slice *slice, struct slice_record *next, const struct editor *editor,
                 struct edit_reply *reply, struct failure *failure)
 {
@@ -42,7 +42,7 @@ int edit_commit(struct agent *agent, struct slice *slice, struct slice_record *n
     reply->revision = next->revision;
     reply->undo_expires_at_ms = entry->expires_at_ms;
     policy_apply(agent, slice);
-    /* After the effect, so that its disk delays nobody, and before the reply. */
+    /* After the edit is in force, so that the audit's disk delays no tenant, and before the reply. */
     audit_edit(agent, editor, before.deleted ? NULL : &before, next->deleted ? NULL : next);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* The one way to change a slice: journal, disk, then memory pages. */
+/* The only way to change a slice: journal, disk, then the pages that tenants map. */
 #ifndef TRANCHE_EDIT_COMMIT_H
 #define TRANCHE_EDIT_COMMIT_H
 
@@ -15,7 +15,7 @@ struct edit_reply {
     int64_t undo_expires_at_ms;
 };
 
-/* Nothing has happened when it fails (-1). */
+/* When it fails (-1), nothing has changed. */
 int edit_commit(struct agent *agent, struct slice *slice, struct slice_record *next, const struct editor *editor,
                 struct edit_reply *reply, struct failure *failure);
 

@@ -28,7 +28,7 @@ void edit_forget_left(struct agent *agent)
     for (size_t i = 0; i < agent->slices.count;) {
         struct slice *left = agent->slices.items[i++];
         if (!slice_is_left(&left->r) || left->m.process_count > 0) continue;
-        /* Closed first, counted then: one that had the page open and was in no list gets nothing through it. */
+        /* Closed first, counted then: a program that had the page open and was not counted gets nothing through it. */
         policy_shut(left);
         measure_slice(agent, left, now_mono_ms());
         if (left->m.process_count > 0) {
@@ -47,7 +47,7 @@ void edit_forget_left(struct agent *agent)
     }
 }
 
-/* A line of the board that no slice has; takes the oldest deleted slice's when all are used up. */
+/* A free line, or else the oldest deleted slice's. */
 int edit_take_board_slot(struct agent *agent, const char *gpu_uuid, uint32_t *slot)
 {
     for (int attempt = 0; attempt < 2; attempt++) {
@@ -89,7 +89,7 @@ void edit_prune(struct agent *agent, int64_t mono_ms)
     }
     if (!changed) return;
     int error = slice_store_save(&agent->slices, agent->places.state);
-    /* Nothing that anybody was told is lost by this; the next edit writes it again. */
+    /* No acknowledged edit is lost by this; the next edit writes the file again. */
     if (error != 0) log_line("state not saved: %s", strerror(error));
     agent->pending_unsaved = error != 0;
 }

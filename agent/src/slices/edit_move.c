@@ -1,5 +1,6 @@
-/* Edits that give a slice other files: the same id, name, history and audit on another GPU, or for another owner. Tenants have its policy page and its
- * GPU's board open by path and read the GPU's UUID once, so nobody may be in it. */
+/* Edits that give a slice other files: the same id, name, history and audit on another GPU, or for another owner.
+ * Tenants open its policy page and its GPU's board by path and read the GPU's UUID once, so a move needs a slice
+ * without processes. */
 
 #include "slices/edit_move.h"
 
@@ -48,11 +49,11 @@ int edit_commit_move(struct agent *agent, struct slice *slice, struct slice_reco
             "GPU: wait for their end, or have them stopped.",
             slice->inherited_count, slice->inherited_count == 1 ? "process is" : "processes are", slice->r.name);
     }
-    next->shrinks_from_bytes = 0; /* nothing is in use: nothing waits */
+    next->shrinks_from_bytes = 0; /* nothing is in use, so nothing has to shrink */
     measure_slice(agent, slice, now_mono_ms());
     if (slice->m.process_count > 0) return refuse_move(slice, failure); /* before anything is closed to them */
-    /* Closed first, counted then: who opened the page before gets nothing through it, whoever comes later opens the
-     * new one. */
+    /* Closed first, counted then: a program that opened the page before gets nothing through it, a later one opens the
+     * new page. */
     policy_shut(slice);
     measure_slice(agent, slice, now_mono_ms());
     if (slice->m.process_count > 0) {
@@ -66,7 +67,7 @@ int edit_commit_move(struct agent *agent, struct slice *slice, struct slice_reco
                                    agent->places.runtime, strerror(error), slice->r.name)
                             : edit_commit(agent, slice, next, editor, reply, failure);
     if (result != 0) {
-        /* The files of where it stays; where they can not be made either, the agent tries again every second. */
+        /* The files for the GPU where it stays; if they cannot be made either, the agent tries again every second. */
         policy_close(agent, slice, false);
         policy_open(agent, slice);
         return -1;
@@ -98,8 +99,8 @@ int edit_move(struct agent *agent, struct slice *slice, const char *gpu_uuid, co
 
 #define LEFT_MAX 8 /* earlier owners of one slice whose programs still run */
 
-/* What they may hold from now on is what they hold now. The limit comes down first; what was admitted by the old one at
- * that very moment has been published before, so that a look afterwards sees it. */
+/* Lowers the limit of the earlier owner's programs to what they hold now. The limit goes down first; what the old
+ * limit admitted at that very moment was published before, so that a look afterwards sees it. */
 static uint64_t hold_to_use(struct agent *agent, struct slice *slice)
 {
     uint64_t most = slice->r.memory_limit_bytes;
@@ -107,7 +108,7 @@ static uint64_t hold_to_use(struct agent *agent, struct slice *slice)
     uint64_t held = 0;
     for (int look = 0; look < 2; look++) {
         uint64_t used = measure_used(slice) + slice->m.estimate_bytes;
-        if (used > most) used = most; /* a claim of theirs: they never had more */
+        if (used > most) used = most; /* their own claim: they never had more */
         if (used > held) held = used;
         policy_set_limit(slice, held);
         measure_slice(agent, slice, now_mono_ms());
@@ -126,7 +127,7 @@ static struct slice *add_left(struct agent *agent, struct slice *slice, uint64_t
     return slice_add(&agent->slices, &r);
 }
 
-/* Nobody is in it, and whoever had its page open gets nothing through it any more. */
+/* true: no process is in the slice, and one that had its page open gets nothing through it any more. */
 static bool empties(struct agent *agent, struct slice *slice)
 {
     measure_slice(agent, slice, now_mono_ms());
@@ -155,7 +156,7 @@ int edit_commit_hand_over(struct agent *agent, struct slice *slice, struct slice
             policy_apply(agent, slice);
             return fail(failure, "internal", "The agent is out of memory; nothing was changed.");
         }
-        /* Where every place on the board is taken they share one. */
+        /* If every line of the board is taken, both owners' programs share one. */
         if (edit_take_board_slot(agent, next->gpu_uuid, &next->board_slot) != 0)
             next->board_slot = slice->r.board_slot;
     }

@@ -8,14 +8,14 @@
 #include "state/agent_state.h"
 #include "state/slice.h"
 
-/* To another GPU of the host, while no process is in it. */
+/* Moves a slice to another GPU of the host, while no process is in it. */
 int edit_move(struct agent *agent, struct slice *slice, const char *gpu_uuid, const struct editor *editor,
               struct edit_reply *reply, struct failure *failure);
 
-/* Commits a record whose owner is another one. What the earlier owner's programs hold goes on beside it. */
+/* Commits a record with another owner. What the earlier owner's programs hold stays theirs, beside it. */
 int edit_commit_hand_over(struct agent *agent, struct slice *slice, struct slice_record *next,
                           const struct editor *editor, struct edit_reply *reply, struct failure *failure);
-/* Commits a record whose GPU is another one, if nobody is in the slice. */
+/* Commits a record with another GPU, if no process is in the slice. */
 int edit_commit_move(struct agent *agent, struct slice *slice, struct slice_record *next, const struct editor *editor,
                      struct edit_reply *reply, struct failure *failure);
 

@@ -60,7 +60,7 @@ int edit_check_admission(struct agent *agent, const struct slice_record *next, c
                          struct failure *failure)
 {
     struct gpu_state *gpu = agent_gpu(agent, next->gpu_uuid);
-    /* On another GPU it is as good as new. */
+    /* On another GPU it counts as a new slice. */
     bool stays = self && strcmp(self->r.gpu_uuid, next->gpu_uuid) == 0;
     struct admission a = {
         .capacity_bytes = gpu && gpu->info.capacity_bytes > 0 ? (int64_t)gpu->info.capacity_bytes : JSON_INTEGER_MAX,
@@ -70,7 +70,7 @@ int edit_check_admission(struct agent *agent, const struct slice_record *next, c
         .previous_memory_limit_bytes = stays && !self->r.deleted ? (int64_t)self->r.memory_limit_bytes : 0,
         .memory_overcommit_max_percent = agent->memory_overcommit_max_percent,
     };
-    /* A GPU that is away for now: what it had when the slice was cut still holds. */
+    /* The GPU is absent for now: what it had when the slice was made still holds. */
     if (!gpu && stays && self->policy && self->policy->gpu_capacity_bytes > 0) {
         a.capacity_bytes = (int64_t)self->policy->gpu_capacity_bytes;
     }

@@ -21,7 +21,8 @@ int files_line_path(const struct agent *agent, const struct slice *slice, const 
     return -region_line_path(out, FS_PATH_BYTES, agent->places.runtime, r->gpu_uuid, files_tag(slice, r));
 }
 
-/* Whoever may write to a file may make it longer, until nobody has room on that file system: what is too much goes again. */
+/* A tenant that may write to a file may make it longer, until nobody has room on that file system: the surplus is cut
+ * off. */
 static bool trim(int fd, size_t bytes)
 {
     struct stat status;

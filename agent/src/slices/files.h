@@ -1,4 +1,4 @@
-/* A slice's files in the runtime: what they are called, and that they stay as long as they are. */
+/* A slice's files in the runtime directory: their names, and that they keep their size. */
 #ifndef TRANCHE_FILES_H
 #define TRANCHE_FILES_H
 
@@ -9,15 +9,15 @@
 #include "state/agent_state.h"
 #include "state/slice.h"
 
-/* Names the slice's line on the board; another one when it changes hands, and when its file is gone, so that everybody
- * lets go of the old one. r: the slice's record, or the one that is about to be. */
+/* The tag that names the slice's line on the board. It changes when the slice changes hands, and when the line's file
+ * is gone, so that every process drops the old one. r: the slice's record, or the one that it is about to get. */
 uint64_t files_tag(const struct slice *slice, const struct slice_record *r);
 /* The line's path; 0 or errno. */
 int files_line_path(const struct agent *agent, const struct slice *slice, const struct slice_record *r,
                     char out[FS_PATH_BYTES]);
-/* Cuts back what somebody made longer. true: something was; it is told with the next look (was_trimmed). */
+/* Cuts back a file that somebody made longer. true: one was; the next look reports it (was_trimmed). */
 bool files_trim(const struct agent *agent, struct slice *slice);
-/* ...of all slices. */
+/* The same for all slices. */
 bool files_trim_all(struct agent *agent);
 
 #endif

@@ -24,12 +24,12 @@
 
 #define CONTEXT_WINDOW_MS (10 * 60 * 1000) /* what was learned is forgotten after two of these */
 #define RATE_WINDOW_NS 90000000u           /* shorter differences are noise */
-#define NOTICE_INTERVAL_MS 1000   /* at most one a second and slice: a refused loop must not fill the screen */
-#define OUTSIDE_SLACK_TENTHS 200u /* they are coarse, and of short windows */
+#define NOTICE_INTERVAL_MS 1000            /* one per second and slice: a refused loop must not fill the screen */
+#define OUTSIDE_SLACK_TENTHS 200u          /* the driver's figures are coarse, and of short windows */
 #define HOLDS_MORE_BYTES (UINT64_C(256) << 20)
 #define ENTRIES_OFFSET offsetof(struct region_usage, entries)
 
-/* Entries as they lie in the file, without the price book behind them. */
+/* The entries as they lie in the file, without the price book behind them. */
 struct usage_head {
     union {
         struct {
@@ -79,8 +79,8 @@ static struct entry_track *add_track(struct slice *slice, const struct region_en
     memset(track, 0, sizeof *track);
     track->token = e->token;
     track->pid_namespace = e->pid_namespace;
-    /* One that joined since our last look has done all of it since then; of an older one (the agent was restarted)
-     * only what comes from now on is a rate. */
+    /* A process that joined since our last look has done all of its work since then; of an older one (the agent was
+     * restarted) only what comes from now on makes a rate. */
     if (!since_last_look) {
         track->charged_ns = e->charged_ns;
         track->throttled_ns = throttled_ns;
@@ -90,7 +90,7 @@ static struct entry_track *add_track(struct slice *slice, const struct region_en
     return track;
 }
 
-/* The one way by which something that a process did in a slice is told: a loop of it must not fill the screen. */
+/* The only way to report what a process did in a slice: a loop of it must not fill the screen. */
 static void tell(struct agent *agent, struct slice *slice, enum slice_told what, uint32_t pid, int64_t mono_ms,
                  const char *format, ...)
 {
@@ -116,7 +116,7 @@ static void tell(struct agent *agent, struct slice *slice, enum slice_told what,
     notices_tell(agent, codes[what], slice->r.id, pid, message);
 }
 
-/* "python train.py (pid 7)", or less of it where less is known. */
+/* "python train.py (pid 7)", or less where less is known. */
 static const char *name_of(char *out, size_t cap, struct proc *proc, uint32_t pid, int64_t mono_ms)
 {
     const char *command = proc ? procs_command(proc, mono_ms) : "A process";
@@ -150,9 +150,9 @@ struct look {
     struct slice *slice;
     int64_t mono_ms, wall_ms;
     uint64_t now_ns;
-    uint64_t elapsed_ns; /* since rates were last taken; 0: too short or the first look */
+    uint64_t elapsed_ns; /* since rates were last taken; 0: too short, or the first look */
     uint64_t charged_ns; /* in that time */
-    int usage_fd;        /* the file that is looked at now */
+    int usage_fd;        /* the file that is being read */
     struct slice_measure m;
     uid_t uids[ACL_USERS_MAX];
     size_t uid_count;
@@ -217,7 +217,7 @@ static void note_uid(struct look *look, const struct proc *proc)
     if (look->uid_count < ACL_USERS_MAX) look->uids[look->uid_count++] = proc->uid;
 }
 
-/* How many processes a look may ask for one that is sought, beside those of the driver's own list. */
+/* How many processes a look may examine to find one, besides those of the driver's own list. */
 #define SOUGHT_AT_ONCE 64
 
 static bool is_ours(const struct look *look, uint64_t pid_namespace)
@@ -225,8 +225,8 @@ static bool is_ours(const struct look *look, uint64_t pid_namespace)
     return look->agent->procs.pid_namespace != 0 && pid_namespace == look->agent->procs.pid_namespace;
 }
 
-/* The process of an entry from another PID namespace, as we see it: first among those that the driver lists on this GPU,
- * which is where it should be, then a piece of /proc at each look. */
+/* Finds our pid for an entry from another PID namespace: first among those that the driver lists on this GPU, where it
+ * should be, then in a piece of /proc at each look. */
 static uint32_t seek(struct look *look, const struct region_entry *e, struct entry_track *track)
 {
     const struct nested_name name = {e->pid_namespace, token_pid(e->token), e->token >> 32 & 0x7fffffffu};
@@ -238,7 +238,7 @@ static uint32_t seek(struct look *look, const struct region_entry *e, struct ent
     return nested_find(&name, &track->looked_after, SOUGHT_AT_ONCE);
 }
 
-/* Who it is to us, and what we know of him; NULL: nothing. */
+/* What we know of the process of an entry; NULL: nothing. */
 static struct proc *identify(struct look *look, const struct region_entry *e, struct entry_track *track)
 {
     struct procs *procs = &look->agent->procs;
@@ -264,14 +264,15 @@ static bool is_listed(const struct gpu_state *gpu, uint32_t pid)
     return false;
 }
 
-/* A token is written by a tenant and names whom he likes. It is believed if the kernel says that the process is its
- * owner's, or a subordinate uid's of his; of root's and the manager's, who may enter every slice, if the process's own
- * environment says that it is in this one. Where that cannot be read the driver must have it on this GPU. */
+/* A token is written by a tenant and may name any process. It is believed if the kernel says that the process is the
+ * owner's, or of one of the owner's subordinate uids. Processes of root and of the manager, who may enter every slice,
+ * are believed if their own environment names this slice. Where that cannot be read, the driver must list the process
+ * on this GPU. */
 static bool is_here(struct look *look, struct entry_track *track, struct proc *proc)
 {
     const struct slice *slice = look->slice;
     const struct gpu_state *gpu = agent_gpu(look->agent, slice->r.gpu_uuid);
-    if (!proc) return true; /* in a namespace of its own, or for want of room: a figure, and no row */
+    if (!proc) return true; /* in a namespace of its own, or not found for want of room: a figure, and no row */
     if (!proc->uid_known) return is_listed(gpu, track->pid);
     if (proc->uid == slice->r.owner_uid) return true;
     if (accounts_owner(proc->uid, look->mono_ms * 1000000) == slice->r.owner_uid) return true;
@@ -286,8 +287,8 @@ static bool is_here(struct look *look, struct entry_track *track, struct proc *p
     return track->says_so == 1 || (track->unreadable && is_listed(gpu, track->pid));
 }
 
-/* Its lock says whether it lives, if it has one. Otherwise its pid does, where that means to us what it means to it;
- * where it does not, nobody is dead for certain. */
+/* An entry's lock says whether its process lives, if it has one. Otherwise its pid does, where the pid means the same
+ * to us as to the process; where it does not, the process counts as alive. */
 static bool is_alive(struct look *look, unsigned index, const struct region_entry *e)
 {
     struct proc *proc;
@@ -361,7 +362,7 @@ static void drop_unseen(struct slice *slice)
     slice->track_count = kept;
 }
 
-/* People other than the owner keep their access while they have a process in the slice. */
+/* Other people than the owner keep their access while they have a process in the slice. */
 static void settle_access(struct look *look)
 {
     struct slice *slice = look->slice;
@@ -387,8 +388,8 @@ static void settle_shrink(struct agent *agent, struct slice *slice)
     agent->pending_unsaved = true;
 }
 
-/* An earlier owner has cut the file that he still has open: nothing more is admitted by it, and his processes are those
- * that are known, as long as they live. */
+/* An earlier owner has cut the file that its programs still have open: nothing more is admitted through it, and its
+ * processes are those already known, as long as they live. */
 static void lose_file(struct agent *agent, struct slice *slice, int64_t mono_ms)
 {
     struct proc *proc;
@@ -402,7 +403,7 @@ static void lose_file(struct agent *agent, struct slice *slice, int64_t mono_ms)
     slice->m.process_count = (uint32_t)slice->track_count;
 }
 
-/* What goes into the hours: what its processes say that they were charged, as far as the driver agrees. */
+/* What goes into the GPU-hours: what the processes say that they were charged, as far as the driver agrees. */
 static uint64_t used_ns(const struct slice *slice, uint64_t elapsed_ns, uint64_t charged_ns)
 {
     if (slice->outside.looks < OUTSIDE_LOOKS) return charged_ns;
@@ -447,7 +448,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
     if (look.charged_ns > look.elapsed_ns) look.charged_ns = look.elapsed_ns;
     look.m.usage_known = true;
     look.m.denied_count = measure_add(look.m.denied_count, slice->dead_denied_count);
-    if (first && look.m.process_count == 0) look.m.rates_known = true; /* nobody has used anything */
+    if (first && look.m.process_count == 0) look.m.rates_known = true; /* no process, so nothing is used */
     if (look.elapsed_ns > 0) {
         look.m.compute_tenths = tenths(look.charged_ns, look.elapsed_ns);
         look.m.rates_known = true;
@@ -505,8 +506,8 @@ bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *byte
     return false;
 }
 
-/* The least that was seen is what the next context is expected to take; too little does no harm, it is measured soon. Of
- * two windows of ten minutes, so that nothing that somebody made us see is kept for ever. */
+/* The least that was seen is what the next context is expected to take; too little does no harm, as it is measured
+ * soon. It is the least of two windows of ten minutes, so that no figure that a tenant made us see stays for ever. */
 static void learn(struct agent *agent, struct gpu_state *gpu, uint64_t bytes, int64_t mono_ms)
 {
     if (bytes < CONTEXT_LEAST_BYTES || bytes > CONTEXT_MOST_BYTES) return;
@@ -526,7 +527,8 @@ static void learn(struct agent *agent, struct gpu_state *gpu, uint64_t bytes, in
     }
 }
 
-/* A process that stands still shows what its context takes: what the driver sees of it beyond its ledger. */
+/* Where what the driver shows of a process beyond its ledger is the same at two looks, it is what its context
+ * takes. */
 static void learn_context(struct agent *agent, struct gpu_state *gpu, struct entry_track *track, uint64_t held,
                           int64_t mono_ms)
 {
@@ -544,7 +546,7 @@ void measure_unmanaged_context(struct agent *agent, struct gpu_state *gpu, int64
     }
 }
 
-/* ---- the driver's word beside theirs ---------------------------------------------------------------------- */
+/* ---- what the driver says against what tenants say -------------------------------------------------------- */
 
 void measure_outside_use(struct agent *agent, struct slice *slice, uint32_t percent, int64_t mono_ms)
 {
@@ -560,7 +562,8 @@ void measure_outside_use(struct agent *agent, struct slice *slice, uint32_t perc
         if (slice->outside.tenths[i] < least) least = slice->outside.tenths[i];
     }
     slice->outside.average_tenths = sum / OUTSIDE_LOOKS;
-    /* Each look is at a short window: a slice that keeps its share has none of three in which it does much more. */
+    /* Each look covers a short window: a slice that keeps its share does not exceed it by far in three of them in a
+     * row. */
     uint32_t allowed = limit * 10 + limit * 5 + OUTSIDE_SLACK_TENTHS / 2;
     uint32_t figure = slice->outside.uses_more ? slice->outside.average_tenths : least;
     bool more = slice->outside.looks == OUTSIDE_LOOKS && figure > allowed;
@@ -574,7 +577,7 @@ void measure_outside_use(struct agent *agent, struct slice *slice, uint32_t perc
     slice->outside.uses_more = more;
 }
 
-/* More than the limit and what a driver takes by itself, twice in a row. */
+/* Reports a slice that holds more than its limit and what a driver takes by itself, twice in a row. */
 static void compare_memory(struct agent *agent, struct slice *slice, uint64_t held, int64_t mono_ms)
 {
     char holds[32], limit[32];
@@ -595,7 +598,7 @@ void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_b
 {
     struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
     if (!gpu || !gpu->processes_known || !slice->m.usage_known) {
-        /* The last figure stays in the policy: a driver that does not answer frees no memory. */
+        /* The last figure stays in the policy page: a driver that does not answer frees no memory. */
         slice->m.residue_known = false;
         return;
     }
@@ -611,8 +614,8 @@ void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_b
     }
     compare_memory(agent, slice, held, mono_ms);
     if (moved && slice->m.residue_known) {
-        /* It moved while NVML was asked. What is beyond both figures is residue all the same: a ledger that never stands
-         * still hides nothing. */
+        /* The ledger changed while NVML was asked. What exceeds both figures is residue all the same: a ledger that
+         * changes all the time hides nothing. */
         uint64_t both = ledger > ledger_before ? ledger : ledger_before;
         if (held < measure_add(both, slice->m.residue_bytes)) return;
         ledger = both;

@@ -1,4 +1,5 @@
-/* What earlier owners' programs hold in a slice that has changed hands: records of their own, beside it in the table. */
+/* What earlier owners' programs hold in a slice that has changed hands: records of their own beside it in the
+ * table. */
 
 #include "slices/measure_left.h"
 
@@ -10,7 +11,7 @@
 #include "state/agent_state.h"
 #include "state/slice.h"
 
-/* What the driver sees of those processes that are the earlier owner's indeed: a token names anybody. */
+/* What the driver shows for those processes that really are the earlier owner's: a token may name any process. */
 static uint64_t seen_by_driver(struct agent *agent, const struct slice *left, int64_t mono_ms)
 {
     const struct gpu_state *gpu = agent_gpu(agent, left->r.gpu_uuid);
@@ -24,8 +25,8 @@ static uint64_t seen_by_driver(struct agent *agent, const struct slice *left, in
     return sum;
 }
 
-/* Each of them has a part of what they may hold together, which goes with it. After a restart of the agent the parts are
- * what they hold then; the rest is the part of who holds most. */
+/* Each earlier process has a part of what they may hold together, and the part ends with the process. After a restart
+ * of the agent the parts are what they hold then; the rest goes to the process that holds most. */
 static uint64_t parts_of(struct slice *left)
 {
     uint64_t sum = 0, limit = left->r.memory_limit_bytes;
@@ -48,7 +49,7 @@ static uint64_t parts_of(struct slice *left)
     return sum;
 }
 
-/* First the limit of the old page goes down, then what the new one sets aside: together they never allow more. */
+/* The limit of the old page goes down first, then what the new page sets aside: together they never allow more. */
 static void settle_left(struct agent *agent, struct slice *left)
 {
     uint64_t limit = parts_of(left);

@@ -4,7 +4,7 @@
 
 #include "state/agent_state.h"
 
-/* After the slices of a GPU were looked at: what is set aside in each for its earlier owners' programs. */
+/* Runs after the slices of a GPU were looked at: how much is set aside in each for its earlier owners' programs. */
 void measure_inherited(struct agent *agent, const char *gpu_uuid, int64_t mono_ms);
 
 #endif

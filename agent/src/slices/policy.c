@@ -1,6 +1,7 @@
-/* The files that tenants map: policy (ours alone), usage and line of the board (the slice's). The policy's content
- * always comes from the slice record, so a restarted agent adopts files and rewrites them; it never learns limits from
- * them. The agent reads usage with pread, because a tenant may truncate the file under a mapping. */
+/* The files that tenants map: policy (written by us alone), usage and line of the board (written by the slice's
+ * tenants). The policy's content always comes from the slice record, so a restarted agent adopts the files and
+ * rewrites them; it never learns limits from them. The agent reads usage with pread, because a tenant may truncate the
+ * file under a mapping. */
 
 #include "slices/policy.h"
 
@@ -45,8 +46,8 @@ struct acl_entry {
     uint32_t id;
 };
 
-/* The value of system.posix_acl_access: version 2, then entries ordered by tag and id, all little-endian (as both of
- * our architectures are). */
+/* Sets system.posix_acl_access: version 2, then entries ordered by tag and id, all little-endian (as both of our
+ * architectures are). */
 static int set_acl(const char *path, const uid_t *users, size_t count, mode_t others)
 {
     struct {
@@ -70,12 +71,12 @@ static int set_acl(const char *path, const uid_t *users, size_t count, mode_t ot
     return setxattr(path, "system.posix_acl_access", &acl, 4 + n * sizeof acl.entries[0], 0) == 0 ? 0 : errno;
 }
 
-/* others: what everybody else may do with the file, as in the last digit of a mode. false: there are no access lists,
- * and the file is open to everybody. */
+/* others: what everybody else may do with the file, as in the last digit of a mode. false: there are no access lists
+ * here, and the file is open to everybody. */
 static bool grant(struct agent *agent, struct slice *slice, uid_t owner, const char *path, mode_t others)
 {
     uid_t file_owner = agent->places.uid;
-    /* Root can give the file to its user; then nobody else's help is needed where there are no ACLs. */
+    /* Root can make the owner of the slice the owner of the file; where there are no ACLs, nothing else is needed. */
     if (file_owner == 0) {
         if (chown(path, owner, (gid_t)-1) == 0) {
             file_owner = owner;
@@ -101,7 +102,7 @@ static bool grant(struct agent *agent, struct slice *slice, uid_t owner, const c
     return false;
 }
 
-/* r: the slice's record, or the one that is about to be. */
+/* r: the slice's record, or the one that it is about to get. */
 static void update_access(struct agent *agent, struct slice *slice, const struct slice_record *r)
 {
     char usage[FS_PATH_BYTES], line[FS_PATH_BYTES];
@@ -132,7 +133,7 @@ static bool same_file(const struct region_policy *policy, const struct slice_rec
            strncmp(policy->gpu_uuid, r->gpu_uuid, REGION_UUID_BYTES) == 0;
 }
 
-/* The programs of an earlier owner and those of the present one have equal parts of what the slice may use. */
+/* The programs of each earlier owner and those of the present one get equal parts of what the slice may use. */
 static uint32_t share_bp(const struct agent *agent, const struct slice_record *r, uint32_t percent)
 {
     uint32_t share = percent * 100 / slice_generations(&agent->slices, r);
@@ -156,7 +157,7 @@ static void fill(struct agent *agent, const struct slice *slice, const struct sl
 
 #define PAGES_MAX (1 + SLICE_STRAYS_MAX)
 
-/* The slice's page, and those whose files were removed while programs had them open. */
+/* The slice's page, and the pages that were removed while programs had them open. */
 static size_t pages_of(const struct slice *slice, struct region_policy *pages[PAGES_MAX])
 {
     size_t count = 0;
@@ -165,15 +166,15 @@ static size_t pages_of(const struct slice *slice, struct region_policy *pages[PA
     return count;
 }
 
-/* Tells the slices of a GPU about each other, but for one that is about to go. A slice before its start or after its
- * end has no claim. */
+/* Tells the slices of a GPU about each other, except for one that is about to go. A slice before its start or after
+ * its end has no claim. */
 static void introduce_neighbours(struct agent *agent, const char *gpu_uuid, const struct slice *leaving)
 {
     uint64_t words[REGION_BOARD_SLOTS] = {0};
     for (size_t i = 0; i < agent->slices.count; i++) {
         const struct slice *slice = agent->slices.items[i];
         const struct slice_record *r = &slice->r;
-        /* Two generations may have to share a place on the board: the present owner's is then the one that is seen. */
+        /* Two generations of a slice may have to share a line of the board; then the present owner's is shown. */
         bool taken = slice_is_left(r) && r->board_slot < REGION_BOARD_SLOTS && words[r->board_slot] != 0;
         if (slice != leaving && strcmp(r->gpu_uuid, gpu_uuid) == 0 && !taken && r->board_slot < REGION_BOARD_SLOTS &&
             slice_is_open(&agent->slices, r, now_wall_ms())) {
@@ -230,7 +231,7 @@ static int make_policy(struct agent *agent, const char *path, const struct slice
     struct region_policy initial;
     memset(&initial, 0, sizeof initial);
     initial.board_slot = r->board_slot;
-    initial.reserved0 = (uint32_t)r->generation; /* for the agent: whose page it is */
+    initial.reserved0 = (uint32_t)r->generation; /* for the agent: the generation of owners whose page it is */
     snprintf(initial.slice_id, sizeof initial.slice_id, "%s", slice_base_id(r));
     memcpy(initial.gpu_uuid, r->gpu_uuid, sizeof initial.gpu_uuid);
     snprintf(initial.name, sizeof initial.name, "%s", r->name);
@@ -243,7 +244,7 @@ static int map_policy(struct slice *slice, const char *path)
 {
     struct stat st;
     int error = -region_policy_map_rw(path, &slice->policy);
-    /* Nobody else writes to this folder: it is the same file. */
+    /* Nobody else writes to this folder, so it is the same file. */
     if (error == 0 && lstat(path, &st) == 0) slice->policy_file = (struct life_file){st.st_dev, st.st_ino};
     return error;
 }
@@ -278,12 +279,13 @@ static int open_usage(struct agent *agent, struct slice *slice)
         if (error == 0) error = -region_usage_open(path, &slice->usage_fd);
     }
     if (error != 0) return error;
-    /* It is read several times a second; nobody needs to know when. Refused where we are not the owner. */
+    /* The file is read several times a second, and nobody needs its access time. Refused where we are not the
+     * owner. */
     fcntl(slice->usage_fd, F_SETFL, O_NOATIME);
     return 0;
 }
 
-/* Under this name what an earlier owner's programs have open is kept: "s-0123456789abcdef.3" for generation 3. */
+/* The name under which an earlier owner's files are kept: "s-0123456789abcdef.3" for generation 3. */
 static void left_id(const struct slice_record *r, char out[REGION_ID_BYTES])
 {
     snprintf(out, REGION_ID_BYTES, "%.20s.%llu", r->id, (unsigned long long)r->generation);
@@ -291,8 +293,8 @@ static void left_id(const struct slice_record *r, char out[REGION_ID_BYTES])
 
 static const char *const left_folders[] = {"usage", "policy"};
 
-/* The files of the present generation are there under the name for earlier ones: it did not change hands after all, or
- * the agent was killed before that was written down. */
+/* The files of the present generation lie under the name for earlier ones: the slice did not change hands after all,
+ * or the agent was killed before that was written down. */
 static int take_back_files(struct agent *agent, const struct slice_record *r)
 {
     char id[REGION_ID_BYTES], kept[FS_PATH_BYTES], path[FS_PATH_BYTES];
@@ -302,15 +304,16 @@ static int take_back_files(struct agent *agent, const struct slice_record *r)
         if (path_of(agent, left_folders[i], id, kept) != 0 || path_of(agent, left_folders[i], r->id, path) != 0) {
             return ENAMETOOLONG;
         }
-        /* Of two names of one file rename() leaves both. */
+        /* rename() leaves both names if they are of one file. */
         if (access(kept, F_OK) == 0 && (rename(kept, path) != 0 || (unlink(kept) != 0 && errno != ENOENT)))
             return errno;
     }
     return 0;
 }
 
-/* Files in the runtime are in memory that everybody shares, and who may write to his may make them longer, until nothing
- * new can be made. What is too much goes at once, and not with the next look: then there is room for long enough. */
+/* Files in the runtime directory take memory that everybody shares, and a tenant may make its own longer, until
+ * nothing new can be made. The surplus is cut at once, and not at the next look: then there is room for long
+ * enough. */
 static bool makes_room(struct agent *agent, int error)
 {
     return error == ENOSPC && files_trim_all(agent);
@@ -320,7 +323,7 @@ static int open_all(struct agent *agent, struct slice *slice)
 {
     int error = policy_board(agent, slice->r.gpu_uuid);
     if (error == 0 && slice->usage_fd < 0 && !slice->policy) error = take_back_files(agent, &slice->r);
-    /* Usage and line before policy: a tenant that sees a policy finds them too. */
+    /* Usage and line before policy: a tenant that sees a policy finds them, too. */
     if (error == 0 && slice->usage_fd < 0) error = open_usage(agent, slice);
     if (error == 0) error = open_line(agent, slice, &slice->r);
     if (error == 0) update_access(agent, slice, &slice->r);
@@ -386,7 +389,7 @@ static int make_files_once(struct agent *agent, struct slice *slice, const struc
     return error != 0 ? error : make_policy(agent, policy, slice, to, true);
 }
 
-/* New ones, for the record that is about to be. 0 or errno. */
+/* Makes new files for the record that the slice is about to get. 0 or errno. */
 static int make_files(struct agent *agent, struct slice *slice, const struct slice_record *to, const char *usage,
                       const char *policy)
 {
@@ -413,8 +416,8 @@ int policy_move(struct agent *agent, struct slice *slice, const struct slice_rec
     return error != 0 ? error : map_policy(slice, policy);
 }
 
-/* A page's tenants sum up their own ledger. What stands in the others of the slice is residue to them, as of the last
- * look. */
+/* What stands in the other ledgers of the slice, as of the last look: the tenants of a page sum up their own ledger
+ * only, and the others count as residue to them. */
 static uint64_t beside(const struct slice *slice, const struct slice_stray *page)
 {
     bool own = page && page->usage_fd >= 0;
@@ -429,7 +432,8 @@ static void set_residue(struct region_policy *policy, uint64_t bytes, bool compa
 {
     bool changed = atomic_load(&policy->residue_bytes) != bytes;
     atomic_store(&policy->residue_bytes, bytes);
-    /* After the bytes: who sees the new count, and so drops its estimate, must see the figure that replaces it. */
+    /* After the bytes: a tenant that sees the new count drops its estimate, and must see the figure that replaces
+     * it. */
     if (compared) atomic_fetch_add(&policy->residue_sequence, 1);
     if (changed) region_policy_announce(policy);
 }
@@ -456,7 +460,7 @@ static int keep_files(struct agent *agent, const struct slice_record *r)
     return 0;
 }
 
-/* What is open of one is open of the other from now on, with what was measured through it. */
+/* Hands the open files of one slice to another, with what was measured through them. */
 static void give_files(struct slice *from, struct slice *to)
 {
     to->policy = from->policy;
@@ -506,7 +510,7 @@ int policy_hand_over(struct agent *agent, struct slice *slice, const struct slic
     error = open_usage(agent, slice);
     if (error == 0) update_access(agent, slice, to);
     if (error == 0) error = map_policy(slice, policy);
-    /* Before anybody can be admitted by it. */
+    /* Before anything can be admitted through it. */
     if (error == 0) atomic_store(&slice->policy->residue_bytes, slice->inherited_bytes);
     return error;
 }
@@ -552,8 +556,8 @@ void policy_set_context(struct agent *agent, struct slice *slice)
 {
     struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
     if (!slice->policy || !gpu) return;
-    uint64_t kept = atomic_load(&slice->policy->context_bytes); /* of an agent before this one */
-    /* Until one is seen; and nothing that no context takes. */
+    uint64_t kept = atomic_load(&slice->policy->context_bytes); /* what an earlier agent wrote */
+    /* Until a context is seen, and never a figure that no context takes. */
     if (gpu->context_bytes == 0 && kept >= CONTEXT_LEAST_BYTES && kept <= CONTEXT_MOST_BYTES)
         gpu->context_bytes = kept;
     struct region_policy *pages[PAGES_MAX];
@@ -582,8 +586,8 @@ void policy_close(struct agent *agent, struct slice *slice, bool remove_files)
 
 /* ---- reaping -------------------------------------------------------------------------------------------- */
 
-/* Whoever holds the entry's lock may empty it, and while we do nobody can be born in it. Where there are no locks, one who
- * claims it between our look and our write finds his token gone, and takes it back. */
+/* The holder of an entry's lock may empty it, and while we hold it no process can claim the entry. Without locks, a
+ * process that claims it between our look and our write finds its token gone, and takes it back. */
 void policy_reap(const struct slice *slice, int usage_fd, unsigned index, uint64_t token)
 {
     off_t at = (off_t)(offsetof(struct region_usage, entries) + index * sizeof(struct region_entry));

@@ -4,9 +4,9 @@
 
 #include "state/slice.h"
 
-/* Lets go of files that were removed; whoever still has them open is admitted nothing more through them. */
+/* Drops files that were removed; programs that still have them open are admitted nothing more through them. */
 void strays_forget(struct slice *slice, size_t at);
-/* ...of those that nobody is in. */
+/* The same for all that no process uses. */
 void strays_forget_unused(struct slice *slice);
 
 #endif

@@ -22,11 +22,12 @@
 #include "state/agent_state.h"
 #include "state/slice.h"
 
-#define TOUCH_INTERVAL_MS (3600 * 1000) /* of cleaners that go by age, the shortest goes by days */
+#define TOUCH_INTERVAL_MS (3600 * 1000) /* cleaners that go by age go by days at the shortest */
 
 void upkeep_begin(struct agent *agent)
 {
-    /* Never closed: the lock is ours as long as we live. One that is refused is somebody's who keeps cleaners off too. */
+    /* Never closed: the lock is ours as long as we live. If it is refused, somebody else holds one and keeps cleaners
+     * off, too. */
     int fd = open(agent->places.runtime, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
         log_line("%s could not be locked against cleaners: %s", agent->places.runtime, strerror(errno));
@@ -34,7 +35,7 @@ void upkeep_begin(struct agent *agent)
     }
 }
 
-/* Puts the slice's files aside, so that policy_open makes others. */
+/* Puts the slice's files aside, so that policy_open makes new ones. */
 static void set_aside(struct slice *slice, bool usage_too)
 {
     if (slice->stray_count == SLICE_STRAYS_MAX) strays_forget(slice, 0);
@@ -42,7 +43,7 @@ static void set_aside(struct slice *slice, bool usage_too)
     *stray = (struct slice_stray){.policy = slice->policy, .usage_fd = -1, .used = true};
     slice->policy = NULL;
     if (!usage_too) return;
-    /* Page and ledger belong together: an older page whose programs are in this ledger goes with it. */
+    /* A page and its ledger belong together: an older page whose programs are in this ledger is dropped with it. */
     stray->usage_fd = slice->usage_fd;
     stray->entries_high = slice->entries_high;
     stray->ledger_bytes = slice->current_ledger_bytes;
@@ -118,7 +119,8 @@ struct found {
     bool policy, usage, line;
 };
 
-/* Which files are where programs look for them, whole and the ones that we have. false: the slice has none yet. */
+/* Finds which files are where programs look for them, whole, and the ones that we have open. false: the slice has none
+ * yet. */
 static bool find(const struct agent *agent, const struct slice *slice, bool touch, struct found *found)
 {
     char policy[FS_PATH_BYTES], usage[FS_PATH_BYTES], line[FS_PATH_BYTES];
@@ -170,7 +172,7 @@ void upkeep_files(struct agent *agent, int64_t mono_ms)
         struct slice *slice = agent->slices.items[i];
         files_trim(agent, slice);
         tell_trimmed(agent, slice);
-        /* What an earlier owner cuts of what was his is not made again. */
+        /* A file that an earlier owner cuts is not made again. */
         if (!slice_is_left(&slice->r)) look_at(agent, slice, touch);
     }
 }

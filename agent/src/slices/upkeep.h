@@ -1,5 +1,6 @@
-/* The agent's own files, looked at about once a second: cleaners of /tmp, `rm -rf /dev/shm/X` and tenants remove or cut
- * them, and what is not there limits nobody who comes next. They are made again at once, and a notice says so. */
+/* Checks the agent's own files about once a second: cleaners of /tmp, `rm -rf /dev/shm/X` and tenants remove or cut
+ * them, and a file that is missing limits no program that comes next. They are made again at once, and a notice says
+ * so. */
 #ifndef TRANCHE_UPKEEP_H
 #define TRANCHE_UPKEEP_H
 
@@ -8,13 +9,13 @@
 #include "state/agent_state.h"
 #include "state/slice.h"
 
-/* Keeps cleaners off for as long as the agent lives: they spare folders on which somebody holds a lock. */
+/* Keeps cleaners off for as long as the agent lives: they spare folders on which a process holds a lock. */
 void upkeep_begin(struct agent *agent);
 
-/* Looks at every file of every slice, and makes again what is not there or not right. */
+/* Looks at every file of every slice, and makes again what is missing or wrong. */
 void upkeep_files(struct agent *agent, int64_t mono_ms);
 
-/* All files of this slice are there, whole, and the ones that we have open. */
+/* true: all files of this slice are there, whole, and the ones that we have open. */
 bool upkeep_is_whole(const struct agent *agent, const struct slice *slice);
 
 #endif

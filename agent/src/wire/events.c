@@ -24,7 +24,7 @@
 
 #define PEOPLE_MAX 200
 #define GROUP_QUESTIONS_MAX 16
-#define ROWS_FIRST 16       /* processes of each slice, before those with more have theirs */
+#define ROWS_FIRST 16       /* rows of each slice that come first, before slices with more get the rest */
 #define LINE_TAIL_BYTES 256 /* room for the end of a line after the last list */
 
 /* ---- state ---------------------------------------------------------------------------------------------- */
@@ -100,8 +100,8 @@ struct people_writer {
     size_t count;
 };
 
-/* The subject of the quota that holds for them; null: none does, as far as was asked. A directory may be slow, so that a
- * line asks for a few people only; the rest comes with the next one. */
+/* Writes the subject of the quota that holds for this person; null: none does, as far as was asked. A directory may be
+ * slow, so a line asks for a few people only; the rest follows with the next line. */
 static void put_quota_subject(struct people_writer *p, const char *name)
 {
     const struct quota *quota = NULL;
@@ -208,7 +208,7 @@ static void put_gpu_sample(struct json_writer *w, const struct gpu_state *gpu)
     json_close(w, '}');
 }
 
-/* What makes this slice slower than it could be, in one word: a wait first, then a GPU that runs slower for all. */
+/* Writes what slows this slice down, in one word: a wait first, then a GPU that runs slower for all. */
 static void put_held_by(struct json_writer *w, const struct slice_measure *m, const struct gpu_state *gpu)
 {
     static const char *const waits[] = {
@@ -241,7 +241,8 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
     json_put_known(w, "ledgerBytes", m->usage_known, (int64_t)measure_believed_ledger(gpu, slice));
     json_put_known(w, "residueBytes", m->residue_known, (int64_t)(m->residue_bytes + slice->inherited_used_bytes));
     uint32_t compute_tenths = m->compute_tenths + slice->inherited_tenths;
-    /* Who uses more than he may by the driver's account is not asked how much it was. */
+    /* Where the driver shows that the slice uses more than it may, the driver's figure replaces a lower one of its
+     * own. */
     if (slice->outside.uses_more && slice->outside.average_tenths > compute_tenths) {
         compute_tenths = slice->outside.average_tenths;
     }
@@ -280,7 +281,7 @@ struct rows {
 static void put_row(struct rows *rows, const struct row *row)
 {
     struct proc *proc = procs_get(&rows->agent->procs, (pid_t)row->pid, rows->mono_ms);
-    if (!proc) return; /* it left since it was seen */
+    if (!proc) return; /* it has ended since it was seen */
     struct json_writer *w = rows->w;
     struct json_mark mark = json_mark(w);
     char ticks[24];
@@ -319,13 +320,13 @@ static bool is_managed(const struct agent *agent, const char *gpu_uuid, uint32_t
     return false;
 }
 
-/* Rows `from` to `to` of this slice: each has its first ones before any has the rest. */
+/* Writes rows `from` to `to` of this slice: each slice gets its first rows before any gets the rest. */
 static void put_managed(struct rows *rows, const struct slice *slice, size_t from, size_t to)
 {
     const struct gpu_state *gpu = agent_gpu(rows->agent, slice->r.gpu_uuid);
     uint64_t capacity = gpu ? gpu->info.capacity_bytes : 0, granted = slice->r.memory_limit_bytes;
     if (slice->r.shrinks_from_bytes > granted) granted = slice->r.shrinks_from_bytes;
-    /* An earlier owner's programs are in the slice that was his. */
+    /* An earlier owner's programs are shown in the slice that was theirs. */
     const struct slice *shown =
         slice_is_left(&slice->r) ? slice_find(&rows->agent->slices, slice->r.successor) : slice;
     size_t at = 0;
@@ -349,7 +350,7 @@ static void put_managed(struct rows *rows, const struct slice *slice, size_t fro
             uint32_t tenths = gpu->use[k].percent * 10;
             if (gpu->use[k].pid == row.pid && tenths > row.compute_tenths) row.compute_tenths = tenths;
         }
-        /* By the driver's word as much as it says; by the slice's own no more than the slice was granted. */
+        /* At most what the slice was granted, or what the driver shows if that is more. */
         uint64_t seen = 0, most = granted < capacity || capacity == 0 ? granted : capacity;
         if (gpu && measure_gpu_bytes(gpu, row.pid, &seen) && seen > most) most = seen;
         if (row.memory_bytes > most) row.memory_bytes = most;
@@ -364,7 +365,7 @@ static void put_unmanaged(struct rows *rows, const struct gpu_state *gpu)
         if (is_managed(rows->agent, gpu->info.uuid, p->pid)) continue;
         struct row row = {
             .pid = p->pid, .gpu_uuid = gpu->info.uuid, .memory_known = p->bytes_known, .memory_bytes = p->bytes};
-        /* On a list that was read, absence means idle. */
+        /* The list was read: a process that is not on it is idle. */
         row.compute_known = gpu->use_known;
         for (size_t k = 0; k < gpu->use_count; k++) {
             if (gpu->use[k].pid == p->pid) row.compute_tenths = gpu->use[k].percent * 10;
@@ -397,7 +398,7 @@ struct shared_line *events_sample(struct agent *agent)
     json_close(w, ']');
     json_key(w, "processes");
     json_open(w, '[');
-    /* Who is in no slice first: nobody hides him by many rows of his own. */
+    /* Processes outside every slice come first: nobody hides one behind many rows of its own. */
     for (size_t i = 0; i < agent->gpu_count; i++) put_unmanaged(&rows, &agent->gpus[i]);
     for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], 0, ROWS_FIRST);
     for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], ROWS_FIRST, SIZE_MAX);

@@ -290,7 +290,7 @@ void peer_flush(struct agent *agent, struct peer *peer)
     if (peer->dead) return;
     int result = peer->lingering ? 1 : send_all(agent, peer);
     if (result < 0 || (peer->input_end && !peer->has_line && result == 1)) {
-        /* A client that can not be answered any more, or that has sent its last request and has its answers. */
+        /* A client that cannot be answered any more, or that has sent its last request and has its answers. */
         peer->dead = true;
         return;
     }
