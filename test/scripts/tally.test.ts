@@ -32,7 +32,7 @@ test('does not come to its end', async () => {
     await new Promise((resolve) => setTimeout(resolve, 10));
   process.kill(process.ppid, 'SIGKILL');
   process.kill(process.pid, 'SIGKILL');
-});
+}, ${String(WHOLE_RUN_MS)});
 `,
     );
     const run = spawnSync(
