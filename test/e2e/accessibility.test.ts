@@ -65,6 +65,8 @@ describe.skipIf(cannotRun)('accessibility', () => {
     await keyboard.type('mine');
     await keyboard.press('Enter');
     await expect.poll(said).toContain('renamed to mine');
+    // What is said of the next edit has the name of the picture, which comes after the answer.
+    await fake.slider('mine').waitFor();
     await answer('u', 'friday');
     await expect.poll(said).toMatch(/mine ends .* 18:00/);
     await keyboard.press('x');
