@@ -265,7 +265,7 @@ int region_line_read(const struct region_line *const *lines, unsigned count, str
             return -errno;
         }
         at += got < 0 ? 0 : (unsigned)((size_t)got / sizeof *out);
-        if (at < count) { /* somebody has cut his file: he says nothing */
+        if (at < count) { /* its owner has cut the file: it says nothing */
             memset(&out[at], 0, sizeof out[at]);
             at++;
         }

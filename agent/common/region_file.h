@@ -27,10 +27,10 @@ void region_usage_unmap(struct region_usage *usage);
 int region_usage_open(const char *path, int *fd_out);
 int region_usage_read(int fd, struct region_usage *out);
 
-/* A slice's line on the board of its GPU. The own one is written through its mapping, in plain atomic stores. A
- * neighbour's mapping must not be touched, because he may cut his file at any time: region_line_read copies out of up
- * to REGION_BOARD_SLOTS of them at once, zeros for a line that was cut. It fails only where process_vm_readv is refused
- * (sandboxes); then region_line_open and pread do. */
+/* A slice's line on the board of its GPU. Our own line is written through its mapping, in plain atomic stores. A
+ * neighbour's mapping must not be touched, because the neighbour may cut its file at any time: region_line_read copies
+ * out of up to REGION_BOARD_SLOTS of them at once, zeros for a line that was cut. It fails only where process_vm_readv
+ * is refused (sandboxes); then region_line_open and pread do. */
 int region_line_map(const char *path, struct region_line **out);
 int region_line_map_ro(const char *path, const struct region_line **out);
 void region_line_unmap(const struct region_line *line);

@@ -37,7 +37,7 @@ uint64_t shim_now(void)
     return host_clock_shown_ns() - (uint64_t)atomic_load_explicit(&namespace_ns, memory_order_relaxed);
 }
 
-/* Further apart than this, a clock is not the agent's, which is at most a second old while he lives. */
+/* A clock that is further apart than this is not the agent's, which is at most a second old while the agent lives. */
 #define PLAUSIBLE_NS INT64_C(5000000000)
 
 static bool is_plausible(int64_t offset, uint64_t agent_clock)

@@ -8,7 +8,7 @@
 
 struct process;
 
-/* Of a larger image only so much is read, with its size. */
+/* Of a larger image only this much is read, with its size. */
 #define CODE_IMAGE_READ_BYTES ((size_t)64 << 10)
 /* Longest image of text; the driver's compiler would take minutes over it. */
 #define CODE_TEXT_MAX_BYTES ((size_t)16 << 20)

@@ -11,7 +11,8 @@
  * waited for once instead, so that a wrong price costs tenths of a second and no more. */
 #define PRICE_SHARED_MIN_NS UINT64_C(500)
 #define PRICE_SHARED_MAX_NS UINT64_C(100000000)
-/* Given to the others after so many own timings alone, and again after each so many more. */
+/* A price is shared with the other processes after this many own timings alone, and again after each this many
+ * more. */
 #define PRICE_SHARED_FIRST 4u
 #define PRICE_SHARED_EVERY 64u
 

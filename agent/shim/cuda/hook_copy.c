@@ -10,7 +10,7 @@
 #include "cuda/hooks_export.h"
 #include "cuda/hooks_export.h"
 
-/* Where nothing is limited, one in so many is metered, for all of them. */
+/* Where nothing is limited, one copy in this many is metered, for all of them. */
 #define COPY_SKIP 8u
 #define ATTRIBUTE_MEMORY_TYPE 2
 #define MEMORY_TYPE_DEVICE 2u

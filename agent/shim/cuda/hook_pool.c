@@ -118,7 +118,8 @@ CUresult hook_cuMemPoolCreate(CUmemoryPool *out, const CUmemPoolProps *props)
         bool on_device = props->location.type == CU_MEM_LOCATION_TYPE_DEVICE;
         int slice = on_device ? shim_slice_of_device(process, props->location.id) : SHIM_NO_DEVICE;
         if (pool_add(process, *out, slice) == NULL) {
-            /* One that is not in the table would later be taken for somebody else's, whose memory he pays for. */
+            /* A pool that is not in the table would later be taken for another slice's, which would then pay for its
+             * memory. */
             cuMemPoolDestroy_fn undo = REAL(cuMemPoolDestroy);
             return undo != NULL && undo(*out) == CUDA_SUCCESS ? CUDA_ERROR_OUT_OF_MEMORY : result;
         }

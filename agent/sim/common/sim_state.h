@@ -43,7 +43,7 @@ struct sim_item {
     uint32_t arrived; /* this one has been counted */
 };
 
-/* A collective: the kernels of so many GPUs that wait for each other. */
+/* A collective: kernels of this many GPUs that wait for each other. */
 #define SIM_MEETINGS 1024u
 struct sim_meeting {
     uint64_t number;
@@ -141,7 +141,7 @@ struct sim_thread {
 
 struct sim_options {
     uint32_t virtual_clock;
-    uint32_t participants; /* virtual time stands still until so many threads have come */
+    uint32_t participants; /* virtual time stands still until this many threads have come */
     uint32_t gpu_count;
     uint32_t noise_permille;
     uint64_t seed;
@@ -149,7 +149,7 @@ struct sim_options {
     uint64_t launch_ns; /* host time of one driver call, virtual time only */
     uint64_t event_ns;  /* what an event takes of its stream's time */
     uint64_t gap_ns;    /* what a launch takes of the GPU beside the kernel's own time */
-    uint64_t switch_ns; /* the GPU does nothing for so long when it goes from one context to another */
+    uint64_t switch_ns; /* how long the GPU does nothing when it goes from one context to another */
     uint64_t lazy_load_ns;
     uint64_t context_bytes;
     uint64_t green_context_bytes;

@@ -534,7 +534,7 @@ static int run_bursts(struct run *run)
 {
     double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 200;
     while (go_on(run)) {
-        /* So much work a burst: who is held back takes longer over it. */
+        /* This much work per burst: a process that is held back takes longer over it. */
         for (int index = 0; index * kernel < 300000 && !stopping; index++) {
             if (!launch(run, kernel)) {
                 return 1;

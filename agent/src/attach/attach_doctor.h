@@ -1,4 +1,4 @@
-/* A look into a process, as the user whose connection it is: the agent's rights are not his. */
+/* A look into a process, as the user whose connection it is, with that user's rights and not the agent's. */
 #ifndef TRANCHE_ATTACH_DOCTOR_H
 #define TRANCHE_ATTACH_DOCTOR_H
 

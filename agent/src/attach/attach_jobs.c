@@ -47,7 +47,7 @@ static void answer_start(struct attach_jobs *jobs, int64_t id, const struct job_
 
 /* ---- start ---------------------------------------------------------------------------------------------- */
 
-/* The command line is one argument of the user's own shell, in the environment of an interactive login shell of his
+/* The command line is one argument of the user's own shell, in the environment of the user's interactive login shell
  * (environment.h), and no quoting of ours is between what was typed and what is run. */
 static void command_argv(char *exe, const char *command, const char *environment, char *argv[6])
 {

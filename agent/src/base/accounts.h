@@ -1,8 +1,8 @@
-/* Who stands behind a uid, and how much of the agent's time he has had. One loop serves everybody: what one person may
- * take of it is bounded here, by time and not by kinds of requests, so that no kind can be forgotten.
+/* Which person is behind a uid, and how much of the agent's time that person has had. One loop serves everybody: what
+ * one person may take of it is bounded here, by time and not by kinds of requests, so that no kind can be forgotten.
  *
- * A user has tens of thousands of subordinate uids (subuid(5): rootless containers, newuidmap). They count as his: one
- * account. Not thread-safe; the agent has one thread. */
+ * A user has tens of thousands of subordinate uids (subuid(5): rootless containers, newuidmap). They count as the
+ * user's: one account. Not thread-safe; the agent has one thread. */
 #ifndef TRANCHE_ACCOUNTS_H
 #define TRANCHE_ACCOUNTS_H
 
@@ -12,13 +12,13 @@
 #include <sys/types.h>
 
 #define ACCOUNTS_MAX 64              /* remembered at once; who has rested the longest is forgotten first */
-#define ACCOUNT_REFILL_PERCENT 10    /* of the agent's time, for one who is no operator, when he asks without end */
-#define ACCOUNT_BURST_NS 500000000ll /* and what he may take at once after a rest */
+#define ACCOUNT_REFILL_PERCENT 10    /* of the agent's time, for a person who is no operator and asks without end */
+#define ACCOUNT_BURST_NS 500000000ll /* and what that person may take at once after a rest */
 #define ACCOUNT_TURN_NS 4000000ll    /* what anybody may take in one turn of the loop, before the others had theirs */
 
 struct account {
     uid_t uid;
-    int64_t left_ns; /* below zero: he waits until it is not */
+    int64_t left_ns; /* below zero: the person waits until it is not */
     int64_t at_ns;   /* when left_ns was right, monotonic */
     uint64_t turn;   /* turn_ns is of this one */
     int64_t turn_ns;
@@ -42,7 +42,7 @@ void accounts_spend(struct accounts *accounts, uid_t account, int64_t mono_ns, i
 /* Nanoseconds until this account may be served again; 0: now. `is_trusted` (root, the manager, operators): not paced. */
 int64_t accounts_wait_ns(struct accounts *accounts, uid_t account, int64_t mono_ns, bool is_trusted);
 
-/* He has had his part of this turn of the loop. */
+/* true: this person has had their part of this turn of the loop. */
 bool accounts_had_turn(const struct accounts *accounts, uid_t account);
 
 #endif

@@ -47,8 +47,8 @@ static int refuse(const struct walk *w, const struct stat *st, int error)
     return error;
 }
 
-/* A user's private group, as most distributions make them, lets nobody in but him: with umask 002, as it goes with those,
- * all his folders are writable for it. */
+/* A user's private group, as most distributions make them, lets in nobody but the user: with umask 002, as goes with
+ * those, all of the user's folders are writable for it. */
 static bool is_private_group(gid_t gid, uid_t uid)
 {
     const struct passwd *pw = getpwuid(uid);
@@ -74,7 +74,7 @@ static int judge(struct walk *w, const struct stat *st)
 {
     bool foreign = !is_trusted(w, st->st_uid), shared = is_shared(st, w->uid);
     bool sticky = (st->st_mode & S_ISVTX) != 0;
-    /* In a sticky folder nobody can take away what is not his; as a folder of ours it will not do all the same. */
+    /* In a sticky folder people can take away only what is theirs; as a folder of ours it will not do all the same. */
     bool open_to_others = shared && (w->kind == FOLDER || !sticky);
     if (w->exposed && (foreign || open_to_others)) return refuse(w, st, EPERM);
     /* Between a look at a program and its start it must not be possible to change what is above it. */
@@ -88,7 +88,7 @@ static int judge(struct walk *w, const struct stat *st)
 static int follow(struct walk *w, int at, const char *name, const struct stat *st)
 {
     char target[PATH_MAX], next[PATH_MAX];
-    /* A link of ours that somebody else put there (a hard link to it) leads where he likes. */
+    /* A link of ours that another user put there (a hard link to it) leads where that user likes. */
     bool refused = w->kind == FOLDER ? w->exposed : w->in_shared;
     if (refused || !is_trusted(w, st->st_uid)) return refuse(w, st, ELOOP);
     if (++w->links > LINKS_MAX) return refuse(w, st, ELOOP);

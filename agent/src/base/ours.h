@@ -15,8 +15,8 @@
  * 0, or errno: EPERM or ELOOP with a part of a sentence in why ("/var/tmp/tranche-1003 belongs to uid 1004"). */
 int ours_check(const char *path, const char *given, uid_t uid, char why[OURS_WHY_BYTES]);
 
-/* The same for a program or library that is loaded from there: below a folder where anybody may make names (sticky) alone.
- * Software of a third person, in a place where only he writes, is loaded on its user's own word. */
+/* The same for a program or library that is loaded from there: below a folder where anybody may make names (sticky)
+ * alone. Software of a third person, in a place where only that person writes, is loaded on its user's own word. */
 int ours_check_loaded(const char *path, uid_t uid, char why[OURS_WHY_BYTES]);
 
 /* Makes the folder (and those above it), then ours_check; closes what is ours to `mode`. 0 or errno. */

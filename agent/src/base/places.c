@@ -120,7 +120,7 @@ int places_open_state(struct places *p, char *why, size_t cap)
     char part[OURS_WHY_BYTES];
     int error = ours_make(p->state, p->root, p->scope == SCOPE_ROOT ? 0755 : 0700, p->uid, part);
     if (error != 0 && part[0]) {
-        /* Who can write here, or put another folder in its place, makes himself an operator. */
+        /* A user who can write here, or put another folder in its place, can become an operator. */
         snprintf(why, cap,
                  "The state directory %s is not safe to use: %s. Nothing was changed. Make it, and every folder above "
                  "it that others may write to, yours alone, or set XDG_STATE_HOME to another place.",
@@ -128,7 +128,7 @@ int places_open_state(struct places *p, char *why, size_t cap)
         return -1;
     }
     if (error == 0 && access(p->state, W_OK | X_OK) != 0) error = errno;
-    /* In a private root everybody's jobs lie in it too, each in a folder of his own. */
+    /* In a private root everybody's jobs lie in it, too, in a folder for each person. */
     char jobs[FS_PATH_BYTES];
     if (error == 0 && p->scope == SCOPE_ROOT && fs_join(jobs, p->root, "jobs") == 0 &&
         (mkdir(jobs, 01777) == 0 || errno == EEXIST)) {
@@ -216,8 +216,8 @@ static int use_runtime_in(struct places *p, const char *parent)
     return error == 0 ? use_runtime(p, directory) : error;
 }
 
-/* XDG_RUNTIME_DIR, where it is of use: usually nobody else may pass through it, so that no other tenant would reach his
- * slice, and it goes with the last logout. "" otherwise. */
+/* XDG_RUNTIME_DIR, where it is of use: usually nobody else may pass through it, so that no other tenant would reach
+ * their slice, and it goes with the last logout. "" otherwise. */
 static const char *open_xdg_runtime(bool kept)
 {
     struct stat st;

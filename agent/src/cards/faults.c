@@ -17,7 +17,7 @@
 
 #define FILE_NAME "faults"
 #define FILE_MAX_BYTES (16 * 1024)
-#define SAME_MS (10 * 60 * 1000) /* one that comes again within so long is counted, not listed */
+#define SAME_MS (10 * 60 * 1000) /* one that comes again within this time is counted, not listed */
 #define TOLD_AGAIN_MS 60000      /* a notice of the same no oftener */
 #define SAVED_AGAIN_MS 10000     /* a GPU that reports in a loop must not keep the disk busy */
 #define FAULTS_AT_ONCE 32

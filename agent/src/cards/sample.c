@@ -112,7 +112,7 @@ static size_t tenants(const struct gpu_state *gpu, const struct agent *agent)
     return count;
 }
 
-/* By the driver's account: who has a slice is not asked how much he uses. */
+/* By the driver's account: the slice's own processes are not asked how much they use. */
 static void compare_use(struct agent *agent, struct gpu_state *gpu, int64_t mono_ms)
 {
     const struct mps *mps = mps_find(agent, gpu->info.uuid);

@@ -200,7 +200,7 @@ static struct job *add(struct agent *agent, const struct peer *peer, const struc
     job->account = peer->account;
     job->kill_at_ms = NO_TIME;
     text_copy(job->user, sizeof job->user, peer->name);
-    /* The agent's own clock: nobody gets ahead by what he says. */
+    /* The agent's own clock: nobody gets ahead by the time they say. */
     job->order = now_wall_ms();
     jobs->items[jobs->count++] = job;
     log_line("job %s (%s of %s) for slice %s", r->id, r->name, job->user, r->slice_id);

@@ -1,6 +1,7 @@
 /* Who changed which slice, when, from where, before and after. Kept in the state directory, appended and synced before
- * the reply. Accepted edits, refused ones, and what was done with programs are three files, each of a bounded size: what
- * anybody may do as often as he likes, ask for what he may not or end a job of his own, pushes no edit out. */
+ * the reply. Accepted edits, refused ones, and what was done with programs are three files, each of a bounded size:
+ * what people may do as often as they like (ask for what they may not have, end a job of their own) pushes no edit
+ * out. */
 #ifndef TRANCHE_AUDIT_H
 #define TRANCHE_AUDIT_H
 

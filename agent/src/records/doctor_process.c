@@ -1,6 +1,6 @@
-/* Is the shim active in a process? Looked at by who asks, as himself: `tranche doctor --pid` and `tranche attach`. Never by
- * the agent, which may be root and would look for anybody into anything. Only files of /proc are opened; what the process
- * says in its environment is compared and told, and no path from it is followed. */
+/* Is the shim active in a process? The person who asks looks, with their own rights: `tranche doctor --pid` and
+ * `tranche attach`. Never the agent, which may be root and would look into anything for anybody. Only files of /proc
+ * are opened; what the process says in its environment is compared and told, and no path from it is followed. */
 
 #include "records/doctor_process.h"
 

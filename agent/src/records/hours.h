@@ -43,7 +43,7 @@ void hours_count(struct agent *agent, int64_t mono_ms);
 /* Writes what was not written yet. 0 or errno. */
 int hours_save(struct agent *agent, int64_t mono_ms);
 
-/* "people":[…] over the last so many days, today included; those who used most first. */
+/* "people":[…] over the last `days` days, today included; those who used most first. */
 void hours_put(const struct agent *agent, int64_t today, int64_t days, struct json_writer *w);
 
 #endif

@@ -56,8 +56,8 @@ struct gpu_state {
 struct operator
 {
     uid_t uid;
-    char name[OWNER_BYTES]; /* when he was named; "" in files of before */
-    bool is_other;          /* that uid is somebody else by now: he is none */
+    char name[OWNER_BYTES]; /* when the operator was named; "" in files of before */
+    bool is_other;          /* the uid is another person's by now, who is no operator */
 };
 
 struct agent {
