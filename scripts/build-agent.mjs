@@ -90,7 +90,7 @@ const TARGETS = [
 ];
 
 /** Of a folder and those below it. */
-export const listFiles = (folder, suffixes) =>
+const listFiles = (folder, suffixes) =>
   existsSync(join(root, folder))
     ? readdirSync(join(root, folder), { recursive: true })
         .filter((name) => suffixes.some((suffix) => name.endsWith(suffix)))

@@ -60,18 +60,16 @@ const usedBy = ({ host, slice }: HostSlice): number | null =>
   sliceSample(shownSample(host.id), slice.id)?.memoryUsedBytes ?? null;
 
 /** Shrinking below what is in use waits until use drops. */
+const resize = (host: HostSnapshot, slice: Slice, change: SliceChange): Promise<Result<SliceEdit>> =>
+  withinQuota((more) =>
+    request('slice:resize', { ...asSeen(host, slice), belowUse: 'when-it-drops', ...change, ...more }),
+  );
+
 export async function changeSlice(host: HostSnapshot, slice: Slice, change: SliceChange): Promise<boolean> {
   const done = await edit(
     host.id,
     changeText(slice, change, usedBy({ host, slice })),
-    withinQuota((more) =>
-      request('slice:resize', {
-        ...asSeen(host, slice),
-        belowUse: 'when-it-drops',
-        ...change,
-        ...more,
-      }),
-    ),
+    resize(host, slice, change),
   );
   return done !== null;
 }
@@ -163,15 +161,7 @@ export const changeSlices = (slices: readonly HostSlice[], change: SliceChange):
         ? changeText(first.slice, change, usedBy(first))
         : changesText(done, change, usedBy);
     },
-    ({ host, slice }) =>
-      withinQuota((more) =>
-        request('slice:resize', {
-          ...asSeen(host, slice),
-          belowUse: 'when-it-drops',
-          ...change,
-          ...more,
-        }),
-      ),
+    ({ host, slice }) => resize(host, slice, change),
   );
 
 export const endSlices = (slices: readonly HostSlice[], expiresAtMs: number | null): Promise<boolean> =>

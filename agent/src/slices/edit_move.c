@@ -103,8 +103,7 @@ int edit_move(struct agent *agent, struct slice *slice, const char *gpu_uuid, co
  * limit admitted at that very moment was published before, so that a look afterwards sees it. */
 static uint64_t hold_to_use(struct agent *agent, struct slice *slice)
 {
-    uint64_t most = slice->r.memory_limit_bytes;
-    if (slice->r.shrinks_from_bytes > most) most = slice->r.shrinks_from_bytes;
+    uint64_t most = slice_granted_bytes(&slice->r);
     uint64_t held = 0;
     for (int look = 0; look < 2; look++) {
         uint64_t used = measure_used(slice) + slice->m.estimate_bytes;

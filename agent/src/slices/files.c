@@ -1,6 +1,8 @@
 #include "slices/files.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +15,12 @@
 uint64_t files_tag(const struct slice *slice, const struct slice_record *r)
 {
     return region_slice_tag(slice_base_id(r), r->generation << 32 | slice->line_generation);
+}
+
+int files_path(const struct agent *agent, const char *folder, const char *name, char out[FS_PATH_BYTES])
+{
+    int n = snprintf(out, FS_PATH_BYTES, "%s/%s/%s", agent->places.runtime, folder, name);
+    return n < FS_PATH_BYTES ? 0 : ENAMETOOLONG;
 }
 
 int files_line_path(const struct agent *agent, const struct slice *slice, const struct slice_record *r,

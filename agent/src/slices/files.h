@@ -12,6 +12,8 @@
 /* The tag that names the slice's line on the board. It changes when the slice changes hands, and when the line's file
  * is gone, so that every process drops the old one. r: the slice's record, or the one that it is about to get. */
 uint64_t files_tag(const struct slice *slice, const struct slice_record *r);
+/* A path in one of the runtime's folders: policy, usage, board. 0 or errno. */
+int files_path(const struct agent *agent, const char *folder, const char *name, char out[FS_PATH_BYTES]);
 /* The line's path; 0 or errno. */
 int files_line_path(const struct agent *agent, const struct slice *slice, const struct slice_record *r,
                     char out[FS_PATH_BYTES]);

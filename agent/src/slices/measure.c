@@ -477,8 +477,7 @@ uint64_t measure_total(const struct slice *slice)
 
 uint64_t measure_believed_ledger(const struct gpu_state *gpu, const struct slice *slice)
 {
-    const struct slice_record *r = &slice->r;
-    uint64_t granted = r->shrinks_from_bytes > r->memory_limit_bytes ? r->shrinks_from_bytes : r->memory_limit_bytes;
+    uint64_t granted = slice_granted_bytes(&slice->r);
     uint64_t ledger = slice->m.ledger_bytes;
     if (gpu && (gpu->reading.valid & GPU_MEMORY) != 0) {
         uint64_t claimed = slice->m.unwitnessed_bytes < ledger ? slice->m.unwitnessed_bytes : ledger;

@@ -25,12 +25,6 @@
 #include "state/agent_state.h"
 #include "state/slice.h"
 
-static int path_of(const struct agent *agent, const char *folder, const char *name, char out[FS_PATH_BYTES])
-{
-    int n = snprintf(out, FS_PATH_BYTES, "%s/%s/%s", agent->places.runtime, folder, name);
-    return n < FS_PATH_BYTES ? 0 : ENAMETOOLONG;
-}
-
 /* ---- who may join a slice ------------------------------------------------------------------------------ */
 
 enum acl_tag {
@@ -106,7 +100,7 @@ static bool grant(struct agent *agent, struct slice *slice, uid_t owner, const c
 static void update_access(struct agent *agent, struct slice *slice, const struct slice_record *r)
 {
     char usage[FS_PATH_BYTES], line[FS_PATH_BYTES];
-    if (slice->usage_fd < 0 || path_of(agent, "usage", r->id, usage) != 0 ||
+    if (slice->usage_fd < 0 || files_path(agent, "usage", r->id, usage) != 0 ||
         files_line_path(agent, slice, r, line) != 0)
         return;
     bool alone = grant(agent, slice, r->owner_uid, usage, 0);
@@ -202,7 +196,7 @@ int policy_board(struct agent *agent, const char *gpu_uuid)
 {
     char path[FS_PATH_BYTES];
     struct stat st;
-    int error = path_of(agent, "board", gpu_uuid, path);
+    int error = files_path(agent, "board", gpu_uuid, path);
     if (error != 0) return error;
     /* Before ABI 4 the board was one file. */
     if (lstat(path, &st) == 0 && !S_ISDIR(st.st_mode) && unlink(path) != 0) return errno;
@@ -252,7 +246,7 @@ static int map_policy(struct slice *slice, const char *path)
 static int open_policy(struct agent *agent, struct slice *slice)
 {
     char path[FS_PATH_BYTES];
-    int error = path_of(agent, "policy", slice->r.id, path);
+    int error = files_path(agent, "policy", slice->r.id, path);
     if (error != 0) return error;
     struct stat st;
     bool ours = lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == agent->places.uid;
@@ -271,7 +265,7 @@ static int open_policy(struct agent *agent, struct slice *slice)
 static int open_usage(struct agent *agent, struct slice *slice)
 {
     char path[FS_PATH_BYTES];
-    int error = path_of(agent, "usage", slice->r.id, path);
+    int error = files_path(agent, "usage", slice->r.id, path);
     if (error != 0) return error;
     if (region_usage_open(path, &slice->usage_fd) != 0) {
         slice->usage_fd = -1;
@@ -301,7 +295,8 @@ static int take_back_files(struct agent *agent, const struct slice_record *r)
     if (slice_is_left(r)) return 0;
     left_id(r, id);
     for (size_t i = 0; i < 2; i++) {
-        if (path_of(agent, left_folders[i], id, kept) != 0 || path_of(agent, left_folders[i], r->id, path) != 0) {
+        if (files_path(agent, left_folders[i], id, kept) != 0 ||
+            files_path(agent, left_folders[i], r->id, path) != 0) {
             return ENAMETOOLONG;
         }
         /* rename() leaves both names if they are of one file. */
@@ -400,8 +395,8 @@ static int make_files(struct agent *agent, struct slice *slice, const struct sli
 int policy_move(struct agent *agent, struct slice *slice, const struct slice_record *to)
 {
     char policy[FS_PATH_BYTES], usage[FS_PATH_BYTES];
-    int error = path_of(agent, "policy", to->id, policy);
-    if (error == 0) error = path_of(agent, "usage", to->id, usage);
+    int error = files_path(agent, "policy", to->id, policy);
+    if (error == 0) error = files_path(agent, "usage", to->id, usage);
     if (error == 0) error = policy_board(agent, to->gpu_uuid);
     /* A new usage file too: what kernels cost was learned on the other GPU. */
     if (error == 0) error = make_files(agent, slice, to, usage, policy);
@@ -452,7 +447,8 @@ static int keep_files(struct agent *agent, const struct slice_record *r)
     char id[REGION_ID_BYTES], kept[FS_PATH_BYTES], path[FS_PATH_BYTES];
     left_id(r, id);
     for (size_t i = 0; i < 2; i++) {
-        if (path_of(agent, left_folders[i], id, kept) != 0 || path_of(agent, left_folders[i], r->id, path) != 0) {
+        if (files_path(agent, left_folders[i], id, kept) != 0 ||
+            files_path(agent, left_folders[i], r->id, path) != 0) {
             return ENAMETOOLONG;
         }
         if ((unlink(kept) != 0 && errno != ENOENT) || link(path, kept) != 0) return errno;
@@ -490,8 +486,8 @@ static void give_files(struct slice *from, struct slice *to)
 int policy_hand_over(struct agent *agent, struct slice *slice, const struct slice_record *to, struct slice *left)
 {
     char policy[FS_PATH_BYTES], usage[FS_PATH_BYTES];
-    int error = path_of(agent, "policy", to->id, policy);
-    if (error == 0) error = path_of(agent, "usage", to->id, usage);
+    int error = files_path(agent, "policy", to->id, policy);
+    if (error == 0) error = files_path(agent, "usage", to->id, usage);
     if (error == 0 && left) error = keep_files(agent, &slice->r);
     if (error == 0) error = make_files(agent, slice, to, usage, policy);
     if (error != 0) return error;
@@ -577,7 +573,7 @@ void policy_close(struct agent *agent, struct slice *slice, bool remove_files)
     introduce_neighbours(agent, slice->r.gpu_uuid, slice);
     static const char *const folders[] = {"policy", "usage"};
     for (size_t i = 0; i < 2; i++) {
-        if (path_of(agent, folders[i], slice->r.id, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
+        if (files_path(agent, folders[i], slice->r.id, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
             log_line("unlink %s: %s", path, strerror(errno));
         }
     }

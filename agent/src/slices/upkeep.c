@@ -75,12 +75,6 @@ static bool line_is_right(const char *path)
     return true;
 }
 
-static int path_of(const struct agent *agent, const char *folder, const char *id, char out[FS_PATH_BYTES])
-{
-    int n = snprintf(out, FS_PATH_BYTES, "%s/%s/%s", agent->places.runtime, folder, id);
-    return n < FS_PATH_BYTES ? 0 : ENAMETOOLONG;
-}
-
 static void say(struct agent *agent, const struct slice *slice, int error)
 {
     char message[512];
@@ -124,8 +118,8 @@ struct found {
 static bool find(const struct agent *agent, const struct slice *slice, bool touch, struct found *found)
 {
     char policy[FS_PATH_BYTES], usage[FS_PATH_BYTES], line[FS_PATH_BYTES];
-    if (!slice->policy || slice->usage_fd < 0 || path_of(agent, "policy", slice->r.id, policy) != 0 ||
-        path_of(agent, "usage", slice->r.id, usage) != 0 ||
+    if (!slice->policy || slice->usage_fd < 0 || files_path(agent, "policy", slice->r.id, policy) != 0 ||
+        files_path(agent, "usage", slice->r.id, usage) != 0 ||
         region_line_path(line, sizeof line, agent->places.runtime, slice->r.gpu_uuid, files_tag(slice, &slice->r)) !=
             0) {
         return false;
@@ -148,7 +142,7 @@ static void look_at(struct agent *agent, struct slice *slice, bool touch)
     char policy[FS_PATH_BYTES];
     struct found found;
     if (!find(agent, slice, touch, &found) || (found.policy && found.usage && found.line) ||
-        path_of(agent, "policy", slice->r.id, policy) != 0) {
+        files_path(agent, "policy", slice->r.id, policy) != 0) {
         return;
     }
     int error = places_make_runtime(&agent->places);

@@ -172,6 +172,12 @@ static inline bool slice_is_left(const struct slice_record *record)
 {
     return record->successor[0] != '\0';
 }
+/* The most that may be held in it: while a shrink waits, the limit before it. */
+static inline uint64_t slice_granted_bytes(const struct slice_record *record)
+{
+    uint64_t limit = record->memory_limit_bytes, before = record->shrinks_from_bytes;
+    return before > limit ? before : limit;
+}
 /* How many share it: itself, and its earlier owners whose programs still run. */
 uint32_t slice_generations(const struct slice_table *table, const struct slice_record *record);
 /* May anything be admitted? What is left of an earlier owner is open as long as the slice itself is. */

@@ -324,8 +324,7 @@ static bool is_managed(const struct agent *agent, const char *gpu_uuid, uint32_t
 static void put_managed(struct rows *rows, const struct slice *slice, size_t from, size_t to)
 {
     const struct gpu_state *gpu = agent_gpu(rows->agent, slice->r.gpu_uuid);
-    uint64_t capacity = gpu ? gpu->info.capacity_bytes : 0, granted = slice->r.memory_limit_bytes;
-    if (slice->r.shrinks_from_bytes > granted) granted = slice->r.shrinks_from_bytes;
+    uint64_t capacity = gpu ? gpu->info.capacity_bytes : 0, granted = slice_granted_bytes(&slice->r);
     /* An earlier owner's programs are shown in the slice that was theirs. */
     const struct slice *shown =
         slice_is_left(&slice->r) ? slice_find(&rows->agent->slices, slice->r.successor) : slice;
@@ -344,16 +343,14 @@ static void put_managed(struct rows *rows, const struct slice *slice, size_t fro
             .compute_tenths = t->compute_tenths,
             .throttled_tenths = t->throttled_tenths,
         };
-        uint64_t bytes;
-        if (gpu && measure_gpu_bytes(gpu, row.pid, &bytes) && bytes > row.memory_bytes) row.memory_bytes = bytes;
         for (size_t k = 0; gpu && slice->outside.uses_more && k < gpu->use_count; k++) {
             uint32_t tenths = gpu->use[k].percent * 10;
             if (gpu->use[k].pid == row.pid && tenths > row.compute_tenths) row.compute_tenths = tenths;
         }
         /* At most what the slice was granted, or what the driver shows if that is more. */
-        uint64_t seen = 0, most = granted < capacity || capacity == 0 ? granted : capacity;
-        if (gpu && measure_gpu_bytes(gpu, row.pid, &seen) && seen > most) most = seen;
+        uint64_t seen, most = granted < capacity || capacity == 0 ? granted : capacity;
         if (row.memory_bytes > most) row.memory_bytes = most;
+        if (gpu && measure_gpu_bytes(gpu, row.pid, &seen) && seen > row.memory_bytes) row.memory_bytes = seen;
         put_row(rows, &row);
     }
 }
