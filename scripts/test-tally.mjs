@@ -14,6 +14,7 @@ export default class Tally {
   }
   onTestCaseResult(test) {
     const { state, errors } = test.result();
+    const { retryCount = 0 } = test.diagnostic() ?? {};
     write({
       kind: 'test',
       file: test.module.moduleId,
@@ -21,6 +22,7 @@ export default class Tally {
       state,
       meta: test.meta(),
       why: errors?.[0]?.message ?? null,
+      retryCount,
     });
   }
   onTestModuleEnd(module) {
@@ -28,12 +30,16 @@ export default class Tally {
   }
 }
 
-/** Pure. What the lines of a run say, whole or not: counts, who failed, and which files were begun and not ended. */
+/**
+ * Pure. What the lines of a run say, whole or not: counts, who failed, who passed at a second try only, and which files
+ * were begun and not ended.
+ */
 export function readTally(text) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   const begun = new Set();
   const failures = [];
   const skipped = [];
+  const retried = [];
   for (const line of text.split('\n')) {
     if (line === '') continue;
     let it;
@@ -49,13 +55,15 @@ export function readTally(text) {
       for (const why of it.errors) failures.push({ name: it.file, why });
     }
     if (it.kind !== 'test') continue;
-    if (it.state === 'passed') counts.passed += 1;
-    else if (it.state === 'failed') failures.push({ name: it.name, why: it.why });
+    if (it.state === 'passed') {
+      counts.passed += 1;
+      if (it.retryCount > 0) retried.push({ name: it.name, why: it.why });
+    } else if (it.state === 'failed') failures.push({ name: it.name, why: it.why });
     else {
       counts.skipped += 1;
       skipped.push({ name: it.name, meta: it.meta });
     }
   }
   counts.failed = failures.length;
-  return { counts, failures, skipped, unended: [...begun] };
+  return { counts, failures, skipped, retried, unended: [...begun] };
 }
