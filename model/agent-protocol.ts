@@ -1,5 +1,6 @@
 /** Schemas of every line the agent may send (docs/protocol.md §2). What does not parse is an agent error, not data. */
 import { z } from 'zod';
+import { abilitiesOf } from './backends.ts';
 import { AGENT_ERROR_CODES } from './errors.ts';
 import {
   CONCURRENT,
@@ -10,6 +11,7 @@ import {
   JOB_WAITS,
   SLOWED_BY,
 } from './model.ts';
+import { NVIDIA } from './nvidia.ts';
 
 export const PROTOCOL_VERSION = 1;
 export const AGENT_LINE_MAX_BYTES = 256 * 1024;
@@ -28,29 +30,54 @@ const timeMs = z
   .transform((ms) => Math.min(ms, TIME_MAX_MS));
 const id = z.string().min(1).max(64);
 
-/** An error that the driver reported of a GPU. */
-export const faultSchema = z.object({
+/** What the host's agent knows of one kind of GPU; its words are the window's. */
+export const backendSchema = z.object({
+  id,
+  can: text.transform(abilitiesOf),
+  vendor: text,
+  reader: text.nullable(),
+  tool: text.nullable(),
+  faults: text.nullable(),
+  partitions: text.nullable(),
+  concurrent: text.nullable(),
+  driver: text.nullable(),
+  note: text.nullable(),
+});
+
+const faultFields = z.object({
   gpuUuid: id,
-  xid: count,
   kind: z.enum(FAULT_KINDS).catch('other'),
   text,
   count: z.number().int().min(1),
   firstAtMs: timeMs,
   atMs: timeMs,
 });
+/** An error that the driver reported of a GPU: whose number it is, and the number. An agent of before had XIDs alone. */
+export const faultSchema = z.union([
+  faultFields.extend({ source: text, code: count }),
+  faultFields
+    .extend({ xid: count })
+    .transform(({ xid, ...fault }) => ({ ...fault, source: NVIDIA.faults ?? NVIDIA.id, code: xid })),
+]);
 
-export const gpuSchema = z.object({
+const gpuFields = z.object({
   uuid: id,
   index: count,
   name: text,
   capacityBytes: count,
   simulated: z.boolean(),
   computeMode: text.nullable(),
-  migEnabled: z.boolean().nullable(),
   /** An agent that does not say, or says a word that we do not know: unknown. */
   concurrent: z.enum(CONCURRENT).nullable().catch(null),
   concurrentNote: text.nullable().catch(null),
 });
+export const gpuSchema = z.union([
+  gpuFields.extend({ backend: id, partitioned: z.boolean().nullable() }),
+  /** An agent of before there were several kinds. */
+  gpuFields
+    .extend({ migEnabled: z.boolean().nullable() })
+    .transform(({ migEnabled, ...gpu }) => ({ ...gpu, backend: null, partitioned: migEnabled })),
+]);
 
 export const sliceSchema = z.object({
   id,
@@ -175,7 +202,7 @@ export const errorReplySchema = z.object({
   message: z.string().max(4096),
 });
 
-export const migSliceSchema = z.object({
+export const partitionSchema = z.object({
   gpuUuid: id,
   uuid: z.string().max(96),
   name: text,
@@ -197,7 +224,10 @@ export const stateEventSchema = z.object({
   quotas: z.array(quotaSchema).max(256).default([]),
   /** Newest first; an agent of before does not listen for them. */
   faults: z.array(faultSchema).max(256).nullable().default(null),
-  migSlices: z.array(migSliceSchema).max(256).nullable().default(null),
+  partitions: z.array(partitionSchema).max(256).nullable().default(null),
+  /** The same, of an agent of before there were several kinds of GPUs. */
+  migSlices: z.array(partitionSchema).max(256).nullable().default(null),
+  backends: z.array(backendSchema).max(16).nullable().default(null),
   gpus: z.array(gpuSchema).max(64).refine(distinct('uuid')),
   slices: z.array(sliceSchema).max(4096).refine(distinct('id')),
   people: z.array(personSchema).max(256),

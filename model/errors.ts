@@ -71,13 +71,16 @@ export const AGENT_ERROR_CODES = [
   // What is asked for, or something that is in its way, is under way already. → Wait for a moment and look; then try
   // again.
   'busy',
-  // The GPU can not be put into concurrent mode (MPS) as it is now. → Change what the message names: whose slices
-  // they are, a process outside them, MIG.
+  // The GPU cannot be put into concurrent mode as it is now. → Change what the message names: whose slices they
+  // are, a process outside them, a GPU that the hardware cuts.
   'concurrent-not-possible',
   // There is no such job (any more), or its log is not yours. → Look at the list; old logs are removed.
   'unknown-job',
   // The job is over already. → Nothing is left to be done; run it again if you like.
   'job-over',
+  // Tranche cannot limit programs on that GPU, or not in the way that was asked. → Choose another GPU, or leave out
+  // what the message names.
+  'gpu-not-limited',
   // As many jobs wait or run as one user, or the host, may have. → Cancel one, or wait.
   'too-many-jobs',
   // Your account has no such terminal: it was closed, or its process was ended. → Open another one.

@@ -1,4 +1,5 @@
 /** Hosts, GPUs, slices and samples as the core keeps them and the renderer draws them. Readonly, null = unknown. */
+import type { GpuBackend } from './backends.ts';
 import type { Failure } from './errors.ts';
 import type { Verb } from './rights.ts';
 
@@ -11,25 +12,27 @@ export type Priority = 'idle' | 'normal' | 'high';
 
 export interface Gpu {
   readonly uuid: GpuUuid;
-  /** NVML's index, for display. */
+  /** Its number on this host, for display. */
   readonly index: number;
   readonly name: string;
   readonly capacityBytes: number;
   readonly simulated: boolean;
   readonly computeMode: string | null;
-  readonly migEnabled: boolean | null;
-  /** Whether programs of the managing user run there at the same time, through MPS. */
+  readonly backend: GpuBackend;
+  /** Whether the hardware cuts it, and not we; null: the driver does not say. */
+  readonly partitioned: boolean | null;
+  /** Whether programs of the managing user run there at the same time. */
   readonly concurrent: Concurrent | null;
   /** Why it failed, or does not end yet. */
   readonly concurrentNote: string | null;
   /** The last errors that its driver reported, newest first; null: the agent does not listen for them. */
   readonly faults: readonly GpuFault[] | null;
   /** null: the agent does not list them. */
-  readonly migSlices: readonly MigSlice[] | null;
+  readonly partitions: readonly GpuPartition[] | null;
 }
 
-/** A part of a GPU that the hardware keeps apart (NVIDIA's MIG). Listed, never cut. */
-export interface MigSlice {
+/** A part of a GPU that the hardware keeps apart. Listed, never cut. */
+export interface GpuPartition {
   readonly uuid: string;
   /** As the driver says it: `NVIDIA H100 80GB HBM3 MIG 1g.10gb`. */
   readonly name: string;
@@ -37,9 +40,11 @@ export interface MigSlice {
 }
 
 export const FAULT_KINDS = ['program', 'hardware', 'other'] as const;
-/** An error that NVIDIA's driver reported (XID). */
+/** An error that a driver reported. */
 export interface GpuFault {
-  readonly xid: number;
+  /** Whose number `code` is: its backend's word for its faults. */
+  readonly source: string;
+  readonly code: number;
   /** Whose fault it mostly is. */
   readonly kind: (typeof FAULT_KINDS)[number];
   /** What it means, in a sentence of the agent's. */
@@ -314,7 +319,7 @@ export interface VersionFacts {
   readonly refusal: string | null;
 }
 
-/** What one host looks like before an agent is there: nvidia-smi, read-only. */
+/** What one host looks like before an agent is there, by the vendor's tool, read-only. */
 export interface PreviewGpu {
   readonly index: number;
   readonly uuid: GpuUuid;
@@ -368,12 +373,14 @@ export type ConnectionState =
   | { readonly kind: 'connecting'; readonly step: string }
   | { readonly kind: 'asking'; readonly prompt: Prompt }
   /**
-   * SSH is up and no agent runs there; what nvidia-smi said at `asOfMs` is shown read-only, and read again while somebody
+   * SSH is up and no agent runs there; what the vendor's tool said at `asOfMs` is shown read-only, and read again while somebody
    * looks. `note` says why there is nothing to show.
    */
   | {
       readonly kind: 'preview';
       readonly asOfMs: number;
+      /** What was read with. */
+      readonly tool: string;
       readonly gpus: readonly PreviewGpu[];
       readonly driver: string | null;
       readonly note: string | null;

@@ -71,6 +71,7 @@ const steps = [
   ['lint', bin('oxlint'), ['--type-aware', '--deny-warnings', ...LINTED]],
   ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
   ...clangFormatSteps(),
+  ['vendors’ words', process.execPath, ['scripts/check-vendors.mjs']],
   ['floors of agent/', process.execPath, ['scripts/check-layers.mjs']],
   ...shellcheckSteps(),
   ['error codes and their catalogue', process.execPath, ['scripts/error-catalogue.mjs', '--check']],

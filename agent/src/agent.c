@@ -24,7 +24,7 @@
 #include "base/version.h"
 #include "cards/faults.h"
 #include "cards/gpus.h"
-#include "cards/mps.h"
+#include "cards/concurrent.h"
 #include "cards/sample.h"
 #include "fs.h"
 #include "gpu/gpu.h"
@@ -260,14 +260,13 @@ static int start(struct agent *agent, char *why, size_t cap)
         return -1;
     }
     if (agent->slices.note[0]) log_line("%s", agent->slices.note);
-    agent->backend = &gpu_nvml;
-    gpus_open(agent);
+    gpus_begin(agent);
     owners_check(agent, now_mono_ms());
     upkeep_begin(agent);
     policy_open_all(agent);
     error = jobs_load(agent, now_mono_ms());
     if (error != 0) log_line("the list of jobs can not be read: %s", strerror(error));
-    mps_open(agent);
+    concurrent_open(agent);
     error = history_open(agent);
     if (error != 0) log_line("history can not be kept: %s", strerror(error));
     history_sweep(agent);
@@ -377,9 +376,9 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     sample_check_times(agent);
     owners_check(agent, mono_ms);
     upkeep_files(agent, mono_ms);
-    mps_watch(agent, mono_ms);
+    concurrent_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
-    gpus_watch_migs(agent, mono_ms);
+    gpus_watch_partitions(agent, mono_ms);
     hours_count(agent, mono_ms);
     history_record(agent, wall_ms / 1000 * 1000);
     edit_prune(agent, mono_ms);
@@ -441,7 +440,7 @@ static void say_goodbye(struct agent *agent)
     }
     while (agent->peer_count > 0) peer_close(agent, agent->peers[0]);
     if (!agent->places.abstract_socket) unlink(agent->places.socket);
-    if (agent->backend_open) agent->backend->close();
+    gpus_close(agent, "the agent leaves", 0);
     hours_save(agent, now_mono_ms());
 }
 

@@ -1,6 +1,7 @@
 /** Heat, power and clock of a GPU. The agent keeps no history of them: the charts begin when somebody looks. */
 import type { ReactElement } from 'react';
-import type { GpuSample } from '../../model/model.ts';
+import type { Gpu, GpuSample } from '../../model/model.ts';
+import { readerOf } from '../domain/gpu-names.ts';
 import { ChartSection } from './chart-section.tsx';
 import type { ChartSectionProps } from './chart-section.tsx';
 
@@ -9,8 +10,9 @@ const HOTTEST_C = 110;
 export function GpuVitals(props: {
   readonly chart: Omit<ChartSectionProps, 'quantity' | 'yMax' | 'figure'>;
   readonly reading: GpuSample | null;
+  readonly gpu: Gpu;
 }): ReactElement {
-  const { chart, reading } = props;
+  const { chart, reading, gpu } = props;
   const power = reading?.powerMilliwatts ?? null;
   const figure = (value: number | null | undefined, unit: string): ReactElement => (
     <>
@@ -34,7 +36,7 @@ export function GpuVitals(props: {
       />
       <ChartSection {...chart} quantity="clock" yMax={null} figure={figure(reading?.smClockMhz, 'MHz')} />
       <p className="source micro three">
-        NVML, since this GPU is looked at: the agent keeps no history of these.
+        {readerOf(gpu)}, since this GPU is looked at: the agent keeps no history of these.
       </p>
     </div>
   );

@@ -30,7 +30,7 @@ function faultSentence(faults: Gpu['faults'], nowMs: number): Sentence | null {
   if (fault === undefined) return null;
   return {
     mark: 'warn',
-    text: `XID ${String(fault.xid)} at ${dayTime(fault.atMs, nowMs)}: ${fault.text}`,
+    text: `${fault.source} ${String(fault.code)} at ${dayTime(fault.atMs, nowMs)}: ${fault.text}`,
     more: fault.count > 1 ? `${String(fault.count)} times` : null,
   };
 }

@@ -1,4 +1,5 @@
 /** Sums over a host, for its row, its heading and its inspector. Pure; unknown stays null. */
+import { gpuCan } from '../../model/backends.ts';
 import type { Gpu, GpuSample, HostSnapshot, Sample, Slice, SliceSample } from '../../model/model.ts';
 import { layoutBar } from './bar-layout.ts';
 import type { BarLayout } from './bar-layout.ts';
@@ -120,7 +121,13 @@ export function hostFigures(host: HostSnapshot, sample: Sample | null): HostFigu
   };
 }
 
-/** Whether slices may be cut from this GPU, and if not, why: one in MIG mode is cut by the hardware, and not by us. */
-export const cutRefusal = (host: HostSnapshot, gpu: Gpu): string | null =>
-  editRefusal(host) ??
-  (gpu.migEnabled === true ? 'This GPU is in MIG mode: slices are not cut from it.' : null);
+/** Why this GPU itself is not cut into slices; null: it is. */
+const uncut = (gpu: Gpu): string | null =>
+  !gpuCan(gpu, 'limit-memory')
+    ? `Tranche reads this GPU of ${gpu.backend.vendor} and cannot limit programs there: slices are not cut from it.`
+    : gpu.partitioned === true
+      ? `This GPU is cut by the hardware${gpu.backend.partitions === null ? '' : ` (${gpu.backend.partitions})`}: slices are not cut from it.`
+      : null;
+
+/** Whether slices may be cut from this GPU, and if not, why. */
+export const cutRefusal = (host: HostSnapshot, gpu: Gpu): string | null => editRefusal(host) ?? uncut(gpu);

@@ -37,10 +37,10 @@ function faults(host: HostSnapshot, asked: Asked): readonly PastEvent[] {
       .map((fault): PastEvent => {
         const times = fault.count > 1 ? ` (${String(fault.count)} times)` : '';
         return {
-          key: `xid ${gpu.uuid} ${String(fault.xid)} ${String(fault.firstAtMs)}`,
+          key: `fault ${gpu.uuid} ${fault.source} ${String(fault.code)} ${String(fault.firstAtMs)}`,
           atMs: fault.atMs,
           tone: 'bad',
-          text: `GPU ${String(gpu.index)}, XID ${String(fault.xid)}: ${fault.text}${times}`,
+          text: `GPU ${String(gpu.index)}, ${fault.source} ${String(fault.code)}: ${fault.text}${times}`,
         };
       }),
   );

@@ -52,7 +52,7 @@ export function TopBar({ host }: { readonly host: HostSnapshot | null }): ReactE
               onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}
             >
               GPU {gpu.index}
-              <span className="wide"> · {shortGpuName(gpu.name)}</span>
+              <span className="wide"> · {shortGpuName(gpu)}</span>
             </button>
           </>
         )}

@@ -1,4 +1,5 @@
 /** Keeps the stores up with the core: what it tells, and what is asked when the window opens. */
+import { isFaultNotice } from '../../model/backends.ts';
 import type { CoreEvent, CoreEvents, TrancheApi } from '../../model/ipc.ts';
 import type { HostSnapshot } from '../../model/model.ts';
 import { ask, askThrough, request, sayFailure } from './ask.ts';
@@ -43,7 +44,7 @@ function meetHost(host: HostSnapshot): void {
 
 /** A program that is denied tries again and again: that is one thing that happens, not a hundred. */
 export function onNotice({ hostId, sliceId, atMs, code, message }: CoreEvents['notice']): void {
-  const bad = code === 'denied' || code === 'xid';
+  const bad = code === 'denied' || isFaultNotice(code);
   const denied = code === 'denied';
   const pid = /\(pid (\d+)\)/.exec(message)?.[1];
   const count = ui.logEvent({

@@ -72,7 +72,7 @@ export const SETTINGS: readonly SettingSpec[] = [
     id: 'notice-fault',
     title: 'Notice: a GPU reported an error',
     group: 'Notices',
-    about: 'The driver told of an error of a GPU (XID): of its memory, its link, or a program on it.',
+    about: 'The driver told of an error of a GPU: of its memory, its link, or a program on it.',
     words: 'notification xid ecc nvlink hardware fault',
   },
   {

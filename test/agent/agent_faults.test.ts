@@ -52,7 +52,7 @@ describe.skipIf(!hasSim)('errors of a GPU', () => {
     expect(notice).toMatchObject({ gpuUuid: GPU1, sliceId: null, pid: null });
     expect(notice['message']).toMatch(/^GPU 1 reported XID 79\. The GPU has fallen off the bus/);
     const [fault] = await faults(client, GPU1, (found) => found.length === 1);
-    expect(fault).toMatchObject({ xid: 79, kind: 'hardware', count: 1 });
+    expect(fault).toMatchObject({ source: 'XID', code: 79, kind: 'hardware', count: 1 });
     expect(Math.abs(Date.now() - (fault?.atMs ?? 0))).toBeLessThan(10_000);
     expect(await faults(client, GPU0, () => true)).toEqual([]);
     const doctor = host.tranche(['doctor']);
@@ -67,12 +67,12 @@ describe.skipIf(!hasSim)('errors of a GPU', () => {
     const client = await listen();
     for (let i = 0; i < 40; i += 1) report(0, 31); // more than are taken at once
     const [fault] = await faults(client, GPU0, (found) => found[0]?.count === 40);
-    expect(fault).toMatchObject({ xid: 31, kind: 'program' });
+    expect(fault).toMatchObject({ source: 'XID', code: 31, kind: 'program' });
     report(0, 12345);
     await until('the other notice', () => notices(client).length > 1);
     expect(notices(client)).toHaveLength(2);
     const found = await faults(client, GPU0, (list) => list.length === 2);
-    expect(found.map(({ xid, kind, count }) => [xid, kind, count])).toEqual([
+    expect(found.map(({ code, kind, count }) => [code, kind, count])).toEqual([
       [12345, 'other', 1],
       [31, 'program', 40],
     ]);
@@ -84,7 +84,7 @@ describe.skipIf(!hasSim)('errors of a GPU', () => {
     await host.start();
     let client = await listen();
     for (let i = 0; i < 20; i += 1) report(i % 2, 100 + i);
-    await faults(client, GPU1, (found) => found[0]?.xid === 119);
+    await faults(client, GPU1, (found) => found[0]?.code === 119);
     const file = join(root.path, 'root/state/faults');
     // What comes while the disk rests is written ten seconds later.
     await until('them on disk', () => readFileSync(file, 'utf8').includes('"xid":119'), 15_000);
@@ -95,8 +95,8 @@ describe.skipIf(!hasSim)('errors of a GPU', () => {
     client = await listen();
     const first = await faults(client, GPU0, (found) => found.length > 0);
     const second = await faults(client, GPU1, (found) => found.length > 0);
-    expect(second.map(({ xid }) => xid)).toEqual([119, 117, 115, 113, 111, 109, 107, 105]);
-    expect(first.map(({ xid }) => xid)).toEqual([118, 116, 114, 112, 110, 108, 106]); // 104 was the torn one
+    expect(second.map(({ code }) => code)).toEqual([119, 117, 115, 113, 111, 109, 107, 105]);
+    expect(first.map(({ code }) => code)).toEqual([118, 116, 114, 112, 110, 108, 106]); // 104 was the torn one
     expect(notices(client)).toEqual([]); // told before
     client.close();
   });

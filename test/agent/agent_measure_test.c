@@ -1,5 +1,5 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_settings.c agent/src/state/slice_store.c agent/src/slices/policy.c agent/src/slices/upkeep.c agent/src/base/places.c agent/src/base/procs.c agent/common/proc_stat.c agent/src/base/workload.c agent/src/base/people.c agent/src/base/accounts.c agent/src/base/ours.c agent/src/slices/measure.c agent/src/slices/measure_left.c agent/src/slices/edit.c agent/src/slices/edit_commit.c agent/src/slices/edit_forget.c agent/src/slices/strays.c agent/src/slices/files.c agent/src/slices/edit_rules.c agent/src/slices/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/journal/audit.c agent/src/state/admission.c agent/src/state/quota.c agent/src/base/groups.c agent/src/base/failure.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_settings.c agent/src/state/slice_store.c agent/src/slices/policy.c agent/src/slices/upkeep.c agent/src/base/places.c agent/src/base/procs.c agent/common/proc_stat.c agent/src/base/workload.c agent/src/base/people.c agent/src/base/accounts.c agent/src/base/ours.c agent/src/slices/measure.c agent/src/slices/measure_left.c agent/src/slices/edit.c agent/src/slices/edit_commit.c agent/src/slices/edit_forget.c agent/src/slices/strays.c agent/src/slices/files.c agent/src/slices/edit_rules.c agent/src/slices/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/journal/audit.c agent/src/state/admission.c agent/src/state/quota.c agent/src/base/groups.c agent/src/base/failure.c agent/src/gpu/gpu.c
  * sanitize: address,undefined
  */
 #include "admit.h"
@@ -36,6 +36,11 @@
 #define DEATH_TIMEOUT_MS 10000
 #define OWNER_UID 2001
 #define OTHER_UID 2002
+
+static const struct gpu_backend limits_all = {
+    .can = {[GPU_CAN_LIMIT_MEMORY] = true, [GPU_CAN_LIMIT_COMPUTE] = true},
+};
+static struct backend_state kind = {.backend = &limits_all, .open = true};
 
 /* The parts of the agent that this test stands in for. */
 static struct agent agent;
@@ -143,6 +148,7 @@ static void setup(void)
         mkdir(path, 0711);
     }
     agent.gpu_count = 1;
+    agent.gpus[0].kind = agent.gpus[1].kind = &kind;
     strcpy(agent.gpus[0].info.uuid, GPU_UUID);
     agent.gpus[0].info.capacity_bytes = 80 * GIB;
     strcpy(agent.gpus[1].info.uuid, OTHER_UUID);

@@ -21,8 +21,8 @@ describe.skipIf(!hasSim)('MIG slices', () => {
     const client = await Client.open(host.root);
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
     const state = stateEventSchema.parse(await client.event('state'));
-    expect(state.gpus.map(({ migEnabled }) => migEnabled)).toEqual([true, false]);
-    expect(state.migSlices).toEqual([
+    expect(state.gpus.map(({ partitioned }) => partitioned)).toEqual([true, false]);
+    expect(state.partitions).toEqual([
       {
         gpuUuid: GPU0,
         uuid: 'MIG-51000000-0000-4000-8000-000000000000',
@@ -43,7 +43,7 @@ describe.skipIf(!hasSim)('MIG slices', () => {
     await host.start();
     const client = await Client.open(host.root);
     await client.ask('subscribe', { sampleIntervalMs: 60000 });
-    expect(stateEventSchema.parse(await client.event('state')).migSlices).toEqual([]);
+    expect(stateEventSchema.parse(await client.event('state')).partitions).toEqual([]);
     client.close();
   });
 });

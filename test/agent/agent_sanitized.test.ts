@@ -1,5 +1,5 @@
 /** The agent's loop under the address and undefined behaviour sanitizers: whatever a report names fails the test. */
-import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawnSync, type ChildProcess } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -12,7 +12,6 @@ import {
   goldenLines,
   GPU0,
   hasSim,
-  repo,
   TestHost,
   until,
   workload,
@@ -20,37 +19,13 @@ import {
   type Root,
   type RunningAgent,
 } from './agent_process.ts';
+import { buildSanitized, hasGcc } from './build_sanitized.ts';
 
 const EDITS = 120;
-const hasGcc = spawnSync('gcc', ['--version']).status === 0;
-const folder = join(repo, 'build/test-native');
-const binary = join(folder, 'tranche-asan');
+let binary = '';
 
 /** Exit status of a sanitizer that found something: none of the agent's own. */
 const REPORT_STATUS = 99;
-
-const sources = (path: string): string[] =>
-  readdirSync(join(repo, path), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.c'))
-    .sort()
-    .map((name) => join(path, name));
-
-function build(): void {
-  const warnings = ['-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', '-Wall', '-Wextra', '-Werror'];
-  const flags = warnings.concat(
-    '-fsanitize=address,undefined',
-    '-fno-sanitize-recover=all',
-    '-fno-omit-frame-pointer',
-  );
-  const includes = ['agent/common', 'agent/vendor', 'agent/src'].map((path) => `-I${path}`);
-  const libraries = ['-lpthread', '-ldl', '-lrt', '-lm'];
-  mkdirSync(folder, { recursive: true });
-  execFileSync(
-    'gcc',
-    [...flags, ...includes, ...sources('agent/src'), ...sources('agent/common'), '-o', binary, ...libraries],
-    { cwd: repo },
-  );
-}
 
 let host: TestHost;
 let root: Root;
@@ -64,7 +39,9 @@ async function endCleanly(): Promise<void> {
 }
 
 describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
-  beforeAll(build);
+  beforeAll(() => {
+    binary = buildSanitized('tranche-asan');
+  });
 
   beforeEach(async () => {
     host = new TestHost();
@@ -171,7 +148,7 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
     mkdirSync(reports);
     for (const name of ['ASAN_OPTIONS', 'UBSAN_OPTIONS'])
       root.env[name] = `${root.env[name] ?? ''}:log_path=${reports}/report`;
-    copyFileSync(join(binDir, 'libtranche.so'), join(folder, 'libtranche.so'));
+    copyFileSync(join(binDir, 'libtranche.so'), join(binary, '../libtranche.so'));
     const client = await Client.open(root);
     await client.create({ memoryLimitBytes: GIB, name: 'line' });
     await client.ask('subscribe', { sampleIntervalMs: 100 });
@@ -237,7 +214,7 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
     mkdirSync(reports);
     root.env['ASAN_OPTIONS'] = `${root.env['ASAN_OPTIONS'] ?? ''}:log_path=${reports}/asan`;
     root.env['UBSAN_OPTIONS'] = `${root.env['UBSAN_OPTIONS'] ?? ''}:log_path=${reports}/ubsan`;
-    copyFileSync(join(binDir, 'libtranche.so'), join(folder, 'libtranche.so'));
+    copyFileSync(join(binDir, 'libtranche.so'), join(binary, '../libtranche.so'));
     const client = await Client.open(root);
     const made = await client.create({ memoryLimitBytes: GIB, computeLimitPercent: 10, name: null });
     client.close();
@@ -278,7 +255,7 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
   test('a report would be seen', () => {
     const source =
       '#include <stdlib.h>\nint main(int c, char **v) { (void)v; char *p = malloc(4); return p[3 + c]; }\n';
-    const bad = join(folder, 'tranche-asan-bad');
+    const bad = join(binary, '..', 'tranche-asan-bad');
     const made = spawnSync('gcc', ['-x', 'c', '-fsanitize=address,undefined', '-o', bad, '-'], {
       input: source,
     });

@@ -32,7 +32,7 @@ describe.skipIf(cannotRun)('errors of a GPU', () => {
     expect(await card.textContent()).toContain('cut by the hardware, not by Tranche');
     await page.keyboard.press('n');
     const sheet = page.getByRole('dialog', { name: 'New slice on hopper' });
-    expect(await sheet.textContent()).toContain('This GPU is in MIG mode');
+    expect(await sheet.textContent()).toContain('This GPU is cut by the hardware (MIG)');
     await page.keyboard.press('Escape');
     const section = page.locator('.inspector section', { hasText: 'MIG slices' });
     expect(await section.getByRole('row').allTextContents()).toEqual(['1g.6gb6.0', '2g.12gb12.0']);

@@ -8,6 +8,7 @@ import type {
   Person,
   Slice,
 } from '../../model/model.ts';
+import { NVIDIA } from '../../model/nvidia.ts';
 import { VERBS } from '../../model/rights.ts';
 import { GIB, MIB } from '../../model/units.ts';
 
@@ -47,11 +48,12 @@ export const gpu = (
   capacityBytes: mib * MIB,
   simulated: false,
   computeMode: 'default',
-  migEnabled: false,
+  backend: NVIDIA,
+  partitioned: false,
   concurrent: 'off',
   concurrentNote: null,
   faults: [],
-  migSlices: [],
+  partitions: [],
   ...more,
 });
 
@@ -155,8 +157,8 @@ export function quoted(): HostSnapshot {
 }
 
 const cutByMig: Partial<Gpu> = {
-  migEnabled: true,
-  migSlices: [6, 12].map((gib, i) => ({
+  partitioned: true,
+  partitions: [6, 12].map((gib, i) => ({
     uuid: `MIG-51000000-0000-4000-8000-00000000000${String(i)}`,
     name: `NVIDIA GeForce RTX 4090 MIG ${String(i + 1)}g.${String(gib)}gb`,
     capacityBytes: gib * GIB,
@@ -167,8 +169,9 @@ const cutByMig: Partial<Gpu> = {
 export function faulty(): HostSnapshot {
   const lab = hopper();
   const hour = 3_600_000;
-  const fault = (xid: number, kind: GpuFault['kind'], text: string, atMs: number, count = 1): GpuFault => ({
-    xid,
+  const fault = (code: number, kind: GpuFault['kind'], text: string, atMs: number, count = 1): GpuFault => ({
+    source: 'XID',
+    code,
     kind,
     text,
     count,
@@ -193,7 +196,7 @@ export function faulty(): HostSnapshot {
               fault(
                 94,
                 'hardware',
-                'A memory error that can not be corrected hit one program, which ends; the others go on. Reset the GPU when they are done.',
+                'A memory error that cannot be corrected hit one program, which ends; the others go on. Reset the GPU when they are done.',
                 NOW - 3 * hour,
               ),
               fault(
@@ -233,7 +236,7 @@ export function ada(): HostSnapshot {
 /** Forty slices on one GPU, long and right-to-left names, compute limits far above 100 %. */
 export function crowded(): HostSnapshot {
   const big = gpu('crowd', 0, 'NVIDIA H200 NVL with a very long marketing name and more words', 143771);
-  const small = gpu('crowd', 1, 'NVIDIA T4', 15360, { migEnabled: true, computeMode: 'exclusive process' });
+  const small = gpu('crowd', 1, 'NVIDIA T4', 15360, { partitioned: true, computeMode: 'exclusive process' });
   const slices = Array.from({ length: 40 }, (_, i) =>
     slice(big, `job-${String(i)}`, `student${String(i % 13)}`, i % 7 === 0 ? 8 : 2, 10),
   );
@@ -270,6 +273,7 @@ export function otherStates(): HostSnapshot[] {
     host('lovelace', { kind: 'reconnecting', attempt: 3, nextAttemptAtMs: NOW + 40_000, failure: lost }),
     host('kepler', {
       kind: 'preview',
+      tool: 'nvidia-smi',
       asOfMs: NOW,
       driver: '550.127.05',
       note: null,

@@ -102,7 +102,7 @@ it('is moved with its history, held to a quota, counted in hours, and its GPU’
   expect(await harness.request('slice:create', { ...wanted, overQuota: true })).toMatchObject({ ok: true });
 
   writeFileSync(join(root.env['TRANCHE_SIM_DIR'] ?? '', 'xid'), '1 79\n');
-  await harness.until('the error is shown', () => harness.host(hostId).gpus[1]?.faults?.[0]?.xid === 79);
+  await harness.until('the error is shown', () => harness.host(hostId).gpus[1]?.faults?.[0]?.code === 79);
   expect(harness.host(hostId).gpus[0]?.faults).toEqual([]);
 });
 

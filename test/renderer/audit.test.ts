@@ -83,7 +83,15 @@ describe('what happened before this window', () => {
     expect(keys([{ ...record(4, 2000, 'mira'), action: 'job-end' }])).toEqual(['audit 4']);
   });
   it('has the errors of the driver, and denials', () => {
-    const fault = { xid: 79, kind: 'hardware', text: 'Fell off.', count: 2, firstAtMs: 1, atMs: 5 } as const;
+    const fault = {
+      source: 'XID',
+      code: 79,
+      kind: 'hardware',
+      text: 'Fell off.',
+      count: 2,
+      firstAtMs: 1,
+      atMs: 5,
+    } as const;
     const broken = host('a', live('a'), [{ ...on, faults: [fault] }], [before]);
     expect(pastEvents(broken, [], null, asked)).toMatchObject([
       { tone: 'bad', atMs: 5, text: 'GPU 0, XID 79: Fell off. (2 times)' },

@@ -157,7 +157,7 @@ describe('planCourse', () => {
   });
 
   it('leaves out what can not be cut, with the reason', () => {
-    const mig = lab('lab-a', [48], TWELVE, { gpu: { migEnabled: true } });
+    const mig = lab('lab-a', [48], TWELVE, { gpu: { partitioned: true } });
     const away = { ...lab('lab-b', [48]), connection: { kind: 'disconnected' } as const };
     const foreign = { ...lab('lab-c', [48]), connection: live('lab-c', { verbs: ['look'] }) };
     const got = plan({ people: ['s01'] }, [mig, away, foreign, lab('lab-d', [])]);
@@ -165,7 +165,7 @@ describe('planCourse', () => {
       'lab-b is not connected.',
       'Only mira and the operators they named change slices on lab-c.',
       'lab-d has no GPU.',
-      'lab-a, GPU 0: This GPU is in MIG mode: slices are not cut from it.',
+      'lab-a, GPU 0: This GPU is cut by the hardware (MIG): slices are not cut from it.',
     ]);
     expect(got.seats).toEqual([]);
     expect(got.summary).toBe(

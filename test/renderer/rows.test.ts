@@ -132,7 +132,7 @@ describe('moving', () => {
     ['onto a smaller one', small, [], of, /the GPU has 8\.0 GiB/],
     ['while somebody runs in it', to, [running], of, /moves between runs/],
     ['without the right to', to, [], { ...of, connection: live('m', { verbs: ['look'] }) }, /Only mira/],
-    ['onto a GPU in MIG mode', { ...to, migEnabled: true }, [], of, /MIG/],
+    ['onto a GPU in MIG mode', { ...to, partitioned: true }, [], of, /MIG/],
   ])('is refused %s', (_case, target, processes, on, why) => {
     expect(moveOutcome(on, moved, target, at(processes)).refusal).toMatch(why);
   });

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/now.h"
+#include "cards/concurrent.h"
 #include "cards/gpus.h"
-#include "cards/mps.h"
 #include "gpu/gpu.h"
 #include "region.h"
 #include "slices/edit_forget.h"
@@ -25,7 +25,7 @@
 static void list_processes(struct agent *agent, struct gpu_state *gpu)
 {
     static struct gpu_process found[GPU_PROCESSES_MAX];
-    int n = agent->backend->processes(gpu->info.index, found, GPU_PROCESSES_MAX);
+    int n = gpu->kind->backend->processes(gpu->handle, found, GPU_PROCESSES_MAX);
     gpu->processes_known = n >= 0;
     size_t count = n > 0 ? (size_t)n : 0;
     bool same = count == gpu->process_count;
@@ -115,9 +115,8 @@ static size_t tenants(const struct gpu_state *gpu, const struct agent *agent)
 /* By the driver's account: the slice's own processes are not asked how much they use. */
 static void compare_use(struct agent *agent, struct gpu_state *gpu, int64_t mono_ms)
 {
-    const struct mps *mps = mps_find(agent, gpu->info.uuid);
     /* Programs at the same time are each busy all the time, whatever part of the GPU they have. */
-    bool in_turns = !mps || mps->state == MPS_OFF || mps->state == MPS_FAILED;
+    bool in_turns = concurrent_takes_turns(agent, gpu->info.uuid);
     for (size_t i = 0; i < agent->slices.count && gpu->use_known && in_turns; i++) {
         struct slice *slice = agent->slices.items[i];
         if (slice->r.deleted || strcmp(slice->r.gpu_uuid, gpu->info.uuid) != 0) continue;
@@ -136,9 +135,9 @@ static void read_process_use(struct agent *agent, int64_t mono_ms)
     for (size_t i = 0; i < agent->gpu_count; i++) {
         struct gpu_state *gpu = &agent->gpus[i];
         bool due = gpu->use_at_ms == 0 || mono_ms - gpu->use_at_ms >= PROCESS_USE_MS;
-        if (!due || gpu->process_count == 0) continue;
+        if (!due || !gpu_is_open(gpu) || gpu->process_count == 0) continue;
         gpu->use_at_ms = mono_ms;
-        int n = agent->backend->process_use(gpu->info.index, found, GPU_PROCESSES_MAX);
+        int n = gpu->kind->backend->process_use(gpu->handle, found, GPU_PROCESSES_MAX);
         free(gpu->use);
         gpu->use = n > 0 ? malloc((size_t)n * sizeof *gpu->use) : NULL;
         gpu->use_known = n == 0 || gpu->use != NULL;
@@ -169,18 +168,18 @@ void sample_take(struct agent *agent, int64_t mono_ms, bool listened)
         int64_t list_ms = listened ? LIST_LISTENED_MS : tenants(gpu, agent) > 0 ? LIST_TENANTS_MS : LIST_ALONE_MS;
         /* 20 ms of tolerance: a tick that comes a little early must not wait for the next one. */
         bool list_due =
-            agent->backend_open && (gpu->processes_at_ms == 0 || mono_ms - gpu->processes_at_ms >= list_ms - 20);
-        if (agent->backend_open) {
-            agent->backend->read(gpu->info.index, GPU_CHEAP, &gpu->reading);
+            gpu_is_open(gpu) && (gpu->processes_at_ms == 0 || mono_ms - gpu->processes_at_ms >= list_ms - 20);
+        if (gpu_is_open(gpu)) {
+            gpu->kind->backend->read(gpu->handle, GPU_CHEAP, &gpu->reading);
             if (listened && (gpu->details_at_ms == 0 || mono_ms - gpu->details_at_ms >= DETAILS_MS)) {
-                agent->backend->read(gpu->info.index, GPU_DETAILS, &gpu->reading);
+                gpu->kind->backend->read(gpu->handle, GPU_DETAILS, &gpu->reading);
                 gpu->details_at_ms = mono_ms;
             }
         }
         measure_gpu_slices(agent, gpu, mono_ms, list_due);
         sum_unmanaged(agent, gpu);
     }
-    if (agent->backend_open) read_process_use(agent, mono_ms);
+    read_process_use(agent, mono_ms);
     measure_orphans(agent, mono_ms);
     agent->sampled_at_ms = mono_ms;
     agent->sample_seq++;
@@ -205,7 +204,7 @@ void sample_deaths(struct agent *agent, int64_t mono_ms)
 {
     for (size_t i = 0; i < agent->gpu_count; i++) {
         struct gpu_state *gpu = &agent->gpus[i];
-        if (lost_a_process(agent, gpu, mono_ms) && agent->backend_open) measure_gpu_slices(agent, gpu, mono_ms, true);
+        if (lost_a_process(agent, gpu, mono_ms) && gpu_is_open(gpu)) measure_gpu_slices(agent, gpu, mono_ms, true);
     }
     measure_orphans(agent, mono_ms);
     agent->sampled_at_ms = 0; /* the GPUs' own figures are older than the slices' now */

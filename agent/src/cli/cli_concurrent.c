@@ -1,4 +1,4 @@
-/* `tranche concurrent on|off [--gpu N]`: programs of one user at the same time on a GPU, through MPS. */
+/* `tranche concurrent on|off [--gpu N]`: programs of one user at the same time on a GPU. */
 #include <stdio.h>
 #include <string.h>
 

@@ -29,7 +29,7 @@ static const char usage[] =
     "  slice resize NAME [--memory 30g] [--compute 75%] [--guarantee …] [--priority …] [--below-use refuse]\n"
     "  slice assign NAME --owner USER | move NAME --gpu N | rename NAME NEW-NAME | delete NAME [--with-processes]\n"
     "  slice undo TOKEN\n"
-    "  concurrent on|off [--gpu N]                    your programs there at the same time, through MPS, or in turns\n"
+    "  concurrent on|off [--gpu N]                    your programs there at the same time, or in turns\n"
     "  quota [NAME|@GROUP|default] [--memory 40g|none] [--slices N|none] [--remove]\n"
     "                                                 how much one person may hold; alone: who holds what of it\n"
     "  job start --slice NAME [--name NAME] [--priority low|normal|high] [--preempt] [--preemptible | --requeue]\n"

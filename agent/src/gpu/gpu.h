@@ -1,5 +1,6 @@
-/* What the agent knows about GPUs, behind a table so that another vendor is another file. A reading that could not be
- * had is not in `valid`: it is shown as unknown, never as 0. All calls block for as long as the driver takes. */
+/* What the agent knows about GPUs, behind a table for each kind of driver: another vendor is another folder beside
+ * nvidia/, and a line in backends.c. Each GPU knows its backend. A reading that could not be had is not in `valid`: it is
+ * shown as unknown, never as 0. All calls block for as long as the driver takes. */
 #ifndef TRANCHE_GPU_H
 #define TRANCHE_GPU_H
 
@@ -11,16 +12,25 @@
 #include "sim_api.h"
 
 #define GPU_MAX 16
+#define GPU_BACKENDS_MAX 4
 #define GPU_PROCESSES_MAX 1024
+
+/* What Tranche can do with GPUs of a backend. */
+enum gpu_ability {
+#define GPU_ABILITY(name, word) GPU_CAN_##name,
+#include "gpu/abilities.def"
+#undef GPU_ABILITY
+    GPU_ABILITIES
+};
 
 struct gpu_info {
     char uuid[REGION_UUID_BYTES];
     char name[100];
-    uint32_t index;
+    uint32_t index; /* the backend's own, from 0 */
     uint64_t capacity_bytes;
     bool simulated;
     char compute_mode[24]; /* "" = unknown */
-    bool mig_known, mig_enabled;
+    bool partitioned_known, partitioned;
 };
 
 enum gpu_valid {
@@ -60,22 +70,45 @@ struct gpu_process_use {
     uint32_t percent;
 };
 
-/* An error that the driver reports of a GPU (NVIDIA calls them XID). */
+/* An error that the driver reports of a GPU. */
 struct gpu_fault {
     uint32_t gpu; /* index */
-    uint32_t xid;
+    uint32_t code;
 };
 
-/* A MIG slice: a part of a GPU that the hardware keeps apart. We list them and leave them alone. */
-#define GPU_MIG_MAX (GPU_MAX * 8)
-struct gpu_mig {
+/* Whose fault it mostly is. */
+enum gpu_fault_kind { GPU_FAULT_OTHER, GPU_FAULT_PROGRAM, GPU_FAULT_HARDWARE };
+
+struct gpu_fault_meaning {
+    uint32_t code;
+    enum gpu_fault_kind kind;
+    const char *text; /* one sentence */
+};
+
+/* A part of a GPU that the hardware keeps apart. We list them and leave them alone. */
+#define GPU_PARTITIONS_MAX (GPU_MAX * 8)
+struct gpu_partition {
     uint32_t gpu;            /* index of the GPU that it is a part of */
-    char uuid[80];           /* "MIG-…"; before r470 with the GPU's UUID in it */
-    char name[64];           /* "NVIDIA H100 80GB HBM3 MIG 1g.10gb" */
+    char uuid[80];           /* as the driver names it */
+    char name[64];           /* as the driver says it, with the model */
     uint64_t capacity_bytes; /* 0: not known */
 };
 
+/* What people call things of this vendor; NULL where it has none. The one place where the rest of the agent, and over
+ * the wire the window, has these words from. */
+struct gpu_words {
+    const char *vendor;     /* "NVIDIA" */
+    const char *reader;     /* what its readings come from: "NVML" */
+    const char *tool;       /* the program that people read its GPUs with: "nvidia-smi" */
+    const char *faults;     /* how its errors are numbered: "XID" */
+    const char *partitions; /* what the hardware cuts a GPU into: "MIG" */
+    const char *concurrent; /* by what programs run at the same time: "MPS" */
+};
+
 struct gpu_backend {
+    const char *id; /* on the wire and in files: "nvidia" */
+    struct gpu_words words;
+    bool can[GPU_ABILITIES];
     /* 0, or -1 with one sentence on why there is no GPU to manage. May be called again after close. */
     int (*open)(const char *driver_dir, char *note, size_t cap);
     void (*close)(void);
@@ -90,10 +123,20 @@ struct gpu_backend {
     int (*process_use)(size_t gpu, struct gpu_process_use *out, size_t max);
     /* Those reported since the last call, without waiting; -1 when this driver does not tell. */
     int (*faults)(struct gpu_fault *out, size_t max);
-    /* The MIG slices of GPUs in MIG mode. */
-    size_t (*migs)(struct gpu_mig *out, size_t max);
+    /* Never NULL: of an unknown one it says where it is explained. NULL where a backend tells no faults. */
+    const struct gpu_fault_meaning *(*fault_meaning)(uint32_t code);
+    const char *fault_notice; /* the code of a notice of one, as older clients know it; NULL: "gpu-fault" */
+    /* The command by which root lets several processes use a GPU at once. NULL: it is always so. */
+    void (*shared_mode_command)(uint32_t gpu, char *out, size_t cap);
+    /* The partitions of GPUs that are cut; NULL where there are none. */
+    size_t (*partitions)(struct gpu_partition *out, size_t max);
 };
 
-extern const struct gpu_backend gpu_nvml;
+/* All that this build knows, in the order in which their GPUs are counted; ends with NULL. */
+extern const struct gpu_backend *const gpu_backends[];
+/* For a sentence: its own word, or one that fits any vendor. */
+const char *gpu_partitions_word(const struct gpu_backend *backend);
+/* On the wire. */
+const char *gpu_ability_word(enum gpu_ability ability);
 
 #endif

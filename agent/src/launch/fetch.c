@@ -59,7 +59,7 @@ static void take_gpu(struct fetched *out, const struct json_object *o)
     take_text(o, "name", gpu->name, sizeof gpu->name);
     gpu->index = take_integer(o, "index", -1);
     gpu->capacity_bytes = take_integer(o, "capacityBytes", 0);
-    take_text(o, "mpsPipeDirectory", gpu->mps_pipe, sizeof gpu->mps_pipe);
+    take_text(o, "mpsPipeDirectory", gpu->concurrent_at, sizeof gpu->concurrent_at);
 }
 
 static struct fetched_slice *add_slice(struct fetched *out)

@@ -14,7 +14,7 @@ struct fetched_gpu {
     char uuid[REGION_UUID_BYTES];
     char name[100];
     int64_t index, capacity_bytes;
-    char mps_pipe[FS_PATH_BYTES]; /* "" unless programs run at the same time there */
+    char concurrent_at[FS_PATH_BYTES]; /* where programs that run at the same time meet; "" unless they do */
 };
 
 struct fetched_slice {

@@ -20,6 +20,8 @@
 #include "fs.h"
 #include "launch/client.h"
 #include "launch/fetch.h"
+#include "launch/nvidia/cuda_launch.h"
+#include "launch/variables.h"
 #include "region.h"
 #include "region_file.h"
 #include "state/slice.h"
@@ -38,12 +40,12 @@ struct plan {
     char gpus[SLICES_PER_PROGRAM * REGION_UUID_BYTES];
     char runtime_dir[FS_PATH_BYTES];
     bool agent_is_there;
-    bool by_index; /* GPUs are named by the host's numbers, for programs that want one in CUDA_VISIBLE_DEVICES */
+    bool by_index; /* GPUs are named by the host's numbers, for programs that want one */
     char indices[SLICES_PER_PROGRAM * 24];
     char preload[PRELOAD_BYTES];
-    char mps_pipe[FS_PATH_BYTES]; /* "" = programs take turns */
-    char mps_percent[8];
-    const char *mps_priority; /* "0", or "1" for below that: MPS knows no third */
+    struct cuda_launch cuda;
+    char asan[ASAN_BYTES]; /* "" = left as it is */
+    char group[GROUP_TEXT_BYTES];
 };
 
 static int take_options(struct plan *plan, const char *command, int argc, char **argv, int *rest)
@@ -162,26 +164,11 @@ static int add_index(struct plan *plan, const struct fetched *fetched, const str
         "the number of the GPU of slice %s is not known, so --visible index cannot be had: no agent answers", s->name);
 }
 
-/* Numbers are those of the PCI bus, as the agent has them, and not CUDA's own order by speed. */
-static int set_visible(const struct plan *plan)
+static void join(struct plan *plan, const struct fetched *fetched, const struct fetched_slice *s)
 {
-    if (!plan->by_index) return unsetenv(ENV_VISIBLE) == 0 ? setenv(ENV_CUDA_VISIBLE, plan->gpus, 1) : -1;
-    return setenv(ENV_CUDA_VISIBLE, plan->indices, 1) == 0 && setenv(ENV_VISIBLE, "index", 1) == 0
-               ? setenv(ENV_CUDA_ORDER, "PCI_BUS_ID", 1)
-               : -1;
-}
-
-/* One MPS server serves one user and one GPU; who is another user, or on several GPUs, takes turns with it. */
-static void join_mps(struct plan *plan, const struct fetched *fetched, const struct fetched_slice *s)
-{
-    struct stat status;
+    if (plan->name_count != 1) return; /* on several GPUs programs take turns */
     for (size_t i = 0; i < fetched->gpu_count; i++) {
-        const struct fetched_gpu *gpu = &fetched->gpus[i];
-        bool here = strcmp(gpu->uuid, s->gpu_uuid) == 0 && gpu->mps_pipe[0] && plan->name_count == 1;
-        if (!here || stat(gpu->mps_pipe, &status) != 0 || status.st_uid != getuid()) continue;
-        text_copy(plan->mps_pipe, sizeof plan->mps_pipe, gpu->mps_pipe);
-        snprintf(plan->mps_percent, sizeof plan->mps_percent, "%d", (int)s->compute_limit_percent);
-        plan->mps_priority = s->is_preferred ? "0" : "1";
+        if (strcmp(fetched->gpus[i].uuid, s->gpu_uuid) == 0) cuda_launch_join(&plan->cuda, &fetched->gpus[i], s);
     }
 }
 
@@ -257,7 +244,7 @@ static int make_plan(struct plan *plan)
         result = check_slice(&fetched, s, plan->names[i]);
         if (result == 0) result = add_slice(plan, s);
         if (result == 0 && plan->by_index) result = add_index(plan, &fetched, s);
-        if (result == 0) join_mps(plan, &fetched, s);
+        if (result == 0) join(plan, &fetched, s);
     }
     text_copy(plan->runtime_dir, sizeof plan->runtime_dir, fetched.runtime_dir);
     plan->agent_is_there = got;
@@ -274,73 +261,44 @@ static const char *new_group(char *out)
     return out;
 }
 
+/* The whole of it; what it points to is the plan's. */
+static void put_variables(struct plan *plan, struct variables *out)
+{
+    *out = (struct variables){.count = 0};
+    variables_put(out, ENV_PRELOAD, plan->preload);
+    variables_put(out, ENV_SLICES, plan->slices);
+    variables_put(out, ENV_RUNTIME_DIR, plan->runtime_dir);
+    cuda_launch_put(&plan->cuda, plan->gpus, plan->by_index ? plan->indices : NULL, out);
+    if (allow_asan(plan->asan, sizeof plan->asan) == 0) variables_put(out, ENV_ASAN, plan->asan);
+    variables_put(out, ENV_GROUP, new_group(plan->group));
+}
+
 int command_run(int argc, char **argv)
 {
     static struct plan plan;
+    struct variables variables;
     int rest;
     if (take_options(&plan, "run", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
     if (rest >= argc) return complain("say what to run: tranche run --slice NAME -- COMMAND…");
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
-    if (setenv(ENV_PRELOAD, plan.preload, 1) != 0 || setenv(ENV_SLICES, plan.slices, 1) != 0 ||
-        setenv(ENV_RUNTIME_DIR, plan.runtime_dir, 1) != 0 || set_visible(&plan) != 0) {
-        return complain("the environment could not be set: %s", strerror(errno));
-    }
-    if (plan.mps_pipe[0] &&
-        (setenv(ENV_MPS_PIPE, plan.mps_pipe, 1) != 0 || setenv(ENV_MPS_PERCENT, plan.mps_percent, 1) != 0 ||
-         setenv(ENV_MPS_PRIORITY, plan.mps_priority, 1) != 0 || setenv(ENV_CONCURRENT, plan.mps_percent, 1) != 0)) {
-        return complain("the environment could not be set: %s", strerror(errno));
-    }
-    char asan[ASAN_BYTES];
-    if (allow_asan(asan, sizeof asan) == 0 && setenv(ENV_ASAN, asan, 1) != 0) {
-        return complain("the environment could not be set: %s", strerror(errno));
-    }
-    char group[GROUP_TEXT_BYTES];
-    if (setenv(ENV_GROUP, new_group(group), 1) != 0) {
-        return complain("the environment could not be set: %s", strerror(errno));
-    }
+    put_variables(&plan, &variables);
+    int error = variables_set(&variables);
+    if (error != 0) return complain("the environment could not be set: %s", strerror(error));
     execvp(argv[rest], argv + rest);
-    int error = errno;
+    error = errno;
     complain("%s can not be run: %s", argv[rest], strerror(error));
     return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
-}
-
-static void print_export(const char *name, const char *value)
-{
-    printf("export %s='", name);
-    for (; *value; value++) {
-        if (*value == '\'') {
-            fputs("'\\''", stdout);
-        } else {
-            putchar(*value);
-        }
-    }
-    puts("'");
 }
 
 int command_env(int argc, char **argv)
 {
     static struct plan plan;
+    struct variables variables;
     int rest;
     if (take_options(&plan, "env", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
     if (rest < argc) return complain("env takes --slice NAME only");
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
-    print_export("LD_PRELOAD", plan.preload);
-    print_export(ENV_SLICES, plan.slices);
-    print_export(ENV_RUNTIME_DIR, plan.runtime_dir);
-    print_export("CUDA_VISIBLE_DEVICES", plan.by_index ? plan.indices : plan.gpus);
-    if (plan.by_index) {
-        print_export(ENV_VISIBLE, "index");
-        print_export("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
-    }
-    if (plan.mps_pipe[0]) {
-        print_export(ENV_MPS_PIPE, plan.mps_pipe);
-        print_export(ENV_MPS_PERCENT, plan.mps_percent);
-        print_export(ENV_MPS_PRIORITY, plan.mps_priority);
-        print_export(ENV_CONCURRENT, plan.mps_percent);
-    }
-    char asan[ASAN_BYTES];
-    if (allow_asan(asan, sizeof asan) == 0) print_export(ENV_ASAN, asan);
-    char group[GROUP_TEXT_BYTES];
-    print_export(ENV_GROUP, new_group(group));
+    put_variables(&plan, &variables);
+    variables_print(&variables);
     return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
 }

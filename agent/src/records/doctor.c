@@ -12,12 +12,11 @@
 #include "base/ours.h"
 #include "base/places.h"
 #include "cards/faults.h"
-#include "cards/mps.h"
 #include "fs.h"
 #include "gpu/gpu.h"
-#include "gpu/xid.h"
 #include "slices/upkeep.h"
 #include "state/agent_state.h"
+#include "state/concurrent.h"
 #include "state/slice.h"
 
 #define FAULT_MENTIONED_MINUTES (7 * 24 * 60)
@@ -216,36 +215,46 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
         doctor_say(doctor, "driver", DOCTOR_OK, "Driver %s, %zu GPU(s)%s.", agent->driver, agent->gpu_count,
                    agent->simulation ? ", simulated" : "");
     }
+    for (size_t i = 0; i < agent->backend_count && !agent->gpu_note[0]; i++) {
+        const struct backend_state *kind = &agent->backends[i];
+        if (kind->open) continue;
+        doctor_say(doctor, "backend-closed", DOCTOR_NOTE, "GPUs of %s are not managed: %s.",
+                   kind->backend->words.vendor, kind->note);
+    }
     for (size_t i = 0; i < agent->gpu_count; i++) {
         const struct gpu_info *info = &agent->gpus[i].info;
-        if (info->mig_enabled) {
-            doctor_say(doctor, "mig", DOCTOR_WARNING, "MIG is on for GPU %u; Tranche cuts whole GPUs only.",
-                       info->index);
+        const struct gpu_backend *backend = agent->gpus[i].kind->backend;
+        if (info->partitioned) {
+            doctor_say(doctor, "partitioned", DOCTOR_WARNING, "%s is on for GPU %u; Tranche cuts whole GPUs only.",
+                       gpu_partitions_word(backend), info->index);
         }
         for (size_t k = agent->faults->count; k-- > 0;) {
             const struct fault *f = &agent->faults->items[k];
             int64_t minutes = (now_wall_ms() - f->at_ms) / 60000;
             if (strcmp(f->gpu_uuid, info->uuid) != 0 || minutes >= FAULT_MENTIONED_MINUTES) continue;
-            doctor_say(doctor, "xid", xid_of(f->xid)->kind == XID_HARDWARE ? DOCTOR_WARNING : DOCTOR_NOTE,
-                       "GPU %u reported XID %u (%u times, last %lld min ago): %s", info->index, f->xid, f->count,
-                       (long long)(minutes > 0 ? minutes : 0), xid_of(f->xid)->text);
+            const struct gpu_fault_meaning *meaning = faults_meaning(f);
+            doctor_say(doctor, "gpu-fault", meaning->kind == GPU_FAULT_HARDWARE ? DOCTOR_WARNING : DOCTOR_NOTE,
+                       "GPU %u reported %s %u (%u times, last %lld min ago): %s", info->index, f->source, f->code,
+                       f->count, (long long)(minutes > 0 ? minutes : 0), meaning->text);
         }
-        const struct mps *mps = mps_find(agent, info->uuid);
-        if (mps && mps->state == MPS_ON) {
+        const struct concurrent *concurrent = concurrent_find(agent, info->uuid);
+        if (concurrent && concurrent->state == CONCURRENT_ON) {
             doctor_say(
                 doctor, "concurrent", DOCTOR_NOTE,
-                "Programs of %s run on GPU %u at the same time (MPS daemon %ld): a fault of one ends them all, and "
+                "Programs of %s run on GPU %u at the same time (%s, process %ld): a fault of one ends them all, and "
                 "their shares are fixed when they start.",
-                agent->manager_name, info->index, (long)mps->daemon);
-        } else if (mps && mps->note[0]) {
-            doctor_say(doctor, "concurrent", DOCTOR_WARNING, "GPU %u: %s", info->index, mps->note);
+                agent->manager_name, info->index, backend->words.concurrent, (long)concurrent->daemon);
+        } else if (concurrent && concurrent->note[0]) {
+            doctor_say(doctor, "concurrent", DOCTOR_WARNING, "GPU %u: %s", info->index, concurrent->note);
         }
         if (strncmp(info->compute_mode, "exclusive", 9) == 0 || strcmp(info->compute_mode, "prohibited") == 0) {
-            doctor_say(
-                doctor, "compute-mode", DOCTOR_WARNING,
-                "GPU %u is in compute mode %s: only one process at a time can use it. As root: nvidia-smi -i %u "
-                "-c DEFAULT",
-                info->index, info->compute_mode, info->index);
+            char command[64] = "";
+            if (backend->shared_mode_command) {
+                backend->shared_mode_command(agent->gpus[i].handle, command, sizeof command);
+            }
+            doctor_say(doctor, "compute-mode", DOCTOR_WARNING,
+                       "GPU %u is in compute mode %s: only one process at a time can use it. As root: %s", info->index,
+                       info->compute_mode, command);
         }
     }
     check_agent(doctor, agent);

@@ -56,12 +56,37 @@ int edit_admission_failure(struct failure *f, const char *code, const struct adm
     return fail(f, code, "A GPU takes at most %d slices; nothing was changed. Delete one first.", SLICES_PER_GPU_MAX);
 }
 
+/* Whether what is asked for could be enforced there at all. `arrives`: the slice is not on this GPU yet. */
+static int check_gpu(const struct gpu_state *gpu, const struct slice_record *next, bool arrives,
+                     struct failure *failure)
+{
+    const struct gpu_backend *backend = gpu->kind->backend;
+    bool shares = next->compute_limit_percent < 100 || next->compute_guarantee_percent > 0;
+    if (arrives && !backend->can[GPU_CAN_LIMIT_MEMORY]) {
+        return fail(failure, "gpu-not-limited",
+                    "Tranche reads GPU %u, of %s, and cannot limit programs there; nothing was changed.",
+                    gpu->info.index, backend->words.vendor);
+    }
+    if (shares && !backend->can[GPU_CAN_LIMIT_COMPUTE]) {
+        return fail(failure, "gpu-not-limited",
+                    "Tranche limits memory on GPU %u, of %s, and cannot limit compute there; nothing was changed.",
+                    gpu->info.index, backend->words.vendor);
+    }
+    if (arrives && gpu->info.partitioned) {
+        return fail(failure, "gpu-not-limited",
+                    "GPU %u is cut by the hardware (%s), and not by Tranche; nothing was changed.", gpu->info.index,
+                    gpu_partitions_word(backend));
+    }
+    return 0;
+}
+
 int edit_check_admission(struct agent *agent, const struct slice_record *next, const struct slice *self,
                          struct failure *failure)
 {
     struct gpu_state *gpu = agent_gpu(agent, next->gpu_uuid);
     /* On another GPU it counts as a new slice. */
     bool stays = self && strcmp(self->r.gpu_uuid, next->gpu_uuid) == 0;
+    if (gpu && check_gpu(gpu, next, !stays, failure) != 0) return -1;
     struct admission a = {
         .capacity_bytes = gpu && gpu->info.capacity_bytes > 0 ? (int64_t)gpu->info.capacity_bytes : JSON_INTEGER_MAX,
         .memory_limit_bytes = (int64_t)next->memory_limit_bytes,

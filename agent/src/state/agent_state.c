@@ -21,3 +21,16 @@ struct gpu_state *agent_gpu(struct agent *agent, const char *uuid)
     }
     return NULL;
 }
+
+struct gpu_state *agent_gpu_at(struct agent *agent, const struct backend_state *kind, uint32_t handle)
+{
+    for (size_t i = 0; i < agent->gpu_count; i++) {
+        if (agent->gpus[i].kind == kind && agent->gpus[i].handle == handle) return &agent->gpus[i];
+    }
+    return NULL;
+}
+
+bool gpu_is_open(const struct gpu_state *gpu)
+{
+    return gpu->kind->open;
+}

@@ -27,15 +27,26 @@
 #define CONTEXT_LEAST_BYTES (UINT64_C(16) << 20) /* no CUDA context is smaller; the rest is noise */
 #define CONTEXT_MOST_BYTES (UINT64_C(2) << 30)   /* nor larger: who stands still with more holds something else */
 
+struct concurrent;
 struct fault_log;
 struct hours;
 struct jobs;
-struct mps;
 struct peer;
 struct shared_line;
 
+/* A backend as it stands on this host. */
+struct backend_state {
+    const struct gpu_backend *backend;
+    bool open;
+    char note[256]; /* why its driver is not open, or "" */
+    char driver[88];
+    int64_t retry_at_ms; /* monotonic: when the driver is looked for again */
+};
+
 struct gpu_state {
-    struct gpu_info info;
+    struct backend_state *kind; /* whose GPU it is; never NULL */
+    struct gpu_info info;       /* its index counts all GPUs of the host, */
+    uint32_t handle;            /* and this is its index at its backend */
     struct gpu_reading reading;
     struct gpu_process *processes; /* last list */
     size_t process_count, process_cap;
@@ -68,24 +79,23 @@ struct agent {
     bool leaving;
     const char *leave_reason;
 
-    const struct gpu_backend *backend;
-    bool backend_open;
-    char gpu_note[256]; /* why there is no GPU, or "" */
-    char driver[88];
-    int64_t retry_at_ms; /* monotonic: when the driver is looked for again */
+    struct backend_state backends[GPU_BACKENDS_MAX];
+    size_t backend_count;
+    char gpu_note[256]; /* why there is no GPU at all, or "" */
+    char driver[88];    /* of the first backend that is open */
     struct gpu_state gpus[GPU_MAX];
     size_t gpu_count;
-    struct gpu_mig migs[GPU_MIG_MAX];
-    size_t mig_count;
-    int64_t migs_at_ms; /* monotonic: when they were looked for last; 0: not yet */
+    struct gpu_partition partitions[GPU_PARTITIONS_MAX];
+    size_t partition_count;
+    int64_t partitions_at_ms; /* monotonic: when they were looked for last; 0: not yet */
     const struct tranche_sim_api *simulation;
 
     /* Each is its own floor's: made when that is loaded. */
     struct fault_log *faults;
     struct hours *hours;
     struct jobs *jobs;
-    struct mps *mps; /* GPU_MAX of them */
-    size_t mps_count;
+    struct concurrent *concurrent; /* GPU_MAX of them */
+    size_t concurrent_count;
 
     struct slice_table slices;
     int64_t prune_at_ms;
@@ -129,5 +139,9 @@ uint64_t now_region_ns(const struct agent *agent);
 
 /* The GPU with this UUID, or NULL. */
 struct gpu_state *agent_gpu(struct agent *agent, const char *uuid);
+/* The GPU that this backend calls `handle`, or NULL. */
+struct gpu_state *agent_gpu_at(struct agent *agent, const struct backend_state *kind, uint32_t handle);
+/* Whether its driver is open, and so whether its readings can be had now. */
+bool gpu_is_open(const struct gpu_state *gpu);
 
 #endif

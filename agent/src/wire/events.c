@@ -10,7 +10,7 @@
 #include "base/procs.h"
 #include "base/workload.h"
 #include "cards/faults.h"
-#include "cards/mps.h"
+#include "cards/concurrent.h"
 #include "gpu/gpu.h"
 #include "jobs/jobs.h"
 #include "json.h"
@@ -29,41 +29,83 @@
 
 /* ---- state ---------------------------------------------------------------------------------------------- */
 
-static void put_gpu(struct agent *agent, struct json_writer *w, const struct gpu_info *info)
+/* Under these names clients of before look for the two; docs/protocol.md says until when. */
+#define PARTITIONED_BEFORE "migEnabled"
+#define PARTITIONS_BEFORE "migSlices"
+
+static void put_partitioned(struct json_writer *w, const char *key, const struct gpu_info *info)
 {
+    json_key(w, key);
+    if (info->partitioned_known) {
+        json_bool(w, info->partitioned);
+    } else {
+        json_null(w);
+    }
+}
+
+/* What this agent knows of each kind of GPU, with the words for it: clients have them from here. */
+static void put_backends(const struct agent *agent, struct json_writer *w)
+{
+    json_key(w, "backends");
+    json_open(w, '[');
+    for (size_t i = 0; i < agent->backend_count; i++) {
+        const struct backend_state *kind = &agent->backends[i];
+        const struct gpu_words *words = &kind->backend->words;
+        char can[256] = "";
+        for (int a = 0; a < GPU_ABILITIES; a++) {
+            size_t n = strlen(can);
+            if (!kind->backend->can[a]) continue;
+            snprintf(can + n, sizeof can - n, "%s%s", n ? " " : "", gpu_ability_word((enum gpu_ability)a));
+        }
+        json_open(w, '{');
+        json_put_text(w, "id", kind->backend->id);
+        json_put_text(w, "can", can);
+        json_put_text(w, "vendor", words->vendor);
+        json_put_text(w, "reader", words->reader);
+        json_put_text(w, "tool", words->tool);
+        json_put_text(w, "faults", words->faults);
+        json_put_text(w, "partitions", words->partitions);
+        json_put_text(w, "concurrent", words->concurrent);
+        json_put_text(w, "driver", kind->open && kind->driver[0] ? kind->driver : NULL);
+        json_put_text(w, "note", kind->note[0] ? kind->note : NULL);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
+static void put_gpu(struct agent *agent, struct json_writer *w, const struct gpu_state *gpu)
+{
+    const struct gpu_info *info = &gpu->info;
     json_open(w, '{');
     json_put_text(w, "uuid", info->uuid);
+    json_put_text(w, "backend", gpu->kind->backend->id);
     json_put_integer(w, "index", info->index);
     json_put_text(w, "name", info->name);
     json_put_integer(w, "capacityBytes", (int64_t)info->capacity_bytes);
     json_put_bool(w, "simulated", info->simulated);
     json_put_text(w, "computeMode", info->compute_mode[0] ? info->compute_mode : NULL);
-    json_key(w, "migEnabled");
-    if (info->mig_known) {
-        json_bool(w, info->mig_enabled);
-    } else {
-        json_null(w);
-    }
-    mps_put(agent, info->uuid, w);
+    put_partitioned(w, "partitioned", info);
+    put_partitioned(w, PARTITIONED_BEFORE, info);
+    concurrent_put(agent, info->uuid, w);
     json_close(w, '}');
 }
 
-static void put_migs(const struct agent *agent, struct json_writer *w)
+static void put_partitions(const struct agent *agent, struct json_writer *w, const char *key)
 {
-    json_key(w, "migSlices");
+    json_key(w, key);
     json_open(w, '[');
-    for (size_t i = 0; i < agent->mig_count; i++) {
-        const struct gpu_mig *mig = &agent->migs[i];
+    for (size_t i = 0; i < agent->partition_count; i++) {
+        const struct gpu_partition *part = &agent->partitions[i];
         const struct gpu_state *gpu = NULL;
         for (size_t k = 0; k < agent->gpu_count; k++) {
-            if (agent->gpus[k].info.index == mig->gpu) gpu = &agent->gpus[k];
+            if (agent->gpus[k].info.index == part->gpu) gpu = &agent->gpus[k];
         }
         if (!gpu) continue;
         json_open(w, '{');
         json_put_text(w, "gpuUuid", gpu->info.uuid);
-        json_put_text(w, "uuid", mig->uuid);
-        json_put_text(w, "name", mig->name);
-        json_put_known(w, "capacityBytes", mig->capacity_bytes > 0, (int64_t)mig->capacity_bytes);
+        json_put_text(w, "uuid", part->uuid);
+        json_put_text(w, "name", part->name);
+        json_put_known(w, "capacityBytes", part->capacity_bytes > 0, (int64_t)part->capacity_bytes);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -161,11 +203,13 @@ struct shared_line *events_state(struct agent *agent)
                    agent->memory_overcommit_max_percent);
     quota_put(agent, w);
     faults_put(agent, w);
+    put_backends(agent, w);
     json_key(w, "gpus");
     json_open(w, '[');
-    for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(agent, w, &agent->gpus[i].info);
+    for (size_t i = 0; i < agent->gpu_count; i++) put_gpu(agent, w, &agent->gpus[i]);
     json_close(w, ']');
-    put_migs(agent, w);
+    put_partitions(agent, w, "partitions");
+    put_partitions(agent, w, PARTITIONS_BEFORE);
     json_key(w, "slices");
     json_open(w, '[');
     for (size_t i = 0; i < agent->slices.count; i++) {

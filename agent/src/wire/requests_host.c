@@ -8,7 +8,7 @@
 #include "base/now.h"
 #include "base/reply.h"
 #include "cards/gpus.h"
-#include "cards/mps.h"
+#include "cards/concurrent.h"
 #include "cards/sample.h"
 #include "journal/audit.h"
 #include "json.h"
@@ -103,7 +103,7 @@ int op_gpu_concurrent(struct request *r)
     if (request_need_text(r, "gpuUuid", &uuid) != 0) return -1;
     if (json_get_bool(&r->object, "concurrent", &on) != 1) return request_bad(r, "concurrent", "true or false");
     if (on) sample_take(r->agent, now_mono_ms(), true); /* who is on the GPU now, and not seconds ago */
-    if (mps_set(r->agent, uuid, on, &r->failure) != 0) return -1;
+    if (concurrent_set(r->agent, uuid, on, &r->failure) != 0) return -1;
     struct editor editor = request_editor(r);
     snprintf(detail, sizeof detail, "%s %s", on ? "on" : "off", agent_gpu(r->agent, uuid)->info.uuid);
     audit_setting(r->agent, &editor, detail);
@@ -131,8 +131,7 @@ int op_doctor(struct request *r)
     if (request_may_bool(r, "release", &release) < 0) return -1;
     if (release) {
         if (request_need(r, VERB_SET_HOST) != 0) return -1;
-        gpus_close(r->agent,
-                   "the agent has let go of the NVIDIA driver for an upgrade; it looks again after ten minutes",
+        gpus_close(r->agent, "the agent has let go of the driver for an upgrade; it looks again after ten minutes",
                    RELEASE_MS);
         log_line("%s had the driver released", r->peer->name);
     }

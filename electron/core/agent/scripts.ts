@@ -11,7 +11,7 @@ import attachFile from './scripts/attach.sh?raw';
 import currentFile from './scripts/current.sh?raw';
 import deployFile from './scripts/deploy.sh?raw';
 import linkFile from './scripts/link.sh?raw';
-import previewFile from './scripts/preview.sh?raw';
+import previewFile from './scripts/nvidia-preview.sh?raw';
 import removeFile from './scripts/remove.sh?raw';
 import turnFile from './scripts/turn.sh?raw';
 import uploadFile from './scripts/upload.sh?raw';

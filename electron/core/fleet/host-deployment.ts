@@ -2,7 +2,7 @@
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { DeployProgress, VersionFacts } from '../../../model/model.ts';
 import { checkSystem, deploy, DEPLOY_STEPS, linkCommand, removeAgent } from '../agent/deploy.ts';
-import { parsePreview } from '../agent/preview.ts';
+import { parsePreview, PREVIEW_TOOL } from '../agent/nvidia-preview.ts';
 import { checkVersion, downgradeRefusal, turnLink } from '../agent/rollback.ts';
 import { runScript } from '../agent/run-script.ts';
 import { previewScript } from '../agent/scripts.ts';
@@ -254,7 +254,7 @@ export class HostDeployment {
     if (link.connection !== connection) return;
     const preview = result.ok
       ? parsePreview(result.value.lines)
-      : { gpus: [], driver: null, note: result.error.message };
+      : { tool: PREVIEW_TOOL, gpus: [], driver: null, note: result.error.message };
     link.found();
     const note = systemNote ?? preview.note;
     picture.setConnection({ kind: 'preview', ...preview, note, canDeploy, asOfMs: Date.now() });

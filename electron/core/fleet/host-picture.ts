@@ -1,5 +1,6 @@
 /** What the window draws of one host: changed here and nowhere else, and each change told. */
 import type { JobsEvent, SampleEvent, StateEvent } from '../../../model/agent-protocol.ts';
+import { backendOf } from '../../../model/backends.ts';
 import type { ConnectionState, HostSnapshot, Sample, TransportChoice } from '../../../model/model.ts';
 import type { ChosenTransport } from '../ssh/transport.ts';
 
@@ -68,11 +69,13 @@ export class HostPicture {
   }
 
   applyState(event: StateEvent): void {
-    const { slices, people, quotas, faults, migSlices, memoryOvercommitMaxPercent } = event;
+    const { slices, people, quotas, faults, memoryOvercommitMaxPercent } = event;
+    const partitions = event.partitions ?? event.migSlices;
     const gpus = event.gpus.map((gpu) => ({
       ...gpu,
+      backend: backendOf(event.backends, gpu.backend),
       faults: faults?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
-      migSlices: migSlices?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
+      partitions: partitions?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
     }));
     this.put({ gpus, slices, people, quotas, memoryOvercommitMaxPercent });
   }

@@ -34,7 +34,7 @@ export function GpuCharts(props: {
           </button>
         </h2>
         <span className="cut" title={gpu.name}>
-          {shortGpuName(gpu.name)}
+          {shortGpuName(gpu)}
           {gpu.simulated && <span className="two"> · simulated</span>}
         </span>
       </header>

@@ -103,11 +103,12 @@ function hostPart(host: HostSnapshot, sample: Sample | undefined, redact: Redact
             driver: agent.driver,
             simulated: agent.simulated,
           }),
-    gpus: host.gpus.map(({ index, name, capacityBytes, migEnabled, computeMode }) => ({
+    gpus: host.gpus.map(({ index, name, capacityBytes, partitioned, computeMode, backend }) => ({
       index,
       name: redact.text(name),
       capacityBytes,
-      migEnabled,
+      backend: backend.id,
+      partitioned,
       computeMode,
     })),
     slices: host.slices.map((slice) => ({

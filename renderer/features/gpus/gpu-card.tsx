@@ -2,7 +2,7 @@
 import type { ReactElement } from 'react';
 import type { Gpu, GpuSample, HostSnapshot, Sample } from '../../../model/model.ts';
 import { gib, gibWithUnit, mibExact } from '../../../model/units.ts';
-import { shortGpuName } from '../../domain/gpu-names.ts';
+import { partitionedText, partitionProfile, shortGpuName } from '../../domain/gpu-names.ts';
 import { gpuSentence } from '../../domain/gpu-sentence.ts';
 import { gpuView } from '../../domain/host-figures.ts';
 import type { GpuView } from '../../domain/host-figures.ts';
@@ -16,7 +16,6 @@ import { AtPointer } from '../../components/menu.tsx';
 import type { MenuEntry } from '../../components/menu.tsx';
 import { around, gpuEntries, sliceEntries } from '../../commands/menu-entries.ts';
 import { ComputeStrip } from './compute-strip.tsx';
-import { migProfile } from './mig-slices.tsx';
 import { SliceBar } from './slice-bar.tsx';
 import { SplitOffers } from './split-offers.tsx';
 
@@ -56,7 +55,7 @@ export function GpuCard({ host, gpu, sample, showsHost = false }: GpuCardProps):
           </h2>
           <span className="cut" title={gpu.name}>
             <span className="wide">{gpu.name}</span>
-            <span className="narrow">{shortGpuName(gpu.name)}</span>
+            <span className="narrow">{shortGpuName(gpu)}</span>
             {gpu.simulated && <span className="two"> · simulated</span>}
           </span>
           <Vitals gpu={gpu} view={view} />
@@ -75,7 +74,7 @@ export function GpuCard({ host, gpu, sample, showsHost = false }: GpuCardProps):
           </div>
           <div>
             <ComputeStrip host={host} view={view} sample={sample} />
-            {view.slices.length === 0 && gpu.migEnabled !== true && <SplitOffers host={host} view={view} />}
+            {view.slices.length === 0 && gpu.partitioned !== true && <SplitOffers host={host} view={view} />}
             {sentence !== null && (
               <div className="after-strip">
                 {sentence.mark === 'denied' && <DeniedMark />}
@@ -116,11 +115,12 @@ function Vitals({ gpu, view }: { readonly gpu: Gpu; readonly view: GpuView }): R
       <span className="narrow">
         {gib(sample?.memoryUsedBytes ?? null)} / {gibWithUnit(gpu.capacityBytes)}
       </span>
-      {gpu.migEnabled === true && (
-        <span className="warn" title={gpu.migSlices?.map(({ name }) => migProfile(name)).join(', ')}>
-          {gpu.migSlices === null || gpu.migSlices.length === 0
-            ? 'MIG is on'
-            : `MIG: ${String(gpu.migSlices.length)} ${gpu.migSlices.length === 1 ? 'slice' : 'slices'}`}
+      {gpu.partitioned === true && (
+        <span
+          className="warn"
+          title={gpu.partitions?.map(({ name }) => partitionProfile(gpu, name)).join(', ')}
+        >
+          {partitionedText(gpu)}
         </span>
       )}
       {exclusive && <span className="warn">{gpu.computeMode}</span>}

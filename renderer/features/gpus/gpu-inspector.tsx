@@ -12,7 +12,7 @@ import { ComputeChart, MemoryChart } from '../../components/usage-charts.tsx';
 import { useGpuChart } from '../../components/use-chart.ts';
 import { GpuFaults } from './gpu-faults.tsx';
 import { GpuSharing } from './gpu-sharing.tsx';
-import { MigSlices } from './mig-slices.tsx';
+import { Partitions } from './partitions.tsx';
 
 export function GpuInspector(props: {
   readonly host: HostSnapshot;
@@ -39,7 +39,7 @@ export function GpuInspector(props: {
       />
       <ComputeChart chart={chart} usedPercent={reading?.utilizationPercent ?? null} ofPercent={100}>
         <TimeAxis hostId={host.id} rangeMs={chart.rangeMs} />
-        <SourceLine watched={chart.watched} />
+        <SourceLine watched={chart.watched} gpu={gpu} />
       </ComputeChart>
       <section>
         <div className="head2">
@@ -72,10 +72,10 @@ export function GpuInspector(props: {
           </Button>
         </div>
       </section>
-      <MigSlices gpu={gpu} />
+      <Partitions gpu={gpu} />
       <GpuSharing host={host} gpu={gpu} />
       <GpuFaults gpu={gpu} />
-      <GpuVitals chart={chart} reading={reading} />
+      <GpuVitals gpu={gpu} chart={chart} reading={reading} />
       <section>
         <dl className="facts">
           <dt>Free</dt>
@@ -90,14 +90,18 @@ export function GpuInspector(props: {
           <dd>{reading?.eccErrors ?? '— (not counted by this GPU)'}</dd>
           <dt>Compute mode</dt>
           <dd>{gpu.computeMode ?? '—'}</dd>
-          <dt>MIG</dt>
-          <dd>
-            {gpu.migEnabled === null
-              ? '—'
-              : gpu.migEnabled
-                ? 'on: slices are not cut from a GPU in MIG mode'
-                : 'off'}
-          </dd>
+          {gpu.backend.partitions !== null && (
+            <>
+              <dt>{gpu.backend.partitions}</dt>
+              <dd>
+                {gpu.partitioned === null
+                  ? '—'
+                  : gpu.partitioned
+                    ? 'on: slices are not cut from a GPU that the hardware cuts'
+                    : 'off'}
+              </dd>
+            </>
+          )}
           <dt>UUID</dt>
           <dd className="mono wrap select">{gpu.uuid}</dd>
         </dl>

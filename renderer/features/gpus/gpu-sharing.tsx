@@ -1,5 +1,6 @@
 /** How a GPU is shared: how far limits may add up on this host, and whether programs run in turns or at the same time. */
 import type { ReactElement } from 'react';
+import { gpuCan } from '../../../model/backends.ts';
 import type { Gpu, HostSnapshot } from '../../../model/model.ts';
 import { setRefusal } from '../../domain/rights.ts';
 import { ask } from '../../store/ask.ts';
@@ -12,13 +13,9 @@ const NO_GUARD = 'none';
 const guardsWith = (set: number | null): readonly number[] =>
   set === null || GUARDS.includes(set) ? GUARDS : [...GUARDS, set].sort((a, b) => a - b);
 
-const CONCURRENT_WORDS: Readonly<Record<NonNullable<Gpu['concurrent']>, string>> = {
-  off: 'In turns',
-  starting: 'Starting MPS…',
-  on: 'At the same time',
-  stopping: 'Stopping MPS…',
-  failed: 'In turns',
-};
+/** While it changes. */
+const changingWords = ({ concurrent, backend }: Gpu): string =>
+  `${concurrent === 'starting' ? 'Starting' : 'Stopping'} ${backend.concurrent ?? 'it'}…`;
 
 export function GpuSharing(props: { readonly host: HostSnapshot; readonly gpu: Gpu }): ReactElement {
   const { host, gpu } = props;
@@ -47,15 +44,15 @@ export function GpuSharing(props: { readonly host: HostSnapshot; readonly gpu: G
             })
           }
         />
-        {concurrent !== null && (
+        {concurrent !== null && gpuCan(gpu, 'run-concurrently') && (
           <ChoiceField
             label="Programs run"
             value={concurrent === 'on' || concurrent === 'stopping' ? 'on' : 'off'}
             choices={[
-              ['off', concurrent === 'starting' ? CONCURRENT_WORDS.starting : 'In turns'],
-              ['on', concurrent === 'stopping' ? CONCURRENT_WORDS.stopping : 'At the same time'],
+              ['off', concurrent === 'starting' ? changingWords(gpu) : 'In turns'],
+              ['on', concurrent === 'stopping' ? changingWords(gpu) : 'At the same time'],
             ]}
-            refusal={refusal ?? (changing ? `${CONCURRENT_WORDS[concurrent]} Wait until it is done.` : null)}
+            refusal={refusal ?? (changing ? `${changingWords(gpu)} Wait until it is done.` : null)}
             onPick={(value) =>
               void ask('gpu:concurrent', {
                 hostId: host.id,
@@ -68,7 +65,7 @@ export function GpuSharing(props: { readonly host: HostSnapshot; readonly gpu: G
       </div>
       <p className="small three">
         {concurrent === 'on'
-          ? 'Kernels of one user’s programs overlap (NVIDIA MPS). A fault of one program ends them all.'
+          ? `Kernels of one user’s programs overlap (${gpu.backend.vendor} ${gpu.backend.concurrent ?? ''}). A fault of one program ends them all.`
           : (gpu.concurrentNote ??
             'The limit on limits holds for every GPU of this host. In turns, a fault of one program harms no other.')}
       </p>

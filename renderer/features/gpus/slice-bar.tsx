@@ -60,7 +60,7 @@ export function SliceBar({ host, view, sample }: BarProps): ReactElement {
             title={`Unmanaged: ${gibWithUnit(layout.unmanagedBytes)} held by processes outside every slice, and by the driver`}
           />
         )}
-        {empty && gpu.migEnabled !== true && <EmptyOffers host={host} view={view} />}
+        {empty && gpu.partitioned !== true && <EmptyOffers host={host} view={view} />}
         {layout.tail.map((tail) => {
           const slice = slices.find((s) => s.id === tail.id);
           return slice === undefined ? null : (

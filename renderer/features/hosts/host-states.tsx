@@ -201,7 +201,7 @@ export function PreviewView(props: {
             <PreviewCard key={gpu.uuid} gpu={gpu} />
           ))}
           <p className="micro three">
-            Read with nvidia-smi at {dayTimeSeconds(connection.asOfMs)}
+            Read with {connection.tool} at {dayTimeSeconds(connection.asOfMs)}
             {connection.driver === null ? '' : `, driver ${connection.driver}`}. Who uses what is known once
             the agent runs.
           </p>

@@ -1,4 +1,5 @@
 /** What is worth a notice outside the window. Decides from what the core tells; shows nothing itself. */
+import { isFaultNotice } from '../../../model/backends.ts';
 import type { CoreEvents } from '../../../model/ipc.ts';
 import { formatLink } from '../../../model/links.ts';
 import type { HostId, HostSnapshot, Sample, SliceId } from '../../../model/model.ts';
@@ -190,7 +191,7 @@ export class NoticeWatch {
   fault({ hostId, gpuUuid, code, message }: CoreEvents['notice'], nowMs: number): Notice | null {
     const host = this.#hostOf(hostId);
     const gpu = host?.gpus.find((one) => one.uuid === gpuUuid);
-    if (code !== 'xid' || host === null || gpu === undefined) return null;
+    if (!isFaultNotice(code) || host === null || gpu === undefined) return null;
     return this.#once(`fault ${hostId} ${gpu.uuid} ${message}`, nowMs, {
       kind: 'fault',
       title: `GPU ${String(gpu.index)} of ${host.name} reported an error`,

@@ -108,7 +108,7 @@ function roomItem(room: Room): PaletteItem {
       openDialog({ kind: 'create', hostId: host.id, gpuUuid: gpu.uuid, memoryLimitBytes: wantedBytes });
     },
     {
-      hint: `${shortGpuName(gpu.name)} · ${gib(freeBytes)} free · ${busy}`,
+      hint: `${shortGpuName(gpu)} · ${gib(freeBytes)} free · ${busy}`,
       refusal: room.refusal,
     },
   );
@@ -194,7 +194,7 @@ export function answerItems(
       () => void moveSlice(first.host, first.slice, gpu),
       {
         also: gpu.name,
-        hint: `${shortGpuName(gpu.name)} · ${outcome.text}`,
+        hint: `${shortGpuName(gpu)} · ${outcome.text}`,
         refusal: slices.length > 1 ? 'Several slices are selected; they move one by one.' : outcome.refusal,
       },
     );

@@ -36,7 +36,7 @@ const gpuItems = (host: HostSnapshot): readonly PaletteItem[] =>
       'GPUs',
       `${host.name} · GPU ${String(gpu.index)}`,
       () => select(host.id, { kind: 'gpu', uuid: gpu.uuid }),
-      { also: gpu.name, hint: shortGpuName(gpu.name) },
+      { also: gpu.name, hint: shortGpuName(gpu) },
     ),
   );
 

@@ -2,7 +2,7 @@
 import type { ReactElement } from 'react';
 import type { Gpu, HostSnapshot, Sample, Slice, SliceSample } from '../../../model/model.ts';
 import { gib, gibWithUnit, mibExact, percentFromTenths } from '../../../model/units.ts';
-import { shortGpuName } from '../../domain/gpu-names.ts';
+import { readerOf, shortGpuName } from '../../domain/gpu-names.ts';
 import { sliceSample } from '../../domain/host-figures.ts';
 import { editRefusal } from '../../domain/rights.ts';
 import { candidates } from '../../domain/slice-edits.ts';
@@ -75,7 +75,7 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
         </h2>
         <span className="small two cut place">
           GPU {gpu.index}
-          <span className="wide"> · {shortGpuName(gpu.name)}</span>
+          <span className="wide"> · {shortGpuName(gpu)}</span>
         </span>
         <Menu entries={entriesFor(host, slice)} label="More commands" className="btn quiet tight">
           <Icon name="more" />
@@ -107,7 +107,7 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
         }
       >
         <TimeAxis hostId={host.id} rangeMs={chart.rangeMs} />
-        <SourceLine watched={chart.watched} />
+        <SourceLine watched={chart.watched} gpu={gpu} />
       </ComputeChart>
       <SliceFields host={host} gpu={gpu} slice={slice} />
       <section>
@@ -131,7 +131,7 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
       </section>
       <SliceQueue host={host} slice={slice} />
       <SliceProcesses slice={slice} sample={sample} />
-      <Ledger reading={reading} />
+      <Ledger reading={reading} gpu={gpu} />
       <section>
         <div className="head2">
           Last events
@@ -187,7 +187,9 @@ function SliceProcesses({
 }
 
 /** Two ledgers and their difference: what programs asked for, and what the GPU really holds for them. */
-function Ledger({ reading }: { readonly reading: SliceSample | null }): ReactElement {
+function Ledger(props: { readonly reading: SliceSample | null; readonly gpu: Gpu }): ReactElement {
+  const { reading, gpu } = props;
+  const reader = readerOf(gpu);
   return (
     <section className="why">
       <div className="head2">Why do these numbers differ?</div>
@@ -210,7 +212,8 @@ function Ledger({ reading }: { readonly reading: SliceSample | null }): ReactEle
         </div>
         <div className="sum">
           <dt>
-            In use, the same as nvidia-smi <span className="three">NVML</span>
+            In use, the same as {gpu.backend.tool ?? 'the driver has it'}{' '}
+            <span className="three">{reader}</span>
           </dt>
           <dd title={mibExact(reading?.memoryUsedBytes ?? null)}>
             {gibWithUnit(reading?.memoryUsedBytes ?? null)}
@@ -218,7 +221,7 @@ function Ledger({ reading }: { readonly reading: SliceSample | null }): ReactEle
         </div>
       </dl>
       <p className="source micro three">
-        The shim sees what programs ask for, at once. NVML sees what the GPU holds for them, with what the
+        The shim sees what programs ask for, at once. {reader} sees what the GPU holds for them, with what the
         driver adds. The rest is charged to the slice too.
       </p>
     </section>

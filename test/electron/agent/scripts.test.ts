@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkSystem } from '../../../electron/core/agent/deploy.ts';
-import { parsePreview } from '../../../electron/core/agent/preview.ts';
+import { parsePreview } from '../../../electron/core/agent/nvidia-preview.ts';
 import { fillScript, shellValue } from '../../../electron/core/agent/script-header.ts';
 import { attachScript, markedLines } from '../../../electron/core/agent/scripts.ts';
 

@@ -1,4 +1,4 @@
-#include "cards/mps.h"
+#include "cards/nvidia/mps.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,62 +16,40 @@
 #include "env.h"
 #include "fs.h"
 #include "gpu/gpu.h"
+#include "gpu/nvidia/nvml.h"
 #include "journal/notices.h"
 #include "json.h"
 #include "log.h"
 #include "region.h"
 #include "state/agent_state.h"
+#include "state/concurrent.h"
 #include "state/slice.h"
 #include "text.h"
+
+#define MPS_CONTROL "nvidia-cuda-mps-control"
+/* The control program answers at once; a daemon that was told to end waits for its clients, and they may take long. */
+#define MPS_START_MS 10000
+#define MPS_STOP_MS 60000
 
 #define STATE_FILE "concurrent"
 /* In the pipe directory, by the daemon. */
 #define PID_FILE MPS_CONTROL ".pid"
 #define QUIT "quit\n"
 
-static const char *const state_names[] = {[MPS_OFF] = "off",
-                                          [MPS_STARTING] = "starting",
-                                          [MPS_ON] = "on",
-                                          [MPS_STOPPING] = "stopping",
-                                          [MPS_FAILED] = "failed"};
-
-static struct mps *entry_of(struct agent *agent, const char *uuid, bool make)
-{
-    for (size_t i = 0; i < agent->mps_count; i++) {
-        if (strcmp(agent->mps[i].uuid, uuid) == 0) return &agent->mps[i];
-    }
-    static struct mps all[GPU_MAX];
-    if (!make || agent->mps_count == GPU_MAX) return NULL;
-    agent->mps = all;
-    struct mps *mps = &agent->mps[agent->mps_count++];
-    memset(mps, 0, sizeof *mps);
-    text_copy(mps->uuid, sizeof mps->uuid, uuid);
-    return mps;
-}
-
-const struct mps *mps_find(const struct agent *agent, const char *gpu_uuid)
-{
-    return entry_of((struct agent *)agent, gpu_uuid, false);
-}
-
 /* ---- its folders ---------------------------------------------------------------------------------------- */
 
-static int folder(const struct agent *agent, const struct mps *mps, const char *part, char out[FS_PATH_BYTES])
+static int folder(const struct agent *agent, const struct concurrent *mps, const char *part, char out[FS_PATH_BYTES])
 {
     int n = snprintf(out, FS_PATH_BYTES, "%s/mps/%s/%s", agent->places.runtime, mps->uuid, part);
     return n < (int)FS_PATH_BYTES ? 0 : ENAMETOOLONG;
 }
 
-static int make_folders(const struct agent *agent, const struct mps *mps)
+static int make_folders(const struct agent *agent, const struct concurrent *mps)
 {
     char path[FS_PATH_BYTES];
-    static const char *const formats[] = {"%s/mps", "%s/mps/%s", "%s/mps/%s/pipe", "%s/mps/%s/log"};
-    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
-        int n = i == 0 ? snprintf(path, sizeof path, "%s/mps", agent->places.runtime)
-                       : snprintf(path, sizeof path, "%s/mps/%s%s", agent->places.runtime, mps->uuid,
-                                  i == 1   ? ""
-                                  : i == 2 ? "/pipe"
-                                           : "/log");
+    const char *const parts[][2] = {{"", ""}, {mps->uuid, ""}, {mps->uuid, "/pipe"}, {mps->uuid, "/log"}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        int n = snprintf(path, sizeof path, "%s/mps/%s%s", agent->places.runtime, parts[i][0], parts[i][1]);
         if (n >= (int)sizeof path) return ENAMETOOLONG;
         if (mkdir(path, 0700) != 0 && errno != EEXIST) return errno;
     }
@@ -79,7 +57,7 @@ static int make_folders(const struct agent *agent, const struct mps *mps)
 }
 
 /* The daemon of these folders, if it lives; else 0. */
-static pid_t living_daemon(const struct agent *agent, const struct mps *mps)
+static pid_t living_daemon(const struct agent *agent, const struct concurrent *mps)
 {
     char path[FS_PATH_BYTES], file[FS_PATH_BYTES], *data;
     size_t len;
@@ -96,9 +74,9 @@ static void save_wanted(struct agent *agent)
 {
     char text[GPU_MAX * (REGION_UUID_BYTES + 1)];
     size_t len = 0;
-    for (size_t i = 0; i < agent->mps_count; i++) {
-        const struct mps *mps = &agent->mps[i];
-        if (mps->state != MPS_STARTING && mps->state != MPS_ON) continue;
+    for (size_t i = 0; i < agent->concurrent_count; i++) {
+        const struct concurrent *mps = &agent->concurrent[i];
+        if (mps->state != CONCURRENT_STARTING && mps->state != CONCURRENT_ON) continue;
         len += (size_t)snprintf(text + len, sizeof text - len, "%s\n", mps->uuid);
     }
     int error = fs_write_atomic(agent->places.state, STATE_FILE, text, len, 0600, false);
@@ -126,7 +104,7 @@ static void become_control(const char *program, const char *pipe_path, const cha
 }
 
 /* Starts it with a flag, or with a line on its input. 0 or errno. */
-static int run_control(const struct agent *agent, struct mps *mps, const char *flag, const char *line)
+static int run_control(const struct agent *agent, struct concurrent *mps, const char *flag, const char *line)
 {
     char pipe_path[FS_PATH_BYTES], log_path[FS_PATH_BYTES], program[FS_PATH_BYTES];
     int ends[2] = {-1, -1};
@@ -146,12 +124,12 @@ static int run_control(const struct agent *agent, struct mps *mps, const char *f
     return error;
 }
 
-static void fall_back(struct agent *agent, struct mps *mps, const char *why)
+static void fall_back(struct agent *agent, struct concurrent *mps, const char *why)
 {
     char message[400];
     snprintf(mps->note, sizeof mps->note, "%s Programs take turns on this GPU.", why);
     snprintf(message, sizeof message, "Concurrent mode: %s", mps->note);
-    mps->state = MPS_FAILED;
+    mps->state = CONCURRENT_FAILED;
     mps->daemon = 0;
     agent->state_dirty = true;
     log_line("%s: %s", mps->uuid, mps->note);
@@ -159,11 +137,11 @@ static void fall_back(struct agent *agent, struct mps *mps, const char *why)
     save_wanted(agent);
 }
 
-static void start(struct agent *agent, struct mps *mps)
+static void start(struct agent *agent, struct concurrent *mps)
 {
     char why[160];
     mps->note[0] = '\0';
-    mps->state = MPS_STARTING;
+    mps->state = CONCURRENT_STARTING;
     mps->deadline_ms = now_mono_ms() + MPS_START_MS;
     agent->state_dirty = true;
     int error = make_folders(agent, mps);
@@ -174,18 +152,18 @@ static void start(struct agent *agent, struct mps *mps)
     }
 }
 
-void mps_open(struct agent *agent)
+static void mps_open(struct agent *agent)
 {
     char path[FS_PATH_BYTES], *data, *line;
     size_t len;
     if (fs_join(path, agent->places.state, STATE_FILE) != 0 || fs_read_file(path, 4096, &data, &len) != 0) return;
     for (char *rest = data; (line = strsep(&rest, "\n")) != NULL;) {
         if (line[0] == '\0' || !agent_gpu(agent, line)) continue;
-        struct mps *mps = entry_of(agent, line, true);
+        struct concurrent *mps = concurrent_entry(agent, line);
         if (!mps) break;
         mps->daemon = living_daemon(agent, mps);
-        mps->state = mps->daemon != 0 ? MPS_ON : MPS_OFF;
-        if (mps->state == MPS_OFF) start(agent, mps);
+        mps->state = mps->daemon != 0 ? CONCURRENT_ON : CONCURRENT_OFF;
+        if (mps->state == CONCURRENT_OFF) start(agent, mps);
     }
     free(data);
 }
@@ -203,7 +181,7 @@ static int check_possible(const struct agent *agent, const struct gpu_state *gpu
             "Move it to another GPU or give it to %s.",
             r->name, gpu->info.index, r->owner, agent->manager_name, agent->manager_name);
     }
-    if (!gpu->processes_known && agent->backend_open) {
+    if (!gpu->processes_known && gpu_is_open(gpu)) {
         return fail(failure, "concurrent-not-possible",
                     "The driver does not say which processes are on GPU %u, so nothing was changed; try again.",
                     gpu->info.index);
@@ -216,39 +194,36 @@ static int check_possible(const struct agent *agent, const struct gpu_state *gpu
             "Wait for its end or stop it.",
             gpu->processes[i].pid, gpu->info.index);
     }
-    if (gpu->info.mig_enabled) {
+    if (gpu->info.partitioned) {
         return fail(failure, "concurrent-not-possible",
                     "MIG is on for GPU %u, which this mode does not go with; nothing was changed.", gpu->info.index);
     }
     return 0;
 }
 
-int mps_set(struct agent *agent, const char *gpu_uuid, bool on, struct failure *failure)
+static int mps_set(struct agent *agent, struct gpu_state *gpu, bool on, struct failure *failure)
 {
-    struct gpu_state *gpu = agent_gpu(agent, gpu_uuid);
-    if (!gpu)
-        return fail(failure, "unknown-gpu", "There is no such GPU on %s; nothing was changed.", agent->host_name);
-    struct mps *mps = entry_of(agent, gpu->info.uuid, true);
+    struct concurrent *mps = concurrent_entry(agent, gpu->info.uuid);
     if (!mps) return fail(failure, "internal", "The agent has no room for another GPU; nothing was changed.");
     if (mps->command != 0) {
         return fail(failure, "busy",
                     "Concurrent mode of GPU %u is being changed right now; nothing was done. Try again.",
                     gpu->info.index);
     }
-    if (on && mps->state != MPS_ON) {
+    if (on && mps->state != CONCURRENT_ON) {
         if (check_possible(agent, gpu, failure) != 0) return -1;
         start(agent, mps);
     }
-    if (!on && mps->state == MPS_ON) {
+    if (!on && mps->state == CONCURRENT_ON) {
         int error = run_control(agent, mps, NULL, QUIT);
         if (error != 0) {
             return fail(failure, "internal", MPS_CONTROL " could not be started (%s); GPU %u stays as it is.",
                         strerror(error), gpu->info.index);
         }
-        mps->state = MPS_STOPPING;
+        mps->state = CONCURRENT_STOPPING;
         mps->deadline_ms = now_mono_ms() + MPS_STOP_MS;
-    } else if (!on && mps->state == MPS_FAILED) {
-        mps->state = MPS_OFF;
+    } else if (!on && mps->state == CONCURRENT_FAILED) {
+        mps->state = CONCURRENT_OFF;
         mps->note[0] = '\0';
     }
     agent->state_dirty = true;
@@ -259,7 +234,7 @@ int mps_set(struct agent *agent, const char *gpu_uuid, bool on, struct failure *
 /* ---- watching ------------------------------------------------------------------------------------------- */
 
 /* true: the command has ended, with this status. */
-static bool command_ended(struct mps *mps, int *status)
+static bool command_ended(struct concurrent *mps, int *status)
 {
     if (mps->command == 0) return false;
     pid_t done = waitpid(mps->command, status, WNOHANG);
@@ -268,14 +243,14 @@ static bool command_ended(struct mps *mps, int *status)
     return done > 0;
 }
 
-static void watch_start(struct agent *agent, struct mps *mps, int64_t mono_ms)
+static void watch_start(struct agent *agent, struct concurrent *mps, int64_t mono_ms)
 {
     char why[160];
     int status = 0;
     bool ended = command_ended(mps, &status);
     pid_t daemon = living_daemon(agent, mps);
     if (mps->command == 0 && daemon != 0) {
-        mps->state = MPS_ON;
+        mps->state = CONCURRENT_ON;
         mps->daemon = daemon;
         agent->state_dirty = true;
         log_line("%s: MPS daemon %ld serves programs of %s", mps->uuid, (long)daemon, agent->manager_name);
@@ -290,48 +265,54 @@ static void watch_start(struct agent *agent, struct mps *mps, int64_t mono_ms)
     }
 }
 
-static void watch_stop(struct agent *agent, struct mps *mps, int64_t mono_ms)
+static void watch_stop(struct agent *agent, struct concurrent *mps, int64_t mono_ms)
 {
     int status = 0;
     (void)command_ended(mps, &status);
     if (mps->command == 0 && living_daemon(agent, mps) == 0) {
-        mps->state = MPS_OFF;
+        mps->state = CONCURRENT_OFF;
         mps->daemon = 0;
         agent->state_dirty = true;
     } else if (mono_ms >= mps->deadline_ms) {
         /* Never by force: the programs in it would be lost. */
-        mps->state = MPS_ON;
+        mps->state = CONCURRENT_ON;
         snprintf(mps->note, sizeof mps->note, "It was told to end and still serves programs; it ends after the last.");
         agent->state_dirty = true;
     }
 }
 
-void mps_watch(struct agent *agent, int64_t mono_ms)
+static void mps_watch(struct agent *agent, int64_t mono_ms)
 {
-    for (size_t i = 0; i < agent->mps_count; i++) {
-        struct mps *mps = &agent->mps[i];
+    for (size_t i = 0; i < agent->concurrent_count; i++) {
+        struct concurrent *mps = &agent->concurrent[i];
         int status = 0;
         switch (mps->state) {
-        case MPS_STARTING: watch_start(agent, mps, mono_ms); break;
-        case MPS_STOPPING: watch_stop(agent, mps, mono_ms); break;
-        case MPS_ON:
+        case CONCURRENT_STARTING: watch_start(agent, mps, mono_ms); break;
+        case CONCURRENT_STOPPING: watch_stop(agent, mps, mono_ms); break;
+        case CONCURRENT_ON:
             (void)command_ended(mps, &status);
             if (living_daemon(agent, mps) == 0) {
                 fall_back(agent, mps, "The MPS daemon has ended, and with it the programs that it served.");
             }
             break;
-        case MPS_OFF:
-        case MPS_FAILED: (void)command_ended(mps, &status); break;
+        case CONCURRENT_OFF:
+        case CONCURRENT_FAILED: (void)command_ended(mps, &status); break;
         }
     }
 }
 
-void mps_put(struct agent *agent, const char *gpu_uuid, struct json_writer *out)
+static void mps_put(struct agent *agent, const char *gpu_uuid, struct json_writer *out)
 {
-    const struct mps *mps = mps_find(agent, gpu_uuid);
+    const struct concurrent *mps = concurrent_find(agent, gpu_uuid);
     char path[FS_PATH_BYTES];
-    bool on = mps && mps->state == MPS_ON && folder(agent, mps, "pipe", path) == 0;
-    json_put_text(out, "concurrent", state_names[mps ? mps->state : MPS_OFF]);
-    json_put_text(out, "concurrentNote", mps && mps->note[0] ? mps->note : NULL);
+    bool on = mps && mps->state == CONCURRENT_ON && folder(agent, mps, "pipe", path) == 0;
     json_put_text(out, "mpsPipeDirectory", on ? path : NULL);
 }
+
+const struct concurrent_mode mps_mode = {
+    .backend = &gpu_nvml,
+    .open = mps_open,
+    .set = mps_set,
+    .watch = mps_watch,
+    .put = mps_put,
+};

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "gpu/gpu.h"
+#include "gpu/nvidia/nvml.h"
+#include "gpu/nvidia/xid.h"
 #include "nvml_min.h"
 #include "sim_api.h"
 #include "text.h"
@@ -155,8 +156,8 @@ static void fill_modes(nvmlDevice_t device, struct gpu_info *info)
     if (nvml.nvmlDeviceGetMigMode) {
         nvmlReturn_t result = nvml.nvmlDeviceGetMigMode(device, &current, &pending);
         /* A GPU without MIG has it off for sure. */
-        info->mig_known = result == NVML_SUCCESS || result == NVML_ERROR_NOT_SUPPORTED;
-        info->mig_enabled = result == NVML_SUCCESS && current == NVML_DEVICE_MIG_ENABLE;
+        info->partitioned_known = result == NVML_SUCCESS || result == NVML_ERROR_NOT_SUPPORTED;
+        info->partitioned = result == NVML_SUCCESS && current == NVML_DEVICE_MIG_ENABLE;
     }
 }
 
@@ -336,14 +337,14 @@ static int nvml_faults(struct gpu_fault *out, size_t max)
         if (event.eventType != nvmlEventTypeXidCriticalError) continue;
         for (size_t i = 0; i < nvml.count; i++) {
             if (nvml.devices[i] != event.device) continue;
-            out[n++] = (struct gpu_fault){.gpu = (uint32_t)i, .xid = (uint32_t)event.eventData};
+            out[n++] = (struct gpu_fault){.gpu = (uint32_t)i, .code = (uint32_t)event.eventData};
             break;
         }
     }
     return (int)n;
 }
 
-static size_t nvml_migs(struct gpu_mig *out, size_t max)
+static size_t nvml_partitions(struct gpu_partition *out, size_t max)
 {
     size_t n = 0;
     for (size_t i = 0; i < nvml.count; i++) {
@@ -359,7 +360,7 @@ static size_t nvml_migs(struct gpu_mig *out, size_t max)
             nvmlMemory_t memory;
             /* Places without an instance are not found. */
             if (nvml.nvmlDeviceGetMigDeviceHandleByIndex(nvml.devices[i], k, &mig) != NVML_SUCCESS) continue;
-            struct gpu_mig *at = &out[n++];
+            struct gpu_partition *at = &out[n++];
             memset(at, 0, sizeof *at);
             at->gpu = (uint32_t)i;
             if (nvml.nvmlDeviceGetUUID(mig, text, sizeof text) != NVML_SUCCESS) text[0] = '\0';
@@ -374,7 +375,24 @@ static size_t nvml_migs(struct gpu_mig *out, size_t max)
     return n;
 }
 
+static void nvml_shared_mode_command(uint32_t gpu, char *out, size_t cap)
+{
+    snprintf(out, cap, "nvidia-smi -i %u -c DEFAULT", gpu);
+}
+
 const struct gpu_backend gpu_nvml = {
+    .id = "nvidia",
+    .words = {.vendor = "NVIDIA",
+              .reader = "NVML",
+              .tool = "nvidia-smi",
+              .faults = "XID",
+              .partitions = "MIG",
+              .concurrent = "MPS"},
+    .can = {[GPU_CAN_LIMIT_MEMORY] = true,
+            [GPU_CAN_LIMIT_COMPUTE] = true,
+            [GPU_CAN_RUN_CONCURRENTLY] = true,
+            [GPU_CAN_TELL_FAULTS] = true,
+            [GPU_CAN_LIST_PARTITIONS] = true},
     .open = nvml_open,
     .close = nvml_close,
     .driver_version = nvml_driver_version,
@@ -384,5 +402,8 @@ const struct gpu_backend gpu_nvml = {
     .processes = nvml_processes,
     .process_use = nvml_process_use,
     .faults = nvml_faults,
-    .migs = nvml_migs,
+    .fault_meaning = xid_meaning,
+    .fault_notice = "xid",
+    .shared_mode_command = nvml_shared_mode_command,
+    .partitions = nvml_partitions,
 };

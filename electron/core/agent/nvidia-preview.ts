@@ -7,7 +7,11 @@ export interface Preview {
   readonly gpus: readonly PreviewGpu[];
   readonly driver: string | null;
   readonly note: string | null;
+  /** What was read with. */
+  readonly tool: string;
 }
+
+export const PREVIEW_TOOL = 'nvidia-smi';
 
 /** nvidia-smi prints `[N/A]`, `[Not Supported]` and the like for what it can not tell. */
 const numberOrNull = (text: string | undefined): number | null => {
@@ -47,5 +51,5 @@ export function parsePreview(lines: readonly string[]): Preview {
       temperatureC: numberOrNull(fields.at(-2)),
     });
   }
-  return { gpus, driver, note: notes.length > 0 ? notes.join(' ').slice(0, 400) : null };
+  return { tool: PREVIEW_TOOL, gpus, driver, note: notes.length > 0 ? notes.join(' ').slice(0, 400) : null };
 }

@@ -5,19 +5,11 @@
 
 #include <stdint.h>
 
+#include "gpu/gpu.h"
+
 #define XID_SOURCE "https://docs.nvidia.com/deploy/xid-errors/"
 
-/* Whose fault it mostly is. */
-enum xid_kind { XID_OTHER, XID_PROGRAM, XID_HARDWARE };
-
-struct xid {
-    uint32_t number;
-    enum xid_kind kind;
-    const char *text;
-};
-
 /* Never NULL: of an unknown one it says where it is explained. */
-const struct xid *xid_of(uint32_t number);
-const char *xid_kind_name(enum xid_kind kind);
+const struct gpu_fault_meaning *xid_meaning(uint32_t number);
 
 #endif
