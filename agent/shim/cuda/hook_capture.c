@@ -51,11 +51,11 @@ static CUresult begun(struct process *process, CUstream stream, CUresult result)
 #define BEGIN_CAPTURE(name, parameters, ...)                                                                          \
     CUresult hook_##name parameters                                                                                   \
     {                                                                                                                 \
+        struct process *process = shim_process();                                                                     \
         name##_fn real = REAL(name);                                                                                  \
         if (real == NULL) {                                                                                           \
             return ABSENT_CU;                                                                                         \
         }                                                                                                             \
-        struct process *process = shim_process();                                                                     \
         begin(process);                                                                                               \
         return begun(process, stream, real(__VA_ARGS__));                                                             \
     }

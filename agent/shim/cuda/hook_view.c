@@ -10,8 +10,6 @@
 #include "cuda_min.h"
 #include "life.h"
 #include "nvml_min.h"
-#include "cuda/hooks_export.h"
-#include "cuda/hooks_export.h"
 
 struct view {
     uint64_t total;
@@ -45,22 +43,27 @@ static uint64_t used_of(struct view view)
     return view.total - (view.free_bytes < view.total ? view.free_bytes : view.total);
 }
 
-CUresult hook_cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
+/* Narrows what the driver said of the current device to what its slice has. */
+static void narrow_to_slice(uint64_t *free_bytes, uint64_t *total)
 {
-    cuMemGetInfo_v2_fn real = REAL(cuMemGetInfo_v2);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    CUresult result = real(free_bytes, total);
     struct process *process = shim_process();
-    if (result != CUDA_SUCCESS || process == NULL || free_bytes == NULL || total == NULL) {
-        return result;
-    }
-    int slice = shim_slice_of_current(process);
+    int slice = process == NULL ? -1 : shim_slice_of_current(process);
     if (slice >= 0) {
         struct view view = slice_view(&process->shim->slices[slice], process, slice, *total, *free_bytes);
         *total = view.total;
         *free_bytes = view.free_bytes;
+    }
+}
+
+CUresult hook_cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
+{
+    cuMemGetInfo_v2_fn real = REAL(cuMemGetInfo_v2);
+    CUresult result = real == NULL ? ABSENT_CU : real(free_bytes, total);
+    if (result == CUDA_SUCCESS && free_bytes != NULL && total != NULL) {
+        uint64_t free_now = *free_bytes, total_now = *total;
+        narrow_to_slice(&free_now, &total_now);
+        *free_bytes = free_now;
+        *total = total_now;
     }
     return result;
 }
@@ -93,21 +96,13 @@ static unsigned narrow(uint64_t bytes)
 CUresult hook_cuMemGetInfo(unsigned int *free_bytes, unsigned int *total)
 {
     cuMemGetInfo_fn real = REAL(cuMemGetInfo);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    CUresult result = real(free_bytes, total);
-    struct process *process = shim_process();
-    if (result != CUDA_SUCCESS || process == NULL || free_bytes == NULL || total == NULL) {
-        return result;
-    }
-    int slice = shim_slice_of_current(process);
-    if (slice >= 0) {
-        struct view view =
-            slice_view(&process->shim->slices[slice], process, slice, *total == UINT32_MAX ? UINT64_MAX : *total,
-                       *free_bytes == UINT32_MAX ? UINT64_MAX : *free_bytes);
-        *total = narrow(view.total);
-        *free_bytes = narrow(view.free_bytes);
+    CUresult result = real == NULL ? ABSENT_CU : real(free_bytes, total);
+    if (result == CUDA_SUCCESS && free_bytes != NULL && total != NULL) {
+        uint64_t free_now = *free_bytes == UINT32_MAX ? UINT64_MAX : *free_bytes;
+        uint64_t total_now = *total == UINT32_MAX ? UINT64_MAX : *total;
+        narrow_to_slice(&free_now, &total_now);
+        *free_bytes = narrow(free_now);
+        *total = narrow(total_now);
     }
     return result;
 }

@@ -75,25 +75,29 @@ SIM_API cuGraphInstantiate(CUgraphExec *out, CUgraph graph, CUgraphNode *node, c
     return instantiate(out, graph, 0);
 }
 
-/* Takes the physical memory that a launch in this stream would need now. */
-static CUresult upload(CUgraphExec exec, CUstream handle, bool per_thread)
+typedef CUresult (*graph_memory_fn)(struct sim_state *state, CUgraphExec exec, CUstream stream);
+
+/* Has `take` get the physical memory that a launch in this stream needs now; says where that is. */
+static CUresult take_memory(graph_memory_fn take, CUgraphExec exec, CUstream handle, bool per_thread,
+                            struct sim_state **state_out, CUstream *stream_out)
 {
-    struct sim_state *state;
     uint32_t gpu;
-    SIM_TRY(sim_enter_context(&state, &gpu));
+    SIM_TRY(sim_enter_context(state_out, &gpu));
     if (exec == NULL) {
         return CUDA_ERROR_INVALID_VALUE;
     }
-    CUstream stream = sim_stream(gpu, handle, per_thread);
+    *stream_out = sim_stream(gpu, handle, per_thread);
     memory_lock();
-    CUresult result = graph_memory_reserve(state, exec, stream);
+    CUresult result = take(*state_out, exec, *stream_out);
     memory_unlock();
     return result;
 }
 
-static CUresult cuGraphUpload_on(bool per_thread, CUgraphExec exec, CUstream stream)
+static CUresult cuGraphUpload_on(bool per_thread, CUgraphExec exec, CUstream handle)
 {
-    return upload(exec, stream, per_thread);
+    struct sim_state *state;
+    CUstream stream;
+    return take_memory(graph_memory_reserve, exec, handle, per_thread, &state, &stream);
 }
 SIM_DUAL(cuGraphUpload, (CUgraphExec exec, CUstream stream), exec, stream)
 
@@ -122,7 +126,7 @@ static CUresult cuGraphInstantiateWithParams_on(bool per_thread, CUgraphExec *ou
     parameters->result_out = 1; /* an error that no node is to blame for */
     SIM_TRY(instantiate(out, graph, parameters->flags));
     if ((parameters->flags & CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD) != 0) {
-        CUresult result = upload(*out, parameters->hUploadStream, per_thread);
+        CUresult result = cuGraphUpload_on(per_thread, *out, parameters->hUploadStream);
         if (result != CUDA_SUCCESS) {
             (void)cuGraphExecDestroy(*out);
             return result;
@@ -166,15 +170,8 @@ SIM_API cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, void *info)
 static CUresult cuGraphLaunch_on(bool per_thread, CUgraphExec exec, CUstream handle)
 {
     struct sim_state *state;
-    uint32_t gpu;
-    SIM_TRY(sim_enter_context(&state, &gpu));
-    if (exec == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
-    CUstream stream = sim_stream(gpu, handle, per_thread);
-    memory_lock();
-    CUresult result = graph_memory_begin(state, exec, stream);
-    memory_unlock();
+    CUstream stream;
+    CUresult result = take_memory(graph_memory_begin, exec, handle, per_thread, &state, &stream);
     if (result != CUDA_SUCCESS) {
         return result;
     }

@@ -154,6 +154,19 @@ NVML_API nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int *index)
     return NVML_SUCCESS;
 }
 
+/* What never changes of a GPU, and is read without the lock. */
+static nvmlReturn_t fixed(nvmlDevice_t device, const struct sim_gpu **out)
+{
+    struct sim_state *state;
+    uint32_t gpu;
+    nvmlReturn_t result = locked(device, &state, &gpu);
+    if (result == NVML_SUCCESS) {
+        *out = &state->gpus[gpu];
+        sim_unlock(state);
+    }
+    return result;
+}
+
 NVML_API nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int length)
 {
     uint32_t of;
@@ -163,14 +176,9 @@ NVML_API nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int length)
         snprintf(text, sizeof text, "MIG-51000000-0000-4000-8000-%06x%06x", of, index);
         return copy_text(uuid, length, text);
     }
-    struct sim_state *state;
-    uint32_t gpu;
-    nvmlReturn_t result = locked(device, &state, &gpu);
-    if (result != NVML_SUCCESS) {
-        return result;
-    }
-    sim_unlock(state);
-    return copy_text(uuid, length, state->gpus[gpu].uuid);
+    const struct sim_gpu *gpu;
+    nvmlReturn_t result = fixed(device, &gpu);
+    return result == NVML_SUCCESS ? copy_text(uuid, length, gpu->uuid) : result;
 }
 
 NVML_API nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int length)
@@ -182,14 +190,9 @@ NVML_API nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int length)
         snprintf(text, sizeof text, "%s MIG %s", sim_state()->gpus[of].name, mig);
         return copy_text(name, length, text);
     }
-    struct sim_state *state;
-    uint32_t gpu;
-    nvmlReturn_t result = locked(device, &state, &gpu);
-    if (result != NVML_SUCCESS) {
-        return result;
-    }
-    sim_unlock(state);
-    return copy_text(name, length, state->gpus[gpu].name);
+    const struct sim_gpu *gpu;
+    nvmlReturn_t result = fixed(device, &gpu);
+    return result == NVML_SUCCESS ? copy_text(name, length, gpu->name) : result;
 }
 
 NVML_API nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory)
