@@ -163,7 +163,7 @@ export function keyLabel(keys: string, mac: boolean): string {
   return mac ? `${words.join('')}${shown}` : [...words, shown].join(' ');
 }
 
-/** The same in the words of Electron's menus; null where a menu can not show it. */
+/** The same in the words of Electron's menus; null where a menu cannot show it. */
 export function accelerator(keys: string | undefined): string | null {
   if (keys === undefined) return null;
   const parts = keys.split('+');

@@ -130,7 +130,7 @@ export const CORE_ERROR_CODES = [
   'connection-lost',
   // No answer came in time. → Look whether it happened all the same, then try again.
   'timed-out',
-  // Your ssh config does not resolve the host, or a file that it names can not be read. → Mend what the message
+  // Your ssh config does not resolve the host, or a file that it names cannot be read. → Mend what the message
   // names; `ssh -G HOST` says the same.
   'ssh-config-invalid',
   // The jump host was reached but does not forward to the host. → Check that the host is up and that the jump host
@@ -158,7 +158,7 @@ export const CORE_ERROR_CODES = [
   // No folder of yours on the host may hold programs (noexec, or somebody else's). → Have a place made that may: the
   // message names those that were tried.
   'no-executable-place',
-  // Your home on the host can not be written, and slices are kept there. → Make it writable.
+  // Your home on the host cannot be written, and slices are kept there. → Make it writable.
   'home-not-writable',
   // What arrived on the host is not what was sent; it was removed. → Try again; if it comes back, look at the disk
   // there.
@@ -172,11 +172,11 @@ export const CORE_ERROR_CODES = [
   'agent-protocol-error',
   // The host is not connected; nothing was changed there. → Connect, then try again.
   'not-connected',
-  // The demo lab can not run on this computer. → The message says why; it needs Linux and the built agent.
+  // The demo lab cannot run on this computer. → The message says why; it needs Linux and the built agent.
   'demo-unavailable',
   // You cancelled it, or left the host. → Nothing.
   'cancelled',
-  // This copy of the app can not be updated from here, or not now. → The message says why; install a package by hand.
+  // This copy of the app cannot be updated from here, or not now. → The message says why; install a package by hand.
   'update-refused',
 ] as const;
 

@@ -71,6 +71,7 @@ const steps = [
   ['lint', bin('oxlint'), ['--type-aware', '--deny-warnings', ...LINTED]],
   ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
   ...clangFormatSteps(),
+  ['one dialect', process.execPath, ['scripts/check-dialect.mjs']],
   ['vendors’ words', process.execPath, ['scripts/check-vendors.mjs']],
   ['floors of agent/', process.execPath, ['scripts/check-layers.mjs']],
   ...shellcheckSteps(),

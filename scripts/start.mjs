@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm start`: from a fresh clone to the open app. Where Electron can not start, says why in one line and serves the
+// `npm start`: from a fresh clone to the open app. Where Electron cannot start, says why in one line and serves the
 // same app to a browser.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -49,7 +49,7 @@ function reasonFrom(stderr, code, signal) {
   if (/No usable sandbox|SUID sandbox helper/i.test(stderr))
     return 'the system refuses its sandbox (unprivileged user namespaces are off or restricted)';
   if (/Missing X server|cannot open display|Failed to connect to Wayland/i.test(stderr))
-    return 'the display can not be opened';
+    return 'the display cannot be opened';
   const last = stderr.trim().split('\n').at(-1) ?? '';
   return `it ended at once (${signal ?? `exit ${code}`}${last ? `: ${last.slice(0, 160)}` : ''})`;
 }
@@ -133,7 +133,7 @@ try {
       why = error.message;
     }
   }
-  if (why) console.log(`Electron can not start here: ${why}. Serving Tranche to a browser instead.`);
+  if (why) console.log(`Electron cannot start here: ${why}. Serving Tranche to a browser instead.`);
   serve();
 } catch (error) {
   console.error(error.message);

@@ -55,7 +55,7 @@ function tell(heading, list) {
 }
 
 /** A test skipped in CI is a failure, but for the reasons that CI may have. */
-const ALLOWED_IN_CI = [/runtime can not be obtained/];
+const ALLOWED_IN_CI = [/runtime cannot be obtained/];
 
 function runVitest(project) {
   const file = join(results, `${project}.jsonl`);

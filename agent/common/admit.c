@@ -32,14 +32,10 @@ uint64_t admit_start_ticks(uint32_t pid)
 bool admit_token_alive(uint64_t token)
 {
     uint32_t pid = (uint32_t)(token & TOKEN_PID_MASK);
-    if (pid == 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH)) {
-        return false;
-    }
+    if (pid == 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH)) return false;
     struct proc_stat stat;
-    if (proc_stat_read(pid, 0, &stat) != 0) {
-        return true; /* /proc hides it, or it is ending: only certainty counts */
-    }
-    uint64_t claimed = token >> 32 & TOKEN_START_MASK; /* 0: the process could not read its own */
+    if (proc_stat_read(pid, 0, &stat) != 0) return true; /* /proc hides it, or it is ending: only certainty counts */
+    uint64_t claimed = token >> 32 & TOKEN_START_MASK;   /* 0: the process could not read its own */
     return !proc_stat_is_dead(&stat) && (claimed == 0 || (stat.start_ticks & TOKEN_START_MASK) == claimed);
 }
 
@@ -84,7 +80,7 @@ static void raise_high(struct region_usage *usage, uint32_t at_least)
  * want of something that may be there later. */
 static int lock_file(const struct life_place *place)
 {
-    int fd = place->path == NULL || place->file.inode == 0 ? -ESTALE : life_open(place->path, &place->file);
+    int fd = !place->path || place->file.inode == 0 ? -ESTALE : life_open(place->path, &place->file);
     bool later = fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM || fd == -EINTR;
     return fd > 0 || later ? fd : 0;
 }
@@ -113,9 +109,7 @@ static bool claim_lock(struct claim *claim, unsigned index)
 
 static void claim_unlock(struct claim *claim, unsigned index)
 {
-    if (claim->fd > 0) {
-        life_unlock(claim->fd, index);
-    }
+    if (claim->fd > 0) life_unlock(claim->fd, index);
 }
 
 /* The lock is held and the token is CLAIMING. */
@@ -123,7 +117,7 @@ static struct region_entry *claim_finish(struct claim *claim, unsigned index)
 {
     struct region_entry *entry = &claim->place->usage->entries[index];
     claim->kept = claim->fd > 0 ? life_keep(claim->fd) : NULL;
-    entry_clear(entry, claim->place, claim->kept != NULL, claim->now_ns);
+    entry_clear(entry, claim->place, claim->kept, claim->now_ns);
     raise_high(claim->place->usage, index + 1);
     atomic_store(&entry->token, claim->token);
     return entry;
@@ -134,12 +128,9 @@ static struct region_entry *claim_free(struct claim *claim)
     for (unsigned index = 0; index < REGION_USAGE_ENTRIES && claim->error == 0; index++) {
         struct region_entry *entry = &claim->place->usage->entries[index];
         uint64_t expected = 0;
-        if (atomic_load(&entry->token) != 0 || !claim_lock(claim, index)) {
-            continue;
-        }
-        if (atomic_compare_exchange_strong(&entry->token, &expected, claim->token | REGION_CLAIMING)) {
+        if (atomic_load(&entry->token) != 0 || !claim_lock(claim, index)) continue;
+        if (atomic_compare_exchange_strong(&entry->token, &expected, claim->token | REGION_CLAIMING))
             return claim_finish(claim, index);
-        }
         claim_unlock(claim, index);
     }
     return NULL;
@@ -155,9 +146,8 @@ static struct region_entry *claim_left(struct claim *claim)
         struct region_entry *entry = &usage->entries[index];
         uint64_t seen = atomic_load(&entry->token);
         if ((seen & ~REGION_CLAIMING) != claim->token ||
-            atomic_load(&entry->pid_namespace) != claim->place->pid_namespace || !claim_lock(claim, index)) {
+            atomic_load(&entry->pid_namespace) != claim->place->pid_namespace || !claim_lock(claim, index))
             continue;
-        }
         if (kept != REGION_USAGE_ENTRIES) { /* two of ours: a claim was cut short by exec */
             atomic_compare_exchange_strong(&entry->token, &seen, 0);
             claim_unlock(claim, index);
@@ -174,26 +164,20 @@ int admit_claim(const struct life_place *place, uint64_t token, uint64_t now_ns,
                 void **kept_out)
 {
     struct claim claim = {.place = place, .token = token, .now_ns = now_ns, .fd = lock_file(place)};
-    if (claim.fd < 0) {
-        return claim.fd;
-    }
+    if (claim.fd < 0) return claim.fd;
     struct region_entry *own = claim_left(&claim);
-    own = own == NULL ? claim_free(&claim) : own;
-    if (own == NULL && claim.error == 0 && admit_reap(place) > 0) {
-        own = claim_free(&claim);
-    }
-    if (claim.fd > 0) {
-        close(claim.fd);
-    }
+    own = !own ? claim_free(&claim) : own;
+    if (!own && claim.error == 0 && admit_reap(place) > 0) own = claim_free(&claim);
+    if (claim.fd > 0) close(claim.fd);
     *own_out = own;
     *kept_out = claim.kept;
-    return own != NULL ? 0 : claim.error != 0 ? claim.error : -ENOSPC;
+    return own ? 0 : claim.error != 0 ? claim.error : -ENOSPC;
 }
 
 bool admit_own_again(struct region_entry *own, uint64_t token, const void *kept)
 {
     uint64_t expected = 0;
-    if (kept != NULL) { /* nobody else may write here: we hold the lock */
+    if (kept) { /* nobody else may write here: we hold the lock */
         atomic_store(&own->token, token);
         return true;
     }
@@ -211,12 +195,8 @@ void admit_leave(struct region_entry *entry, uint64_t token, void *kept)
 static bool entry_is_dead(const struct life_place *place, const struct region_entry *entry, int lock)
 {
     uint64_t token = atomic_load(&entry->token);
-    if (token == 0 || lock == 0) {
-        return false;
-    }
-    if ((atomic_load(&entry->flags) & REGION_ENTRY_LOCKED) != 0) {
-        return lock == 1;
-    }
+    if (token == 0 || lock == 0) return false;
+    if ((atomic_load(&entry->flags) & REGION_ENTRY_LOCKED) != 0) return lock == 1;
     return place->pid_namespace != 0 && atomic_load(&entry->pid_namespace) == place->pid_namespace &&
            !admit_token_alive(token);
 }
@@ -229,20 +209,12 @@ unsigned admit_reap(const struct life_place *place)
     for (unsigned index = 0; fd >= 0 && index < entries_in_use(place->usage); index++) {
         struct region_entry *entry = &place->usage->entries[index];
         uint64_t token = atomic_load(&entry->token);
-        if (token == 0) {
-            continue;
-        }
+        if (token == 0) continue;
         int lock = fd > 0 ? life_lock(fd, index) : -EOPNOTSUPP;
-        if (entry_is_dead(place, entry, lock)) {
-            reaped += atomic_compare_exchange_strong(&entry->token, &token, 0);
-        }
-        if (lock == 1) {
-            life_unlock(fd, index);
-        }
+        if (entry_is_dead(place, entry, lock)) reaped += atomic_compare_exchange_strong(&entry->token, &token, 0);
+        if (lock == 1) life_unlock(fd, index);
     }
-    if (fd > 0) {
-        close(fd);
-    }
+    if (fd > 0) close(fd);
     errno = saved;
     return reaped;
 }
@@ -265,9 +237,7 @@ uint64_t admit_used(const struct region_usage *usage)
     for (unsigned index = 0; index < entries_in_use(usage); index++) {
         const struct region_entry *entry = &usage->entries[index];
         uint64_t token = atomic_load(&entry->token);
-        if (token != 0 && (token & REGION_CLAIMING) == 0) {
-            sum = add_saturating(sum, atomic_load(&entry->memory_bytes));
-        }
+        if (token != 0 && (token & REGION_CLAIMING) == 0) sum = add_saturating(sum, atomic_load(&entry->memory_bytes));
     }
     return sum;
 }
@@ -279,9 +249,8 @@ uint64_t admit_beyond(const struct region_policy *policy, const struct region_us
     for (unsigned index = 0; index < entries_in_use(usage); index++) {
         const struct region_entry *entry = &usage->entries[index];
         uint64_t token = atomic_load(&entry->token);
-        if (token != 0 && (token & REGION_CLAIMING) == 0 && atomic_load(&entry->estimate_until) > sequence) {
+        if (token != 0 && (token & REGION_CLAIMING) == 0 && atomic_load(&entry->estimate_until) > sequence)
             sum = add_saturating(sum, atomic_load(&entry->estimate_bytes));
-        }
     }
     return sum;
 }
@@ -317,9 +286,8 @@ static bool pending_collect(const struct region_usage *usage, const struct regio
 static bool pending_changed(const struct region_usage *usage, const struct pending_view *view)
 {
     bool changed = entries_in_use(usage) != view->count;
-    for (unsigned index = 0; index < view->count; index++) {
+    for (unsigned index = 0; index < view->count; index++)
         changed = changed || atomic_load(&usage->entries[index].pending_bytes) != view->words[index];
-    }
     return changed;
 }
 
@@ -330,9 +298,7 @@ unsigned admit_reap_when_due(const struct life_place *place)
     static _Atomic uint64_t last_ns;
     static _Atomic(struct region_usage *) last_usage;
     uint64_t now_ns = host_clock_shown_ns();
-    if (atomic_load(&last_usage) == place->usage && now_ns - atomic_load(&last_ns) < ADMIT_REAP_INTERVAL_NS) {
-        return 0;
-    }
+    if (atomic_load(&last_usage) == place->usage && now_ns - atomic_load(&last_ns) < ADMIT_REAP_INTERVAL_NS) return 0;
     unsigned reaped = admit_reap(place);
     atomic_store(&last_ns, now_ns);
     atomic_store(&last_usage, place->usage);
@@ -365,13 +331,9 @@ static enum decision decide(const struct region_policy *policy, const struct reg
 #if defined(ADMIT_BROKEN) && ADMIT_BROKEN == 2
     sched_yield(); /* makes the collision likely on a machine with few processors */
 #endif
-    if (fits_with(policy, usage, 0)) {
-        return GRANTED;
-    }
+    if (fits_with(policy, usage, 0)) return GRANTED;
     bool contested = pending_collect(usage, own, bytes, &view);
-    if (fits_with(policy, usage, 0)) {
-        return GRANTED;
-    }
+    if (fits_with(policy, usage, 0)) return GRANTED;
     contested = contested || pending_changed(usage, &view);
 #if defined(ADMIT_BROKEN) && ADMIT_BROKEN == 2 /* the test of the test: gives up beside others */
     contested = false;
@@ -385,9 +347,8 @@ bool admit_reserve(const struct region_policy *policy, const struct life_place *
     const struct region_usage *usage = place->usage;
     for (int attempt = 0; attempt < ADMIT_RETRIES; attempt++) {
         if ((atomic_load(&policy->flags) & REGION_POLICY_DELETED) != 0 || bytes > PENDING_BYTES ||
-            bytes > atomic_load(&policy->memory_limit_bytes)) {
+            bytes > atomic_load(&policy->memory_limit_bytes))
             return false; /* never published: a hopeless request must not make others fail */
-        }
         atomic_fetch_add(&own->pending_bytes, bytes);
 #if defined(ADMIT_BROKEN) && ADMIT_BROKEN == 1 /* the test of the test: looks before it publishes */
         enum decision decision = fits_with(policy, usage, bytes) ? GRANTED : REFUSED;
@@ -404,11 +365,10 @@ bool admit_reserve(const struct region_policy *policy, const struct life_place *
         subtract_saturating(&own->memory_bytes, bytes);
         /* In this order: bytes that may be taken back are never seen without their mark. */
         atomic_fetch_add(&own->pending_bytes, PENDING_TAKEN_BACK - bytes);
-        if (decision == CONTESTED) {
+        if (decision == CONTESTED)
             pause_before_retry(usage, own, attempt);
-        } else if (admit_reap_when_due(place) == 0) {
+        else if (admit_reap_when_due(place) == 0)
             return false;
-        }
     }
     return false;
 }

@@ -9,18 +9,13 @@ void bucket_refill(struct region_usage *usage, uint64_t now_ns, uint32_t share_b
         atomic_compare_exchange_strong(&usage->bucket_refilled_at_ns, &last, now_ns == 0 ? 1 : now_ns);
         return;
     }
-    if (now_ns < last + BUCKET_REFILL_MIN_NS) {
-        return;
-    }
-    if (!atomic_compare_exchange_strong(&usage->bucket_refilled_at_ns, &last, now_ns)) {
+    if (now_ns < last + BUCKET_REFILL_MIN_NS) return;
+    if (!atomic_compare_exchange_strong(&usage->bucket_refilled_at_ns, &last, now_ns))
         return; /* another process adds this interval */
-    }
     uint64_t interval = now_ns - last;
     /* Beyond this the result is the burst anyway; the bound keeps the product in 64 bits. */
     uint64_t longest = ((uint64_t)BUCKET_BURST_NS + (uint64_t)BUCKET_DEBT_MAX_NS) * BUCKET_FULL_BP;
-    if (interval > longest) {
-        interval = longest;
-    }
+    if (interval > longest) interval = longest;
     share_bp = share_bp == 0 ? 1 : share_bp > BUCKET_FULL_BP ? BUCKET_FULL_BP : share_bp;
     int64_t earned =
         (int64_t)(interval / BUCKET_FULL_BP * share_bp + interval % BUCKET_FULL_BP * share_bp / BUCKET_FULL_BP);
@@ -32,9 +27,7 @@ void bucket_refill(struct region_usage *usage, uint64_t now_ns, uint32_t share_b
         int64_t base = level < -BUCKET_DEBT_MAX_NS ? -BUCKET_DEBT_MAX_NS : level;
         base = base > burst ? burst : base;
         int64_t filled = base + earned > burst ? burst : base + earned;
-        if (atomic_compare_exchange_weak(&usage->bucket_level_ns, &level, filled)) {
-            return;
-        }
+        if (atomic_compare_exchange_weak(&usage->bucket_level_ns, &level, filled)) return;
     }
 }
 
@@ -49,9 +42,7 @@ int64_t bucket_take(struct region_usage *usage, int64_t ns)
                                                    : ns;
         int64_t after = base - taken;
         after = after < -BUCKET_DEBT_MAX_NS ? -BUCKET_DEBT_MAX_NS : after;
-        if (atomic_compare_exchange_weak(&usage->bucket_level_ns, &level, after)) {
-            return after;
-        }
+        if (atomic_compare_exchange_weak(&usage->bucket_level_ns, &level, after)) return after;
     }
 }
 
@@ -62,9 +53,7 @@ int64_t bucket_level(const struct region_usage *usage)
 
 uint64_t bucket_wait_ns(int64_t level_ns, uint32_t share_bp)
 {
-    if (level_ns >= 0) {
-        return 0;
-    }
+    if (level_ns >= 0) return 0;
     share_bp = share_bp == 0 ? 1 : share_bp;
     uint64_t debt = level_ns < -BUCKET_DEBT_MAX_NS ? (uint64_t)BUCKET_DEBT_MAX_NS : (uint64_t)-level_ns;
     return debt * BUCKET_FULL_BP / share_bp + 1;

@@ -142,9 +142,8 @@ static int keep_as_previous(const char *path, mode_t mode)
 {
     char prev[FS_PATH_BYTES], next[FS_PATH_BYTES];
     if (snprintf(prev, sizeof prev, "%s.prev", path) >= (int)sizeof prev ||
-        snprintf(next, sizeof next, "%s.prev.tmp", path) >= (int)sizeof next) {
+        snprintf(next, sizeof next, "%s.prev.tmp", path) >= (int)sizeof next)
         return ENAMETOOLONG;
-    }
     if (unlink(next) != 0 && errno != ENOENT) return errno;
     if (link(path, next) != 0) {
         if (errno == ENOENT) return 0;

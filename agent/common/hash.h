@@ -8,9 +8,7 @@
 static inline uint64_t hash_bytes(const char *data, size_t len)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < len; i++) {
-        hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
-    }
+    for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
     return hash;
 }
 

@@ -24,14 +24,10 @@ static int by_system_call(clockid_t clock, struct timespec *out)
 static clock_fn find_clock(void)
 {
     void *libc = dlopen("libc.so.6", RTLD_NOLOAD | RTLD_LAZY);
-    void *found = libc == NULL ? NULL : dlsym(libc, "clock_gettime");
-    if (libc == NULL || found == NULL) {
-        (void)dlerror(); /* the program's next dlerror must not show our question */
-    }
-    if (libc != NULL) {
-        dlclose(libc); /* it stays: everybody needs it */
-    }
-    return found == NULL ? by_system_call : (clock_fn)found;
+    void *found = !libc ? NULL : dlsym(libc, "clock_gettime");
+    if (!libc || !found) (void)dlerror(); /* the program's next dlerror must not show our question */
+    if (libc) dlclose(libc);              /* it stays: everybody needs it */
+    return !found ? by_system_call : (clock_fn)found;
 }
 
 uint64_t host_clock_shown_ns(void)
@@ -39,7 +35,7 @@ uint64_t host_clock_shown_ns(void)
     static _Atomic(clock_fn) known;
     struct timespec now;
     clock_fn clock = atomic_load_explicit(&known, memory_order_relaxed);
-    if (__builtin_expect(clock == NULL, 0)) {
+    if (__builtin_expect(!clock, 0)) {
         clock = find_clock();
         atomic_store_explicit(&known, clock, memory_order_relaxed);
     }
@@ -51,9 +47,7 @@ static bool read_offset(const char *text, const char *name, int64_t *out)
 {
     long long seconds, nanoseconds;
     const char *at = strstr(text, name);
-    if (at == NULL || sscanf(at + strlen(name), "%lld %lld", &seconds, &nanoseconds) != 2) {
-        return false;
-    }
+    if (!at || sscanf(at + strlen(name), "%lld %lld", &seconds, &nanoseconds) != 2) return false;
     *out = seconds * NS_PER_S + nanoseconds;
     return true;
 }
@@ -70,13 +64,10 @@ bool host_clock_offsets(int64_t *monotonic_ns, int64_t *boottime_ns)
     int fd = same ? open("/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC) : -1;
     int error = same && fd < 0 ? errno : 0;
     ssize_t got = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-    if (fd >= 0) {
-        close(fd);
-    }
+    if (fd >= 0) close(fd);
     text[got > 0 ? got : 0] = 0;
-    if (!read_offset(text, "monotonic", monotonic_ns) || !read_offset(text, "boottime", boottime_ns)) {
+    if (!read_offset(text, "monotonic", monotonic_ns) || !read_offset(text, "boottime", boottime_ns))
         *monotonic_ns = *boottime_ns = 0;
-    }
     errno = saved;
     return error != EMFILE && error != ENFILE && error != ENOMEM;
 }

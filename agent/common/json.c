@@ -15,7 +15,7 @@ struct cursor {
 
 static int refuse(struct cursor *c, const char *why)
 {
-    if (c->why == NULL) c->why = why;
+    if (!c->why) c->why = why;
     return -1;
 }
 
@@ -31,15 +31,14 @@ static int hex4(const char *s, const char *end, uint32_t *out)
     for (int i = 0; i < 4; i++) {
         char d = s[i];
         uint32_t v;
-        if (d >= '0' && d <= '9') {
+        if (d >= '0' && d <= '9')
             v = (uint32_t)(d - '0');
-        } else if (d >= 'a' && d <= 'f') {
+        else if (d >= 'a' && d <= 'f')
             v = (uint32_t)(d - 'a') + 10;
-        } else if (d >= 'A' && d <= 'F') {
+        else if (d >= 'A' && d <= 'F')
             v = (uint32_t)(d - 'A') + 10;
-        } else {
+        else
             return -1;
-        }
         value = value << 4 | v;
     }
     *out = value;
@@ -76,9 +75,8 @@ static int parse_unicode_escape(struct cursor *c, uint32_t *code)
     if (high >= 0xdc00 && high <= 0xdfff) return refuse(c, "a surrogate stands alone");
     if (high >= 0xd800 && high <= 0xdbff) {
         if (c->end - c->at < 6 || c->at[0] != '\\' || c->at[1] != 'u' || hex4(c->at + 2, c->end, &low) != 0 ||
-            low < 0xdc00 || low > 0xdfff) {
+            low < 0xdc00 || low > 0xdfff)
             return refuse(c, "a surrogate stands alone");
-        }
         c->at += 6;
         *code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
         return 0;
@@ -258,9 +256,8 @@ int json_parse_flat(char *line, size_t len, struct json_object *out, const char 
 
 const struct json_field *json_get(const struct json_object *object, const char *key)
 {
-    for (size_t i = 0; i < object->count; i++) {
+    for (size_t i = 0; i < object->count; i++)
         if (strcmp(object->fields[i].key, key) == 0) return &object->fields[i];
-    }
     return NULL;
 }
 
@@ -302,13 +299,11 @@ static const char *span_space(const char *at, const char *end)
 /* End of the string whose opening quote is at `at`, or NULL. */
 static const char *span_string(const char *at, const char *end)
 {
-    for (at++; at < end; at++) {
-        if (*at == '\\') {
+    for (at++; at < end; at++)
+        if (*at == '\\')
             at++;
-        } else if (*at == '"') {
+        else if (*at == '"')
             return at + 1;
-        }
-    }
     return NULL;
 }
 
@@ -521,11 +516,10 @@ void json_put_integer(struct json_writer *w, const char *key, int64_t value)
 void json_put_known(struct json_writer *w, const char *key, bool known, int64_t value)
 {
     json_key(w, key);
-    if (known) {
+    if (known)
         json_integer(w, value);
-    } else {
+    else
         json_null(w);
-    }
 }
 
 void json_put_bool(struct json_writer *w, const char *key, bool value)

@@ -34,9 +34,7 @@ int life_open(const char *path, const struct life_file *file)
         close(low);
         errno = error;
     }
-    if (fd < 0) {
-        return -errno;
-    }
+    if (fd < 0) return -errno;
     struct stat status;
     int error = fstat(fd, &status) != 0                                         ? -errno
                 : status.st_dev != file->device || status.st_ino != file->inode ? -ESTALE
@@ -56,9 +54,7 @@ static struct flock byte_of(unsigned index, short type)
 int life_lock(int fd, unsigned index)
 {
     struct flock lock = byte_of(index, F_WRLCK);
-    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
-        return 1;
-    }
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) return 1;
     /* Any other error (a kernel, a sandbox or a file system without such locks): the process goes on without a
      * lock. */
     return errno == EAGAIN || errno == EACCES ? 0 : -EOPNOTSUPP;
@@ -73,9 +69,7 @@ void life_unlock(int fd, unsigned index)
 int life_held(int fd, unsigned index)
 {
     struct flock lock = byte_of(index, F_WRLCK);
-    if (fcntl(fd, F_OFD_GETLK, &lock) != 0) {
-        return -EOPNOTSUPP;
-    }
+    if (fcntl(fd, F_OFD_GETLK, &lock) != 0) return -EOPNOTSUPP;
     return lock.l_type != F_UNLCK;
 }
 
@@ -83,9 +77,7 @@ void *life_keep(int fd)
 {
     /* Never accessed, so that a file that somebody cuts does no harm here. */
     void *kept = mmap(NULL, KEPT_BYTES, PROT_NONE, MAP_SHARED, fd, 0);
-    if (kept == MAP_FAILED) {
-        return NULL;
-    }
+    if (kept == MAP_FAILED) return NULL;
     if (madvise(kept, KEPT_BYTES, MADV_DONTFORK) != 0) {
         munmap(kept, KEPT_BYTES); /* a child would keep its parent alive */
         return NULL;
@@ -95,7 +87,5 @@ void *life_keep(int fd)
 
 void life_end(void *kept)
 {
-    if (kept != NULL) {
-        munmap(kept, KEPT_BYTES);
-    }
+    if (kept) munmap(kept, KEPT_BYTES);
 }

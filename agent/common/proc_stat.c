@@ -16,15 +16,12 @@ int proc_stat_read(uint32_t pid, uint32_t tid, struct proc_stat *out)
 {
     char path[64];
     char text[1024];
-    if (tid != 0) {
+    if (tid != 0)
         snprintf(path, sizeof path, "/proc/%u/task/%u/stat", pid, tid);
-    } else {
+    else
         snprintf(path, sizeof path, "/proc/%u/stat", pid);
-    }
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return -1;
-    }
+    if (fd < 0) return -1;
     ssize_t got = read(fd, text, sizeof text - 1);
     int error = got < 0 ? errno : ESRCH;
     close(fd);
@@ -32,20 +29,14 @@ int proc_stat_read(uint32_t pid, uint32_t tid, struct proc_stat *out)
     errno = error;
     /* The second field is the command in brackets, and may hold brackets and spaces itself. */
     char *at = strrchr(text, ')');
-    if (at == NULL || at[1] != ' ') {
-        return -1;
-    }
+    if (!at || at[1] != ' ') return -1;
     at += 2;
     out->state = *at;
     for (int field = FIELD_STATE; field < FIELD_START; field++) {
         at = strchr(at, ' ');
-        if (at == NULL) {
-            return -1;
-        }
+        if (!at) return -1;
         at++;
-        if (field + 1 == FIELD_THREADS) {
-            out->threads = strtoull(at, NULL, 10);
-        }
+        if (field + 1 == FIELD_THREADS) out->threads = strtoull(at, NULL, 10);
     }
     char *end;
     errno = 0;

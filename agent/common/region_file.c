@@ -26,12 +26,8 @@ static int write_all(int fd, const void *data, size_t length)
     const char *at = data;
     while (length > 0) {
         ssize_t wrote = write(fd, at, length);
-        if (wrote < 0 && errno == EINTR) {
-            continue;
-        }
-        if (wrote <= 0) {
-            return wrote < 0 ? -errno : -EIO;
-        }
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote <= 0) return wrote < 0 ? -errno : -EIO;
         at += wrote;
         length -= (size_t)wrote;
     }
@@ -43,42 +39,24 @@ static int create_whole(const char *path, const void *head, size_t head_length, 
 {
     char temporary[PATH_MAX];
     int length = snprintf(temporary, sizeof temporary, "%s.new-%ld", path, (long)getpid());
-    if (length < 0 || (size_t)length >= sizeof temporary) {
-        return -ENAMETOOLONG;
-    }
-    if (unlink(temporary) != 0 && errno != ENOENT) {
-        return -errno;
-    }
+    if (length < 0 || (size_t)length >= sizeof temporary) return -ENAMETOOLONG;
+    if (unlink(temporary) != 0 && errno != ENOENT) return -errno;
     int fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-    if (fd < 0) {
-        return -errno;
-    }
+    if (fd < 0) return -errno;
     int error = -posix_fallocate(fd, 0, (off_t)total);
-    if (error == 0) {
-        error = write_all(fd, head, head_length);
-    }
+    if (error == 0) error = write_all(fd, head, head_length);
     /* The umask must not decide who may join a slice. */
-    if (error == 0 && fchmod(fd, mode) != 0) {
-        error = -errno;
-    }
-    if (close(fd) != 0 && error == 0) {
-        error = -errno;
-    }
-    if (error == 0 && rename(temporary, path) != 0) {
-        error = -errno;
-    }
-    if (error != 0) {
-        unlink(temporary);
-    }
+    if (error == 0 && fchmod(fd, mode) != 0) error = -errno;
+    if (close(fd) != 0 && error == 0) error = -errno;
+    if (error == 0 && rename(temporary, path) != 0) error = -errno;
+    if (error != 0) unlink(temporary);
     return error;
 }
 
 static int open_checked(const char *path, int flags, uint64_t magic, size_t total, int *fd_out)
 {
     int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0) {
-        return -errno;
-    }
+    if (fd < 0) return -errno;
     struct stat status;
     struct file_header header;
     int error = 0;
@@ -88,12 +66,11 @@ static int open_checked(const char *path, int flags, uint64_t magic, size_t tota
         error = -EPROTO;
     } else {
         ssize_t got = pread(fd, &header, sizeof header, 0);
-        if (got < 0) {
+        if (got < 0)
             error = -errno;
-        } else if (got != (ssize_t)sizeof header || header.magic != magic || header.abi != REGION_ABI ||
-                   header.bytes != total) {
+        else if (got != (ssize_t)sizeof header || header.magic != magic || header.abi != REGION_ABI ||
+                 header.bytes != total)
             error = -EPROTO;
-        }
     }
     if (error != 0) {
         close(fd);
@@ -108,19 +85,14 @@ static int map_checked(const char *path, int writable, uint64_t magic, size_t to
 {
     int fd;
     int error = open_checked(path, writable ? O_RDWR : O_RDONLY, magic, total, &fd);
-    if (error != 0) {
-        return error;
-    }
+    if (error != 0) return error;
     void *base = mmap(NULL, total, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
     error = base == MAP_FAILED ? -errno : 0;
     struct stat status;
-    if (error == 0 && file_out != NULL && fstat(fd, &status) == 0) {
+    if (error == 0 && file_out && fstat(fd, &status) == 0)
         *file_out = (struct life_file){status.st_dev, status.st_ino};
-    }
     close(fd);
-    if (error == 0) {
-        *out = base;
-    }
+    if (error == 0) *out = base;
     return error;
 }
 
@@ -130,9 +102,7 @@ static int read_whole(int fd, void *out, size_t total, off_t offset)
     do {
         got = pread(fd, out, total, offset);
     } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        return -errno;
-    }
+    if (got < 0) return -errno;
     return got == (ssize_t)total ? 0 : -EPROTO;
 }
 
@@ -167,9 +137,7 @@ int region_policy_map_ro(const char *path, const struct region_policy **out)
 {
     void *base = NULL;
     int error = map_checked(path, 0, REGION_POLICY_MAGIC, sizeof(struct region_policy), &base, NULL);
-    if (error == 0) {
-        *out = base;
-    }
+    if (error == 0) *out = base;
     return error;
 }
 
@@ -177,9 +145,7 @@ int region_policy_map_rw(const char *path, struct region_policy **out)
 {
     void *base = NULL;
     int error = map_checked(path, 1, REGION_POLICY_MAGIC, sizeof(struct region_policy), &base, NULL);
-    if (error == 0) {
-        *out = base;
-    }
+    if (error == 0) *out = base;
     return error;
 }
 
@@ -187,9 +153,7 @@ int region_usage_map(const char *path, struct region_usage **out, struct life_fi
 {
     void *base = NULL;
     int error = map_checked(path, 1, REGION_USAGE_MAGIC, sizeof(struct region_usage), &base, file_out);
-    if (error == 0) {
-        *out = base;
-    }
+    if (error == 0) *out = base;
     return error;
 }
 
@@ -211,9 +175,8 @@ int region_usage_open(const char *path, int *fd_out)
 int region_usage_read(int fd, struct region_usage *out)
 {
     int error = read_whole(fd, out, sizeof *out, 0);
-    if (error == 0 && (out->magic != REGION_USAGE_MAGIC || out->abi != REGION_ABI || out->bytes != sizeof *out)) {
+    if (error == 0 && (out->magic != REGION_USAGE_MAGIC || out->abi != REGION_ABI || out->bytes != sizeof *out))
         error = -EPROTO;
-    }
     return error;
 }
 
@@ -221,9 +184,7 @@ int region_line_map(const char *path, struct region_line **out)
 {
     void *base = NULL;
     int error = map_checked(path, 1, REGION_LINE_MAGIC, sizeof(struct region_line), &base, NULL);
-    if (error == 0) {
-        *out = base;
-    }
+    if (error == 0) *out = base;
     return error;
 }
 
@@ -231,9 +192,7 @@ int region_line_map_ro(const char *path, const struct region_line **out)
 {
     void *base = NULL;
     int error = map_checked(path, 0, REGION_LINE_MAGIC, sizeof(struct region_line), &base, NULL);
-    if (error == 0) {
-        *out = base;
-    }
+    if (error == 0) *out = base;
     return error;
 }
 
@@ -252,18 +211,13 @@ int region_line_open(const char *path, int *fd_out)
 int region_line_read(const struct region_line *const *lines, unsigned count, struct region_board_slot *out)
 {
     struct iovec from[REGION_BOARD_SLOTS];
-    if (count > REGION_BOARD_SLOTS) {
-        return -EINVAL;
-    }
-    for (unsigned at = 0; at < count; at++) {
+    if (count > REGION_BOARD_SLOTS) return -EINVAL;
+    for (unsigned at = 0; at < count; at++)
         from[at] = (struct iovec){(void *)(uintptr_t)&lines[at]->line, sizeof *out};
-    }
     for (unsigned at = 0; at < count;) {
         struct iovec to = {&out[at], (count - at) * sizeof *out};
         long got = syscall(SYS_process_vm_readv, getpid(), &to, 1UL, &from[at], (unsigned long)(count - at), 0UL);
-        if (got < 0 && errno != EFAULT) {
-            return -errno;
-        }
+        if (got < 0 && errno != EFAULT) return -errno;
         at += got < 0 ? 0 : (unsigned)((size_t)got / sizeof *out);
         if (at < count) { /* its owner has cut the file: it says nothing */
             memset(&out[at], 0, sizeof out[at]);

@@ -19,15 +19,14 @@ size_t text_utf8_next(const char *src, size_t len, uint32_t *code)
     }
     size_t need;
     uint32_t c, least;
-    if (s[0] >= 0xc2 && s[0] <= 0xdf) {
+    if (s[0] >= 0xc2 && s[0] <= 0xdf)
         need = 2, c = s[0] & 0x1fu, least = 0x80;
-    } else if (s[0] >= 0xe0 && s[0] <= 0xef) {
+    else if (s[0] >= 0xe0 && s[0] <= 0xef)
         need = 3, c = s[0] & 0x0fu, least = 0x800;
-    } else if (s[0] >= 0xf0 && s[0] <= 0xf4) {
+    else if (s[0] >= 0xf0 && s[0] <= 0xf4)
         need = 4, c = s[0] & 0x07u, least = 0x10000;
-    } else {
+    else
         return 0;
-    }
     if (len < need) return 0;
     for (size_t i = 1; i < need; i++) {
         if ((s[i] & 0xc0) != 0x80) return 0;

@@ -98,7 +98,7 @@ static enum claim claim_state(struct agent *agent, char *why, size_t cap)
         return CLAIM_OURS;
     }
     if (errno == EWOULDBLOCK) return CLAIM_TAKEN;
-    snprintf(why, cap, "%s can not be locked: %s.", path, strerror(errno));
+    snprintf(why, cap, "%s cannot be locked: %s.", path, strerror(errno));
     return CLAIM_FAILED;
 }
 
@@ -143,7 +143,7 @@ static enum claim claim_socket(struct agent *agent, char *why, size_t cap)
     if (!p->abstract_socket) unlink(p->socket);
     if (agent->listen_fd < 0 || bind(agent->listen_fd, (struct sockaddr *)&address, len) != 0) {
         if (errno == EADDRINUSE) return judge_holder(&address, len, why, cap);
-        snprintf(why, cap, "The socket %s can not be made: %s.", p->socket, strerror(errno));
+        snprintf(why, cap, "The socket %s cannot be made: %s.", p->socket, strerror(errno));
         return CLAIM_FAILED;
     }
     /* Everybody may connect; what they may do is decided by who they are. */
@@ -156,7 +156,7 @@ static void choose_system(const struct places *places)
 {
     if (places->scope != SCOPE_SYSTEM || geteuid() != 0) return;
     int error = places_choose_system();
-    if (error != 0) log_line(SYSTEM_MARK_PATH " can not be written: %s", strerror(error));
+    if (error != 0) log_line(SYSTEM_MARK_PATH " cannot be written: %s", strerror(error));
 }
 
 static enum claim claim(struct agent *agent, char *why, size_t cap)
@@ -239,11 +239,10 @@ static int open_loop(struct agent *agent)
 static int start(struct agent *agent, char *why, size_t cap)
 {
     const char *name = people_name_of(agent->places.uid);
-    if (name) {
+    if (name)
         text_copy(agent->manager_name, sizeof agent->manager_name, name);
-    } else {
+    else
         snprintf(agent->manager_name, sizeof agent->manager_name, "uid-%u", (unsigned)agent->places.uid);
-    }
     if (gethostname(agent->host_name, sizeof agent->host_name - 1) != 0) text_copy(agent->host_name, 8, "host");
     if (lift_limits(why, cap) != 0) return -1;
     json_writer_init(&agent->scratch, AGENT_LINE_MAX_BYTES);
@@ -256,7 +255,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     int error = procs_init(&agent->procs);
     if (error == 0) error = slice_store_load(&agent->slices, agent->places.state, now_wall_ms());
     if (error != 0) {
-        snprintf(why, cap, "The state in %s can not be read: %s.", agent->places.state, strerror(error));
+        snprintf(why, cap, "The state in %s cannot be read: %s.", agent->places.state, strerror(error));
         return -1;
     }
     if (agent->slices.note[0]) log_line("%s", agent->slices.note);
@@ -265,16 +264,16 @@ static int start(struct agent *agent, char *why, size_t cap)
     upkeep_begin(agent);
     policy_open_all(agent);
     error = jobs_load(agent, now_mono_ms());
-    if (error != 0) log_line("the list of jobs can not be read: %s", strerror(error));
+    if (error != 0) log_line("the list of jobs cannot be read: %s", strerror(error));
     concurrent_open(agent);
     error = history_open(agent);
-    if (error != 0) log_line("history can not be kept: %s", strerror(error));
+    if (error != 0) log_line("history cannot be kept: %s", strerror(error));
     history_sweep(agent);
     error = audit_open(agent);
-    if (error != 0) log_line("the audit in %s can not be read: %s", agent->places.state, strerror(error));
+    if (error != 0) log_line("the audit in %s cannot be read: %s", agent->places.state, strerror(error));
     error = open_loop(agent);
     if (error == 0 && listen(agent->listen_fd, LISTEN_BACKLOG) != 0) error = errno;
-    if (error != 0) snprintf(why, cap, "The agent can not listen: %s.", strerror(error));
+    if (error != 0) snprintf(why, cap, "The agent cannot listen: %s.", strerror(error));
     return error == 0 ? 0 : -1;
 }
 
@@ -340,9 +339,8 @@ static void serve_deaths(struct agent *agent, int64_t mono_ms)
 static void serve_samples(struct agent *agent, int64_t mono_ms)
 {
     bool due = false;
-    for (size_t i = 0; i < agent->peer_count; i++) {
+    for (size_t i = 0; i < agent->peer_count; i++)
         due |= agent->peers[i]->subscribed && agent->peers[i]->due_at_ms <= mono_ms;
-    }
     if (!due) return;
     if (mono_ms - agent->sampled_at_ms >= FRESH_MS || agent->sample_seq == 0) sample_take(agent, mono_ms, true);
     struct shared_line *line = events_sample(agent);
@@ -396,9 +394,8 @@ static void announce_state(struct agent *agent)
 {
     if (!agent->state_dirty) return;
     agent->state_dirty = false;
-    for (size_t i = 0; i < agent->peer_count; i++) {
+    for (size_t i = 0; i < agent->peer_count; i++)
         if (agent->peers[i]->subscribed) agent->peers[i]->wants_state = true;
-    }
 }
 
 static void turn(struct agent *agent, int timeout_ms)
@@ -490,9 +487,8 @@ int agent_main(int ready_fd)
         tell_starter(ready_fd, "taken\n");
         return 0;
     }
-    if (result == CLAIM_OURS && ready_fd >= 0 && fs_join(path, agent.places.state, "agent.log") == 0) {
+    if (result == CLAIM_OURS && ready_fd >= 0 && fs_join(path, agent.places.state, "agent.log") == 0)
         log_to_file(path);
-    }
     if (result == CLAIM_FAILED || start(&agent, why, sizeof why) != 0) {
         log_line("%s", why);
         tell_starter(ready_fd, why);

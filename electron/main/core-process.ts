@@ -34,7 +34,7 @@ export class CoreProcess {
   #child: UtilityProcess | null = null;
   #lab: UtilityProcess | null = null;
   #stopping = false;
-  /** Why requests can not be answered; null while they can. */
+  /** Why requests cannot be answered; null while they can. */
   #failure: string | null = null;
 
   constructor(paths: CorePaths, setup: CoreSetup, listener: CoreListener) {

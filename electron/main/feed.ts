@@ -6,7 +6,7 @@ import { z } from 'zod';
 export type Feed =
   | { readonly kind: 'none' }
   | { readonly kind: 'set'; readonly url: string }
-  /** Somebody wanted one and it can not be used: said when updates are looked for, instead of silence. */
+  /** Somebody wanted one and it cannot be used: said when updates are looked for, instead of silence. */
   | { readonly kind: 'wrong'; readonly why: string };
 
 export const FEED_VARIABLE = 'TRANCHE_UPDATE_FEED';
@@ -76,7 +76,7 @@ export function readFeed(packagedApp: { readonly path: string } | null): Feed {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-      return { kind: 'wrong', why: `${path} can not be read: ${String(error)}` };
+      return { kind: 'wrong', why: `${path} cannot be read: ${String(error)}` };
   }
   const about = readFileSync(join(packagedApp.path, 'package.json'), 'utf8');
   return findFeed({ env: process.env, file: { path, text }, about });

@@ -10,7 +10,7 @@ export interface FoundUpdate {
 }
 
 export interface UpdaterDoor {
-  /** null: nothing newer. Rejects where the feed can not be asked or understood. */
+  /** null: nothing newer. Rejects where the feed cannot be asked or understood. */
   check(): Promise<FoundUpdate | null>;
   /** Resolves when the file is here and its SHA-512 is the feed's; `onProgress` in percent. */
   download(onProgress: (percent: number) => void): Promise<void>;
@@ -45,7 +45,7 @@ export function openUpdater(feed: string): UpdaterDoor {
       if (!autoUpdater.isUpdaterActive())
         throw new Error('This copy of Tranche was not installed by a package that can be updated.');
       const answer = await autoUpdater.checkForUpdates();
-      if (answer === null) throw new Error('Nothing was asked: this copy can not be updated.');
+      if (answer === null) throw new Error('Nothing was asked: this copy cannot be updated.');
       if (!answer.isUpdateAvailable) return null;
       const sizes = answer.updateInfo.files.flatMap(({ size }) => size ?? []);
       return { version: answer.updateInfo.version, bytes: sizes.length > 0 ? Math.max(...sizes) : null };

@@ -103,7 +103,7 @@ export class Updates {
     const { feed, version } = this.#options;
     if (feed.kind !== 'set') {
       const why = feed.kind === 'wrong' ? feed.why : '';
-      this.#failed('check', `Updates can not be looked for: ${why} Nothing was asked.`, why);
+      this.#failed('check', `Updates cannot be looked for: ${why} Nothing was asked.`, why);
       return;
     }
     this.#set({ kind: 'checking' });

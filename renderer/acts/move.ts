@@ -59,7 +59,7 @@ async function makeAgain(host: HostSnapshot, slice: Slice, target: Gpu): Promise
   edited(
     host.id,
     made.value.sliceId,
-    `${slice.name} made again on GPU ${String(target.index)}: the agent is older and can not move it with its history`,
+    `${slice.name} made again on GPU ${String(target.index)}: the agent is older and cannot move it with its history`,
     [made.value.undoToken, deleted.value.undoToken],
   );
   return true;

@@ -47,7 +47,7 @@ function pressList(): readonly Presses[] {
 const RESERVED =
   /^(Escape|Tab|Enter|Arrow|Home|End|Page|Shift|Control|Alt|Meta|AltGraph|Dead|Unidentified|CapsLock)/;
 
-/** What was pressed, in the grammar of the table; null where it can not be a command’s. */
+/** What was pressed, in the grammar of the table; null where it cannot be a command’s. */
 export function pressedKeys(
   event: Pick<KeyboardEvent, 'key' | 'code' | 'altKey' | 'shiftKey' | 'ctrlKey' | 'metaKey'>,
   mac: boolean,

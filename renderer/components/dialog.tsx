@@ -70,7 +70,7 @@ interface Answered {
   readonly verb: string;
   readonly onSubmit: () => void;
   readonly kind?: 'primary' | 'danger';
-  /** Why it can not be done now; null or left out when it can. */
+  /** Why it cannot be done now; null or left out when it can. */
   readonly refusal?: string | null;
   readonly wide?: boolean;
   readonly byModEnter?: boolean;
@@ -90,7 +90,7 @@ export function FormDialog(props: Answered): ReactElement {
   );
 }
 
-/** A question before what can not simply be taken back: leaving has the focus, and is what Enter does. */
+/** A question before what cannot simply be taken back: leaving has the focus, and is what Enter does. */
 export function AskDialog(props: Answered & { readonly keep?: string }): ReactElement {
   return (
     <Dialog

@@ -1,4 +1,4 @@
-/** Who is hit by an act that can not be undone: people, PIDs, what runs, for how long. */
+/** Who is hit by an act that cannot be undone: people, PIDs, what runs, for how long. */
 import type { ReactElement } from 'react';
 import type { ProcessSample } from '../../model/model.ts';
 import { duration } from '../../model/units.ts';

@@ -1,4 +1,4 @@
-/** What moving a slice to another GPU of its host would do there, and why it can not be done. Pure. */
+/** What moving a slice to another GPU of its host would do there, and why it cannot be done. Pure. */
 import type { Gpu, HostSnapshot, Sample, Slice } from '../../model/model.ts';
 import { gibWithUnit } from '../../model/units.ts';
 import { refusalWords } from './drag.ts';
@@ -7,7 +7,7 @@ import { editRefusal } from './rights.ts';
 import { asNew, preview } from './slice-edits.ts';
 
 export interface MoveOutcome {
-  /** Why it can not be done; null when it can. */
+  /** Why it cannot be done; null when it can. */
   readonly refusal: string | null;
   /** What the target would look like, in a few words. */
   readonly text: string;

@@ -38,7 +38,7 @@ export const boundsOf = (
   usedBytes: reading?.memoryUsedBytes ?? null,
 });
 
-/** Why the slice can not have this limit, in the few words that fit on a ruler; null when it can. */
+/** Why the slice cannot have this limit, in the few words that fit on a ruler; null when it can. */
 export const limitRefusal = (
   host: HostSnapshot,
   gpu: Gpu,

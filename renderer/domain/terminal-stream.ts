@@ -6,7 +6,7 @@ export const ACK_BYTES = 16 * 1024;
 export interface StreamSink {
   /** `done` when it is on the screen. */
   write(bytes: Uint8Array, done: () => void): void;
-  /** That many bytes can not be had any more. */
+  /** That many bytes cannot be had any more. */
   gap(bytes: number): void;
 }
 

@@ -59,7 +59,7 @@ export async function loadZoomed(entry: Watched, window: TimeWindow): Promise<vo
     toMs: Math.ceil(window.toMs),
     maxPoints: ZOOM_POINTS,
   });
-  // What is there already is drawn when the agent can not give more.
+  // What is there already is drawn when the agent cannot give more.
   if (!result.ok || useZoom.getState().window !== window) return;
   setZoomed(entry, { ...window, stepMs: result.value.tierMs, points: result.value.points });
 }

@@ -21,9 +21,7 @@ CUresult cuDriverGetVersion(int *version)
 CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice device)
 {
     static const unsigned char bytes[16] = {0x51, 0, 0, 0, 0, 0, 0x40, 0, 0x80};
-    if (device != 0) {
-        return CUDA_ERROR_INVALID_DEVICE;
-    }
+    if (device != 0) return CUDA_ERROR_INVALID_DEVICE;
     memcpy(uuid->bytes, bytes, sizeof bytes);
     return CUDA_SUCCESS;
 }
@@ -72,15 +70,11 @@ CUresult cuGetProcAddress_v2(const char *name, void **function, int version, cuu
     for (size_t at = 0; at < sizeof table / sizeof table[0]; at++) {
         if (strcmp(table[at].name, name) == 0) {
             *function = table[at].function;
-            if (status != NULL) {
-                *status = CU_GET_PROC_ADDRESS_SUCCESS;
-            }
+            if (status != NULL) *status = CU_GET_PROC_ADDRESS_SUCCESS;
             return CUDA_SUCCESS;
         }
     }
     *function = NULL;
-    if (status != NULL) {
-        *status = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
-    }
+    if (status != NULL) *status = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
     return CUDA_ERROR_NOT_FOUND;
 }

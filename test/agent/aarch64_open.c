@@ -11,9 +11,7 @@ int open_past_qemu(const char *path, int flags, ...);
 int open_past_qemu(const char *path, int flags, ...)
 {
     char other[PATH_MAX];
-    if (strncmp(path, "/proc/", 6) != 0) {
-        return open(path, flags);
-    }
+    if (strncmp(path, "/proc/", 6) != 0) return open(path, flags);
     snprintf(other, sizeof other, "/proc/./%s", path + 6);
     return open(other, flags);
 }

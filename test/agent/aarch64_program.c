@@ -23,9 +23,8 @@ static void make_slice(void)
 static void gpu_less(void)
 {
     static const char *const names[] = {"cuInit", "cuMemAlloc_v2", "cuLaunchKernel", "nvmlDeviceGetMemoryInfo"};
-    for (size_t at = 0; at < sizeof names / sizeof names[0]; at++) {
+    for (size_t at = 0; at < sizeof names / sizeof names[0]; at++)
         CHECK_STR(owner(dlsym(RTLD_DEFAULT, names[at])), "none");
-    }
     CHECK(dlopen("libcuda.so.1", RTLD_NOLOAD | RTLD_LAZY) == NULL);
     CHECK(dlerror() != NULL);
 }

@@ -91,9 +91,7 @@ static bool enter_state(const struct state *state)
     uint64_t hash = hash_state(state);
     uint64_t mask = (UINT64_C(1) << TABLE_BITS) - 1;
     for (uint64_t at = hash & mask;; at = (at + 1) & mask) {
-        if (table[at] == hash) {
-            return false;
-        }
+        if (table[at] == hash) return false;
         if (table[at] == 0) {
             if (++visited > mask / 4 * 3) {
                 printf("FAIL %s: the state table is too small\n", check_name);
@@ -134,22 +132,19 @@ static void drain_word(struct state *state, int self, int word)
 /* What self reads of a word of process at: its own buffer included, nothing of a dead one (its entry is reaped). */
 static uint8_t look(const struct state *state, int self, int at, int word)
 {
-    if (state->p[at].dead) {
-        return 0;
-    }
+    if (state->p[at].dead) return 0;
     int value = word == 0 ? state->pending[at] : state->memory[at];
     return (uint8_t)(value + (self == at ? state->p[at].buffered[word] : 0));
 }
 
 static void refused(struct process_state *own)
 {
-    if (!own->contested || mutation == NO_RETRY) {
+    if (!own->contested || mutation == NO_RETRY)
         own->step = REFUSED;
-    } else if (++own->attempt == ATTEMPTS) {
+    else if (++own->attempt == ATTEMPTS)
         own->step = GAVE_UP;
-    } else {
+    else
         own->step = mutation == CHECK_FIRST ? SUM : PEND;
-    }
     own->contested = 0;
     memset(own->seen, 0, sizeof own->seen);
 }
@@ -170,9 +165,7 @@ static void advance_reading(struct state *state, int self)
         own->contested |= look(state, self, at, 0) != own->seen[at];
     }
     own->step++;
-    if (own->step - loop < count) {
-        return;
-    }
+    if (own->step - loop < count) return;
     own->step = (uint8_t)(loop + PROCESSES);
     if (loop == SUM || loop == RESUM) {
         bool fits = own->sum + (early ? request[self] : 0) <= limit;
@@ -208,9 +201,8 @@ static void advance(struct state *state, int self)
         own->step = UNPEND;
         break;
     case UNPEND:
-        if (mutation != PENDING_ENDS_TOO_EARLY) {
+        if (mutation != PENDING_ENDS_TOO_EARLY)
             change(state, self, 0, (mutation == NO_COUNT ? 0 : TAKEN_BACK) - bytes);
-        }
         refused(own);
         break;
     case GRANT:
@@ -239,9 +231,7 @@ static void judge(const struct state *state)
         end = end && finished(&state->p[at]) && state->p[at].order == 0;
     }
     over += granted > limit;
-    if (!end) {
-        return;
-    }
+    if (!end) return;
     ends++;
     unsigned words = 0;
     for (int at = 0; at < PROCESSES; at++) {
@@ -254,9 +244,7 @@ static void judge(const struct state *state)
 
 static void explore(const struct state *state)
 {
-    if (!enter_state(state)) {
-        return;
-    }
+    if (!enter_state(state)) return;
     judge(state);
     bool anyone_dead = state->p[0].dead || state->p[1].dead || state->p[2].dead;
     for (int at = 0; at < PROCESSES; at++) {
@@ -277,9 +265,7 @@ static void explore(const struct state *state)
                 explore(&next);
             }
         }
-        if (finished(own)) {
-            continue;
-        }
+        if (finished(own)) continue;
         next = *state;
         advance(&next, at);
         explore(&next);
@@ -305,9 +291,8 @@ static void run_model(enum mutation with, uint8_t total, int processes)
     memset(table, 0, sizeof *table << TABLE_BITS);
     for (int at = 0; at < PROCESSES; at++) {
         start.p[at].step = with == CHECK_FIRST ? SUM : PEND;
-        if (request[at] > total || at >= processes) {
+        if (request[at] > total || at >= processes)
             start.p[at].step = REFUSED; /* a hopeless request is never published */
-        }
     }
     explore(&start);
     printf("     limit %u: %llu states, %llu ends, over %llu, refused in vain %llu\n", total,
@@ -370,9 +355,7 @@ static void uncounted_take_backs_are_caught(void)
 int main(void)
 {
     table = malloc(sizeof *table << TABLE_BITS);
-    if (table == NULL) {
-        check_skip("no memory for the state table");
-    }
+    if (table == NULL) check_skip("no memory for the state table");
     RUN(as_written_it_holds);
     RUN(plain_stores_are_caught);
     RUN(relaxed_publishing_is_caught);

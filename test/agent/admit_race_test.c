@@ -75,14 +75,10 @@ static void work(int self, uint32_t round)
     const struct life_place place = {.usage = &arena->usage, .pid_namespace = life_pid_namespace()};
     struct region_entry *entry = NULL;
     void *kept = NULL;
-    if (admit_claim(&place, token, 1, &entry, &kept) != 0) {
-        _exit(1);
-    }
+    if (admit_claim(&place, token, 1, &entry, &kept) != 0) _exit(1);
     unsigned own_seed = (unsigned)getpid() * 31u + (unsigned)self;
     for (;;) {
-        while (atomic_load(&arena->round) == round) {
-            futex_wait(&arena->round, round);
-        }
+        while (atomic_load(&arena->round) == round) futex_wait(&arena->round, round);
         round = atomic_load(&arena->round);
         if (round == UINT32_MAX) {
             admit_leave(entry, token, kept);
@@ -109,9 +105,7 @@ static void spawn(int self)
     arena->workers[self].granted = 0;
     atomic_store(&arena->workers[self].done_round, round);
     pids[self] = fork();
-    if (pids[self] == 0) {
-        work(self, round);
-    }
+    if (pids[self] == 0) work(self, round);
 }
 
 /* Lets all go into the next round, kills victim (-1: nobody) somewhere in it, waits for the rest. */
@@ -129,12 +123,9 @@ static bool play(int victim)
     for (;;) {
         uint32_t seen = atomic_load(&arena->finished);
         int waiting = 0;
-        for (int at = 0; at < WORKERS; at++) {
+        for (int at = 0; at < WORKERS; at++)
             waiting += at != victim && atomic_load(&arena->workers[at].done_round) != round;
-        }
-        if (waiting == 0) {
-            return true;
-        }
+        if (waiting == 0) return true;
         if (time(NULL) > end) {
             printf("round %u: %d workers hang\n", round, waiting);
             return false;
@@ -181,32 +172,24 @@ static struct faults race(reserve_fn with, unsigned rounds)
     const struct life_place place = {.usage = &arena->usage, .pid_namespace = life_pid_namespace()};
     atomic_store(&arena->policy.memory_limit_bytes, LIMIT);
     fflush(stdout);
-    for (int at = 0; at < WORKERS; at++) {
-        spawn(at);
-    }
+    for (int at = 0; at < WORKERS; at++) spawn(at);
     for (unsigned round = 0; round < rounds && faults.hung == 0; round++) {
         int victim = rand_r(&seed) % 20 == 0 ? rand_r(&seed) % WORKERS : -1;
         faults.hung += !play(victim);
         judge(&faults, victim);
-        if (victim >= 0) {
-            spawn(victim);
-        }
+        if (victim >= 0) spawn(victim);
         faults.hung += !play(-1);
         admit_reap(&place);
         uint64_t pending = 0;
-        for (unsigned at = 0; at < REGION_USAGE_ENTRIES; at++) {
-            if (atomic_load(&arena->usage.entries[at].token) != 0) {
+        for (unsigned at = 0; at < REGION_USAGE_ENTRIES; at++)
+            if (atomic_load(&arena->usage.entries[at].token) != 0)
                 pending += ADMIT_PENDING(atomic_load(&arena->usage.entries[at].pending_bytes));
-            }
-        }
         faults.left += admit_used(&arena->usage) != 0 || pending != 0;
     }
     atomic_store(&arena->round, UINT32_MAX);
     futex_wake(&arena->round);
     for (int at = 0; at < WORKERS; at++) {
-        if (faults.hung > 0) {
-            kill(pids[at], SIGKILL);
-        }
+        if (faults.hung > 0) kill(pids[at], SIGKILL);
         waitpid(pids[at], NULL, 0);
     }
     munmap(arena, sizeof *arena);

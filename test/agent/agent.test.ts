@@ -200,7 +200,7 @@ describe.skipIf(!hasSim)('with simulated GPUs', () => {
     client.close();
   });
 
-  test('when the state can not be written the edit is refused and not applied', async () => {
+  test('when the state cannot be written the edit is refused and not applied', async () => {
     // One without the limit first: the simulated driver's own file is larger than it.
     await (await host.start()).stop();
     const agent = await host.start({ shell: 'ulimit -f 200' });

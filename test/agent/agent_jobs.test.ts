@@ -113,7 +113,7 @@ describe.skipIf(!hasSim)('a job', () => {
     client.close();
   });
 
-  test('goes on when its log can not be written, and says so', async () => {
+  test('goes on when its log cannot be written, and says so', async () => {
     await host.start();
     const client = await open();
     const command = 'head -c 100000 /dev/zero | tr "\\\\0" x; exit 5';
@@ -695,7 +695,7 @@ describe.skipIf(!hasSim || !isRoot)('between two users', () => {
     client.close();
   });
 
-  test('one user can not fill the list', async () => {
+  test('one user cannot fill the list', async () => {
     await host.start();
     const client = await open({ owner: 'nobody' });
     const row = ((await client.event('state'))['slices'] as { id: string }[])[0];

@@ -63,9 +63,8 @@ uint64_t now_region_ns(const struct agent *a)
 }
 struct gpu_state *agent_gpu(struct agent *a, const char *uuid)
 {
-    for (size_t i = 0; i < a->gpu_count; i++) {
+    for (size_t i = 0; i < a->gpu_count; i++)
         if (strcmp(a->gpus[i].info.uuid, uuid) == 0) return &a->gpus[i];
-    }
     return NULL;
 }
 void notices_tell(struct agent *a, const char *code, const char *id, uint32_t pid, const char *message)
@@ -108,9 +107,8 @@ static pid_t fork_bound(void)
 static pid_t start_tenant(void)
 {
     pid_t pid = fork_bound();
-    if (pid == 0) {
+    if (pid == 0)
         for (;;) pause();
-    }
     return pid;
 }
 
@@ -413,9 +411,8 @@ static void a_flag_that_flickers_is_told_once_a_second(void)
     look_after_ms(1000);
     notices = 0;
     for (int round = 0; round < 40; round++) {
-        for (unsigned i = 0; i < REGION_USAGE_ENTRIES; i++) {
+        for (unsigned i = 0; i < REGION_USAGE_ENTRIES; i++)
             usage->entries[i].flags = round % 2 ? 0 : REGION_ENTRY_LIMIT_NOT_HELD;
-        }
         look_after_ms(100);
     }
     CHECK_THAT(notices >= 3 && notices <= 5, "%d notices in four seconds", notices);
@@ -660,9 +657,8 @@ static pid_t start_of(uid_t uid)
 
 static struct slice *left_of(void)
 {
-    for (size_t i = 0; i < agent.slices.count; i++) {
+    for (size_t i = 0; i < agent.slices.count; i++)
         if (slice_is_left(&agent.slices.items[i]->r)) return agent.slices.items[i];
-    }
     return NULL;
 }
 

@@ -156,7 +156,7 @@ describe.skipIf(!hasSim || !hasShim)('moving a slice', () => {
     expect(await where()).toMatchObject({ one: GPU0, small: GPU0 });
   });
 
-  test('stays where it is when the state can not be written', async () => {
+  test('stays where it is when the state cannot be written', async () => {
     await host.start();
     const client = await Client.open(root);
     const made = await create(client, 'one');

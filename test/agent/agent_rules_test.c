@@ -16,7 +16,7 @@ static FILE *golden(const char *name)
     snprintf(path, sizeof path, "model/golden/%s", name);
     FILE *file = fopen(path, "r");
     if (!file) {
-        printf("FAIL %s can not be opened; run from the top of the repository\n", path);
+        printf("FAIL %s cannot be opened; run from the top of the repository\n", path);
         exit(1);
     }
     return file;

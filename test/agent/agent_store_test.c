@@ -190,9 +190,8 @@ static void a_killed_writer_loses_nothing_it_reported(void)
         }
         close(ends[1]);
         /* Wait for a few reports, then kill somewhere in the next one. */
-        for (int i = 0; i < 1 + round % 3; i++) {
+        for (int i = 0; i < 1 + round % 3; i++)
             if (read(ends[0], &reported, 8) != 8) break;
-        }
         usleep((useconds_t)(rand() % 3000));
         kill(child, SIGKILL);
         uint64_t more;
@@ -218,7 +217,7 @@ static void a_save_that_fails_leaves_the_old_state(void)
     CHECK_EQ(slice_store_save(&table, directory), 0);
     char path[256];
     snprintf(path, sizeof path, "%s/slices.jsonl.tmp", directory);
-    CHECK_EQ(mkdir(path, 0700), 0); /* the temporary file can not be made */
+    CHECK_EQ(mkdir(path, 0700), 0); /* the temporary file cannot be made */
     table.items[0]->r.memory_limit_bytes = 200;
     CHECK(slice_store_save(&table, directory) != 0);
     CHECK_EQ(slice_store_load(&loaded, directory, NOW), 0);

@@ -153,7 +153,7 @@ describe.skipIf(!hasSim || !canMount)('on a full disk', () => {
     return { disk: join(`/proc/${String(agent.child.pid)}/root`, place) };
   }
 
-  test('an edit that can not be kept is refused and not made; with room again it is', async () => {
+  test('an edit that cannot be kept is refused and not made; with room again it is', async () => {
     const { disk } = await startOn('state', 512);
     const client = await Client.open(root);
     const made = await client.create();
@@ -276,7 +276,7 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('a slice that changes hands', ()
     copied = host.openToOthers();
   });
 
-  test('the old owner’s program goes on, the new owner can start one, the old one can not', async () => {
+  test('the old owner’s program goes on, the new owner can start one, the old one cannot', async () => {
     await host.start({ bin: copied('tranche') });
     for (const file of ['sim.shm', 'sim.conf']) {
       if (existsSync(join(root.path, 'sim', file))) chmodSync(join(root.path, 'sim', file), 0o666);

@@ -66,9 +66,7 @@ static void debt_is_paid_at_the_share(void)
 static void debt_has_a_floor(void)
 {
     fresh();
-    for (int at = 0; at < 100; at++) {
-        bucket_take(&usage, INT64_MAX);
-    }
+    for (int at = 0; at < 100; at++) bucket_take(&usage, INT64_MAX);
     CHECK_EQ(bucket_level(&usage), -BUCKET_DEBT_MAX_NS);
     CHECK(bucket_wait_ns(INT64_MIN, 1) <= (uint64_t)BUCKET_DEBT_MAX_NS * 10000 + 1);
 }
@@ -104,20 +102,14 @@ static void threads_take_exactly(void)
 {
     pthread_t threads[4];
     fresh();
-    for (int at = 0; at < 4; at++) {
-        pthread_create(&threads[at], NULL, taker, NULL);
-    }
-    for (int at = 0; at < 4; at++) {
-        pthread_join(threads[at], NULL);
-    }
+    for (int at = 0; at < 4; at++) pthread_create(&threads[at], NULL, taker, NULL);
+    for (int at = 0; at < 4; at++) pthread_join(threads[at], NULL);
     CHECK_EQ(bucket_level(&usage), -4 * 20000 * 7);
 }
 
 static void *refiller(void *unused)
 {
-    for (uint64_t at = 1; at <= 2000; at++) {
-        bucket_refill(&usage, SECOND + at * 20000, 5000);
-    }
+    for (uint64_t at = 1; at <= 2000; at++) bucket_refill(&usage, SECOND + at * 20000, 5000);
     return unused;
 }
 
@@ -126,12 +118,8 @@ static void an_interval_is_added_once(void)
     pthread_t threads[4];
     fresh();
     bucket_take(&usage, (int64_t)SECOND);
-    for (int at = 0; at < 4; at++) {
-        pthread_create(&threads[at], NULL, refiller, NULL);
-    }
-    for (int at = 0; at < 4; at++) {
-        pthread_join(threads[at], NULL);
-    }
+    for (int at = 0; at < 4; at++) pthread_create(&threads[at], NULL, refiller, NULL);
+    for (int at = 0; at < 4; at++) pthread_join(threads[at], NULL);
     CHECK_EQ(bucket_level(&usage), -(int64_t)SECOND + 2000 * 10000);
 }
 

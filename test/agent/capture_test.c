@@ -73,9 +73,7 @@ static void inside(void)
     CUstream other;
     pthread_t thread;
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
-    if (cuda == NULL) {
-        fixture_fail("libcuda.so.1");
-    }
+    if (cuda == NULL) fixture_fail("libcuda.so.1");
 #define LOAD(name, parameters) name = (CUresult(*) parameters)dlsym(cuda, #name);
     DRIVER(LOAD)
 #undef LOAD
@@ -93,9 +91,7 @@ static void inside(void)
         CUgraph graph = NULL;
         CUgraphExec exec = NULL;
         CHECK_EQ(cuStreamBeginCapture_v2(stream, at % 3), CUDA_SUCCESS);
-        for (int node = 0; node < NODES; node++) {
-            CHECK_EQ(launch(stream, NODE_NS), CUDA_SUCCESS);
-        }
+        for (int node = 0; node < NODES; node++) CHECK_EQ(launch(stream, NODE_NS), CUDA_SUCCESS);
         CHECK_EQ(cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
         CHECK_EQ(cuGraphInstantiateWithFlags(&exec, graph, 0), CUDA_SUCCESS);
         CHECK_EQ(cuGraphLaunch(exec, stream), CUDA_SUCCESS);
@@ -109,9 +105,7 @@ static void inside(void)
     /* Where captures come one after the other little can be timed: what is charged is looked for in plain launches. */
     for (int at = 0; at < PLAIN_LAUNCHES; at++) {
         CHECK_EQ(launch(stream, NODE_NS), CUDA_SUCCESS);
-        if (at % 50 == 49) {
-            CHECK_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
-        }
+        if (at % 50 == 49) CHECK_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
     }
     printf("{\"launched\":%u}\n", atomic_load(&launched) + 1 + PLAIN_LAUNCHES);
 }

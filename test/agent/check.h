@@ -62,9 +62,7 @@ static inline void check_begin(const char *name)
 
 static inline void check_end(void)
 {
-    if (check_failures_here == 0) {
-        printf("PASS %s\n", check_name);
-    }
+    if (check_failures_here == 0) printf("PASS %s\n", check_name);
     check_failures += check_failures_here;
     fflush(stdout);
 }
@@ -91,9 +89,7 @@ static inline void check_skip(const char *reason)
 /* For tests of the built libraries: scripts/test-native.mjs says where they are. */
 static inline void check_needs_build(void)
 {
-    if (getenv("BUILD_DIR") == NULL) {
-        check_skip("BUILD_DIR is not set");
-    }
+    if (getenv("BUILD_DIR") == NULL) check_skip("BUILD_DIR is not set");
 }
 
 #endif

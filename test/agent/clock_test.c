@@ -29,9 +29,7 @@ static uint64_t real_ns(void)
 static void work(void)
 {
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
-    if (cuda == NULL) {
-        fixture_fail(dlerror());
-    }
+    if (cuda == NULL) fixture_fail(dlerror());
     CUresult (*init)(unsigned) = (CUresult(*)(unsigned))dlsym(cuda, "cuInit");
     CUresult (*load)(CUmodule *, const void *) =
         (CUresult(*)(CUmodule *, const void *))dlsym(cuda, "cuModuleLoadData");
@@ -89,9 +87,7 @@ static pid_t start(const char *name, const char *fake, char *const before[])
     snprintf(library_path, sizeof library_path, "LD_LIBRARY_PATH=%s/driver", fixture.root);
     snprintf(how, sizeof how, "FAKE=%s", fake == NULL ? "" : fake);
     CHECK(realpath("/proc/self/exe", self) != NULL);
-    for (; before != NULL && *before != NULL; before++) {
-        argv[count++] = *before;
-    }
+    for (; before != NULL && *before != NULL; before++) argv[count++] = *before;
     argv[count++] = "/usr/bin/env";
     argv[count++] = preload;
     argv[count++] = library_path;
@@ -159,9 +155,7 @@ static void a_time_namespace_beside_another(void)
 int main(int argc, char **argv)
 {
     char command[3 * PATH_MAX];
-    if (argc == 2) {
-        return program_inside(programs, 1, argv[1], NULL);
-    }
+    if (argc == 2) return program_inside(programs, 1, argv[1], NULL);
     check_needs_build();
     fixture_open(&fixture, "");
     fixture_slice(&fixture, &slice, 1, UINT64_C(1) << 30, LIMIT_BP);
@@ -170,9 +164,7 @@ int main(int argc, char **argv)
              "mkdir -p '%s/driver' && gcc -shared -fPIC -o '%s/fake.so' '%s/fake.c' && gcc -shared -fPIC "
              "-Iagent/vendor -Wl,-soname,libcuda.so.1 -o '%s/driver/libcuda.so.1' test/agent/clock_driver.c",
              fixture.root, fixture.root, fixture.root, fixture.root);
-    if (system(command) != 0) {
-        fixture_fail(command);
-    }
+    if (system(command) != 0) fixture_fail(command);
     RUN(the_hosts_clock);
     RUN(a_clock_that_stands_still);
     RUN(a_clock_that_runs_fast);

@@ -51,9 +51,8 @@ static void rank_step(struct rank *rank, uint64_t number)
     void *work[] = {&work_ns};
     void *meet[] = {&meet_ns, &number, &parties};
     CHECK_EQ(driver.cuCtxSetCurrent(rank->context), CUDA_SUCCESS);
-    for (int at = 0; at < WORKS; at++) {
+    for (int at = 0; at < WORKS; at++)
         CHECK_EQ(driver.cuLaunchKernel(rank->spin, 1, 1, 1, 32, 1, 1, 0, rank->stream, work, NULL), CUDA_SUCCESS);
-    }
     CHECK_EQ(driver.cuLaunchKernel(rank->meet, 1, 1, 1, 32, 1, 1, 0, rank->stream, meet, NULL), CUDA_SUCCESS);
 }
 
@@ -61,17 +60,11 @@ static void rank_step(struct rank *rank, uint64_t number)
 static void inside(const char *meet, int first, int count, uint64_t steps)
 {
     struct rank ranks[2];
-    if (driver_open(&driver) != 0 || driver.cuInit(0) != CUDA_SUCCESS) {
-        fixture_fail("driver");
-    }
-    for (int at = 0; at < count; at++) {
-        rank_begin(&ranks[at], first + at, meet);
-    }
+    if (driver_open(&driver) != 0 || driver.cuInit(0) != CUDA_SUCCESS) fixture_fail("driver");
+    for (int at = 0; at < count; at++) rank_begin(&ranks[at], first + at, meet);
     uint64_t started = driver_now_ns(&driver);
     for (uint64_t step = 1; step <= steps; step++) {
-        for (int at = 0; at < count; at++) {
-            rank_step(&ranks[at], step);
-        }
+        for (int at = 0; at < count; at++) rank_step(&ranks[at], step);
         for (int at = 0; at < count && step % 4 == 0; at++) {
             driver.cuCtxSetCurrent(ranks[at].context);
             CHECK_EQ(driver.cuStreamSynchronize(ranks[at].stream), CUDA_SUCCESS);
@@ -92,9 +85,7 @@ static double busiest_s(void)
     snprintf(path, sizeof path, "%s/sim.shm", fixture.root);
     int fd = open(path, O_RDONLY);
     const struct sim_state *state = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *state, PROT_READ, MAP_SHARED, fd, 0);
-    if (state == MAP_FAILED) {
-        fixture_fail(path);
-    }
+    if (state == MAP_FAILED) fixture_fail(path);
     uint64_t busiest =
         state->gpus[0].busy_ns > state->gpus[1].busy_ns ? state->gpus[0].busy_ns : state->gpus[1].busy_ns;
     munmap((void *)(uintptr_t)state, sizeof *state);
@@ -150,10 +141,8 @@ static void held_as_one(int processes, const char *meet, uint32_t first_bp, uint
            processes == 1 ? "" : "es", meet, first_bp / 100, second_bp / 100, got, share, occupied_s / seconds);
     CHECK_THAT(got >= at_least * share, "%.3f", got);
     CHECK_THAT(got <= 1.1 * share, "%.3f", got);
-    if (strstr(meet, "nccl") !=
-        NULL) { /* nobody is held back while another's kernel occupies its GPU waiting for him */
+    if (strstr(meet, "nccl") != NULL) /* nobody is held back while another's kernel occupies its GPU waiting for him */
         CHECK_THAT(occupied_s / seconds <= share + 0.1, "%.3f", occupied_s / seconds);
-    }
 }
 
 static void two_processes(void)

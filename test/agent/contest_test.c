@@ -25,9 +25,7 @@ static void setup(void)
 {
     char path[PATH_MAX];
     fixture_open(&fixture, "");
-    for (int at = 0; at < SLICES; at++) {
-        fixture_slice(&fixture, &slices[at], (unsigned)at, UINT64_C(1) << 30, 10000);
-    }
+    for (int at = 0; at < SLICES; at++) fixture_slice(&fixture, &slices[at], (unsigned)at, UINT64_C(1) << 30, 10000);
     atomic_store(&slices[PREFERRED].policy->priority, REGION_PRIORITY_HIGH);
     atomic_store(&slices[OTHER].policy->compute_guarantee_bp, 3000);
     fixture_introduce(slices, SLICES);

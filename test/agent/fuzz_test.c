@@ -98,11 +98,8 @@ static void lines(void)
         if (json_parse_flat(line, length, &object, &why) == 0) {
             taken++;
             CHECK(object.count <= JSON_FIELDS_MAX);
-            for (unsigned at = 0; at < object.count; at++) {
-                if (object.fields[at].type == JSON_STRING) {
-                    CHECK(strlen(object.fields[at].text) <= length);
-                }
-            }
+            for (unsigned at = 0; at < object.count; at++)
+                if (object.fields[at].type == JSON_STRING) CHECK(strlen(object.fields[at].text) <= length);
         } else {
             CHECK(why != NULL);
         }
@@ -220,9 +217,8 @@ static void nonsense_admits_nobody_beyond_the_limit(void)
         const struct life_place place = {.usage = &usage, .pid_namespace = life_pid_namespace()};
         struct region_entry *own = NULL;
         void *kept = NULL;
-        if (admit_claim(&place, token, 1, &own, &kept) != 0) {
+        if (admit_claim(&place, token, 1, &own, &kept) != 0)
             continue; /* every place is taken by somebody who may live: then nothing is admitted */
-        }
         CHECK_EQ(atomic_load(&own->memory_bytes), 0);
         uint64_t limit = atomic_load(&policy.memory_limit_bytes);
         uint64_t bytes = next() % 2 == 0 ? nasty() : next() % LIMIT;
@@ -260,12 +256,8 @@ int main(void)
     rounds = asked != NULL ? (unsigned)strtoul(asked, NULL, 10) : ROUNDS_DEFAULT;
     printf("     seed %llu, %u rounds\n", (unsigned long long)state, rounds);
     strcpy(folder, "/tmp/tranche-fuzz-XXXXXX");
-    if (mkdtemp(folder) == NULL) {
-        check_skip("no folder in /tmp");
-    }
-    if (asked == NULL) {
-        alarm(HANG_SECONDS); /* a hang is a finding, too */
-    }
+    if (mkdtemp(folder) == NULL) check_skip("no folder in /tmp");
+    if (asked == NULL) alarm(HANG_SECONDS); /* a hang is a finding, too */
     RUN(lines);
     RUN(damaged_files_are_refused);
     RUN(truncated_under_a_reader);

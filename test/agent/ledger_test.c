@@ -120,9 +120,7 @@ static void *churn(void *argument)
 static void threads_do_not_mix(void)
 {
     pthread_t threads[4];
-    for (uintptr_t at = 0; at < 4; at++) {
-        pthread_create(&threads[at], NULL, churn, (void *)(at + 1));
-    }
+    for (uintptr_t at = 0; at < 4; at++) pthread_create(&threads[at], NULL, churn, (void *)(at + 1));
     for (int at = 0; at < 4; at++) {
         void *wrong;
         pthread_join(threads[at], &wrong);

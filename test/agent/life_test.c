@@ -46,26 +46,16 @@ static pid_t tenant(void (*then)(void), uint64_t bytes)
         struct region_entry *own;
         void *kept;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (without_input) {
-            close(STDIN_FILENO);
-        }
+        if (without_input) close(STDIN_FILENO);
         struct life_place mine = place;
         mine.pid_namespace = life_pid_namespace();
         uint64_t token = admit_token((uint32_t)getpid(), admit_start_ticks((uint32_t)getpid()));
-        if (admit_claim(&mine, token, 1, &own, &kept) != 0 || kept == NULL) {
-            _exit(1);
-        }
-        if (without_input && fcntl(STDIN_FILENO, F_GETFD) != -1) {
-            _exit(1);
-        }
+        if (admit_claim(&mine, token, 1, &own, &kept) != 0 || kept == NULL) _exit(1);
+        if (without_input && fcntl(STDIN_FILENO, F_GETFD) != -1) _exit(1);
         atomic_store(&own->memory_bytes, bytes);
-        if (write(said[1], "x", 1) != 1) {
-            _exit(1);
-        }
+        if (write(said[1], "x", 1) != 1) _exit(1);
         then();
-        for (;;) {
-            pause();
-        }
+        for (;;) pause();
     }
     close(said[1]);
     CHECK_EQ(read(said[0], &word, 1), 1);
@@ -122,9 +112,7 @@ static void fork_and_stay(void)
 {
     if (fork() == 0) {
         prctl(PR_SET_PDEATHSIG, 0);
-        for (int second = 0; second < 60; second++) {
-            sleep(1);
-        }
+        for (int second = 0; second < 60; second++) sleep(1);
         _exit(0);
     }
 }
@@ -217,24 +205,16 @@ static void other_namespaces_judge_alike(void)
     pid_t holder = fork();
     if (holder == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) {
-            _exit(77);
-        }
+        if (unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) _exit(77);
         (void)tenant(nothing, 200);
         place.pid_namespace = 0;
         int status = admit_reap(&place) == 0 && admit_used(place.usage) == 300 ? 0 : 1;
-        if (status != 0) {
-            _exit(status);
-        }
-        for (;;) {
-            pause();
-        }
+        if (status != 0) _exit(status);
+        for (;;) pause();
     }
     int status = 0;
     for (int tick = 0; tick < 1000 && admit_used(place.usage) != 300; tick++) { /* a bounded wait */
-        if (waitpid(holder, &status, WNOHANG) == holder) {
-            break;
-        }
+        if (waitpid(holder, &status, WNOHANG) == holder) break;
         usleep(10000);
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {

@@ -49,9 +49,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    for (int at = 0; at < SLICES; at++) {
-        atomic_store(&slices[0].policy->neighbours[at * 7], 0);
-    }
+    for (int at = 0; at < SLICES; at++) atomic_store(&slices[0].policy->neighbours[at * 7], 0);
     lines_read(&lines, &own, 1, CLAIM_NS, slots); /* lets go of all */
     for (int at = 0; at < SLICES; at++) {
         CHECK(lines.neighbours[at * 7].line == NULL);
@@ -155,9 +153,7 @@ static void who_cannot_be_seen_is_taken_to_claim(void)
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
     lines_read(&lines, &own, 10, CLAIM_NS, slots);
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
-    for (int at = 1; at < SLICES; at++) {
-        CHECK_EQ(claim_of(at), 10 + CLAIM_NS);
-    }
+    for (int at = 1; at < SLICES; at++) CHECK_EQ(claim_of(at), 10 + CLAIM_NS);
     check_all_are_read();
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0); /* what is mapped needs no descriptor any more */
     check_all_are_read();

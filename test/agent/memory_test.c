@@ -62,33 +62,23 @@ static void map_slice(struct fixture_slice *into, const char *id, size_t length)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/policy/%.*s", getenv(ENV_RUNTIME_DIR), (int)length, id);
-    if (region_policy_map_rw(path, &into->policy) != 0) {
-        into->policy = NULL; /* the cases about broken files */
-    }
+    if (region_policy_map_rw(path, &into->policy) != 0) into->policy = NULL; /* the cases about broken files */
     snprintf(path, sizeof path, "%s/usage/%.*s", getenv(ENV_RUNTIME_DIR), (int)length, id);
-    if (region_usage_map(path, &into->usage, NULL) != 0) {
-        into->usage = NULL;
-    }
+    if (region_usage_map(path, &into->usage, NULL) != 0) into->usage = NULL;
 }
 
 static void enter(void)
 {
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
-    if (cuda == NULL) {
-        fixture_fail("libcuda.so.1");
-    }
+    if (cuda == NULL) fixture_fail("libcuda.so.1");
 #define LOAD(type, name, parameters) name = (type(*) parameters)dlsym(cuda, #name);
     DRIVER(LOAD)
 #undef LOAD
     const char *ids = getenv(ENV_SLICES) == NULL ? "" : getenv(ENV_SLICES);
     size_t length = strcspn(ids, ",");
     map_slice(&inside, ids, length);
-    if (ids[length] == ',') {
-        map_slice(&second, ids + length + 1, strlen(ids + length + 1));
-    }
-    if (strcmp(check_name, "one_that_only_looks") == 0 || strncmp(check_name, "no_memory", 9) == 0) {
-        return;
-    }
+    if (ids[length] == ',') map_slice(&second, ids + length + 1, strlen(ids + length + 1));
+    if (strcmp(check_name, "one_that_only_looks") == 0 || strncmp(check_name, "no_memory", 9) == 0) return;
     CUcontext context;
     CHECK_EQ(cuInit(0), CUDA_SUCCESS);
     CHECK_EQ(cuDevicePrimaryCtxRetain(&context, 0), CUDA_SUCCESS);
@@ -110,18 +100,14 @@ static void to_the_limit(CUresult (*get)(CUdeviceptr *out), CUresult (*put)(CUde
 {
     CUdeviceptr blocks[STEPS + 1];
     for (int round = 0; round < 3; round++) {
-        for (uint64_t at = 0; at < STEPS; at++) {
-            CHECK_EQ(get(&blocks[at]), CUDA_SUCCESS);
-        }
+        for (uint64_t at = 0; at < STEPS; at++) CHECK_EQ(get(&blocks[at]), CUDA_SUCCESS);
         CHECK_EQ(used(), LIMIT);
         uint64_t denied = FIXTURE_SUM(&inside, denied_count);
         CHECK_EQ(get(&blocks[STEPS]), CUDA_ERROR_OUT_OF_MEMORY);
         CHECK_EQ(FIXTURE_SUM(&inside, denied_count), denied + 1);
         CHECK_EQ(FIXTURE_SUM(&inside, denied_bytes), STEP);
         CHECK_EQ(FIXTURE_SUM(&inside, pending_bytes) & ((UINT64_C(1) << 48) - 1), 0);
-        for (uint64_t at = 0; at < STEPS; at++) {
-            CHECK_EQ(put(blocks[at]), CUDA_SUCCESS);
-        }
+        for (uint64_t at = 0; at < STEPS; at++) CHECK_EQ(put(blocks[at]), CUDA_SUCCESS);
         /* A pool keeps what was freed until a synchronization, which nobody tells us of: seen when somebody asks. */
         size_t free_bytes;
         size_t total;
@@ -169,9 +155,7 @@ static CUmemoryPool pool;
 static CUresult get_pool(CUdeviceptr *out)
 {
     CUmemPoolProps props = {.allocType = 1, .location = {CU_MEM_LOCATION_TYPE_DEVICE, 0}};
-    if (pool == NULL && cuMemPoolCreate(&pool, &props) != CUDA_SUCCESS) {
-        return CUDA_ERROR_UNKNOWN;
-    }
+    if (pool == NULL && cuMemPoolCreate(&pool, &props) != CUDA_SUCCESS) return CUDA_ERROR_UNKNOWN;
     return cuMemAllocFromPoolAsync(out, STEP, pool, NULL);
 }
 static const CUmemAllocationProp on_device = {.type = 1, .location = {CU_MEM_LOCATION_TYPE_DEVICE, 0}};
@@ -266,12 +250,8 @@ static void vmm_from_threads_without_context(void)
 {
     pthread_t threads[4];
     CUmemGenericAllocationHandle handles[4];
-    for (int at = 0; at < 4; at++) {
-        pthread_create(&threads[at], NULL, create_without_context, &handles[at]);
-    }
-    for (int at = 0; at < 4; at++) {
-        pthread_join(threads[at], NULL);
-    }
+    for (int at = 0; at < 4; at++) pthread_create(&threads[at], NULL, create_without_context, &handles[at]);
+    for (int at = 0; at < 4; at++) pthread_join(threads[at], NULL);
     CHECK_EQ(used(), 4 * STEP);
 }
 
@@ -349,9 +329,7 @@ static void one_that_only_looks(void)
     CHECK_EQ(newer.total, LIMIT);
     /* A structure of another version is for the driver to judge; nothing of it is written. */
     CHECK_EQ(info2(device, (nvmlMemory_v2_t *)(void *)&unknown), NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
-    for (size_t at = 0; at < sizeof unknown.rest; at++) {
-        CHECK_EQ(unknown.rest[at], 0xa5);
-    }
+    for (size_t at = 0; at < sizeof unknown.rest; at++) CHECK_EQ(unknown.rest[at], 0xa5);
     CHECK_EQ(atomic_load(&inside.usage->entries_high), 0);
 }
 
@@ -435,9 +413,7 @@ static void views(void)
 static void live_resize(void)
 {
     CUdeviceptr blocks[STEPS];
-    for (uint64_t at = 0; at < STEPS; at++) {
-        CHECK_EQ(cuMemAlloc_v2(&blocks[at], STEP), CUDA_SUCCESS);
-    }
+    for (uint64_t at = 0; at < STEPS; at++) CHECK_EQ(cuMemAlloc_v2(&blocks[at], STEP), CUDA_SUCCESS);
     CUdeviceptr more;
     CHECK_EQ(cuMemAlloc_v2(&more, STEP), CUDA_ERROR_OUT_OF_MEMORY);
     atomic_store(&inside.policy->memory_limit_bytes, LIMIT + STEP);
@@ -447,9 +423,7 @@ static void live_resize(void)
     region_policy_announce(inside.policy);
     CHECK_EQ(cuMemFree_v2(more), CUDA_SUCCESS);
     CHECK_EQ(cuMemAlloc_v2(&more, STEP), CUDA_ERROR_OUT_OF_MEMORY);
-    for (uint64_t at = 0; at < STEPS; at++) {
-        CHECK_EQ(cuMemFree_v2(blocks[at]), CUDA_SUCCESS);
-    }
+    for (uint64_t at = 0; at < STEPS; at++) CHECK_EQ(cuMemFree_v2(blocks[at]), CUDA_SUCCESS);
     CHECK_EQ(cuMemAlloc_v2(&more, STEP), CUDA_SUCCESS);
 }
 
@@ -476,9 +450,8 @@ static void fork_has_its_own_entry(void)
         bool own = false;
         (void)cuMemFree_v2(address); /* the driver refuses, it is not initialized here */
         (void)cuMemCreate(&handle, STEP, &on_device, 0);
-        for (unsigned at = 0; at < REGION_USAGE_ENTRIES; at++) {
+        for (unsigned at = 0; at < REGION_USAGE_ENTRIES; at++)
             own = own || (uint32_t)atomic_load(&inside.usage->entries[at].token) == (uint32_t)getpid();
-        }
         _exit(own ? 0 : 3);
     }
     int status;
@@ -699,9 +672,7 @@ static void switched_off(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2) {
-        return program_inside(programs, PROGRAMS, argv[1], enter);
-    }
+    if (argc == 2) return program_inside(programs, PROGRAMS, argv[1], enter);
     check_needs_build();
     for (size_t at = 0; at < PLAIN_PROGRAMS; at++) {
         fixture_open(&fixture, "");

@@ -198,13 +198,11 @@ static void a_foreign_temporary_file_is_not_written_into(void)
 int main(void)
 {
     /* Folders of everybody's, of our own: nothing of the machine is touched. */
-    if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
+    if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
         check_skip("needs root and a mount namespace");
-    }
     static const char *const shared[] = {"/tmp", "/dev/shm", "/var/tmp", "/var/lib"};
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++)
         if (mount("tmpfs", shared[i], "tmpfs", 0, i < 3 ? "mode=1777" : "mode=755") != 0) check_skip("cannot mount");
-    }
     setenv(ENV_SCOPE, "user", 1);
     unsetenv(ENV_ROOT);
     unsetenv("XDG_RUNTIME_DIR");

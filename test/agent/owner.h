@@ -10,12 +10,8 @@
 static inline const char *owner(void *address)
 {
     Dl_info info;
-    if (address == NULL) {
-        return "none";
-    }
-    if (dladdr(address, &info) == 0) {
-        return "other";
-    }
+    if (address == NULL) return "none";
+    if (dladdr(address, &info) == 0) return "other";
     return strstr(info.dli_fname, "libtranche") != NULL                    ? "shim"
            : strstr(info.dli_fname, "libcuda.so") != NULL                  ? "driver"
            : strstr(info.dli_fname, "libnvidia-ml") != NULL                ? "nvml"

@@ -84,14 +84,10 @@ static void enter(void)
 {
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
     CUcontext context;
-    if (cuda == NULL) {
-        fixture_fail("libcuda.so.1");
-    }
+    if (cuda == NULL) fixture_fail("libcuda.so.1");
 #define LOAD(name, parameters)                                                                                        \
     name = (CUresult(*) parameters)dlsym(cuda, #name);                                                                \
-    if (name == NULL) {                                                                                               \
-        fixture_fail(#name);                                                                                          \
-    }
+    if (name == NULL) fixture_fail(#name);
     DRIVER(LOAD)
 #undef LOAD
     CHECK_EQ(cuInit(0), CUDA_SUCCESS);
@@ -154,9 +150,7 @@ static CUresult put_async(const struct block *block)
 static CUresult get_pool(struct block *block)
 {
     CUmemPoolProps props = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED, .location = {CU_MEM_LOCATION_TYPE_DEVICE, 0}};
-    if (own_pool == NULL && cuMemPoolCreate(&own_pool, &props) != CUDA_SUCCESS) {
-        return CUDA_ERROR_UNKNOWN;
-    }
+    if (own_pool == NULL && cuMemPoolCreate(&own_pool, &props) != CUDA_SUCCESS) return CUDA_ERROR_UNKNOWN;
     return cuMemAllocFromPoolAsync((CUdeviceptr *)&block->a, block->bytes, own_pool, stream);
 }
 static CUresult get_vmm(struct block *block)
@@ -171,9 +165,7 @@ static CUresult put_vmm(const struct block *block)
 static CUresult get_mapped(struct block *block)
 {
     CUresult result = get_vmm(block);
-    if (result != CUDA_SUCCESS) {
-        return result;
-    }
+    if (result != CUDA_SUCCESS) return result;
     CHECK_EQ(cuMemAddressReserve((CUdeviceptr *)&block->b, block->bytes, 0, 0, 0), CUDA_SUCCESS);
     CHECK_EQ(cuMemMap(block->b, block->bytes, 0, block->a, 0), CUDA_SUCCESS);
     return cuMemRelease(block->a);
@@ -279,9 +271,7 @@ static void each_grants_the_limit(void)
         CHECK_THAT(granted == LIMIT, "%s granted %llu bytes", paths[at].name, (unsigned long long)granted);
         CHECK_THAT(result == CUDA_ERROR_OUT_OF_MEMORY, "%s refused with %d", paths[at].name, result);
         CHECK_THAT(free_now() == 0, "%s: something is free at the limit", paths[at].name);
-        while (count-- > 1) {
-            CHECK_THAT(paths[at].put(&blocks[count - 1]) == CUDA_SUCCESS, "%s: free", paths[at].name);
-        }
+        while (count-- > 1) CHECK_THAT(paths[at].put(&blocks[count - 1]) == CUDA_SUCCESS, "%s: free", paths[at].name);
         CHECK_THAT(free_now() == LIMIT, "after %s", paths[at].name);
     }
 }
@@ -295,14 +285,10 @@ static void a_pool_grants_the_last_bytes(void)
     CHECK_EQ(get_plain(&odd), CUDA_SUCCESS);
     for (; count < 512; count++) {
         blocks[count] = (struct block){.bytes = 2 * MIB};
-        if (get_async(&blocks[count]) != CUDA_SUCCESS) {
-            break;
-        }
+        if (get_async(&blocks[count]) != CUDA_SUCCESS) break;
     }
     CHECK_EQ(count, LIMIT / (2 * MIB) - 1);
-    while (count-- > 0) {
-        CHECK_EQ(put_async(&blocks[count]), CUDA_SUCCESS);
-    }
+    while (count-- > 0) CHECK_EQ(put_async(&blocks[count]), CUDA_SUCCESS);
 }
 
 /* Memory that a pool keeps serves other requests before one of them is refused; as it would without a slice. */
@@ -349,9 +335,7 @@ static void a_fragmented_pool_stays_within(void)
         blocks[at] = (struct block){.bytes = STEP};
         CHECK_EQ(get_async(&blocks[at]), CUDA_SUCCESS);
     }
-    for (unsigned at = 0; at < LIMIT / STEP; at += 2) {
-        CHECK_EQ(put_async(&blocks[at]), CUDA_SUCCESS);
-    }
+    for (unsigned at = 0; at < LIMIT / STEP; at += 2) CHECK_EQ(put_async(&blocks[at]), CUDA_SUCCESS);
     CHECK_EQ(physical(), LIMIT);
     CHECK_EQ(get_async(&large), CUDA_SUCCESS); /* its pieces went back, and then there was room */
     CHECK_THAT(physical() <= LIMIT, "%llu bytes over", (unsigned long long)(physical() - LIMIT));
@@ -390,9 +374,8 @@ static void graphs_share_their_memory(void)
                  CUDA_SUCCESS);
     }
     CHECK_EQ(free_now(), LIMIT);
-    for (int at = 0; at < 4; at++) {
+    for (int at = 0; at < 4; at++)
         CHECK_EQ(cuGraphLaunch((CUgraphExec)(uintptr_t)graphs[at % 2].c, stream), CUDA_SUCCESS);
-    }
     CHECK_EQ(free_now(), LIMIT / 4);
     CHECK_EQ(cuDeviceGraphMemTrim(0), CUDA_SUCCESS);
     CHECK_EQ(free_now(), LIMIT);
@@ -419,9 +402,7 @@ static void contexts_are_admitted(void)
 {
     CUcontext contexts[8];
     unsigned count = 0;
-    while (count < 8 && cuCtxCreate_v2(&contexts[count], 0, 0) == CUDA_SUCCESS) {
-        count++;
-    }
+    while (count < 8 && cuCtxCreate_v2(&contexts[count], 0, 0) == CUDA_SUCCESS) count++;
     CHECK_EQ(count, 2); /* 300 MiB each, and the first is the primary one */
     CHECK_EQ(cuCtxCreate_v2(&contexts[0], 0, 0), CUDA_ERROR_OUT_OF_MEMORY);
 }
@@ -440,14 +421,10 @@ struct race {
 static struct race *race_map(const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT, 0600);
-    if (fd < 0 || ftruncate(fd, sizeof(struct race)) != 0) {
-        fixture_fail(path);
-    }
+    if (fd < 0 || ftruncate(fd, sizeof(struct race)) != 0) fixture_fail(path);
     struct race *race = mmap(NULL, sizeof *race, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
-    if (race == MAP_FAILED) {
-        fixture_fail(path);
-    }
+    if (race == MAP_FAILED) fixture_fail(path);
     return race;
 }
 
@@ -462,9 +439,7 @@ static void race_on(bool pools)
     for (;;) {
         if (atomic_load(&race->pause)) {
             atomic_fetch_add(&race->paused, 1);
-            while (atomic_load(&race->pause)) {
-                usleep(20); /* until the looker has looked; he is bounded */
-            }
+            while (atomic_load(&race->pause)) usleep(20); /* until the looker has looked; he is bounded */
             atomic_fetch_sub(&race->paused, 1);
         }
         random = random * 1664525u + 1013904223u;
@@ -475,9 +450,7 @@ static void race_on(bool pools)
             continue;
         }
         const struct path *path_used = &paths[(random >> 16) % PATHS];
-        if (path_used->pooled && !pools) {
-            continue;
-        }
+        if (path_used->pooled && !pools) continue;
         *block = (struct block){.bytes = STEP * (1 + (random >> 24) % 4)};
         CUresult result = path_used->get(block);
         block->path = result == CUDA_SUCCESS ? path_used : NULL;
@@ -533,11 +506,9 @@ static uint64_t held_by_workers(void)
         CHECK_EQ(NVML(nvmlDeviceGetHandleByIndex_v2)(0, &device), NVML_SUCCESS);
     }
     CHECK_EQ(NVML(nvmlDeviceGetComputeRunningProcesses_v3)(device, &count, infos), NVML_SUCCESS);
-    for (unsigned at = 0; at < count; at++) {
-        for (int worker = 0; worker < WORKERS; worker++) {
+    for (unsigned at = 0; at < count; at++)
+        for (int worker = 0; worker < WORKERS; worker++)
             sum += (pid_t)infos[at].pid == workers[worker] ? infos[at].usedGpuMemory : 0;
-        }
-    }
     return sum;
 }
 
@@ -560,16 +531,10 @@ static uint64_t held_at_rest(struct race *race)
     uint64_t held = UINT64_MAX;
     uint64_t until = now_ms() + REST_MS_MAX;
     atomic_store(&race->pause, 1);
-    while (atomic_load(&race->paused) < WORKERS && now_ms() < until) {
-        usleep(20);
-    }
-    if (atomic_load(&race->paused) == WORKERS) {
-        held = held_by_workers();
-    }
+    while (atomic_load(&race->paused) < WORKERS && now_ms() < until) usleep(20);
+    if (atomic_load(&race->paused) == WORKERS) held = held_by_workers();
     atomic_store(&race->pause, 0);
-    while (atomic_load(&race->paused) > 0 && now_ms() < until) {
-        usleep(20);
-    }
+    while (atomic_load(&race->paused) > 0 && now_ms() < until) usleep(20);
     return held;
 }
 
@@ -590,17 +555,13 @@ static struct most run_race(const char *program)
     snprintf(path, sizeof path, "%s/race", fixture.root);
     struct race *race = race_map(path);
     memset(race, 0, sizeof *race);
-    for (int at = 0; at < WORKERS; at++) {
-        workers[at] = start_worker(program);
-    }
+    for (int at = 0; at < WORKERS; at++) workers[at] = start_worker(program);
     uint64_t until = now_ms() + RACE_SECONDS_MAX * 1000;
     uint64_t kill_at = now_ms() + 10 * KILL_EVERY_MS;
     while ((atomic_load(&race->rounds) < ROUNDS || kills < KILLS) && now_ms() < until) {
         uint64_t held = held_by_workers();
         most.at_any_time = held > most.at_any_time ? held : most.at_any_time;
-        if (now_ms() < kill_at) {
-            continue;
-        }
+        if (now_ms() < kill_at) continue;
         held = held_at_rest(race);
         most.rests += held != UINT64_MAX;
         most.at_rest = held != UINT64_MAX && held > most.at_rest ? held : most.at_rest;
@@ -651,9 +612,7 @@ static void pools_are_never_over_between_calls(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2) {
-        return program_inside(programs, PROGRAMS, argv[1], enter);
-    }
+    if (argc == 2) return program_inside(programs, PROGRAMS, argv[1], enter);
     check_needs_build();
     for (size_t at = 0; at + 2 < PROGRAMS; at++) {
         fixture_open(&fixture, "context_memory = 1M\n");

@@ -82,11 +82,10 @@ static struct peer *join(uid_t uid)
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
     CHECK(seteuid(0) == 0);
     struct peer *peer = peer_accept(&agent, pair[0]);
-    if (peer) {
+    if (peer)
         ends[end_count++] = pair[1];
-    } else {
+    else
         close(pair[1]);
-    }
     return peer;
 }
 

@@ -23,9 +23,7 @@ static double run_long(const char *kind, const char *seconds, bool timed, const 
                     kernel_us == NULL ? NULL : "--kernel-us",
                     (char *)kernel_us,
                     NULL};
-    if (!timed) {
-        setenv("TRANCHE_SIM_NO_EVENTS", "1", 1);
-    }
+    if (!timed) setenv("TRANCHE_SIM_NO_EVENTS", "1", 1);
     pid_t pid = fixture_start(&fixture, slice.id, true, "tenant", argv);
     unsetenv("TRANCHE_SIM_NO_EVENTS");
     int status = fixture_wait(pid, 120);
@@ -48,9 +46,8 @@ static void begin(void)
 static unsigned known_prices(void)
 {
     unsigned count = 0;
-    for (unsigned at = 0; at < REGION_PRICE_ENTRIES; at++) {
+    for (unsigned at = 0; at < REGION_PRICE_ENTRIES; at++)
         count += atomic_load(&slice.usage->prices[at].price_ns) != 0;
-    }
     return count;
 }
 
@@ -127,9 +124,7 @@ static void a_far_longer_one_is_noticed_at_once(void)
 static void a_full_table_is_no_matter(void)
 {
     begin();
-    for (unsigned at = 0; at < REGION_PRICE_ENTRIES; at++) {
-        atomic_store(&slice.usage->prices[at].key, at + 1);
-    }
+    for (unsigned at = 0; at < REGION_PRICE_ENTRIES; at++) atomic_store(&slice.usage->prices[at].key, at + 1);
     double rate = run("heavy", "4", true);
     CHECK_THAT(rate > 235 && rate < 265, "%.1f", rate);
     fixture_close(&fixture);

@@ -24,11 +24,10 @@ static void shapes_have_their_own_price(void)
         struct price_shape other = shape;
         uint32_t *words[] = {&other.grid[0],  &other.grid[1],  &other.grid[2], &other.block[0],
                              &other.block[1], &other.block[2], &other.shared};
-        if (field == 7) {
+        if (field == 7)
             other.code++;
-        } else {
+        else
             (*words[field])++;
-        }
         CHECK_THAT(price_key(&other) != key, "field %d", field);
     }
     CHECK(price_find(&book, key) == price_find(&book, key));
@@ -57,19 +56,13 @@ static void so_many_timings_at_once(void)
         CHECK_EQ(atomic_load(&price->due) == 0, launch + 1 > (int)PRICE_EAGER_SAMPLES); /* each looks for the answer */
     }
     CHECK_EQ(under_way, PRICE_EAGER_SAMPLES);
-    for (unsigned at = 0; at < PRICE_EAGER_SAMPLES; at++) {
-        price_learn(price, 5, 0, 0, false);
-    }
+    for (unsigned at = 0; at < PRICE_EAGER_SAMPLES; at++) price_learn(price, 5, 0, 0, false);
     under_way = 0;
-    for (int launch = 0; launch < 100000; launch++) {
-        under_way += price_due(price, PRICE_EXACT);
-    }
+    for (int launch = 0; launch < 100000; launch++) under_way += price_due(price, PRICE_EXACT);
     CHECK_EQ(under_way, PRICE_TIMINGS_MAX);
     price_learn(price, 5, 0, 0, false);
     price_timing_ended(price);
-    for (int launch = 0; launch < 100000; launch++) {
-        under_way += price_due(price, PRICE_EXACT);
-    }
+    for (int launch = 0; launch < 100000; launch++) under_way += price_due(price, PRICE_EXACT);
     CHECK_EQ(under_way, PRICE_TIMINGS_MAX + 2);
 }
 
@@ -82,9 +75,7 @@ static void timings_are_not_in_step(void)
     int total = 0;
     for (int launch = 0; launch < 300000; launch++) {
         int at = launch % 10;
-        if (price_due(price, PRICE_EXACT)) {
-            pending[at]++;
-        }
+        if (price_due(price, PRICE_EXACT)) pending[at]++;
         for (int one = 0; at == 9 && one < 10; one++) {
             for (; pending[one] > 0; pending[one]--) {
                 met[one]++;
@@ -93,9 +84,8 @@ static void timings_are_not_in_step(void)
             }
         }
     }
-    for (int at = 0; at < 10; at++) {
+    for (int at = 0; at < 10; at++)
         CHECK_THAT(met[at] > total / 10 * 0.85 && met[at] < total / 10 * 1.15, "%d of %d at %d", met[at], total, at);
-    }
 }
 
 static void a_seed_holds_until_it_is_contradicted(void)
@@ -160,9 +150,8 @@ static void known_prices_pay_until_a_timing_is_due(void)
         }
     }
     CHECK(!price_due(price, PRICE_SPARSE));
-    for (int launch = 0; launch < 1000; launch++) {
+    for (int launch = 0; launch < 1000; launch++)
         CHECK_EQ(price_of_known(&book, key), 700); /* enough timings are under way: nothing is due */
-    }
     price_timing_ended(price);
     CHECK_EQ(price_of_known(&book, key), 0);
     price_not_timed(price);
@@ -216,9 +205,8 @@ static void unpriced_launches_owe(void)
 static void alone_every_timing_counts(void)
 {
     struct price *price = fresh(400);
-    for (int at = 0; at < 400; at++) {
+    for (int at = 0; at < 400; at++)
         price_learn(price, at % 4 == 0 ? 4000 : 1000, 0, 0, false); /* arguments decide: the mean is 1750 */
-    }
     uint64_t ns = atomic_load(&price->ns);
     CHECK_THAT(ns > 1400 && ns < 2100, "%llu", (unsigned long long)ns);
 }
@@ -230,14 +218,10 @@ static void beside_others_their_turns_do_not_count(void)
     CHECK_EQ(atomic_load(&price->ns), 1000500);     /* ...and is not believed altogether */
     price_learn(price, 1000, 1, 0, false);
     CHECK_EQ(atomic_load(&price->ns), 1000);
-    for (int at = 0; at < 100; at++) {
-        price_learn(price, at % 2 == 0 ? 1900000 : 1000, 1, 0, false);
-    }
+    for (int at = 0; at < 100; at++) price_learn(price, at % 2 == 0 ? 1900000 : 1000, 1, 0, false);
     uint64_t ns = atomic_load(&price->ns);
     CHECK_THAT(ns >= 990 && ns < 1100, "%llu", (unsigned long long)ns);
-    for (int at = 0; at < 600; at++) {
-        price_learn(price, 5000, 1, 0, false); /* it really became dearer */
-    }
+    for (int at = 0; at < 600; at++) price_learn(price, 5000, 1, 0, false); /* it really became dearer */
     CHECK(atomic_load(&price->ns) > 4000);
 }
 
@@ -245,14 +229,10 @@ static void beside_others_their_turns_do_not_count(void)
 static void a_mean_taken_alone_follows_the_clock(void)
 {
     struct price *price = fresh(600);
-    for (int at = 0; at < 400; at++) {
-        price_learn(price, at % 4 == 0 ? 400000 : 100000, 0, 0, false);
-    }
+    for (int at = 0; at < 400; at++) price_learn(price, at % 4 == 0 ? 400000 : 100000, 0, 0, false);
     uint64_t alone = atomic_load(&price->ns);
     CHECK_THAT(alone > 150000 && alone < 205000, "%llu", (unsigned long long)alone);
-    for (int at = 0; at < 400; at++) {
-        price_learn(price, at % 4 == 0 ? 440000 : 110000, 1, 0, false);
-    }
+    for (int at = 0; at < 400; at++) price_learn(price, at % 4 == 0 ? 440000 : 110000, 1, 0, false);
     double ratio = (double)atomic_load(&price->ns) / (double)alone;
     CHECK_THAT(ratio > 1.07 && ratio < 1.13, "%.3f", ratio);
 }
@@ -264,9 +244,8 @@ static void long_kernels_beside_others(void)
     price_learn(price, 200000000, 1, 100000000, false);
     CHECK_EQ(atomic_load(&price->ns), 100000000);
     struct price *known = fresh(701);
-    for (uint32_t at = 0; at < PRICE_EAGER_SAMPLES; at++) { /* fewer may have begun before the other was seen */
+    for (uint32_t at = 0; at < PRICE_EAGER_SAMPLES; at++) /* fewer may have begun before the other was seen */
         price_learn(known, 100000000, 0, 0, false);
-    }
     price_learn(known, 230000000, 1, 0, false);
     CHECK_EQ(atomic_load(&known->ns), 100000000);
 }
@@ -275,9 +254,7 @@ static void long_kernels_beside_others(void)
 static void long_kernels_beside_lumps(void)
 {
     struct price *price = fresh(710);
-    for (int at = 0; at < 300; at++) {
-        price_learn(price, 40000000, 1, at % 4 == 0 ? 80000000 : 0, false);
-    }
+    for (int at = 0; at < 300; at++) price_learn(price, 40000000, 1, at % 4 == 0 ? 80000000 : 0, false);
     double ms = (double)atomic_load(&price->ns) / 1e6;
     CHECK_THAT(ms > 19.5 && ms < 21, "%.2f", ms);
     for (uint32_t others = 1; others < 4; others += 2) {
@@ -351,19 +328,14 @@ static void shapes_do_not_meet(void)
         }
     }
     qsort(keys, KEYS, sizeof keys[0], ascending);
-    for (size_t at = 1; at < KEYS; at++) {
-        CHECK(keys[at] != keys[at - 1]);
-    }
-    for (size_t at = 0; at < PRICE_BOOK_ENTRIES; at++) { /* 16 on average */
+    for (size_t at = 1; at < KEYS; at++) CHECK(keys[at] != keys[at - 1]);
+    for (size_t at = 0; at < PRICE_BOOK_ENTRIES; at++) /* 16 on average */
         CHECK_THAT(places[at] < 48, "%u at %zu", places[at], at);
-    }
 }
 
 static void a_full_book_still_answers(void)
 {
-    for (uintptr_t code = 1000; code < 1000 + 3 * PRICE_BOOK_ENTRIES; code++) {
-        CHECK(fresh(code) != NULL);
-    }
+    for (uintptr_t code = 1000; code < 1000 + 3 * PRICE_BOOK_ENTRIES; code++) CHECK(fresh(code) != NULL);
     price_forget_all(&book);
     CHECK_EQ(atomic_load(&fresh(500)->ns), 0);
 }

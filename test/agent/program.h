@@ -31,9 +31,7 @@ static inline int program_inside(const struct program *programs, size_t count, c
     for (size_t at = 0; at < count; at++) {
         if (strcmp(programs[at].name, name) == 0) {
             check_name = programs[at].name;
-            if (enter != NULL) {
-                enter();
-            }
+            if (enter != NULL) enter();
             programs[at].run();
             return check_failures_here != 0;
         }
@@ -46,9 +44,7 @@ static inline void program_hold(void)
 {
     printf("holding\n");
     fflush(stdout);
-    for (;;) {
-        pause();
-    }
+    for (;;) pause();
 }
 
 /* ---- outside ---- */

@@ -298,9 +298,8 @@ static bool golden_has(const char *code)
 /* The other side has a sentence for each (test/renderer/jobs.test.ts). */
 static void every_reason_is_in_the_golden_file(void)
 {
-    for (int code = WAITS_NOT + 1; code <= WAITS_AWAY; code++) {
+    for (int code = WAITS_NOT + 1; code <= WAITS_AWAY; code++)
         CHECK_THAT(golden_has(queue_code_name((enum queue_code)code)), "%s", queue_code_name((enum queue_code)code));
-    }
     CHECK(queue_code_name(WAITS_NOT) == NULL);
 }
 

@@ -28,9 +28,7 @@ static struct region_usage *usage;
 static void *find(void *cuda, const char *name)
 {
     void *found = dlsym(cuda, name);
-    if (found == NULL) {
-        fixture_fail(name);
-    }
+    if (found == NULL) fixture_fail(name);
     return found;
 }
 
@@ -40,9 +38,7 @@ static void enter(void)
     CUcontext context;
     snprintf(path, sizeof path, "%s/libcuda.so.refusing", getenv(ENV_RUNTIME_DIR));
     void *cuda = dlopen(path, RTLD_NOW);
-    if (cuda == NULL) {
-        fixture_fail(dlerror());
-    }
+    if (cuda == NULL) fixture_fail(dlerror());
 #define FIND(name) *(void **)&name = find(cuda, #name)
 #define CALL(name, parameters, arguments) FIND(name);
 #include "refused_calls.h"
@@ -65,9 +61,8 @@ static void enter(void)
 static uint64_t used(void)
 {
     uint64_t sum = 0;
-    for (unsigned at = 0; at < REGION_USAGE_ENTRIES; at++) {
+    for (unsigned at = 0; at < REGION_USAGE_ENTRIES; at++)
         sum += atomic_load(&usage->entries[at].token) != 0 ? atomic_load(&usage->entries[at].memory_bytes) : 0;
-    }
     return sum;
 }
 
@@ -158,18 +153,14 @@ int main(int argc, char **argv)
     struct fixture fixture;
     struct fixture_slice slice;
     char command[3 * PATH_MAX];
-    if (argc == 2) {
-        return program_inside(programs, PROGRAMS, argv[1], enter);
-    }
+    if (argc == 2) return program_inside(programs, PROGRAMS, argv[1], enter);
     check_needs_build();
     fixture_open(&fixture, "");
     snprintf(command, sizeof command,
              "gcc -shared -fPIC -Iagent/vendor -Itest/agent -Wl,-soname,libcuda.so.refusing -Wl,--no-as-needed "
              "-o '%s/libcuda.so.refusing' test/agent/refusing_driver.c '%s/sim/libcuda.so.1' -ldl",
              fixture.root, fixture.build);
-    if (system(command) != 0) {
-        fixture_fail(command);
-    }
+    if (system(command) != 0) fixture_fail(command);
     for (size_t at = 0; at < PROGRAMS; at++) {
         fixture_slice(&fixture, &slice, 1 + (unsigned)at, LIMIT, 10000);
         program_test(&fixture, slice.id, true, programs[at].name);

@@ -47,9 +47,7 @@ static inline void fixture_write(const struct fixture *fixture, const char *name
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", fixture->root, name);
     FILE *file = fopen(path, "w");
-    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0) {
-        fixture_fail(path);
-    }
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0) fixture_fail(path);
 }
 
 /* sim_conf: the simulated machine's configuration, "" for its defaults. */
@@ -57,31 +55,23 @@ static inline void fixture_open(struct fixture *fixture, const char *sim_conf)
 {
     memset(fixture, 0, sizeof *fixture);
     snprintf(fixture->root, sizeof fixture->root, "/tmp/tranche-test-XXXXXX");
-    if (mkdtemp(fixture->root) == NULL) {
-        fixture_fail("mkdtemp");
-    }
+    if (mkdtemp(fixture->root) == NULL) fixture_fail("mkdtemp");
     static const char *const folders[] = {"policy", "usage", "board"};
     for (int at = 0; at < 3; at++) {
         char path[PATH_MAX];
         snprintf(path, sizeof path, "%s/%s", fixture->root, folders[at]);
-        if (mkdir(path, 0755) != 0) {
-            fixture_fail(path);
-        }
+        if (mkdir(path, 0755) != 0) fixture_fail(path);
     }
     fixture_write(fixture, "sim.conf", sim_conf);
     const char *build = getenv("BUILD_DIR");
-    if (build != NULL && realpath(build, fixture->build) == NULL) {
-        fixture_fail(build);
-    }
+    if (build != NULL && realpath(build, fixture->build) == NULL) fixture_fail(build);
 }
 
 static inline void fixture_close(struct fixture *fixture)
 {
     char command[PATH_MAX];
     snprintf(command, sizeof command, "rm -rf '%s'", fixture->root);
-    if (system(command) != 0) {
-        fixture_fail(command);
-    }
+    if (system(command) != 0) fixture_fail(command);
 }
 
 static inline void fixture_slice_on(const struct fixture *fixture, struct fixture_slice *slice, unsigned number,
@@ -101,24 +91,18 @@ static inline void fixture_slice_on(const struct fixture *fixture, struct fixtur
     snprintf(initial.gpu_uuid, sizeof initial.gpu_uuid, "%s", gpu_uuid);
     atomic_store(&initial.tag, region_slice_tag(slice->id, 0));
     snprintf(path, sizeof path, "%s/board/%s", fixture->root, gpu_uuid);
-    if (mkdir(path, 0755) != 0 && errno != EEXIST) {
-        fixture_fail(path);
-    }
+    if (mkdir(path, 0755) != 0 && errno != EEXIST) fixture_fail(path);
     region_line_path(path, sizeof path, fixture->root, gpu_uuid, atomic_load(&initial.tag));
-    if (region_line_create(path, atomic_load(&initial.tag), 0644) != 0) {
-        fixture_fail(path);
-    }
+    if (region_line_create(path, atomic_load(&initial.tag), 0644) != 0) fixture_fail(path);
     snprintf(path, sizeof path, "%s/policy/%s", fixture->root, slice->id);
-    if (region_policy_create(path, &initial, 0644) != 0 || region_policy_map_rw(path, &slice->policy) != 0) {
+    if (region_policy_create(path, &initial, 0644) != 0 || region_policy_map_rw(path, &slice->policy) != 0)
         fixture_fail(path);
-    }
     snprintf(path, sizeof path, "%s/usage/%s", fixture->root, slice->id);
     memcpy(slice->usage_path, path, sizeof slice->usage_path);
     memset(&slice->place, 0, sizeof slice->place);
     if (region_usage_create(slice->usage_path, 0666) != 0 ||
-        region_usage_map(slice->usage_path, &slice->usage, &slice->place.file) != 0) {
+        region_usage_map(slice->usage_path, &slice->usage, &slice->place.file) != 0)
         fixture_fail(slice->usage_path);
-    }
     slice->place.usage = slice->usage;
     slice->place.path = slice->usage_path;
 }
@@ -148,11 +132,9 @@ static inline void fixture_introduce(struct fixture_slice *slices, int count)
 #define FIXTURE_SUM(slice, field)                                                                                     \
     ({                                                                                                                \
         uint64_t fixture_sum = 0;                                                                                     \
-        for (unsigned fixture_at = 0; fixture_at < REGION_USAGE_ENTRIES; fixture_at++) {                              \
-            if (atomic_load(&(slice)->usage->entries[fixture_at].token) != 0) {                                       \
+        for (unsigned fixture_at = 0; fixture_at < REGION_USAGE_ENTRIES; fixture_at++)                                \
+            if (atomic_load(&(slice)->usage->entries[fixture_at].token) != 0)                                         \
                 fixture_sum += atomic_load(&(slice)->usage->entries[fixture_at].field);                               \
-            }                                                                                                         \
-        }                                                                                                             \
         fixture_sum;                                                                                                  \
     })
 
@@ -161,11 +143,10 @@ static inline void fixture_environment(const struct fixture *fixture, const char
     char text[PATH_MAX];
     setenv(ENV_SIM_DIR, fixture->root, 1);
     setenv(ENV_RUNTIME_DIR, fixture->root, 1);
-    if (slices != NULL) {
+    if (slices != NULL)
         setenv(ENV_SLICES, slices, 1);
-    } else {
+    else
         unsetenv(ENV_SLICES);
-    }
     snprintf(text, sizeof text, "%s/sim", fixture->build);
     setenv("LD_LIBRARY_PATH", text, 1);
     if (preload) {
@@ -181,24 +162,17 @@ static inline pid_t fixture_start(const struct fixture *fixture, const char *sli
                                   char *const argv[])
 {
     pid_t pid = fork();
-    if (pid < 0) {
-        fixture_fail("fork");
-    }
-    if (pid > 0) {
-        return pid;
-    }
+    if (pid < 0) fixture_fail("fork");
+    if (pid > 0) return pid;
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s.out", fixture->root, name);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0) {
-        _exit(126);
-    }
+    if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0) _exit(126);
     fixture_environment(fixture, slices, preload);
-    if (strchr(argv[0], '/') != NULL) {
+    if (strchr(argv[0], '/') != NULL)
         snprintf(path, sizeof path, "%s", argv[0]);
-    } else {
+    else
         snprintf(path, sizeof path, "%s/sim/%s", fixture->build, argv[0]);
-    }
     execv(path, argv);
     _exit(127);
 }
@@ -209,9 +183,7 @@ static inline int fixture_wait(pid_t pid, int seconds)
     int status;
     for (int tick = 0; tick < seconds * 100; tick++) {
         pid_t done = waitpid(pid, &status, WNOHANG);
-        if (done == pid) {
-            return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-        }
+        if (done == pid) return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
         usleep(10000); /* the step of a bounded wait, not a guess at a duration */
     }
     kill(pid, SIGKILL);
@@ -226,9 +198,7 @@ static inline void fixture_output(const struct fixture *fixture, const char *nam
     FILE *file = fopen(path, "r");
     size_t got = file == NULL ? 0 : fread(out, 1, size - 1, file);
     out[got] = 0;
-    if (file != NULL) {
-        fclose(file);
-    }
+    if (file != NULL) fclose(file);
 }
 
 /* The figure after "name": in a program's one line of JSON, -1 if it is not there. */

@@ -361,15 +361,11 @@ static void common_programs(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2) {
-        return program_inside(programs, PROGRAMS, argv[1], NULL);
-    }
+    if (argc == 2) return program_inside(programs, PROGRAMS, argv[1], NULL);
     check_needs_build();
     fixture_open(&fixture, "");
     fixture_slice(&fixture, &slice, 1, UINT64_C(1) << 30, 10000);
-    for (size_t at = 0; at < PROGRAMS; at++) {
-        program_test(&fixture, slice.id, true, programs[at].name);
-    }
+    for (size_t at = 0; at < PROGRAMS; at++) program_test(&fixture, slice.id, true, programs[at].name);
     RUN(direct_link);
     RUN(a_stub_first);
     RUN(a_stub_of_nvml_first);

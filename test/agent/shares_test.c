@@ -250,9 +250,8 @@ static void split(const char *name, const struct tenant *tenants, int count, dou
     double sum = 0;
     double free_sum = 0;
     double worst = 0;
-    for (int at = 0; at < count; at++) {
+    for (int at = 0; at < count; at++)
         plain[at] = (struct tenant){.kind = tenants[at].kind, .kernel_us = tenants[at].kernel_us};
-    }
     measure(plain, count, "8", free_rates);
     measure(tenants, count, "8", rates);
     double alone[TENANTS];
@@ -447,7 +446,7 @@ static void high_priority_goes_first(void)
     CHECK_THAT(rates[1] / (rates[0] + rates[1]) > 0.27, "%.3f", rates[1] / (rates[0] + rates[1]));
 }
 
-/* b8: a service at half of what it could answer, beside work without priority. What that keeps can not be more than the
+/* b8: a service at half of what it could answer, beside work without priority. What that keeps cannot be more than the
  * service leaves and the switches do not take: 0.46 here. Long kernels keep less, because one that is begun in a short
  * pause of the service would be felt by all that come after it. */
 static void a_service_beside_training(void)
@@ -671,9 +670,7 @@ static void limited_beside_others(void)
 
 /* ONLY=part of a name: the quick way to one of them. */
 #define SOME(test)                                                                                                    \
-    if (getenv("ONLY") == NULL || strstr(#test, getenv("ONLY")) != NULL) {                                            \
-        RUN(test);                                                                                                    \
-    }
+    if (getenv("ONLY") == NULL || strstr(#test, getenv("ONLY")) != NULL) RUN(test);
 
 int main(void)
 {

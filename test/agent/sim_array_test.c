@@ -57,14 +57,11 @@ static void sizes(void)
         CHECK_EQ(need.alignment, 65536);
         CHECK_EQ(cuArrayDestroy(arrays[0]), CUDA_SUCCESS);
         descriptor.Flags = cases[at].descriptor.Flags;
-        for (int number = 0; number < 16; number++) {
+        for (int number = 0; number < 16; number++)
             CHECK_EQ(cuArray3DCreate_v2(&arrays[number], &descriptor), CUDA_SUCCESS);
-        }
         CHECK_EQ(driver_held(), cases[at].held_by_16);
         CHECK_EQ(cuArrayGetMemoryRequirements(&need, arrays[0], 0), CUDA_ERROR_INVALID_VALUE);
-        for (int number = 0; number < 16; number++) {
-            CHECK_EQ(cuArrayDestroy(arrays[number]), CUDA_SUCCESS);
-        }
+        for (int number = 0; number < 16; number++) CHECK_EQ(cuArrayDestroy(arrays[number]), CUDA_SUCCESS);
         CHECK_EQ(driver_held(), 0);
     }
 }
@@ -141,9 +138,7 @@ static void sparse(void)
     DRIVER(LOAD)
     CHECK_EQ(cuArray3DCreate_v2(&array, &descriptor), CUDA_SUCCESS);
     CHECK_EQ(driver_held(), 0);
-    for (int at = 0; at < 3; at++) {
-        CHECK_EQ(cuMemCreate(&handles[at], 2 * MIB, &prop, 0), CUDA_SUCCESS);
-    }
+    for (int at = 0; at < 3; at++) CHECK_EQ(cuMemCreate(&handles[at], 2 * MIB, &prop, 0), CUDA_SUCCESS);
     CUarrayMapInfo maps[] = {tile(array, 0, handles[0]), tile(array, 256, handles[1])};
     CHECK_EQ(cuMemMapArrayAsync(maps, 2, NULL), CUDA_SUCCESS);
     CHECK_EQ(cuMemRelease(handles[0]), CUDA_SUCCESS);

@@ -81,14 +81,9 @@ static inline uint64_t driver_held_by(pid_t pid, unsigned gpu)
     nvmlProcessInfo_t infos[16];
     unsigned count = 16;
     DRIVER_NVML(nvmlDeviceGetHandleByIndex_v2)(gpu, &device);
-    if (DRIVER_NVML(nvmlDeviceGetComputeRunningProcesses_v3)(device, &count, infos) != NVML_SUCCESS) {
-        return UINT64_MAX;
-    }
-    for (unsigned at = 0; at < count; at++) {
-        if ((pid_t)infos[at].pid == pid) {
-            return infos[at].usedGpuMemory;
-        }
-    }
+    if (DRIVER_NVML(nvmlDeviceGetComputeRunningProcesses_v3)(device, &count, infos) != NVML_SUCCESS) return UINT64_MAX;
+    for (unsigned at = 0; at < count; at++)
+        if ((pid_t)infos[at].pid == pid) return infos[at].usedGpuMemory;
     return 0;
 }
 
@@ -152,9 +147,7 @@ static inline int driver_receive(void *bytes, size_t count)
     int fd = -1;
     CHECK_EQ(recvmsg(driver_link[driver_is_partner], &message, 0), count);
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header != NULL && header->cmsg_type == SCM_RIGHTS) {
-        memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    }
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS) memcpy(&fd, CMSG_DATA(header), sizeof fd);
     return fd;
 }
 
@@ -186,9 +179,7 @@ static inline pid_t driver_start(const struct driver_case *one, bool partner)
         driver_is_partner = partner;
         close(driver_link[!partner]);
         driver_enter();
-        if (one->partner != NULL) {
-            driver_turn(); /* both contexts are there before anything is counted */
-        }
+        if (one->partner != NULL) driver_turn(); /* both contexts are there before anything is counted */
         (partner ? one->partner : one->test)();
         fflush(stdout);
         exit(check_failures_here != 0);
@@ -201,9 +192,7 @@ static inline int driver_cases(const struct driver_case *cases, size_t count)
     check_needs_build();
     for (size_t at = 0; at < count; at++) {
         fixture_open(&driver_fixture, cases[at].conf);
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, driver_link) != 0) {
-            fixture_fail("socketpair");
-        }
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, driver_link) != 0) fixture_fail("socketpair");
         pid_t partner = cases[at].partner == NULL ? -1 : driver_start(&cases[at], true);
         int status = fixture_wait(driver_start(&cases[at], false), 60);
         close(driver_link[0]);

@@ -70,9 +70,7 @@ static CUgraph captured(uint64_t bytes, bool with_free, CUdeviceptr *address)
     CHECK_EQ(cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL), CUDA_SUCCESS);
     CHECK_EQ(cuMemAllocAsync(address, bytes, stream), CUDA_SUCCESS);
     driver_work(stream, UINT64_C(1000000000));
-    if (with_free) {
-        CHECK_EQ(cuMemFreeAsync(*address, stream), CUDA_SUCCESS);
-    }
+    if (with_free) CHECK_EQ(cuMemFreeAsync(*address, stream), CUDA_SUCCESS);
     CHECK_EQ(cuStreamEndCapture(stream, &graph), CUDA_SUCCESS);
     return graph;
 }

@@ -42,14 +42,12 @@ static void sizes(void)
     DRIVER(LOAD)
     CHECK_EQ(driver_held_by(getpid(), 0), CONTEXT_BYTES);
     for (size_t at = 0; at < sizeof cases / sizeof cases[0]; at++) {
-        for (unsigned number = 0; number < cases[at].count; number++) {
+        for (unsigned number = 0; number < cases[at].count; number++)
             CHECK_EQ(cuMemAlloc_v2(&held[number], cases[at].bytes), CUDA_SUCCESS);
-        }
         CHECK_THAT(driver_held() == cases[at].held, "%u of %llu take %llu", cases[at].count,
                    (unsigned long long)cases[at].bytes, (unsigned long long)driver_held());
-        for (unsigned number = 0; number < cases[at].count; number++) {
+        for (unsigned number = 0; number < cases[at].count; number++)
             CHECK_EQ(cuMemFree_v2(held[number]), CUDA_SUCCESS);
-        }
         CHECK_EQ(driver_held(), 0);
     }
 }

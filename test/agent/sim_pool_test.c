@@ -90,9 +90,7 @@ static void as_on_the_card(void)
         CHECK_EQ(USED(pool), used);
         CHECK_EQ(driver_held(), steps[at].reserved);
     }
-    for (int at = 0; at < 9; at++) {
-        CHECK_EQ(cuMemFreeAsync(held[at], stream), CUDA_SUCCESS);
-    }
+    for (int at = 0; at < 9; at++) CHECK_EQ(cuMemFreeAsync(held[at], stream), CUDA_SUCCESS);
     CHECK_EQ(USED(pool), 0);
     CHECK_EQ(driver_held(), 1375731712);
     CHECK_EQ(cuStreamSynchronize(stream), CUDA_SUCCESS);
@@ -117,13 +115,9 @@ static void fragments(void)
     CUmemoryPool pool;
     DRIVER(LOAD)
     CHECK_EQ(cuDeviceGetDefaultMemPool(&pool, 0), CUDA_SUCCESS);
-    for (int at = 0; at < 8; at++) {
-        CHECK_EQ(cuMemAllocAsync(&held[at], 16 * MIB, NULL), CUDA_SUCCESS);
-    }
+    for (int at = 0; at < 8; at++) CHECK_EQ(cuMemAllocAsync(&held[at], 16 * MIB, NULL), CUDA_SUCCESS);
     CHECK_EQ(driver_held(), 128 * MIB);
-    for (int at = 0; at < 8; at += 2) {
-        CHECK_EQ(cuMemFreeAsync(held[at], NULL), CUDA_SUCCESS);
-    }
+    for (int at = 0; at < 8; at += 2) CHECK_EQ(cuMemFreeAsync(held[at], NULL), CUDA_SUCCESS);
     CHECK_EQ(cuCtxSynchronize(), CUDA_SUCCESS);
     CHECK_EQ(driver_held(), 128 * MIB); /* half used, and no chunk empty */
     CHECK_EQ(USED(pool), 64 * MIB);
@@ -299,14 +293,10 @@ static void ends_of_pools(void)
     DRIVER(LOAD)
     CHECK_EQ(cuMemPoolCreate(&pool, &props), CUDA_SUCCESS);
     int got = 0;
-    while (got < 64 && cuMemAllocFromPoolAsync(&held[got], 10 * MIB, pool, NULL) == CUDA_SUCCESS) {
-        got++;
-    }
+    while (got < 64 && cuMemAllocFromPoolAsync(&held[got], 10 * MIB, pool, NULL) == CUDA_SUCCESS) got++;
     CHECK_EQ(got, 25);
     CHECK_EQ(driver_held(), 256 * MIB);
-    while (got > 1) {
-        CHECK_EQ(cuMemFreeAsync(held[--got], NULL), CUDA_SUCCESS);
-    }
+    while (got > 1) CHECK_EQ(cuMemFreeAsync(held[--got], NULL), CUDA_SUCCESS);
     set(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, UINT64_MAX);
     /* Destroyed while something lives in it: that lives on, and the last free and sync give everything back. */
     CHECK_EQ(cuMemPoolDestroy(pool), CUDA_SUCCESS);

@@ -53,9 +53,7 @@ static void enter(void)
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
     CUcontext context;
     CUmodule module;
-    if (cuda == NULL) {
-        fixture_fail("libcuda.so.1");
-    }
+    if (cuda == NULL) fixture_fail("libcuda.so.1");
 #define LOAD(type, name, parameters) name = (type(*) parameters)dlsym(cuda, #name);
     DRIVER(LOAD)
 #undef LOAD
@@ -107,13 +105,9 @@ static void the_queue_blocks_when_full(void)
     CHECK_EQ(launch(1000), CUDA_SUCCESS);
     cuCtxSynchronize();
     uint64_t from = sim->now_ns();
-    for (int at = 0; at < 1000; at++) {
-        launch(1000000);
-    }
+    for (int at = 0; at < 1000; at++) launch(1000000);
     CHECK(sim->now_ns() - from < 10000000); /* 1000 ms of work, handed over in a few */
-    for (int at = 0; at < 200; at++) {
-        launch(1000000);
-    }
+    for (int at = 0; at < 200; at++) launch(1000000);
     CHECK(sim->now_ns() - from > 150000000); /* these had to wait for places */
 }
 
@@ -319,9 +313,7 @@ static void virtual_time_survives_a_kill(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2) {
-        return program_inside(programs, PROGRAMS, argv[1], enter);
-    }
+    if (argc == 2) return program_inside(programs, PROGRAMS, argv[1], enter);
     check_needs_build();
     setenv("CUDA_VISIBLE_DEVICES", "GPU-51000000-0000-4000-8000-000000000000", 1);
     for (size_t at = 0; at < PROGRAMS - 1; at++) {

@@ -171,9 +171,8 @@ static void importer_survives(void)
     CHECK_EQ(cuMemImportFromShareableHandle(&handle, (void *)(intptr_t)fd, POSIX_FD), CUDA_SUCCESS);
     CHECK_EQ(driver_held(), 0);
     driver_turn();
-    for (int tick = 0; tick < 2000 && driver_held_by(other, 0) != 0; tick++) {
+    for (int tick = 0; tick < 2000 && driver_held_by(other, 0) != 0; tick++)
         usleep(5000); /* the step of a bounded wait */
-    }
     CHECK_EQ(driver_held(), 64 * MIB);
     CHECK_EQ(driver_used(0), CONTEXT_BYTES + 64 * MIB);
     CHECK_EQ(cuMemRelease(handle), CUDA_SUCCESS);

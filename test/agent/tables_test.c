@@ -30,9 +30,7 @@ DRIVER(MEMBER)
 static void enter(void)
 {
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
-    if (cuda == NULL) {
-        fixture_fail("libcuda.so.1");
-    }
+    if (cuda == NULL) fixture_fail("libcuda.so.1");
 #define LOAD(name, parameters) name = (CUresult(*) parameters)dlsym(cuda, #name);
     DRIVER(LOAD)
 #undef LOAD
@@ -52,9 +50,7 @@ static void one_pool_more(void)
     const CUmemPoolProps props = {.allocType = 1, .location = {CU_MEM_LOCATION_TYPE_DEVICE, 0}};
     CUdeviceptr address;
     CHECK_EQ(make_context(), CUDA_SUCCESS);
-    for (unsigned at = 0; at < POOLS; at++) {
-        CHECK_EQ(cuMemPoolCreate(&pools[at], &props), CUDA_SUCCESS);
-    }
+    for (unsigned at = 0; at < POOLS; at++) CHECK_EQ(cuMemPoolCreate(&pools[at], &props), CUDA_SUCCESS);
     CHECK_EQ(cuMemAllocFromPoolAsync(&address, STEP, pools[POOLS - 1], NULL), CUDA_SUCCESS);
     CHECK_EQ(cuMemPoolCreate(&pools[POOLS], &props), CUDA_ERROR_OUT_OF_MEMORY);
     CHECK_EQ(cuMemAllocAsync(&address, STEP, NULL),
@@ -80,9 +76,7 @@ static void refused_at_first(void)
     printf("refused\n");
     fflush(stdout);
     snprintf(path, sizeof path, "%s/free", getenv(ENV_RUNTIME_DIR));
-    for (int tick = 0; tick < 1000 && access(path, F_OK) != 0; tick++) {
-        usleep(10000); /* the step of a bounded wait */
-    }
+    for (int tick = 0; tick < 1000 && access(path, F_OK) != 0; tick++) usleep(10000); /* the step of a bounded wait */
     CHECK_EQ(make_context(), CUDA_SUCCESS);
     CHECK_EQ(cuMemAlloc_v2(&address, LIMIT + 1), CUDA_ERROR_OUT_OF_MEMORY);
     CHECK_EQ(cuMemAlloc_v2(&address, LIMIT), CUDA_SUCCESS);
@@ -153,9 +147,7 @@ static void one_slice_more(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2) {
-        return program_inside(programs, PROGRAMS, argv[1], enter);
-    }
+    if (argc == 2) return program_inside(programs, PROGRAMS, argv[1], enter);
     check_needs_build();
     fixture_open(&fixture, "");
     fixture_slice(&fixture, &slice, 1, LIMIT, 10000);

@@ -44,9 +44,7 @@ static void stop(pid_t pid)
 #define AWAIT(condition, seconds)                                                                                     \
     ({                                                                                                                \
         uint64_t await_end = now_ns() + (seconds)*1000 * MS;                                                          \
-        while (!(condition) && now_ns() < await_end) {                                                                \
-            usleep(50);                                                                                               \
-        }                                                                                                             \
+        while (!(condition) && now_ns() < await_end) usleep(50);                                                      \
         (condition);                                                                                                  \
     })
 

@@ -32,9 +32,7 @@ static void let_fail(void);
 static void enter(void)
 {
     void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
-    if (cuda == NULL) {
-        fixture_fail("libcuda.so.1");
-    }
+    if (cuda == NULL) fixture_fail("libcuda.so.1");
 #define FIND(name) *(void **)&name = dlsym(cuda, #name)
     FIND(cuInit);
     FIND(cuDevicePrimaryCtxRetain);
@@ -42,9 +40,7 @@ static void enter(void)
     FIND(cuMemAlloc_v2);
     FIND(cuMemFree_v2);
     FIND(cuMemGetInfo_v2);
-    if (strcmp(check_name, "fails_from_the_beginning") == 0) {
-        let_fail();
-    }
+    if (strcmp(check_name, "fails_from_the_beginning") == 0) let_fail();
     CHECK_EQ(cuInit(0), CUDA_SUCCESS);
 }
 
@@ -65,9 +61,8 @@ static void let_fail(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {4, code};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
         fixture_fail("seccomp");
-    }
 }
 
 /* Takes blocks until the slice is full; how many bytes. */
@@ -211,14 +206,10 @@ static void each_system_call_in_turn(void)
         setenv("TEST_CALL", number, 1);
         snprintf(number, sizeof number, "%d", troubles[at].error);
         setenv("TEST_ERRNO", number, 1);
-        if (troubles[at].call == SYS_fcntl || troubles[at].call == SYS_madvise) {
-            check_with("fails_from_the_beginning");
-        }
+        if (troubles[at].call == SYS_fcntl || troubles[at].call == SYS_madvise) check_with("fails_from_the_beginning");
         check_with("fails_from_the_context_on");
         check_with("fails_later");
-        if (check_failures_here != before) {
-            printf("     that was %s\n", troubles[at].name);
-        }
+        if (check_failures_here != before) printf("     that was %s\n", troubles[at].name);
     }
 }
 
@@ -231,9 +222,7 @@ static void limits_of_the_process(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2) {
-        return program_inside(programs, PROGRAMS, argv[1], enter);
-    }
+    if (argc == 2) return program_inside(programs, PROGRAMS, argv[1], enter);
     check_needs_build();
     fixture_open(&fixture, "");
     RUN(limits_of_the_process);

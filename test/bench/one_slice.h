@@ -27,9 +27,7 @@ static int make_slice(const char *root, const char *id, uint32_t limit_bp)
     mkdir(path, 0700);
     atomic_store(&policy.tag, region_slice_tag(id, 0));
     region_line_path(path, sizeof path, root, policy.gpu_uuid, atomic_load(&policy.tag));
-    if (region_line_create(path, atomic_load(&policy.tag), 0600) != 0) {
-        return -1;
-    }
+    if (region_line_create(path, atomic_load(&policy.tag), 0600) != 0) return -1;
     snprintf(path, sizeof path, "%s/policy/%s", root, id);
     int error = region_policy_create(path, &policy, 0600);
     snprintf(path, sizeof path, "%s/usage/%s", root, id);

@@ -23,9 +23,7 @@ static struct region_entry *live_entry(struct region_usage *usage)
 {
     for (uint32_t i = 0; i < REGION_USAGE_ENTRIES; i++) {
         uint64_t token = atomic_load(&usage->entries[i].token);
-        if (token != 0 && (token & REGION_CLAIMING) == 0) {
-            return &usage->entries[i];
-        }
+        if (token != 0 && (token & REGION_CLAIMING) == 0) return &usage->entries[i];
     }
     return NULL;
 }

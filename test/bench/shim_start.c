@@ -82,9 +82,8 @@ int main(int argc, char **argv)
     }
     close(start[0]);
     close(start[1]);
-    for (int at = 0; at < count; at++) {
+    for (int at = 0; at < count; at++)
         failed += read(answers[at][0], &took[at % 2][at / 2], sizeof(double)) != (ssize_t)sizeof(double);
-    }
     for (int at = 0; at < count; at++) {
         int status;
         failed += wait(&status) < 0 || status != 0;

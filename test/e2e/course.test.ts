@@ -117,7 +117,7 @@ describe.skipIf(cannotRun)('a course', () => {
     expect(await made()).toEqual(['ssh:hopper ml-mira mira', 'ssh:ada ml-wei wei']);
   });
 
-  it('takes back the others where one of the slices can not be, and says so', async () => {
+  it('takes back the others where one of the slices cannot be, and says so', async () => {
     const page = await fake.open();
     await fill(await sheet(false), 'mira tom wei');
     await page.getByRole('button', { name: 'Create 3 slices' }).click();

@@ -27,7 +27,7 @@ function missingLibraries(folder: string): string | null {
 
 const obtained = missingHere() === null ? await ensureElectronRuntime().catch(() => null) : null;
 const why =
-  missingHere() ?? (obtained === null ? 'its runtime can not be obtained' : missingLibraries(obtained));
+  missingHere() ?? (obtained === null ? 'its runtime cannot be obtained' : missingLibraries(obtained));
 /** The runtime's folder where Electron can start, else null. */
 export const runtimeFolder: string | null = why === null ? obtained : null;
 /** Appended to a suite's name, so that a skip says why. */

@@ -105,7 +105,7 @@ describe.skipIf(cannotRun)('hands', () => {
     await fake.slider(name).dragTo(page.getByRole('article', { name: /GPU 2/ }).locator('.bar'));
     await expect
       .poll(() => fake.toast().textContent())
-      .toContain(`${name} made again on GPU 2: the agent is older and can not move it with its history`);
+      .toContain(`${name} made again on GPU 2: the agent is older and cannot move it with its history`);
     expect(await fake.calls('slice:create')).toMatchObject([
       {},
       { name, memoryLimitBytes: 6141 * 1024 ** 2, computeLimitPercent: 25 },

@@ -159,7 +159,7 @@ describe.skipIf(cannotRun)('jobs', () => {
     await sheet.getByLabel('Folder').fill('/locked');
     await expect
       .poll(() => sheet.textContent())
-      .toContain('Environments could not be looked for: The folder /locked can not be read');
+      .toContain('Environments could not be looked for: The folder /locked cannot be read');
     expect(await names()).toEqual(['As in your shell']);
     await sheet.getByRole('textbox').first().fill('python train.py');
     await page.keyboard.press('Control+Enter');

@@ -130,8 +130,8 @@ describe.skipIf(!isBuilt)('npm start', () => {
   async function fallsBack(started: Start, why: string): Promise<void> {
     const [, url = ''] = await started.find(SERVED);
     const lines = started.said().split('\n');
-    expect(lines.filter((line) => line.includes('Electron can not start'))).toEqual([
-      `Electron can not start here: ${why}. Serving Tranche to a browser instead.`,
+    expect(lines.filter((line) => line.includes('Electron cannot start'))).toEqual([
+      `Electron cannot start here: ${why}. Serving Tranche to a browser instead.`,
     ]);
     expect(lines).not.toContain('Tranche is open.');
     const page = await fetch(url, { signal: AbortSignal.timeout(END_TIMEOUT_MS) });
@@ -167,7 +167,7 @@ describe.skipIf(!isBuilt)('npm start', () => {
     );
   });
 
-  it('serves when the runtime can not be downloaded', async () => {
+  it('serves when the runtime cannot be downloaded', async () => {
     writeFileSync(installer, 'console.error("at once\\nError: fetch failed\\n  at get"); process.exit(1);\n');
     await fallsBack(start({ DISPLAY: ':7' }), 'its runtime could not be downloaded (Error: fetch failed)');
   });
@@ -194,7 +194,7 @@ describe.skipIf(!isBuilt)('npm start', () => {
     [
       'the display does not open',
       'echo "[1:1:ERROR:ozone_platform_x11.cc(239)] Missing X server or \\$DISPLAY" >&2; exit 1',
-      'the display can not be opened',
+      'the display cannot be opened',
     ],
     ['it dies at once', 'echo first >&2; echo last >&2; kill -SEGV $$', 'it ended at once (SIGSEGV: last)'],
   ])('serves when %s', async (name, script, why) => {
@@ -244,7 +244,7 @@ describe.skipIf(!isBuilt)('npm start', () => {
           ELECTRON_RUN_AS_NODE: '1',
         });
         await started.find(/^Tranche is open\.$/m);
-        expect(started.said()).not.toContain('can not start');
+        expect(started.said()).not.toContain('cannot start');
         const pages = processesOf(join(runtime, 'electron'), '--type=renderer');
         expect(pages).toHaveLength(1);
         expect(pages.every(isSandboxed)).toBe(true);

@@ -23,7 +23,7 @@ function whyNot(): string | null {
     ],
     { encoding: 'utf8' },
   );
-  return tried.status === 0 ? null : `an overlay can not be mounted here: ${tried.stderr.trim()}`;
+  return tried.status === 0 ? null : `an overlay cannot be mounted here: ${tried.stderr.trim()}`;
 }
 const reason = whyNot();
 export const hasSystemCopy = reason === null;

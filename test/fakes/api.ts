@@ -266,7 +266,7 @@ export class FakeLab implements TrancheApi {
     this.#jobs.get(hostId)?.change(jobId, change);
     this.#putJobs(hostId);
   }
-  /** While set, logs can not be read. */
+  /** While set, logs cannot be read. */
   logFailure: Failure | null = null;
   writeLog(hostId: HostId, jobId: string, text: string): void {
     this.#jobs.get(hostId)?.write(jobId, text);
@@ -595,7 +595,7 @@ export class FakeLab implements TrancheApi {
     },
     'job:environments': ({ cwd }) =>
       cwd === '/locked'
-        ? fail('not-permitted', 'The folder /locked can not be read: Permission denied.')
+        ? fail('not-permitted', 'The folder /locked cannot be read: Permission denied.')
         : ok([
             { kind: 'venv', path: `${cwd ?? '/home/mira/train'}/.venv` },
             { kind: 'conda', path: '/home/mira/miniconda3/envs/torch' },

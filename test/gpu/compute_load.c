@@ -131,9 +131,7 @@ static double now_s(void)
 static void sleep_s(double seconds)
 {
     struct timespec span = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-    if (seconds > 0) {
-        nanosleep(&span, NULL);
-    }
+    if (seconds > 0) nanosleep(&span, NULL);
 }
 
 static void open_driver(void)
@@ -182,14 +180,11 @@ static void begin(void)
     CHECK(cuModuleLoadData(&module, image));
     CHECK(cuModuleGetFunction(&spin, module, "spin_kernel"));
     CHECK(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING));
-    if (cuDeviceGetAttribute(&processors, ATTRIBUTE_SM_COUNT, device) == CUDA_SUCCESS && processors > 0) {
+    if (cuDeviceGetAttribute(&processors, ATTRIBUTE_SM_COUNT, device) == CUDA_SUCCESS && processors > 0)
         grid_full = 2 * (unsigned)processors; /* two blocks of 1024 threads fill one */
-    } else {
+    else
         grid_full = 264;
-    }
-    if (getenv("FULL_BLOCKS") != NULL) {
-        grid_full = (unsigned)atoi(getenv("FULL_BLOCKS"));
-    }
+    if (getenv("FULL_BLOCKS") != NULL) grid_full = (unsigned)atoi(getenv("FULL_BLOCKS"));
     void *memory;
     CHECK(cuMemHostAlloc(&memory, sizeof(struct stamp) * STAMPS + 64, HOST_PORTABLE_MAPPED));
     stamps = memory;
@@ -222,9 +217,7 @@ static void prepare_graph(void)
     launch_us(kernel_us, NULL); /* its code must be there before it is captured */
     CHECK(cuStreamSynchronize(stream));
     CHECK(cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_GLOBAL));
-    for (int node = 0; node < GRAPH_NODES; node++) {
-        launch_us(kernel_us, NULL);
-    }
+    for (int node = 0; node < GRAPH_NODES; node++) launch_us(kernel_us, NULL);
     CHECK(cuStreamEndCapture(stream, &made));
     CHECK(cuGraphInstantiateWithFlags(&graph, made, 0));
 }
@@ -243,13 +236,12 @@ static void prepare_copies(void)
 
 static void copy_one(void)
 {
-    if (strcmp(kind, "copy") == 0) {
+    if (strcmp(kind, "copy") == 0)
         CHECK(cuMemcpyDtoDAsync(near_memory[0], near_memory[1], COPY_BYTES, stream));
-    } else if (strcmp(kind, "fill") == 0) {
+    else if (strcmp(kind, "fill") == 0)
         CHECK(cuMemsetD32Async(near_memory[0], 7, COPY_BYTES / 4, stream));
-    } else {
+    else
         CHECK(cuMemcpyHtoDAsync(near_memory[0], host_memory, UPLOAD_BYTES, stream));
-    }
 }
 
 /* One batch, to its synchronization; returns the units done. */
@@ -257,18 +249,14 @@ static int work(struct stamp *out)
 {
     static const double lengths[] = {50, 800, 100, 400, 200, 50, 200, 100, 800, 400};
     int count = batch;
-    if (strcmp(kind, "mixed") == 0) {
-        count = sizeof lengths / sizeof lengths[0];
-    }
-    for (int at = 0; at < count; at++) {
-        if (host_memory != NULL) {
+    if (strcmp(kind, "mixed") == 0) count = sizeof lengths / sizeof lengths[0];
+    for (int at = 0; at < count; at++)
+        if (host_memory != NULL)
             copy_one();
-        } else if (graph != NULL) {
+        else if (graph != NULL)
             CHECK(cuGraphLaunch(graph, stream));
-        } else {
+        else
             launch_us(strcmp(kind, "mixed") == 0 ? lengths[at] : kernel_us, out == NULL ? NULL : out + at);
-        }
-    }
     CHECK(cuStreamSynchronize(stream));
     return count;
 }
@@ -316,9 +304,7 @@ static void rate(double warm, double seconds, double duty)
         bool bursts = strcmp(kind, "bursts") == 0;
         int units = bursts ? burst() : work(NULL);
         double now = now_s();
-        if (!bursts) {
-            note_progress(units);
-        }
+        if (!bursts) note_progress(units);
         if (duty > 0 && duty < 1) {
             sleep_s((now - began) / duty - (now - began) - 60e-6); /* a sleep takes so much longer */
             now = now_s();
@@ -334,9 +320,8 @@ static void rate(double warm, double seconds, double duty)
     }
     printf("{\"id\":\"turn\",\"perSecond\":%.6f,\"units\":%ld,\"allUnits\":%ld,\"seconds\":%.6f,\"progress\":[",
            (double)done / (last - first), done, all, last - first);
-    for (int at = 0; at < progress.count; at++) {
+    for (int at = 0; at < progress.count; at++)
         printf("%s[%.4f,%ld]", at > 0 ? "," : "", progress.at[at], progress.units[at]);
-    }
     printf("]}\n");
 }
 
@@ -361,9 +346,7 @@ static void stamped(double seconds, const char *path, double on, double off)
         if (now_s() >= pause_at) {
             sleep_s(off);
             pause_at = now_s() + on;
-            if (burst_count < BURSTS_MAX) {
-                bursts[burst_count++] = now_s();
-            }
+            if (burst_count < BURSTS_MAX) bursts[burst_count++] = now_s();
         }
     }
     FILE *file = fopen(path, "wb");
@@ -372,9 +355,7 @@ static void stamped(double seconds, const char *path, double on, double off)
         exit(1);
     }
     printf("{\"id\":\"stamps\",\"count\":%u,\"burstsNs\":[", count);
-    for (int at = 0; at < burst_count; at++) {
-        printf("%s%.0f", at == 0 ? "" : ",", bursts[at] * 1e9);
-    }
+    for (int at = 0; at < burst_count; at++) printf("%s%.0f", at == 0 ? "" : ",", bursts[at] * 1e9);
     printf("]}\n");
 }
 
@@ -478,9 +459,7 @@ int main(int argc, char **argv)
         prepare_copies();
         batch = 16;
     }
-    if (strcmp(kind, "graph") == 0) {
-        prepare_graph();
-    }
+    if (strcmp(kind, "graph") == 0) prepare_graph();
     work(NULL);
     printf("{\"id\":\"ready\"}\n");
     fflush(stdout);

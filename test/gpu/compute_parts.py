@@ -184,7 +184,7 @@ def turns_of(name):
 
 
 def least_s(name):
-    """Without which a class can not be measured: short turns, and whole windows."""
+    """Without which a class cannot be measured: short turns, and whole windows."""
     windows = len(LIMITS) * (UNSTEADY_TURNS if name in UNSTEADY else 1) * WINDOWS_IN_TURN * window_of(name)
     return settling_s(name) + max(TURN_MIN_S * turns_of(name), windows)
 

@@ -76,12 +76,9 @@ static void base_of(const char *name, char *out, size_t size)
 {
     snprintf(out, size, "%s", name);
     size_t length = strlen(out);
-    if (length > 5 && (strcmp(out + length - 5, "_ptsz") == 0 || strcmp(out + length - 5, "_ptds") == 0)) {
+    if (length > 5 && (strcmp(out + length - 5, "_ptsz") == 0 || strcmp(out + length - 5, "_ptds") == 0))
         out[length -= 5] = 0;
-    }
-    if (length > 3 && out[length - 3] == '_' && out[length - 2] == 'v') {
-        out[length - 3] = 0;
-    }
+    if (length > 3 && out[length - 3] == '_' && out[length - 2] == 'v') out[length - 3] = 0;
 }
 
 static const char *form_at(const char *base, void *address, char *out, size_t size)
@@ -91,9 +88,7 @@ static const char *form_at(const char *base, void *address, char *out, size_t si
     for (int number = 0; number < 4; number++) {
         for (int stream = 0; stream < 3; stream++) {
             snprintf(out, size, "%s%s%s", base, numbers[number], streams[stream]);
-            if (dlsym(library, out) == address) {
-                return out;
-            }
+            if (dlsym(library, out) == address) return out;
         }
     }
     return NULL;
@@ -103,26 +98,19 @@ static const char *form_at(const char *base, void *address, char *out, size_t si
  * cuGraphInstantiateWithFlags). NULL: there is none. */
 static const char *exported_name(const char *base, void *address, char *out, size_t size)
 {
-    if (form_at(base, address, out, size) != NULL) {
-        return out;
-    }
+    if (form_at(base, address, out, size) != NULL) return out;
     for (size_t at = 0; at < EXPORTED; at++) {
         char other[128];
         base_of(exported[at], other, sizeof other);
-        if (form_at(other, address, out, size) != NULL) {
-            return out;
-        }
+        if (form_at(other, address, out, size) != NULL) return out;
     }
     return NULL;
 }
 
 static bool is_hooked(const char *name)
 {
-    for (size_t at = 0; at < sizeof hooked / sizeof hooked[0]; at++) {
-        if (strcmp(hooked[at], name) == 0) {
-            return true;
-        }
-    }
+    for (size_t at = 0; at < sizeof hooked / sizeof hooked[0]; at++)
+        if (strcmp(hooked[at], name) == 0) return true;
     return false;
 }
 
@@ -138,9 +126,8 @@ static unsigned judge(const char *base, int version, unsigned flags, void *addre
 {
     char name[160];
     if (exported_name(base, address, name, sizeof name) == NULL) {
-        if (failures++ < SHOWN_MAX) {
+        if (failures++ < SHOWN_MAX)
             printf("FAIL %s version %d flags %u: %p is no exported name\n", base, version, flags, address);
-        }
         return 1;
     }
     if (shimmed && in_shim(address) != is_hooked(name)) {
@@ -173,9 +160,7 @@ int main(void)
     for (size_t at = 0; at < EXPORTED; at++) {
         char base[128];
         base_of(exported[at], base, sizeof base);
-        if (strncmp(base, "cu", 2) != 0) {
-            continue;
-        }
+        if (strncmp(base, "cu", 2) != 0) continue;
         for (size_t version = 0; version < sizeof versions / sizeof versions[0]; version++) {
             for (unsigned flags = 0; flags <= 2; flags++) {
                 void *found = NULL;

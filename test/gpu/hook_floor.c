@@ -37,9 +37,8 @@ static int reads, locks;
 
 static inline void touch(void)
 {
-    for (int at = 0; at < reads; at++) {
+    for (int at = 0; at < reads; at++)
         if (atomic_load_explicit(lines[at], memory_order_relaxed) == 12345) exit(2);
-    }
     for (int at = 0; at < locks; at++) atomic_fetch_add_explicit(lines[at], 2, memory_order_relaxed);
 }
 
@@ -88,9 +87,7 @@ static int ascending(const void *a, const void *b)
             type call = way == 0 ? first : second;                                                                    \
             CHECK(cuCtxSynchronize());                                                                                \
             double began = now_ns();                                                                                  \
-            for (int i = 0; i < CALLS; i++) {                                                                         \
-                body;                                                                                                 \
-            }                                                                                                         \
+            for (int i = 0; i < CALLS; i++) body;                                                                     \
             each[way][r / 2] = (now_ns() - began) / CALLS;                                                            \
         }                                                                                                             \
         for (int r = 0; r < ROUNDS; r++) added[r] = each[1][r] - each[0][r];                                          \

@@ -93,7 +93,7 @@ def together(loads, lines, seconds):
 
 
 class Mps:
-    """The stock MPS daemon of a private folder; the GPU's compute mode stays as it is. None of it where it can not start."""
+    """The stock MPS daemon of a private folder; the GPU's compute mode stays as it is. None of it where it cannot start."""
 
     def __init__(self, root, env):
         self.env = dict(env, CUDA_MPS_PIPE_DIRECTORY=os.path.join(root, "mps"), CUDA_MPS_LOG_DIRECTORY=os.path.join(root, "mps-log"))

@@ -103,10 +103,9 @@ static void *real_symbol(const char *name)
         if (sections[at].sh_type != SHT_DYNSYM) continue;
         Elf64_Sym *symbols = (Elf64_Sym *)(file + sections[at].sh_offset);
         const char *names = file + sections[sections[at].sh_link].sh_offset;
-        for (size_t n = 0; n < sections[at].sh_size / sizeof *symbols; n++) {
+        for (size_t n = 0; n < sections[at].sh_size / sizeof *symbols; n++)
             if (symbols[n].st_value != 0 && strcmp(names + symbols[n].st_name, name) == 0)
                 return (void *)(base + symbols[n].st_value);
-        }
     }
     printf("{\"id\": \"failed\", \"call\": \"no %s in libcuda\"}\n", name);
     exit(1);
@@ -124,9 +123,7 @@ static void *real_symbol(const char *name)
             typeof(&function) call = way[(r + r / 2) & 1]; /* first one, then the other goes first */                 \
             CHECK(cuCtxSynchronize());                                                                                \
             double began = now_ns();                                                                                  \
-            for (int i = 0; i < (calls); i++) {                                                                       \
-                body;                                                                                                 \
-            }                                                                                                         \
+            for (int i = 0; i < (calls); i++) body;                                                                   \
             each[(r + r / 2) & 1][r / 2] = (now_ns() - began) / (calls);                                              \
         }                                                                                                             \
         for (int r = 0; r < (rounds); r++) difference[r] = each[1][r] - each[0][r];                                   \
@@ -438,9 +435,8 @@ int main(int argc, char **argv)
     } else {
         struct timespec settle = {4, 0}; /* until the agent has measured this process's context: the residue */
         nanosleep(&settle, NULL);
-        for (unsigned at = 0; at < sizeof paths / sizeof paths[0]; at++) {
+        for (unsigned at = 0; at < sizeof paths / sizeof paths[0]; at++)
             if (argc < 3 || strcmp(argv[2], paths[at].name) == 0) cap(&paths[at]);
-        }
         nanosleep(&settle, NULL); /* what modules took is residue, until it has been measured that they are gone */
         int contexts = 0;
         CUcontext created[64];

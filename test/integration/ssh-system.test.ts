@@ -227,7 +227,7 @@ describe.skipIf(whyNoSshd !== null)('the system’s ssh, chosen for a host', () 
 });
 
 describe.skipIf(whyNoSshd !== null)('the system’s ssh, because it must be', () => {
-  it('signs in with a certificate, which ssh2 can not show', async () => {
+  it('signs in with a certificate, which ssh2 cannot show', async () => {
     const server = await lab.openssh({
       extra: ['AuthorizedKeysFile none', `TrustedUserCAKeys ${join(lab.folder, 'ca.pub')}`],
     });

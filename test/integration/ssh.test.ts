@@ -164,7 +164,7 @@ describe.skipIf(whyNoSshd !== null)('a real OpenSSH server', () => {
     expect(readFileSync(join(inner.folder, 'log'), 'utf8')).toMatch(/Accepted publickey/);
   });
 
-  it('fails closed when known_hosts can not be read', async () => {
+  it('fails closed when known_hosts cannot be read', async () => {
     const sshd = await server();
     const home = folder();
     // A directory can be read as a file by nobody, root included.
@@ -172,7 +172,7 @@ describe.skipIf(whyNoSshd !== null)('a real OpenSSH server', () => {
     const harness = await core(writeConfig(home, [{ name: 'hopper', ...sshd }]));
     await harness.ask('host:connect', { hostId: 'ssh:hopper' });
     const { failure } = await harness.untilConnection('ssh:hopper', 'failed');
-    expect(failure.message).toMatch(/can not be read/);
+    expect(failure.message).toMatch(/cannot be read/);
     expect(readFileSync(join(sshd.folder, 'log'), 'utf8')).not.toMatch(/Accepted/);
   });
 

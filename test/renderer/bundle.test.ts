@@ -112,7 +112,7 @@ describe('what is taken out by its shape', () => {
     ['mysql -phunter2 -u zora (pid 3) asked 3 GiB', ['hunter2', 'zora']],
     ['Authorization: Bearer abc.def-ghi', ['abc.def']],
     ['{"password": "hunter2"}', ['hunter2']],
-    ['jumper.corp.example can not be resolved', ['jumper', 'corp', 'example']],
+    ['jumper.corp.example cannot be resolved', ['jumper', 'corp', 'example']],
     [
       'fe80::1%eth0, 2001:db8:0:0::5, ::1 and 2001:db8:1:2:3:4:5:6 did not answer',
       ['fe80', 'eth0', 'db8', '::'],

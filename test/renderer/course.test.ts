@@ -156,7 +156,7 @@ describe('planCourse', () => {
     );
   });
 
-  it('leaves out what can not be cut, with the reason', () => {
+  it('leaves out what cannot be cut, with the reason', () => {
     const mig = lab('lab-a', [48], TWELVE, { gpu: { partitioned: true } });
     const away = { ...lab('lab-b', [48]), connection: { kind: 'disconnected' } as const };
     const foreign = { ...lab('lab-c', [48]), connection: live('lab-c', { verbs: ['look'] }) };

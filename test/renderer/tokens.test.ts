@@ -1,4 +1,4 @@
-/** CSS can not say a theme once for a choice and for the system's wish: the two are kept equal here. */
+/** CSS cannot say a theme once for a choice and for the system's wish: the two are kept equal here. */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 

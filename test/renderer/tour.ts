@@ -91,7 +91,7 @@ class Photographer {
       .catch(() => undefined);
   }
 
-  /** Gives what is wrong with the screen; one that can not be had is a fault of it, and not the end of the others. */
+  /** Gives what is wrong with the screen; one that cannot be had is a fault of it, and not the end of the others. */
   async take(size: Size, picture: Picture): Promise<readonly string[]> {
     for (let left = TRIES; ; left -= 1) {
       try {

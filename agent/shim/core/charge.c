@@ -15,12 +15,8 @@
 
 uint64_t charge_of(uint64_t bytes)
 {
-    if (bytes > UINT64_MAX - PAGE) {
-        return bytes;
-    }
-    if (bytes > SHARED_MAX) {
-        return (bytes + PAGE - 1) / PAGE * PAGE;
-    }
+    if (bytes > UINT64_MAX - PAGE) return bytes;
+    if (bytes > SHARED_MAX) return (bytes + PAGE - 1) / PAGE * PAGE;
     uint64_t rounded = (bytes + SHARED_STEP - 1) / SHARED_STEP * SHARED_STEP;
     return rounded == 0 ? 0 : PAGE / (PAGE / rounded);
 }
@@ -28,9 +24,7 @@ uint64_t charge_of(uint64_t bytes)
 void charge_note_denied(struct process *process, unsigned slice, uint64_t bytes)
 {
     struct region_entry *entry = process->entries[slice];
-    if (entry == NULL) {
-        return; /* there is no entry to note it in */
-    }
+    if (!entry) return; /* there is no entry to note it in */
     atomic_fetch_add(&entry->denied_count, 1);
     atomic_store(&entry->denied_bytes, bytes);
     atomic_store(&entry->denied_at_ns, shim_now());
@@ -47,17 +41,11 @@ static bool make_room(struct process *process, unsigned slice)
 {
     uint64_t before = atomic_load(&process->entries[slice]->memory_bytes);
     charge_recount(process, slice);
-    if (atomic_load(&process->entries[slice]->memory_bytes) < before) {
-        return true;
-    }
+    if (atomic_load(&process->entries[slice]->memory_bytes) < before) return true;
     backend_trim(process, slice);
     charge_recount(process, slice);
-    if (atomic_load(&process->entries[slice]->memory_bytes) < before) {
-        return true;
-    }
-    if (!backend_pending(process, slice) || !backend_drain(process)) {
-        return false;
-    }
+    if (atomic_load(&process->entries[slice]->memory_bytes) < before) return true;
+    if (!backend_pending(process, slice) || !backend_drain(process)) return false;
     backend_trim(process, slice);
     charge_recount(process, slice);
     return atomic_load(&process->entries[slice]->memory_bytes) < before;
@@ -69,9 +57,7 @@ static bool relieved(struct process *process)
     struct ledger *const ledgers[] = {&process->blocks, &process->handles,      &process->mappings, &process->tiles,
                                       &process->arrays, &process->graph_blocks, &process->graphs};
     bool all = ledger_hope();
-    for (unsigned at = 0; all && at < sizeof ledgers / sizeof ledgers[0]; at++) {
-        all = ledger_relieve(ledgers[at]);
-    }
+    for (unsigned at = 0; all && at < sizeof ledgers / sizeof ledgers[0]; at++) all = ledger_relieve(ledgers[at]);
     return all && backend_relieve(process);
 }
 
@@ -82,16 +68,10 @@ bool charge_is_written_down(struct process *process)
 
 enum admit_step charge_admit(struct admitted *request, struct process *process, int slice, uint64_t bytes)
 {
-    if (slice < 0) {
-        return slice == SHIM_NOT_OURS ? ADMIT_DENY : ADMIT_FORWARD;
-    }
+    if (slice < 0) return slice == SHIM_NOT_OURS ? ADMIT_DENY : ADMIT_FORWARD;
     struct region_entry *own = shim_entry(process, (unsigned)slice);
-    if (own == NULL || !charge_is_written_down(process)) {
-        return ADMIT_DENY; /* what cannot be written down is not given */
-    }
-    if (bytes == 0) {
-        return ADMIT_FORWARD;
-    }
+    if (!own || !charge_is_written_down(process)) return ADMIT_DENY; /* what cannot be written down is not given */
+    if (bytes == 0) return ADMIT_FORWARD;
     const struct shim_slice *at = &process->shim->slices[slice];
     const struct life_place *place = &process->places[slice];
     *request = (struct admitted){process, slice, bytes};
@@ -101,22 +81,17 @@ enum admit_step charge_admit(struct admitted *request, struct process *process, 
     __builtin_prefetch(&at->policy->memory_limit_bytes);
     __builtin_prefetch(&at->usage->entries_high);
     __builtin_prefetch(&own->estimate_until);
-    if (admit_reserve(at->policy, place, own, bytes)) {
-        return ADMIT_GO;
-    }
+    if (admit_reserve(at->policy, place, own, bytes)) return ADMIT_GO;
     if (bytes <= atomic_load(&at->policy->memory_limit_bytes) && make_room(process, (unsigned)slice) &&
-        admit_reserve(at->policy, place, own, bytes)) {
+        admit_reserve(at->policy, place, own, bytes))
         return ADMIT_GO;
-    }
     charge_note_denied(process, (unsigned)slice, bytes);
     return ADMIT_DENY;
 }
 
 void charge_return(struct process *process, unsigned slice, uint64_t bytes)
 {
-    if (process->entries[slice] != NULL && bytes > 0) {
-        admit_release(process->entries[slice], bytes);
-    }
+    if (process->entries[slice] && bytes > 0) admit_release(process->entries[slice], bytes);
 }
 
 void charge_settle(struct admitted *request, bool given, struct ledger *ledger, uint64_t key, uint64_t tag)
@@ -138,13 +113,10 @@ void charge_settle(struct admitted *request, bool given, struct ledger *ledger, 
 void charge_estimate(struct process *process, unsigned slice, uint64_t bytes)
 {
     struct region_entry *entry = process->entries[slice];
-    if (entry == NULL || bytes == 0) {
-        return;
-    }
+    if (!entry || bytes == 0) return;
     uint64_t sequence = atomic_load(&process->shim->slices[slice].policy->residue_sequence);
-    if (atomic_load(&entry->estimate_until) <= sequence) {
+    if (atomic_load(&entry->estimate_until) <= sequence)
         atomic_store(&entry->estimate_bytes, 0); /* what was estimated before has been measured */
-    }
     /* One comparison may be under way that sees nothing yet, and an increase must be seen twice. */
     atomic_store(&entry->estimate_until, sequence + 3);
     atomic_fetch_add(&entry->estimate_bytes, bytes);

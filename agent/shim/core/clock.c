@@ -21,7 +21,7 @@ static const struct tranche_sim_api *simulation(void)
     if (__builtin_expect(atomic_load_explicit(&looked_up, memory_order_acquire) != binding || binding == 0, 0)) {
         const struct tranche_sim_api *const *object = backend_object(TRANCHE_SIM_SYMBOL);
         binding = atomic_load(&backend_bindings);
-        bool right = object != NULL && *object != NULL && (*object)->bytes >= sizeof **object;
+        bool right = object && *object && (*object)->bytes >= sizeof **object;
         atomic_store(&simulated, right ? *object : NULL);
         atomic_store_explicit(&looked_up, binding, memory_order_release);
     }
@@ -31,9 +31,7 @@ static const struct tranche_sim_api *simulation(void)
 uint64_t shim_now(void)
 {
     const struct tranche_sim_api *api = simulation();
-    if (api != NULL) {
-        return api->now_ns();
-    }
+    if (api) return api->now_ns();
     return host_clock_shown_ns() - (uint64_t)atomic_load_explicit(&namespace_ns, memory_order_relaxed);
 }
 
@@ -51,9 +49,8 @@ bool shim_clock_attach(uint64_t agent_clock, int64_t *boottime_ns)
     int64_t offset;
     bool read = host_clock_offsets(&offset, boottime_ns);
     /* Sandboxes show a /proc that is not of our namespace. */
-    if (offset != 0 && agent_clock != 0 && !is_plausible(offset, agent_clock) && is_plausible(0, agent_clock)) {
+    if (offset != 0 && agent_clock != 0 && !is_plausible(offset, agent_clock) && is_plausible(0, agent_clock))
         offset = 0;
-    }
     atomic_store(&namespace_ns, offset);
     return read;
 }
@@ -63,7 +60,7 @@ bool shim_clock_attach(uint64_t agent_clock, int64_t *boottime_ns)
 void shim_pause(void)
 {
     const struct tranche_sim_api *api = simulation();
-    if (api != NULL) {
+    if (api) {
         _Atomic uint32_t never = 0;
         api->wait_word(&never, 0, api->now_ns() + PAUSE_SIMULATED_NS);
     } else {
@@ -75,11 +72,9 @@ void shim_wait_word(const _Atomic uint32_t *word, uint32_t expected, uint64_t de
 {
     int saved = errno;
     uint64_t now = shim_now();
-    if (deadline > now + SHIM_WAIT_SLICE_NS) {
-        deadline = now + SHIM_WAIT_SLICE_NS;
-    }
+    if (deadline > now + SHIM_WAIT_SLICE_NS) deadline = now + SHIM_WAIT_SLICE_NS;
     const struct tranche_sim_api *api = simulation();
-    if (api != NULL) {
+    if (api) {
         api->wait_word((_Atomic uint32_t *)(uintptr_t)word, expected, deadline);
     } else if (deadline > now) {
         struct timespec span = {0, (long)(deadline - now)};

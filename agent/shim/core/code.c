@@ -61,9 +61,8 @@ static size_t elf_bytes(const void *image)
 
 uint64_t code_of_image(const void *image)
 {
-    if (image == NULL || strnlen(image, sizeof(uint32_t)) < sizeof(uint32_t)) {
+    if (!image || strnlen(image, sizeof(uint32_t)) < sizeof(uint32_t))
         return 0; /* none of the magic numbers has a zero byte, and no text is so short */
-    }
     uint32_t magic = magic_of(image);
     if (magic == FAT_WRAPPER_MAGIC) {
         struct fat_wrapper wrapper;
@@ -86,9 +85,7 @@ uint64_t code_of_image(const void *image)
 uint64_t code_of_file(const char *path)
 {
     struct stat status;
-    if (path == NULL || stat(path, &status) != 0) {
-        return 0;
-    }
+    if (!path || stat(path, &status) != 0) return 0;
     uint64_t hash = mix(mix(2, (uint64_t)status.st_ino), (uint64_t)status.st_dev);
     hash = mix(mix(hash, (uint64_t)status.st_size), (uint64_t)status.st_mtim.tv_sec);
     return mix(hash, (uint64_t)status.st_mtim.tv_nsec);
@@ -98,7 +95,7 @@ static void put(struct process *process, const void *handle, const void *owner, 
 {
     struct ledger_value old;
     const struct ledger_value value = {.bytes = code, .tag = (uint64_t)(uintptr_t)owner, .references = collective};
-    if (process != NULL && handle != NULL && code != 0) {
+    if (process && handle && code != 0) {
         (void)ledger_put(&process->codes, (uint64_t)(uintptr_t)handle, &value,
                          &old); /* full: its price is not shared */
     }
@@ -112,18 +109,17 @@ void code_loaded(struct process *process, const void *owner, uint64_t code)
 void code_named(struct process *process, const void *owner, const char *name, const void *function)
 {
     struct ledger_value of;
-    if (process != NULL && name != NULL && ledger_get(&process->codes, (uint64_t)(uintptr_t)owner, &of)) {
+    if (process && name && ledger_get(&process->codes, (uint64_t)(uintptr_t)owner, &of)) {
         put(process, function, (const void *)(uintptr_t)of.tag, code_hash(of.bytes, name, strlen(name)),
-            strstr(name, "nccl") != NULL);
+            strstr(name, "nccl"));
     }
 }
 
 void code_same(struct process *process, const void *known, const void *handle)
 {
     struct ledger_value of;
-    if (process != NULL && known != handle && ledger_get(&process->codes, (uint64_t)(uintptr_t)known, &of)) {
+    if (process && known != handle && ledger_get(&process->codes, (uint64_t)(uintptr_t)known, &of))
         put(process, handle, (const void *)(uintptr_t)of.tag, of.bytes, of.references != 0);
-    }
 }
 
 static void nothing(const struct ledger_value *value, void *user)
@@ -133,9 +129,7 @@ static void nothing(const struct ledger_value *value, void *user)
 
 void code_unloaded(struct process *process, const void *owner)
 {
-    if (process != NULL) {
-        ledger_take_tag(&process->codes, (uint64_t)(uintptr_t)owner, nothing, NULL);
-    }
+    if (process) ledger_take_tag(&process->codes, (uint64_t)(uintptr_t)owner, nothing, NULL);
 }
 
 bool code_is_collective(struct process *process, uintptr_t handle)

@@ -12,11 +12,9 @@ static bool peers_launched(struct contest *contest, const struct region_usage *u
 {
     uint32_t high = atomic_load(&usage->entries_high);
     uint64_t sum = 0;
-    for (uint32_t at = 0; at < high && at < REGION_USAGE_ENTRIES; at++) {
-        if (&usage->entries[at] != own && atomic_load(&usage->entries[at].token) != 0) {
+    for (uint32_t at = 0; at < high && at < REGION_USAGE_ENTRIES; at++)
+        if (&usage->entries[at] != own && atomic_load(&usage->entries[at].token) != 0)
             sum += atomic_load_explicit(&usage->entries[at].launches, memory_order_relaxed);
-        }
-    }
     return atomic_exchange(&contest->peer_launches, sum) != sum;
 }
 
@@ -24,11 +22,9 @@ static uint64_t charged_by_slice(const struct region_usage *usage)
 {
     uint32_t high = atomic_load(&usage->entries_high);
     uint64_t sum = 0;
-    for (uint32_t at = 0; at < high && at < REGION_USAGE_ENTRIES; at++) {
-        if (atomic_load(&usage->entries[at].token) != 0) {
+    for (uint32_t at = 0; at < high && at < REGION_USAGE_ENTRIES; at++)
+        if (atomic_load(&usage->entries[at].token) != 0)
             sum += atomic_load_explicit(&usage->entries[at].charged_ns, memory_order_relaxed);
-        }
-    }
     return sum;
 }
 
@@ -36,9 +32,7 @@ static void write_line(const struct contest *contest, const struct shim_slice *s
                        uint64_t claim, uint64_t now)
 {
     struct region_board_slot *line = lines_own(contest->lines);
-    if (line == NULL) {
-        return; /* a line that cannot be read counts as a claim */
-    }
+    if (!line) return; /* a line that cannot be read counts as a claim */
     uint64_t backlog = atomic_load(&contest->backlog_at_ns);
     uint64_t held = atomic_load(&contest->held_at_ns);
     bool hungry = backlog != 0 && now < backlog + CONTEST_HUNGRY_NS && (held == 0 || now > held + CONTEST_PACE_NS);
@@ -95,23 +89,17 @@ static void read_claims(struct contest *contest, struct claims *claims, const st
         const struct region_board_slot *line = &slots[at];
         uint64_t word = atomic_load_explicit(&policy->neighbours[at], memory_order_relaxed);
         uint64_t until = atomic_load(&line->claim_until_ns);
-        if (word == 0 || (atomic_load(&line->slice_tag) & UINT64_C(0xffffffff)) != REGION_NEIGHBOUR_TAG(word)) {
+        if (word == 0 || (atomic_load(&line->slice_tag) & UINT64_C(0xffffffff)) != REGION_NEIGHBOUR_TAG(word))
             continue;
-        }
         uint64_t charged = atomic_load(&line->charged_ns);
         uint64_t before = contest->pace_charged_ns[at];
         claims->charged_ns += charged;
-        if (whole_window) {
-            contest->pace_charged_ns[at] = charged;
-        }
-        if (until < now || until > now + 2 * CONTEST_CLAIM_MAX_NS) {
-            continue;
-        }
+        if (whole_window) contest->pace_charged_ns[at] = charged;
+        if (until < now || until > now + 2 * CONTEST_CLAIM_MAX_NS) continue;
         uint64_t in_flight = atomic_load(&line->in_flight_ns);
         in_flight = in_flight > CONTEST_IN_FLIGHT_MAX_NS ? CONTEST_IN_FLIGHT_MAX_NS : in_flight;
-        if (REGION_NEIGHBOUR_PRIORITY(word) < priority && in_flight > claims->in_flight_ns) {
+        if (REGION_NEIGHBOUR_PRIORITY(word) < priority && in_flight > claims->in_flight_ns)
             claims->in_flight_ns = in_flight;
-        }
         uint32_t limit = REGION_NEIGHBOUR_LIMIT_BP(word);
         claims->any = true;
         claims->count++;
@@ -120,9 +108,7 @@ static void read_claims(struct contest *contest, struct claims *claims, const st
         bool yields = REGION_NEIGHBOUR_PRIORITY(word) < priority;
         bool behind = atomic_load(&line->behind_until_ns) >= now;
         claims->owes = claims->owes || (yields && behind);
-        if (!yields || behind) {
-            claims->guaranteed_bp += REGION_NEIGHBOUR_GUARANTEE_BP(word);
-        }
+        if (!yields || behind) claims->guaranteed_bp += REGION_NEIGHBOUR_GUARANTEE_BP(word);
         claims->limits_bp += limit;
         claims->unlimited = claims->unlimited || limit >= BUCKET_FULL_BP;
         uint64_t hungry = atomic_load(&line->hungry_until_ns);
@@ -239,12 +225,8 @@ static bool is_calm(const struct contest *contest)
  * own wait ends it early and nobody is owed time. */
 static uint64_t beside_others(const struct contest *contest, uint64_t charged)
 {
-    if (atomic_load(&contest->prefers) == 0) {
-        return atomic_load(&contest->alone) ? 0 : charged;
-    }
-    if (atomic_load(&contest->waits_expected) > 0 && atomic_load(&contest->owes) == 0) {
-        return 2 * charged;
-    }
+    if (atomic_load(&contest->prefers) == 0) return atomic_load(&contest->alone) ? 0 : charged;
+    if (atomic_load(&contest->waits_expected) > 0 && atomic_load(&contest->owes) == 0) return 2 * charged;
     return atomic_load(&contest->alone) ? 0 : charged / 4;
 }
 
@@ -255,9 +237,8 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     bool prefers = atomic_load(&contest->prefers) != 0;
     busy = (busy > now ? busy : now) + charged + beside_others(contest, charged);
     uint64_t most = CONTEST_CLAIM_MAX_NS;
-    if (atomic_load(&contest->bounded) != 0 && !prefers && 2 * charged + CONTEST_CLAIM_BOUNDED_NS < most) {
+    if (atomic_load(&contest->bounded) != 0 && !prefers && 2 * charged + CONTEST_CLAIM_BOUNDED_NS < most)
         most = 2 * charged + CONTEST_CLAIM_BOUNDED_NS;
-    }
     busy = busy > now + most ? now + most : busy;
     atomic_store(&contest->busy_until_ns, busy);
     uint64_t last = atomic_load_explicit(&contest->looked_at_ns, memory_order_relaxed);
@@ -267,22 +248,17 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
                         : atomic_load(&contest->alone) ? CONTEST_INTERVAL_ALONE_NS
                                                        : CONTEST_INTERVAL_NS;
     bool outgrown = wants && busy > atomic_load(&contest->claimed_until_ns);
-    if ((now < last + interval && !outgrown) || !atomic_compare_exchange_strong(&contest->looked_at_ns, &last, now)) {
+    if ((now < last + interval && !outgrown) || !atomic_compare_exchange_strong(&contest->looked_at_ns, &last, now))
         return;
-    }
     bool lapsed = now > atomic_load(&contest->claimed_until_ns);
     uint32_t expected = atomic_load(&contest->waits_expected);
-    if (lapsed && expected > 0) {
-        atomic_store(&contest->waits_expected, expected - 1);
-    }
+    if (lapsed && expected > 0) atomic_store(&contest->waits_expected, expected - 1);
     bool peers = peers_launched(contest, slice->usage, own);
     bool others = false;
     struct claims claims = {0};
     look_at_neighbours(contest, slice->policy);
     if (atomic_load(&contest->neighbours) > 0) {
-        if (!lines_enter(contest->lines, now)) {
-            return;
-        }
+        if (!lines_enter(contest->lines, now)) return;
         struct region_board_slot slots[REGION_BOARD_SLOTS];
         uint64_t claim = busy + (!wants    ? 0
                                  : prefers ? CONTEST_CLAIM_PREFERRED_NS
@@ -315,17 +291,12 @@ void contest_look(struct contest *contest, const struct shim_slice *slice, const
     } else {
         atomic_store(&contest->claimed_until_ns, UINT64_MAX); /* nobody to tell */
     }
-    if (claims.higher) {
+    if (claims.higher)
         atomic_store(&contest->higher_at_ns, now);
-    } else {
+    else
         claims.higher = is_still_expected(contest, now);
-    }
-    if (peers) {
-        atomic_store(&contest->peers_at_ns, now);
-    }
-    if (peers || others || claims.any) {
-        atomic_store(&contest->others_at_ns, now);
-    }
+    if (peers) atomic_store(&contest->peers_at_ns, now);
+    if (peers || others || claims.any) atomic_store(&contest->others_at_ns, now);
     uint64_t seen_at = atomic_load(&contest->others_at_ns);
     uint64_t higher_at = atomic_load(&contest->higher_at_ns);
     atomic_store(&contest->alone, seen_at == 0 || now > seen_at + CONTEST_QUIET_NS);
@@ -350,11 +321,10 @@ void contest_look_now(struct contest *contest, const struct shim_slice *slice, c
 void contest_look_to_learn(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
                            uint64_t now)
 {
-    if (is_calm(contest) && now >= atomic_load(&contest->looked_at_ns) + CONTEST_INTERVAL_ALONE_NS) {
+    if (is_calm(contest) && now >= atomic_load(&contest->looked_at_ns) + CONTEST_INTERVAL_ALONE_NS)
         contest_look_now(contest, slice, own, now, 0, true);
-    } else {
+    else
         contest_look(contest, slice, own, now, 0, true);
-    }
 }
 
 void contest_launching(struct contest *contest, uint64_t now, uint64_t charged)
@@ -363,12 +333,8 @@ void contest_launching(struct contest *contest, uint64_t now, uint64_t charged)
         atomic_store(&contest->longest_since_ns, now);
         atomic_store(&contest->longest_ns, atomic_exchange(&contest->longest_now_ns, 0));
     }
-    if (charged > atomic_load(&contest->longest_now_ns)) {
-        atomic_store(&contest->longest_now_ns, charged);
-    }
-    if (charged > atomic_load(&contest->longest_ns)) {
-        atomic_store(&contest->longest_ns, charged);
-    }
+    if (charged > atomic_load(&contest->longest_now_ns)) atomic_store(&contest->longest_now_ns, charged);
+    if (charged > atomic_load(&contest->longest_ns)) atomic_store(&contest->longest_ns, charged);
 }
 
 void contest_done(struct contest *contest, const struct shim_slice *slice, const struct region_entry *own,
@@ -376,9 +342,7 @@ void contest_done(struct contest *contest, const struct shim_slice *slice, const
 {
     uint64_t claim = now + CONTEST_CLAIM_DONE_NS;
     atomic_store(&contest->waits_expected, CONTEST_WAITS_EXPECTED);
-    if (atomic_load(&contest->claimed_until_ns) <= claim || lines_own(contest->lines) == NULL) {
-        return;
-    }
+    if (atomic_load(&contest->claimed_until_ns) <= claim || !lines_own(contest->lines)) return;
     atomic_store(&contest->busy_until_ns, now);
     atomic_store(&contest->claimed_until_ns, claim);
     write_line(contest, slice, own, claim, now);

@@ -39,25 +39,21 @@ static void bring_bytes(struct process *process, unsigned slice, struct region_e
 {
     uint64_t known = booked(process, slice);
     uint64_t stands = atomic_load(&own->memory_bytes);
-    if (known > stands) {
-        atomic_fetch_add(&own->memory_bytes, known - stands);
-    }
+    if (known > stands) atomic_fetch_add(&own->memory_bytes, known - stands);
 }
 
 static void claim(struct process *process, unsigned slice)
 {
     struct region_entry *before = process->entries[slice];
-    if (before != NULL && admit_own_again(before, process->token, process->kept[slice])) {
+    if (before && admit_own_again(before, process->token, process->kept[slice])) {
         bring_bytes(process, slice, before);
         return;
     }
-    if (process->token == 0) {
-        process->token = shim_token(process);
-    }
+    if (process->token == 0) process->token = shim_token(process);
     struct region_entry *own = NULL;
     void *kept = NULL;
     if (process->token == 0 || admit_claim(&process->places[slice], process->token, shim_now(), &own, &kept) != 0) {
-        process->entries[slice] = before == NULL ? NULL : before; /* tried again at the next request */
+        process->entries[slice] = !before ? NULL : before; /* tried again at the next request */
         return;
     }
     life_end(process->kept[slice]);
@@ -69,7 +65,7 @@ static void claim(struct process *process, unsigned slice)
 static bool has_entry(const struct process *process, unsigned slice)
 {
     const struct region_entry *own = process->entries[slice];
-    return own != NULL && atomic_load(&own->token) == process->token;
+    return own && atomic_load(&own->token) == process->token;
 }
 
 struct region_entry *shim_entry_slow(struct process *process, unsigned slice)
@@ -80,9 +76,7 @@ struct region_entry *shim_entry_slow(struct process *process, unsigned slice)
     /* One thread at a time: two would take two entries. */
     for (int waits = 0; !has_entry(process, slice) && waits < CLAIM_WAITS_MAX; waits++) {
         if (atomic_exchange(&process->claiming[slice], 1) == 0) {
-            if (!has_entry(process, slice)) {
-                claim(process, slice);
-            }
+            if (!has_entry(process, slice)) claim(process, slice);
             atomic_store(&process->claiming[slice], 0);
             break;
         }

@@ -11,7 +11,7 @@ struct region_entry *shim_entry_slow(struct process *process, unsigned slice);
 static inline struct region_entry *shim_entry(struct process *process, unsigned slice)
 {
     struct region_entry *own = atomic_load_explicit(&process->entries[slice], memory_order_acquire);
-    bool ours = own != NULL && atomic_load_explicit(&own->token, memory_order_relaxed) == process->token;
+    bool ours = own && atomic_load_explicit(&own->token, memory_order_relaxed) == process->token;
     return __builtin_expect(ours, 1) ? own : shim_entry_slow(process, slice);
 }
 

@@ -17,9 +17,7 @@
 uint64_t group_of_environment(void)
 {
     const char *text = getenv(ENV_GROUP);
-    if (text == NULL || text[0] == 0) {
-        return 0;
-    }
+    if (!text || text[0] == 0) return 0;
     uint64_t program = hash_bytes(text, strlen(text)) >> GROUP_COUNT_BITS;
     return program == 0 ? 1 : program;
 }
@@ -30,9 +28,8 @@ static uint64_t most_met(const struct region_usage *usage, uint64_t program)
     uint64_t most = 0;
     for (uint32_t at = 0; at < high && at < REGION_USAGE_ENTRIES; at++) {
         uint64_t word = atomic_load_explicit(&usage->entries[at].meetings, memory_order_relaxed);
-        if (PROGRAM(word) == program && COUNT(word) > most && atomic_load(&usage->entries[at].token) != 0) {
+        if (PROGRAM(word) == program && COUNT(word) > most && atomic_load(&usage->entries[at].token) != 0)
             most = COUNT(word);
-        }
     }
     return most;
 }
@@ -41,16 +38,12 @@ bool group_is_behind(const struct launch *launch)
 {
     const struct shim *shim = launch->shim;
     uint64_t program = shim->group;
-    if (shim->slice_count < 2 || program == 0) {
-        return false;
-    }
+    if (shim->slice_count < 2 || program == 0) return false;
     uint64_t own = COUNT(atomic_load_explicit(&entry_of(launch)->meetings, memory_order_relaxed));
     uint64_t most = own + (own == 0 ? GROUP_AHEAD_AT_FIRST : GROUP_AHEAD_MAX);
     for (unsigned slice = 0; slice < shim->slice_count; slice++) {
         uint64_t met = most_met(shim->slices[slice].usage, program);
-        if (met > own && met <= most) {
-            return true;
-        }
+        if (met > own && met <= most) return true;
     }
     return false;
 }
@@ -59,9 +52,7 @@ bool group_is_behind(const struct launch *launch)
 static uint64_t slice_wait_ns(const struct shim_slice *slice, uint64_t now)
 {
     uint32_t limit = limit_of(slice);
-    if (limit >= BUCKET_FULL_BP) {
-        return 0;
-    }
+    if (limit >= BUCKET_FULL_BP) return 0;
     uint64_t wait = bucket_wait_ns(bucket_level(slice->usage), limit);
     uint64_t refilled = atomic_load(&slice->usage->bucket_refilled_at_ns);
     uint64_t passed = refilled != 0 && now > refilled ? now - refilled : 0;

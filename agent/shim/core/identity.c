@@ -17,9 +17,7 @@ uint64_t shim_token(const struct process *process)
     int64_t boottime_ns;
     const struct shim *shim = process->shim;
     uint64_t agent_clock = shim->slice_count == 0 ? 0 : atomic_load(&shim->slices[0].policy->agent_clock_ns);
-    if (!shim_clock_attach(agent_clock, &boottime_ns)) {
-        return 0;
-    }
+    if (!shim_clock_attach(agent_clock, &boottime_ns)) return 0;
     uint64_t start = admit_start_ticks(process->pid);
     /* A start time that cannot be read for want of a descriptor can be later; without /proc it never can. */
     bool later = start == 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);

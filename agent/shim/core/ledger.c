@@ -30,9 +30,7 @@ static uint64_t hash_of(uint64_t key)
 static struct ledger_shard *shard_lock(struct ledger *ledger, uint64_t hash)
 {
     struct ledger_shard *shard = &ledger->shards[hash >> 58];
-    while (atomic_flag_test_and_set_explicit(&shard->busy, memory_order_acquire)) {
-        sched_yield();
-    }
+    while (atomic_flag_test_and_set_explicit(&shard->busy, memory_order_acquire)) sched_yield();
     return shard;
 }
 
@@ -46,9 +44,7 @@ static struct ledger_slot *find(const struct ledger_table *table, uint64_t key, 
 {
     uint32_t mask = table->capacity - 1;
     uint32_t at = (uint32_t)hash & mask;
-    while (table->slots[at].key != 0 && table->slots[at].key != key) {
-        at = (at + 1) & mask;
-    }
+    while (table->slots[at].key != 0 && table->slots[at].key != key) at = (at + 1) & mask;
     return &table->slots[at];
 }
 
@@ -66,14 +62,9 @@ static bool grow(struct ledger_table *table)
     uint32_t before_capacity = table->capacity;
     table->slots = slots;
     table->capacity = capacity;
-    for (uint32_t at = 0; at < before_capacity; at++) {
-        if (before[at].key != 0) {
-            *find(table, before[at].key, hash_of(before[at].key)) = before[at];
-        }
-    }
-    if (before != NULL) {
-        munmap(before, (size_t)before_capacity * sizeof *before);
-    }
+    for (uint32_t at = 0; at < before_capacity; at++)
+        if (before[at].key != 0) *find(table, before[at].key, hash_of(before[at].key)) = before[at];
+    if (before) munmap(before, (size_t)before_capacity * sizeof *before);
     return true;
 }
 
@@ -97,7 +88,7 @@ static void erase(struct ledger_table *table, struct ledger_slot *slot)
 static struct ledger_slot *known(const struct ledger_table *table, uint64_t key, uint64_t hash)
 {
     struct ledger_slot *slot = table->count == 0 || key == 0 ? NULL : find(table, key, hash);
-    return slot == NULL || slot->key != key ? NULL : slot;
+    return !slot || slot->key != key ? NULL : slot;
 }
 
 static bool is_crowded(const struct ledger_table *table)
@@ -109,9 +100,7 @@ bool ledger_hope(void)
 {
     size_t bytes = FIRST_CAPACITY * sizeof(struct ledger_slot);
     void *probe = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (probe == MAP_FAILED) {
-        return false;
-    }
+    if (probe == MAP_FAILED) return false;
     munmap(probe, bytes);
     atomic_store(&ledger_starving, 0);
     return true;
@@ -136,16 +125,13 @@ bool ledger_relieve(struct ledger *ledger)
 static enum ledger_put_result put(struct ledger_table *table, uint64_t key, uint64_t hash,
                                   const struct ledger_value *value, struct ledger_value *old)
 {
-    if (key == 0 || (is_crowded(table) && !grow(table) && table->count + 1 >= table->capacity)) {
-        return LEDGER_FULL;
-    }
+    if (key == 0 || (is_crowded(table) && !grow(table) && table->count + 1 >= table->capacity)) return LEDGER_FULL;
     struct ledger_slot *slot = find(table, key, hash);
     enum ledger_put_result result = slot->key == key ? LEDGER_REPLACED : LEDGER_ADDED;
-    if (result == LEDGER_REPLACED) {
+    if (result == LEDGER_REPLACED)
         copy(old, &slot->value);
-    } else {
+    else
         table->count++;
-    }
     slot->key = key;
     copy(&slot->value, value);
     return result;
@@ -154,9 +140,7 @@ static enum ledger_put_result put(struct ledger_table *table, uint64_t key, uint
 static bool take(struct ledger_table *table, uint64_t key, uint64_t hash, struct ledger_value *out)
 {
     struct ledger_slot *slot = known(table, key, hash);
-    if (slot == NULL) {
-        return false;
-    }
+    if (!slot) return false;
     copy(out, &slot->value);
     erase(table, slot);
     return true;
@@ -193,11 +177,9 @@ bool ledger_get(struct ledger *ledger, uint64_t key, struct ledger_value *out)
     uint64_t hash = hash_of(key);
     struct ledger_shard *shard = shard_lock(ledger, hash);
     const struct ledger_slot *slot = known(&shard->table, key, hash);
-    if (slot != NULL) {
-        copy(out, &slot->value);
-    }
+    if (slot) copy(out, &slot->value);
     shard_unlock(shard);
-    return slot != NULL;
+    return slot;
 }
 
 bool ledger_take(struct ledger *ledger, uint64_t key, struct ledger_value *out)
@@ -214,15 +196,13 @@ bool ledger_refer(struct ledger *ledger, uint64_t key, int delta, struct ledger_
     uint64_t hash = hash_of(key);
     struct ledger_shard *shard = shard_lock(ledger, hash);
     struct ledger_slot *slot = known(&shard->table, key, hash);
-    if (slot != NULL) {
+    if (slot) {
         slot->value.references = (uint32_t)((int64_t)slot->value.references + delta);
         *out = slot->value;
-        if (slot->value.references == 0) {
-            erase(&shard->table, slot);
-        }
+        if (slot->value.references == 0) erase(&shard->table, slot);
     }
     shard_unlock(shard);
-    return slot != NULL;
+    return slot;
 }
 
 void ledger_take_tag(struct ledger *ledger, uint64_t tag, void (*visit)(const struct ledger_value *value, void *user),
@@ -248,11 +228,9 @@ void ledger_visit(struct ledger *ledger, void (*visit)(uint64_t key, const struc
 {
     for (uint64_t index = 0; index < LEDGER_SHARDS; index++) {
         struct ledger_shard *shard = shard_lock(ledger, index << 58);
-        for (uint32_t at = 0; at < shard->table.capacity; at++) {
-            if (shard->table.slots[at].key != 0) {
+        for (uint32_t at = 0; at < shard->table.capacity; at++)
+            if (shard->table.slots[at].key != 0)
                 visit(shard->table.slots[at].key, &shard->table.slots[at].value, user);
-            }
-        }
         shard_unlock(shard);
     }
 }
@@ -261,9 +239,7 @@ void ledger_dispose(struct ledger *ledger)
 {
     for (uint32_t index = 0; index < LEDGER_SHARDS; index++) {
         struct ledger_shard *shard = &ledger->shards[index];
-        if (shard->table.slots != NULL) {
-            munmap(shard->table.slots, (size_t)shard->table.capacity * sizeof *shard->table.slots);
-        }
+        if (shard->table.slots) munmap(shard->table.slots, (size_t)shard->table.capacity * sizeof *shard->table.slots);
         memset(shard, 0, sizeof *shard);
     }
 }

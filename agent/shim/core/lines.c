@@ -13,9 +13,7 @@
 bool lines_enter(struct lines *lines, uint64_t now)
 {
     uint64_t since = atomic_load(&lines->busy_since_ns);
-    if (since != 0 && since <= now && now - since < LINES_BUSY_MAX_NS) {
-        return false;
-    }
+    if (since != 0 && since <= now && now - since < LINES_BUSY_MAX_NS) return false;
     return atomic_compare_exchange_strong(&lines->busy_since_ns, &since, now == 0 ? 1 : now);
 }
 
@@ -33,22 +31,18 @@ static bool path_of(const struct shim_slice *slice, uint32_t tag, char *path, si
 struct region_board_slot *lines_own(struct lines *lines)
 {
     struct region_line *own = atomic_load_explicit(&lines->own, memory_order_acquire);
-    return own == NULL ? NULL : &own->line;
+    return !own ? NULL : &own->line;
 }
 
 void lines_open_own(struct lines *lines, const struct shim_slice *slice, uint64_t now)
 {
     uint32_t tag = (uint32_t)REGION_NEIGHBOUR_TAG(atomic_load_explicit(&slice->policy->tag, memory_order_relaxed));
-    bool current = atomic_load(&lines->own) != NULL && atomic_load(&lines->own_tag) == tag;
-    if (current || (lines->own_tried_at_ns != 0 && now - lines->own_tried_at_ns < LINES_RETRY_NS)) {
-        return;
-    }
+    bool current = atomic_load(&lines->own) && atomic_load(&lines->own_tag) == tag;
+    if (current || (lines->own_tried_at_ns != 0 && now - lines->own_tried_at_ns < LINES_RETRY_NS)) return;
     char path[SHIM_PATH_BYTES];
     struct region_line *line = NULL;
     lines->own_tried_at_ns = now;
-    if (!path_of(slice, tag, path, sizeof path) || region_line_map(path, &line) != 0) {
-        line = NULL;
-    }
+    if (!path_of(slice, tag, path, sizeof path) || region_line_map(path, &line) != 0) line = NULL;
     /* The earlier mapping stays: another thread may be writing to it. A slice changes hands seldom. */
     atomic_store(&lines->own_tag, tag);
     atomic_store_explicit(&lines->own, line, memory_order_release);
@@ -68,12 +62,8 @@ static void assume_claim(struct region_board_slot *slot, const struct lines_neig
 static void map_neighbour(struct lines_neighbour *neighbour, const struct shim_slice *slice, uint32_t tag)
 {
     char path[SHIM_PATH_BYTES];
-    if (neighbour->line != NULL && neighbour->tag == tag) {
-        return;
-    }
-    if (neighbour->line != NULL) {
-        region_line_unmap(neighbour->line);
-    }
+    if (neighbour->line && neighbour->tag == tag) return;
+    if (neighbour->line) region_line_unmap(neighbour->line);
     *neighbour = (struct lines_neighbour){.tag = tag, .charged_ns = neighbour->tag == tag ? neighbour->charged_ns : 0};
     if (tag == 0 || !path_of(slice, tag, path, sizeof path) || region_line_map_ro(path, &neighbour->line) != 0) {
         neighbour->line = NULL;
@@ -89,17 +79,13 @@ static bool read_by_path(const struct shim_slice *slice, uint32_t tag, struct re
 {
     char path[SHIM_PATH_BYTES];
     int fd;
-    if (!path_of(slice, tag, path, sizeof path)) {
-        return false;
-    }
+    if (!path_of(slice, tag, path, sizeof path)) return false;
     int error = region_line_open(path, &fd);
     if (error == -EPROTO) {
         memset(out, 0, sizeof *out); /* the file was cut */
         return true;
     }
-    if (error != 0) {
-        return false;
-    }
+    if (error != 0) return false;
     ssize_t got = pread(fd, out, sizeof *out, offsetof(struct region_line, line));
     close(fd);
     return got == (ssize_t)sizeof *out;
@@ -117,11 +103,9 @@ void lines_read(struct lines *lines, const struct shim_slice *slice, uint64_t no
         uint64_t word = atomic_load_explicit(&slice->policy->neighbours[at], memory_order_relaxed);
         struct lines_neighbour *neighbour = &lines->neighbours[at];
         memset(&slots[at], 0, sizeof slots[at]);
-        if (word == 0 && neighbour->tag == 0) {
-            continue;
-        }
+        if (word == 0 && neighbour->tag == 0) continue;
         map_neighbour(neighbour, slice, word == 0 ? 0 : (uint32_t)REGION_NEIGHBOUR_TAG(word));
-        if (neighbour->line != NULL) {
+        if (neighbour->line) {
             mapped[count] = neighbour->line;
             place[count++] = (uint8_t)at;
         } else if (word != 0) {
@@ -131,9 +115,8 @@ void lines_read(struct lines *lines, const struct shim_slice *slice, uint64_t no
     bool by_path = count > 0 && region_line_read(mapped, count, read) != 0;
     for (unsigned at = 0; at < count; at++) {
         struct lines_neighbour *neighbour = &lines->neighbours[place[at]];
-        if (by_path && !read_by_path(slice, neighbour->tag, &read[at])) {
+        if (by_path && !read_by_path(slice, neighbour->tag, &read[at]))
             assume_claim(&read[at], neighbour, now + claim_ns);
-        }
         memcpy(&slots[place[at]], &read[at], sizeof read[at]);
         neighbour->charged_ns = atomic_load(&read[at].charged_ns);
     }

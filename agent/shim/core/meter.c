@@ -43,16 +43,12 @@ static bool peer_goes_first(const struct launch *launch, uint64_t now)
     uint64_t own_charged = atomic_load(&own->charged_ns) - atomic_load(&meter->peers_charged_ns[own - usage->entries]);
     for (uint32_t at = 0; at < high; at++) {
         const struct region_entry *peer = &usage->entries[at];
-        if (peer == own || !waits_now(peer, now)) {
-            continue;
-        }
+        if (peer == own || !waits_now(peer, now)) continue;
         /* A peer that came after the window began counts from its first instant; what its entry held before is not
          * known. */
         uint64_t charged = atomic_load(&peer->charged_ns);
         uint64_t before = atomic_load_explicit(&meter->peers_charged_ns[at], memory_order_relaxed);
-        if (charged - (before <= charged ? before : 0) < own_charged) {
-            return true;
-        }
+        if (charged - (before <= charged ? before : 0) < own_charged) return true;
     }
     return false;
 }
@@ -63,9 +59,7 @@ static bool peer_goes_first(const struct launch *launch, uint64_t now)
 static int64_t turn_of(const struct launch *launch, uint64_t now)
 {
     uint64_t peers_at = atomic_load(&meter_of(launch)->contest.peers_at_ns);
-    if (peers_at != 0 && now < peers_at + CONTEST_EXPECT_NS) {
-        return METER_TURN_NS;
-    }
+    if (peers_at != 0 && now < peers_at + CONTEST_EXPECT_NS) return METER_TURN_NS;
     uint64_t one = launch->charged_ns > METER_TURN_MAX_NS ? METER_TURN_MAX_NS : launch->charged_ns;
     return (int64_t)one > METER_TURN_NS ? (int64_t)one : METER_TURN_NS;
 }
@@ -82,9 +76,7 @@ static void throttle(const struct launch *launch, uint64_t now)
     uint64_t began = now;
     uint64_t paid_at = 0; /* since when nothing but a peer holds us back */
     bool held = true;
-    if (atomic_fetch_add(&meter->waiting, 1) == 0) {
-        atomic_store(&entry->throttled_since_ns, began);
-    }
+    if (atomic_fetch_add(&meter->waiting, 1) == 0) atomic_store(&entry->throttled_since_ns, began);
     for (;;) {
         atomic_store(&entry->waits_at_ns, now);
         atomic_fetch_or(&entry->flags, REGION_ENTRY_WAITS);
@@ -95,21 +87,15 @@ static void throttle(const struct launch *launch, uint64_t now)
         uint32_t share = contest_share(&meter->contest, slice->policy);
         atomic_store(&entry->seen_epoch, epoch);
         uint64_t together = group_wait_ns(launch->shim, now);
-        if (group_is_behind(launch) || (share >= BUCKET_FULL_BP && together == 0)) {
+        if (group_is_behind(launch) || (share >= BUCKET_FULL_BP && together == 0))
             break; /* the limit was lifted, or nobody else wants the GPU any more: debts are forgotten */
-        }
-        if (share < BUCKET_FULL_BP) {
-            bucket_refill(slice->usage, now, share);
-        }
+        if (share < BUCKET_FULL_BP) bucket_refill(slice->usage, now, share);
         int64_t wanted = atomic_load(&meter->contest.alone) ? 0 : turn_of(launch, now);
         int64_t level = share >= BUCKET_FULL_BP ? 0 : bucket_level(slice->usage) - wanted;
         paid_at = level < 0 ? 0 : paid_at == 0 ? now : paid_at;
-        if (level >= 0 && together == 0 && (now - paid_at >= METER_PEER_MAX_NS || !peer_goes_first(launch, now))) {
+        if (level >= 0 && together == 0 && (now - paid_at >= METER_PEER_MAX_NS || !peer_goes_first(launch, now)))
             break;
-        }
-        if (share >= limit) {
-            atomic_store(&meter->contest.held_at_ns, now);
-        }
+        if (share >= limit) atomic_store(&meter->contest.held_at_ns, now);
         if (now - began >= METER_THROTTLE_MAX_NS) {
             held = false;
             break;
@@ -124,11 +110,10 @@ static void throttle(const struct launch *launch, uint64_t now)
         now = shim_now();
     }
     atomic_fetch_add(&entry->throttled_ns, now - began);
-    if (held) {
+    if (held)
         atomic_fetch_and(&entry->flags, ~(uint32_t)REGION_ENTRY_LIMIT_NOT_HELD);
-    } else {
+    else
         atomic_fetch_or(&entry->flags, REGION_ENTRY_LIMIT_NOT_HELD);
-    }
     if (atomic_fetch_sub(&meter->waiting, 1) == 1) {
         atomic_store(&entry->throttled_since_ns, 0);
         atomic_fetch_and(&entry->flags, ~(uint32_t)REGION_ENTRY_WAITS);
@@ -143,9 +128,7 @@ static void note_limit(const struct shim_slice *slice)
     if (before != limit && atomic_compare_exchange_strong(&slice->usage->bucket_limit_bp, &before, limit) &&
         limit < before) {
         int64_t level = bucket_level(slice->usage);
-        if (level > METER_SAVINGS_BESIDE_NS) {
-            bucket_take(slice->usage, level - METER_SAVINGS_BESIDE_NS);
-        }
+        if (level > METER_SAVINGS_BESIDE_NS) bucket_take(slice->usage, level - METER_SAVINGS_BESIDE_NS);
     }
 }
 
@@ -157,20 +140,16 @@ static void look_and_wait(const struct launch *launch, uint64_t now, uint64_t ch
     contest_look(&meter_of(launch)->contest, slice, entry_of(launch), now, charged, true);
     uint32_t share = share_of(launch);
     if (share >= BUCKET_FULL_BP) {
-        if (group_wait_ns(launch->shim, now) > 0) {
-            throttle(launch, now);
-        }
+        if (group_wait_ns(launch->shim, now) > 0) throttle(launch, now);
         return;
     }
     note_limit(slice);
     bucket_refill(slice->usage, now, share);
     int64_t level = bucket_level(slice->usage);
-    if (share < limit_of(slice) && level > METER_SAVINGS_BESIDE_NS) {
+    if (share < limit_of(slice) && level > METER_SAVINGS_BESIDE_NS)
         bucket_take(slice->usage, level - METER_SAVINGS_BESIDE_NS); /* saved up while nobody else wanted the GPU */
-    }
-    if (bucket_level(slice->usage) < 0 || peer_goes_first(launch, now) || group_wait_ns(launch->shim, now) > 0) {
+    if (bucket_level(slice->usage) < 0 || peer_goes_first(launch, now) || group_wait_ns(launch->shim, now) > 0)
         throttle(launch, now);
-    }
     bucket_take(slice->usage, (int64_t)charged);
 }
 
@@ -184,9 +163,7 @@ static void refill(const struct launch *launch)
     /* A preferred slice gets no credit in advance, so that it renews its claim with each launch. */
     int64_t grant = atomic_load(&meter->contest.prefers) != 0 ? 0 : far ? METER_CREDIT_EASY_NS : METER_CREDIT_NS;
     do {
-        if (credit >= 0) {
-            return; /* another thread was faster */
-        }
+        if (credit >= 0) return; /* another thread was faster */
     } while (!atomic_compare_exchange_weak(&meter->credit_ns, &credit, grant));
     uint64_t need = (uint64_t)(grant - credit);
     atomic_fetch_add_explicit(&entry_of(launch)->charged_ns, need, memory_order_relaxed);
@@ -204,16 +181,14 @@ static void give_way(const struct launch *launch)
     struct contest *contest = &meter_of(launch)->contest;
     uint64_t now = shim_now();
     contest_launching(contest, now, launch->charged_ns);
-    if (launch->charged_ns >= CONTEST_INTERVAL_TIGHT_NS) {
+    if (launch->charged_ns >= CONTEST_INTERVAL_TIGHT_NS)
         contest_look_now(contest, slice, entry_of(launch), now, 0, true);
-    } else {
+    else
         contest_look(contest, slice, entry_of(launch), now, 0, true);
-    }
     if (contest_share(contest, slice->policy) < limit_of(slice) && atomic_load(&contest->behind) == 0) {
         int64_t level = bucket_level(slice->usage);
-        if (level > 0) {
+        if (level > 0)
             bucket_take(slice->usage, level); /* saved up while nobody else wanted the GPU, and now a neighbour does */
-        }
         throttle(launch, now);
     }
 }
@@ -225,9 +200,8 @@ static void await_first_price(const struct launch *launch)
     const struct shim_slice *slice = slice_of(launch);
     timing_poll(launch->process);
     if (!meter_is_bounded(launch) || launch->shim->slice_count > 1 ||
-        atomic_load(&launch->price->unpriced) < METER_UNPRICED_MAX) {
+        atomic_load(&launch->price->unpriced) < METER_UNPRICED_MAX)
         return;
-    }
     uint64_t now = shim_now();
     uint64_t until = now + METER_FIRST_PRICE_MAX_NS;
     while (now < until && atomic_load(&launch->price->ns) == 0 && atomic_load(&launch->price->timing) != 0) {
@@ -242,9 +216,7 @@ static void await_first_price(const struct launch *launch)
  * not free: each is charged the mean of the process's launches in advance. */
 static uint64_t charge_in_advance(const struct launch *launch)
 {
-    if (atomic_load_explicit(&launch->price->unpriced, memory_order_relaxed) < METER_UNPRICED_MAX) {
-        return 0;
-    }
+    if (atomic_load_explicit(&launch->price->unpriced, memory_order_relaxed) < METER_UNPRICED_MAX) return 0;
     uint64_t launches = atomic_load_explicit(&entry_of(launch)->launches, memory_order_relaxed);
     uint64_t charged = atomic_load_explicit(&entry_of(launch)->charged_ns, memory_order_relaxed);
     uint64_t mean = launches == 0 ? 0 : charged / launches;
@@ -257,9 +229,7 @@ static uint64_t charge_in_advance(const struct launch *launch)
 /* Once spans correct the prices, single timings matter little. */
 static enum price_effort effort_of(const struct launch *launch)
 {
-    if (share_of(launch) >= BUCKET_FULL_BP || span_correction(&meter_of(launch)->span) != 0) {
-        return PRICE_SPARSE;
-    }
+    if (share_of(launch) >= BUCKET_FULL_BP || span_correction(&meter_of(launch)->span) != 0) return PRICE_SPARSE;
     return meter_at_ease(launch) ? PRICE_EASY : PRICE_EXACT;
 }
 
@@ -272,7 +242,7 @@ uint32_t meter_weight(void)
 {
     struct meter_pace *pace = &meter_pace;
     /* A limit that was lowered meanwhile does not charge what was let through before it. */
-    bool lowered = pace->limit != NULL && atomic_load_explicit(pace->limit, memory_order_relaxed) < pace->limit_bp;
+    bool lowered = pace->limit && atomic_load_explicit(pace->limit, memory_order_relaxed) < pace->limit_bp;
     uint32_t stands_for = !lowered && pace->stands_for > pace->left ? pace->stands_for - pace->left : 1;
     pace->left = 0;
     pace->stands_for = 1;
@@ -291,9 +261,7 @@ static void count_launches(const struct launch *launch, uint32_t more)
 static void charge(const struct launch *launch, uint64_t ns)
 {
     int64_t taken = (int64_t)ns;
-    if (atomic_fetch_sub_explicit(&meter_of(launch)->credit_ns, taken, memory_order_relaxed) < taken) {
-        refill(launch);
-    }
+    if (atomic_fetch_sub_explicit(&meter_of(launch)->credit_ns, taken, memory_order_relaxed) < taken) refill(launch);
 }
 
 /* Sets how many of the next launches are let through: at most `most`, and so that metered ones are pace_ns apart. */
@@ -303,11 +271,10 @@ static void let_through(const struct launch *launch, uint64_t pace_ns, uint64_t 
     uint64_t now = shim_now();
     uint64_t passed = now - pace->at_ns;
     uint64_t interval = pace->interval == 0 ? 1 : pace->interval;
-    if (passed < pace_ns / 2) {
+    if (passed < pace_ns / 2)
         interval *= 2;
-    } else if (passed > pace_ns * 2) {
+    else if (passed > pace_ns * 2)
         interval /= 2;
-    }
     interval = interval > most ? most : interval;
     interval = interval == 0 ? 1 : interval;
     /* Drawn between half and one and a half of the interval, so as never to keep step with a loop of the program. */
@@ -334,9 +301,7 @@ static void take_portion(const struct launch *launch, uint64_t price_ns)
     struct meter_pace *pace = &meter_pace;
     bool tight = atomic_load_explicit(&meter_of(launch)->contest.tight, memory_order_relaxed) != 0;
     int64_t portion = tight ? METER_PORTION_TIGHT_NS : METER_PORTION_NS;
-    if (pace->portion_ns > portion / 8 || price_ns > (uint64_t)portion / 4) {
-        return;
-    }
+    if (pace->portion_ns > portion / 8 || price_ns > (uint64_t)portion / 4) return;
     charge(launch,
            meter_counted(launch->shim, meter_corrected(meter_of(launch), slice_of(launch), (uint64_t)portion)));
     pace->book = &launch->process->metering.book;
@@ -390,9 +355,7 @@ static void note_stream(struct contest *contest, uintptr_t stream)
 static uint64_t key_of(const struct launch *launch, const struct price_shape *shape)
 {
     uint64_t identity = launch->shim->slice_count < 2 ? 0 : code_identity(launch->process, shape->code);
-    if (identity == 0) {
-        return price_key(shape);
-    }
+    if (identity == 0) return price_key(shape);
     struct price_shape named = *shape;
     named.code = (uintptr_t)identity;
     return price_key(&named);
@@ -407,16 +370,12 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, backend
     launch->price = price_find(&launch->process->metering.book, key_of(launch, shape));
     launch->issued_ns = report_issued(launch);
     count_launches(launch, launch->weight);
-    if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
+    if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0)
         price_shared_look(launch->process, slice->usage, launch->price, shape);
-    }
-    if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) {
-        await_first_price(launch);
-    }
+    if (atomic_load_explicit(&launch->price->ns, memory_order_relaxed) == 0) await_first_price(launch);
     if (atomic_load_explicit(&launch->price->samples, memory_order_relaxed) < PRICE_EAGER_SAMPLES &&
-        atomic_load_explicit(&launch->price->timing, memory_order_relaxed) > 0) {
+        atomic_load_explicit(&launch->price->timing, memory_order_relaxed) > 0)
         timing_poll(launch->process); /* what another process said, or one timing, may be far off */
-    }
     uint64_t ns = atomic_load_explicit(&launch->price->ns, memory_order_relaxed);
     launch->charged_ns = meter_counted(launch->shim, meter_corrected(meter, slice, ns)) * launch->weight;
     if (ns == 0) {
@@ -424,53 +383,39 @@ void meter_begin(struct launch *launch, const struct price_shape *shape, backend
         atomic_fetch_add_explicit(&launch->price->unpriced, launch->weight, memory_order_relaxed);
         atomic_store_explicit(&meter->unpriced, 1, memory_order_relaxed);
     }
-    if (atomic_load_explicit(&meter->contest.prefers, memory_order_relaxed) != 0) {
+    if (atomic_load_explicit(&meter->contest.prefers, memory_order_relaxed) != 0)
         note_stream(&meter->contest, (uintptr_t)stream);
-    }
     charge(launch, launch->charged_ns);
-    if (launch->sets_pace) {
-        set_pace(launch, ns);
-    }
+    if (launch->sets_pace) set_pace(launch, ns);
     if (meter_is_bounded(launch)) {
         atomic_fetch_add_explicit(&meter->priced_ns, ns * launch->weight + launch->issued_ns, memory_order_relaxed);
         marks_drain(launch);
-        if (atomic_load_explicit(&meter->contest.tight, memory_order_relaxed) != 0) {
-            give_way(launch);
-        }
+        if (atomic_load_explicit(&meter->contest.tight, memory_order_relaxed) != 0) give_way(launch);
         span_begin(launch, ns);
     }
     bool wanted = timeable || atomic_load(&launch->price->unpriced) >= METER_UNTIMED_MAX;
-    if (!wanted && ns != 0) {
-        price_not_timed(launch->price);
-    }
+    if (!wanted && ns != 0) price_not_timed(launch->price);
     if (wanted && price_due(launch->price, effort_of(launch))) {
         launch->sample =
             timing_start(launch->process, (unsigned)launch->slice, launch->price, stream, &launch->started_ns);
-        if (launch->sample != NULL) {
+        if (launch->sample)
             launch->sample->charged_ns = launch->charged_ns / launch->weight; /* it is this one's alone */
-        }
     }
 }
 
 void meter_end(struct launch *launch, bool failed)
 {
     struct meter *meter = meter_of(launch);
-    if (launch->sample != NULL) {
-        timing_end(launch->process, launch->sample, launch->stream, launch->started_ns, failed);
-    }
+    if (launch->sample) timing_end(launch->process, launch->sample, launch->stream, launch->started_ns, failed);
     int64_t charged = (int64_t)launch->charged_ns;
     if (failed) {
         int64_t own = charged / launch->weight;
         atomic_fetch_add(&meter->credit_ns, own);
         charged -= own;
     }
-    if (atomic_load_explicit(&launch->price->collective, memory_order_relaxed) != 0) {
-        group_met(launch);
-    }
+    if (atomic_load_explicit(&launch->price->collective, memory_order_relaxed) != 0) group_met(launch);
     span_issued(launch, failed);
-    if (meter_is_bounded(launch)) {
-        marks_issued(launch, charged + (int64_t)launch->issued_ns);
-    }
+    if (meter_is_bounded(launch)) marks_issued(launch, charged + (int64_t)launch->issued_ns);
 }
 
 void meter_forget_context(struct process *process, backend_context context)
@@ -489,7 +434,5 @@ void meter_forget_context(struct process *process, backend_context context)
         }
     }
     marks_forget_context(process, context);
-    for (unsigned slice = 0; slice < SHIM_SLICES; slice++) {
-        span_forget_context(&process->meters[slice].span, context);
-    }
+    for (unsigned slice = 0; slice < SHIM_SLICES; slice++) span_forget_context(&process->meters[slice].span, context);
 }

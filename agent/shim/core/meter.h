@@ -194,13 +194,9 @@ static inline bool meter_skip(void)
 static inline bool meter_pays(struct price_shape shape)
 {
     struct meter_pace *pace = &meter_pace;
-    if (pace->portion_ns <= 0) {
-        return false;
-    }
+    if (pace->portion_ns <= 0) return false;
     uint64_t ns = price_of_known(pace->book, price_key(&shape));
-    if (ns == 0 || ns > (uint64_t)pace->portion_ns) {
-        return false;
-    }
+    if (ns == 0 || ns > (uint64_t)pace->portion_ns) return false;
     pace->portion_ns -= (int64_t)ns;
     pace->issued_ns += ns;
     pace->issued_count++;

@@ -61,9 +61,7 @@ static inline uint64_t meter_corrected(const struct meter *meter, const struct s
     uint32_t bp = span_correction(&meter->span);
     if (bp == 0) {
         bp = atomic_load_explicit(&slice->usage->price_correction_bp, memory_order_relaxed);
-        if (bp == 0 || bp == BUCKET_FULL_BP) {
-            return ns;
-        }
+        if (bp == 0 || bp == BUCKET_FULL_BP) return ns;
         bp = bp < METER_CORRECTION_MIN_BP ? METER_CORRECTION_MIN_BP : bp;
         bp = bp > METER_CORRECTION_MAX_BP ? METER_CORRECTION_MAX_BP : bp;
     }
@@ -79,12 +77,10 @@ static inline uint64_t meter_counted(const struct shim *shim, uint64_t ns)
 /* Has a slice of this process a limit, or a neighbour that may at any time have a better right to the GPU? */
 static inline bool any_limit(const struct process *process)
 {
-    for (unsigned slice = 0; slice < process->shim->slice_count; slice++) {
+    for (unsigned slice = 0; slice < process->shim->slice_count; slice++)
         if (atomic_load_explicit(process->limits[slice], memory_order_relaxed) < BUCKET_FULL_BP ||
-            atomic_load_explicit(&process->meters[slice].contest.neighbours, memory_order_relaxed) > 0) {
+            atomic_load_explicit(&process->meters[slice].contest.neighbours, memory_order_relaxed) > 0)
             return true;
-        }
-    }
     return false;
 }
 

@@ -6,13 +6,9 @@ struct price *price_find(struct price_book *book, uint64_t key)
     for (uint32_t probe = 0; probe < PRICE_PROBES; probe++) {
         struct price *price = &book->entries[(at + probe) % PRICE_BOOK_ENTRIES];
         uint64_t seen = atomic_load_explicit(&price->key, memory_order_relaxed);
-        if (seen == key) {
-            return price;
-        }
+        if (seen == key) return price;
         if (seen == 0) {
-            if (atomic_compare_exchange_strong(&price->key, &seen, key) || seen == key) {
-                return price;
-            }
+            if (atomic_compare_exchange_strong(&price->key, &seen, key) || seen == key) return price;
         }
     }
     return &book->rest;
@@ -53,9 +49,7 @@ bool price_due(struct price *price, enum price_effort effort)
         interval = doublings > 10 || 1u << doublings > most ? most : 1u << doublings;
     }
     uint64_t limited = effort == PRICE_EASY ? dear * PRICE_EASY_TIMES : dear;
-    if (effort != PRICE_SPARSE && limited < interval) {
-        interval = (uint32_t)limited;
-    }
+    if (effort != PRICE_SPARSE && limited < interval) interval = (uint32_t)limited;
     uint32_t begun = atomic_load_explicit(&price->begun, memory_order_relaxed);
     uint32_t due = timing >= PRICE_TIMINGS_MAX ? UINT32_MAX : drawn(interval, begun);
     if (since < due) {
@@ -103,11 +97,10 @@ static void track_low(_Atomic uint64_t *low, uint64_t measured, uint32_t samples
     }
     uint64_t up = known / 128 + 1;
     uint64_t down = 3 * up < known ? 3 * up : known - 1;
-    if (measured > known) {
+    if (measured > known)
         atomic_store(low, known + up > measured ? measured : known + up);
-    } else {
+    else
         atomic_store(low, known - down < measured ? measured : known - down);
-    }
 }
 
 static uint64_t beside_others(const struct price *price)
@@ -115,9 +108,8 @@ static uint64_t beside_others(const struct price *price)
     uint64_t mean = atomic_load(&price->mean_ns);
     uint64_t low = atomic_load(&price->low_ns);
     uint64_t before = atomic_load(&price->low_alone_ns);
-    if (atomic_load(&price->alone_samples) < PRICE_SETTLED_SAMPLES || before == 0 || low == 0) {
+    if (atomic_load(&price->alone_samples) < PRICE_SETTLED_SAMPLES || before == 0 || low == 0)
         return low == 0 ? mean : low;
-    }
     low = low < before / 2 ? before / 2 : low > before * 2 ? before * 2 : low;
     return (uint64_t)((double)mean * (double)low / (double)before);
 }
@@ -125,9 +117,7 @@ static uint64_t beside_others(const struct price *price)
 bool price_discard(struct price *price)
 {
     uint32_t discarded = atomic_load(&price->discarded) + 1;
-    if (discarded > PRICE_DISCARDS_MAX) {
-        return false;
-    }
+    if (discarded > PRICE_DISCARDS_MAX) return false;
     atomic_store(&price->discarded, (uint8_t)discarded);
     price_timing_ended(price);
     return true;
@@ -135,9 +125,7 @@ bool price_discard(struct price *price)
 
 void price_seed(struct price *price, uint64_t ns, uint32_t samples)
 {
-    if (atomic_load(&price->ns) != 0) {
-        return;
-    }
+    if (atomic_load(&price->ns) != 0) return;
     atomic_store(&price->mean_ns, ns);
     atomic_store(&price->alone_samples, samples < PRICE_SEED_SAMPLES ? samples : PRICE_SEED_SAMPLES);
     atomic_store(&price->seeded, 1);
@@ -197,12 +185,9 @@ int64_t price_learn(struct price *price, uint64_t measured, uint32_t others, uin
     measured = measured == 0 ? 1 : measured;
     atomic_store(&price->discarded, 0);
     if (others == 0) {
-        if (atomic_exchange(&price->seeded, 0) != 0 && is_contradicted(price, measured)) {
-            alone_samples = 0;
-        }
-        if (alone_samples == 0) {
+        if (atomic_exchange(&price->seeded, 0) != 0 && is_contradicted(price, measured)) alone_samples = 0;
+        if (alone_samples == 0)
             atomic_store(&price->mean_ns, 0); /* what was guessed beside others is no part of the mean */
-        }
         step_to(&price->mean_ns, measured, alone_samples);
         track_low(&price->low_alone_ns, measured, alone_samples);
         atomic_store(&price->low_ns, atomic_load(&price->low_alone_ns));
@@ -211,9 +196,7 @@ int64_t price_learn(struct price *price, uint64_t measured, uint32_t others, uin
         atomic_store(&price->ns, atomic_load(&price->mean_ns));
     } else if (measured < PRICE_TURN_NS) {
         track_low(&price->low_ns, measured, samples);
-        if (!corrected || samples < PRICE_SETTLED_SAMPLES) {
-            atomic_store(&price->ns, beside_others(price));
-        }
+        if (!corrected || samples < PRICE_SETTLED_SAMPLES) atomic_store(&price->ns, beside_others(price));
     } else {
         /* Many turns long, and far from what it took before or from what another process said: it is given other work
          * now. */

@@ -118,9 +118,8 @@ static inline uint64_t price_of_known(struct price_book *book, uint64_t key)
     struct price *price = &book->entries[price_place(key)];
     uint32_t since = atomic_load_explicit(&price->since, memory_order_relaxed) + 1;
     if (atomic_load_explicit(&price->key, memory_order_relaxed) != key ||
-        since >= atomic_load_explicit(&price->due, memory_order_relaxed)) {
+        since >= atomic_load_explicit(&price->due, memory_order_relaxed))
         return 0;
-    }
     atomic_store_explicit(&price->since, since, memory_order_relaxed);
     return atomic_load_explicit(&price->ns, memory_order_relaxed);
 }

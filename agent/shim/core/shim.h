@@ -96,7 +96,7 @@ struct process *shim_process_slow(void);
 static inline struct process *shim_process_peek(void)
 {
     struct shim_fork_page *page = atomic_load_explicit(&shim_fork_page, memory_order_acquire);
-    bool ours = page != NULL && atomic_load_explicit(&shim_fork_page_pid, memory_order_relaxed) == 0;
+    bool ours = page && atomic_load_explicit(&shim_fork_page_pid, memory_order_relaxed) == 0;
     return ours ? atomic_load_explicit(&page->process, memory_order_acquire) : NULL;
 }
 
@@ -105,7 +105,7 @@ static inline struct process *shim_process_peek(void)
 static inline struct process *shim_process(void)
 {
     struct process *process = shim_process_peek();
-    return __builtin_expect(process != NULL, 1) ? process : shim_process_slow();
+    return __builtin_expect(!!process, 1) ? process : shim_process_slow();
 }
 
 /* Maps slices that could not be mapped before, if their files are there by now. true: there is one more. */

@@ -36,10 +36,8 @@ bool backend_relieve(struct process *process)
 bool backend_drain(struct process *process)
 {
     struct capture_pass pass;
-    if (atomic_load(&process->captures) != 0 || REAL(cuCtxSynchronize) == NULL ||
-        !capture_pass_enter(process, &pass)) {
+    if (atomic_load(&process->captures) != 0 || !REAL(cuCtxSynchronize) || !capture_pass_enter(process, &pass))
         return false;
-    }
     (void)REAL(cuCtxSynchronize)(); /* a broken context answers the request itself, too */
     capture_pass_leave(&pass);
     return true;

@@ -21,26 +21,16 @@ struct tables {
 /* How many symbols there are: the old table says so; of the newer one the last chain's end does. */
 static uint32_t symbol_count(const struct tables *tables)
 {
-    if (tables->hash != NULL) {
-        return tables->hash[1];
-    }
-    if (tables->gnu_hash == NULL) {
-        return 0;
-    }
+    if (tables->hash) return tables->hash[1];
+    if (!tables->gnu_hash) return 0;
     uint32_t buckets = tables->gnu_hash[0];
     uint32_t first = tables->gnu_hash[1];
     const uint32_t *bucket = tables->gnu_hash + 4 + tables->gnu_hash[2] * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
     const uint32_t *chain = bucket + buckets;
     uint32_t last = 0;
-    for (uint32_t at = 0; at < buckets; at++) {
-        last = bucket[at] > last ? bucket[at] : last;
-    }
-    if (last < first) {
-        return 0;
-    }
-    while ((chain[last - first] & 1) == 0) {
-        last++;
-    }
+    for (uint32_t at = 0; at < buckets; at++) last = bucket[at] > last ? bucket[at] : last;
+    if (last < first) return 0;
+    while ((chain[last - first] & 1) == 0) last++;
     return last + 1;
 }
 
@@ -78,19 +68,16 @@ static int look_in(struct dl_phdr_info *info, size_t size, void *user)
                   (segment->p_type == PT_LOAD && search->ours >= start && search->ours - start < segment->p_memsz);
         dynamic = segment->p_type == PT_DYNAMIC ? (const void *)start : dynamic;
     }
-    if (is_ours || dynamic == NULL) {
-        return 0;
-    }
+    if (is_ours || !dynamic) return 0;
     struct tables tables = tables_of(info, dynamic);
-    uint32_t count = tables.symbols == NULL || tables.strings == NULL ? 0 : symbol_count(&tables);
-    for (uint32_t at = 0; at < count && search->found == NULL; at++) {
+    uint32_t count = !tables.symbols || !tables.strings ? 0 : symbol_count(&tables);
+    for (uint32_t at = 0; at < count && !search->found; at++) {
         const ElfW(Sym) *symbol = &tables.symbols[at];
         if (symbol->st_shndx != SHN_UNDEF && symbol->st_value != 0 && ELF64_ST_TYPE(symbol->st_info) == STT_FUNC &&
-            strcmp(tables.strings + symbol->st_name, "dlsym") == 0) {
+            strcmp(tables.strings + symbol->st_name, "dlsym") == 0)
             search->found = (void *)(info->dlpi_addr + symbol->st_value);
-        }
     }
-    return search->found != NULL;
+    return search->found ? 1 : 0;
 }
 
 void *elf_next_dlsym(const void *ours)

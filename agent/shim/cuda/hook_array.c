@@ -53,20 +53,16 @@ static uint64_t asked_of_driver(CUDA_ARRAY3D_DESCRIPTOR descriptor, unsigned lev
 {
     CUDA_ARRAY_MEMORY_REQUIREMENTS need = {.size = 0};
     descriptor.Flags |= CUDA_ARRAY3D_DEFERRED_MAPPING;
-    if (levels == 0 && REAL(cuArrayGetMemoryRequirements) != NULL) {
+    if (levels == 0 && REAL(cuArrayGetMemoryRequirements)) {
         CUarray probe;
         if (REAL(cuArray3DCreate_v2)(&probe, &descriptor) == CUDA_SUCCESS) {
-            if (REAL(cuArrayGetMemoryRequirements)(&need, probe, device) != CUDA_SUCCESS) {
-                need.size = 0;
-            }
+            if (REAL(cuArrayGetMemoryRequirements)(&need, probe, device) != CUDA_SUCCESS) need.size = 0;
             REAL(cuArrayDestroy)(probe);
         }
-    } else if (levels > 0 && REAL(cuMipmappedArrayGetMemoryRequirements) != NULL) {
+    } else if (levels > 0 && REAL(cuMipmappedArrayGetMemoryRequirements)) {
         CUmipmappedArray probe;
         if (REAL(cuMipmappedArrayCreate)(&probe, &descriptor, levels) == CUDA_SUCCESS) {
-            if (REAL(cuMipmappedArrayGetMemoryRequirements)(&need, probe, device) != CUDA_SUCCESS) {
-                need.size = 0;
-            }
+            if (REAL(cuMipmappedArrayGetMemoryRequirements)(&need, probe, device) != CUDA_SUCCESS) need.size = 0;
             REAL(cuMipmappedArrayDestroy)(probe);
         }
     }
@@ -77,15 +73,12 @@ static uint64_t asked_of_driver(CUDA_ARRAY3D_DESCRIPTOR descriptor, unsigned lev
 static enum admit_step admit(struct admitted *request, const CUDA_ARRAY3D_DESCRIPTOR *descriptor, unsigned levels)
 {
     struct process *process = shim_process();
-    CUdevice device = process == NULL ? -1 : shim_current_device(process);
+    CUdevice device = !process ? -1 : shim_current_device(process);
     int slice = device < 0 ? SHIM_NO_DEVICE : shim_slice_of_device(process, device);
-    if (slice == SHIM_NOT_OURS) {
-        return ADMIT_DENY;
-    }
+    if (slice == SHIM_NOT_OURS) return ADMIT_DENY;
     if (slice < 0 || (descriptor->Flags & (CUDA_ARRAY3D_SPARSE | CUDA_ARRAY3D_DEFERRED_MAPPING)) != 0 ||
-        REAL(cuArray3DCreate_v2) == NULL || REAL(cuArrayDestroy) == NULL) {
+        !REAL(cuArray3DCreate_v2) || !REAL(cuArrayDestroy))
         return ADMIT_FORWARD; /* sparse ones have no memory of their own: what is mapped into them is charged */
-    }
     uint64_t bytes = asked_of_driver(*descriptor, levels, device);
     return charge_admit(request, process, slice, charge_of(bytes > 0 ? bytes : estimate(descriptor, levels)));
 }
@@ -94,21 +87,15 @@ static CUresult settle(struct admitted *request, CUresult result, const void *ar
 {
     CUcontext context = NULL;
     cuCtxGetCurrent_fn current = REAL(cuCtxGetCurrent);
-    if (result == CUDA_SUCCESS && current != NULL) {
-        (void)current(&context);
-    }
+    if (result == CUDA_SUCCESS && current) (void)current(&context);
     charge_settle(request, result == CUDA_SUCCESS, &request->process->arrays, (uintptr_t)array, (uintptr_t)context);
     return result;
 }
 
 #define CREATE(name, as_3d, levels, ...)                                                                              \
     name##_fn real = REAL(name);                                                                                      \
-    if (real == NULL) {                                                                                               \
-        return ABSENT_CU;                                                                                             \
-    }                                                                                                                 \
-    if (out == NULL || descriptor == NULL) {                                                                          \
-        return real(__VA_ARGS__);                                                                                     \
-    }                                                                                                                 \
+    if (!real) return ABSENT_CU;                                                                                      \
+    if (!out || !descriptor) return real(__VA_ARGS__);                                                                \
     CUDA_ARRAY3D_DESCRIPTOR same = as_3d;                                                                             \
     struct admitted request;                                                                                          \
     switch (admit(&request, &same, levels)) {                                                                         \
@@ -151,14 +138,14 @@ CUresult
 
 #define DESTROY(name, array)                                                                                          \
     name##_fn real = REAL(name);                                                                                      \
-    if (real == NULL) {                                                                                               \
+    if (!real) {                                                                                                      \
         return ABSENT_CU;                                                                                             \
     }                                                                                                                 \
     struct process *process = shim_process();                                                                         \
     struct ledger_value value;                                                                                        \
-    bool ours = process != NULL && ledger_take(&process->arrays, (uintptr_t)array, &value);                           \
+    bool ours = process && ledger_take(&process->arrays, (uintptr_t)array, &value);                                   \
     CUresult result = real(array);                                                                                    \
-    if (process != NULL && result == CUDA_SUCCESS) {                                                                  \
+    if (process && result == CUDA_SUCCESS) {                                                                          \
         vmm_forget_tiles(process, array);                                                                             \
     }                                                                                                                 \
     struct ledger_value old;                                                                                          \

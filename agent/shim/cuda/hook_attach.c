@@ -30,14 +30,10 @@ static bool renumber(const struct shim *shim, const char *text, char out[VISIBLE
     do {
         char *end;
         unsigned long index = isdigit((unsigned char)*text) ? strtoul(text, &end, 10) : SHIM_SLICES;
-        if (index >= shim->slice_count || (*end != 0 && *end != ',')) {
-            return false;
-        }
+        if (index >= shim->slice_count || (*end != 0 && *end != ',')) return false;
         length += (size_t)snprintf(out + length, VISIBLE_BYTES - length, "%s%.*s", length == 0 ? "" : ",",
                                    (int)REGION_UUID_BYTES - 1, shim->slices[index].policy->gpu_uuid);
-        if (length >= VISIBLE_BYTES) {
-            return false;
-        }
+        if (length >= VISIBLE_BYTES) return false;
         text = *end == ',' ? end + 1 : end;
     } while (*text != 0);
     return true;
@@ -46,24 +42,20 @@ static bool renumber(const struct shim *shim, const char *text, char out[VISIBLE
 CUresult hook_cuInit(unsigned int flags)
 {
     cuInit_fn real = REAL(cuInit);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     char before[VISIBLE_BYTES];
     char uuids[VISIBLE_BYTES];
     const struct shim *shim = shim_get();
-    const char *visible = shim == NULL ? NULL : getenv(VISIBLE);
+    const char *visible = !shim ? NULL : getenv(VISIBLE);
     const char *kind = getenv(ENV_VISIBLE);
-    bool ours = kind != NULL && strcmp(kind, "index") == 0; /* numbers that `tranche run` has set itself */
-    bool changed = visible != NULL && !ours && strlen(visible) < sizeof before && renumber(shim, visible, uuids);
+    bool ours = kind && strcmp(kind, "index") == 0; /* numbers that `tranche run` has set itself */
+    bool changed = visible && !ours && strlen(visible) < sizeof before && renumber(shim, visible, uuids);
     if (changed) {
         strcpy(before, visible);
         changed = setenv(VISIBLE, uuids, 1) == 0;
     }
     CUresult result = real(flags);
-    if (changed) {
-        (void)setenv(VISIBLE, before, 1); /* the program may read it again */
-    }
+    if (changed) (void)setenv(VISIBLE, before, 1); /* the program may read it again */
     if (result == CUDA_SUCCESS) {
         resolve_driver_settled();
         (void)shim_process();

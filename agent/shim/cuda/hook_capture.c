@@ -10,7 +10,7 @@
 /* Counted before the driver begins: between its success and our count another thread could disturb the capture. */
 static void begin(struct process *process)
 {
-    if (process != NULL) {
+    if (process) {
         atomic_fetch_add(&process->captures, 1);
         atomic_fetch_add(&resolve_hot.captures, 1);
     }
@@ -21,9 +21,7 @@ static void count_one_less(struct process *process)
     int before = atomic_load(&process->captures);
     while (before > 0 && !atomic_compare_exchange_weak(&process->captures, &before, before - 1)) {
     }
-    if (before > 0) {
-        atomic_fetch_sub(&resolve_hot.captures, 1);
-    }
+    if (before > 0) atomic_fetch_sub(&resolve_hot.captures, 1);
 }
 
 /* A stream's place among those in which a capture began; to and from may be NULL for "none". */
@@ -31,20 +29,17 @@ static bool replace(struct process *process, CUstream from, CUstream to)
 {
     for (unsigned at = 0; at < SHIM_CAPTURES; at++) {
         backend_stream expected = from;
-        if (atomic_compare_exchange_strong(&process->capturing[at], &expected, to)) {
-            return true;
-        }
+        if (atomic_compare_exchange_strong(&process->capturing[at], &expected, to)) return true;
     }
     return false;
 }
 
 static CUresult begun(struct process *process, CUstream stream, CUresult result)
 {
-    if (process != NULL && result != CUDA_SUCCESS) {
+    if (process && result != CUDA_SUCCESS)
         count_one_less(process);
-    } else if (process != NULL) {
+    else if (process)
         (void)replace(process, NULL, stream); /* no room: its destruction will not be noticed as an end */
-    }
     return result;
 }
 
@@ -53,9 +48,7 @@ static CUresult begun(struct process *process, CUstream stream, CUresult result)
     {                                                                                                                 \
         struct process *process = shim_process();                                                                     \
         name##_fn real = REAL(name);                                                                                  \
-        if (real == NULL) {                                                                                           \
-            return ABSENT_CU;                                                                                         \
-        }                                                                                                             \
+        if (!real) return ABSENT_CU;                                                                                  \
         begin(process);                                                                                               \
         return begun(process, stream, real(__VA_ARGS__));                                                             \
     }
@@ -83,7 +76,7 @@ static bool still_capturing(CUresult result)
 static CUresult ended(CUstream stream, CUresult result)
 {
     struct process *process = shim_process();
-    if (process != NULL && !still_capturing(result)) {
+    if (process && !still_capturing(result)) {
         (void)replace(process, stream, NULL);
         count_one_less(process);
     }
@@ -93,13 +86,13 @@ static CUresult ended(CUstream stream, CUresult result)
 CUresult hook_cuStreamEndCapture(CUstream stream, CUgraph *graph)
 {
     cuStreamEndCapture_fn real = REAL(cuStreamEndCapture);
-    return real == NULL ? ABSENT_CU : ended(stream, real(stream, graph));
+    return !real ? ABSENT_CU : ended(stream, real(stream, graph));
 }
 
 CUresult hook_cuStreamEndCapture_ptsz(CUstream stream, CUgraph *graph)
 {
     cuStreamEndCapture_ptsz_fn real = REAL(cuStreamEndCapture_ptsz);
-    return real == NULL ? ABSENT_CU : ended(stream, real(stream, graph));
+    return !real ? ABSENT_CU : ended(stream, real(stream, graph));
 }
 
 /* A stream that is destroyed while it captures takes its capture along. */
@@ -107,15 +100,12 @@ CUresult hook_cuStreamEndCapture_ptsz(CUstream stream, CUgraph *graph)
     CUresult hook_##name(CUstream stream)                                                                             \
     {                                                                                                                 \
         name##_fn real = REAL(name);                                                                                  \
-        if (real == NULL) {                                                                                           \
-            return ABSENT_CU;                                                                                         \
-        }                                                                                                             \
+        if (!real) return ABSENT_CU;                                                                                  \
         CUresult result = real(stream);                                                                               \
         struct process *process = shim_process_peek();                                                                \
-        if (result == CUDA_SUCCESS && process != NULL && atomic_load(&process->captures) > 0 && stream != NULL &&     \
-            replace(process, stream, NULL)) {                                                                         \
+        if (result == CUDA_SUCCESS && process && atomic_load(&process->captures) > 0 && stream &&                     \
+            replace(process, stream, NULL))                                                                           \
             count_one_less(process);                                                                                  \
-        }                                                                                                             \
         return result;                                                                                                \
     }
 DESTROY_STREAM(cuStreamDestroy)

@@ -17,7 +17,7 @@ static bool free_now(size_t *free_bytes)
 {
     size_t total;
     cuMemGetInfo_v2_fn info = REAL(cuMemGetInfo_v2);
-    return info != NULL && info(free_bytes, &total) == CUDA_SUCCESS;
+    return info && info(free_bytes, &total) == CUDA_SUCCESS;
 }
 
 struct measured_load {
@@ -30,45 +30,38 @@ struct measured_load {
 static void before_load(struct measured_load *load)
 {
     load->process = shim_process();
-    load->slice = load->process == NULL ? -1 : shim_slice_of_current(load->process);
-    load->measured = load->slice >= 0 && load->process->entries[load->slice] != NULL && free_now(&load->free_before);
+    load->slice = !load->process ? -1 : shim_slice_of_current(load->process);
+    load->measured = load->slice >= 0 && load->process->entries[load->slice] && free_now(&load->free_before);
 }
 
 static CUresult after_load(const struct measured_load *load, CUresult result, CUmodule *module, uint64_t code)
 {
-    if (result == CUDA_SUCCESS && module != NULL) {
-        code_loaded(load->process, *module, code);
-    }
+    if (result == CUDA_SUCCESS && module) code_loaded(load->process, *module, code);
     size_t free_after;
-    if (!load->measured || result != CUDA_SUCCESS || module == NULL || !free_now(&free_after) ||
-        free_after >= load->free_before) {
+    if (!load->measured || result != CUDA_SUCCESS || !module || !free_now(&free_after) ||
+        free_after >= load->free_before)
         return result;
-    }
     /* A neighbour may have allocated meanwhile; then this is too much, until the agent's next measurement. */
     uint64_t bytes = load->free_before - free_after;
     struct admitted request;
     enum admit_step step = charge_admit(&request, load->process, load->slice, bytes);
-    if (step == ADMIT_DENY && REAL(cuModuleUnload) != NULL && REAL(cuModuleUnload)(*module) == CUDA_SUCCESS) {
+    if (step == ADMIT_DENY && REAL(cuModuleUnload) && REAL(cuModuleUnload)(*module) == CUDA_SUCCESS) {
         code_unloaded(load->process, *module);
         *module = NULL;
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
     charge_estimate(load->process, (unsigned)load->slice, bytes);
-    if (step == ADMIT_GO) {
-        charge_return(load->process, (unsigned)load->slice, bytes);
-    }
+    if (step == ADMIT_GO) charge_return(load->process, (unsigned)load->slice, bytes);
     return result;
 }
 
 #define LOAD(name, code, ...)                                                                                         \
     name##_fn real = REAL(name);                                                                                      \
-    if (real == NULL) {                                                                                               \
-        return ABSENT_CU;                                                                                             \
-    }                                                                                                                 \
+    if (!real) return ABSENT_CU;                                                                                      \
     struct measured_load load;                                                                                        \
     before_load(&load);                                                                                               \
     CUresult result = real(__VA_ARGS__);                                                                              \
-    return after_load(&load, result, module, result == CUDA_SUCCESS && load.process != NULL ? (code) : 0);
+    return after_load(&load, result, module, result == CUDA_SUCCESS && load.process ? (code) : 0);
 
 CUresult hook_cuModuleLoad(CUmodule *module, const char *path){LOAD(cuModuleLoad, code_of_file(path), module, path)}
 
@@ -87,7 +80,7 @@ CUresult hook_cuModuleLoadFatBinary(CUmodule *module, const void *image)
 static void forget_prices(const void *owner)
 {
     struct process *process = shim_process();
-    if (process != NULL) {
+    if (process) {
         price_forget_all(&process->metering.book);
         code_unloaded(process, owner);
     }
@@ -96,9 +89,7 @@ static void forget_prices(const void *owner)
 CUresult hook_cuModuleUnload(CUmodule module)
 {
     cuModuleUnload_fn real = REAL(cuModuleUnload);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     forget_prices(module);
     return real(module);
 }
@@ -106,9 +97,7 @@ CUresult hook_cuModuleUnload(CUmodule module)
 CUresult hook_cuLibraryUnload(CUlibrary library)
 {
     cuLibraryUnload_fn real = REAL(cuLibraryUnload);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     forget_prices(library);
     return real(library);
 }

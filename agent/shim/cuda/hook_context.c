@@ -20,21 +20,17 @@ static uint64_t context_bytes(struct process *process, int slice)
 /* Admitted: the bytes become an estimate, or come back if the driver refused. */
 static CUresult settle(struct admitted *request, CUresult result)
 {
-    if (result == CUDA_SUCCESS) {
-        charge_estimate(request->process, (unsigned)request->slice, request->bytes);
-    }
+    if (result == CUDA_SUCCESS) charge_estimate(request->process, (unsigned)request->slice, request->bytes);
     charge_return(request->process, (unsigned)request->slice, request->bytes);
     return result;
 }
 
 #define CREATE(name, device, ...)                                                                                     \
     name##_fn real = REAL(name);                                                                                      \
-    if (real == NULL) {                                                                                               \
-        return ABSENT_CU;                                                                                             \
-    }                                                                                                                 \
+    if (!real) return ABSENT_CU;                                                                                      \
     struct process *process = shim_process();                                                                         \
     struct admitted request;                                                                                          \
-    int slice = process == NULL || context == NULL ? SHIM_NO_DEVICE : shim_slice_of_device(process, device);          \
+    int slice = !process || !context ? SHIM_NO_DEVICE : shim_slice_of_device(process, device);                        \
     switch (slice == SHIM_NO_DEVICE ? ADMIT_FORWARD                                                                   \
                                     : charge_admit(&request, process, slice, context_bytes(process, slice))) {        \
     case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;                                                                 \
@@ -66,12 +62,9 @@ CUresult hook_cuGreenCtxCreate(CUgreenCtx *context, CUdevResourceDesc descriptio
     cuDevicePrimaryCtxGetState_fn state = REAL(cuDevicePrimaryCtxGetState);
     unsigned int primary_flags;
     int active = 0;
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    if (state == NULL || state(device, &primary_flags, &active) != CUDA_SUCCESS || active) {
+    if (!real) return ABSENT_CU;
+    if (!state || state(device, &primary_flags, &active) != CUDA_SUCCESS || active)
         return real(context, description, device, flags);
-    }
     return create_green(context, description, device, flags);
 }
 
@@ -79,31 +72,22 @@ CUresult hook_cuGreenCtxCreate(CUgreenCtx *context, CUdevResourceDesc descriptio
 CUresult hook_cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
 {
     cuDevicePrimaryCtxRetain_fn real = REAL(cuDevicePrimaryCtxRetain);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     struct process *process = shim_process();
-    if (process == NULL || context == NULL || device < 0) {
-        return real(context, device);
-    }
+    if (!process || !context || device < 0) return real(context, device);
     cuDevicePrimaryCtxGetState_fn state = REAL(cuDevicePrimaryCtxGetState);
     unsigned int flags;
     int active = 1;
     int slice = SHIM_NO_DEVICE;
-    if (state != NULL && state(device, &flags, &active) == CUDA_SUCCESS && !active) {
+    if (state && state(device, &flags, &active) == CUDA_SUCCESS && !active)
         slice = shim_slice_of_device(process, device);
-    }
     struct admitted request;
     enum admit_step step = slice == SHIM_NO_DEVICE
                                ? ADMIT_FORWARD
                                : charge_admit(&request, process, slice, context_bytes(process, slice));
-    if (step == ADMIT_DENY) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (step == ADMIT_DENY) return CUDA_ERROR_OUT_OF_MEMORY;
     CUresult result = real(context, device);
-    if (result == CUDA_SUCCESS && device < (CUdevice)SHIM_DEVICES) {
-        atomic_store(&process->primary[device], *context);
-    }
+    if (result == CUDA_SUCCESS && device < (CUdevice)SHIM_DEVICES) atomic_store(&process->primary[device], *context);
     return step == ADMIT_GO ? settle(&request, result) : result;
 }
 
@@ -115,11 +99,10 @@ static uint64_t stack_bytes(CUdevice device, size_t before, size_t after)
     cuDeviceGetAttribute_fn get = REAL(cuDeviceGetAttribute);
     int processors = 0;
     int threads = 0;
-    if (get == NULL || after <= before ||
+    if (!get || after <= before ||
         get(&processors, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device) != CUDA_SUCCESS ||
-        get(&threads, CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR, device) != CUDA_SUCCESS) {
+        get(&threads, CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR, device) != CUDA_SUCCESS)
         return 0;
-    }
     uint64_t residents = (uint64_t)processors * (uint64_t)threads;
     uint64_t more = after - before;
     return residents > 0 && more > UINT64_MAX / residents ? UINT64_MAX : more * residents;
@@ -129,18 +112,15 @@ CUresult hook_cuCtxSetLimit(int limit, size_t value)
 {
     cuCtxSetLimit_fn real = REAL(cuCtxSetLimit);
     cuCtxGetLimit_fn get = REAL(cuCtxGetLimit);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     struct process *process = shim_process();
-    CUdevice device = process == NULL ? -1 : shim_current_device(process);
+    CUdevice device = !process ? -1 : shim_current_device(process);
     int slice = device < 0 ? -1 : shim_slice_of_device(process, device);
     size_t before = 0;
     bool counts =
         limit == CU_LIMIT_STACK_SIZE || limit == CU_LIMIT_PRINTF_FIFO_SIZE || limit == CU_LIMIT_MALLOC_HEAP_SIZE;
-    if (slice < 0 || !counts || get == NULL || get(&before, limit) != CUDA_SUCCESS || value <= before) {
+    if (slice < 0 || !counts || !get || get(&before, limit) != CUDA_SUCCESS || value <= before)
         return real(limit, value);
-    }
     /* Heap and printf buffer are taken when a kernel first needs them: refused now if they could not be, charged then. */
     uint64_t bytes = limit == CU_LIMIT_STACK_SIZE ? stack_bytes(device, before, value) : value - before;
     struct admitted request;
@@ -161,15 +141,12 @@ static void give_back(const struct ledger_value *value, void *process)
 static void context_gone(CUcontext context)
 {
     struct process *process = shim_process();
-    if (process != NULL && context != NULL) {
+    if (process && context) {
         ledger_take_tag(&process->blocks, (uint64_t)(uintptr_t)context, give_back, process);
         ledger_take_tag(&process->arrays, (uint64_t)(uintptr_t)context, give_back, process);
         meter_forget_context(process, context);
-        for (unsigned slice = 0; slice < process->shim->slice_count; slice++) {
-            if (process->entries[slice] != NULL) {
-                charge_recount(process, slice); /* a device's pools may have ended with it */
-            }
-        }
+        for (unsigned slice = 0; slice < process->shim->slice_count; slice++)
+            if (process->entries[slice]) charge_recount(process, slice); /* a device's pools may have ended with it */
     }
 }
 
@@ -177,13 +154,9 @@ static void context_gone(CUcontext context)
     CUresult hook_##name(CUcontext context)                                                                           \
     {                                                                                                                 \
         name##_fn real = REAL(name);                                                                                  \
-        if (real == NULL) {                                                                                           \
-            return ABSENT_CU;                                                                                         \
-        }                                                                                                             \
+        if (!real) return ABSENT_CU;                                                                                  \
         CUresult result = real(context);                                                                              \
-        if (result == CUDA_SUCCESS) {                                                                                 \
-            context_gone(context);                                                                                    \
-        }                                                                                                             \
+        if (result == CUDA_SUCCESS) context_gone(context);                                                            \
         return result;                                                                                                \
     }
 END(cuCtxDestroy)
@@ -193,15 +166,11 @@ END(cuCtxDestroy_v2)
 static void primary_gone(CUdevice device, bool only_if_inactive)
 {
     struct process *process = shim_process();
-    if (process == NULL || device < 0 || device >= (CUdevice)SHIM_DEVICES) {
-        return;
-    }
+    if (!process || device < 0 || device >= (CUdevice)SHIM_DEVICES) return;
     cuDevicePrimaryCtxGetState_fn state = REAL(cuDevicePrimaryCtxGetState);
     unsigned int flags;
     int active = 1;
-    if (only_if_inactive && (state == NULL || state(device, &flags, &active) != CUDA_SUCCESS || active)) {
-        return;
-    }
+    if (only_if_inactive && (!state || state(device, &flags, &active) != CUDA_SUCCESS || active)) return;
     context_gone(atomic_load(&process->primary[device]));
 }
 
@@ -209,13 +178,9 @@ static void primary_gone(CUdevice device, bool only_if_inactive)
     CUresult hook_##name(CUdevice device)                                                                             \
     {                                                                                                                 \
         name##_fn real = REAL(name);                                                                                  \
-        if (real == NULL) {                                                                                           \
-            return ABSENT_CU;                                                                                         \
-        }                                                                                                             \
+        if (!real) return ABSENT_CU;                                                                                  \
         CUresult result = real(device);                                                                               \
-        if (result == CUDA_SUCCESS) {                                                                                 \
-            primary_gone(device, only_if_inactive);                                                                   \
-        }                                                                                                             \
+        if (result == CUDA_SUCCESS) primary_gone(device, only_if_inactive);                                           \
         return result;                                                                                                \
     }
 PRIMARY_END(cuDevicePrimaryCtxRelease, true)

@@ -24,9 +24,7 @@ static __thread uint32_t skipped;
 static struct price_shape shape_of(enum copy_code code, size_t bytes)
 {
     uint32_t shift = 0;
-    while (bytes >> shift >= 16) {
-        shift++;
-    }
+    while (bytes >> shift >= 16) shift++;
     return (struct price_shape){(uintptr_t)code, {(uint32_t)(bytes >> shift), shift, 0}, {0}, 0};
 }
 
@@ -34,16 +32,14 @@ static struct price_shape shape_of(enum copy_code code, size_t bytes)
 static bool __attribute__((noinline)) is_skipped(void)
 {
     const struct process *process = shim_process();
-    return process == NULL || (!any_limit(process) && ++skipped % COPY_SKIP != 0);
+    return !process || (!any_limit(process) && ++skipped % COPY_SKIP != 0);
 }
 
 /* Fills what meter_begin needs; false: forward and be done. */
 static bool __attribute__((noinline)) metered(struct launch *launch, CUstream stream, bool per_thread)
 {
     struct process *process = shim_process();
-    if (process == NULL) {
-        return false;
-    }
+    if (!process) return false;
     launch->weight = any_limit(process) ? 1 : COPY_SKIP;
     launch->sets_pace = false;
     return launch_is_metered(launch, process, stream, per_thread);
@@ -53,17 +49,15 @@ static bool on_device(CUdeviceptr address)
 {
     unsigned int type = 0;
     cuPointerGetAttribute_fn ask = REAL(cuPointerGetAttribute);
-    return ask != NULL && ask(&type, ATTRIBUTE_MEMORY_TYPE, address) == CUDA_SUCCESS && type == MEMORY_TYPE_DEVICE;
+    return ask && ask(&type, ATTRIBUTE_MEMORY_TYPE, address) == CUDA_SUCCESS && type == MEMORY_TYPE_DEVICE;
 }
 
 static bool __attribute__((noinline))
 begin(struct launch *launch, CUstream stream, bool per_thread, enum copy_code code, size_t bytes)
 {
-    if (!metered(launch, stream, per_thread)) {
-        return false;
-    }
+    if (!metered(launch, stream, per_thread)) return false;
     struct price_shape shape = shape_of(code, bytes);
-    meter_begin(launch, &shape, stream == NULL && per_thread ? CU_STREAM_PER_THREAD : stream, true);
+    meter_begin(launch, &shape, !stream && per_thread ? CU_STREAM_PER_THREAD : stream, true);
     return true;
 }
 
@@ -76,12 +70,9 @@ static CUresult __attribute__((noinline)) ended(struct launch *launch, CUresult 
 #define METERED_COPY(name, stream_given, per_thread, code, bytes, applies, ...)                                       \
     name##_fn real = REAL(name);                                                                                      \
     struct launch launch;                                                                                             \
-    if (real == NULL) {                                                                                               \
-        return ABSENT_CU;                                                                                             \
-    }                                                                                                                 \
-    if (is_skipped() || !(applies) || !begin(&launch, stream_given, per_thread, code, bytes)) {                       \
+    if (!real) return ABSENT_CU;                                                                                      \
+    if (is_skipped() || !(applies) || !begin(&launch, stream_given, per_thread, code, bytes))                         \
         return real(__VA_ARGS__);                                                                                     \
-    }                                                                                                                 \
     return ended(&launch, real(__VA_ARGS__));
 
 #define WITHIN(name, per_thread, applies)                                                                             \

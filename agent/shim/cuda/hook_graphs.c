@@ -34,9 +34,7 @@
 
 static void lock(struct graph_memory *memory)
 {
-    while (atomic_flag_test_and_set_explicit(&memory->busy, memory_order_acquire)) {
-        sched_yield();
-    }
+    while (atomic_flag_test_and_set_explicit(&memory->busy, memory_order_acquire)) sched_yield();
 }
 
 static void unlock(struct graph_memory *memory)
@@ -47,7 +45,7 @@ static void unlock(struct graph_memory *memory)
 static bool reserved_on(CUdevice device, uint64_t *bytes)
 {
     cuDeviceGetGraphMemAttribute_fn get = REAL(cuDeviceGetGraphMemAttribute);
-    return get != NULL && get(device, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT, bytes) == CUDA_SUCCESS;
+    return get && get(device, CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT, bytes) == CUDA_SUCCESS;
 }
 
 /* Charges what the driver holds for graphs on a device; paid was reserved for it beforehand. What it holds beyond all
@@ -60,20 +58,17 @@ static void account(struct process *process, CUdevice device, unsigned slice, ui
         uint32_t version = memory->version;
         unlock(memory);
         uint64_t reserved;
-        if (!reserved_on(device, &reserved)) {
-            break;
-        }
+        if (!reserved_on(device, &reserved)) break;
         lock(memory);
         if (memory->version != version) {
             unlock(memory);
             continue;
         }
         uint64_t known = memory->charged + paid;
-        if (reserved > known) {
+        if (reserved > known)
             atomic_fetch_add(&process->entries[slice]->memory_bytes, reserved - known);
-        } else {
+        else
             charge_return(process, slice, known - reserved);
-        }
         memory->charged = reserved;
         memory->version++;
         unlock(memory);
@@ -85,25 +80,18 @@ static void account(struct process *process, CUdevice device, unsigned slice, ui
 uint64_t graphs_charged(struct process *process, unsigned slice)
 {
     uint64_t sum = 0;
-    for (CUdevice device = 0; device < atomic_load(&process->devices) && device < (CUdevice)SHIM_DEVICES; device++) {
-        if (process->graph[device].charged > 0 && shim_slice_of_device(process, device) == (int)slice) {
+    for (CUdevice device = 0; device < atomic_load(&process->devices) && device < (CUdevice)SHIM_DEVICES; device++)
+        if (process->graph[device].charged > 0 && shim_slice_of_device(process, device) == (int)slice)
             sum += process->graph[device].charged;
-        }
-    }
     return sum;
 }
 
 bool graphs_recount(struct process *process, unsigned slice)
 {
-    if (atomic_load_explicit(&resolve_hot.graphs_with_memory, memory_order_relaxed) == 0) {
-        return false;
-    }
+    if (atomic_load_explicit(&resolve_hot.graphs_with_memory, memory_order_relaxed) == 0) return false;
     uint64_t before = atomic_load(&process->entries[slice]->memory_bytes);
-    for (CUdevice device = 0; device < atomic_load(&process->devices) && device < (CUdevice)SHIM_DEVICES; device++) {
-        if (shim_slice_of_device(process, device) == (int)slice) {
-            account(process, device, slice, 0);
-        }
-    }
+    for (CUdevice device = 0; device < atomic_load(&process->devices) && device < (CUdevice)SHIM_DEVICES; device++)
+        if (shim_slice_of_device(process, device) == (int)slice) account(process, device, slice, 0);
     return atomic_load(&process->entries[slice]->memory_bytes) < before;
 }
 
@@ -125,9 +113,7 @@ static uint64_t in_steps(uint64_t bytes)
 static void add_needs(CUgraph graph, int wanted, struct ledger *found, struct needs *needs, int depth)
 {
     size_t count = 0;
-    if (REAL(cuGraphGetNodes)(graph, NULL, &count) != CUDA_SUCCESS || count == 0) {
-        return;
-    }
+    if (REAL(cuGraphGetNodes)(graph, NULL, &count) != CUDA_SUCCESS || count == 0) return;
     if (depth > CHILDREN_DEPTH || count > NODES_MAX) {
         needs->unknown = true;
         return;
@@ -138,18 +124,14 @@ static void add_needs(CUgraph graph, int wanted, struct ledger *found, struct ne
         needs->unknown = true;
         return;
     }
-    if (REAL(cuGraphGetNodes)(graph, nodes, &count) != CUDA_SUCCESS) {
-        count = 0;
-    }
+    if (REAL(cuGraphGetNodes)(graph, nodes, &count) != CUDA_SUCCESS) count = 0;
     for (size_t at = 0; at < count; at++) {
         int type = -1;
         CUDA_MEM_ALLOC_NODE_PARAMS parameters;
         CUdeviceptr freed = 0;
         CUgraph child = NULL;
         struct ledger_value block;
-        if (REAL(cuGraphNodeGetType)(nodes[at], &type) != CUDA_SUCCESS) {
-            continue;
-        }
+        if (REAL(cuGraphNodeGetType)(nodes[at], &type) != CUDA_SUCCESS) continue;
         memset(&parameters, 0, sizeof parameters);
         if (type == CU_GRAPH_NODE_TYPE_MEM_ALLOC && type == wanted &&
             REAL(cuGraphMemAllocNodeGetParams)(nodes[at], &parameters) == CUDA_SUCCESS) {
@@ -165,12 +147,11 @@ static void add_needs(CUgraph graph, int wanted, struct ledger *found, struct ne
             } else if (where->type == CU_MEM_LOCATION_TYPE_DEVICE) {
                 needs->unknown = true; /* a device beyond those that are told apart */
             }
-        } else if (type == CU_GRAPH_NODE_TYPE_MEM_FREE && type == wanted &&
-                   REAL(cuGraphMemFreeNodeGetParams) != NULL &&
+        } else if (type == CU_GRAPH_NODE_TYPE_MEM_FREE && type == wanted && REAL(cuGraphMemFreeNodeGetParams) &&
                    REAL(cuGraphMemFreeNodeGetParams)(nodes[at], &freed) == CUDA_SUCCESS &&
                    ledger_take(found, freed, &block)) {
             needs->kept[block.slice] -= block.bytes;
-        } else if (type == CU_GRAPH_NODE_TYPE_GRAPH && REAL(cuGraphChildGraphNodeGetGraph) != NULL &&
+        } else if (type == CU_GRAPH_NODE_TYPE_GRAPH && REAL(cuGraphChildGraphNodeGetGraph) &&
                    REAL(cuGraphChildGraphNodeGetGraph)(nodes[at], &child) == CUDA_SUCCESS) {
             add_needs(child, wanted, found, needs, depth + 1);
         }
@@ -196,10 +177,9 @@ static void file_block(uint64_t address, const struct ledger_value *value, void 
 static CUresult instantiated(CUresult result, const CUgraphExec *out, CUgraph graph)
 {
     struct process *process = shim_process();
-    if (result != CUDA_SUCCESS || process == NULL || out == NULL || REAL(cuGraphGetNodes) == NULL ||
-        REAL(cuGraphNodeGetType) == NULL || REAL(cuGraphMemAllocNodeGetParams) == NULL) {
+    if (result != CUDA_SUCCESS || !process || !out || !REAL(cuGraphGetNodes) || !REAL(cuGraphNodeGetType) ||
+        !REAL(cuGraphMemAllocNodeGetParams))
         return result;
-    }
     struct ledger found;
     struct needs needs = {.bytes = {0}};
     memset(&found, 0, sizeof found);
@@ -218,7 +198,7 @@ static CUresult instantiated(CUresult result, const CUgraphExec *out, CUgraph gr
             atomic_fetch_add(&resolve_hot.graphs_with_memory, 1);
         }
     }
-    if (needs.unknown && REAL(cuGraphExecDestroy) != NULL) { /* it would run with memory that nobody counts */
+    if (needs.unknown && REAL(cuGraphExecDestroy)) { /* it would run with memory that nobody counts */
         ledger_dispose(&found);
         for (unsigned device = 0; device < GRAPH_DEVICES; device++) {
             struct ledger_value gone;
@@ -238,37 +218,35 @@ void graph_block_freed(struct process *process, CUdeviceptr address)
     struct ledger_value block;
     struct ledger_value exec;
     if (atomic_load_explicit(&resolve_hot.graphs_with_memory, memory_order_relaxed) == 0 ||
-        !ledger_get(&process->graph_blocks, address, &block) || block.slice >= GRAPH_DEVICES) {
+        !ledger_get(&process->graph_blocks, address, &block) || block.slice >= GRAPH_DEVICES)
         return;
-    }
     struct graph_memory *memory = &process->graph[block.slice];
     lock(memory);
     memory->held -= block.bytes < memory->held ? block.bytes : memory->held;
     unlock(memory);
     /* It may run again, and then keep the memory again. */
-    if (ledger_get(&process->graphs, block.tag | block.slice, &exec) && exec.references > 1) {
+    if (ledger_get(&process->graphs, block.tag | block.slice, &exec) && exec.references > 1)
         (void)ledger_refer(&process->graphs, block.tag | block.slice, -1, &exec);
-    } else {
+    else
         (void)ledger_take(&process->graph_blocks, address, &block);
-    }
 }
 
 CUresult hook_cuGraphInstantiate(CUgraphExec *out, CUgraph graph, CUgraphNode *node, char *log, size_t log_bytes)
 {
     cuGraphInstantiate_fn real = REAL(cuGraphInstantiate);
-    return real == NULL ? ABSENT_CU : instantiated(real(out, graph, node, log, log_bytes), out, graph);
+    return !real ? ABSENT_CU : instantiated(real(out, graph, node, log, log_bytes), out, graph);
 }
 
 CUresult hook_cuGraphInstantiate_v2(CUgraphExec *out, CUgraph graph, CUgraphNode *node, char *log, size_t log_bytes)
 {
     cuGraphInstantiate_v2_fn real = REAL(cuGraphInstantiate_v2);
-    return real == NULL ? ABSENT_CU : instantiated(real(out, graph, node, log, log_bytes), out, graph);
+    return !real ? ABSENT_CU : instantiated(real(out, graph, node, log, log_bytes), out, graph);
 }
 
 CUresult hook_cuGraphInstantiateWithFlags(CUgraphExec *out, CUgraph graph, unsigned long long flags)
 {
     cuGraphInstantiateWithFlags_fn real = REAL(cuGraphInstantiateWithFlags);
-    return real == NULL ? ABSENT_CU : instantiated(real(out, graph, flags), out, graph);
+    return !real ? ABSENT_CU : instantiated(real(out, graph, flags), out, graph);
 }
 
 /* The parameters may ask for an upload at once; what that takes is charged after the fact. */
@@ -276,16 +254,11 @@ CUresult hook_cuGraphInstantiateWithFlags(CUgraphExec *out, CUgraph graph, unsig
     CUresult hook_##name(CUgraphExec *out, CUgraph graph, void *parameters)                                           \
     {                                                                                                                 \
         name##_fn real = REAL(name);                                                                                  \
-        if (real == NULL) {                                                                                           \
-            return ABSENT_CU;                                                                                         \
-        }                                                                                                             \
+        if (!real) return ABSENT_CU;                                                                                  \
         CUresult result = instantiated(real(out, graph, parameters), out, graph);                                     \
         struct process *process = shim_process();                                                                     \
-        for (unsigned slice = 0; process != NULL && slice < process->shim->slice_count; slice++) {                    \
-            if (process->entries[slice] != NULL) {                                                                    \
-                (void)graphs_recount(process, slice);                                                                 \
-            }                                                                                                         \
-        }                                                                                                             \
+        for (unsigned slice = 0; process && slice < process->shim->slice_count; slice++)                              \
+            if (process->entries[slice]) (void)graphs_recount(process, slice);                                        \
         return result;                                                                                                \
     }
 INSTANTIATE_WITH_PARAMS(cuGraphInstantiateWithParams)
@@ -297,10 +270,8 @@ INSTANTIATE_WITH_PARAMS(cuGraphInstantiateWithParams_ptsz)
 static bool wait_for_others(struct process *process)
 {
     struct capture_pass pass;
-    if (atomic_load(&process->captures) != 0 || REAL(cuCtxSynchronize) == NULL ||
-        !capture_pass_enter(process, &pass)) {
+    if (atomic_load(&process->captures) != 0 || !REAL(cuCtxSynchronize) || !capture_pass_enter(process, &pass))
         return false;
-    }
     bool done = REAL(cuCtxSynchronize)() == CUDA_SUCCESS;
     capture_pass_leave(&pass);
     return done;
@@ -314,13 +285,9 @@ static enum admit_step reserve(struct graph_run *run, uint64_t need, unsigned de
     struct process *process = run->process;
     struct graph_memory *memory = &process->graph[device];
     int slice = shim_slice_of_device(process, (CUdevice)device);
-    if (slice < 0) {
-        return slice == SHIM_NOT_OURS ? ADMIT_DENY : ADMIT_FORWARD;
-    }
+    if (slice < 0) return slice == SHIM_NOT_OURS ? ADMIT_DENY : ADMIT_FORWARD;
     struct region_entry *own = shim_entry(process, (unsigned)slice);
-    if (own == NULL) {
-        return ADMIT_DENY;
-    }
+    if (!own) return ADMIT_DENY;
     const struct shim_slice *at = &process->shim->slices[slice];
     struct admitted request = {.bytes = need};
     if (!admit_reserve(at->policy, &process->places[slice], own, need)) {
@@ -329,9 +296,7 @@ static enum admit_step reserve(struct graph_run *run, uint64_t need, unsigned de
         unlock(memory);
         uint64_t more = need > reusable ? need - reusable : 0;
         request.bytes = 0;
-        if (more > 0 && charge_admit(&request, process, slice, more) != ADMIT_GO) {
-            return ADMIT_DENY;
-        }
+        if (more > 0 && charge_admit(&request, process, slice, more) != ADMIT_GO) return ADMIT_DENY;
         (void)wait_for_others(process); /* if not: the driver may take more, and that is charged after the fact */
     }
     run->paid[device] += request.bytes;
@@ -343,9 +308,7 @@ static enum admit_step reserve(struct graph_run *run, uint64_t need, unsigned de
 enum admit_step graphs_before(struct graph_run *run, struct process *process, CUgraphExec exec)
 {
     *run = (struct graph_run){.process = process, .exec = exec};
-    if (atomic_load_explicit(&resolve_hot.graphs_with_memory, memory_order_relaxed) == 0) {
-        return ADMIT_FORWARD;
-    }
+    if (atomic_load_explicit(&resolve_hot.graphs_with_memory, memory_order_relaxed) == 0) return ADMIT_FORWARD;
     for (unsigned device = 0; device < GRAPH_DEVICES; device++) {
         struct ledger_value need;
         if (ledger_get(&process->graphs, (uintptr_t)exec | device, &need) &&
@@ -375,9 +338,7 @@ void graphs_after(struct graph_run *run, bool launched)
     for (unsigned device = 0; device < GRAPH_DEVICES; device++) {
         if ((run->devices & 1u << device) != 0) {
             account(run->process, (CUdevice)device, (unsigned)run->slices[device], run->paid[device]);
-            if (launched) {
-                hold(run->process, run->exec, device);
-            }
+            if (launched) hold(run->process, run->exec, device);
         }
     }
 }
@@ -386,12 +347,10 @@ void graphs_after(struct graph_run *run, bool launched)
     CUresult hook_##name(CUgraphExec exec, CUstream stream)                                                           \
     {                                                                                                                 \
         name##_fn real = REAL(name);                                                                                  \
-        if (real == NULL) {                                                                                           \
-            return ABSENT_CU;                                                                                         \
-        }                                                                                                             \
+        if (!real) return ABSENT_CU;                                                                                  \
         struct process *process = shim_process();                                                                     \
         struct graph_run run;                                                                                         \
-        switch (process == NULL ? ADMIT_FORWARD : graphs_before(&run, process, exec)) {                               \
+        switch (!process ? ADMIT_FORWARD : graphs_before(&run, process, exec)) {                                      \
         case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;                                                             \
         case ADMIT_FORWARD: return real(exec, stream);                                                                \
         case ADMIT_GO: break;                                                                                         \
@@ -406,15 +365,11 @@ UPLOAD(cuGraphUpload_ptsz)
 CUresult hook_cuDeviceGraphMemTrim(CUdevice device)
 {
     cuDeviceGraphMemTrim_fn real = REAL(cuDeviceGraphMemTrim);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result = real(device);
     struct process *process = shim_process();
-    int slice = process == NULL ? -1 : shim_slice_of_device(process, device);
-    if (slice >= 0 && process->entries[slice] != NULL) {
-        account(process, device, (unsigned)slice, 0);
-    }
+    int slice = !process ? -1 : shim_slice_of_device(process, device);
+    if (slice >= 0 && process->entries[slice]) account(process, device, (unsigned)slice, 0);
     return result;
 }
 
@@ -422,7 +377,7 @@ CUresult hook_cuDeviceGraphMemTrim(CUdevice device)
 
 static void forget_price(struct process *process, CUgraphExec exec)
 {
-    if (process != NULL) {
+    if (process) {
         struct price_shape shape = {.code = (uintptr_t)exec};
         price_forget(price_find(&process->metering.book, price_key(&shape)));
     }
@@ -431,23 +386,20 @@ static void forget_price(struct process *process, CUgraphExec exec)
 CUresult hook_cuGraphExecDestroy(CUgraphExec exec)
 {
     cuGraphExecDestroy_fn real = REAL(cuGraphExecDestroy);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     struct process *process = shim_process();
     struct ledger_value values[GRAPH_DEVICES];
     unsigned taken = 0; /* bits */
     forget_price(process, exec);
-    for (unsigned device = 0; process != NULL && device < GRAPH_DEVICES; device++) {
+    for (unsigned device = 0; process && device < GRAPH_DEVICES; device++) {
         bool had = ledger_take(&process->graphs, (uintptr_t)exec | device, &values[device]);
         taken |= (unsigned)had << device;
     }
     CUresult result = real(exec);
     for (unsigned device = 0; result != CUDA_SUCCESS && device < GRAPH_DEVICES; device++) {
         struct ledger_value old;
-        if ((taken & 1u << device) != 0) { /* it is still there, and may run */
+        if ((taken & 1u << device) != 0) /* it is still there, and may run */
             (void)ledger_put(&process->graphs, (uintptr_t)exec | device, &values[device], &old);
-        }
     }
     return result;
 }
@@ -455,9 +407,7 @@ CUresult hook_cuGraphExecDestroy(CUgraphExec exec)
 CUresult hook_cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode *node, int *result)
 {
     cuGraphExecUpdate_fn real = REAL(cuGraphExecUpdate);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     forget_price(shim_process(), exec);
     return real(exec, graph, node, result);
 }
@@ -465,9 +415,7 @@ CUresult hook_cuGraphExecUpdate(CUgraphExec exec, CUgraph graph, CUgraphNode *no
 CUresult hook_cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, void *info)
 {
     cuGraphExecUpdate_v2_fn real = REAL(cuGraphExecUpdate_v2);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     forget_price(shim_process(), exec);
     return real(exec, graph, info);
 }

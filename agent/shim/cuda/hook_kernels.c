@@ -12,14 +12,10 @@ CUresult hook_cuLibraryLoadData(CUlibrary *library, const void *image, int *opti
                                 unsigned int library_count)
 {
     cuLibraryLoadData_fn real = REAL(cuLibraryLoadData);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result =
         real(library, image, options, option_values, option_count, library_options, library_values, library_count);
-    if (result == CUDA_SUCCESS && library != NULL) {
-        code_loaded(shim_process(), *library, code_of_image(image));
-    }
+    if (result == CUDA_SUCCESS && library) code_loaded(shim_process(), *library, code_of_image(image));
     return result;
 }
 
@@ -28,54 +24,42 @@ CUresult hook_cuLibraryLoadFromFile(CUlibrary *library, const char *path, int *o
                                     unsigned int library_count)
 {
     cuLibraryLoadFromFile_fn real = REAL(cuLibraryLoadFromFile);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result =
         real(library, path, options, option_values, option_count, library_options, library_values, library_count);
-    if (result == CUDA_SUCCESS && library != NULL) {
-        code_loaded(shim_process(), *library, code_of_file(path));
-    }
+    if (result == CUDA_SUCCESS && library) code_loaded(shim_process(), *library, code_of_file(path));
     return result;
 }
 
 CUresult hook_cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name)
 {
     cuModuleGetFunction_fn real = REAL(cuModuleGetFunction);
-    CUresult result = real == NULL ? ABSENT_CU : real(function, module, name);
-    if (result == CUDA_SUCCESS) {
-        code_named(shim_process(), module, name, *function);
-    }
+    CUresult result = !real ? ABSENT_CU : real(function, module, name);
+    if (result == CUDA_SUCCESS) code_named(shim_process(), module, name, *function);
     return result;
 }
 
 CUresult hook_cuLibraryGetKernel(CUkernel *kernel, CUlibrary library, const char *name)
 {
     cuLibraryGetKernel_fn real = REAL(cuLibraryGetKernel);
-    CUresult result = real == NULL ? ABSENT_CU : real(kernel, library, name);
-    if (result == CUDA_SUCCESS) {
-        code_named(shim_process(), library, name, *kernel);
-    }
+    CUresult result = !real ? ABSENT_CU : real(kernel, library, name);
+    if (result == CUDA_SUCCESS) code_named(shim_process(), library, name, *kernel);
     return result;
 }
 
 CUresult hook_cuLibraryGetModule(CUmodule *module, CUlibrary library)
 {
     cuLibraryGetModule_fn real = REAL(cuLibraryGetModule);
-    CUresult result = real == NULL ? ABSENT_CU : real(module, library);
-    if (result == CUDA_SUCCESS) {
-        code_same(shim_process(), library, *module);
-    }
+    CUresult result = !real ? ABSENT_CU : real(module, library);
+    if (result == CUDA_SUCCESS) code_same(shim_process(), library, *module);
     return result;
 }
 
 CUresult hook_cuKernelGetFunction(CUfunction *function, CUkernel kernel)
 {
     cuKernelGetFunction_fn real = REAL(cuKernelGetFunction);
-    CUresult result = real == NULL ? ABSENT_CU : real(function, kernel);
-    if (result == CUDA_SUCCESS) {
-        code_same(shim_process(), kernel, *function);
-    }
+    CUresult result = !real ? ABSENT_CU : real(function, kernel);
+    if (result == CUDA_SUCCESS) code_same(shim_process(), kernel, *function);
     return result;
 }
 

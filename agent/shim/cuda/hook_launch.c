@@ -15,16 +15,14 @@
 /* An event on the per-thread default stream is recorded through its own handle, so that one cuEventRecord serves. */
 static CUstream event_stream(CUstream stream, bool per_thread)
 {
-    return stream == NULL && per_thread ? CU_STREAM_PER_THREAD : stream;
+    return !stream && per_thread ? CU_STREAM_PER_THREAD : stream;
 }
 
 /* Fills what meter_begin needs; false: forward and be done. */
 static bool metered(struct launch *launch, CUstream stream, bool per_thread)
 {
     struct process *process = shim_process();
-    if (process == NULL) {
-        return false;
-    }
+    if (!process) return false;
     launch->weight = meter_weight();
     launch->sets_pace = true;
     return launch_is_metered(launch, process, stream, per_thread);
@@ -33,13 +31,9 @@ static bool metered(struct launch *launch, CUstream stream, bool per_thread)
 /* A launch that is looked at in full. */
 #define METERED(name, stream_given, per_thread, shape_given, timeable, ...)                                           \
     name##_fn real = REAL(name);                                                                                      \
-    if (real == NULL) {                                                                                               \
-        return ABSENT_CU;                                                                                             \
-    }                                                                                                                 \
+    if (!real) return ABSENT_CU;                                                                                      \
     struct launch launch;                                                                                             \
-    if (!metered(&launch, stream_given, per_thread)) {                                                                \
-        return real(__VA_ARGS__);                                                                                     \
-    }                                                                                                                 \
+    if (!metered(&launch, stream_given, per_thread)) return real(__VA_ARGS__);                                        \
     CUstream stream_used = event_stream(stream_given, per_thread);                                                    \
     struct price_shape shape = shape_given;                                                                           \
     meter_begin(&launch, &shape, stream_used, timeable);                                                              \
@@ -75,7 +69,7 @@ typedef CUresult (*passing_fn)(WORDS);
     CUresult paid_##name parameters                                                                                   \
     {                                                                                                                 \
         name##_fn real = (name##_fn)KNOWN(name);                                                                      \
-        if (real != NULL && (payable) && atomic_load_explicit(&resolve_hot.captures, memory_order_relaxed) == 0 &&    \
+        if (real && (payable) && atomic_load_explicit(&resolve_hot.captures, memory_order_relaxed) == 0 &&            \
             meter_pays(shape_given)) {                                                                                \
             JUMP real(__VA_ARGS__);                                                                                   \
         }                                                                                                             \
@@ -87,7 +81,7 @@ typedef CUresult (*passing_fn)(WORDS);
     {                                                                                                                 \
         if (__builtin_expect((skippable) && meter_skip(), 1)) {                                                       \
             passing_fn real = (passing_fn)KNOWN(name);                                                                \
-            if (__builtin_expect(real != NULL, 1)) {                                                                  \
+            if (__builtin_expect(!!real, 1)) {                                                                        \
                 JUMP real(SAME_WORDS);                                                                                \
             }                                                                                                         \
         }                                                                                                             \
@@ -136,12 +130,11 @@ LAUNCH(cuLaunchCooperativeKernel_ptsz,
 /* A launch that may start before its predecessor ends: an event between the two would take that away. */
 static bool depends_programmatically(const CUlaunchConfig *config)
 {
-    for (unsigned at = 0; config->attrs != NULL && at < config->numAttrs; at++) {
+    for (unsigned at = 0; config->attrs && at < config->numAttrs; at++) {
         int id = config->attrs[at].id;
         if (id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION ||
-            id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT) {
+            id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT)
             return true;
-        }
     }
     return false;
 }
@@ -153,22 +146,22 @@ static bool depends_programmatically(const CUlaunchConfig *config)
                           config->sharedMemBytes})
 
 LAUNCH(cuLaunchKernelEx, (const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra), true,
-       config != NULL, CONFIG_SHAPE, config, function, parameters, extra)
+       config, CONFIG_SHAPE, config, function, parameters, extra)
 {
-    if (config == NULL) {
+    if (!config) {
         cuLaunchKernelEx_fn judge = REAL(cuLaunchKernelEx);
-        return judge == NULL ? ABSENT_CU : judge(config, function, parameters, extra);
+        return !judge ? ABSENT_CU : judge(config, function, parameters, extra);
     }
     METERED(cuLaunchKernelEx, config->hStream, false, CONFIG_SHAPE, !depends_programmatically(config), config,
             function, parameters, extra)
 }
 
 LAUNCH(cuLaunchKernelEx_ptsz, (const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra),
-       true, config != NULL, CONFIG_SHAPE, config, function, parameters, extra)
+       true, config, CONFIG_SHAPE, config, function, parameters, extra)
 {
-    if (config == NULL) {
+    if (!config) {
         cuLaunchKernelEx_ptsz_fn judge = REAL(cuLaunchKernelEx_ptsz);
-        return judge == NULL ? ABSENT_CU : judge(config, function, parameters, extra);
+        return !judge ? ABSENT_CU : judge(config, function, parameters, extra);
     }
     METERED(cuLaunchKernelEx_ptsz, config->hStream, true, CONFIG_SHAPE, !depends_programmatically(config), config,
             function, parameters, extra)
@@ -177,9 +170,9 @@ LAUNCH(cuLaunchKernelEx_ptsz, (const CUlaunchConfig *config, CUfunction function
 /* A cooperative launch over several GPUs is one launch of the first: their slices wait together or not at all. */
 CUresult hook_cuLaunchCooperativeKernelMultiDevice(CUDA_LAUNCH_PARAMS *list, unsigned int devices, unsigned int flags)
 {
-    if (list == NULL || devices == 0) {
+    if (!list || devices == 0) {
         cuLaunchCooperativeKernelMultiDevice_fn judge = REAL(cuLaunchCooperativeKernelMultiDevice);
-        return judge == NULL ? ABSENT_CU : judge(list, devices, flags);
+        return !judge ? ABSENT_CU : judge(list, devices, flags);
     }
     const struct price_shape first = {(uintptr_t)list->function,
                                       {list->gridDimX, list->gridDimY, list->gridDimZ},
@@ -231,9 +224,7 @@ static CUresult with_memory(CUresult (*run_it)(CUgraphExec, CUstream), CUgraphEx
 {
     struct process *process = no_graph_has_memory() ? NULL : shim_process();
     struct graph_run run;
-    if (process == NULL || shim_is_captured(process, stream, per_thread)) {
-        return run_it(exec, stream);
-    }
+    if (!process || shim_is_captured(process, stream, per_thread)) return run_it(exec, stream);
     switch (graphs_before(&run, process, exec)) {
     case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;
     case ADMIT_FORWARD: return run_it(exec, stream);

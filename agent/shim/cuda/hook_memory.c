@@ -19,9 +19,7 @@ static CUresult settle(struct admitted *request, CUresult result, uint64_t addre
     CUcontext context = NULL;
     cuCtxGetCurrent_fn current = REAL(cuCtxGetCurrent);
     ledger_expect(&request->process->blocks, address);
-    if (result == CUDA_SUCCESS && current != NULL) {
-        (void)current(&context); /* none: then it is filed under none */
-    }
+    if (result == CUDA_SUCCESS && current) (void)current(&context); /* none: then it is filed under none */
     charge_settle(request, result == CUDA_SUCCESS, &request->process->blocks, address, (uint64_t)(uintptr_t)context);
     return result;
 }
@@ -29,20 +27,16 @@ static CUresult settle(struct admitted *request, CUresult result, uint64_t addre
 static enum admit_step admit(struct admitted *request, uint64_t bytes)
 {
     struct process *process = shim_process();
-    if (process == NULL) {
-        return ADMIT_FORWARD;
-    }
+    if (!process) return ADMIT_FORWARD;
     return charge_admit(request, process, shim_slice_of_current(process), charge_of(bytes));
 }
 
 /* The shape of every allocating hook. NULL out-pointers are the driver's to judge. */
 #define ALLOCATE(name, size, out, ...)                                                                                \
     name##_fn real = REAL(name);                                                                                      \
-    if (real == NULL) {                                                                                               \
-        return ABSENT_CU;                                                                                             \
-    }                                                                                                                 \
+    if (!real) return ABSENT_CU;                                                                                      \
     struct admitted request;                                                                                          \
-    switch ((out) == NULL ? ADMIT_FORWARD : admit(&request, size)) {                                                  \
+    switch (!(out) ? ADMIT_FORWARD : admit(&request, size)) {                                                         \
     case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;                                                                 \
     case ADMIT_GO: {                                                                                                  \
         CUresult result = real(__VA_ARGS__);                                                                          \
@@ -77,11 +71,10 @@ static CUresult settle_pitch(struct admitted *request, CUresult result, uint64_t
     if (result == CUDA_SUCCESS && !__builtin_mul_overflow(pitch, height, &actual)) {
         struct region_entry *entry = request->process->entries[request->slice];
         actual = charge_of(actual);
-        if (actual < request->bytes) {
+        if (actual < request->bytes)
             charge_return(request->process, (unsigned)request->slice, request->bytes - actual);
-        } else {
+        else
             atomic_fetch_add(&entry->memory_bytes, actual - request->bytes); /* allocated: counted as it is */
-        }
         request->bytes = actual;
     }
     return settle(request, result, address);
@@ -97,14 +90,10 @@ static bool pitch_bytes(uint64_t width, uint64_t height, uint64_t *bytes)
 
 #define ALLOCATE_PITCH(name)                                                                                          \
     name##_fn real = REAL(name);                                                                                      \
-    if (real == NULL) {                                                                                               \
-        return ABSENT_CU;                                                                                             \
-    }                                                                                                                 \
+    if (!real) return ABSENT_CU;                                                                                      \
     struct admitted request;                                                                                          \
     uint64_t bytes;                                                                                                   \
-    if (out == NULL || pitch == NULL || !pitch_bytes(width, height, &bytes)) {                                        \
-        return real(out, pitch, width, height, element);                                                              \
-    }                                                                                                                 \
+    if (!out || !pitch || !pitch_bytes(width, height, &bytes)) return real(out, pitch, width, height, element);       \
     switch (admit(&request, bytes)) {                                                                                 \
     case ADMIT_DENY: return CUDA_ERROR_OUT_OF_MEMORY;                                                                 \
     case ADMIT_FORWARD: return real(out, pitch, width, height, element);                                              \
@@ -130,40 +119,32 @@ static CUresult after_free(struct process *process, CUdeviceptr address, const s
                            CUresult result)
 {
     struct ledger_value old;
-    if (result == CUDA_SUCCESS || ledger_put(&process->blocks, address, value, &old) == LEDGER_REPLACED) {
+    if (result == CUDA_SUCCESS || ledger_put(&process->blocks, address, value, &old) == LEDGER_REPLACED)
         charge_return(process, value->slice, value->bytes);
-    }
     return result;
 }
 
 /* Never ours to refuse: foreign memory, or what a graph allocated. */
 static CUresult after_unknown_free(struct process *process, CUdeviceptr address, CUresult result)
 {
-    if (result == CUDA_SUCCESS) {
-        graph_block_freed(process, address);
-    }
+    if (result == CUDA_SUCCESS) graph_block_freed(process, address);
     return result;
 }
 
 #define FREE(name, kept, address, ...)                                                                                \
     name##_fn real = REAL(name);                                                                                      \
-    if (real == NULL) {                                                                                               \
-        return ABSENT_CU;                                                                                             \
-    }                                                                                                                 \
+    if (!real) return ABSENT_CU;                                                                                      \
     struct process *process = shim_process();                                                                         \
     struct pool_free pooled;                                                                                          \
     struct ledger_value value;                                                                                        \
-    if (process == NULL || (kept)) {                                                                                  \
-        return real(__VA_ARGS__);                                                                                     \
-    }                                                                                                                 \
+    if (!process || (kept)) return real(__VA_ARGS__);                                                                 \
     if (pool_free_begin(&pooled, process, address)) {                                                                 \
         CUresult result = real(__VA_ARGS__);                                                                          \
         pool_free_end(&pooled, result);                                                                               \
         return result;                                                                                                \
     }                                                                                                                 \
-    if (!ledger_take(&process->blocks, address, &value)) {                                                            \
+    if (!ledger_take(&process->blocks, address, &value))                                                              \
         return after_unknown_free(process, address, real(__VA_ARGS__));                                               \
-    }                                                                                                                 \
     return after_free(process, address, &value, real(__VA_ARGS__));
 
 CUresult hook_cuMemFree(CUdeviceptr_v1 address)

@@ -11,13 +11,11 @@
 /* Fills what meter_begin needs, but for the weight; false: forward and be done. */
 static inline bool launch_is_metered(struct launch *launch, struct process *process, CUstream stream, bool per_thread)
 {
-    if (shim_is_captured(process, stream, per_thread)) {
-        return false;
-    }
+    if (shim_is_captured(process, stream, per_thread)) return false;
     launch->process = process;
     launch->shim = process->shim;
     launch->slice = shim_slice_of_current(process);
-    return launch->slice >= 0 && process->entries[launch->slice] != NULL;
+    return launch->slice >= 0 && process->entries[launch->slice];
 }
 
 #endif

@@ -15,7 +15,7 @@ static struct pool nowhere = {.ignored = true, .refuses = true};
 
 static struct pool *or_nowhere(struct pool *pool)
 {
-    return pool == NULL ? &nowhere : pool;
+    return !pool ? &nowhere : pool;
 }
 
 /* The default pool of a device, or one that was given to us by a name we do not hook: known by asking each device. */
@@ -25,16 +25,12 @@ static struct pool *adopt(struct process *process, CUmemoryPool handle)
     cuDeviceGetMemPool_fn current = REAL(cuDeviceGetMemPool);
     int devices = 0;
     cuDeviceGetCount_fn count = REAL(cuDeviceGetCount);
-    if (get == NULL || count == NULL || count(&devices) != CUDA_SUCCESS) {
-        return NULL;
-    }
+    if (!get || !count || count(&devices) != CUDA_SUCCESS) return NULL;
     for (CUdevice device = 0; device < devices && device < (CUdevice)POOL_DEVICES; device++) {
         CUmemoryPool theirs = NULL;
         bool found = get(&theirs, device) == CUDA_SUCCESS && theirs == handle;
-        found = found || (current != NULL && current(&theirs, device) == CUDA_SUCCESS && theirs == handle);
-        if (found) {
-            return or_nowhere(pool_add(process, handle, shim_slice_of_device(process, device)));
-        }
+        found = found || (current && current(&theirs, device) == CUDA_SUCCESS && theirs == handle);
+        if (found) return or_nowhere(pool_add(process, handle, shim_slice_of_device(process, device)));
     }
     return or_nowhere(pool_add(process, handle, SHIM_NO_DEVICE)); /* imported: its exporter pays */
 }
@@ -42,23 +38,20 @@ static struct pool *adopt(struct process *process, CUmemoryPool handle)
 static struct pool *pool_of(struct process *process, CUmemoryPool handle)
 {
     struct pool *known = pool_find(process, handle);
-    return known != NULL || handle == NULL ? known : adopt(process, handle);
+    return known || !handle ? known : adopt(process, handle);
 }
 
 /* What cuMemAllocAsync takes from. */
 static struct pool *current_pool(struct process *process, CUdevice device)
 {
-    if (device < 0 || device >= (CUdevice)POOL_DEVICES) {
-        return device < 0 ? NULL : &nowhere;
-    }
+    if (device < 0 || device >= (CUdevice)POOL_DEVICES) return device < 0 ? NULL : &nowhere;
     struct pool *known = atomic_load_explicit(&process->pools.current[device], memory_order_acquire);
     cuDeviceGetMemPool_fn get = REAL(cuDeviceGetMemPool);
     CUmemoryPool handle = NULL;
-    if (known == NULL && get != NULL && get(&handle, device) == CUDA_SUCCESS) {
+    if (!known && get && get(&handle, device) == CUDA_SUCCESS) {
         known = pool_of(process, handle);
-        if (known != NULL && !known->refuses) { /* a refusal is asked for again */
+        if (known && !known->refuses) /* a refusal is asked for again */
             atomic_store_explicit(&process->pools.current[device], known, memory_order_release);
-        }
     }
     return known;
 }
@@ -67,14 +60,11 @@ static struct pool *current_pool(struct process *process, CUdevice device)
 
 #define POOL_ALLOCATE(name, per_thread, pool_given, ...)                                                              \
     name##_fn real = REAL(name);                                                                                      \
-    if (real == NULL) {                                                                                               \
-        return ABSENT_CU;                                                                                             \
-    }                                                                                                                 \
+    if (!real) return ABSENT_CU;                                                                                      \
     struct process *process = shim_process();                                                                         \
     struct pool_request request;                                                                                      \
-    if (process == NULL || out == NULL || shim_is_captured(process, stream, per_thread)) {                            \
+    if (!process || !out || shim_is_captured(process, stream, per_thread))                                            \
         return real(__VA_ARGS__); /* captured: it becomes a node, and hook_graphs.c pays for it */                    \
-    }                                                                                                                 \
     struct pool *pool_used = pool_given;                                                                              \
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {                                                            \
         switch (pool_begin(&request, process, pool_used, bytes)) {                                                    \
@@ -83,9 +73,7 @@ static struct pool *current_pool(struct process *process, CUdevice device)
         case ADMIT_GO: break;                                                                                         \
         }                                                                                                             \
         CUresult result = real(__VA_ARGS__);                                                                          \
-        if (pool_end(&request, result, out, stream, per_thread) == POOL_DONE) {                                       \
-            return result;                                                                                            \
-        }                                                                                                             \
+        if (pool_end(&request, result, out, stream, per_thread) == POOL_DONE) return result;                          \
     }                                                                                                                 \
     charge_note_denied(process, pool_used->slice, bytes);                                                             \
     return CUDA_ERROR_OUT_OF_MEMORY;
@@ -109,19 +97,17 @@ CUresult hook_cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *out, size_t bytes, CUmem
 CUresult hook_cuMemPoolCreate(CUmemoryPool *out, const CUmemPoolProps *props)
 {
     cuMemPoolCreate_fn real = REAL(cuMemPoolCreate);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result = real(out, props);
     struct process *process = shim_process();
-    if (result == CUDA_SUCCESS && process != NULL && out != NULL && props != NULL) {
+    if (result == CUDA_SUCCESS && process && out && props) {
         bool on_device = props->location.type == CU_MEM_LOCATION_TYPE_DEVICE;
         int slice = on_device ? shim_slice_of_device(process, props->location.id) : SHIM_NO_DEVICE;
-        if (pool_add(process, *out, slice) == NULL) {
+        if (!pool_add(process, *out, slice)) {
             /* A pool that is not in the table would later be taken for another slice's, which would then pay for its
              * memory. */
             cuMemPoolDestroy_fn undo = REAL(cuMemPoolDestroy);
-            return undo != NULL && undo(*out) == CUDA_SUCCESS ? CUDA_ERROR_OUT_OF_MEMORY : result;
+            return undo && undo(*out) == CUDA_SUCCESS ? CUDA_ERROR_OUT_OF_MEMORY : result;
         }
     }
     return result;
@@ -130,14 +116,10 @@ CUresult hook_cuMemPoolCreate(CUmemoryPool *out, const CUmemPoolProps *props)
 CUresult hook_cuMemPoolDestroy(CUmemoryPool pool)
 {
     cuMemPoolDestroy_fn real = REAL(cuMemPoolDestroy);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     struct process *process = shim_process();
-    struct pool *known = process == NULL || pool == NULL ? NULL : pool_find(process, pool);
-    if (known == NULL) {
-        return real(pool);
-    }
+    struct pool *known = !process || !pool ? NULL : pool_find(process, pool);
+    if (!known) return real(pool);
     pool_ending(process, known);
     CUresult result = real(pool);
     pool_ended(process, known, pool, result == CUDA_SUCCESS);
@@ -152,43 +134,32 @@ CUresult hook_cuMemPoolDestroy(CUmemoryPool pool)
 CUresult hook_cuMemPoolTrimTo(CUmemoryPool pool, size_t keep)
 {
     cuMemPoolTrimTo_fn real = REAL(cuMemPoolTrimTo);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result = real(pool, keep);
     struct process *process = shim_process();
-    struct pool *known = process == NULL || pool == NULL ? NULL : pool_find(process, pool);
-    if (known != NULL) {
-        pool_trimmed(process, known);
-    }
+    struct pool *known = !process || !pool ? NULL : pool_find(process, pool);
+    if (known) pool_trimmed(process, known);
     return result;
 }
 
 CUresult hook_cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool)
 {
     cuDeviceSetMemPool_fn real = REAL(cuDeviceSetMemPool);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result = real(device, pool);
     struct process *process = shim_process();
-    if (process != NULL && device >= 0 && device < (CUdevice)POOL_DEVICES) {
-        atomic_store(&process->pools.current[device], NULL);
-    }
+    if (process && device >= 0 && device < (CUdevice)POOL_DEVICES) atomic_store(&process->pools.current[device], NULL);
     return result;
 }
 
 CUresult hook_cuMemSetMemPool(CUmemLocation *location, int type, CUmemoryPool pool)
 {
     cuMemSetMemPool_fn real = REAL(cuMemSetMemPool);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result = real(location, type, pool);
     struct process *process = shim_process();
-    for (unsigned device = 0; process != NULL && device < POOL_DEVICES; device++) {
+    for (unsigned device = 0; process && device < POOL_DEVICES; device++)
         atomic_store(&process->pools.current[device], NULL);
-    }
     return result;
 }
 

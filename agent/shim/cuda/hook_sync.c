@@ -31,13 +31,9 @@ static void before_any(struct wait *wait, CUstream named)
     wait->slice = -1;
     wait->stream = CONTEST_STREAMS_MANY;
     wait->process = shim_process_peek(); /* who has launched nothing has nothing to say */
-    if (wait->process == NULL) {
-        return;
-    }
+    if (!wait->process) return;
     int slice = shim_slice_of_current(wait->process);
-    if (slice < 0 || wait->process->entries[slice] == NULL) {
-        return;
-    }
+    if (slice < 0 || !wait->process->entries[slice]) return;
     span_pause(wait->process, (unsigned)slice, named, meter_pace.issued_ns);
     const struct contest *contest = &wait->process->meters[slice].contest;
     wait->stream = atomic_load_explicit(&contest->stream, memory_order_relaxed);
@@ -58,9 +54,7 @@ static void before(struct wait *wait, CUstream stream)
 static bool has_more(const struct wait *wait)
 {
     struct capture_pass pass;
-    if (REAL(cuStreamQuery) == NULL || !capture_pass_enter(wait->process, &pass)) {
-        return true;
-    }
+    if (!REAL(cuStreamQuery) || !capture_pass_enter(wait->process, &pass)) return true;
     CUresult state = REAL(cuStreamQuery)((CUstream)wait->stream);
     capture_pass_leave(&pass);
     return state != CUDA_SUCCESS;
@@ -79,9 +73,7 @@ CUresult hook_cuStreamSynchronize(CUstream stream)
 {
     cuStreamSynchronize_fn real = REAL(cuStreamSynchronize);
     struct wait wait;
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     before(&wait, stream);
     return after(&wait, real(stream));
 }
@@ -90,10 +82,8 @@ CUresult hook_cuStreamSynchronize_ptsz(CUstream stream)
 {
     cuStreamSynchronize_ptsz_fn real = REAL(cuStreamSynchronize_ptsz);
     struct wait wait;
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
-    before(&wait, stream == NULL ? CU_STREAM_PER_THREAD : stream);
+    if (!real) return ABSENT_CU;
+    before(&wait, !stream ? CU_STREAM_PER_THREAD : stream);
     return after(&wait, real(stream));
 }
 
@@ -101,9 +91,7 @@ CUresult hook_cuCtxSynchronize(void)
 {
     cuCtxSynchronize_fn real = REAL(cuCtxSynchronize);
     struct wait wait;
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     before_any(&wait, SPAN_UNNAMED);
     return after(&wait, real());
 }
@@ -113,13 +101,9 @@ CUresult hook_cuCtxSynchronize_v2(CUcontext context)
 {
     cuCtxSynchronize_v2_fn real = REAL(cuCtxSynchronize_v2);
     struct wait wait;
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     before_any(&wait, SPAN_UNNAMED);
-    if (wait.slice >= 0 && context != NULL && context != timing_context()) {
-        wait.slice = -1;
-    }
+    if (wait.slice >= 0 && context && context != timing_context()) wait.slice = -1;
     return after(&wait, real(context));
 }
 
@@ -127,14 +111,10 @@ CUresult hook_cuEventSynchronize(CUevent event)
 {
     cuEventSynchronize_fn real = REAL(cuEventSynchronize);
     struct wait wait;
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     before_any(&wait, SPAN_UNNAMED);
     CUresult result = real(event);
-    if (result == CUDA_SUCCESS && wait.slice >= 0 && has_more(&wait)) {
-        return result;
-    }
+    if (result == CUDA_SUCCESS && wait.slice >= 0 && has_more(&wait)) return result;
     return after(&wait, result);
 }
 

@@ -24,10 +24,8 @@ static struct view slice_view(const struct shim_slice *at, struct process *proce
     /* What a killed peer held is free again as soon as it is gone, also before the agent has looked; and what our pools
      * have given back since. */
     const struct life_place looking = {at->usage, at->usage_path, at->usage_file, 0};
-    (void)admit_reap_when_due(process == NULL ? &looking : &process->places[slice]);
-    if (process != NULL && shim_entry(process, (unsigned)slice) != NULL) {
-        charge_recount(process, (unsigned)slice);
-    }
+    (void)admit_reap_when_due(!process ? &looking : &process->places[slice]);
+    if (process && shim_entry(process, (unsigned)slice)) charge_recount(process, (unsigned)slice);
     uint64_t beyond = admit_beyond(at->policy, at->usage);
     uint64_t used = admit_used(at->usage);
     used = used > UINT64_MAX - beyond ? UINT64_MAX : used + beyond;
@@ -47,7 +45,7 @@ static uint64_t used_of(struct view view)
 static void narrow_to_slice(uint64_t *free_bytes, uint64_t *total)
 {
     struct process *process = shim_process();
-    int slice = process == NULL ? -1 : shim_slice_of_current(process);
+    int slice = !process ? -1 : shim_slice_of_current(process);
     if (slice >= 0) {
         struct view view = slice_view(&process->shim->slices[slice], process, slice, *total, *free_bytes);
         *total = view.total;
@@ -58,8 +56,8 @@ static void narrow_to_slice(uint64_t *free_bytes, uint64_t *total)
 CUresult hook_cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
 {
     cuMemGetInfo_v2_fn real = REAL(cuMemGetInfo_v2);
-    CUresult result = real == NULL ? ABSENT_CU : real(free_bytes, total);
-    if (result == CUDA_SUCCESS && free_bytes != NULL && total != NULL) {
+    CUresult result = !real ? ABSENT_CU : real(free_bytes, total);
+    if (result == CUDA_SUCCESS && free_bytes && total) {
         uint64_t free_now = *free_bytes, total_now = *total;
         narrow_to_slice(&free_now, &total_now);
         *free_bytes = free_now;
@@ -71,14 +69,10 @@ CUresult hook_cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
 CUresult hook_cuDeviceTotalMem_v2(size_t *bytes, CUdevice device)
 {
     cuDeviceTotalMem_v2_fn real = REAL(cuDeviceTotalMem_v2);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result = real(bytes, device);
     struct process *process = shim_process();
-    if (result != CUDA_SUCCESS || process == NULL || bytes == NULL) {
-        return result;
-    }
+    if (result != CUDA_SUCCESS || !process || !bytes) return result;
     int slice = shim_slice_of_device(process, device);
     if (slice >= 0) {
         uint64_t limit = atomic_load(&process->shim->slices[slice].policy->memory_limit_bytes);
@@ -96,8 +90,8 @@ static unsigned narrow(uint64_t bytes)
 CUresult hook_cuMemGetInfo(unsigned int *free_bytes, unsigned int *total)
 {
     cuMemGetInfo_fn real = REAL(cuMemGetInfo);
-    CUresult result = real == NULL ? ABSENT_CU : real(free_bytes, total);
-    if (result == CUDA_SUCCESS && free_bytes != NULL && total != NULL) {
+    CUresult result = !real ? ABSENT_CU : real(free_bytes, total);
+    if (result == CUDA_SUCCESS && free_bytes && total) {
         uint64_t free_now = *free_bytes == UINT32_MAX ? UINT64_MAX : *free_bytes;
         uint64_t total_now = *total == UINT32_MAX ? UINT64_MAX : *total;
         narrow_to_slice(&free_now, &total_now);
@@ -110,13 +104,10 @@ CUresult hook_cuMemGetInfo(unsigned int *free_bytes, unsigned int *total)
 CUresult hook_cuDeviceTotalMem(unsigned int *bytes, CUdevice device)
 {
     cuDeviceTotalMem_fn real = REAL(cuDeviceTotalMem);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result = real(bytes, device);
     struct process *process = shim_process();
-    int slice =
-        result != CUDA_SUCCESS || process == NULL || bytes == NULL ? -1 : shim_slice_of_device(process, device);
+    int slice = result != CUDA_SUCCESS || !process || !bytes ? -1 : shim_slice_of_device(process, device);
     if (slice >= 0) {
         unsigned limit = narrow(atomic_load(&process->shim->slices[slice].policy->memory_limit_bytes));
         *bytes = limit < *bytes ? limit : *bytes;
@@ -132,38 +123,28 @@ static int slice_of_handle(const struct shim *shim, nvmlDevice_t device)
     unsigned at = 0;
     for (; at < SHIM_HANDLES; at++) {
         nvmlDevice_t seen = atomic_load(&handles[at]);
-        if (seen == NULL && atomic_compare_exchange_strong(&handles[at], &seen, device)) {
-            break;
-        }
+        if (!seen && atomic_compare_exchange_strong(&handles[at], &seen, device)) break;
         if (seen == device) {
             int known = atomic_load(&slices[at]);
-            if (known != 0) {
-                return known - 2;
-            }
+            if (known != 0) return known - 2;
             break;
         }
     }
     char uuid[NVML_DEVICE_UUID_V2_BUFFER_SIZE];
     nvmlDeviceGetUUID_fn real = REAL(nvmlDeviceGetUUID);
-    if (real == NULL || real(device, uuid, sizeof uuid) != NVML_SUCCESS) {
-        return -1;
-    }
+    if (!real || real(device, uuid, sizeof uuid) != NVML_SUCCESS) return -1;
     int slice = shim_slice_of_uuid(shim, uuid);
-    if (at < SHIM_HANDLES) {
-        atomic_store(&slices[at], slice + 2);
-    }
+    if (at < SHIM_HANDLES) atomic_store(&slices[at], slice + 2);
     return slice;
 }
 
 nvmlReturn_t hook_nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memory)
 {
     nvmlDeviceGetMemoryInfo_fn real = REAL(nvmlDeviceGetMemoryInfo);
-    if (real == NULL) {
-        return ABSENT_NVML;
-    }
+    if (!real) return ABSENT_NVML;
     nvmlReturn_t result = real(device, memory);
     const struct shim *shim = shim_get();
-    bool known = result == NVML_SUCCESS && shim != NULL && memory != NULL;
+    bool known = result == NVML_SUCCESS && shim && memory;
     int slice = known ? slice_of_handle(shim, device) : -1;
     if (slice >= 0) {
         struct view view = slice_view(&shim->slices[slice], shim_process_peek(), slice, memory->total, memory->free);
@@ -177,12 +158,10 @@ nvmlReturn_t hook_nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *mem
 nvmlReturn_t hook_nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory)
 {
     nvmlDeviceGetMemoryInfo_v2_fn real = REAL(nvmlDeviceGetMemoryInfo_v2);
-    if (real == NULL) {
-        return ABSENT_NVML;
-    }
+    if (!real) return ABSENT_NVML;
     nvmlReturn_t result = real(device, memory);
     const struct shim *shim = shim_get();
-    bool known = result == NVML_SUCCESS && shim != NULL && memory != NULL && memory->version == NVML_MEMORY_V2;
+    bool known = result == NVML_SUCCESS && shim && memory && memory->version == NVML_MEMORY_V2;
     int slice = known ? slice_of_handle(shim, device) : -1;
     if (slice >= 0) {
         struct view view = slice_view(&shim->slices[slice], shim_process_peek(), slice, memory->total, memory->free);

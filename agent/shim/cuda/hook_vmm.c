@@ -19,13 +19,10 @@ CUresult hook_cuMemCreate(CUmemGenericAllocationHandle *out, size_t bytes, const
                           unsigned long long flags)
 {
     cuMemCreate_fn real = REAL(cuMemCreate);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     struct process *process = shim_process();
-    if (process == NULL || out == NULL || prop == NULL || prop->location.type != CU_MEM_LOCATION_TYPE_DEVICE) {
+    if (!process || !out || !prop || prop->location.type != CU_MEM_LOCATION_TYPE_DEVICE)
         return real(out, bytes, prop, flags);
-    }
     struct admitted request;
     /* Not the current device: threads without a context do this too. */
     switch (charge_admit(&request, process, shim_slice_of_device(process, prop->location.id), bytes)) {
@@ -43,29 +40,22 @@ CUresult hook_cuMemCreate(CUmemGenericAllocationHandle *out, size_t bytes, const
 static void drop_handle(struct process *process, uint64_t handle, uint64_t freed[SHIM_SLICES])
 {
     struct ledger_value value;
-    if (ledger_refer(&process->handles, handle, -1, &value) && value.references == 0) {
+    if (ledger_refer(&process->handles, handle, -1, &value) && value.references == 0)
         freed[value.slice] += value.bytes;
-    }
 }
 
 static void give_back(struct process *process, const uint64_t freed[SHIM_SLICES])
 {
-    for (unsigned slice = 0; slice < SHIM_SLICES; slice++) {
-        charge_return(process, slice, freed[slice]);
-    }
+    for (unsigned slice = 0; slice < SHIM_SLICES; slice++) charge_return(process, slice, freed[slice]);
 }
 
 CUresult hook_cuMemRelease(CUmemGenericAllocationHandle handle)
 {
     cuMemRelease_fn real = REAL(cuMemRelease);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     struct process *process = shim_process();
     struct ledger_value value;
-    if (process == NULL || !ledger_refer(&process->handles, handle, -1, &value)) {
-        return real(handle);
-    }
+    if (!process || !ledger_refer(&process->handles, handle, -1, &value)) return real(handle);
     CUresult result = real(handle);
     if (result == CUDA_SUCCESS && value.references == 0) {
         charge_return(process, value.slice, value.bytes);
@@ -84,15 +74,11 @@ CUresult hook_cuMemRelease(CUmemGenericAllocationHandle handle)
 CUresult hook_cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *out, void *address)
 {
     cuMemRetainAllocationHandle_fn real = REAL(cuMemRetainAllocationHandle);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result = real(out, address);
     struct process *process = shim_process();
     struct ledger_value value;
-    if (process != NULL && result == CUDA_SUCCESS && out != NULL) {
-        ledger_refer(&process->handles, *out, 1, &value);
-    }
+    if (process && result == CUDA_SUCCESS && out) ledger_refer(&process->handles, *out, 1, &value);
     return result;
 }
 
@@ -100,17 +86,13 @@ CUresult hook_cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGe
                        unsigned long long flags)
 {
     cuMemMap_fn real = REAL(cuMemMap);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     struct process *process = shim_process();
     struct ledger_value value;
     /* Referred to before the driver maps it: a release on another thread must not end the charge in between. */
-    bool ours = process != NULL && ledger_refer(&process->handles, handle, 1, &value);
+    bool ours = process && ledger_refer(&process->handles, handle, 1, &value);
     CUresult result = real(address, bytes, offset, handle, flags);
-    if (!ours) {
-        return result;
-    }
+    if (!ours) return result;
     struct ledger_value mapping = {.bytes = bytes, .tag = handle, .slice = value.slice, .references = 1};
     struct ledger_value old;
     uint64_t freed[SHIM_SLICES] = {0};
@@ -150,13 +132,9 @@ static unsigned take_mappings(struct process *process, uint64_t *at, uint64_t en
 CUresult hook_cuMemUnmap(CUdeviceptr address, size_t bytes)
 {
     cuMemUnmap_fn real = REAL(cuMemUnmap);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     struct process *process = shim_process();
-    if (process == NULL) {
-        return real(address, bytes);
-    }
+    if (!process) return real(address, bytes);
     struct unmapped taken[UNMAP_AT_ONCE];
     uint64_t freed[SHIM_SLICES] = {0};
     uint64_t end = bytes > UINT64_MAX - address ? UINT64_MAX : address + bytes;
@@ -165,17 +143,14 @@ CUresult hook_cuMemUnmap(CUdeviceptr address, size_t bytes)
     CUresult result = real(address, bytes);
     for (unsigned index = 0; index < count; index++) {
         struct ledger_value old;
-        if (result == CUDA_SUCCESS) {
+        if (result == CUDA_SUCCESS)
             drop_handle(process, taken[index].mapping.tag, freed);
-        } else {
+        else
             (void)ledger_put(&process->mappings, taken[index].address, &taken[index].mapping, &old);
-        }
     }
     while (result == CUDA_SUCCESS && count == UNMAP_AT_ONCE) { /* more than were taken beforehand */
         count = take_mappings(process, &at, end, taken);
-        for (unsigned index = 0; index < count; index++) {
-            drop_handle(process, taken[index].mapping.tag, freed);
-        }
+        for (unsigned index = 0; index < count; index++) drop_handle(process, taken[index].mapping.tag, freed);
     }
     give_back(process, freed);
     return result;
@@ -210,7 +185,7 @@ void vmm_forget_tiles(struct process *process, const void *array)
 
 static CUresult map_tiles(struct process *process, const CUarrayMapInfo *list, unsigned count, CUresult result)
 {
-    for (unsigned at = 0; result == CUDA_SUCCESS && process != NULL && list != NULL && at < count; at++) {
+    for (unsigned at = 0; result == CUDA_SUCCESS && process && list && at < count; at++) {
         const CUarrayMapInfo *info = &list[at];
         struct ledger_value old;
         bool had = ledger_take(&process->tiles, tile_key(info), &old);
@@ -222,9 +197,7 @@ static CUresult map_tiles(struct process *process, const CUarrayMapInfo *list, u
             struct ledger_value none;
             (void)ledger_put(&process->tiles, tile_key(info), &tile, &none); /* no place: it stays charged */
         }
-        if (had) {
-            drop_tile(&old, process);
-        }
+        if (had) drop_tile(&old, process);
     }
     return result;
 }
@@ -232,13 +205,13 @@ static CUresult map_tiles(struct process *process, const CUarrayMapInfo *list, u
 CUresult hook_cuMemMapArrayAsync(CUarrayMapInfo *list, unsigned int count, CUstream stream)
 {
     cuMemMapArrayAsync_fn real = REAL(cuMemMapArrayAsync);
-    return real == NULL ? ABSENT_CU : map_tiles(shim_process(), list, count, real(list, count, stream));
+    return !real ? ABSENT_CU : map_tiles(shim_process(), list, count, real(list, count, stream));
 }
 
 CUresult hook_cuMemMapArrayAsync_ptsz(CUarrayMapInfo *list, unsigned int count, CUstream stream)
 {
     cuMemMapArrayAsync_ptsz_fn real = REAL(cuMemMapArrayAsync_ptsz);
-    return real == NULL ? ABSENT_CU : map_tiles(shim_process(), list, count, real(list, count, stream));
+    return !real ? ABSENT_CU : map_tiles(shim_process(), list, count, real(list, count, stream));
 }
 
 #define EXPORT_vmm EXPORTED

@@ -18,9 +18,7 @@
 
 static void lock(struct process *process)
 {
-    while (atomic_flag_test_and_set_explicit(&process->pools.busy, memory_order_acquire)) {
-        sched_yield();
-    }
+    while (atomic_flag_test_and_set_explicit(&process->pools.busy, memory_order_acquire)) sched_yield();
 }
 
 static void unlock(struct process *process)
@@ -48,7 +46,7 @@ static void take_used(struct pool *pool, uint64_t bytes)
 static bool reserved_of(CUmemoryPool handle, int attribute, uint64_t *bytes)
 {
     cuMemPoolGetAttribute_fn get = REAL(cuMemPoolGetAttribute);
-    return get != NULL && get(handle, attribute, bytes) == CUDA_SUCCESS;
+    return get && get(handle, attribute, bytes) == CUDA_SUCCESS;
 }
 
 /* ---- the table ---- */
@@ -56,26 +54,20 @@ static bool reserved_of(CUmemoryPool handle, int attribute, uint64_t *bytes)
 struct pool *pool_find(struct process *process, CUmemoryPool handle)
 {
     uint32_t count = atomic_load_explicit(&process->pools.count, memory_order_acquire);
-    for (uint32_t at = 0; at < count; at++) {
-        if (atomic_load_explicit(&process->pools.items[at].handle, memory_order_acquire) == handle) {
+    for (uint32_t at = 0; at < count; at++)
+        if (atomic_load_explicit(&process->pools.items[at].handle, memory_order_acquire) == handle)
             return &process->pools.items[at];
-        }
-    }
     return NULL;
 }
 
 struct pool *pool_add(struct process *process, CUmemoryPool handle, int slice)
 {
     struct pool *known = pool_find(process, handle);
-    if (known != NULL) {
-        return known;
-    }
+    if (known) return known;
     for (uint32_t at = 0; at < POOLS; at++) {
         struct pool *pool = &process->pools.items[at];
         backend_pool nobody = NULL;
-        if (atomic_load(&pool->handle) != NULL) {
-            continue;
-        }
+        if (atomic_load(&pool->handle)) continue;
         lock(process);
         if (atomic_compare_exchange_strong(&pool->handle, &nobody, handle)) {
             pool->ignored = slice < 0;
@@ -105,11 +97,8 @@ bool pools_relieve(struct process *process)
 
 static bool owns(const struct pool *pool, uint64_t start, uint64_t end)
 {
-    for (uint32_t at = 0; at < pool->extent_count; at++) {
-        if (pool->extents[at].start <= start && end <= pool->extents[at].end) {
-            return true;
-        }
-    }
+    for (uint32_t at = 0; at < pool->extent_count; at++)
+        if (pool->extents[at].start <= start && end <= pool->extents[at].end) return true;
     return false;
 }
 
@@ -127,9 +116,7 @@ static void learn(struct pool *pool, uint64_t start, uint64_t end)
             at++;
         }
     }
-    if (pool->extent_count < POOL_EXTENTS) {
-        pool->extents[pool->extent_count++] = (struct pool_extent){start, end};
-    }
+    if (pool->extent_count < POOL_EXTENTS) pool->extents[pool->extent_count++] = (struct pool_extent){start, end};
 }
 
 static void set_unpaid(struct process *process, struct pool *pool, uint64_t bytes)
@@ -145,9 +132,7 @@ static uint64_t account(struct process *process, struct pool *pool, uint64_t res
 {
     uint64_t known = get(&pool->charged) + paid;
     pool->version++;
-    if (reserved < get(&pool->charged)) {
-        pool->extent_count = 0; /* some of it was given back, and nobody knows which */
-    }
+    if (reserved < get(&pool->charged)) pool->extent_count = 0; /* some of it was given back, and nobody knows which */
     if (reserved <= known) {
         charge_return(process, pool->slice, known - reserved);
         put(&pool->charged, reserved);
@@ -165,9 +150,7 @@ static bool pay(struct process *process, struct pool *pool, uint64_t bytes)
 {
     const struct shim_slice *at = &process->shim->slices[pool->slice];
     struct region_entry *own = shim_entry(process, pool->slice);
-    if (own == NULL || !admit_reserve(at->policy, &process->places[pool->slice], own, bytes)) {
-        return false;
-    }
+    if (!own || !admit_reserve(at->policy, &process->places[pool->slice], own, bytes)) return false;
     lock(process);
     uint64_t due = pool->unpaid < bytes ? pool->unpaid : bytes; /* another thread may have accounted meanwhile */
     set_unpaid(process, pool, pool->unpaid - due);
@@ -186,19 +169,15 @@ static uint64_t update(struct process *process, struct pool *pool, uint64_t paid
         lock(process);
         CUmemoryPool handle = atomic_load(&pool->handle);
         uint32_t version = pool->version;
-        bool gone = pool->destroyed || handle == NULL;
+        bool gone = pool->destroyed || !handle;
         unlock(process);
         uint64_t reserved;
-        if (gone || !reserved_of(handle, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &reserved)) {
-            break;
-        }
+        if (gone || !reserved_of(handle, CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, &reserved)) break;
         lock(process);
         bool fresh = pool->version == version;
         uint64_t more = fresh ? account(process, pool, reserved, paid) : 0;
         unlock(process);
-        if (fresh) {
-            return more > 0 && pay(process, pool, more) ? 0 : more;
-        }
+        if (fresh) return more > 0 && pay(process, pool, more) ? 0 : more;
     }
     /* The driver does not answer, or others change it all the time: what was reserved stays charged. */
     lock(process);
@@ -214,9 +193,7 @@ bool pools_recount(struct process *process, unsigned slice)
     uint32_t count = atomic_load(&process->pools.count);
     for (uint32_t at = 0; at < count; at++) {
         struct pool *pool = &process->pools.items[at];
-        if (atomic_load(&pool->handle) != NULL && !pool->ignored && pool->slice == slice) {
-            update(process, pool, 0);
-        }
+        if (atomic_load(&pool->handle) && !pool->ignored && pool->slice == slice) update(process, pool, 0);
     }
     return atomic_load(&process->entries[slice]->memory_bytes) < before;
 }
@@ -237,15 +214,12 @@ void pools_trim(struct process *process, unsigned slice)
     cuMemPoolTrimTo_fn trim = REAL(cuMemPoolTrimTo);
     uint32_t count = atomic_load(&process->pools.count);
     struct capture_pass pass;
-    if (trim == NULL || count == 0 || !capture_pass_enter(process, &pass)) {
-        return;
-    }
+    if (!trim || count == 0 || !capture_pass_enter(process, &pass)) return;
     for (uint32_t at = 0; at < count; at++) {
         struct pool *pool = &process->pools.items[at];
         CUmemoryPool handle = atomic_load(&pool->handle);
-        if (handle != NULL && !pool->ignored && pool->slice == slice && !pool->destroyed && get(&pool->charged) > 0) {
+        if (handle && !pool->ignored && pool->slice == slice && !pool->destroyed && get(&pool->charged) > 0)
             (void)trim(handle, 0); /* what it could not give back shows in the recount */
-        }
     }
     capture_pass_leave(&pass);
 }
@@ -257,7 +231,7 @@ bool pools_pending(struct process *process, unsigned slice)
     for (uint32_t at = 0; at < count && !pending; at++) {
         struct pool *pool = &process->pools.items[at];
         lock(process);
-        bool counted = atomic_load(&pool->handle) != NULL && !pool->ignored && pool->slice == slice;
+        bool counted = atomic_load(&pool->handle) && !pool->ignored && pool->slice == slice;
         pending = counted && get(&pool->charged) + pool->unpaid >= get(&pool->used) + POOL_STEP;
         unlock(process);
     }
@@ -275,9 +249,7 @@ static enum admit_step reserve_growth(struct pool_request *request)
     const struct shim_slice *at = &process->shim->slices[pool->slice];
     const struct life_place *place = &process->places[pool->slice];
     struct region_entry *own = shim_entry(process, pool->slice);
-    if (own == NULL) {
-        return ADMIT_DENY;
-    }
+    if (!own) return ADMIT_DENY;
     for (int attempt = 0; attempt < 3; attempt++) {
         lock(process);
         uint64_t wanted = get(&pool->used) + request->bytes;
@@ -285,9 +257,7 @@ static enum admit_step reserve_growth(struct pool_request *request)
         uint64_t need = wanted > charged ? wanted - charged : 0;
         unlock(process);
         uint64_t step = need > UINT64_MAX - POOL_STEP ? need : (need + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
-        if (need == 0) {
-            return ADMIT_GO; /* it fits, or the pool grows because it is fragmented: pool_end sees that */
-        }
+        if (need == 0) return ADMIT_GO; /* it fits, or the pool grows because it is fragmented: pool_end sees that */
         if (admit_reserve(at->policy, place, own, step)) {
             request->paid = step;
             return ADMIT_GO;
@@ -316,12 +286,8 @@ static enum admit_step reserve_growth(struct pool_request *request)
 
 enum admit_step pool_begin(struct pool_request *request, struct process *process, struct pool *pool, size_t bytes)
 {
-    if (pool == NULL || pool->ignored || bytes == 0) {
-        return pool != NULL && pool->refuses ? ADMIT_DENY : ADMIT_FORWARD;
-    }
-    if (shim_entry(process, pool->slice) == NULL || !charge_is_written_down(process)) {
-        return ADMIT_DENY;
-    }
+    if (!pool || pool->ignored || bytes == 0) return pool && pool->refuses ? ADMIT_DENY : ADMIT_FORWARD;
+    if (!shim_entry(process, pool->slice) || !charge_is_written_down(process)) return ADMIT_DENY;
     uint64_t rounded = bytes > SIZE_MAX - 511 ? bytes : (bytes + 511) / 512 * 512;
     *request = (struct pool_request){.process = process, .pool = pool, .bytes = rounded};
     const struct region_policy *policy = process->shim->slices[pool->slice].policy;
@@ -373,9 +339,7 @@ static void record(struct process *process, struct pool *pool, CUdeviceptr addre
 
 bool pool_free_begin(struct pool_free *request, struct process *process, CUdeviceptr address)
 {
-    if (atomic_load_explicit(&process->pools.count, memory_order_relaxed) == 0) {
-        return false;
-    }
+    if (atomic_load_explicit(&process->pools.count, memory_order_relaxed) == 0) return false;
     lock(process);
     bool found = ledger_table_take(&process->pools.blocks, address, &request->block);
     if (found) {
@@ -385,9 +349,7 @@ bool pool_free_begin(struct pool_free *request, struct process *process, CUdevic
         /* What a pool uses is an estimate that its growth corrects, and may be too small while the driver is asked: so
          * one lock is enough. What an ending pool was charged goes back after the driver has agreed. */
         request->ending = pool->destroyed;
-        if (!request->ending) {
-            leave(process, &request->block);
-        }
+        if (!request->ending) leave(process, &request->block);
     }
     unlock(process);
     return found;
@@ -395,20 +357,17 @@ bool pool_free_begin(struct pool_free *request, struct process *process, CUdevic
 
 void pool_free_end(const struct pool_free *request, CUresult result)
 {
-    if (result == CUDA_SUCCESS && !request->ending) {
-        return;
-    }
+    if (result == CUDA_SUCCESS && !request->ending) return;
     struct process *process = request->process;
     struct pool *pool = &process->pools.items[request->block.tag % POOLS];
     struct ledger_value old;
     lock(process);
-    if (result == CUDA_SUCCESS) {
+    if (result == CUDA_SUCCESS)
         leave(process, &request->block);
-    } else if (!request->ending) {
+    else if (!request->ending)
         record(process, pool, request->address, request->block.bytes);
-    } else if (ledger_table_put(&process->pools.blocks, request->address, &request->block, &old) != LEDGER_ADDED) {
+    else if (ledger_table_put(&process->pools.blocks, request->address, &request->block, &old) != LEDGER_ADDED)
         leave(process, &request->block);
-    }
     unlock(process);
 }
 
@@ -421,17 +380,13 @@ static bool undo(struct pool_request *request, CUdeviceptr address, CUstream str
     struct pool *pool = request->pool;
     struct pool_free back;
     cuMemFreeAsync_fn free_async = per_thread ? REAL(cuMemFreeAsync_ptsz) : REAL(cuMemFreeAsync);
-    if (free_async == NULL || !pool_free_begin(&back, process, address)) {
-        return false;
-    }
+    if (!free_async || !pool_free_begin(&back, process, address)) return false;
     CUresult result = free_async(address, stream);
     pool_free_end(&back, result);
-    if (result != CUDA_SUCCESS) {
-        return false;
-    }
+    if (result != CUDA_SUCCESS) return false;
     struct capture_pass pass;
     /* What was freed before, on whatever stream, is there for the next attempt once its work is done. */
-    if (atomic_load(&process->captures) == 0 && REAL(cuCtxSynchronize) != NULL && capture_pass_enter(process, &pass)) {
+    if (atomic_load(&process->captures) == 0 && REAL(cuCtxSynchronize) && capture_pass_enter(process, &pass)) {
         (void)REAL(cuCtxSynchronize)();
         capture_pass_leave(&pass);
     }
@@ -462,9 +417,7 @@ enum pool_outcome pool_end(struct pool_request *request, CUresult result, const 
     unlock(process);
     if (!known) {
         uint64_t unpaid = update(process, pool, request->paid);
-        if (!bearable(request, unpaid) && undo(request, *address, stream, per_thread)) {
-            return POOL_UNDONE;
-        }
+        if (!bearable(request, unpaid) && undo(request, *address, stream, per_thread)) return POOL_UNDONE;
         lock(process);
         learn(pool, *address, *address + request->bytes);
         unlock(process);
@@ -497,7 +450,5 @@ void pool_ended(struct process *process, struct pool *pool, CUmemoryPool handle,
 
 void pool_trimmed(struct process *process, struct pool *pool)
 {
-    if (!pool->ignored) {
-        update(process, pool, 0);
-    }
+    if (!pool->ignored) update(process, pool, 0);
 }

@@ -69,11 +69,11 @@ static dlsym_fn real_dlsym(void)
     void *found = atomic_load_explicit(&real_dlsym_found, memory_order_acquire);
     /* 2.2.5 and 2.17 are the base versions of x86_64 and aarch64; from 2.34 on dlsym lives in libc itself. */
     static const char *const versions[] = {"GLIBC_2.2.5", "GLIBC_2.17", "GLIBC_2.34"};
-    for (unsigned at = 0; found == NULL && dlvsym != NULL && at < sizeof versions / sizeof versions[0]; at++) {
+    for (unsigned at = 0; !found && dlvsym && at < sizeof versions / sizeof versions[0]; at++) {
         found = dlvsym(RTLD_NEXT, "dlsym", versions[at]);
         atomic_store_explicit(&real_dlsym_found, found, memory_order_release);
     }
-    if (found == NULL) {
+    if (!found) {
         found = elf_next_dlsym((void *)real_dlsym);
         atomic_store_explicit(&real_dlsym_found, found, memory_order_release);
     }
@@ -88,18 +88,16 @@ static bool belongs(const struct library *library, const char *name)
 static void *base_of(const void *address)
 {
     Dl_info info;
-    return address != NULL && dladdr(address, &info) != 0 ? info.dli_fbase : NULL;
+    return address && dladdr(address, &info) != 0 ? info.dli_fbase : NULL;
 }
 
 /* Files are known by their name: SONAME and name are the same with every driver and every stub. */
 static bool is_one(const struct library *library, const void *address)
 {
     Dl_info info;
-    if (address == NULL || dladdr(address, &info) == 0 || info.dli_fname == NULL) {
-        return false;
-    }
+    if (!address || dladdr(address, &info) == 0 || !info.dli_fname) return false;
     const char *slash = strrchr(info.dli_fname, '/');
-    const char *file = slash == NULL ? info.dli_fname : slash + 1;
+    const char *file = !slash ? info.dli_fname : slash + 1;
     return strncmp(file, library->file_prefix, strlen(library->file_prefix)) == 0;
 }
 
@@ -110,7 +108,7 @@ static void fill(struct library *library, void *handle, dlsym_fn lookup)
         if (belongs(library, names[id])) {
             void *real = lookup(handle, names[id]);
             atomic_store_explicit(&resolve_hot.reals[id], real, memory_order_relaxed);
-            any = real != NULL ? real : any;
+            any = real ? real : any;
         }
     }
     atomic_store_explicit(&library->base, base_of(any), memory_order_relaxed);
@@ -122,23 +120,17 @@ static void fill(struct library *library, void *handle, dlsym_fn lookup)
 static void *opened(const char *file)
 {
     void *handle = dlopen(file, RTLD_NOLOAD | RTLD_LAZY);
-    if (handle == NULL) {
-        (void)dlerror();
-    }
+    if (!handle) (void)dlerror();
     return handle;
 }
 
 /* true once the library is loaded by somebody and our tables know it. We never load it. */
 static bool loaded(struct library *library)
 {
-    if (atomic_load_explicit(&library->resolved, memory_order_acquire)) {
-        return true;
-    }
+    if (atomic_load_explicit(&library->resolved, memory_order_acquire)) return true;
     dlsym_fn lookup = real_dlsym();
-    void *handle = lookup == NULL ? NULL : opened(library->name);
-    if (handle == NULL) {
-        return false;
-    }
+    void *handle = !lookup ? NULL : opened(library->name);
+    if (!handle) return false;
     fill(library, handle, lookup);
     dlclose(handle);
     return true;
@@ -148,18 +140,15 @@ static bool loaded(struct library *library)
 static bool is_bound(const struct library *library)
 {
     void *base = atomic_load_explicit(&library->base, memory_order_relaxed);
-    return base != NULL && base_of(base) == base && is_one(library, base);
+    return base && base_of(base) == base && is_one(library, base);
 }
 
 /* Loaded as of this question, which is a rare one: what the tables are of may have been closed since. */
 static bool present_now(struct library *library)
 {
     if (atomic_load(&library->resolved) != 0 && !is_bound(library)) {
-        for (int id = 0; id < FUNCTION_COUNT; id++) {
-            if (belongs(library, names[id])) {
-                atomic_store(&resolve_hot.reals[id], NULL);
-            }
-        }
+        for (int id = 0; id < FUNCTION_COUNT; id++)
+            if (belongs(library, names[id])) atomic_store(&resolve_hot.reals[id], NULL);
         atomic_store(&library->settled, 0);
         atomic_store(&library->resolved, 0);
     }
@@ -172,14 +161,11 @@ static bool rebind(struct library *library, const void *found)
 {
     Dl_info info;
     dlsym_fn lookup = real_dlsym();
-    if (lookup == NULL || !is_one(library, found) || dladdr(found, &info) == 0 ||
-        (atomic_load(&library->settled) != 0 && is_bound(library))) {
+    if (!lookup || !is_one(library, found) || dladdr(found, &info) == 0 ||
+        (atomic_load(&library->settled) != 0 && is_bound(library)))
         return false;
-    }
     void *handle = opened(info.dli_fname);
-    if (handle == NULL) {
-        return false;
-    }
+    if (!handle) return false;
     atomic_store(&library->settled, 0);
     fill(library, handle, lookup);
     dlclose(handle);
@@ -199,11 +185,8 @@ void *resolve_slow(enum function_id id)
 
 void *resolve_route(void *pointer)
 {
-    for (int id = 0; pointer != NULL && id < HOOK_COUNT; id++) {
-        if (atomic_load_explicit(&resolve_hot.reals[id], memory_order_relaxed) == pointer) {
-            return hooks[id];
-        }
-    }
+    for (int id = 0; pointer && id < HOOK_COUNT; id++)
+        if (atomic_load_explicit(&resolve_hot.reals[id], memory_order_relaxed) == pointer) return hooks[id];
     return pointer;
 }
 
@@ -211,24 +194,17 @@ void *backend_object(const char *name)
 {
     Dl_info info;
     dlsym_fn lookup = real_dlsym();
-    if (!loaded(&driver) || !is_bound(&driver) || dladdr(atomic_load(&driver.base), &info) == 0) {
-        return NULL;
-    }
+    if (!loaded(&driver) || !is_bound(&driver) || dladdr(atomic_load(&driver.base), &info) == 0) return NULL;
     void *handle = opened(info.dli_fname);
-    void *object = handle == NULL ? NULL : lookup(handle, name);
-    if (handle != NULL) {
-        dlclose(handle);
-    }
+    void *object = !handle ? NULL : lookup(handle, name);
+    if (handle) dlclose(handle);
     return object;
 }
 
 static int hook_named(const char *name)
 {
-    for (int id = 0; id < HOOK_COUNT; id++) {
-        if (strcmp(names[id], name) == 0) {
-            return id;
-        }
-    }
+    for (int id = 0; id < HOOK_COUNT; id++)
+        if (strcmp(names[id], name) == 0) return id;
     return -1;
 }
 
@@ -252,35 +228,24 @@ __attribute__((visibility("hidden"), used)) struct dlsym_verdict resolve_dlsym(v
     dlsym_fn lookup = real_dlsym();
     struct dlsym_verdict forward = {NULL, lookup};
     const char *volatile unchecked = name; /* glibc declares it nonnull, callers do not always know */
-    if (unchecked == NULL || (strncmp(name, "cu", 2) != 0 && strncmp(name, "nvml", 4) != 0)) {
-        return forward;
-    }
+    if (!unchecked || (strncmp(name, "cu", 2) != 0 && strncmp(name, "nvml", 4) != 0)) return forward;
     int id = hook_named(name);
-    if (id < 0) {
-        return forward;
-    }
+    if (id < 0) return forward;
     struct library *library = belongs(&driver, name) ? &driver : &nvml;
     bool present = present_now(library);
-    if (present && (base_of(caller) == atomic_load(&library->base) || is_one(library, caller))) {
+    if (present && (base_of(caller) == atomic_load(&library->base) || is_one(library, caller)))
         return forward; /* the driver resolves its own functions: it means them */
-    }
     void *real = present ? atomic_load_explicit(&resolve_hot.reals[id], memory_order_acquire) : NULL;
     /* Asked with RTLD_NEXT, the object after the program is us, and after us comes what lookup finds from here. */
-    void *found = lookup == NULL ? NULL : lookup(handle, name);
-    if (found != NULL && found != real && rebind(library, found)) {
+    void *found = !lookup ? NULL : lookup(handle, name);
+    if (found && found != real && rebind(library, found))
         real = atomic_load_explicit(&resolve_hot.reals[id], memory_order_acquire);
-    }
-    if (found != NULL && found != real && !is_ours(found, id)) {
+    if (found && found != real && !is_ours(found, id))
         return (struct dlsym_verdict){found, NULL}; /* somebody's own function of that name */
-    }
-    if (found == NULL && !(handle == RTLD_NEXT || handle == RTLD_DEFAULT)) {
-        return (struct dlsym_verdict){NULL, NULL};
-    }
+    if (!found && !(handle == RTLD_NEXT || handle == RTLD_DEFAULT)) return (struct dlsym_verdict){NULL, NULL};
     /* Our exported name may have been met; it only stands for a library that is really there. */
-    if (real != NULL) {
-        return (struct dlsym_verdict){hooks[id], NULL};
-    }
-    return (struct dlsym_verdict){lookup == NULL ? NULL : lookup(RTLD_NEXT, name), NULL};
+    if (real) return (struct dlsym_verdict){hooks[id], NULL};
+    return (struct dlsym_verdict){!lookup ? NULL : lookup(RTLD_NEXT, name), NULL};
 }
 
 /* The exported dlsym. In C it would be the caller of the real one, and RTLD_NEXT, RTLD_DEFAULT and $ORIGIN-like things
@@ -348,13 +313,9 @@ __asm__(".text\n"
 CUresult hook_cuGetProcAddress(const char *name, void **function, int version, cuuint64_t flags)
 {
     cuGetProcAddress_fn real = REAL(cuGetProcAddress);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result = real(name, function, version, flags);
-    if (result == CUDA_SUCCESS && function != NULL) {
-        *function = resolve_route(*function);
-    }
+    if (result == CUDA_SUCCESS && function) *function = resolve_route(*function);
     return result;
 }
 
@@ -362,13 +323,9 @@ CUresult hook_cuGetProcAddress_v2(const char *name, void **function, int version
                                   CUdriverProcAddressQueryResult *status)
 {
     cuGetProcAddress_v2_fn real = REAL(cuGetProcAddress_v2);
-    if (real == NULL) {
-        return ABSENT_CU;
-    }
+    if (!real) return ABSENT_CU;
     CUresult result = real(name, function, version, flags, status);
-    if (result == CUDA_SUCCESS && function != NULL) {
-        *function = resolve_route(*function);
-    }
+    if (result == CUDA_SUCCESS && function) *function = resolve_route(*function);
     return result;
 }
 

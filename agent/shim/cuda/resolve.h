@@ -53,7 +53,7 @@ void *resolve_slow(enum function_id id);
 static inline void *resolve_real(enum function_id id)
 {
     void *real = atomic_load_explicit(&resolve_hot.reals[id], memory_order_acquire);
-    return __builtin_expect(real != NULL, 1) ? real : resolve_slow(id);
+    return __builtin_expect(!!real, 1) ? real : resolve_slow(id);
 }
 #define REAL(name) ((name##_fn)resolve_real(ID_##name))
 

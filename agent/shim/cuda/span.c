@@ -23,8 +23,7 @@ static void leave(struct span *span)
 
 static bool has_calls(void)
 {
-    return REAL(cuEventRecord) != NULL && REAL(cuEventQuery) != NULL && REAL(cuEventElapsedTime) != NULL &&
-           REAL(cuStreamQuery) != NULL;
+    return REAL(cuEventRecord) && REAL(cuEventQuery) && REAL(cuEventElapsedTime) && REAL(cuStreamQuery);
 }
 
 static bool beside_others(const struct meter *meter)
@@ -103,9 +102,7 @@ static void settle_up(struct meter *meter, uint64_t known)
     span->charged_ns += issued * (known == 0 ? BUCKET_FULL_BP : known) / BUCKET_FULL_BP;
     span->unsettled.measured_ns += span->new.measured_ns;
     span->unsettled.priced_ns += span->new.priced_ns;
-    if (span->unsettled.measured_ns < SPAN_SETTLE_UP_NS) {
-        return;
-    }
+    if (span->unsettled.measured_ns < SPAN_SETTLE_UP_NS) return;
     uint64_t ratio = ratio_of(span->unsettled.measured_ns, span->unsettled.priced_ns);
     int64_t owed = (int64_t)(span->issued_ns * ratio / BUCKET_FULL_BP) - (int64_t)span->charged_ns;
     owed = owed > SPAN_OWED_MAX_NS ? SPAN_OWED_MAX_NS : owed < -SPAN_OWED_MAX_NS ? -SPAN_OWED_MAX_NS : owed;
@@ -121,9 +118,7 @@ static void settle(struct meter *meter, uint64_t measured_ns, uint64_t now)
     span->new.measured_ns += measured_ns * span->weight;
     span->new.priced_ns += span->priced_ns * span->weight;
     uint64_t charged = span->new.priced_ns / BUCKET_FULL_BP *(known == 0 ? BUCKET_FULL_BP : known);
-    if (span->new.measured_ns < SPAN_SETTLE_NS && charged < SPAN_SETTLE_NS) {
-        return;
-    }
+    if (span->new.measured_ns < SPAN_SETTLE_NS && charged < SPAN_SETTLE_NS) return;
     settle_up(meter, known);
     follow(span, known, now);
     span->new = (struct span_sum){0, 0};
@@ -144,25 +139,22 @@ static void learn(struct process *process, struct meter *meter)
     struct span *span = &meter->span;
     float milliseconds = 0;
     if (atomic_load(&span->spoilt) != 0 ||
-        REAL(cuEventElapsedTime)(&milliseconds, span->start, span->end) != CUDA_SUCCESS || milliseconds <= 0) {
+        REAL(cuEventElapsedTime)(&milliseconds, span->start, span->end) != CUDA_SUCCESS || milliseconds <= 0)
         return;
-    }
     uint64_t measured = (uint64_t)((double)milliseconds * 1e6);
     uint64_t now = shim_now();
-    if (span->issued_in_ns == 0) {
+    if (span->issued_in_ns == 0)
         span->whole_at_ns = now;
-    } else if (span->issued_in_ns * SPAN_ISSUE_PART > measured ||
-               (!span->after_pause && now - span->whole_at_ns < SPAN_WHOLE_NS)) {
+    else if (span->issued_in_ns * SPAN_ISSUE_PART > measured ||
+             (!span->after_pause && now - span->whole_at_ns < SPAN_WHOLE_NS))
         return; /* the GPU may have waited for the host, or there are better spans */
-    }
     uint64_t pair = atomic_load(&process->metering.event_pair_ns);
     pair += pair / 3;
     measured = measured > 2 * pair ? measured - pair : measured;
     uint64_t known = span_correction(span);
     uint64_t expected = span->priced_ns * (known == 0 ? BUCKET_FULL_BP : known) / BUCKET_FULL_BP;
-    if (span->issued_in_ns > 0 && measured > expected + expected / 2) {
+    if (span->issued_in_ns > 0 && measured > expected + expected / 2)
         measured = expected + expected / 2; /* it began in the middle of a turn, which may have ended meanwhile */
-    }
     uint64_t most = most_of(span);
     if (measured >= SPAN_TURN_NS && expected >= SPAN_TURN_NS) {
         /* Longer than a turn, as expected: that tells nothing, and the next one is not tried for so soon. */
@@ -183,13 +175,9 @@ static void poll(struct process *process, struct meter *meter)
 {
     struct span *span = &meter->span;
     struct capture_pass pass;
-    if (!span->closed || !capture_pass_enter(process, &pass)) {
-        return;
-    }
+    if (!span->closed || !capture_pass_enter(process, &pass)) return;
     CUresult result = REAL(cuEventQuery)(span->end);
-    if (result == CUDA_SUCCESS) {
-        learn(process, meter);
-    }
+    if (result == CUDA_SUCCESS) learn(process, meter);
     capture_pass_leave(&pass);
     span->closed = result == CUDA_ERROR_NOT_READY;
 }
@@ -198,19 +186,17 @@ static void poll(struct process *process, struct meter *meter)
 
 static bool has_events(struct span *span, CUcontext context)
 {
-    if (span->context != context && span->context != NULL) {
+    if (span->context != context && span->context) {
         REAL(cuEventDestroy_v2)(span->start);
         REAL(cuEventDestroy_v2)(span->end);
         span->start = span->end = NULL;
         span->context = NULL;
     }
-    if (span->context == NULL) {
+    if (!span->context) {
         span->start = timing_event();
-        span->end = span->start == NULL ? NULL : timing_event();
-        if (span->end == NULL) {
-            if (span->start != NULL) {
-                REAL(cuEventDestroy_v2)(span->start);
-            }
+        span->end = !span->start ? NULL : timing_event();
+        if (!span->end) {
+            if (span->start) REAL(cuEventDestroy_v2)(span->start);
             return false;
         }
         span->context = context;
@@ -226,9 +212,7 @@ static bool is_drained(const struct launch *launch)
         const _Atomic uint32_t *epoch = &slice_of(launch)->policy->epoch;
         shim_wait_word(epoch, atomic_load(epoch), shim_now() + METER_DRAIN_SLICE_NS);
         CUresult result = REAL(cuStreamQuery)(launch->stream);
-        if (result != CUDA_ERROR_NOT_READY || shim_now() >= until) {
-            return result == CUDA_SUCCESS;
-        }
+        if (result != CUDA_ERROR_NOT_READY || shim_now() >= until) return result == CUDA_SUCCESS;
     }
 }
 
@@ -241,15 +225,11 @@ static bool has_way(const struct launch *launch, uint32_t wanted)
     CUresult result = REAL(cuStreamQuery)(launch->stream);
     span->next_weight = 1;
     /* A launch that will take longer than a turn is not worth the wait. */
-    if (result != CUDA_ERROR_NOT_READY || launch->charged_ns >= SPAN_TURN_NS) {
-        return result == CUDA_SUCCESS;
-    }
+    if (result != CUDA_ERROR_NOT_READY || launch->charged_ns >= SPAN_TURN_NS) return result == CUDA_SUCCESS;
     if (wanted != SPAN_ANY) {
         span->random = span->random * 1664525u + 1013904223u;
         span->next_weight = SPAN_WAITS_PART;
-        if ((span->random >> 8) % SPAN_WAITS_PART != 0) {
-            return false;
-        }
+        if ((span->random >> 8) % SPAN_WAITS_PART != 0) return false;
     }
     return is_drained(launch);
 }
@@ -260,9 +240,7 @@ static void open_span(const struct launch *launch, uint64_t price_ns, uint32_t w
     struct span *span = &meter->span;
     struct capture_pass pass;
     CUcontext context = timing_context();
-    if (context == NULL || !has_calls() || !capture_pass_enter(launch->process, &pass)) {
-        return;
-    }
+    if (!context || !has_calls() || !capture_pass_enter(launch->process, &pass)) return;
     bool clear = has_way(launch, wanted);
     poll(launch->process, meter); /* the burst before is done now, and the two events are free */
     if (clear && !span->closed && has_events(span, context) &&
@@ -282,15 +260,11 @@ void span_begin(const struct launch *launch, uint64_t price_ns)
 {
     struct span *span = &meter_of(launch)->span;
     if (atomic_load_explicit(&span->open, memory_order_relaxed) != 0) {
-        if (price_ns == 0 || launch->weight != 1 || launch->stream != span->stream) {
-            atomic_store(&span->spoilt, 1);
-        }
+        if (price_ns == 0 || launch->weight != 1 || launch->stream != span->stream) atomic_store(&span->spoilt, 1);
         return;
     }
     uint32_t wanted = atomic_load_explicit(&span->wanted, memory_order_relaxed);
-    if (wanted == SPAN_NOT_WANTED || price_ns == 0 || launch->weight != 1 || !enter(span)) {
-        return;
-    }
+    if (wanted == SPAN_NOT_WANTED || price_ns == 0 || launch->weight != 1 || !enter(span)) return;
     atomic_store(&span->wanted, SPAN_NOT_WANTED);
     open_span(launch, price_ns, wanted);
     leave(span);
@@ -318,7 +292,7 @@ static void close_span(struct process *process, unsigned slice, uint64_t priced_
  * program has destroyed meanwhile must not be touched. */
 static bool is_there(const struct span *span, CUstream named)
 {
-    return span->stream == named || span->stream == NULL || span->stream == CU_STREAM_LEGACY;
+    return span->stream == named || !span->stream || span->stream == CU_STREAM_LEGACY;
 }
 
 void span_end(struct process *process, unsigned slice, backend_stream named, uint64_t issued_ns)
@@ -327,9 +301,7 @@ void span_end(struct process *process, unsigned slice, backend_stream named, uin
     struct span *span = &meter->span;
     if (atomic_load_explicit(&span->open, memory_order_relaxed) != 0 && enter(span)) {
         if (atomic_load(&span->open) != 0) {
-            if (!is_there(span, named)) {
-                atomic_store(&span->spoilt, 1);
-            }
+            if (!is_there(span, named)) atomic_store(&span->spoilt, 1);
             close_span(process, slice, atomic_load(&meter->priced_ns) + issued_ns);
         }
         leave(span);
@@ -352,28 +324,19 @@ void span_issued(const struct launch *launch, bool failed)
 {
     struct meter *meter = meter_of(launch);
     struct span *span = &meter->span;
-    if (atomic_load_explicit(&span->open, memory_order_relaxed) == 0) {
-        return;
-    }
-    if (failed) {
-        atomic_store(&span->spoilt, 1);
-    }
+    if (atomic_load_explicit(&span->open, memory_order_relaxed) == 0) return;
+    if (failed) atomic_store(&span->spoilt, 1);
     uint64_t priced = atomic_load(&meter->priced_ns) - span->priced_from_ns;
-    if (meter_corrected(meter, slice_of(launch), priced) >= most_of(span)) {
+    if (meter_corrected(meter, slice_of(launch), priced) >= most_of(span))
         span_end(launch->process, (unsigned)launch->slice, launch->stream, 0);
-    }
 }
 
 void span_look(const struct launch *launch, uint64_t now, bool held)
 {
     struct meter *meter = meter_of(launch);
     struct span *span = &meter->span;
-    if (!enter(span)) {
-        return;
-    }
-    if (!beside_others(meter)) {
-        forget(meter);
-    }
+    if (!enter(span)) return;
+    if (!beside_others(meter)) forget(meter);
     if (!is_useful(launch->process, meter) || !meter_is_bounded(launch)) {
         atomic_store(&span->wanted, SPAN_NOT_WANTED);
     } else {

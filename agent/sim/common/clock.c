@@ -39,14 +39,10 @@ static void thread_leave(void *unused)
 {
     (void)unused;
     struct sim_state *state = sim_state();
-    if (state == NULL || self_index == 0 || self_pid != (uint32_t)getpid()) {
-        return;
-    }
+    if (!state || self_index == 0 || self_pid != (uint32_t)getpid()) return;
     sim_lock(state);
     struct sim_thread *thread = &state->threads[self_index - 1];
-    if (thread->pid == self_pid && thread->tid == (uint32_t)syscall(SYS_gettid)) {
-        thread->state = SIM_THREAD_FREE;
-    }
+    if (thread->pid == self_pid && thread->tid == (uint32_t)syscall(SYS_gettid)) thread->state = SIM_THREAD_FREE;
     self_index = 0;
     sim_schedule(state);
     sim_unlock(state);
@@ -61,14 +57,10 @@ static void exit_key_create(void)
 static struct sim_thread *thread_self(struct sim_state *state)
 {
     uint32_t pid = (uint32_t)getpid();
-    if (self_index != 0 && self_pid == pid) {
-        return &state->threads[self_index - 1];
-    }
+    if (self_index != 0 && self_pid == pid) return &state->threads[self_index - 1];
     for (uint32_t index = 0; index < SIM_THREADS; index++) {
         struct sim_thread *thread = &state->threads[index];
-        if (thread->state != SIM_THREAD_FREE) {
-            continue;
-        }
+        if (thread->state != SIM_THREAD_FREE) continue;
         thread->pid = pid;
         thread->tid = (uint32_t)syscall(SYS_gettid);
         thread->start_ticks = sim_start_ticks(pid, 0, NULL);
@@ -78,9 +70,7 @@ static struct sim_thread *thread_self(struct sim_state *state)
         self_index = index + 1;
         self_pid = pid;
         ahead_ns = 0;
-        if (index + 1 > state->thread_high) {
-            state->thread_high = index + 1;
-        }
+        if (index + 1 > state->thread_high) state->thread_high = index + 1;
         pthread_once(&exit_once, exit_key_create);
         pthread_setspecific(exit_key, thread);
         return thread;
@@ -94,9 +84,7 @@ static void watchdog(struct sim_state *state)
     sim_purge(state, true);
     for (uint32_t index = 0; index < state->thread_high; index++) {
         struct sim_thread *thread = &state->threads[index];
-        if (thread->state == SIM_THREAD_FREE) {
-            continue;
-        }
+        if (thread->state == SIM_THREAD_FREE) continue;
         char run_state = 0;
         uint64_t start = sim_start_ticks(thread->pid, thread->tid, &run_state);
         bool gone = start == 0 && syscall(SYS_tgkill, thread->pid, thread->tid, 0) != 0 && errno == ESRCH;
@@ -104,9 +92,7 @@ static void watchdog(struct sim_state *state)
             thread->state = SIM_THREAD_FREE;
         } else if (thread->state == SIM_THREAD_RUNNING) {
             thread->idle_looks = run_state == 'S' || run_state == 'T' ? thread->idle_looks + 1 : 0;
-            if (thread->idle_looks >= 3) {
-                thread->state = SIM_THREAD_ABSENT;
-            }
+            if (thread->idle_looks >= 3) thread->state = SIM_THREAD_ABSENT;
         }
     }
     sim_schedule(state);
@@ -125,9 +111,8 @@ static void virtual_wait(struct sim_state *state, struct sim_thread *thread)
         bool late = result != 0 && errno == ETIMEDOUT;
         sim_lock(state);
         if (late && atomic_load(&thread->word) == 0) {
-            if (thread->state == SIM_THREAD_FREE) { /* cleared by mistake, as after a machine's suspend */
+            if (thread->state == SIM_THREAD_FREE) /* cleared by mistake, as after a machine's suspend */
                 thread->state = SIM_THREAD_WAITING;
-            }
             watchdog(state);
         }
     }
@@ -138,12 +123,12 @@ static void virtual_wait_for(struct sim_state *state, enum sim_wait_kind kind, s
 {
     sim_lock(state);
     struct sim_thread *thread = thread_self(state);
-    if (thread != NULL) {
+    if (thread) {
         thread->kind = kind;
         thread->wake_ns = deadline;
-        thread->context = context == NULL ? 0 : (uint32_t)(context - state->contexts);
-        thread->seq[0] = seq == NULL ? 0 : seq[0];
-        thread->seq[1] = seq == NULL ? 0 : seq[1];
+        thread->context = !context ? 0 : (uint32_t)(context - state->contexts);
+        thread->seq[0] = !seq ? 0 : seq[0];
+        thread->seq[1] = !seq ? 0 : seq[1];
         ahead_ns = 0;
         virtual_wait(state, thread);
     }
@@ -152,31 +137,22 @@ static void virtual_wait_for(struct sim_state *state, enum sim_wait_kind kind, s
 
 void sim_settle(struct sim_state *state)
 {
-    if (!state->options.virtual_clock) {
-        return;
-    }
+    if (!state->options.virtual_clock) return;
     /* Also the way in: a thread that has no baton yet waits for it here. */
     bool absent = self_index == 0 || self_pid != (uint32_t)getpid() ||
                   state->threads[self_index - 1].state != SIM_THREAD_RUNNING;
-    if (ahead_ns > 0 || absent) {
+    if (ahead_ns > 0 || absent)
         virtual_wait_for(state, SIM_WAIT_TIME, NULL, NULL, atomic_load(&state->virtual_now_ns) + ahead_ns);
-    }
 }
 
 void sim_cost(struct sim_state *state, uint64_t nanoseconds)
 {
-    if (!state->options.virtual_clock) {
-        return;
-    }
+    if (!state->options.virtual_clock) return;
     bool absent = self_index == 0 || self_pid != (uint32_t)getpid() ||
                   state->threads[self_index - 1].state != SIM_THREAD_RUNNING;
-    if (absent) {
-        sim_settle(state);
-    }
+    if (absent) sim_settle(state);
     ahead_ns += nanoseconds;
-    if (ahead_ns >= SIM_AHEAD_NS) {
-        sim_settle(state);
-    }
+    if (ahead_ns >= SIM_AHEAD_NS) sim_settle(state);
 }
 
 /* ---- waits, both clocks ---- */
@@ -187,9 +163,7 @@ void sim_wait_until(struct sim_state *state, uint64_t deadline)
         virtual_wait_for(state, SIM_WAIT_TIME, NULL, NULL, deadline);
         return;
     }
-    while (sim_real_now() < deadline) {
-        sleep_until(deadline);
-    }
+    while (sim_real_now() < deadline) sleep_until(deadline);
 }
 
 /* Sleeps towards an estimate that never lies too late, looks again, and so comes close in a few steps. */
@@ -209,9 +183,7 @@ void sim_wait_done(struct sim_state *state, struct sim_context *context, const u
         sim_advance_all(state);
         bool done = sim_queue_done(context, seq);
         sim_unlock(state);
-        if (!done) {
-            virtual_wait_for(state, SIM_WAIT_DONE, context, seq, SIM_NEVER);
-        }
+        if (!done) virtual_wait_for(state, SIM_WAIT_DONE, context, seq, SIM_NEVER);
         return;
     }
     for (;;) {
@@ -221,9 +193,7 @@ void sim_wait_done(struct sim_state *state, struct sim_context *context, const u
         uint64_t now = sim_real_now();
         uint64_t estimate = sim_queue_estimate(context, seq, now);
         sim_unlock(state);
-        if (done) {
-            return;
-        }
+        if (done) return;
         wall_sleep_towards(estimate, now);
     }
 }
@@ -238,9 +208,7 @@ void sim_wait_space(struct sim_state *state, struct sim_context *context, enum s
         uint64_t now = sim_now(state);
         uint64_t wake = now + queue->items[queue->head].remaining_ns;
         sim_unlock(state);
-        if (space) {
-            return;
-        }
+        if (space) return;
         if (state->options.virtual_clock) {
             uint64_t seq[SIM_ENGINES] = {(uint64_t)engine, 0};
             virtual_wait_for(state, SIM_WAIT_SPACE, context, seq, SIM_NEVER);
@@ -255,19 +223,17 @@ void sim_wait_space(struct sim_state *state, struct sim_context *context, enum s
 static uint64_t api_now(void)
 {
     struct sim_state *state = sim_state();
-    return state == NULL ? sim_real_now() : sim_now(state);
+    return !state ? sim_real_now() : sim_now(state);
 }
 
 static void api_wait_word(_Atomic uint32_t *word, uint32_t expected, uint64_t deadline)
 {
     struct sim_state *state = sim_state();
-    if (state != NULL && state->options.virtual_clock) {
+    if (state && state->options.virtual_clock) {
         sim_settle(state);
         while (atomic_load(word) == expected) {
             uint64_t now = sim_now(state);
-            if (now >= deadline) {
-                return;
-            }
+            if (now >= deadline) return;
             uint64_t slice = now + WORD_SLICE_NS;
             sim_wait_until(state, slice < deadline ? slice : deadline);
         }
@@ -286,7 +252,5 @@ __attribute__((visibility("default"))) const struct tranche_sim_api *const tranc
 
 __attribute__((destructor)) static void leave_on_exit(void)
 {
-    if (self_index != 0) {
-        thread_leave(NULL);
-    }
+    if (self_index != 0) thread_leave(NULL);
 }

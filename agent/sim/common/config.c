@@ -14,9 +14,7 @@ static uint64_t parse_amount(const char *text)
 {
     char *end = NULL;
     double value = strtod(text, &end);
-    while (isspace((unsigned char)*end)) {
-        end++;
-    }
+    while (isspace((unsigned char)*end)) end++;
     switch (tolower((unsigned char)*end)) {
     case 'k': return (uint64_t)(value * 1024.0);
     case 'm': return (uint64_t)(value * (double)MIB);
@@ -28,17 +26,16 @@ static uint64_t parse_amount(const char *text)
 
 static void set_gpu(struct sim_gpu *gpu, const char *key, const char *value)
 {
-    if (strcmp(key, "name") == 0) {
+    if (strcmp(key, "name") == 0)
         snprintf(gpu->name, sizeof gpu->name, "%s", value);
-    } else if (strcmp(key, "uuid") == 0) {
+    else if (strcmp(key, "uuid") == 0)
         snprintf(gpu->uuid, sizeof gpu->uuid, "%s", value);
-    } else if (strcmp(key, "mig") == 0) { /* 1g.10gb 2g.20gb */
+    else if (strcmp(key, "mig") == 0) /* 1g.10gb 2g.20gb */
         snprintf(gpu->mig, sizeof gpu->mig, "%s", value);
-    } else if (strcmp(key, "memory") == 0) {
+    else if (strcmp(key, "memory") == 0)
         gpu->memory_bytes = parse_amount(value);
-    } else if (strcmp(key, "reserved") == 0) {
+    else if (strcmp(key, "reserved") == 0)
         gpu->reserved_bytes = parse_amount(value);
-    }
 }
 
 static void set_option(struct sim_state *state, const char *key, const char *value)
@@ -80,23 +77,16 @@ static void set_option(struct sim_state *state, const char *key, const char *val
     } else if (sscanf(key, "gpu%u.%n", &index, &length) == 1 && length > 0 && index < SIM_GPUS) {
         set_gpu(&state->gpus[index], key + length, value);
     } else { /* name, memory, reserved, for all GPUs */
-        for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++) {
-            if (strcmp(key, "uuid") != 0) {
-                set_gpu(&state->gpus[gpu], key, value);
-            }
-        }
+        for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++)
+            if (strcmp(key, "uuid") != 0) set_gpu(&state->gpus[gpu], key, value);
     }
 }
 
 static char *trim(char *text)
 {
-    while (isspace((unsigned char)*text)) {
-        text++;
-    }
+    while (isspace((unsigned char)*text)) text++;
     char *end = text + strlen(text);
-    while (end > text && isspace((unsigned char)end[-1])) {
-        *--end = 0;
-    }
+    while (end > text && isspace((unsigned char)end[-1])) *--end = 0;
     return text;
 }
 
@@ -127,14 +117,12 @@ void sim_config_load(struct sim_state *state, const char *directory)
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/sim.conf", directory);
     FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return;
-    }
+    if (!file) return;
     char line[512];
-    while (fgets(line, sizeof line, file) != NULL) {
+    while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "#")] = 0;
         char *value = strchr(line, '=');
-        if (value != NULL) {
+        if (value) {
             *value++ = 0;
             set_option(state, trim(line), trim(value));
         }

@@ -10,7 +10,7 @@ static struct sim_item *queue_head(struct sim_context *context, int engine)
 static bool head_ready(struct sim_context *context, int engine, uint64_t now)
 {
     struct sim_item *item = queue_head(context, engine);
-    return item != NULL && item->ready_ns <= now && item->after_seq <= context->queues[!engine].done_seq;
+    return item && item->ready_ns <= now && item->after_seq <= context->queues[!engine].done_seq;
 }
 
 static void queue_pop(struct sim_context *context, int engine, uint64_t now)
@@ -30,13 +30,9 @@ static void queue_pop(struct sim_context *context, int engine, uint64_t now)
 /* Counts the kernel that runs now into its collective; true while others are missing, and then it spins. */
 static bool waits_for_others(struct sim_state *state, struct sim_item *item)
 {
-    if (item->meeting == 0) {
-        return false;
-    }
+    if (item->meeting == 0) return false;
     struct sim_meeting *meeting = &state->meetings[item->meeting % SIM_MEETINGS];
-    if (meeting->number != item->meeting) {
-        *meeting = (struct sim_meeting){.number = item->meeting};
-    }
+    if (meeting->number != item->meeting) *meeting = (struct sim_meeting){.number = item->meeting};
     meeting->arrived += item->arrived == 0;
     item->arrived = 1;
     return meeting->arrived < item->parties;
@@ -48,21 +44,17 @@ static struct sim_context *pick(struct sim_state *state, uint32_t gpu_index, int
     struct sim_gpu *gpu = &state->gpus[gpu_index];
     uint32_t current = gpu->current[engine];
     if (current != 0 && head_ready(&state->contexts[current - 1], engine, gpu->time_ns) &&
-        (engine == SIM_COPY || gpu->time_ns < gpu->slice_end_ns)) {
+        (engine == SIM_COPY || gpu->time_ns < gpu->slice_end_ns))
         return &state->contexts[current - 1];
-    }
     uint32_t high = state->context_high;
     for (uint32_t step = 0; step < high; step++) {
         uint32_t index = (current + step) % high;
         struct sim_context *context = &state->contexts[index];
         if (context->used && context->gpu == gpu_index && head_ready(context, engine, gpu->time_ns)) {
-            if (engine == SIM_COMPUTE && current != 0 && current != index + 1) {
+            if (engine == SIM_COMPUTE && current != 0 && current != index + 1)
                 queue_head(context, engine)->remaining_ns += state->options.switch_ns;
-            }
             gpu->current[engine] = index + 1;
-            if (engine == SIM_COMPUTE) {
-                gpu->slice_end_ns = gpu->time_ns + state->options.slice_ns;
-            }
+            if (engine == SIM_COMPUTE) gpu->slice_end_ns = gpu->time_ns + state->options.slice_ns;
             return context;
         }
     }
@@ -88,25 +80,23 @@ static void account(struct sim_state *state, uint32_t gpu_index, struct sim_cont
 {
     struct sim_gpu *gpu = &state->gpus[gpu_index];
     uint64_t from = gpu->time_ns;
-    if (running != NULL) {
+    if (running) {
         gpu->busy_ns += to - from;
         running->busy_ns += to - from;
     }
     while (from < to) {
         uint64_t end = gpu->window_start_ns + SIM_WINDOW_NS;
-        if (running == NULL && to > end + 2 * SIM_WINDOW_NS) {
+        if (!running && to > end + 2 * SIM_WINDOW_NS) {
             roll_window(state, gpu_index, end);
             roll_window(state, gpu_index, to); /* a long idle time: the last whole window was empty */
             break;
         }
         uint64_t until = end < to ? end : to;
-        if (running != NULL) {
+        if (running) {
             gpu->window_busy_ns += until - from;
             running->window_busy_ns += until - from;
         }
-        if (until == end) {
-            roll_window(state, gpu_index, end);
-        }
+        if (until == end) roll_window(state, gpu_index, end);
         from = until;
     }
     gpu->time_ns = to;
@@ -119,21 +109,17 @@ static uint64_t next_change(struct sim_state *state, uint32_t gpu_index,
     struct sim_gpu *gpu = &state->gpus[gpu_index];
     uint64_t next = SIM_NEVER;
     for (int engine = 0; engine < SIM_ENGINES; engine++) {
-        if (running[engine] != NULL && !waits_for_others(state, queue_head(running[engine], engine))) {
+        if (running[engine] && !waits_for_others(state, queue_head(running[engine], engine))) {
             uint64_t end = gpu->time_ns + queue_head(running[engine], engine)->remaining_ns;
             next = end < next ? end : next;
         }
     }
-    if (running[SIM_COMPUTE] != NULL && gpu->slice_end_ns < next) {
-        next = gpu->slice_end_ns;
-    }
+    if (running[SIM_COMPUTE] && gpu->slice_end_ns < next) next = gpu->slice_end_ns;
     for (uint32_t index = 0; index < state->context_high; index++) {
         struct sim_context *context = &state->contexts[index];
         for (int engine = 0; context->used && context->gpu == gpu_index && engine < SIM_ENGINES; engine++) {
             struct sim_item *item = queue_head(context, engine);
-            if (item != NULL && item->ready_ns > gpu->time_ns && item->ready_ns < next) {
-                next = item->ready_ns;
-            }
+            if (item && item->ready_ns > gpu->time_ns && item->ready_ns < next) next = item->ready_ns;
         }
     }
     return next;
@@ -153,29 +139,21 @@ void sim_gpu_advance(struct sim_state *state, uint32_t gpu_index, uint64_t to)
                                                     pick(state, gpu_index, SIM_COPY)};
         uint64_t next = next_change(state, gpu_index, running);
         next = next > to ? to : next;
-        if (next < gpu->time_ns) {
-            return; /* asked for the past: a thread's own clock may lag by SIM_AHEAD_NS */
-        }
+        if (next < gpu->time_ns) return; /* asked for the past: a thread's own clock may lag by SIM_AHEAD_NS */
         uint64_t elapsed = next - gpu->time_ns;
         account(state, gpu_index, running[SIM_COMPUTE], next);
         bool finished = false;
         for (int engine = 0; engine < SIM_ENGINES; engine++) {
-            if (running[engine] == NULL) {
-                continue;
-            }
+            if (!running[engine]) continue;
             struct sim_item *item = queue_head(running[engine], engine);
-            if (waits_for_others(state, item)) {
-                continue;
-            }
+            if (waits_for_others(state, item)) continue;
             item->remaining_ns -= elapsed < item->remaining_ns ? elapsed : item->remaining_ns;
             if (item->remaining_ns == 0) {
                 queue_pop(running[engine], engine, next);
                 finished = true;
             }
         }
-        if (next == to && !finished) {
-            return;
-        }
+        if (next == to && !finished) return;
     }
 }
 
@@ -205,9 +183,7 @@ uint64_t sim_queue_estimate(const struct sim_context *context, const uint64_t se
         uint64_t at = now;
         for (uint32_t step = 0; step < queue->count; step++) {
             const struct sim_item *item = &queue->items[(queue->head + step) % SIM_QUEUE];
-            if (item->seq > seq[engine]) {
-                break;
-            }
+            if (item->seq > seq[engine]) break;
             at = (item->ready_ns > at ? item->ready_ns : at) + item->remaining_ns;
         }
         latest = at > latest ? at : latest;

@@ -15,11 +15,7 @@ uint64_t sim_real_now(void)
 uint64_t sim_start_ticks(uint32_t pid, uint32_t tid, char *state_out)
 {
     struct proc_stat stat;
-    if (proc_stat_read(pid, tid, &stat) != 0) {
-        return 0;
-    }
-    if (state_out != NULL) {
-        *state_out = stat.state;
-    }
+    if (proc_stat_read(pid, tid, &stat) != 0) return 0;
+    if (state_out) *state_out = stat.state;
     return stat.start_ticks;
 }

@@ -22,18 +22,14 @@ uint64_t sim_share(struct sim_state *state, struct sim_process *process, uint32_
     uint32_t self = (uint32_t)(process - state->processes);
     for (uint32_t place = 0; place < SIM_SHARED; place++) {
         struct sim_shared *shared = &state->shared[place];
-        if (shared->id != 0) {
-            continue;
-        }
+        if (shared->id != 0) continue;
         memset(shared, 0, sizeof *shared);
         shared->id = ++state->shared_made << PLACE_BITS | place;
         shared->bytes = bytes;
         shared->gpu = gpu;
         shared->owner = self;
         shared->holders[self / 64] |= UINT64_C(1) << self % 64;
-        if (place + 1 > state->shared_high) {
-            state->shared_high = place + 1;
-        }
+        if (place + 1 > state->shared_high) state->shared_high = place + 1;
         return shared->id;
     }
     return 0;
@@ -44,9 +40,7 @@ const struct sim_shared *sim_shared_hold(struct sim_state *state, struct sim_pro
 {
     struct sim_shared *shared = find(state, id);
     uint32_t self = (uint32_t)(process - state->processes);
-    if (shared != NULL) {
-        shared->holders[self / 64] |= UINT64_C(1) << self % 64;
-    }
+    if (shared) shared->holders[self / 64] |= UINT64_C(1) << self % 64;
     return shared;
 }
 
@@ -54,14 +48,10 @@ void sim_shared_drop(struct sim_state *state, struct sim_process *process, uint6
 {
     struct sim_shared *shared = find(state, id);
     uint32_t self = (uint32_t)(process - state->processes);
-    if (shared == NULL || !holds(shared, self)) {
-        return;
-    }
+    if (!shared || !holds(shared, self)) return;
     shared->holders[self / 64] &= ~(UINT64_C(1) << self % 64);
     uint32_t heir = 0;
-    while (heir < SIM_PROCESSES && !holds(shared, heir)) {
-        heir++;
-    }
+    while (heir < SIM_PROCESSES && !holds(shared, heir)) heir++;
     if (shared->gpu < SIM_GPUS && shared->owner == self) {
         if (heir < SIM_PROCESSES) {
             process->memory_bytes[shared->gpu] -= shared->bytes;
@@ -71,14 +61,11 @@ void sim_shared_drop(struct sim_state *state, struct sim_process *process, uint6
             sim_memory_give(state, process, shared->gpu, shared->bytes);
         }
     }
-    if (heir == SIM_PROCESSES) {
-        shared->id = 0;
-    }
+    if (heir == SIM_PROCESSES) shared->id = 0;
 }
 
 void sim_shared_forget_process(struct sim_state *state, struct sim_process *process)
 {
-    for (uint32_t place = 0; place < state->shared_high; place++) {
+    for (uint32_t place = 0; place < state->shared_high; place++)
         sim_shared_drop(state, process, state->shared[place].id);
-    }
 }

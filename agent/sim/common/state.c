@@ -17,7 +17,7 @@ static _Atomic(struct sim_state *) mapped;
 void sim_directory(char *out, size_t size)
 {
     const char *named = getenv(ENV_SIM_DIR);
-    if (named != NULL && named[0] != 0) {
+    if (named && named[0] != 0) {
         snprintf(out, size, "%s", named);
         return;
     }
@@ -50,13 +50,9 @@ static void state_init(struct sim_state *state, const char *directory)
 static int state_create(const char *directory, const char *path)
 {
     char temporary[PATH_MAX];
-    if (snprintf(temporary, sizeof temporary, "%s.new-%ld", path, (long)getpid()) >= (int)sizeof temporary) {
-        return -1;
-    }
+    if (snprintf(temporary, sizeof temporary, "%s.new-%ld", path, (long)getpid()) >= (int)sizeof temporary) return -1;
     int fd = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        return -1;
-    }
+    if (fd < 0) return -1;
     struct sim_state *state = MAP_FAILED;
     if (ftruncate(fd, sizeof *state) == 0) {
         (void)fchmod(fd, 0666);
@@ -77,18 +73,13 @@ static int state_create(const char *directory, const char *path)
 static struct sim_state *state_open(const char *path)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
-        return NULL;
-    }
+    if (fd < 0) return NULL;
     struct stat status;
     struct sim_state *state = MAP_FAILED;
-    if (fstat(fd, &status) == 0 && status.st_size == (off_t)sizeof *state) {
+    if (fstat(fd, &status) == 0 && status.st_size == (off_t)sizeof *state)
         state = mmap(NULL, sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    }
     close(fd);
-    if (state == MAP_FAILED) {
-        return NULL;
-    }
+    if (state == MAP_FAILED) return NULL;
     if (state->magic != SIM_MAGIC || state->bytes != sizeof *state) {
         munmap(state, sizeof *state);
         return NULL;
@@ -108,20 +99,14 @@ int sim_lock_file(void)
 struct sim_state *sim_state(void)
 {
     struct sim_state *state = atomic_load(&mapped);
-    if (state != NULL) {
-        return state;
-    }
+    if (state) return state;
     char directory[PATH_MAX - 16];
     char path[PATH_MAX];
     sim_directory(directory, sizeof directory);
     snprintf(path, sizeof path, "%s/sim.shm", directory);
     state = state_open(path);
-    if (state == NULL && access(path, F_OK) != 0 && state_create(directory, path) == 0) {
-        state = state_open(path);
-    }
-    if (state == NULL) {
-        return NULL;
-    }
+    if (!state && access(path, F_OK) != 0 && state_create(directory, path) == 0) state = state_open(path);
+    if (!state) return NULL;
     struct sim_state *expected = NULL;
     if (!atomic_compare_exchange_strong(&mapped, &expected, state)) {
         munmap(state, sizeof *state);

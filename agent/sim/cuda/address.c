@@ -22,7 +22,7 @@ static uint64_t last_id;
 
 CUdeviceptr address_take(uint64_t room, bool low)
 {
-    for (struct recycled **at = &freed; *at != NULL; at = &(*at)->next) {
+    for (struct recycled **at = &freed; *at; at = &(*at)->next) {
         struct recycled *found = *at;
         if (found->room == room && (found->address < LOW_END) == low) {
             CUdeviceptr address = found->address;
@@ -32,9 +32,7 @@ CUdeviceptr address_take(uint64_t room, bool low)
         }
     }
     uint64_t step = round_up(room, SLAB_BYTES);
-    if (low && step > LOW_END - next_low) {
-        return 0;
-    }
+    if (low && step > LOW_END - next_low) return 0;
     CUdeviceptr *next = low ? &next_low : &next_address;
     CUdeviceptr address = *next;
     *next += step;
@@ -44,7 +42,7 @@ CUdeviceptr address_take(uint64_t room, bool low)
 void address_give(CUdeviceptr address, uint64_t room)
 {
     struct recycled *entry = malloc(sizeof *entry);
-    if (entry != NULL) { /* else these addresses are never used again */
+    if (entry) { /* else these addresses are never used again */
         *entry = (struct recycled){freed, address, room};
         freed = entry;
     }
@@ -57,11 +55,10 @@ static size_t above(CUdeviceptr address)
     size_t high = table_count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (table[middle]->address <= address) {
+        if (table[middle]->address <= address)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
     return low;
 }
@@ -71,16 +68,12 @@ struct block *block_add(const struct block *block)
     if (table_count == table_room) {
         size_t room = table_room == 0 ? 256 : table_room * 2;
         struct block **larger = realloc(table, room * sizeof(struct block *));
-        if (larger == NULL) {
-            return NULL;
-        }
+        if (!larger) return NULL;
         table = larger;
         table_room = room;
     }
     struct block *made = malloc(sizeof *made);
-    if (made == NULL) {
-        return NULL;
-    }
+    if (!made) return NULL;
     *made = *block;
     made->id = ++last_id;
     size_t at = above(made->address);
@@ -93,9 +86,7 @@ struct block *block_add(const struct block *block)
 struct block *block_over(CUdeviceptr address)
 {
     size_t at = above(address);
-    if (at == 0) {
-        return NULL;
-    }
+    if (at == 0) return NULL;
     struct block *block = table[at - 1];
     return address - block->address < block->room ? block : NULL;
 }
@@ -103,7 +94,7 @@ struct block *block_over(CUdeviceptr address)
 struct block *block_at(CUdeviceptr address)
 {
     struct block *block = block_over(address);
-    return block != NULL && block->address == address ? block : NULL;
+    return block && block->address == address ? block : NULL;
 }
 
 struct block *block_number(size_t index)

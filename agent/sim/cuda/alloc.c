@@ -11,18 +11,14 @@ static CUresult allocate(CUdeviceptr *out, size_t bytes, enum block_kind kind, b
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    if (out == NULL || bytes == 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
     SIM_TRY(sim_capture_guard());
     sim_cost(state, COST_ALLOC_NS);
     memory_lock();
     struct block *block = plain_take(state, gpu, bytes, kind, low);
-    if (block != NULL) {
-        *out = block->address;
-    }
+    if (block) *out = block->address;
     memory_unlock();
-    return block == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    return !block ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 SIM_API cuMemAlloc_v2(CUdeviceptr *out, size_t bytes)
@@ -39,9 +35,8 @@ SIM_API cuMemAllocManaged(CUdeviceptr *out, size_t bytes, unsigned int flags)
 static CUresult allocate_pitch(CUdeviceptr *out, size_t *pitch, size_t width, size_t height, unsigned int element,
                                bool low)
 {
-    if (pitch == NULL || width == 0 || height == 0 || (element != 4 && element != 8 && element != 16)) {
+    if (!pitch || width == 0 || height == 0 || (element != 4 && element != 8 && element != 16))
         return CUDA_ERROR_INVALID_VALUE;
-    }
     *pitch = round_up(width, GRANULE);
     return allocate(out, *pitch * height, BLOCK_PLAIN, low);
 }
@@ -54,18 +49,12 @@ SIM_API cuMemAllocPitch_v2(CUdeviceptr *out, size_t *pitch, size_t width, size_t
 /* Waits for the device, as the real call does: it may be memory that a stream still works on. */
 static CUresult free_from_pool(struct sim_state *state, CUdeviceptr address, uint32_t gpu)
 {
-    if (gpu < SIM_GPUS) {
-        SIM_TRY(sim_drain_gpu(state, gpu));
-    }
+    if (gpu < SIM_GPUS) SIM_TRY(sim_drain_gpu(state, gpu));
     memory_lock();
     struct block *block = block_at(address);
-    if (block != NULL) {
-        pool_free(state, block, NULL);
-    }
+    if (block) pool_free(state, block, NULL);
     memory_unlock();
-    if (gpu < SIM_GPUS) {
-        sim_pools_trim(state, gpu);
-    }
+    if (gpu < SIM_GPUS) sim_pools_trim(state, gpu);
     return CUDA_SUCCESS;
 }
 
@@ -74,15 +63,13 @@ SIM_API cuMemFree_v2(CUdeviceptr address)
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
     SIM_TRY(sim_capture_guard());
-    if (address == 0) {
-        return CUDA_SUCCESS;
-    }
+    if (address == 0) return CUDA_SUCCESS;
     sim_cost(state, COST_ALLOC_NS / 4);
     CUresult result = CUDA_SUCCESS;
     memory_lock();
     struct block *block = block_at(address);
-    enum block_kind kind = block == NULL ? BLOCK_RESERVED : block->kind;
-    uint32_t gpu = block == NULL ? SIM_GPUS : block->gpu;
+    enum block_kind kind = !block ? BLOCK_RESERVED : block->kind;
+    uint32_t gpu = !block ? SIM_GPUS : block->gpu;
     switch (kind) {
     case BLOCK_PLAIN:
     case BLOCK_MANAGED:
@@ -101,9 +88,7 @@ SIM_API cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    if (free_bytes == NULL || total == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!free_bytes || !total) return CUDA_ERROR_INVALID_VALUE;
     sim_settle(state);
     sim_lock(state);
     sim_purge(state, false);
@@ -121,17 +106,13 @@ SIM_API cuMemHostAlloc(void **out, size_t bytes, unsigned int flags)
     (void)flags;
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (out == NULL || bytes == 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
     void *made = malloc(bytes);
-    if (made == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!made) return CUDA_ERROR_OUT_OF_MEMORY;
     struct block block = {
         .address = (CUdeviceptr)(uintptr_t)made, .bytes = bytes, .room = bytes, .gpu = SIM_GPUS, .kind = BLOCK_HOST};
     memory_lock();
-    bool added = block_add(&block) != NULL;
+    bool added = block_add(&block);
     memory_unlock();
     if (!added) {
         free(made);
@@ -154,15 +135,11 @@ SIM_API cuMemAllocHost(void **out, unsigned int bytes)
 SIM_API cuMemFreeHost(void *pointer)
 {
     memory_lock();
-    struct block *block = pointer == NULL ? NULL : block_at((CUdeviceptr)(uintptr_t)pointer);
-    bool known = block != NULL && block->kind == BLOCK_HOST;
-    if (known) {
-        block_remove(block);
-    }
+    struct block *block = !pointer ? NULL : block_at((CUdeviceptr)(uintptr_t)pointer);
+    bool known = block && block->kind == BLOCK_HOST;
+    if (known) block_remove(block);
     memory_unlock();
-    if (pointer != NULL && !known) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (pointer && !known) return CUDA_ERROR_INVALID_VALUE;
     free(pointer);
     return CUDA_SUCCESS;
 }
@@ -172,9 +149,7 @@ SIM_API cuMemFreeHost(void *pointer)
 SIM_API cuMemAlloc(CUdeviceptr_v1 *out, unsigned int bytes)
 {
     CUdeviceptr address;
-    if (out == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out) return CUDA_ERROR_INVALID_VALUE;
     SIM_TRY(allocate(&address, bytes, BLOCK_PLAIN, true));
     *out = (CUdeviceptr_v1)address;
     return CUDA_SUCCESS;
@@ -185,9 +160,7 @@ SIM_API cuMemAllocPitch(CUdeviceptr_v1 *out, unsigned int *pitch, unsigned int w
 {
     CUdeviceptr address;
     size_t row;
-    if (out == NULL || pitch == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !pitch) return CUDA_ERROR_INVALID_VALUE;
     SIM_TRY(allocate_pitch(&address, &row, width, height, element, true));
     *out = (CUdeviceptr_v1)address;
     *pitch = (unsigned int)row;
@@ -203,9 +176,7 @@ SIM_API cuMemGetInfo(unsigned int *free_bytes, unsigned int *total)
 {
     size_t wide_free;
     size_t wide_total;
-    if (free_bytes == NULL || total == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!free_bytes || !total) return CUDA_ERROR_INVALID_VALUE;
     SIM_TRY(cuMemGetInfo_v2(&wide_free, &wide_total));
     *free_bytes = wide_free > UINT32_MAX ? UINT32_MAX : (unsigned int)wide_free;
     *total = wide_total > UINT32_MAX ? UINT32_MAX : (unsigned int)wide_total;

@@ -13,7 +13,7 @@ static bool whole_gap(void *about, uint64_t from, uint64_t to, uint64_t bytes, u
 static void clear(struct arena *arena, uint64_t from, uint64_t to, struct span *spare)
 {
     struct span **at = &arena->spans;
-    while (*at != NULL && (*at)->offset < to) {
+    while (*at && (*at)->offset < to) {
         struct span *span = *at;
         uint64_t end = span->offset + span->bytes;
         if (end <= from) {
@@ -42,16 +42,14 @@ static bool place(struct arena *arena, uint64_t offset, uint64_t bytes)
 {
     struct span *made = calloc(1, sizeof *made);
     struct span *spare = calloc(1, sizeof *spare);
-    if (made == NULL || spare == NULL) {
+    if (!made || !spare) {
         free(made);
         free(spare);
         return false;
     }
     clear(arena, offset, offset + bytes, spare);
     struct span **at = &arena->spans;
-    while (*at != NULL && (*at)->offset < offset) {
-        at = &(*at)->next;
-    }
+    while (*at && (*at)->offset < offset) at = &(*at)->next;
     *made = (struct span){.next = *at, .offset = offset, .bytes = bytes, .live = true};
     *at = made;
     return true;
@@ -62,14 +60,10 @@ bool arena_take(struct arena *arena, uint64_t bytes, arena_usable usable, arena_
                 uint64_t *offset)
 {
     uint64_t from = 0;
-    fits = fits == NULL ? whole_gap : fits;
-    for (struct span *span = arena->spans; span != NULL; span = span->next) {
-        if (!span->live && usable != NULL && usable(about, span)) {
-            continue;
-        }
-        if (span->offset > from && fits(about, from, span->offset, bytes, offset)) {
-            return place(arena, *offset, bytes);
-        }
+    fits = !fits ? whole_gap : fits;
+    for (struct span *span = arena->spans; span; span = span->next) {
+        if (!span->live && usable && usable(about, span)) continue;
+        if (span->offset > from && fits(about, from, span->offset, bytes, offset)) return place(arena, *offset, bytes);
         from = span->offset + span->bytes;
     }
     return arena->bytes > from && fits(about, from, arena->bytes, bytes, offset) && place(arena, *offset, bytes);
@@ -77,17 +71,14 @@ bool arena_take(struct arena *arena, uint64_t bytes, arena_usable usable, arena_
 
 struct span *arena_find(struct arena *arena, uint64_t offset)
 {
-    for (struct span *span = arena->spans; span != NULL && span->offset <= offset; span = span->next) {
-        if (span->offset == offset && span->live) {
-            return span;
-        }
-    }
+    for (struct span *span = arena->spans; span && span->offset <= offset; span = span->next)
+        if (span->offset == offset && span->live) return span;
     return NULL;
 }
 
 void arena_give(struct arena *arena, struct span *span)
 {
-    for (struct span **at = &arena->spans; *at != NULL; at = &(*at)->next) {
+    for (struct span **at = &arena->spans; *at; at = &(*at)->next) {
         if (*at == span) {
             *at = span->next;
             free(span);

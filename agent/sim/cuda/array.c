@@ -58,9 +58,7 @@ static uint64_t element_bytes(const CUDA_ARRAY3D_DESCRIPTOR *descriptor)
 static uint64_t in_blocks(uint64_t size, uint64_t least, uint64_t most)
 {
     uint64_t block = least;
-    while (block < most && block < size) {
-        block *= 2;
-    }
+    while (block < most && block < size) block *= 2;
     return round_up(size, block);
 }
 
@@ -85,36 +83,30 @@ static CUresult array_fill(struct CUarray_st *array, const CUDA_ARRAY3D_DESCRIPT
     SIM_TRY(sim_enter_context(&state, &gpu));
     SIM_TRY(sim_capture_guard());
     if (descriptor->Width == 0 || element_bytes(descriptor) == 0 ||
-        (descriptor->Height == 0 && descriptor->Depth != 0 && (descriptor->Flags & CUDA_ARRAY3D_LAYERED) == 0)) {
+        (descriptor->Height == 0 && descriptor->Depth != 0 && (descriptor->Flags & CUDA_ARRAY3D_LAYERED) == 0))
         return CUDA_ERROR_INVALID_VALUE;
-    }
     array->descriptor = *descriptor;
-    for (unsigned int level = 0; level < levels; level++) {
-        array->bytes += level_bytes(descriptor, level);
-    }
+    for (unsigned int level = 0; level < levels; level++) array->bytes += level_bytes(descriptor, level);
     array->bytes = round_up(array->bytes, ARRAY_ALIGNMENT);
-    if ((descriptor->Flags & FLAGS_WITHOUT_MEMORY) != 0) {
-        return CUDA_SUCCESS;
-    }
+    if ((descriptor->Flags & FLAGS_WITHOUT_MEMORY) != 0) return CUDA_SUCCESS;
     sim_cost(state, COST_ALLOC_NS);
     memory_lock();
     struct block *block = plain_take(state, gpu, array->bytes, BLOCK_ARRAY, false);
-    if (block != NULL) {
+    if (block) {
         array->address = block->address;
         array->block_id = block->id;
     }
     memory_unlock();
-    return block == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    return !block ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 static void array_empty(struct sim_state *state, struct CUarray_st *array)
 {
     memory_lock();
     struct block *block = array->address == 0 ? NULL : block_at(array->address);
-    if (block != NULL && block->id == array->block_id) { /* else it went with its context */
+    if (block && block->id == array->block_id) /* else it went with its context */
         plain_give(state, block);
-    }
-    while (array->backings != NULL) {
+    while (array->backings) {
         struct backing *backing = array->backings;
         array->backings = backing->next;
         physical_drop(state, backing->physical);
@@ -127,13 +119,9 @@ static void array_empty(struct sim_state *state, struct CUarray_st *array)
 
 SIM_API cuArray3DCreate_v2(CUarray *out, const CUDA_ARRAY3D_DESCRIPTOR *descriptor)
 {
-    if (out == NULL || descriptor == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !descriptor) return CUDA_ERROR_INVALID_VALUE;
     CUarray array = calloc(1, sizeof *array);
-    if (array == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!array) return CUDA_ERROR_OUT_OF_MEMORY;
     CUresult result = array_fill(array, descriptor, 1);
     if (result != CUDA_SUCCESS) {
         free(array);
@@ -145,9 +133,7 @@ SIM_API cuArray3DCreate_v2(CUarray *out, const CUDA_ARRAY3D_DESCRIPTOR *descript
 
 SIM_API cuArrayCreate_v2(CUarray *out, const CUDA_ARRAY_DESCRIPTOR *descriptor)
 {
-    if (descriptor == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!descriptor) return CUDA_ERROR_INVALID_VALUE;
     CUDA_ARRAY3D_DESCRIPTOR whole = {descriptor->Width,  descriptor->Height,      0,
                                      descriptor->Format, descriptor->NumChannels, 0};
     return cuArray3DCreate_v2(out, &whole);
@@ -155,9 +141,7 @@ SIM_API cuArrayCreate_v2(CUarray *out, const CUDA_ARRAY_DESCRIPTOR *descriptor)
 
 SIM_API cuArrayCreate(CUarray *out, const CUDA_ARRAY_DESCRIPTOR_v1 *descriptor)
 {
-    if (descriptor == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!descriptor) return CUDA_ERROR_INVALID_VALUE;
     CUDA_ARRAY3D_DESCRIPTOR whole = {descriptor->Width,  descriptor->Height,      0,
                                      descriptor->Format, descriptor->NumChannels, 0};
     return cuArray3DCreate_v2(out, &whole);
@@ -165,9 +149,7 @@ SIM_API cuArrayCreate(CUarray *out, const CUDA_ARRAY_DESCRIPTOR_v1 *descriptor)
 
 SIM_API cuArray3DCreate(CUarray *out, const CUDA_ARRAY3D_DESCRIPTOR_v1 *descriptor)
 {
-    if (descriptor == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!descriptor) return CUDA_ERROR_INVALID_VALUE;
     CUDA_ARRAY3D_DESCRIPTOR whole = {descriptor->Width,  descriptor->Height,      descriptor->Depth,
                                      descriptor->Format, descriptor->NumChannels, descriptor->Flags};
     return cuArray3DCreate_v2(out, &whole);
@@ -177,9 +159,7 @@ SIM_API cuArrayDestroy(CUarray array)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (array == NULL || array->is_level) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
+    if (!array || array->is_level) return CUDA_ERROR_INVALID_HANDLE;
     array_empty(state, array);
     free(array);
     return CUDA_SUCCESS;
@@ -187,18 +167,14 @@ SIM_API cuArrayDestroy(CUarray array)
 
 SIM_API cuArray3DGetDescriptor_v2(CUDA_ARRAY3D_DESCRIPTOR *out, CUarray array)
 {
-    if (out == NULL || array == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !array) return CUDA_ERROR_INVALID_VALUE;
     *out = array->descriptor;
     return CUDA_SUCCESS;
 }
 
 SIM_API cuArrayGetDescriptor_v2(CUDA_ARRAY_DESCRIPTOR *out, CUarray array)
 {
-    if (out == NULL || array == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !array) return CUDA_ERROR_INVALID_VALUE;
     const CUDA_ARRAY3D_DESCRIPTOR *from = &array->descriptor;
     *out = (CUDA_ARRAY_DESCRIPTOR){from->Width, from->Height, from->Format, from->NumChannels};
     return CUDA_SUCCESS;
@@ -206,9 +182,7 @@ SIM_API cuArrayGetDescriptor_v2(CUDA_ARRAY_DESCRIPTOR *out, CUarray array)
 
 static CUresult requirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *out, const struct CUarray_st *array)
 {
-    if (out == NULL || (array->descriptor.Flags & CUDA_ARRAY3D_DEFERRED_MAPPING) == 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || (array->descriptor.Flags & CUDA_ARRAY3D_DEFERRED_MAPPING) == 0) return CUDA_ERROR_INVALID_VALUE;
     *out = (CUDA_ARRAY_MEMORY_REQUIREMENTS){.size = array->bytes, .alignment = ARRAY_ALIGNMENT};
     return CUDA_SUCCESS;
 }
@@ -217,7 +191,7 @@ SIM_API cuArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *out, CUarra
 {
     uint32_t gpu;
     SIM_TRY(sim_device_gpu(device, &gpu));
-    return array == NULL ? CUDA_ERROR_INVALID_HANDLE : requirements(out, array);
+    return !array ? CUDA_ERROR_INVALID_HANDLE : requirements(out, array);
 }
 
 /* ---- mipmapped arrays ---- */
@@ -226,30 +200,20 @@ SIM_API cuMipmappedArrayDestroy(CUmipmappedArray array)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (array == NULL) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
+    if (!array) return CUDA_ERROR_INVALID_HANDLE;
     array_empty(state, &array->whole);
-    for (unsigned int level = 0; level < array->count; level++) {
-        free(array->levels[level]);
-    }
+    for (unsigned int level = 0; level < array->count; level++) free(array->levels[level]);
     free(array);
     return CUDA_SUCCESS;
 }
 
 SIM_API cuMipmappedArrayCreate(CUmipmappedArray *out, const CUDA_ARRAY3D_DESCRIPTOR *descriptor, unsigned int levels)
 {
-    if (out == NULL || descriptor == NULL || levels == 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !descriptor || levels == 0) return CUDA_ERROR_INVALID_VALUE;
     CUmipmappedArray array = calloc(1, sizeof *array);
-    if (array == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!array) return CUDA_ERROR_OUT_OF_MEMORY;
     unsigned int most = 1; /* more levels than halvings are asked for in vain */
-    for (uint64_t size = descriptor->Width | descriptor->Height; size > 1 && most < LEVELS_MAX; size /= 2) {
-        most++;
-    }
+    for (uint64_t size = descriptor->Width | descriptor->Height; size > 1 && most < LEVELS_MAX; size /= 2) most++;
     levels = levels > most ? most : levels;
     CUresult result = array_fill(&array->whole, descriptor, levels);
     if (result != CUDA_SUCCESS) {
@@ -258,7 +222,7 @@ SIM_API cuMipmappedArrayCreate(CUmipmappedArray *out, const CUDA_ARRAY3D_DESCRIP
     }
     for (; array->count < levels; array->count++) {
         CUarray level = calloc(1, sizeof *level);
-        if (level == NULL) {
+        if (!level) {
             (void)cuMipmappedArrayDestroy(array);
             return CUDA_ERROR_OUT_OF_MEMORY;
         }
@@ -275,9 +239,7 @@ SIM_API cuMipmappedArrayCreate(CUmipmappedArray *out, const CUDA_ARRAY3D_DESCRIP
 
 SIM_API cuMipmappedArrayGetLevel(CUarray *out, CUmipmappedArray array, unsigned int level)
 {
-    if (out == NULL || array == NULL || level >= array->count) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !array || level >= array->count) return CUDA_ERROR_INVALID_VALUE;
     *out = array->levels[level];
     return CUDA_SUCCESS;
 }
@@ -287,7 +249,7 @@ SIM_API cuMipmappedArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *ou
 {
     uint32_t gpu;
     SIM_TRY(sim_device_gpu(device, &gpu));
-    return array == NULL ? CUDA_ERROR_INVALID_HANDLE : requirements(out, &array->whole);
+    return !array ? CUDA_ERROR_INVALID_HANDLE : requirements(out, &array->whole);
 }
 
 /* ---- memory behind arrays that came without ---- */
@@ -295,10 +257,9 @@ SIM_API cuMipmappedArrayGetMemoryRequirements(CUDA_ARRAY_MEMORY_REQUIREMENTS *ou
 static struct backing **backing_of(struct CUarray_st *array, const CUarrayMapInfo *info)
 {
     struct backing **at = &array->backings;
-    while (*at != NULL && ((*at)->subresource != info->subresourceType ||
-                           memcmp((*at)->where, &info->subresource, sizeof(*at)->where) != 0)) {
+    while (*at && ((*at)->subresource != info->subresourceType ||
+                   memcmp((*at)->where, &info->subresource, sizeof(*at)->where) != 0))
         at = &(*at)->next;
-    }
     return at;
 }
 
@@ -306,24 +267,17 @@ static struct backing **backing_of(struct CUarray_st *array, const CUarrayMapInf
 static CUresult map_one(struct sim_state *state, const CUarrayMapInfo *info)
 {
     struct CUarray_st *array = info->resource; /* a mipmapped array begins with one */
-    if (array == NULL || (array->descriptor.Flags & FLAGS_WITHOUT_MEMORY) == 0 || info->memHandleType != 0) {
+    if (!array || (array->descriptor.Flags & FLAGS_WITHOUT_MEMORY) == 0 || info->memHandleType != 0)
         return CUDA_ERROR_INVALID_VALUE;
-    }
     struct physical *physical = (struct physical *)(uintptr_t)info->memHandle;
     bool map = info->memOperationType == CU_MEM_OPERATION_TYPE_MAP;
-    if (map && (physical == NULL || info->offset >= physical->bytes)) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (map && (!physical || info->offset >= physical->bytes)) return CUDA_ERROR_INVALID_VALUE;
     struct backing **at = backing_of(array, info);
     struct backing *before = *at;
-    if (!map && before == NULL) {
-        return CUDA_SUCCESS;
-    }
+    if (!map && !before) return CUDA_SUCCESS;
     struct backing *made = map ? calloc(1, sizeof *made) : NULL;
-    if (map && made == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
-    if (before != NULL) {
+    if (map && !made) return CUDA_ERROR_OUT_OF_MEMORY;
+    if (before) {
         *at = before->next;
         physical_drop(state, before->physical);
         free(before);
@@ -342,17 +296,11 @@ static CUresult cuMemMapArrayAsync_on(bool per_thread, CUarrayMapInfo *list, uns
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    if (sim_stream(gpu, handle, per_thread)->capture != NULL) {
-        return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-    }
-    if (list == NULL || count == 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (sim_stream(gpu, handle, per_thread)->capture) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    if (!list || count == 0) return CUDA_ERROR_INVALID_VALUE;
     CUresult result = CUDA_SUCCESS;
     memory_lock();
-    for (unsigned int at = 0; at < count && result == CUDA_SUCCESS; at++) {
-        result = map_one(state, &list[at]);
-    }
+    for (unsigned int at = 0; at < count && result == CUDA_SUCCESS; at++) result = map_one(state, &list[at]);
     memory_unlock();
     return result;
 }

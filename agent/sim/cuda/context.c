@@ -19,16 +19,14 @@ CUcontext sim_context_current(void)
 uint32_t sim_gpu_of_current(void)
 {
     CUcontext context = sim_context_current();
-    return context == NULL ? SIM_GPUS : context->gpu;
+    return !context ? SIM_GPUS : context->gpu;
 }
 
 CUresult sim_enter_context(struct sim_state **state_out, uint32_t *gpu_out)
 {
     SIM_TRY(sim_enter(state_out));
     CUcontext context = sim_context_current();
-    if (context == NULL) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
+    if (!context) return CUDA_ERROR_INVALID_CONTEXT;
     *gpu_out = context->gpu;
     return context->alive ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED;
 }
@@ -39,14 +37,10 @@ CUresult sim_enter_context(struct sim_state **state_out, uint32_t *gpu_out)
 CUresult context_begin(struct sim_state *state, CUcontext context, uint64_t bytes)
 {
     struct sim_context *queues;
-    if (!memory_take(state, context->gpu, bytes)) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!memory_take(state, context->gpu, bytes)) return CUDA_ERROR_OUT_OF_MEMORY;
     sim_lock(state);
     CUresult result = sim_queues(state, context->gpu, &queues);
-    if (result == CUDA_SUCCESS) {
-        sim_process_self(state)->live[context->gpu]++;
-    }
+    if (result == CUDA_SUCCESS) sim_process_self(state)->live[context->gpu]++;
     sim_unlock(state);
     if (result != CUDA_SUCCESS) {
         memory_give(state, context->gpu, bytes);
@@ -70,9 +64,7 @@ void context_end(struct sim_state *state, CUcontext context)
     memory_unlock();
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
-    if (process != NULL && process->live[context->gpu] > 0) {
-        process->live[context->gpu]--;
-    }
+    if (process && process->live[context->gpu] > 0) process->live[context->gpu]--;
     sim_unlock(state);
 }
 
@@ -80,9 +72,7 @@ SIM_API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
 {
     uint32_t gpu;
     SIM_TRY(sim_device_gpu(device, &gpu));
-    if (context == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!context) return CUDA_ERROR_INVALID_VALUE;
     struct sim_state *state = sim_state();
     CUcontext primary = &primaries[gpu];
     sim_settle(state);
@@ -93,9 +83,7 @@ SIM_API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device)
     CUresult result = primary->alive ? CUDA_SUCCESS : context_begin(state, primary, state->options.context_bytes);
     primary->primary_count += result == CUDA_SUCCESS;
     memory_unlock();
-    if (result == CUDA_SUCCESS) {
-        *context = primary;
-    }
+    if (result == CUDA_SUCCESS) *context = primary;
     return result;
 }
 
@@ -104,12 +92,8 @@ static CUresult primary_release(CUdevice device)
     uint32_t gpu;
     SIM_TRY(sim_device_gpu(device, &gpu));
     CUcontext primary = &primaries[gpu];
-    if (primary->primary_count == 0) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
-    if (--primary->primary_count == 0 && primary->alive) {
-        context_end(sim_state(), primary);
-    }
+    if (primary->primary_count == 0) return CUDA_ERROR_INVALID_CONTEXT;
+    if (--primary->primary_count == 0 && primary->alive) context_end(sim_state(), primary);
     return CUDA_SUCCESS;
 }
 
@@ -128,9 +112,7 @@ static CUresult primary_reset(CUdevice device)
 {
     uint32_t gpu;
     SIM_TRY(sim_device_gpu(device, &gpu));
-    if (primaries[gpu].alive) {
-        context_end(sim_state(), &primaries[gpu]);
-    }
+    if (primaries[gpu].alive) context_end(sim_state(), &primaries[gpu]);
     return CUDA_SUCCESS;
 }
 
@@ -164,13 +146,9 @@ static CUresult create(CUcontext *out, CUdevice device, unsigned int api_version
 {
     uint32_t gpu;
     SIM_TRY(sim_device_gpu(device, &gpu));
-    if (out == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out) return CUDA_ERROR_INVALID_VALUE;
     CUcontext made = depth == CONTEXT_STACK ? NULL : calloc(1, sizeof *made);
-    if (made == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!made) return CUDA_ERROR_OUT_OF_MEMORY;
     struct sim_state *state = sim_state();
     made->gpu = gpu;
     made->api_version = api_version;
@@ -215,12 +193,8 @@ SIM_API cuCtxDestroy_v2(CUcontext context)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (context == NULL || context->primary || context->green != NULL || !context->alive) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
-    if (depth > 0 && stack[depth - 1] == context) {
-        depth--;
-    }
+    if (!context || context->primary || context->green || !context->alive) return CUDA_ERROR_INVALID_CONTEXT;
+    if (depth > 0 && stack[depth - 1] == context) depth--;
     context_end(state, context);
     return CUDA_SUCCESS;
 }
@@ -236,9 +210,7 @@ SIM_API cuCtxSetCurrent(CUcontext context)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (depth == 0) {
-        depth = 1;
-    }
+    if (depth == 0) depth = 1;
     stack[depth - 1] = context;
     return CUDA_SUCCESS;
 }
@@ -255,9 +227,7 @@ SIM_API cuCtxPushCurrent_v2(CUcontext context)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (context == NULL || depth == CONTEXT_STACK) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
+    if (!context || depth == CONTEXT_STACK) return CUDA_ERROR_INVALID_CONTEXT;
     stack[depth++] = context;
     return CUDA_SUCCESS;
 }
@@ -266,13 +236,9 @@ SIM_API cuCtxPopCurrent_v2(CUcontext *context)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (depth == 0) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
+    if (depth == 0) return CUDA_ERROR_INVALID_CONTEXT;
     depth--;
-    if (context != NULL) {
-        *context = stack[depth];
-    }
+    if (context) *context = stack[depth];
     return CUDA_SUCCESS;
 }
 
@@ -292,22 +258,16 @@ SIM_API cuCtxGetFlags(unsigned int *flags)
 
 SIM_API cuCtxGetApiVersion(CUcontext context, unsigned int *version)
 {
-    context = context == NULL ? sim_context_current() : context;
-    if (context == NULL) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
+    context = !context ? sim_context_current() : context;
+    if (!context) return CUDA_ERROR_INVALID_CONTEXT;
     *version = context->api_version;
     return CUDA_SUCCESS;
 }
 
 SIM_API cuCtxGetStreamPriorityRange(int *least, int *greatest)
 {
-    if (least != NULL) {
-        *least = 0;
-    }
-    if (greatest != NULL) {
-        *greatest = -5;
-    }
+    if (least) *least = 0;
+    if (greatest) *greatest = -5;
     return CUDA_SUCCESS;
 }
 
@@ -327,5 +287,5 @@ SIM_API cuCtxSynchronize_v2(CUcontext context)
 {
     CUcontext current = NULL;
     SIM_TRY(cuCtxGetCurrent(&current));
-    return context == NULL || context == current ? cuCtxSynchronize() : CUDA_ERROR_INVALID_CONTEXT;
+    return !context || context == current ? cuCtxSynchronize() : CUDA_ERROR_INVALID_CONTEXT;
 }

@@ -30,12 +30,8 @@ static uint64_t above_default(const struct CUctx_st *context, int limit)
 /* Lock held. Brings *held to wanted; false if the GPU has not that much. */
 static bool hold(struct sim_state *state, uint32_t gpu, uint64_t *held, uint64_t wanted)
 {
-    if (wanted > *held && !memory_take(state, gpu, wanted - *held)) {
-        return false;
-    }
-    if (wanted < *held) {
-        memory_give(state, gpu, *held - wanted);
-    }
+    if (wanted > *held && !memory_take(state, gpu, wanted - *held)) return false;
+    if (wanted < *held) memory_give(state, gpu, *held - wanted);
     *held = wanted;
     return true;
 }
@@ -48,18 +44,14 @@ SIM_API cuCtxSetLimit(int limit, size_t value)
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUcontext context = sim_context_current();
-    if (limit < 0 || limit >= SIM_LIMITS) {
-        return CUDA_SUCCESS; /* the others are hints */
-    }
+    if (limit < 0 || limit >= SIM_LIMITS) return CUDA_SUCCESS; /* the others are hints */
     memory_lock();
     size_t before = context->limits[limit];
     context->limits[limit] = value;
     bool held =
         limit != CU_LIMIT_STACK_SIZE || hold(state, gpu, &context->stack_bytes,
                                              above_default(context, limit) * SIM_MULTIPROCESSORS * SIM_THREADS_PER_SM);
-    if (!held) {
-        context->limits[limit] = before;
-    }
+    if (!held) context->limits[limit] = before;
     memory_unlock();
     return held ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
@@ -69,9 +61,7 @@ SIM_API cuCtxGetLimit(size_t *value, int limit)
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    if (value == NULL || limit < 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!value || limit < 0) return CUDA_ERROR_INVALID_VALUE;
     *value = limit < SIM_LIMITS ? sim_context_current()->limits[limit] : 0;
     return CUDA_SUCCESS;
 }
@@ -101,9 +91,7 @@ SIM_API cuDeviceGetDevResource(CUdevice device, CUdevResource *resource, int typ
 {
     uint32_t gpu;
     SIM_TRY(sim_device_gpu(device, &gpu));
-    if (resource == NULL || type != CU_DEV_RESOURCE_TYPE_SM) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!resource || type != CU_DEV_RESOURCE_TYPE_SM) return CUDA_ERROR_INVALID_VALUE;
     describe(resource, SIM_MULTIPROCESSORS);
     return CUDA_SUCCESS;
 }
@@ -112,34 +100,24 @@ SIM_API cuDevSmResourceSplitByCount(CUdevResource *result, unsigned int *groups,
                                     CUdevResource *remaining, unsigned int flags, unsigned int minimum)
 {
     (void)flags;
-    if (groups == NULL || input == NULL || input->type != CU_DEV_RESOURCE_TYPE_SM) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!groups || !input || input->type != CU_DEV_RESOURCE_TYPE_SM) return CUDA_ERROR_INVALID_VALUE;
     unsigned int each = (unsigned int)round_up(minimum == 0 ? 8 : minimum, 8);
     unsigned int possible = input->sm.smCount / each;
-    if (result == NULL) { /* only how many there could be */
+    if (!result) { /* only how many there could be */
         *groups = possible;
         return CUDA_SUCCESS;
     }
     *groups = *groups > possible ? possible : *groups;
-    for (unsigned int at = 0; at < *groups; at++) {
-        describe(&result[at], each);
-    }
-    if (remaining != NULL) {
-        describe(remaining, input->sm.smCount - *groups * each);
-    }
+    for (unsigned int at = 0; at < *groups; at++) describe(&result[at], each);
+    if (remaining) describe(remaining, input->sm.smCount - *groups * each);
     return CUDA_SUCCESS;
 }
 
 SIM_API cuDevResourceGenerateDesc(CUdevResourceDesc *out, CUdevResource *resources, unsigned int count)
 {
-    if (out == NULL || resources == NULL || count == 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !resources || count == 0) return CUDA_ERROR_INVALID_VALUE;
     *out = calloc(1, sizeof **out);
-    if (*out == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!*out) return CUDA_ERROR_OUT_OF_MEMORY;
     (*out)->resource = resources[0];
     return CUDA_SUCCESS;
 }
@@ -148,14 +126,10 @@ SIM_API cuGreenCtxCreate(CUgreenCtx *out, CUdevResourceDesc description, CUdevic
 {
     uint32_t gpu;
     SIM_TRY(sim_device_gpu(device, &gpu));
-    if (out == NULL || description == NULL || (flags & CU_GREEN_CTX_DEFAULT_STREAM) == 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !description || (flags & CU_GREEN_CTX_DEFAULT_STREAM) == 0) return CUDA_ERROR_INVALID_VALUE;
     struct sim_state *state = sim_state();
     CUgreenCtx made = calloc(1, sizeof *made);
-    if (made == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!made) return CUDA_ERROR_OUT_OF_MEMORY;
     made->resource = description->resource;
     made->context.gpu = gpu;
     made->context.api_version = CONTEXT_API;
@@ -175,18 +149,14 @@ SIM_API cuGreenCtxDestroy(CUgreenCtx green)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (green == NULL || !green->context.alive) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
+    if (!green || !green->context.alive) return CUDA_ERROR_INVALID_CONTEXT;
     context_end(state, &green->context);
     return CUDA_SUCCESS;
 }
 
 SIM_API cuCtxFromGreenCtx(CUcontext *out, CUgreenCtx green)
 {
-    if (out == NULL || green == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !green) return CUDA_ERROR_INVALID_VALUE;
     *out = &green->context;
     return CUDA_SUCCESS;
 }

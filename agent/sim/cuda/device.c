@@ -18,10 +18,8 @@ static void read_visible(struct sim_state *state)
     uint32_t count = state->options.gpu_count;
     const char *text = getenv(ENV_CUDA_VISIBLE);
     visible_count = 0;
-    if (text == NULL) {
-        for (uint32_t gpu = 0; gpu < count; gpu++) {
-            visible[visible_count++] = gpu;
-        }
+    if (!text) {
+        for (uint32_t gpu = 0; gpu < count; gpu++) visible[visible_count++] = gpu;
         return;
     }
     while (*text != 0 && visible_count < SIM_GPUS) {
@@ -30,15 +28,10 @@ static void read_visible(struct sim_state *state)
         if (isdigit((unsigned char)*text)) {
             found = (uint32_t)strtoul(text, NULL, 10);
         } else {
-            for (uint32_t gpu = 0; gpu < count && found == count; gpu++) {
-                if (length >= 5 && strncmp(state->gpus[gpu].uuid, text, length) == 0) {
-                    found = gpu;
-                }
-            }
+            for (uint32_t gpu = 0; gpu < count && found == count; gpu++)
+                if (length >= 5 && strncmp(state->gpus[gpu].uuid, text, length) == 0) found = gpu;
         }
-        if (found >= count) {
-            return;
-        }
+        if (found >= count) return;
         visible[visible_count++] = found;
         text += length;
         text += *text == ',';
@@ -47,31 +40,19 @@ static void read_visible(struct sim_state *state)
 
 SIM_API cuInit(unsigned int flags)
 {
-    if (flags != 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (flags != 0) return CUDA_ERROR_INVALID_VALUE;
     uint32_t pid = (uint32_t)getpid();
     uint32_t known = atomic_load(&initialized_pid);
-    if (known == pid) {
-        return CUDA_SUCCESS;
-    }
-    if (known != 0) {
-        return CUDA_ERROR_NOT_INITIALIZED; /* a forked child of an initialized process */
-    }
+    if (known == pid) return CUDA_SUCCESS;
+    if (known != 0) return CUDA_ERROR_NOT_INITIALIZED; /* a forked child of an initialized process */
     struct sim_state *state = sim_state();
-    if (state == NULL) {
-        return CUDA_ERROR_NO_DEVICE;
-    }
+    if (!state) return CUDA_ERROR_NO_DEVICE;
     read_visible(state);
-    if (visible_count == 0) {
-        return CUDA_ERROR_NO_DEVICE;
-    }
+    if (visible_count == 0) return CUDA_ERROR_NO_DEVICE;
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
     sim_unlock(state);
-    if (process == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!process) return CUDA_ERROR_OUT_OF_MEMORY;
     atomic_store(&initialized_pid, pid);
     sim_cost(state, 1000);
     return CUDA_SUCCESS;
@@ -79,28 +60,20 @@ SIM_API cuInit(unsigned int flags)
 
 __attribute__((destructor)) static void give_back_on_exit(void)
 {
-    if (atomic_load(&initialized_pid) != (uint32_t)getpid()) {
-        return;
-    }
+    if (atomic_load(&initialized_pid) != (uint32_t)getpid()) return;
     struct sim_state *state = sim_state();
-    if (state == NULL) {
-        return;
-    }
+    if (!state) return;
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
-    if (process != NULL) {
-        sim_process_drop(state, process);
-    }
+    if (process) sim_process_drop(state, process);
     sim_unlock(state);
 }
 
 CUresult sim_enter(struct sim_state **state_out)
 {
-    if (atomic_load(&initialized_pid) != (uint32_t)getpid()) {
-        return CUDA_ERROR_NOT_INITIALIZED;
-    }
+    if (atomic_load(&initialized_pid) != (uint32_t)getpid()) return CUDA_ERROR_NOT_INITIALIZED;
     *state_out = sim_state();
-    return *state_out == NULL ? CUDA_ERROR_NOT_INITIALIZED : CUDA_SUCCESS;
+    return !*state_out ? CUDA_ERROR_NOT_INITIALIZED : CUDA_SUCCESS;
 }
 
 uint32_t sim_device_count(void)
@@ -128,9 +101,7 @@ CUresult sim_device_gpu(CUdevice device, uint32_t *gpu_out)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (device < 0 || (uint32_t)device >= visible_count) {
-        return CUDA_ERROR_INVALID_DEVICE;
-    }
+    if (device < 0 || (uint32_t)device >= visible_count) return CUDA_ERROR_INVALID_DEVICE;
     *gpu_out = visible[device];
     return CUDA_SUCCESS;
 }
@@ -138,14 +109,12 @@ CUresult sim_device_gpu(CUdevice device, uint32_t *gpu_out)
 CUresult sim_queues(struct sim_state *state, uint32_t gpu, struct sim_context **out)
 {
     *out = sim_context_self(state, gpu);
-    return *out == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    return !*out ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 SIM_API cuDriverGetVersion(int *version)
 {
-    if (version == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!version) return CUDA_ERROR_INVALID_VALUE;
     *version = 13000;
     return CUDA_SUCCESS;
 }
@@ -249,9 +218,7 @@ SIM_API cuDeviceTotalMem_v2(size_t *bytes, CUdevice device)
 {
     uint32_t gpu;
     SIM_TRY(sim_device_gpu(device, &gpu));
-    if (bytes == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!bytes) return CUDA_ERROR_INVALID_VALUE;
     *bytes = sim_state()->gpus[gpu].memory_bytes;
     return CUDA_SUCCESS;
 }

@@ -9,21 +9,16 @@ SIM_API cuEventCreate(CUevent *out, unsigned int flags)
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    if (getenv(ENV_SIM_NO_EVENTS) != NULL) {
+    if (getenv(ENV_SIM_NO_EVENTS))
         return CUDA_ERROR_NOT_SUPPORTED; /* for tests: a program in which nothing can be timed */
-    }
     CUevent event = calloc(1, sizeof *event);
-    if (event == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!event) return CUDA_ERROR_OUT_OF_MEMORY;
     struct sim_context *context;
     sim_lock(state);
     CUresult result = sim_queues(state, gpu, &context);
     if (result == CUDA_SUCCESS) {
         uint32_t slot = 0;
-        while (slot < SIM_EVENTS && context->events[slot].used) {
-            slot++;
-        }
+        while (slot < SIM_EVENTS && context->events[slot].used) slot++;
         if (slot == SIM_EVENTS) {
             result = CUDA_ERROR_OUT_OF_MEMORY;
         } else {
@@ -47,9 +42,8 @@ SIM_API cuEventDestroy_v2(CUevent event)
     struct sim_context *context;
     sim_lock(state);
     CUresult result = sim_queues(state, event->gpu, &context);
-    if (result == CUDA_SUCCESS && event->generation == context->events[event->slot].done_generation) {
+    if (result == CUDA_SUCCESS && event->generation == context->events[event->slot].done_generation)
         context->events[event->slot].used = 0; /* one still queued keeps its slot: nobody may get the stamp */
-    }
     sim_unlock(state);
     free(event);
     return result;
@@ -62,10 +56,8 @@ static CUresult cuEventRecordWithFlags_on(bool per_thread, CUevent event, CUstre
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = sim_stream(gpu, handle, per_thread);
-    if (event == NULL || event->gpu != stream->gpu) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
-    if (stream->capture != NULL) {
+    if (!event || event->gpu != stream->gpu) return CUDA_ERROR_INVALID_HANDLE;
+    if (stream->capture) {
         event->captured = stream->capture;
         event->tail = stream->tail_count == 0 ? NULL : stream->tails[stream->tail_count - 1];
         return CUDA_SUCCESS;
@@ -96,12 +88,8 @@ SIM_DUAL(cuEventRecord, (CUevent event, CUstream stream), event, stream)
 static CUresult event_usable(struct sim_state **state, CUevent event)
 {
     SIM_TRY(sim_enter(state));
-    if (event == NULL) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
-    if (event->captured != NULL) {
-        return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-    }
+    if (!event) return CUDA_ERROR_INVALID_HANDLE;
+    if (event->captured) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     return sim_capture_guard();
 }
 
@@ -131,13 +119,11 @@ static CUresult elapsed(float *milliseconds, CUevent start, CUevent end)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (start == NULL || end == NULL || start->generation == 0 || end->generation == 0 || start->gpu != end->gpu ||
-        (start->flags & CU_EVENT_DISABLE_TIMING) != 0 || (end->flags & CU_EVENT_DISABLE_TIMING) != 0) {
+    if (!start || !end || start->generation == 0 || end->generation == 0 || start->gpu != end->gpu ||
+        (start->flags & CU_EVENT_DISABLE_TIMING) != 0 || (end->flags & CU_EVENT_DISABLE_TIMING) != 0)
         return CUDA_ERROR_INVALID_HANDLE;
-    }
-    if (!sim_done_now(state, start->gpu, start->seq) || !sim_done_now(state, end->gpu, end->seq)) {
+    if (!sim_done_now(state, start->gpu, start->seq) || !sim_done_now(state, end->gpu, end->seq))
         return CUDA_ERROR_NOT_READY;
-    }
     struct sim_context *context;
     sim_lock(state);
     CUresult result = sim_queues(state, start->gpu, &context);

@@ -10,7 +10,7 @@ CUgraph sim_graph_make(void)
 
 void sim_graph_free(CUgraph graph)
 {
-    while (graph->first != NULL) {
+    while (graph->first) {
         CUgraphNode node = graph->first;
         graph->first = node->next;
         if (node->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC) {
@@ -18,40 +18,31 @@ void sim_graph_free(CUgraph graph)
             graph_block_drop(node->address);
             memory_unlock();
         }
-        if (node->child != NULL) {
-            sim_graph_free(node->child);
-        }
+        if (node->child) sim_graph_free(node->child);
         free(node->before);
         free(node);
     }
-    if (graph->instance != NULL) {
-        graph->instance->graph = NULL;
-    }
+    if (graph->instance) graph->instance->graph = NULL;
     free(graph);
 }
 
 CUgraphNode graph_node_add(CUgraph graph, int type, const CUgraphNode *before, size_t count)
 {
     CUgraphNode node = calloc(1, sizeof *node);
-    if (node == NULL) {
-        return NULL;
-    }
+    if (!node) return NULL;
     node->before = count == 0 ? NULL : malloc(count * sizeof(CUgraphNode));
-    if (count > 0 && node->before == NULL) {
+    if (count > 0 && !node->before) {
         free(node);
         return NULL;
     }
-    if (count > 0) {
-        memcpy(node->before, before, count * sizeof(CUgraphNode));
-    }
+    if (count > 0) memcpy(node->before, before, count * sizeof(CUgraphNode));
     node->before_count = count;
     node->graph = graph;
     node->type = type;
-    if (graph->last == NULL) {
+    if (!graph->last)
         graph->first = node;
-    } else {
+    else
         graph->last->next = node;
-    }
     graph->last = node;
     graph->count++;
     return node;
@@ -59,18 +50,11 @@ CUgraphNode graph_node_add(CUgraph graph, int type, const CUgraphNode *before, s
 
 static bool reaches(CUgraphNode node, CUgraphNode earlier, uint64_t search)
 {
-    if (node == earlier) {
-        return true;
-    }
-    if (node->search == search) {
-        return false;
-    }
+    if (node == earlier) return true;
+    if (node->search == search) return false;
     node->search = search;
-    for (size_t at = 0; at < node->before_count; at++) {
-        if (reaches(node->before[at], earlier, search)) {
-            return true;
-        }
-    }
+    for (size_t at = 0; at < node->before_count; at++)
+        if (reaches(node->before[at], earlier, search)) return true;
     return false;
 }
 
@@ -78,12 +62,9 @@ static bool reaches(CUgraphNode node, CUgraphNode earlier, uint64_t search)
 bool graph_comes_after(CUgraphNode node, CUgraphNode earlier)
 {
     static _Atomic uint64_t searches;
-    for (CUgraphNode late = node; late != NULL; late = late->graph->parent) {
-        for (CUgraphNode early = earlier; early != NULL; early = early->graph->parent) {
-            if (late->graph == early->graph) {
-                return late != early && reaches(late, early, ++searches);
-            }
-        }
+    for (CUgraphNode late = node; late; late = late->graph->parent) {
+        for (CUgraphNode early = earlier; early; early = early->graph->parent)
+            if (late->graph == early->graph) return late != early && reaches(late, early, ++searches);
     }
     return false;
 }
@@ -91,9 +72,7 @@ bool graph_comes_after(CUgraphNode node, CUgraphNode earlier)
 CUresult sim_capture_work(CUstream stream, int type, CUfunction function, uint64_t duration)
 {
     CUgraphNode node = graph_node_add(stream->capture, type, stream->tails, stream->tail_count);
-    if (node == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!node) return CUDA_ERROR_OUT_OF_MEMORY;
     node->function = function;
     node->duration_ns = duration;
     stream->tails[0] = node;
@@ -103,52 +82,38 @@ CUresult sim_capture_work(CUstream stream, int type, CUfunction function, uint64
 
 SIM_API cuGraphCreate(CUgraph *out, unsigned int flags)
 {
-    if (out == NULL || flags != 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || flags != 0) return CUDA_ERROR_INVALID_VALUE;
     *out = sim_graph_make();
-    return *out == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    return !*out ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 SIM_API cuGraphDestroy(CUgraph graph)
 {
-    if (graph == NULL || graph->parent != NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!graph || graph->parent) return CUDA_ERROR_INVALID_VALUE;
     sim_graph_free(graph);
     return CUDA_SUCCESS;
 }
 
 SIM_API cuGraphGetNodes(CUgraph graph, CUgraphNode *nodes, size_t *count)
 {
-    if (graph == NULL || count == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!graph || !count) return CUDA_ERROR_INVALID_VALUE;
     size_t at = 0;
-    for (CUgraphNode node = graph->first; nodes != NULL && node != NULL && at < *count; node = node->next) {
-        nodes[at++] = node;
-    }
-    for (size_t rest = at; nodes != NULL && rest < *count; rest++) {
-        nodes[rest] = NULL;
-    }
-    *count = nodes == NULL ? graph->count : at;
+    for (CUgraphNode node = graph->first; nodes && node && at < *count; node = node->next) nodes[at++] = node;
+    for (size_t rest = at; nodes && rest < *count; rest++) nodes[rest] = NULL;
+    *count = !nodes ? graph->count : at;
     return CUDA_SUCCESS;
 }
 
 SIM_API cuGraphNodeGetType(CUgraphNode node, int *type)
 {
-    if (node == NULL || type == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!node || !type) return CUDA_ERROR_INVALID_VALUE;
     *type = node->type;
     return CUDA_SUCCESS;
 }
 
 SIM_API cuGraphChildGraphNodeGetGraph(CUgraphNode node, CUgraph *graph)
 {
-    if (node == NULL || graph == NULL || node->type != CU_GRAPH_NODE_TYPE_GRAPH) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!node || !graph || node->type != CU_GRAPH_NODE_TYPE_GRAPH) return CUDA_ERROR_INVALID_VALUE;
     *graph = node->child;
     return CUDA_SUCCESS;
 }
@@ -157,16 +122,14 @@ SIM_API cuGraphChildGraphNodeGetGraph(CUgraphNode node, CUgraph *graph)
 
 static CUresult added(CUgraphNode *out, CUgraphNode node)
 {
-    if (node == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!node) return CUDA_ERROR_OUT_OF_MEMORY;
     *out = node;
     return CUDA_SUCCESS;
 }
 
 static bool bad(const CUgraphNode *out, CUgraph graph, const CUgraphNode *before, size_t count)
 {
-    return out == NULL || graph == NULL || (before == NULL && count > 0);
+    return !out || !graph || (!before && count > 0);
 }
 
 SIM_API cuGraphAddEmptyNode(CUgraphNode *out, CUgraph graph, const CUgraphNode *before, size_t count)
@@ -180,14 +143,10 @@ static CUresult add_kernel(CUgraphNode *out, CUgraph graph, const CUgraphNode *b
 {
     uint64_t blocks = (uint64_t)parameters->gridDimX * parameters->gridDimY * parameters->gridDimZ;
     uint64_t threads = (uint64_t)parameters->blockDimX * parameters->blockDimY * parameters->blockDimZ;
-    if (blocks == 0 || threads == 0 || threads > 1024) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
-    if (!sim_function_known(function)) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
+    if (blocks == 0 || threads == 0 || threads > 1024) return CUDA_ERROR_INVALID_VALUE;
+    if (!sim_function_known(function)) return CUDA_ERROR_INVALID_HANDLE;
     CUgraphNode node = graph_node_add(graph, CU_GRAPH_NODE_TYPE_KERNEL, before, count);
-    if (node != NULL) {
+    if (node) {
         node->function = function;
         node->duration_ns = sim_kernel_ns(function, blocks, threads, parameters->kernelParams);
     }
@@ -198,7 +157,7 @@ static CUresult add_kernel(CUgraphNode *out, CUgraph graph, const CUgraphNode *b
 SIM_API cuGraphAddKernelNode(CUgraphNode *out, CUgraph graph, const CUgraphNode *before, size_t count,
                              const CUDA_KERNEL_NODE_PARAMS *parameters)
 {
-    return bad(out, graph, before, count) || parameters == NULL
+    return bad(out, graph, before, count) || !parameters
                ? CUDA_ERROR_INVALID_VALUE
                : add_kernel(out, graph, before, count, parameters, parameters->func);
 }
@@ -206,25 +165,23 @@ SIM_API cuGraphAddKernelNode(CUgraphNode *out, CUgraph graph, const CUgraphNode 
 SIM_API cuGraphAddKernelNode_v2(CUgraphNode *out, CUgraph graph, const CUgraphNode *before, size_t count,
                                 const CUDA_KERNEL_NODE_PARAMS *parameters)
 {
-    if (bad(out, graph, before, count) || parameters == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
-    CUfunction function = parameters->func != NULL ? parameters->func : (CUfunction)parameters->kern;
+    if (bad(out, graph, before, count) || !parameters) return CUDA_ERROR_INVALID_VALUE;
+    CUfunction function = parameters->func ? parameters->func : (CUfunction)parameters->kern;
     return add_kernel(out, graph, before, count, parameters, function);
 }
 
 static CUgraph copied(CUgraph from)
 {
     CUgraph copy = sim_graph_make();
-    for (CUgraphNode node = from->first; copy != NULL && node != NULL; node = node->next) {
+    for (CUgraphNode node = from->first; copy && node; node = node->next) {
         CUgraphNode same = graph_node_add(copy, node->type, NULL, 0); /* the order is of no use without memory */
-        if (same == NULL) {
+        if (!same) {
             sim_graph_free(copy);
             return NULL;
         }
         same->duration_ns = node->duration_ns;
         same->function = node->function;
-        same->child = node->child == NULL ? NULL : copied(node->child);
+        same->child = !node->child ? NULL : copied(node->child);
     }
     return copy;
 }
@@ -233,17 +190,11 @@ static CUgraph copied(CUgraph from)
 static CUresult add_child(CUgraphNode *out, CUgraph graph, const CUgraphNode *before, size_t count, CUgraph child,
                           bool move)
 {
-    if (child == NULL || child == graph || child->parent != NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
-    if (child->has_memory && !move) {
-        return CUDA_ERROR_NOT_SUPPORTED;
-    }
+    if (!child || child == graph || child->parent) return CUDA_ERROR_INVALID_VALUE;
+    if (child->has_memory && !move) return CUDA_ERROR_NOT_SUPPORTED;
     CUgraph inner = move ? child : copied(child);
-    CUgraphNode node = inner == NULL ? NULL : graph_node_add(graph, CU_GRAPH_NODE_TYPE_GRAPH, before, count);
-    if (node == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    CUgraphNode node = !inner ? NULL : graph_node_add(graph, CU_GRAPH_NODE_TYPE_GRAPH, before, count);
+    if (!node) return CUDA_ERROR_OUT_OF_MEMORY;
     node->child = inner;
     inner->parent = node;
     graph->has_memory = graph->has_memory || inner->has_memory;
@@ -265,9 +216,7 @@ SIM_API cuGraphAddMemFreeNode(CUgraphNode *out, CUgraph graph, const CUgraphNode
 static CUresult add_node(CUgraphNode *out, CUgraph graph, const CUgraphNode *before, size_t count,
                          CUgraphNodeParams *parameters)
 {
-    if (bad(out, graph, before, count) || parameters == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (bad(out, graph, before, count) || !parameters) return CUDA_ERROR_INVALID_VALUE;
     switch (parameters->type) {
     case CU_GRAPH_NODE_TYPE_KERNEL: return cuGraphAddKernelNode_v2(out, graph, before, count, &parameters->kernel);
     case CU_GRAPH_NODE_TYPE_GRAPH:

@@ -6,22 +6,17 @@
 static uint64_t duration_of(CUgraph graph)
 {
     uint64_t sum = 0;
-    for (CUgraphNode node = graph->first; node != NULL; node = node->next) {
-        sum += node->duration_ns + (node->child == NULL ? 0 : duration_of(node->child));
-    }
+    for (CUgraphNode node = graph->first; node; node = node->next)
+        sum += node->duration_ns + (!node->child ? 0 : duration_of(node->child));
     return sum;
 }
 
 /* The code of its kernels must be there before it can run. */
 static CUresult load_kernels(struct sim_state *state, CUgraph graph)
 {
-    for (CUgraphNode node = graph->first; node != NULL; node = node->next) {
-        if (node->function != NULL) {
-            SIM_TRY(sim_function_load(state, node->function));
-        }
-        if (node->child != NULL) {
-            SIM_TRY(load_kernels(state, node->child));
-        }
+    for (CUgraphNode node = graph->first; node; node = node->next) {
+        if (node->function) SIM_TRY(sim_function_load(state, node->function));
+        if (node->child) SIM_TRY(load_kernels(state, node->child));
     }
     return CUDA_SUCCESS;
 }
@@ -31,17 +26,11 @@ static CUresult instantiate(CUgraphExec *out, CUgraph graph, unsigned long long 
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    if (out == NULL || graph == NULL || graph->parent != NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
-    if (graph->has_memory && graph->instance != NULL) {
-        return CUDA_ERROR_NOT_SUPPORTED; /* both would use the same addresses */
-    }
+    if (!out || !graph || graph->parent) return CUDA_ERROR_INVALID_VALUE;
+    if (graph->has_memory && graph->instance) return CUDA_ERROR_NOT_SUPPORTED; /* both would use the same addresses */
     SIM_TRY(load_kernels(state, graph));
     CUgraphExec exec = calloc(1, sizeof *exec);
-    if (exec == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!exec) return CUDA_ERROR_OUT_OF_MEMORY;
     *exec = (struct CUgraphExec_st){.duration_ns = duration_of(graph), .gpu = gpu, .flags = flags};
     memory_lock();
     CUresult result = graph->has_memory ? graph_memory_plan(exec, graph) : CUDA_SUCCESS;
@@ -83,9 +72,7 @@ static CUresult take_memory(graph_memory_fn take, CUgraphExec exec, CUstream han
 {
     uint32_t gpu;
     SIM_TRY(sim_enter_context(state_out, &gpu));
-    if (exec == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!exec) return CUDA_ERROR_INVALID_VALUE;
     *stream_out = sim_stream(gpu, handle, per_thread);
     memory_lock();
     CUresult result = take(*state_out, exec, *stream_out);
@@ -103,15 +90,11 @@ SIM_DUAL(cuGraphUpload, (CUgraphExec exec, CUstream stream), exec, stream)
 
 SIM_API cuGraphExecDestroy(CUgraphExec exec)
 {
-    if (exec == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!exec) return CUDA_ERROR_INVALID_VALUE;
     memory_lock();
     graph_memory_forget(exec);
     memory_unlock();
-    if (exec->graph != NULL) {
-        exec->graph->instance = NULL;
-    }
+    if (exec->graph) exec->graph->instance = NULL;
     free(exec);
     return CUDA_SUCCESS;
 }
@@ -119,9 +102,7 @@ SIM_API cuGraphExecDestroy(CUgraphExec exec)
 static CUresult cuGraphInstantiateWithParams_on(bool per_thread, CUgraphExec *out, CUgraph graph,
                                                 CUDA_GRAPH_INSTANTIATE_PARAMS *parameters)
 {
-    if (parameters == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!parameters) return CUDA_ERROR_INVALID_VALUE;
     parameters->hErrNode_out = NULL;
     parameters->result_out = 1; /* an error that no node is to blame for */
     SIM_TRY(instantiate(out, graph, parameters->flags));
@@ -140,12 +121,8 @@ SIM_DUAL(cuGraphInstantiateWithParams, (CUgraphExec * out, CUgraph graph, CUDA_G
 
 static CUresult update(CUgraphExec exec, CUgraph graph)
 {
-    if (exec == NULL || graph == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
-    if (graph->has_memory || exec->allocated != NULL || exec->freed != NULL) {
-        return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
-    }
+    if (!exec || !graph) return CUDA_ERROR_INVALID_VALUE;
+    if (graph->has_memory || exec->allocated || exec->freed) return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
     SIM_TRY(load_kernels(state, graph));
@@ -172,9 +149,7 @@ static CUresult cuGraphLaunch_on(bool per_thread, CUgraphExec exec, CUstream han
     struct sim_state *state;
     CUstream stream;
     CUresult result = take_memory(graph_memory_begin, exec, handle, per_thread, &state, &stream);
-    if (result != CUDA_SUCCESS) {
-        return result;
-    }
+    if (result != CUDA_SUCCESS) return result;
     result = sim_enqueue(state, stream, SIM_COMPUTE, exec->duration_ns + state->options.gap_ns, 0, 0);
     memory_lock();
     graph_memory_end(state, exec, stream);

@@ -26,7 +26,7 @@ static struct {
 void graph_block_drop(CUdeviceptr address)
 {
     struct block *block = block_at(address);
-    if (block != NULL && --block->references == 0) {
+    if (block && --block->references == 0) {
         address_give(block->address, block->room);
         block_remove(block);
     }
@@ -36,9 +36,7 @@ void graph_block_drop(CUdeviceptr address)
 bool graph_memory_free(struct sim_state *state, struct block *block)
 {
     (void)state;
-    if (!block->live) {
-        return false;
-    }
+    if (!block->live) return false;
     block->live = false;
     memories[block->gpu].held -= round_up(block->bytes, GRANULE);
     graph_block_drop(block->address);
@@ -48,16 +46,14 @@ bool graph_memory_free(struct sim_state *state, struct block *block)
 static CUresult alloc_node(CUgraphNode *out, CUgraph graph, const CUgraphNode *before, size_t count,
                            CUDA_MEM_ALLOC_NODE_PARAMS *parameters, uint32_t gpu)
 {
-    if (gpu == SIM_GPUS) {
-        return CUDA_ERROR_NOT_SUPPORTED; /* graph memory on the host */
-    }
+    if (gpu == SIM_GPUS) return CUDA_ERROR_NOT_SUPPORTED; /* graph memory on the host */
     struct block block = {.bytes = parameters->bytesize, .gpu = gpu, .kind = BLOCK_GRAPH, .references = 1};
     memory_lock();
     block.room = round_up(block.bytes, SLAB_BYTES);
     block.address = address_take(block.room, false);
     struct block *made = block_add(&block);
-    CUgraphNode node = made == NULL ? NULL : graph_node_add(graph, CU_GRAPH_NODE_TYPE_MEM_ALLOC, before, count);
-    if (node == NULL) {
+    CUgraphNode node = !made ? NULL : graph_node_add(graph, CU_GRAPH_NODE_TYPE_MEM_ALLOC, before, count);
+    if (!node) {
         memory_unlock();
         return CUDA_ERROR_OUT_OF_MEMORY;
     }
@@ -75,11 +71,9 @@ SIM_API cuGraphAddMemAllocNode(CUgraphNode *out, CUgraph graph, const CUgraphNod
                                CUDA_MEM_ALLOC_NODE_PARAMS *parameters)
 {
     uint32_t gpu;
-    if (out == NULL || graph == NULL || parameters == NULL || parameters->bytesize == 0 ||
-        parameters->poolProps.allocType != CU_MEM_ALLOCATION_TYPE_PINNED || graph->parent != NULL ||
-        (before == NULL && count > 0)) {
+    if (!out || !graph || !parameters || parameters->bytesize == 0 ||
+        parameters->poolProps.allocType != CU_MEM_ALLOCATION_TYPE_PINNED || graph->parent || (!before && count > 0))
         return CUDA_ERROR_INVALID_VALUE;
-    }
     SIM_TRY(location_gpu(&parameters->poolProps.location, &gpu));
     return alloc_node(out, graph, before, count, parameters, gpu);
 }
@@ -87,39 +81,31 @@ SIM_API cuGraphAddMemAllocNode(CUgraphNode *out, CUgraph graph, const CUgraphNod
 SIM_API cuGraphAddMemFreeNode(CUgraphNode *out, CUgraph graph, const CUgraphNode *before, size_t count,
                               CUdeviceptr address)
 {
-    if (out == NULL || graph == NULL || graph->parent != NULL || (before == NULL && count > 0)) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !graph || graph->parent || (!before && count > 0)) return CUDA_ERROR_INVALID_VALUE;
     memory_lock();
     struct block *block = block_at(address);
-    bool good = block != NULL && block->kind == BLOCK_GRAPH;
+    bool good = block && block->kind == BLOCK_GRAPH;
     CUgraphNode node = good ? graph_node_add(graph, CU_GRAPH_NODE_TYPE_MEM_FREE, before, count) : NULL;
-    if (node != NULL) {
+    if (node) {
         node->address = address;
         graph->has_memory = true;
     }
     memory_unlock();
-    if (node == NULL) {
-        return good ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!node) return good ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_ERROR_INVALID_VALUE;
     *out = node;
     return CUDA_SUCCESS;
 }
 
 SIM_API cuGraphMemAllocNodeGetParams(CUgraphNode node, CUDA_MEM_ALLOC_NODE_PARAMS *out)
 {
-    if (node == NULL || out == NULL || node->type != CU_GRAPH_NODE_TYPE_MEM_ALLOC) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!node || !out || node->type != CU_GRAPH_NODE_TYPE_MEM_ALLOC) return CUDA_ERROR_INVALID_VALUE;
     *out = node->alloc;
     return CUDA_SUCCESS;
 }
 
 SIM_API cuGraphMemFreeNodeGetParams(CUgraphNode node, CUdeviceptr *out)
 {
-    if (node == NULL || out == NULL || node->type != CU_GRAPH_NODE_TYPE_MEM_FREE) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!node || !out || node->type != CU_GRAPH_NODE_TYPE_MEM_FREE) return CUDA_ERROR_INVALID_VALUE;
     *out = node->address;
     return CUDA_SUCCESS;
 }
@@ -135,9 +121,7 @@ CUresult sim_capture_alloc(CUstream stream, uint32_t gpu, uint64_t bytes, CUdevi
     CUDA_MEM_ALLOC_NODE_PARAMS parameters = {.bytesize = bytes};
     CUgraphNode node;
     int ordinal = 0;
-    if (gpu < SIM_GPUS) {
-        SIM_TRY(sim_gpu_device(gpu, &ordinal));
-    }
+    if (gpu < SIM_GPUS) SIM_TRY(sim_gpu_device(gpu, &ordinal));
     parameters.poolProps.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
     parameters.poolProps.location = (CUmemLocation){CU_MEM_LOCATION_TYPE_DEVICE, ordinal};
     SIM_TRY(alloc_node(&node, stream->capture, stream->tails, stream->tail_count, &parameters, gpu));
@@ -171,21 +155,17 @@ struct slot {
 static struct slot *slot_for(struct slot *slots, CUgraphNode node, uint64_t bytes)
 {
     struct slot *best = NULL;
-    for (struct slot *at = slots; at != NULL; at = at->next) {
-        if (at->freed != NULL && at->gpu == node->gpu && at->bytes >= bytes &&
-            (best == NULL || at->bytes < best->bytes) && graph_comes_after(node, at->freed)) {
+    for (struct slot *at = slots; at; at = at->next)
+        if (at->freed && at->gpu == node->gpu && at->bytes >= bytes && (!best || at->bytes < best->bytes) &&
+            graph_comes_after(node, at->freed))
             best = at;
-        }
-    }
     return best;
 }
 
 static bool remember(CUdeviceptr **list, size_t *count, CUdeviceptr address)
 {
     CUdeviceptr *longer = realloc(*list, (*count + 1) * sizeof(CUdeviceptr));
-    if (longer == NULL) {
-        return false;
-    }
+    if (!longer) return false;
     longer[(*count)++] = address;
     *list = longer;
     return true;
@@ -194,37 +174,28 @@ static bool remember(CUdeviceptr **list, size_t *count, CUdeviceptr address)
 /* Two allocations share bytes if one comes after the free of the other, whichever way the launch runs. */
 static bool plan(CUgraphExec exec, CUgraph graph, struct slot **slots)
 {
-    for (CUgraphNode node = graph->first; node != NULL; node = node->next) {
+    for (CUgraphNode node = graph->first; node; node = node->next) {
         struct slot *slot = *slots;
-        if (node->child != NULL && !plan(exec, node->child, slots)) {
-            return false;
-        }
+        if (node->child && !plan(exec, node->child, slots)) return false;
         if (node->type == CU_GRAPH_NODE_TYPE_MEM_ALLOC) {
             uint64_t bytes = round_up(node->alloc.bytesize, GRANULE);
             slot = slot_for(*slots, node, bytes);
-            if (slot == NULL) {
+            if (!slot) {
                 slot = calloc(1, sizeof *slot);
-                if (slot == NULL) {
-                    return false;
-                }
+                if (!slot) return false;
                 *slot = (struct slot){.next = *slots, .bytes = bytes, .gpu = node->gpu};
                 *slots = slot;
                 exec->peak_bytes[node->gpu] += bytes;
             }
             slot->address = node->address;
             slot->freed = NULL;
-            if (!remember(&exec->allocated, &exec->allocated_count, node->address)) {
-                return false;
-            }
+            if (!remember(&exec->allocated, &exec->allocated_count, node->address)) return false;
         } else if (node->type == CU_GRAPH_NODE_TYPE_MEM_FREE) {
-            while (slot != NULL && (slot->freed != NULL || slot->address != node->address)) {
-                slot = slot->next;
-            }
-            if (slot != NULL) {
+            while (slot && (slot->freed || slot->address != node->address)) slot = slot->next;
+            if (slot)
                 slot->freed = node;
-            } else if (!remember(&exec->freed, &exec->freed_count, node->address)) {
+            else if (!remember(&exec->freed, &exec->freed_count, node->address))
                 return false;
-            }
         }
     }
     return true;
@@ -234,13 +205,11 @@ CUresult graph_memory_plan(CUgraphExec exec, CUgraph graph)
 {
     struct slot *slots = NULL;
     bool planned = plan(exec, graph, &slots);
-    for (size_t at = 0; planned && at < exec->allocated_count; at++) {
-        block_at(exec->allocated[at])->references++;
-    }
-    while (slots != NULL) {
+    for (size_t at = 0; planned && at < exec->allocated_count; at++) block_at(exec->allocated[at])->references++;
+    while (slots) {
         struct slot *slot = slots;
         slots = slot->next;
-        for (size_t at = exec->left_count; planned && slot->freed == NULL && at < exec->allocated_count; at++) {
+        for (size_t at = exec->left_count; planned && !slot->freed && at < exec->allocated_count; at++) {
             if (exec->allocated[at] == slot->address) {
                 exec->allocated[at] = exec->allocated[exec->left_count];
                 exec->allocated[exec->left_count++] = slot->address;
@@ -259,9 +228,7 @@ CUresult graph_memory_plan(CUgraphExec exec, CUgraph graph)
 
 void graph_memory_forget(CUgraphExec exec)
 {
-    for (size_t at = 0; at < exec->allocated_count; at++) {
-        graph_block_drop(exec->allocated[at]);
-    }
+    for (size_t at = 0; at < exec->allocated_count; at++) graph_block_drop(exec->allocated[at]);
     free(exec->allocated);
     free(exec->freed);
 }
@@ -278,7 +245,7 @@ static uint64_t running_bytes(struct sim_state *state, uint32_t gpu, uint64_t st
     for (size_t at = 0; at < memories[gpu].lease_count; at++) {
         struct lease lease = memories[gpu].leases[at];
         struct sim_context *context = sim_context_self(state, lease.stamp.gpu);
-        if (context != NULL && !sim_queue_done(context, lease.stamp.seq)) {
+        if (context && !sim_queue_done(context, lease.stamp.seq)) {
             memories[gpu].leases[kept++] = lease;
             sum += lease.stamp.stream == stream ? 0 : lease.bytes;
         }
@@ -291,17 +258,11 @@ static uint64_t running_bytes(struct sim_state *state, uint32_t gpu, uint64_t st
 CUresult graph_memory_reserve(struct sim_state *state, CUgraphExec exec, CUstream stream)
 {
     for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++) {
-        if (exec->peak_bytes[gpu] == 0) {
-            continue;
-        }
+        if (exec->peak_bytes[gpu] == 0) continue;
         uint64_t needed = memories[gpu].held + running_bytes(state, gpu, stream->id) + exec->peak_bytes[gpu];
         uint64_t wanted = round_up(needed, POOL_CHUNK);
-        if (wanted <= memories[gpu].reserved) {
-            continue;
-        }
-        if (!memory_take(state, gpu, wanted - memories[gpu].reserved)) {
-            return CUDA_ERROR_OUT_OF_MEMORY;
-        }
+        if (wanted <= memories[gpu].reserved) continue;
+        if (!memory_take(state, gpu, wanted - memories[gpu].reserved)) return CUDA_ERROR_OUT_OF_MEMORY;
         memories[gpu].reserved = wanted;
         memories[gpu].reserved_high = wanted > memories[gpu].reserved_high ? wanted : memories[gpu].reserved_high;
     }
@@ -312,18 +273,13 @@ CUresult graph_memory_begin(struct sim_state *state, CUgraphExec exec, CUstream 
 {
     for (size_t at = 0; at < exec->left_count; at++) {
         struct block *block = block_at(exec->allocated[at]);
-        if (block->live && (exec->flags & CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH) == 0) {
+        if (block->live && (exec->flags & CUDA_GRAPH_INSTANTIATE_FLAG_AUTO_FREE_ON_LAUNCH) == 0)
             return CUDA_ERROR_INVALID_VALUE;
-        }
-        if (block->live) {
-            (void)graph_memory_free(state, block);
-        }
+        if (block->live) (void)graph_memory_free(state, block);
     }
     for (size_t at = 0; at < exec->freed_count; at++) {
         struct block *block = block_at(exec->freed[at]);
-        if (block == NULL || !block->live) {
-            return CUDA_ERROR_INVALID_VALUE;
-        }
+        if (!block || !block->live) return CUDA_ERROR_INVALID_VALUE;
     }
     return graph_memory_reserve(state, exec, stream);
 }
@@ -339,9 +295,8 @@ static void lease(uint32_t gpu, struct sim_stamp stamp, uint64_t bytes)
             return;
         }
     }
-    if (memories[gpu].lease_count < LEASES) {
+    if (memories[gpu].lease_count < LEASES)
         memories[gpu].leases[memories[gpu].lease_count++] = (struct lease){stamp, bytes};
-    }
 }
 
 /* The launch is queued: what it leaves is held until it is freed, the rest is in use until the launch is done. */
@@ -351,9 +306,7 @@ void graph_memory_end(struct sim_state *state, CUgraphExec exec, CUstream stream
     memcpy(bytes, exec->peak_bytes, sizeof bytes);
     for (size_t at = 0; at < exec->freed_count; at++) {
         struct block *block = block_at(exec->freed[at]);
-        if (block != NULL) {
-            (void)graph_memory_free(state, block);
-        }
+        if (block) (void)graph_memory_free(state, block);
     }
     for (size_t at = 0; at < exec->left_count; at++) {
         struct block *block = block_at(exec->allocated[at]);
@@ -363,11 +316,8 @@ void graph_memory_end(struct sim_state *state, CUgraphExec exec, CUstream stream
         memories[block->gpu].held += left;
         bytes[block->gpu] -= left;
     }
-    for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++) {
-        if (bytes[gpu] > 0) {
-            lease(gpu, sim_stamp_of(stream), bytes[gpu]);
-        }
-    }
+    for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++)
+        if (bytes[gpu] > 0) lease(gpu, sim_stamp_of(stream), bytes[gpu]);
 }
 
 /* ---- the pool as a whole ---- */
@@ -393,10 +343,8 @@ SIM_API cuDeviceGetGraphMemAttribute(CUdevice device, int attribute, void *value
 {
     uint32_t gpu;
     SIM_TRY(sim_device_gpu(device, &gpu));
-    if (value == NULL || attribute < CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT ||
-        attribute > CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH) {
+    if (!value || attribute < CU_GRAPH_MEM_ATTR_USED_MEM_CURRENT || attribute > CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH)
         return CUDA_ERROR_INVALID_VALUE;
-    }
     bool high = attribute == CU_GRAPH_MEM_ATTR_USED_MEM_HIGH || attribute == CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH;
     memory_lock();
     uint64_t answer = high ? memories[gpu].reserved_high : memories[gpu].reserved;
@@ -410,14 +358,10 @@ SIM_API cuDeviceSetGraphMemAttribute(CUdevice device, int attribute, void *value
     uint32_t gpu;
     uint64_t wanted;
     SIM_TRY(sim_device_gpu(device, &gpu));
-    if (value == NULL ||
-        (attribute != CU_GRAPH_MEM_ATTR_USED_MEM_HIGH && attribute != CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH)) {
+    if (!value || (attribute != CU_GRAPH_MEM_ATTR_USED_MEM_HIGH && attribute != CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH))
         return CUDA_ERROR_INVALID_VALUE;
-    }
     memcpy(&wanted, value, sizeof wanted);
-    if (wanted != 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (wanted != 0) return CUDA_ERROR_INVALID_VALUE;
     memory_lock();
     memories[gpu].reserved_high = memories[gpu].reserved;
     memory_unlock();

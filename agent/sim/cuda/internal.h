@@ -131,9 +131,7 @@ uint64_t sim_kernel_ns(CUfunction function, uint64_t blocks, uint64_t threads, v
 #define SIM_TRY(call)                                                                                                 \
     do {                                                                                                              \
         CUresult sim_try = (call);                                                                                    \
-        if (sim_try != CUDA_SUCCESS) {                                                                                \
-            return sim_try;                                                                                           \
-        }                                                                                                             \
+        if (sim_try != CUDA_SUCCESS) return sim_try;                                                                  \
     } while (0)
 
 #endif

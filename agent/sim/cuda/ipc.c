@@ -23,18 +23,14 @@ SIM_API cuIpcGetMemHandle(CUipcMemHandle *out, CUdeviceptr address)
     struct ipc_record record = {.magic = IPC_MAGIC, .pid = (uint32_t)getpid()};
     memory_lock();
     struct block *block = block_over(address);
-    bool good = out != NULL && block != NULL && block->kind == BLOCK_PLAIN;
+    bool good = out && block && block->kind == BLOCK_PLAIN;
     if (good) {
         record.id = physical_share(state, plain_physical(block, &record.offset));
         record.bytes = block->bytes;
     }
     memory_unlock();
-    if (!good) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
-    if (record.id == 0) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!good) return CUDA_ERROR_INVALID_VALUE;
+    if (record.id == 0) return CUDA_ERROR_OUT_OF_MEMORY;
     memset(out, 0, sizeof *out);
     memcpy(out, &record, sizeof record);
     return CUDA_SUCCESS;
@@ -44,12 +40,10 @@ SIM_API cuIpcGetMemHandle(CUipcMemHandle *out, CUdeviceptr address)
 static struct block *opened(const struct ipc_record *record)
 {
     struct block *block;
-    for (size_t index = 0; (block = block_number(index)) != NULL; index++) {
+    for (size_t index = 0; (block = block_number(index)); index++)
         if (block->kind == BLOCK_IPC && block->opened_id == record->id && block->bytes == record->bytes &&
-            block->opened_offset == record->offset) {
+            block->opened_offset == record->offset)
             return block;
-        }
-    }
     return NULL;
 }
 
@@ -60,17 +54,14 @@ static CUresult open_handle(CUdeviceptr *out, CUipcMemHandle handle, unsigned in
     struct ipc_record record;
     SIM_TRY(sim_enter_context(&state, &gpu));
     memcpy(&record, &handle, sizeof record);
-    if (out == NULL || (flags & ~(unsigned)CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS) != 0 || record.magic != IPC_MAGIC) {
+    if (!out || (flags & ~(unsigned)CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS) != 0 || record.magic != IPC_MAGIC)
         return CUDA_ERROR_INVALID_VALUE;
-    }
-    if (record.pid == (uint32_t)getpid()) {
-        return CUDA_ERROR_INVALID_CONTEXT; /* one's own memory */
-    }
+    if (record.pid == (uint32_t)getpid()) return CUDA_ERROR_INVALID_CONTEXT; /* one's own memory */
     memory_lock();
     struct block *block = opened(&record);
-    if (block == NULL) {
+    if (!block) {
         struct physical *physical = physical_import(state, record.id);
-        if (physical == NULL) {
+        if (!physical) {
             memory_unlock();
             return CUDA_ERROR_INVALID_VALUE; /* freed meanwhile */
         }
@@ -85,12 +76,12 @@ static CUresult open_handle(CUdeviceptr *out, CUipcMemHandle handle, unsigned in
         made.address = address_take(made.room, false);
         block = block_add(&made);
     }
-    if (block != NULL) {
+    if (block) {
         block->references++;
         *out = block->address;
     }
     memory_unlock();
-    return block == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    return !block ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 SIM_API cuIpcOpenMemHandle(CUdeviceptr *out, CUipcMemHandle handle, unsigned int flags)
@@ -109,10 +100,8 @@ SIM_API cuIpcCloseMemHandle(CUdeviceptr address)
     SIM_TRY(sim_enter(&state));
     memory_lock();
     struct block *block = block_at(address);
-    bool good = block != NULL && block->kind == BLOCK_IPC;
-    if (good && --block->references == 0) {
-        plain_give(state, block);
-    }
+    bool good = block && block->kind == BLOCK_IPC;
+    if (good && --block->references == 0) plain_give(state, block);
     memory_unlock();
     return good ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
@@ -129,17 +118,11 @@ SIM_API cuImportExternalMemory(CUexternalMemory *out, const CUDA_EXTERNAL_MEMORY
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    if (out == NULL || description == NULL || description->size == 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
-    if (description->type != CU_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD) {
-        return CUDA_ERROR_NOT_SUPPORTED;
-    }
+    if (!out || !description || description->size == 0) return CUDA_ERROR_INVALID_VALUE;
+    if (description->type != CU_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD) return CUDA_ERROR_NOT_SUPPORTED;
     struct share_record record;
     CUexternalMemory made = calloc(1, sizeof *made);
-    if (made == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!made) return CUDA_ERROR_OUT_OF_MEMORY;
     made->bytes = description->size;
     if (share_read(description->handle.fd, SHARE_MEMORY, &record)) {
         memory_lock();
@@ -157,10 +140,9 @@ SIM_API cuExternalMemoryGetMappedBuffer(CUdeviceptr *out, CUexternalMemory memor
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    if (out == NULL || memory == NULL || description == NULL || description->size == 0 ||
-        description->offset > memory->bytes || description->size > memory->bytes - description->offset) {
+    if (!out || !memory || !description || description->size == 0 || description->offset > memory->bytes ||
+        description->size > memory->bytes - description->offset)
         return CUDA_ERROR_INVALID_VALUE;
-    }
     struct block block = {.bytes = description->size,
                           .room = round_up(description->size, SLAB_BYTES),
                           .gpu = gpu,
@@ -170,13 +152,9 @@ SIM_API cuExternalMemoryGetMappedBuffer(CUdeviceptr *out, CUexternalMemory memor
     memory_lock();
     block.address = address_take(block.room, false);
     struct block *made = block_add(&block);
-    if (made != NULL && made->physical != NULL) {
-        made->physical->references++;
-    }
+    if (made && made->physical) made->physical->references++;
     memory_unlock();
-    if (made == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!made) return CUDA_ERROR_OUT_OF_MEMORY;
     *out = block.address;
     return CUDA_SUCCESS;
 }
@@ -185,13 +163,9 @@ SIM_API cuDestroyExternalMemory(CUexternalMemory memory)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (memory == NULL) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
+    if (!memory) return CUDA_ERROR_INVALID_HANDLE;
     memory_lock();
-    if (memory->physical != NULL) {
-        physical_drop(state, memory->physical);
-    }
+    if (memory->physical) physical_drop(state, memory->physical);
     memory_unlock();
     free(memory);
     return CUDA_SUCCESS;

@@ -23,12 +23,12 @@ static bool is_collective(CUfunction function)
 
 uint64_t sim_kernel_ns(CUfunction function, uint64_t blocks, uint64_t threads, void **parameters)
 {
-    if ((strncmp(function->name, "spin", 4) == 0 || is_collective(function)) && parameters != NULL) {
+    if ((strncmp(function->name, "spin", 4) == 0 || is_collective(function)) && parameters) {
         uint64_t nanoseconds;
         memcpy(&nanoseconds, parameters[0], sizeof nanoseconds);
         return nanoseconds;
     }
-    if (strncmp(function->name, "matmul", 6) == 0 && parameters != NULL) {
+    if (strncmp(function->name, "matmul", 6) == 0 && parameters) {
         int n;
         memcpy(&n, parameters[0], sizeof n);
         double flop = 2.0 * n * (double)n * n;
@@ -43,19 +43,13 @@ static CUresult launch(CUfunction function, uint64_t blocks, uint64_t threads, C
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    if (!sim_function_known(function)) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
-    if (blocks == 0 || threads == 0 || threads > 1024) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!sim_function_known(function)) return CUDA_ERROR_INVALID_HANDLE;
+    if (blocks == 0 || threads == 0 || threads > 1024) return CUDA_ERROR_INVALID_VALUE;
     CUstream stream = sim_stream(gpu, handle, per_thread);
     uint64_t duration = sim_kernel_ns(function, blocks, threads, parameters);
-    if (stream->capture != NULL) {
-        return sim_capture_work(stream, CU_GRAPH_NODE_TYPE_KERNEL, function, duration);
-    }
+    if (stream->capture) return sim_capture_work(stream, CU_GRAPH_NODE_TYPE_KERNEL, function, duration);
     SIM_TRY(sim_function_load(state, function));
-    if (is_collective(function) && parameters != NULL) {
+    if (is_collective(function) && parameters) {
         uint64_t number;
         uint32_t parties;
         memcpy(&number, parameters[1], sizeof number);
@@ -94,9 +88,7 @@ static CUresult cuLaunchKernelEx_on(bool per_thread, const CUlaunchConfig *confi
                                     void **parameters, void **extra)
 {
     (void)extra;
-    if (config == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!config) return CUDA_ERROR_INVALID_VALUE;
     return launch(function, (uint64_t)config->gridDimX * config->gridDimY * config->gridDimZ,
                   (uint64_t)config->blockDimX * config->blockDimY * config->blockDimZ, config->hStream, per_thread,
                   parameters);
@@ -114,7 +106,7 @@ static CUresult copy_as(CUstream handle, bool per_thread, enum sim_engine engine
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = sim_stream(gpu, handle, per_thread);
-    if (stream->capture != NULL) {
+    if (stream->capture) {
         uint64_t duration = engine == SIM_COMPUTE ? COPY_START_NS + nanoseconds : COPY_START_NS;
         CUresult result = sim_capture_work(stream, node, NULL, duration);
         return result == CUDA_ERROR_STREAM_CAPTURE_INVALIDATED ? CUDA_SUCCESS : result;

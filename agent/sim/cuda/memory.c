@@ -33,16 +33,14 @@ static bool take_once(struct sim_state *state, uint32_t gpu, uint64_t bytes)
 {
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
-    bool taken = process != NULL && sim_memory_take(state, process, gpu, bytes);
+    bool taken = process && sim_memory_take(state, process, gpu, bytes);
     sim_unlock(state);
     return taken;
 }
 
 bool memory_take(struct sim_state *state, uint32_t gpu, uint64_t bytes)
 {
-    if (bytes == 0 || take_once(state, gpu, bytes)) {
-        return true;
-    }
+    if (bytes == 0 || take_once(state, gpu, bytes)) return true;
     pools_give_way(state, gpu);
     return take_once(state, gpu, bytes);
 }
@@ -51,9 +49,7 @@ void memory_give(struct sim_state *state, uint32_t gpu, uint64_t bytes)
 {
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
-    if (process != NULL) {
-        sim_memory_give(state, process, gpu, bytes);
-    }
+    if (process) sim_memory_give(state, process, gpu, bytes);
     sim_unlock(state);
 }
 
@@ -62,9 +58,7 @@ void memory_give(struct sim_state *state, uint32_t gpu, uint64_t bytes)
 struct physical *physical_make(struct sim_state *state, uint32_t gpu, uint64_t bytes)
 {
     struct physical *made = calloc(1, sizeof *made);
-    if (made == NULL) {
-        return NULL;
-    }
+    if (!made) return NULL;
     if (gpu < SIM_GPUS && !memory_take(state, gpu, bytes)) {
         free(made);
         return NULL;
@@ -76,11 +70,8 @@ struct physical *physical_make(struct sim_state *state, uint32_t gpu, uint64_t b
 /* The part of this process in memory that several share: one object, however often it is exported or opened. */
 static struct physical *shared_here(uint64_t id)
 {
-    for (struct physical *at = all_shared; at != NULL; at = at->next_shared) {
-        if (at->shared == id) {
-            return at;
-        }
-    }
+    for (struct physical *at = all_shared; at; at = at->next_shared)
+        if (at->shared == id) return at;
     return NULL;
 }
 
@@ -95,23 +86,21 @@ static void now_shared(struct physical *physical, uint64_t id)
 struct physical *physical_import(struct sim_state *state, uint64_t shared)
 {
     struct physical *known = shared_here(shared);
-    if (known != NULL) {
+    if (known) {
         known->references++;
         return known;
     }
     struct physical *made = calloc(1, sizeof *made);
-    if (made == NULL) {
-        return NULL;
-    }
+    if (!made) return NULL;
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
-    const struct sim_shared *found = process == NULL ? NULL : sim_shared_hold(state, process, shared);
-    if (found != NULL) {
+    const struct sim_shared *found = !process ? NULL : sim_shared_hold(state, process, shared);
+    if (found) {
         *made = (struct physical){.bytes = found->bytes, .gpu = found->gpu, .references = 1};
         now_shared(made, shared);
     }
     sim_unlock(state);
-    if (found == NULL) {
+    if (!found) {
         free(made);
         return NULL;
     }
@@ -124,37 +113,27 @@ uint64_t physical_share(struct sim_state *state, struct physical *physical)
     if (physical->shared == 0) {
         sim_lock(state);
         struct sim_process *process = sim_process_self(state);
-        uint64_t id = process == NULL ? 0 : sim_share(state, process, physical->gpu, physical->bytes);
+        uint64_t id = !process ? 0 : sim_share(state, process, physical->gpu, physical->bytes);
         sim_unlock(state);
-        if (id != 0) {
-            now_shared(physical, id);
-        }
+        if (id != 0) now_shared(physical, id);
     }
     return physical->shared;
 }
 
 void physical_drop(struct sim_state *state, struct physical *physical)
 {
-    if (--physical->references > 0) {
-        return;
-    }
+    if (--physical->references > 0) return;
     if (physical->shared == 0) {
-        if (physical->gpu < SIM_GPUS) {
-            memory_give(state, physical->gpu, physical->bytes);
-        }
+        if (physical->gpu < SIM_GPUS) memory_give(state, physical->gpu, physical->bytes);
         free(physical);
         return;
     }
     struct physical **at = &all_shared;
-    while (*at != physical) {
-        at = &(*at)->next_shared;
-    }
+    while (*at != physical) at = &(*at)->next_shared;
     *at = physical->next_shared;
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
-    if (process != NULL) {
-        sim_shared_drop(state, process, physical->shared);
-    }
+    if (process) sim_shared_drop(state, process, physical->shared);
     sim_unlock(state);
     free(physical);
 }
@@ -164,17 +143,13 @@ void physical_drop(struct sim_state *state, struct physical *physical)
 static struct slab *slab_make(struct sim_state *state, const struct slab *like)
 {
     struct slab *slab = calloc(1, sizeof *slab);
-    if (slab == NULL) {
-        return NULL;
-    }
+    if (!slab) return NULL;
     *slab = *like;
     slab->physical = physical_make(state, like->gpu, SLAB_BYTES);
-    slab->arena.base = slab->physical == NULL ? 0 : address_take(SLAB_BYTES, like->low);
+    slab->arena.base = !slab->physical ? 0 : address_take(SLAB_BYTES, like->low);
     slab->arena.bytes = SLAB_BYTES;
     if (slab->arena.base == 0) {
-        if (slab->physical != NULL) {
-            physical_drop(state, slab->physical);
-        }
+        if (slab->physical) physical_drop(state, slab->physical);
         free(slab);
         return NULL;
     }
@@ -185,26 +160,20 @@ static struct slab *slab_make(struct sim_state *state, const struct slab *like)
 
 static struct slab *slab_take(struct sim_state *state, const struct slab *like, uint64_t room, uint64_t *offset)
 {
-    for (struct slab *at = slabs; at != NULL; at = at->next) {
+    for (struct slab *at = slabs; at; at = at->next)
         if (at->gpu == like->gpu && at->context == like->context && at->kind == like->kind && at->low == like->low &&
-            arena_take(&at->arena, room, NULL, NULL, NULL, offset)) {
+            arena_take(&at->arena, room, NULL, NULL, NULL, offset))
             return at;
-        }
-    }
     struct slab *made = slab_make(state, like);
-    return made != NULL && arena_take(&made->arena, room, NULL, NULL, NULL, offset) ? made : NULL;
+    return made && arena_take(&made->arena, room, NULL, NULL, NULL, offset) ? made : NULL;
 }
 
 static void slab_give(struct sim_state *state, struct slab *slab, CUdeviceptr address)
 {
     arena_give(&slab->arena, arena_find(&slab->arena, address - slab->arena.base));
-    if (slab->arena.spans != NULL) {
-        return;
-    }
+    if (slab->arena.spans) return;
     struct slab **at = &slabs;
-    while (*at != slab) {
-        at = &(*at)->next;
-    }
+    while (*at != slab) at = &(*at)->next;
     *at = slab->next;
     address_give(slab->arena.base, SLAB_BYTES);
     physical_drop(state, slab->physical);
@@ -219,19 +188,15 @@ struct block *plain_take(struct sim_state *state, uint32_t gpu, uint64_t bytes, 
         uint64_t offset;
         block.room = round_up(bytes, GRANULE);
         block.slab = slab_take(state, &like, block.room, &offset);
-        if (block.slab == NULL) {
-            return NULL;
-        }
+        if (!block.slab) return NULL;
         block.address = block.slab->arena.base + offset;
     } else {
         block.room = round_up(bytes, SLAB_BYTES);
         block.physical = block.room < bytes ? NULL : physical_make(state, gpu, block.room);
-        block.address = block.physical == NULL ? 0 : address_take(block.room, low);
+        block.address = !block.physical ? 0 : address_take(block.room, low);
     }
     struct block *made = block.address == 0 ? NULL : block_add(&block);
-    if (made == NULL && block.physical != NULL) {
-        physical_drop(state, block.physical);
-    }
+    if (!made && block.physical) physical_drop(state, block.physical);
     return made;
 }
 
@@ -239,20 +204,18 @@ void plain_give(struct sim_state *state, struct block *block)
 {
     struct block was = *block;
     block_remove(block);
-    if (was.slab != NULL) {
+    if (was.slab) {
         slab_give(state, was.slab, was.address);
         return;
     }
     address_give(was.address, was.room);
-    if (was.physical != NULL) {
-        physical_drop(state, was.physical);
-    }
+    if (was.physical) physical_drop(state, was.physical);
 }
 
 struct physical *plain_physical(struct block *block, uint64_t *offset)
 {
-    *offset = block->slab == NULL ? 0 : block->address - block->slab->arena.base;
-    return block->slab == NULL ? block->physical : block->slab->physical;
+    *offset = !block->slab ? 0 : block->address - block->slab->arena.base;
+    return !block->slab ? block->physical : block->slab->physical;
 }
 
 /* Everything that lives in a context dies with it. */
@@ -260,12 +223,10 @@ void sim_memory_of_context_gone(struct sim_state *state, CUcontext context)
 {
     struct block *block;
     memory_lock();
-    for (size_t index = 0; (block = block_number(index)) != NULL;) {
-        if (block->context == context) {
+    for (size_t index = 0; (block = block_number(index));)
+        if (block->context == context)
             plain_give(state, block);
-        } else {
+        else
             index++;
-        }
-    }
     memory_unlock();
 }

@@ -43,15 +43,14 @@ static bool parse_line(struct item *item, const char *line)
     char kind[16];
     char size[32];
     char name[96] = "";
-    if (sscanf(line, "%15s %31s", kind, size) == 2 && strcmp(kind, "code") == 0) {
+    if (sscanf(line, "%15s %31s", kind, size) == 2 && strcmp(kind, "code") == 0)
         item->kind = ITEM_CODE;
-    } else if (sscanf(line, "%15s %95s %31s", kind, name, size) == 3 && strcmp(kind, "global") == 0) {
+    else if (sscanf(line, "%15s %95s %31s", kind, name, size) == 3 && strcmp(kind, "global") == 0)
         item->kind = ITEM_GLOBAL;
-    } else if (sscanf(line, "%15s %95s %31s", kind, name, size) == 3 && strcmp(kind, "kernel") == 0) {
+    else if (sscanf(line, "%15s %95s %31s", kind, name, size) == 3 && strcmp(kind, "kernel") == 0)
         item->kind = ITEM_KERNEL;
-    } else {
+    else
         return false;
-    }
     char *unit;
     memcpy(item->name, name, sizeof name);
     item->bytes = strtoull(size, &unit, 10);
@@ -61,17 +60,11 @@ static bool parse_line(struct item *item, const char *line)
 
 static CUresult parse(struct code *code, const char *image)
 {
-    if (strncmp(image, IMAGE, strlen(IMAGE)) != 0) {
-        return CUDA_SUCCESS;
-    }
-    for (const char *line = strchr(image, '\n'); line != NULL; line = strchr(line, '\n')) {
+    if (strncmp(image, IMAGE, strlen(IMAGE)) != 0) return CUDA_SUCCESS;
+    for (const char *line = strchr(image, '\n'); line; line = strchr(line, '\n')) {
         line++;
-        if (*line == 0) {
-            break;
-        }
-        if (code->count == ITEMS || !parse_line(&code->items[code->count], line)) {
-            return CUDA_ERROR_INVALID_IMAGE;
-        }
+        if (*line == 0) break;
+        if (code->count == ITEMS || !parse_line(&code->items[code->count], line)) return CUDA_ERROR_INVALID_IMAGE;
         code->count++;
     }
     return CUDA_SUCCESS;
@@ -83,42 +76,34 @@ static bool item_take(struct sim_state *state, struct item *item, uint32_t gpu)
 {
     memory_lock();
     struct block *block = plain_take(state, gpu, item->bytes, BLOCK_MODULE, false);
-    if (block != NULL) {
+    if (block) {
         item->address = block->address;
         item->id = block->id;
     }
     memory_unlock();
-    return block != NULL;
+    return block;
 }
 
 static void item_give(struct sim_state *state, struct item *item)
 {
     memory_lock();
     struct block *block = item->address == 0 ? NULL : block_at(item->address);
-    if (block != NULL && block->id == item->id) {
-        plain_give(state, block);
-    }
+    if (block && block->id == item->id) plain_give(state, block);
     item->address = 0;
     memory_unlock();
 }
 
 static void unload(struct sim_state *state, struct code *code)
 {
-    for (size_t at = 0; at < code->count; at++) {
-        item_give(state, &code->items[at]);
-    }
+    for (size_t at = 0; at < code->count; at++) item_give(state, &code->items[at]);
     code->loaded = false;
 }
 
 static CUresult load(struct sim_state *state, struct code *code)
 {
     CUcontext context = sim_context_current();
-    if (code->loaded && code->context->alive) {
-        return CUDA_SUCCESS;
-    }
-    if (context == NULL) {
-        return CUDA_ERROR_INVALID_CONTEXT;
-    }
+    if (code->loaded && code->context->alive) return CUDA_SUCCESS;
+    if (!context) return CUDA_ERROR_INVALID_CONTEXT;
     SIM_TRY(sim_context_code_loaded(state, context));
     for (size_t at = 0; at < code->count; at++) {
         if (code->items[at].kind != ITEM_KERNEL && !item_take(state, &code->items[at], context->gpu)) {
@@ -134,18 +119,15 @@ static CUresult load(struct sim_state *state, struct code *code)
 /* The first launch of a kernel loads its code, and the driver synchronizes the context to do so. */
 CUresult sim_function_load(struct sim_state *state, CUfunction function)
 {
-    if (atomic_exchange(&function->loaded, true)) {
-        return CUDA_SUCCESS;
-    }
+    if (atomic_exchange(&function->loaded, true)) return CUDA_SUCCESS;
     uint32_t gpu = sim_gpu_of_current();
     struct code *code = function->owner;
     CUresult result = gpu == SIM_GPUS ? CUDA_ERROR_INVALID_CONTEXT : sim_drain_gpu(state, gpu);
     result = result != CUDA_SUCCESS ? result : load(state, code);
     for (size_t at = 0; result == CUDA_SUCCESS && at < code->count; at++) {
         struct item *item = &code->items[at];
-        if (item->kind == ITEM_KERNEL && strcmp(item->name, function->name) == 0 && !item_take(state, item, gpu)) {
+        if (item->kind == ITEM_KERNEL && strcmp(item->name, function->name) == 0 && !item_take(state, item, gpu))
             result = CUDA_ERROR_OUT_OF_MEMORY;
-        }
     }
     if (result != CUDA_SUCCESS) {
         atomic_store(&function->loaded, false);
@@ -157,7 +139,7 @@ CUresult sim_function_load(struct sim_state *state, CUfunction function)
 
 bool sim_function_known(CUfunction function)
 {
-    return function >= functions && function < functions + FUNCTIONS && function->owner != NULL;
+    return function >= functions && function < functions + FUNCTIONS && function->owner;
 }
 
 /* ---- the calls ---- */
@@ -166,17 +148,11 @@ static CUresult load_code(void **out, const char *image, bool lazy)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (out == NULL || image == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !image) return CUDA_ERROR_INVALID_VALUE;
     struct code *code = calloc(1, sizeof *code);
-    if (code == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!code) return CUDA_ERROR_OUT_OF_MEMORY;
     CUresult result = parse(code, image);
-    if (result == CUDA_SUCCESS && !lazy) {
-        result = load(state, code);
-    }
+    if (result == CUDA_SUCCESS && !lazy) result = load(state, code);
     if (result != CUDA_SUCCESS) {
         free(code);
         return result;
@@ -187,15 +163,11 @@ static CUresult load_code(void **out, const char *image, bool lazy)
 
 static CUresult load_file(void **out, const char *path, bool lazy)
 {
-    if (path == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!path) return CUDA_ERROR_INVALID_VALUE;
     FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return CUDA_ERROR_FILE_NOT_FOUND;
-    }
+    if (!file) return CUDA_ERROR_FILE_NOT_FOUND;
     char *text = calloc(1, FILE_BYTES_MAX + 1);
-    size_t got = text == NULL ? 0 : fread(text, 1, FILE_BYTES_MAX, file);
+    size_t got = !text ? 0 : fread(text, 1, FILE_BYTES_MAX, file);
     fclose(file);
     CUresult result = got == 0 ? CUDA_ERROR_INVALID_IMAGE : load_code(out, text, lazy);
     free(text);
@@ -206,14 +178,9 @@ static CUresult unload_code(struct code *code)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (code == NULL) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
-    for (uint32_t index = 0; index < atomic_load(&function_high); index++) {
-        if (functions[index].owner == code) {
-            functions[index].owner = NULL;
-        }
-    }
+    if (!code) return CUDA_ERROR_INVALID_HANDLE;
+    for (uint32_t index = 0; index < atomic_load(&function_high); index++)
+        if (functions[index].owner == code) functions[index].owner = NULL;
     unload(state, code);
     free(code);
     return CUDA_SUCCESS;
@@ -221,12 +188,8 @@ static CUresult unload_code(struct code *code)
 
 static CUresult function_named(CUfunction *out, void *owner, const char *name)
 {
-    if (out == NULL || owner == NULL || name == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
-    if (strlen(name) >= sizeof functions[0].name || strncmp(name, "missing", 7) == 0) {
-        return CUDA_ERROR_NOT_FOUND;
-    }
+    if (!out || !owner || !name) return CUDA_ERROR_INVALID_VALUE;
+    if (strlen(name) >= sizeof functions[0].name || strncmp(name, "missing", 7) == 0) return CUDA_ERROR_NOT_FOUND;
     CUfunction place = NULL;
     memory_lock();
     for (uint32_t index = 0; index < FUNCTIONS; index++) {
@@ -235,39 +198,31 @@ static CUresult function_named(CUfunction *out, void *owner, const char *name)
             place = at;
             break;
         }
-        place = place == NULL && at->owner == NULL ? at : place;
+        place = !place && !at->owner ? at : place;
     }
-    if (place != NULL && place->owner == NULL) {
+    if (place && !place->owner) {
         strcpy(place->name, name);
         atomic_store(&place->loaded, false);
         place->owner = owner;
         uint32_t high = (uint32_t)(place - functions) + 1;
-        if (high > atomic_load(&function_high)) {
-            atomic_store(&function_high, high);
-        }
+        if (high > atomic_load(&function_high)) atomic_store(&function_high, high);
     }
     memory_unlock();
     *out = place;
-    return place == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    return !place ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 static CUresult global_named(CUdeviceptr *out, size_t *bytes, struct code *code, const char *name)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (code == NULL || name == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!code || !name) return CUDA_ERROR_INVALID_VALUE;
     SIM_TRY(load(state, code));
     for (size_t at = 0; at < code->count; at++) {
         const struct item *item = &code->items[at];
         if (item->kind == ITEM_GLOBAL && strcmp(item->name, name) == 0) {
-            if (out != NULL) {
-                *out = item->address;
-            }
-            if (bytes != NULL) {
-                *bytes = item->bytes;
-            }
+            if (out) *out = item->address;
+            if (bytes) *bytes = item->bytes;
             return CUDA_SUCCESS;
         }
     }

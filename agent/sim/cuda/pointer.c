@@ -15,14 +15,12 @@ struct answer {
 static bool look_up(CUdeviceptr address, struct answer *answer)
 {
     struct block *block = block_over(address);
-    if (block == NULL) {
-        return false;
-    }
+    if (!block) return false;
     *answer = (struct answer){.block = block, .start = block->address, .bytes = block->bytes, .gpu = block->gpu};
     if (block->kind == BLOCK_RESERVED) {
         answer->physical = mapped_physical(address, &answer->start, &answer->bytes);
-        answer->gpu = answer->physical == NULL ? SIM_GPUS : answer->physical->gpu;
-        return answer->physical != NULL;
+        answer->gpu = !answer->physical ? SIM_GPUS : answer->physical->gpu;
+        return answer->physical;
     }
     return address - block->address < block->bytes;
 }
@@ -34,12 +32,8 @@ static CUresult address_range(CUdeviceptr *start, size_t *bytes, CUdeviceptr add
     SIM_TRY(sim_enter(&state));
     memory_lock();
     bool found = look_up(address, &answer);
-    if (found && start != NULL) {
-        *start = answer.start;
-    }
-    if (found && bytes != NULL) {
-        *bytes = answer.bytes;
-    }
+    if (found && start) *start = answer.start;
+    if (found && bytes) *bytes = answer.bytes;
     memory_unlock();
     return found ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
 }
@@ -54,12 +48,8 @@ SIM_API cuMemGetAddressRange(CUdeviceptr_v1 *start, unsigned int *bytes, CUdevic
     CUdeviceptr wide_start;
     size_t wide_bytes;
     SIM_TRY(address_range(&wide_start, &wide_bytes, address));
-    if (start != NULL) {
-        *start = (CUdeviceptr_v1)wide_start;
-    }
-    if (bytes != NULL) {
-        *bytes = (unsigned int)wide_bytes;
-    }
+    if (start) *start = (CUdeviceptr_v1)wide_start;
+    if (bytes) *bytes = (unsigned int)wide_bytes;
     return CUDA_SUCCESS;
 }
 
@@ -84,17 +74,13 @@ static CUresult answer_one(void *out, int attribute, CUdeviceptr address)
     }
     enum block_kind kind = answer.block->kind;
     bool on_host = answer.gpu == SIM_GPUS;
-    if (!on_host) {
-        (void)sim_gpu_device(answer.gpu, &device);
-    }
+    if (!on_host) (void)sim_gpu_device(answer.gpu, &device);
     switch (attribute) {
     case CU_POINTER_ATTRIBUTE_CONTEXT: ANSWER(CUcontext, answer.block->context);
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE: ANSWER(unsigned, on_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE);
     case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: ANSWER(CUdeviceptr, address);
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-        if (kind != BLOCK_HOST && kind != BLOCK_MANAGED) {
-            return CUDA_ERROR_INVALID_VALUE;
-        }
+        if (kind != BLOCK_HOST && kind != BLOCK_MANAGED) return CUDA_ERROR_INVALID_VALUE;
         ANSWER(CUdeviceptr, address);
     case CU_POINTER_ATTRIBUTE_BUFFER_ID: ANSWER(unsigned long long, answer.block->id);
     case CU_POINTER_ATTRIBUTE_IS_MANAGED: ANSWER(unsigned, kind == BLOCK_MANAGED);
@@ -104,7 +90,7 @@ static CUresult answer_one(void *out, int attribute, CUdeviceptr address)
     case CU_POINTER_ATTRIBUTE_RANGE_SIZE: ANSWER(size_t, answer.bytes);
     case CU_POINTER_ATTRIBUTE_MAPPED: ANSWER(int, kind != BLOCK_GRAPH || answer.block->live);
     case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
-        ANSWER(unsigned long long, answer.physical == NULL ? 0 : answer.physical->prop.requestedHandleTypes);
+        ANSWER(unsigned long long, !answer.physical ? 0 : answer.physical->prop.requestedHandleTypes);
     case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE: ANSWER(CUmemoryPool, answer.block->pool);
     default: return CUDA_ERROR_INVALID_VALUE;
     }
@@ -114,9 +100,7 @@ SIM_API cuPointerGetAttribute(void *out, int attribute, CUdeviceptr address)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (out == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out) return CUDA_ERROR_INVALID_VALUE;
     memory_lock();
     CUresult result = answer_one(out, attribute, address);
     memory_unlock();
@@ -137,15 +121,11 @@ SIM_API cuPointerGetAttributes(unsigned int count, int *attributes, void **out, 
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (count == 0 || attributes == NULL || out == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (count == 0 || !attributes || !out) return CUDA_ERROR_INVALID_VALUE;
     memory_lock();
-    for (unsigned int at = 0; at < count; at++) {
-        if (answer_one(out[at], attributes[at], address) != CUDA_SUCCESS) {
+    for (unsigned int at = 0; at < count; at++)
+        if (answer_one(out[at], attributes[at], address) != CUDA_SUCCESS)
             memset(out[at], 0, sizeof(unsigned)); /* the smallest of them; a wider one is the caller's to clear */
-        }
-    }
     memory_unlock();
     return CUDA_SUCCESS;
 }

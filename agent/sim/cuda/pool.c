@@ -7,9 +7,7 @@ static CUmemoryPool pools;
 CUmemoryPool pool_make(struct sim_state *state, uint32_t gpu, const CUmemPoolProps *props)
 {
     CUmemoryPool pool = calloc(1, sizeof *pool);
-    if (pool == NULL) {
-        return NULL;
-    }
+    if (!pool) return NULL;
     /* The real one's range is about twice the card. */
     uint64_t range = props->maxSize != 0 ? props->maxSize : 2 * state->gpus[gpu < SIM_GPUS ? gpu : 0].memory_bytes;
     pool->gpu = gpu;
@@ -18,16 +16,12 @@ CUmemoryPool pool_make(struct sim_state *state, uint32_t gpu, const CUmemPoolPro
     pool->max = pool->chunks * POOL_CHUNK;
     pool->arena = (struct arena){.base = address_take(pool->max, false), .bytes = pool->max};
     pool->backed = calloc(pool->chunks, 1);
-    if (pool->backed == NULL) {
+    if (!pool->backed) {
         free(pool);
         return NULL;
     }
-    for (int flag = 0; flag < REUSES; flag++) {
-        pool->reuse[flag] = 1;
-    }
-    if (gpu < SIM_GPUS) {
-        pool->access[gpu] = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
-    }
+    for (int flag = 0; flag < REUSES; flag++) pool->reuse[flag] = 1;
+    if (gpu < SIM_GPUS) pool->access[gpu] = CU_MEM_ACCESS_FLAGS_PROT_READWRITE;
     pool->next = pools;
     pools = pool;
     return pool;
@@ -35,7 +29,7 @@ CUmemoryPool pool_make(struct sim_state *state, uint32_t gpu, const CUmemPoolPro
 
 static void pool_forget(CUmemoryPool pool)
 {
-    for (CUmemoryPool *at = &pools; *at != NULL; at = &(*at)->next) {
+    for (CUmemoryPool *at = &pools; *at; at = &(*at)->next) {
         if (*at == pool) {
             *at = pool->next;
             address_give(pool->arena.base, pool->max);
@@ -58,15 +52,12 @@ static bool ordered_after(void *about, const struct span *span)
 {
     const struct request *request = about;
     CUstream stream = request->stream;
-    if (span->free.stream == stream->id) {
-        return true;
-    }
+    if (span->free.stream == stream->id) return true;
     for (size_t at = 0; request->pool->reuse[REUSE_FOLLOW_EVENTS] && at < SIM_WAITED; at++) {
         const struct sim_stamp *waited = &stream->waited[at];
         if (waited->stream == span->free.stream && waited->seq[SIM_COMPUTE] >= span->free.seq[SIM_COMPUTE] &&
-            waited->seq[SIM_COPY] >= span->free.seq[SIM_COPY]) {
+            waited->seq[SIM_COPY] >= span->free.seq[SIM_COPY])
             return true;
-        }
     }
     return false;
 }
@@ -92,15 +83,9 @@ static bool back(struct sim_state *state, CUmemoryPool pool, uint64_t offset, ui
     uint64_t first = offset / POOL_CHUNK;
     uint64_t last = (offset + bytes - 1) / POOL_CHUNK;
     uint64_t missing = 0;
-    for (uint64_t chunk = first; chunk <= last; chunk++) {
-        missing += pool->backed[chunk] == 0;
-    }
-    if (pool->gpu < SIM_GPUS && !memory_take(state, pool->gpu, missing * POOL_CHUNK)) {
-        return false;
-    }
-    for (uint64_t chunk = first; chunk <= last; chunk++) {
-        pool->backed[chunk] = 1;
-    }
+    for (uint64_t chunk = first; chunk <= last; chunk++) missing += pool->backed[chunk] == 0;
+    if (pool->gpu < SIM_GPUS && !memory_take(state, pool->gpu, missing * POOL_CHUNK)) return false;
+    for (uint64_t chunk = first; chunk <= last; chunk++) pool->backed[chunk] = 1;
     pool->reserved += missing * POOL_CHUNK;
     pool->reserved_high = pool->reserved > pool->reserved_high ? pool->reserved : pool->reserved_high;
     return true;
@@ -111,16 +96,11 @@ struct block *pool_take(struct sim_state *state, CUmemoryPool pool, uint64_t byt
     struct request request = {pool, stream};
     uint64_t room = round_up(bytes, GRANULE);
     uint64_t offset;
-    if (room < bytes || room > pool->max) {
-        return NULL;
-    }
-    if (pool->reuse[REUSE_OPPORTUNISTIC]) {
-        pool_settle(state, pool);
-    }
+    if (room < bytes || room > pool->max) return NULL;
+    if (pool->reuse[REUSE_OPPORTUNISTIC]) pool_settle(state, pool);
     if (!arena_take(&pool->arena, room, ordered_after, fits_backed, &request, &offset) &&
-        !arena_take(&pool->arena, room, ordered_after, NULL, &request, &offset)) {
+        !arena_take(&pool->arena, room, ordered_after, NULL, &request, &offset))
         return NULL;
-    }
     struct block block = {.address = pool->arena.base + offset,
                           .bytes = bytes,
                           .room = room,
@@ -128,7 +108,7 @@ struct block *pool_take(struct sim_state *state, CUmemoryPool pool, uint64_t byt
                           .kind = BLOCK_POOL,
                           .pool = pool};
     struct block *made = back(state, pool, offset, room) ? block_add(&block) : NULL;
-    if (made == NULL) {
+    if (!made) {
         arena_give(&pool->arena, arena_find(&pool->arena, offset));
         return NULL;
     }
@@ -144,7 +124,7 @@ void pool_free(struct sim_state *state, struct block *block, const struct sim_st
     (void)state;
     CUmemoryPool pool = block->pool;
     struct span *span = arena_find(&pool->arena, block->address - pool->arena.base);
-    if (stamp == NULL) {
+    if (!stamp) {
         arena_give(&pool->arena, span);
     } else {
         span->live = false;
@@ -160,21 +140,15 @@ void pool_free(struct sim_state *state, struct block *block, const struct sim_st
 void pool_settle(struct sim_state *state, CUmemoryPool pool)
 {
     bool pending = false;
-    for (struct span *span = pool->arena.spans; span != NULL && !pending; span = span->next) {
-        pending = !span->live;
-    }
-    if (!pending) {
-        return;
-    }
+    for (struct span *span = pool->arena.spans; span && !pending; span = span->next) pending = !span->live;
+    if (!pending) return;
     sim_lock(state);
     sim_advance_all(state);
-    for (struct span *span = pool->arena.spans; span != NULL;) {
+    for (struct span *span = pool->arena.spans; span;) {
         struct span *next = span->next;
         if (!span->live) {
             struct sim_context *context = sim_context_self(state, span->free.gpu);
-            if (context == NULL || sim_queue_done(context, span->free.seq)) {
-                arena_give(&pool->arena, span);
-            }
+            if (!context || sim_queue_done(context, span->free.seq)) arena_give(&pool->arena, span);
         }
         span = next;
     }
@@ -184,18 +158,12 @@ void pool_settle(struct sim_state *state, CUmemoryPool pool)
 /* Gives back chunks with nothing in them, from the top, until no more than keep is reserved. */
 void pool_release(struct sim_state *state, CUmemoryPool pool, uint64_t keep)
 {
-    if (pool->reserved <= keep) {
-        return;
-    }
+    if (pool->reserved <= keep) return;
     uint8_t *wanted = calloc(pool->chunks, 1);
-    if (wanted == NULL) {
-        return;
-    }
-    for (struct span *span = pool->arena.spans; span != NULL; span = span->next) {
+    if (!wanted) return;
+    for (struct span *span = pool->arena.spans; span; span = span->next) {
         uint64_t last = (span->offset + span->bytes - 1) / POOL_CHUNK;
-        for (uint64_t chunk = span->offset / POOL_CHUNK; chunk <= last; chunk++) {
-            wanted[chunk] = 1;
-        }
+        for (uint64_t chunk = span->offset / POOL_CHUNK; chunk <= last; chunk++) wanted[chunk] = 1;
     }
     uint64_t released = 0;
     for (uint64_t chunk = pool->chunks; chunk-- > 0 && pool->reserved > keep;) {
@@ -206,22 +174,18 @@ void pool_release(struct sim_state *state, CUmemoryPool pool, uint64_t keep)
         }
     }
     free(wanted);
-    if (pool->gpu < SIM_GPUS) {
-        memory_give(state, pool->gpu, released);
-    }
+    if (pool->gpu < SIM_GPUS) memory_give(state, pool->gpu, released);
 }
 
 void sim_pools_trim(struct sim_state *state, uint32_t gpu)
 {
     memory_lock();
-    for (CUmemoryPool pool = pools; pool != NULL;) {
+    for (CUmemoryPool pool = pools; pool;) {
         CUmemoryPool next = pool->next;
         if (pool->gpu == gpu || pool->gpu == SIM_GPUS) {
             pool_settle(state, pool);
             pool_release(state, pool, pool->destroyed ? 0 : pool->threshold);
-            if (pool->destroyed && pool->blocks == 0 && pool->arena.spans == NULL) {
-                pool_forget(pool);
-            }
+            if (pool->destroyed && pool->blocks == 0 && !pool->arena.spans) pool_forget(pool);
         }
         pool = next;
     }
@@ -230,7 +194,7 @@ void sim_pools_trim(struct sim_state *state, uint32_t gpu)
 
 void pools_give_way(struct sim_state *state, uint32_t gpu)
 {
-    for (CUmemoryPool pool = pools; pool != NULL; pool = pool->next) {
+    for (CUmemoryPool pool = pools; pool; pool = pool->next) {
         if (pool->gpu == gpu) {
             pool_settle(state, pool);
             pool_release(state, pool, 0);

@@ -21,13 +21,11 @@ static bool type_known(int type)
 static CUmemoryPool pool_standard(struct sim_state *state, uint32_t gpu, int type)
 {
     CUmemoryPool *at = &places[type - CU_MEM_ALLOCATION_TYPE_PINNED][gpu].standard;
-    if (*at == NULL) {
+    if (!*at) {
         CUmemPoolProps props = {.allocType = type};
         props.location.type = gpu < SIM_GPUS ? CU_MEM_LOCATION_TYPE_DEVICE : CU_MEM_LOCATION_TYPE_HOST;
         *at = pool_make(state, gpu, &props);
-        if (*at != NULL) {
-            (*at)->is_default = true;
-        }
+        if (*at) (*at)->is_default = true;
     }
     return *at;
 }
@@ -35,25 +33,22 @@ static CUmemoryPool pool_standard(struct sim_state *state, uint32_t gpu, int typ
 CUmemoryPool pool_current(struct sim_state *state, uint32_t gpu, int type)
 {
     CUmemoryPool current = places[type - CU_MEM_ALLOCATION_TYPE_PINNED][gpu].current;
-    return current != NULL ? current : pool_standard(state, gpu, type);
+    return current ? current : pool_standard(state, gpu, type);
 }
 
 static CUresult pool_get(CUmemoryPool *out, uint32_t gpu, int type, bool current)
 {
-    if (out == NULL || !type_known(type)) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !type_known(type)) return CUDA_ERROR_INVALID_VALUE;
     memory_lock();
     *out = current ? pool_current(sim_state(), gpu, type) : pool_standard(sim_state(), gpu, type);
     memory_unlock();
-    return *out == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    return !*out ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 static CUresult pool_set(uint32_t gpu, int type, CUmemoryPool pool)
 {
-    if (pool == NULL || !type_known(type) || pool->gpu != gpu || pool->props.allocType != type || pool->imported) {
+    if (!pool || !type_known(type) || pool->gpu != gpu || pool->props.allocType != type || pool->imported)
         return CUDA_ERROR_INVALID_VALUE;
-    }
     memory_lock();
     places[type - CU_MEM_ALLOCATION_TYPE_PINNED][gpu].current = pool;
     memory_unlock();
@@ -107,38 +102,29 @@ SIM_API cuMemPoolCreate(CUmemoryPool *out, const CUmemPoolProps *props)
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter(&state));
-    if (out == NULL || props == NULL || !type_known(props->allocType)) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !props || !type_known(props->allocType)) return CUDA_ERROR_INVALID_VALUE;
     SIM_TRY(location_gpu(&props->location, &gpu));
     memory_lock();
     *out = pool_make(state, gpu, props);
     memory_unlock();
-    return *out == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    return !*out ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 SIM_API cuMemPoolDestroy(CUmemoryPool pool)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (pool == NULL || pool->is_default || pool->destroyed) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!pool || pool->is_default || pool->destroyed) return CUDA_ERROR_INVALID_VALUE;
     memory_lock();
     for (int type = 0; type < 2; type++) {
-        for (uint32_t place = 0; place <= HOST_PLACE; place++) {
-            if (places[type][place].current == pool) {
-                places[type][place].current = NULL;
-            }
-        }
+        for (uint32_t place = 0; place <= HOST_PLACE; place++)
+            if (places[type][place].current == pool) places[type][place].current = NULL;
     }
     pool->destroyed = true;
     uint32_t gpu = pool->gpu;
     bool empty = pool->blocks == 0;
     memory_unlock();
-    if (empty) {
-        sim_pools_trim(state, gpu);
-    }
+    if (empty) sim_pools_trim(state, gpu);
     return CUDA_SUCCESS;
 }
 
@@ -146,9 +132,7 @@ SIM_API cuMemPoolTrimTo(CUmemoryPool pool, size_t keep)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (pool == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!pool) return CUDA_ERROR_INVALID_VALUE;
     memory_lock();
     pool_settle(state, pool);
     pool_release(state, pool, keep);
@@ -160,9 +144,7 @@ SIM_API cuMemPoolTrimTo(CUmemoryPool pool, size_t keep)
 
 SIM_API cuMemPoolSetAttribute(CUmemoryPool pool, int attribute, void *value)
 {
-    if (pool == NULL || value == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!pool || !value) return CUDA_ERROR_INVALID_VALUE;
     uint64_t wide;
     CUresult result = CUDA_SUCCESS;
     memory_lock();
@@ -176,13 +158,12 @@ SIM_API cuMemPoolSetAttribute(CUmemoryPool pool, int attribute, void *value)
     case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
     case CU_MEMPOOL_ATTR_USED_MEM_HIGH: /* only to begin again from now */
         memcpy(&wide, value, sizeof wide);
-        if (wide != 0) {
+        if (wide != 0)
             result = CUDA_ERROR_INVALID_VALUE;
-        } else if (attribute == CU_MEMPOOL_ATTR_USED_MEM_HIGH) {
+        else if (attribute == CU_MEMPOOL_ATTR_USED_MEM_HIGH)
             pool->used_high = pool->used;
-        } else {
+        else
             pool->reserved_high = pool->reserved;
-        }
         break;
     default: result = CUDA_ERROR_INVALID_VALUE; break;
     }
@@ -192,9 +173,7 @@ SIM_API cuMemPoolSetAttribute(CUmemoryPool pool, int attribute, void *value)
 
 SIM_API cuMemPoolGetAttribute(CUmemoryPool pool, int attribute, void *value)
 {
-    if (pool == NULL || value == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!pool || !value) return CUDA_ERROR_INVALID_VALUE;
     const uint64_t *from = NULL;
     memory_lock();
     switch (attribute) {
@@ -211,24 +190,19 @@ SIM_API cuMemPoolGetAttribute(CUmemoryPool pool, int attribute, void *value)
     case CU_MEMPOOL_ATTR_USED_MEM_HIGH: from = &pool->used_high; break;
     default: break;
     }
-    if (from != NULL) {
-        memcpy(value, from, sizeof *from);
-    }
+    if (from) memcpy(value, from, sizeof *from);
     memory_unlock();
-    return from == NULL ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+    return !from ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
 SIM_API cuMemPoolSetAccess(CUmemoryPool pool, const CUmemAccessDesc *access, size_t count)
 {
-    if (pool == NULL || (access == NULL && count > 0)) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!pool || (!access && count > 0)) return CUDA_ERROR_INVALID_VALUE;
     for (size_t at = 0; at < count; at++) {
         uint32_t gpu;
         SIM_TRY(location_gpu(&access[at].location, &gpu));
-        if (gpu == SIM_GPUS || (gpu == pool->gpu && access[at].flags != CU_MEM_ACCESS_FLAGS_PROT_READWRITE)) {
+        if (gpu == SIM_GPUS || (gpu == pool->gpu && access[at].flags != CU_MEM_ACCESS_FLAGS_PROT_READWRITE))
             return CUDA_ERROR_INVALID_VALUE; /* a pool's own GPU keeps its access */
-        }
         pool->access[gpu] = access[at].flags;
     }
     return CUDA_SUCCESS;
@@ -237,9 +211,7 @@ SIM_API cuMemPoolSetAccess(CUmemoryPool pool, const CUmemAccessDesc *access, siz
 SIM_API cuMemPoolGetAccess(int *flags, CUmemoryPool pool, CUmemLocation *location)
 {
     uint32_t gpu;
-    if (flags == NULL || pool == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!flags || !pool) return CUDA_ERROR_INVALID_VALUE;
     SIM_TRY(location_gpu(location, &gpu));
     *flags = gpu == SIM_GPUS ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : pool->access[gpu];
     return CUDA_SUCCESS;
@@ -252,23 +224,19 @@ static CUresult allocate(CUdeviceptr *out, size_t bytes, CUmemoryPool pool, CUst
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (out == NULL || bytes == 0 || (pool != NULL && (pool->imported || pool->destroyed))) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || bytes == 0 || (pool && (pool->imported || pool->destroyed))) return CUDA_ERROR_INVALID_VALUE;
     sim_cost(state, 800);
     memory_lock();
-    pool = pool != NULL ? pool : pool_current(state, stream->gpu, CU_MEM_ALLOCATION_TYPE_PINNED);
-    if (stream->capture != NULL) {
-        uint32_t gpu = pool == NULL ? stream->gpu : pool->gpu;
+    pool = pool ? pool : pool_current(state, stream->gpu, CU_MEM_ALLOCATION_TYPE_PINNED);
+    if (stream->capture) {
+        uint32_t gpu = !pool ? stream->gpu : pool->gpu;
         memory_unlock();
         return sim_capture_alloc(stream, gpu, bytes, out);
     }
-    struct block *block = pool == NULL ? NULL : pool_take(state, pool, bytes, stream);
-    if (block != NULL) {
-        *out = block->address;
-    }
+    struct block *block = !pool ? NULL : pool_take(state, pool, bytes, stream);
+    if (block) *out = block->address;
     memory_unlock();
-    return block == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    return !block ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 static CUresult cuMemAllocAsync_on(bool per_thread, CUdeviceptr *out, size_t bytes, CUstream handle)
@@ -286,7 +254,7 @@ static CUresult cuMemAllocFromPoolAsync_on(bool per_thread, CUdeviceptr *out, si
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
-    return pool == NULL ? CUDA_ERROR_INVALID_VALUE : allocate(out, bytes, pool, sim_stream(gpu, handle, per_thread));
+    return !pool ? CUDA_ERROR_INVALID_VALUE : allocate(out, bytes, pool, sim_stream(gpu, handle, per_thread));
 }
 SIM_DUAL(cuMemAllocFromPoolAsync, (CUdeviceptr * out, size_t bytes, CUmemoryPool pool, CUstream stream), out, bytes,
          pool, stream)
@@ -297,15 +265,13 @@ static CUresult cuMemFreeAsync_on(bool per_thread, CUdeviceptr address, CUstream
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = sim_stream(gpu, handle, per_thread);
-    if (stream->capture != NULL) {
-        return sim_capture_free(stream, address);
-    }
+    if (stream->capture) return sim_capture_free(stream, address);
     sim_cost(state, 400);
     CUresult result = CUDA_SUCCESS;
     struct sim_stamp stamp = sim_stamp_of(stream);
     memory_lock();
     struct block *block = block_at(address);
-    enum block_kind kind = block == NULL ? BLOCK_RESERVED : block->kind;
+    enum block_kind kind = !block ? BLOCK_RESERVED : block->kind;
     switch (kind) {
     case BLOCK_POOL: pool_free(state, block, &stamp); break;
     case BLOCK_PLAIN:
@@ -325,16 +291,13 @@ SIM_API cuMemPoolExportToShareableHandle(void *handle_out, CUmemoryPool pool, in
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (handle_out == NULL || pool == NULL || flags != 0 || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
-        (pool->props.handleTypes & type) == 0) {
+    if (!handle_out || !pool || flags != 0 || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
+        (pool->props.handleTypes & type) == 0)
         return CUDA_ERROR_INVALID_VALUE;
-    }
     struct share_record record = {.kind = SHARE_POOL, .gpu = pool->gpu, .id = pool->arena.base};
     record.prop.location = pool->props.location;
     int fd = share_descriptor(&record);
-    if (fd < 0) {
-        return CUDA_ERROR_UNKNOWN;
-    }
+    if (fd < 0) return CUDA_ERROR_UNKNOWN;
     memcpy(handle_out, &fd, sizeof fd);
     return CUDA_SUCCESS;
 }
@@ -344,19 +307,18 @@ SIM_API cuMemPoolImportFromShareableHandle(CUmemoryPool *out, void *handle, int 
     struct sim_state *state;
     struct share_record record;
     SIM_TRY(sim_enter(&state));
-    if (out == NULL || flags != 0 || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
-        !share_read((int)(intptr_t)handle, SHARE_POOL, &record)) {
+    if (!out || flags != 0 || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
+        !share_read((int)(intptr_t)handle, SHARE_POOL, &record))
         return CUDA_ERROR_INVALID_VALUE;
-    }
     CUmemPoolProps props = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED, .location = record.prop.location};
     memory_lock();
     CUmemoryPool pool = pool_make(state, record.gpu, &props);
-    if (pool != NULL) {
+    if (pool) {
         pool->imported = true;
         *out = pool;
     }
     memory_unlock();
-    return pool == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    return !pool ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 struct pointer_record {
@@ -370,16 +332,14 @@ SIM_API cuMemPoolExportPointer(CUmemPoolPtrExportData *out, CUdeviceptr address)
     struct pointer_record record = {.magic = POINTER_MAGIC};
     memory_lock();
     struct block *block = block_at(address);
-    bool good = out != NULL && block != NULL && block->kind == BLOCK_POOL &&
+    bool good = out && block && block->kind == BLOCK_POOL &&
                 (block->pool->props.handleTypes & CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) != 0;
     if (good) {
         record.bytes = block->bytes;
         record.gpu = block->gpu;
     }
     memory_unlock();
-    if (!good) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!good) return CUDA_ERROR_INVALID_VALUE;
     memset(out, 0, sizeof *out);
     memcpy(out, &record, sizeof record);
     return CUDA_SUCCESS;
@@ -388,22 +348,16 @@ SIM_API cuMemPoolExportPointer(CUmemPoolPtrExportData *out, CUdeviceptr address)
 SIM_API cuMemPoolImportPointer(CUdeviceptr *out, CUmemoryPool pool, CUmemPoolPtrExportData *data)
 {
     struct pointer_record record;
-    if (out == NULL || pool == NULL || data == NULL || !pool->imported) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || !pool || !data || !pool->imported) return CUDA_ERROR_INVALID_VALUE;
     memcpy(&record, data, sizeof record);
-    if (record.magic != POINTER_MAGIC || record.gpu != pool->gpu) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (record.magic != POINTER_MAGIC || record.gpu != pool->gpu) return CUDA_ERROR_INVALID_VALUE;
     struct block block = {.bytes = record.bytes, .gpu = pool->gpu, .kind = BLOCK_POOL_IMPORTED, .pool = pool};
     memory_lock();
     block.room = round_up(record.bytes, GRANULE);
     block.address = address_take(block.room, false);
     struct block *made = block_add(&block);
     memory_unlock();
-    if (made == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!made) return CUDA_ERROR_OUT_OF_MEMORY;
     *out = block.address;
     return CUDA_SUCCESS;
 }

@@ -38,23 +38,19 @@ static const struct entry {
 static CUresult find(const char *name, void **function, int version, cuuint64_t flags,
                      CUdriverProcAddressQueryResult *status)
 {
-    if (name == NULL || function == NULL || flags > CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!name || !function || flags > CU_GET_PROC_ADDRESS_PER_THREAD_DEFAULT_STREAM) return CUDA_ERROR_INVALID_VALUE;
     const struct entry *best = NULL;
     bool known = false;
     for (size_t index = 0; index < sizeof entries / sizeof entries[0]; index++) {
         if (strcmp(entries[index].base, name) == 0) {
             known = true;
-            if (entries[index].version <= version) {
-                best = &entries[index];
-            }
+            if (entries[index].version <= version) best = &entries[index];
         }
     }
-    *status = best != NULL ? CU_GET_PROC_ADDRESS_SUCCESS
-              : known      ? CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT
-                           : CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
-    if (best == NULL) {
+    *status = best    ? CU_GET_PROC_ADDRESS_SUCCESS
+              : known ? CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT
+                      : CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND;
+    if (!best) {
         *function = NULL;
         return CUDA_SUCCESS;
     }
@@ -74,7 +70,7 @@ SIM_API cuGetProcAddress_v2(const char *name, void **function, int version, cuui
 {
     CUdriverProcAddressQueryResult ignored;
     CUresult result = find(name, function, version, flags, &ignored);
-    if (status != NULL) {
+    if (status) {
         *status = ignored;
         return result;
     }
@@ -85,9 +81,7 @@ SIM_API cuGetProcAddress_v2(const char *name, void **function, int version, cuui
 __attribute__((visibility("default"))) void *tranche_sim_own_lookup(const char *name)
 {
     void *own = dlopen("libcuda.so.1", RTLD_NOLOAD | RTLD_LAZY);
-    void *found = own == NULL ? NULL : dlsym(own, name);
-    if (own != NULL) {
-        dlclose(own);
-    }
+    void *found = !own ? NULL : dlsym(own, name);
+    if (own) dlclose(own);
     return found;
 }

@@ -16,23 +16,21 @@ static _Atomic uint64_t stream_ids;
 static CUstream standing(struct CUstream_st *stream, uint32_t gpu)
 {
     stream->gpu = gpu;
-    if (stream->id == 0) {
-        stream->id = atomic_fetch_add(&stream_ids, 1) + 1;
-    }
+    if (stream->id == 0) stream->id = atomic_fetch_add(&stream_ids, 1) + 1;
     return stream;
 }
 
 CUstream sim_stream(uint32_t gpu, CUstream handle, bool per_thread)
 {
-    if ((handle == NULL && per_thread) || handle == CU_STREAM_PER_THREAD) {
+    if ((!handle && per_thread) || handle == CU_STREAM_PER_THREAD) {
         CUstream own = per_thread_streams[gpu];
-        if (own == NULL) {
+        if (!own) {
             own = calloc(1, sizeof *own);
             per_thread_streams[gpu] = own;
         }
-        return own == NULL ? standing(&legacy[gpu], gpu) : standing(own, gpu);
+        return !own ? standing(&legacy[gpu], gpu) : standing(own, gpu);
     }
-    return handle == NULL || handle == CU_STREAM_LEGACY ? standing(&legacy[gpu], gpu) : handle;
+    return !handle || handle == CU_STREAM_LEGACY ? standing(&legacy[gpu], gpu) : handle;
 }
 
 struct sim_stamp sim_stamp_of(CUstream stream)
@@ -44,14 +42,10 @@ CUresult sim_capture_guard(void)
 {
     bool disturbs = (thread_mode == CU_STREAM_CAPTURE_MODE_GLOBAL && atomic_load(&global_captures) > 0) ||
                     (thread_mode != CU_STREAM_CAPTURE_MODE_RELAXED && local_captures > 0);
-    if (!disturbs) {
-        return CUDA_SUCCESS;
-    }
+    if (!disturbs) return CUDA_SUCCESS;
     for (size_t index = 0; index < CAPTURES; index++) {
         CUstream stream = atomic_load(&captures[index]);
-        if (stream != NULL) {
-            stream->capture_invalid = true;
-        }
+        if (stream) stream->capture_invalid = true;
     }
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
 }
@@ -109,9 +103,7 @@ CUresult sim_stream_drain(struct sim_state *state, CUstream stream)
     sim_lock(state);
     CUresult result = sim_queues(state, stream->gpu, &context);
     sim_unlock(state);
-    if (result == CUDA_SUCCESS) {
-        sim_wait_done(state, context, stream->last);
-    }
+    if (result == CUDA_SUCCESS) sim_wait_done(state, context, stream->last);
     return result;
 }
 
@@ -128,9 +120,7 @@ CUresult sim_drain_gpu(struct sim_state *state, uint32_t gpu)
             queue->count == 0 ? queue->done_seq : queue->items[(queue->head + queue->count - 1) % SIM_QUEUE].seq;
     }
     sim_unlock(state);
-    if (result == CUDA_SUCCESS) {
-        sim_wait_done(state, context, all);
-    }
+    if (result == CUDA_SUCCESS) sim_wait_done(state, context, all);
     return result;
 }
 
@@ -141,9 +131,7 @@ SIM_API cuStreamCreateWithPriority(CUstream *out, unsigned int flags, int priori
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = calloc(1, sizeof *stream);
-    if (stream == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!stream) return CUDA_ERROR_OUT_OF_MEMORY;
     *stream = (struct CUstream_st){
         .gpu = gpu, .flags = flags, .id = atomic_fetch_add(&stream_ids, 1) + 1, .context = sim_context_current()};
     *out = stream;
@@ -159,9 +147,7 @@ SIM_API cuStreamDestroy_v2(CUstream stream)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (stream == NULL || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD) {
-        return CUDA_ERROR_INVALID_HANDLE;
-    }
+    if (!stream || stream == CU_STREAM_LEGACY || stream == CU_STREAM_PER_THREAD) return CUDA_ERROR_INVALID_HANDLE;
     for (size_t index = 0; index < CAPTURES; index++) {
         CUstream mine = stream;
         atomic_compare_exchange_strong(&captures[index], &mine, NULL);
@@ -176,7 +162,7 @@ static CUresult cuStreamGetCtx_on(bool per_thread, CUstream handle, CUcontext *c
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = sim_stream(gpu, handle, per_thread);
-    *context = stream->context == NULL ? sim_context_current() : stream->context;
+    *context = !stream->context ? sim_context_current() : stream->context;
     return CUDA_SUCCESS;
 }
 SIM_DUAL(cuStreamGetCtx, (CUstream stream, CUcontext *context), stream, context)
@@ -187,7 +173,7 @@ static CUresult cuStreamSynchronize_on(bool per_thread, CUstream handle)
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = sim_stream(gpu, handle, per_thread);
-    if (stream->capture != NULL) {
+    if (stream->capture) {
         stream->capture_invalid = true;
         return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     }
@@ -227,10 +213,8 @@ static CUresult cuStreamIsCapturing_on(bool per_thread, CUstream handle, CUstrea
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = sim_stream(gpu, handle, per_thread);
-    if (stream == &legacy[gpu] && atomic_load(&global_captures) > 0) {
-        return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
-    }
-    *status = stream->capture == NULL   ? CU_STREAM_CAPTURE_STATUS_NONE
+    if (stream == &legacy[gpu] && atomic_load(&global_captures) > 0) return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
+    *status = !stream->capture          ? CU_STREAM_CAPTURE_STATUS_NONE
               : stream->capture_invalid ? CU_STREAM_CAPTURE_STATUS_INVALIDATED
                                         : CU_STREAM_CAPTURE_STATUS_ACTIVE;
     return CUDA_SUCCESS;
@@ -241,9 +225,7 @@ static void capture_note(CUstream stream)
 {
     for (size_t index = 0; index < CAPTURES; index++) {
         CUstream empty = NULL;
-        if (atomic_compare_exchange_strong(&captures[index], &empty, stream)) {
-            return;
-        }
+        if (atomic_compare_exchange_strong(&captures[index], &empty, stream)) return;
     }
 }
 
@@ -253,16 +235,11 @@ static CUresult cuStreamBeginCapture_v2_on(bool per_thread, CUstream handle, CUs
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = sim_stream(gpu, handle, per_thread);
-    if (stream == &legacy[gpu]) {
-        return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-    }
-    if (stream->capture != NULL || mode < CU_STREAM_CAPTURE_MODE_GLOBAL || mode > CU_STREAM_CAPTURE_MODE_RELAXED) {
+    if (stream == &legacy[gpu]) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    if (stream->capture || mode < CU_STREAM_CAPTURE_MODE_GLOBAL || mode > CU_STREAM_CAPTURE_MODE_RELAXED)
         return CUDA_ERROR_INVALID_VALUE;
-    }
     CUgraph graph = sim_graph_make();
-    if (graph == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!graph) return CUDA_ERROR_OUT_OF_MEMORY;
     stream->tail_count = 0;
     stream->capture = graph;
     stream->capture_mode = mode;
@@ -286,15 +263,13 @@ static CUresult cuStreamEndCapture_on(bool per_thread, CUstream handle, CUgraph 
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = sim_stream(gpu, handle, per_thread);
-    if (stream->capture == NULL) {
-        return CUDA_ERROR_ILLEGAL_STATE;
-    }
+    if (!stream->capture) return CUDA_ERROR_ILLEGAL_STATE;
     global_captures -= stream->capture_mode == CU_STREAM_CAPTURE_MODE_GLOBAL;
     local_captures -= stream->capture_mode == CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
     CUgraph made = stream->capture;
     for (size_t index = 0; index < CAPTURES; index++) {
         CUstream joined = atomic_load(&captures[index]);
-        if (joined != NULL && joined->capture == made) {
+        if (joined && joined->capture == made) {
             atomic_store(&captures[index], NULL);
             joined->capture = NULL;
         }
@@ -314,9 +289,7 @@ static bool being_captured(CUgraph graph)
 {
     for (size_t index = 0; index < CAPTURES; index++) {
         CUstream stream = atomic_load(&captures[index]);
-        if (stream != NULL && stream->capture == graph) {
-            return true;
-        }
+        if (stream && stream->capture == graph) return true;
     }
     return false;
 }
@@ -328,25 +301,20 @@ static CUresult cuStreamWaitEvent_on(bool per_thread, CUstream handle, CUevent e
     uint32_t gpu;
     SIM_TRY(sim_enter_context(&state, &gpu));
     CUstream stream = sim_stream(gpu, handle, per_thread);
-    if (event->captured != NULL) {
-        if (stream->capture == NULL && being_captured(event->captured)) {
+    if (event->captured) {
+        if (!stream->capture && being_captured(event->captured)) {
             stream->capture = event->captured; /* joins the capture */
             stream->capture_invalid = false;
             stream->tail_count = 0;
             capture_note(stream);
         }
-        if (event->tail != NULL && stream->tail_count < SIM_TAILS) {
-            stream->tails[stream->tail_count++] = event->tail;
-        }
+        if (event->tail && stream->tail_count < SIM_TAILS) stream->tails[stream->tail_count++] = event->tail;
         return CUDA_SUCCESS;
     }
     stream->waited[stream->waits++ % SIM_WAITED] =
         (struct sim_stamp){event->stream, event->gpu, {event->seq[SIM_COMPUTE], event->seq[SIM_COPY]}};
-    for (int engine = 0; engine < SIM_ENGINES; engine++) {
-        if (event->seq[engine] > stream->last[engine]) {
-            stream->last[engine] = event->seq[engine];
-        }
-    }
+    for (int engine = 0; engine < SIM_ENGINES; engine++)
+        if (event->seq[engine] > stream->last[engine]) stream->last[engine] = event->seq[engine];
     return CUDA_SUCCESS;
 }
 SIM_DUAL(cuStreamWaitEvent, (CUstream stream, CUevent event, unsigned int flags), stream, event, flags)

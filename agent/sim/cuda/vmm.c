@@ -24,9 +24,7 @@ CUresult location_gpu(const CUmemLocation *location, uint32_t *gpu)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (location == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!location) return CUDA_ERROR_INVALID_VALUE;
     switch (location->type) {
     case CU_MEM_LOCATION_TYPE_DEVICE: return sim_device_gpu(location->id, gpu);
     case CU_MEM_LOCATION_TYPE_HOST:
@@ -40,10 +38,9 @@ CUresult location_gpu(const CUmemLocation *location, uint32_t *gpu)
 
 static CUresult good_prop(const CUmemAllocationProp *prop, uint32_t *gpu)
 {
-    if (prop == NULL || prop->type != CU_MEM_ALLOCATION_TYPE_PINNED ||
-        (prop->requestedHandleTypes & ~CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) != 0) {
+    if (!prop || prop->type != CU_MEM_ALLOCATION_TYPE_PINNED ||
+        (prop->requestedHandleTypes & ~CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR) != 0)
         return CUDA_ERROR_INVALID_VALUE;
-    }
     return location_gpu(&prop->location, gpu);
 }
 
@@ -51,9 +48,7 @@ SIM_API cuMemGetAllocationGranularity(size_t *granularity, const CUmemAllocation
 {
     uint32_t gpu;
     (void)option;
-    if (granularity == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!granularity) return CUDA_ERROR_INVALID_VALUE;
     SIM_TRY(good_prop(prop, &gpu));
     *granularity = SLAB_BYTES;
     return CUDA_SUCCESS;
@@ -65,30 +60,22 @@ SIM_API cuMemCreate(CUmemGenericAllocationHandle *out, size_t bytes, const CUmem
     struct sim_state *state;
     uint32_t gpu;
     SIM_TRY(sim_enter(&state));
-    if (out == NULL || flags != 0 || bytes == 0 || bytes % SLAB_BYTES != 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || flags != 0 || bytes == 0 || bytes % SLAB_BYTES != 0) return CUDA_ERROR_INVALID_VALUE;
     SIM_TRY(good_prop(prop, &gpu));
-    if (gpu < SIM_GPUS) {
-        sim_cost(state, COST_ALLOC_NS);
-    }
+    if (gpu < SIM_GPUS) sim_cost(state, COST_ALLOC_NS);
     memory_lock();
     struct physical *physical = physical_make(state, gpu, bytes);
-    if (physical != NULL) {
-        physical->prop = *prop;
-    }
+    if (physical) physical->prop = *prop;
     memory_unlock();
     *out = (CUmemGenericAllocationHandle)(uintptr_t)physical;
-    return physical == NULL ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    return !physical ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
 }
 
 SIM_API cuMemRelease(CUmemGenericAllocationHandle handle)
 {
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (handle == 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (handle == 0) return CUDA_ERROR_INVALID_VALUE;
     memory_lock();
     physical_drop(state, (struct physical *)(uintptr_t)handle);
     memory_unlock();
@@ -97,9 +84,7 @@ SIM_API cuMemRelease(CUmemGenericAllocationHandle handle)
 
 SIM_API cuMemGetAllocationPropertiesFromHandle(CUmemAllocationProp *prop, CUmemGenericAllocationHandle handle)
 {
-    if (prop == NULL || handle == 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!prop || handle == 0) return CUDA_ERROR_INVALID_VALUE;
     *prop = ((struct physical *)(uintptr_t)handle)->prop;
     return CUDA_SUCCESS;
 }
@@ -130,18 +115,15 @@ SIM_API cuMemExportToShareableHandle(void *out, CUmemGenericAllocationHandle han
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
     struct physical *physical = (struct physical *)(uintptr_t)handle;
-    if (out == NULL || physical == NULL || flags != 0 || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
-        (physical->prop.requestedHandleTypes & type) == 0) {
+    if (!out || !physical || flags != 0 || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
+        (physical->prop.requestedHandleTypes & type) == 0)
         return CUDA_ERROR_INVALID_VALUE;
-    }
     memory_lock();
     struct share_record record = {.kind = SHARE_MEMORY, .gpu = physical->gpu, .prop = physical->prop};
     record.id = physical_share(state, physical);
     memory_unlock();
     int fd = record.id == 0 ? -1 : share_descriptor(&record);
-    if (fd < 0) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (fd < 0) return CUDA_ERROR_OUT_OF_MEMORY;
     memcpy(out, &fd, sizeof fd);
     return CUDA_SUCCESS;
 }
@@ -151,22 +133,20 @@ SIM_API cuMemImportFromShareableHandle(CUmemGenericAllocationHandle *out, void *
     struct sim_state *state;
     struct share_record record;
     SIM_TRY(sim_enter(&state));
-    if (out == NULL || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
-        !share_read((int)(intptr_t)handle, SHARE_MEMORY, &record)) {
+    if (!out || type != CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR ||
+        !share_read((int)(intptr_t)handle, SHARE_MEMORY, &record))
         return CUDA_ERROR_INVALID_VALUE;
-    }
     memory_lock();
     struct physical *physical = physical_import(state, record.id);
-    if (physical != NULL) {
+    if (physical) {
         physical->prop = record.prop;
         int device;
-        if (record.gpu < SIM_GPUS && sim_gpu_device(record.gpu, &device) == CUDA_SUCCESS) {
+        if (record.gpu < SIM_GPUS && sim_gpu_device(record.gpu, &device) == CUDA_SUCCESS)
             physical->prop.location.id = device; /* the other process may number its devices in another way */
-        }
     }
     memory_unlock();
     *out = (CUmemGenericAllocationHandle)(uintptr_t)physical;
-    return physical == NULL ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+    return !physical ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
 /* ---- addresses ---- */
@@ -177,9 +157,7 @@ SIM_API cuMemAddressReserve(CUdeviceptr *out, size_t bytes, size_t alignment, CU
     (void)hint;
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
-    if (out == NULL || bytes == 0 || flags != 0 || (alignment & (alignment - 1)) != 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out || bytes == 0 || flags != 0 || (alignment & (alignment - 1)) != 0) return CUDA_ERROR_INVALID_VALUE;
     uint64_t extra = alignment > SLAB_BYTES ? alignment : 0;
     struct block block = {
         .bytes = bytes, .room = round_up(bytes, SLAB_BYTES), .gpu = SIM_GPUS, .kind = BLOCK_RESERVED};
@@ -188,20 +166,15 @@ SIM_API cuMemAddressReserve(CUdeviceptr *out, size_t bytes, size_t alignment, CU
     block.address = extra == 0 ? block.address : round_up(block.address, alignment);
     struct block *made = block_add(&block);
     memory_unlock();
-    if (made == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!made) return CUDA_ERROR_OUT_OF_MEMORY;
     *out = block.address;
     return CUDA_SUCCESS;
 }
 
 static bool overlaps(CUdeviceptr address, uint64_t bytes)
 {
-    for (struct mapping *at = mappings; at != NULL; at = at->next) {
-        if (at->address < address + bytes && address < at->address + at->bytes) {
-            return true;
-        }
-    }
+    for (struct mapping *at = mappings; at; at = at->next)
+        if (at->address < address + bytes && address < at->address + at->bytes) return true;
     return false;
 }
 
@@ -209,7 +182,7 @@ SIM_API cuMemAddressFree(CUdeviceptr address, size_t bytes)
 {
     memory_lock();
     struct block *block = block_at(address);
-    bool good = block != NULL && block->kind == BLOCK_RESERVED && round_up(bytes, SLAB_BYTES) == block->room &&
+    bool good = block && block->kind == BLOCK_RESERVED && round_up(bytes, SLAB_BYTES) == block->room &&
                 !overlaps(address, block->room);
     if (good) {
         address_give(address, block->room);
@@ -227,17 +200,14 @@ SIM_API cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGenericA
     struct sim_state *state;
     SIM_TRY(sim_enter(&state));
     struct physical *physical = (struct physical *)(uintptr_t)handle;
-    if (physical == NULL || flags != 0 || bytes == 0 || (address | bytes | offset) % SLAB_BYTES != 0 ||
-        offset > physical->bytes || bytes > physical->bytes - offset) {
+    if (!physical || flags != 0 || bytes == 0 || (address | bytes | offset) % SLAB_BYTES != 0 ||
+        offset > physical->bytes || bytes > physical->bytes - offset)
         return CUDA_ERROR_INVALID_VALUE;
-    }
     struct mapping *mapping = calloc(1, sizeof *mapping);
-    if (mapping == NULL) {
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    }
+    if (!mapping) return CUDA_ERROR_OUT_OF_MEMORY;
     memory_lock();
     struct block *block = block_over(address);
-    bool good = block != NULL && block->kind == BLOCK_RESERVED && bytes <= block->room - (address - block->address) &&
+    bool good = block && block->kind == BLOCK_RESERVED && bytes <= block->room - (address - block->address) &&
                 !overlaps(address, bytes);
     if (good) {
         *mapping = (struct mapping){.next = mappings, .address = address, .bytes = bytes, .physical = physical};
@@ -245,9 +215,7 @@ SIM_API cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemGenericA
         physical->references++;
     }
     memory_unlock();
-    if (!good) {
-        free(mapping);
-    }
+    if (!good) free(mapping);
     return good ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
@@ -258,12 +226,12 @@ SIM_API cuMemUnmap(CUdeviceptr address, size_t bytes)
     SIM_TRY(sim_enter(&state));
     uint64_t covered = 0;
     memory_lock();
-    for (struct mapping *at = mappings; at != NULL; at = at->next) {
+    for (struct mapping *at = mappings; at; at = at->next) {
         bool inside = at->address >= address && at->address + at->bytes <= address + bytes;
         covered += inside ? at->bytes : 0;
     }
     bool good = covered > 0 && covered == bytes;
-    for (struct mapping **at = &mappings; good && *at != NULL;) {
+    for (struct mapping **at = &mappings; good && *at;) {
         struct mapping *mapping = *at;
         if (mapping->address < address || mapping->address >= address + bytes) {
             at = &mapping->next;
@@ -280,17 +248,13 @@ SIM_API cuMemUnmap(CUdeviceptr address, size_t bytes)
 static struct mapping *mapping_over(CUdeviceptr address)
 {
     struct mapping *at = mappings;
-    while (at != NULL && address - at->address >= at->bytes) {
-        at = at->next;
-    }
+    while (at && address - at->address >= at->bytes) at = at->next;
     return at;
 }
 
 SIM_API cuMemSetAccess(CUdeviceptr address, size_t bytes, const CUmemAccessDesc *access, size_t count)
 {
-    if (access == NULL || count == 0) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!access || count == 0) return CUDA_ERROR_INVALID_VALUE;
     for (size_t at = 0; at < count; at++) {
         uint32_t gpu;
         SIM_TRY(location_gpu(&access[at].location, &gpu));
@@ -298,7 +262,7 @@ SIM_API cuMemSetAccess(CUdeviceptr address, size_t bytes, const CUmemAccessDesc 
         CUdeviceptr next = address;
         for (struct mapping *over = NULL; next < address + bytes; next = over->address + over->bytes) {
             over = mapping_over(next);
-            if (over == NULL) {
+            if (!over) {
                 memory_unlock();
                 return CUDA_ERROR_INVALID_VALUE;
             }
@@ -312,41 +276,33 @@ SIM_API cuMemSetAccess(CUdeviceptr address, size_t bytes, const CUmemAccessDesc 
 SIM_API cuMemGetAccess(unsigned long long *flags, const CUmemLocation *location, CUdeviceptr address)
 {
     uint32_t gpu;
-    if (flags == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!flags) return CUDA_ERROR_INVALID_VALUE;
     SIM_TRY(location_gpu(location, &gpu));
     memory_lock();
     struct mapping *mapping = mapping_over(address);
-    if (mapping != NULL) {
-        *flags = (unsigned long long)mapping->access[gpu];
-    }
+    if (mapping) *flags = (unsigned long long)mapping->access[gpu];
     memory_unlock();
-    return mapping == NULL ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+    return !mapping ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
 SIM_API cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *out, void *address)
 {
-    if (out == NULL) {
-        return CUDA_ERROR_INVALID_VALUE;
-    }
+    if (!out) return CUDA_ERROR_INVALID_VALUE;
     memory_lock();
     struct mapping *mapping = mapping_over((CUdeviceptr)(uintptr_t)address);
-    if (mapping != NULL) {
+    if (mapping) {
         mapping->physical->references++;
         *out = (CUmemGenericAllocationHandle)(uintptr_t)mapping->physical;
     }
     memory_unlock();
-    return mapping == NULL ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+    return !mapping ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
 }
 
 /* For cuPointerGetAttribute. Lock held. */
 struct physical *mapped_physical(CUdeviceptr address, CUdeviceptr *start, uint64_t *bytes)
 {
     struct mapping *mapping = mapping_over(address);
-    if (mapping == NULL) {
-        return NULL;
-    }
+    if (!mapping) return NULL;
     *start = mapping->address;
     *bytes = mapping->bytes;
     return mapping->physical;

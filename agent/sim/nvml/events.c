@@ -27,15 +27,11 @@ static FILE *open_file(void)
 
 NVML_API nvmlEventSetCreate(nvmlEventSet_t *set)
 {
-    if (set == NULL) {
-        return NVML_ERROR_INVALID_ARGUMENT;
-    }
+    if (!set) return NVML_ERROR_INVALID_ARGUMENT;
     *set = calloc(1, sizeof **set);
-    if (*set == NULL) {
-        return NVML_ERROR_UNKNOWN;
-    }
+    if (!*set) return NVML_ERROR_UNKNOWN;
     FILE *file = open_file();
-    if (file != NULL) {
+    if (file) {
         (*set)->offset = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : 0;
         fclose(file);
     }
@@ -50,9 +46,7 @@ NVML_API nvmlEventSetFree(nvmlEventSet_t set)
 
 NVML_API nvmlDeviceRegisterEvents(nvmlDevice_t device, unsigned long long types, nvmlEventSet_t set)
 {
-    if (set == NULL || types != nvmlEventTypeXidCriticalError) {
-        return NVML_ERROR_INVALID_ARGUMENT;
-    }
+    if (!set || types != nvmlEventTypeXidCriticalError) return NVML_ERROR_INVALID_ARGUMENT;
     for (uint32_t gpu = 0; gpu < SIM_GPUS; gpu++) {
         if (sim_nvml_device(gpu) == device) {
             set->registered |= 1u << gpu;
@@ -67,19 +61,15 @@ static bool next_event(nvmlEventSet_t set, nvmlEventData_t *data)
 {
     FILE *file = open_file();
     bool found = false;
-    if (file == NULL || fseek(file, set->offset, SEEK_SET) != 0) {
-        if (file != NULL) {
-            fclose(file);
-        }
+    if (!file || fseek(file, set->offset, SEEK_SET) != 0) {
+        if (file) fclose(file);
         return false;
     }
     char line[64];
-    while (!found && fgets(line, sizeof line, file) != NULL) {
+    while (!found && fgets(line, sizeof line, file)) {
         unsigned gpu;
         unsigned long long xid;
-        if (line[0] == 0 || line[strlen(line) - 1] != '\n') {
-            break; /* it is being written */
-        }
+        if (line[0] == 0 || line[strlen(line) - 1] != '\n') break; /* it is being written */
         set->offset = ftell(file);
         found = sscanf(line, "%u %llu", &gpu, &xid) == 2 && gpu < SIM_GPUS && (set->registered & 1u << gpu) != 0;
         if (found) {
@@ -96,13 +86,9 @@ static bool next_event(nvmlEventSet_t set, nvmlEventData_t *data)
 
 NVML_API nvmlEventSetWait_v2(nvmlEventSet_t set, nvmlEventData_t *data, unsigned int timeout_ms)
 {
-    if (set == NULL || data == NULL) {
-        return NVML_ERROR_INVALID_ARGUMENT;
-    }
+    if (!set || !data) return NVML_ERROR_INVALID_ARGUMENT;
     for (unsigned int waited = 0; !next_event(set, data); waited += LOOK_MS) {
-        if (waited >= timeout_ms) {
-            return NVML_ERROR_TIMEOUT;
-        }
+        if (waited >= timeout_ms) return NVML_ERROR_TIMEOUT;
         nanosleep(&(struct timespec){0, LOOK_MS * 1000000L}, NULL);
     }
     return NVML_SUCCESS;

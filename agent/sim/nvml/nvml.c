@@ -20,23 +20,18 @@ static _Atomic int initialized;
 
 static nvmlReturn_t machine(struct sim_state **out)
 {
-    if (atomic_load(&initialized) <= 0) {
-        return NVML_ERROR_UNINITIALIZED;
-    }
+    if (atomic_load(&initialized) <= 0) return NVML_ERROR_UNINITIALIZED;
     *out = sim_state();
-    return *out == NULL ? NVML_ERROR_DRIVER_NOT_LOADED : NVML_SUCCESS;
+    return !*out ? NVML_ERROR_DRIVER_NOT_LOADED : NVML_SUCCESS;
 }
 
 /* The machine and the GPU of a handle, with the queues brought up to now; the lock is then held. */
 static nvmlReturn_t locked(nvmlDevice_t device, struct sim_state **out, uint32_t *gpu)
 {
     nvmlReturn_t result = machine(out);
-    if (result != NVML_SUCCESS) {
-        return result;
-    }
-    if (device < sim_nvml_device(0) || device >= sim_nvml_device((*out)->options.gpu_count)) {
+    if (result != NVML_SUCCESS) return result;
+    if (device < sim_nvml_device(0) || device >= sim_nvml_device((*out)->options.gpu_count))
         return NVML_ERROR_INVALID_ARGUMENT;
-    }
     *gpu = (uint32_t)(device - sim_nvml_device(0));
     sim_lock(*out);
     sim_purge(*out, false);
@@ -46,9 +41,7 @@ static nvmlReturn_t locked(nvmlDevice_t device, struct sim_state **out, uint32_t
 
 NVML_API nvmlInit_v2(void)
 {
-    if (sim_state() == NULL) {
-        return NVML_ERROR_DRIVER_NOT_LOADED;
-    }
+    if (!sim_state()) return NVML_ERROR_DRIVER_NOT_LOADED;
     atomic_fetch_add(&initialized, 1);
     return NVML_SUCCESS;
 }
@@ -66,9 +59,7 @@ NVML_API nvmlInitWithFlags(unsigned int flags)
 
 NVML_API nvmlShutdown(void)
 {
-    if (atomic_load(&initialized) <= 0) {
-        return NVML_ERROR_UNINITIALIZED;
-    }
+    if (atomic_load(&initialized) <= 0) return NVML_ERROR_UNINITIALIZED;
     atomic_fetch_sub(&initialized, 1);
     return NVML_SUCCESS;
 }
@@ -89,12 +80,8 @@ SIM_EXPORT const char *nvmlErrorString(nvmlReturn_t code)
 
 static nvmlReturn_t copy_text(char *out, unsigned int length, const char *text)
 {
-    if (out == NULL) {
-        return NVML_ERROR_INVALID_ARGUMENT;
-    }
-    if (strlen(text) >= length) {
-        return NVML_ERROR_INSUFFICIENT_SIZE;
-    }
+    if (!out) return NVML_ERROR_INVALID_ARGUMENT;
+    if (strlen(text) >= length) return NVML_ERROR_INSUFFICIENT_SIZE;
     strcpy(out, text);
     return NVML_SUCCESS;
 }
@@ -115,9 +102,7 @@ NVML_API nvmlDeviceGetCount_v2(unsigned int *count)
 {
     struct sim_state *state;
     nvmlReturn_t result = machine(&state);
-    if (result == NVML_SUCCESS) {
-        *count = state->options.gpu_count;
-    }
+    if (result == NVML_SUCCESS) *count = state->options.gpu_count;
     return result;
 }
 
@@ -125,12 +110,8 @@ NVML_API nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t *device)
 {
     struct sim_state *state;
     nvmlReturn_t result = machine(&state);
-    if (result != NVML_SUCCESS) {
-        return result;
-    }
-    if (index >= state->options.gpu_count || device == NULL) {
-        return NVML_ERROR_INVALID_ARGUMENT;
-    }
+    if (result != NVML_SUCCESS) return result;
+    if (index >= state->options.gpu_count || !device) return NVML_ERROR_INVALID_ARGUMENT;
     *device = sim_nvml_device(index);
     return NVML_SUCCESS;
 }
@@ -199,16 +180,10 @@ NVML_API nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *memory
 {
     struct sim_state *state;
     uint32_t gpu;
-    if (memory == NULL) {
-        return NVML_ERROR_INVALID_ARGUMENT;
-    }
-    if (memory->version != NVML_MEMORY_V2) {
-        return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    }
+    if (!memory) return NVML_ERROR_INVALID_ARGUMENT;
+    if (memory->version != NVML_MEMORY_V2) return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
     nvmlReturn_t result = locked(device, &state, &gpu);
-    if (result != NVML_SUCCESS) {
-        return result;
-    }
+    if (result != NVML_SUCCESS) return result;
     const struct sim_gpu *at = &state->gpus[gpu];
     memory->total = at->memory_bytes;
     memory->reserved = at->reserved_bytes;
@@ -224,9 +199,7 @@ NVML_API nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memory)
     uint32_t of;
     unsigned index, gib;
     char mig[24];
-    if (memory == NULL) {
-        return NVML_ERROR_INVALID_ARGUMENT;
-    }
+    if (!memory) return NVML_ERROR_INVALID_ARGUMENT;
     if (sim_nvml_mig(device, &of, &index, mig)) { /* as large as its name says */
         unsigned long long bytes = sscanf(mig, "%*ug.%ugb", &gib) == 1 ? (unsigned long long)gib << 30 : 0;
         *memory = (nvmlMemory_t){.total = bytes, .free = bytes};
@@ -257,7 +230,7 @@ static nvmlReturn_t busy_percent(nvmlDevice_t device, unsigned int *percent)
 NVML_API nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t *rates)
 {
     unsigned int percent;
-    nvmlReturn_t result = rates == NULL ? NVML_ERROR_INVALID_ARGUMENT : busy_percent(device, &percent);
+    nvmlReturn_t result = !rates ? NVML_ERROR_INVALID_ARGUMENT : busy_percent(device, &percent);
     if (result == NVML_SUCCESS) {
         rates->gpu = percent;
         rates->memory = percent / 2;
@@ -268,36 +241,26 @@ NVML_API nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t *r
 NVML_API nvmlDeviceGetTemperature(nvmlDevice_t device, nvmlTemperatureSensors_t sensor, unsigned int *celsius)
 {
     unsigned int percent;
-    if (sensor != NVML_TEMPERATURE_GPU || celsius == NULL) {
-        return NVML_ERROR_INVALID_ARGUMENT;
-    }
+    if (sensor != NVML_TEMPERATURE_GPU || !celsius) return NVML_ERROR_INVALID_ARGUMENT;
     nvmlReturn_t result = busy_percent(device, &percent);
-    if (result == NVML_SUCCESS) {
-        *celsius = IDLE_CELSIUS + (FULL_CELSIUS - IDLE_CELSIUS) * percent / 100;
-    }
+    if (result == NVML_SUCCESS) *celsius = IDLE_CELSIUS + (FULL_CELSIUS - IDLE_CELSIUS) * percent / 100;
     return result;
 }
 
 NVML_API nvmlDeviceGetPowerUsage(nvmlDevice_t device, unsigned int *milliwatts)
 {
     unsigned int percent;
-    nvmlReturn_t result = milliwatts == NULL ? NVML_ERROR_INVALID_ARGUMENT : busy_percent(device, &percent);
-    if (result == NVML_SUCCESS) {
-        *milliwatts = IDLE_MILLIWATTS + (FULL_MILLIWATTS - IDLE_MILLIWATTS) / 100 * percent;
-    }
+    nvmlReturn_t result = !milliwatts ? NVML_ERROR_INVALID_ARGUMENT : busy_percent(device, &percent);
+    if (result == NVML_SUCCESS) *milliwatts = IDLE_MILLIWATTS + (FULL_MILLIWATTS - IDLE_MILLIWATTS) / 100 * percent;
     return result;
 }
 
 NVML_API nvmlDeviceGetClockInfo(nvmlDevice_t device, nvmlClockType_t type, unsigned int *mhz)
 {
     unsigned int percent;
-    if (type < NVML_CLOCK_GRAPHICS || type > NVML_CLOCK_MEM || mhz == NULL) {
-        return NVML_ERROR_INVALID_ARGUMENT;
-    }
+    if (type < NVML_CLOCK_GRAPHICS || type > NVML_CLOCK_MEM || !mhz) return NVML_ERROR_INVALID_ARGUMENT;
     nvmlReturn_t result = busy_percent(device, &percent);
-    if (result == NVML_SUCCESS) {
-        *mhz = type == NVML_CLOCK_MEM ? 2619 : percent > 0 ? 1755 : 345;
-    }
+    if (result == NVML_SUCCESS) *mhz = type == NVML_CLOCK_MEM ? 2619 : percent > 0 ? 1755 : 345;
     return result;
 }
 
@@ -305,10 +268,8 @@ NVML_API nvmlDeviceGetClockInfo(nvmlDevice_t device, nvmlClockType_t type, unsig
 NVML_API nvmlDeviceGetCurrentClocksEventReasons(nvmlDevice_t device, unsigned long long *reasons)
 {
     unsigned int percent;
-    nvmlReturn_t result = reasons == NULL ? NVML_ERROR_INVALID_ARGUMENT : busy_percent(device, &percent);
-    if (result == NVML_SUCCESS) {
-        *reasons = percent > 0 ? sim_state()->options.clocks_reasons : 1; /* 1: idle */
-    }
+    nvmlReturn_t result = !reasons ? NVML_ERROR_INVALID_ARGUMENT : busy_percent(device, &percent);
+    if (result == NVML_SUCCESS) *reasons = percent > 0 ? sim_state()->options.clocks_reasons : 1; /* 1: idle */
     return result;
 }
 
@@ -319,9 +280,7 @@ NVML_API nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryErrorType_t 
     (void)error;
     (void)counter;
     nvmlReturn_t result = busy_percent(device, &percent);
-    if (result == NVML_SUCCESS) {
-        *count = 0;
-    }
+    if (result == NVML_SUCCESS) *count = 0;
     return result;
 }
 
@@ -329,18 +288,14 @@ NVML_API nvmlDeviceGetComputeMode(nvmlDevice_t device, nvmlComputeMode_t *mode)
 {
     unsigned int percent;
     nvmlReturn_t result = busy_percent(device, &percent);
-    if (result == NVML_SUCCESS) {
-        *mode = NVML_COMPUTEMODE_DEFAULT;
-    }
+    if (result == NVML_SUCCESS) *mode = NVML_COMPUTEMODE_DEFAULT;
     return result;
 }
 
 /* As the caller sees it, in its own PID namespace; 0: it does not. */
 static uint32_t visible_pid(const struct sim_process *process)
 {
-    if (process->pid_namespace == life_pid_namespace()) {
-        return process->pid;
-    }
+    if (process->pid_namespace == life_pid_namespace()) return process->pid;
     const struct nested_name name = {process->pid_namespace, process->pid, process->start_ticks};
     uint32_t after = 0;
     return nested_find(&name, &after, UINT_MAX);
@@ -352,30 +307,20 @@ static nvmlReturn_t list(nvmlDevice_t device, unsigned int *count, void *infos,
 {
     struct sim_state *state;
     uint32_t gpu;
-    if (count == NULL) {
-        return NVML_ERROR_INVALID_ARGUMENT;
-    }
+    if (!count) return NVML_ERROR_INVALID_ARGUMENT;
     nvmlReturn_t result = locked(device, &state, &gpu);
-    if (result != NVML_SUCCESS) {
-        return result;
-    }
+    if (result != NVML_SUCCESS) return result;
     unsigned int found = 0;
     for (uint32_t index = 0; index < SIM_PROCESSES; index++) {
         const struct sim_process *process = &state->processes[index];
-        if (!process->used || (process->live[gpu] == 0 && process->memory_bytes[gpu] == 0)) {
-            continue;
-        }
+        if (!process->used || (process->live[gpu] == 0 && process->memory_bytes[gpu] == 0)) continue;
         uint32_t pid = visible_pid(process);
-        if (pid == 0) {
-            continue;
-        }
-        if (infos != NULL && found < *count) {
-            emit(infos, found, pid, process->memory_bytes[gpu]);
-        }
+        if (pid == 0) continue;
+        if (infos && found < *count) emit(infos, found, pid, process->memory_bytes[gpu]);
         found++;
     }
     sim_unlock(state);
-    bool fits = found <= *count && (infos != NULL || found == 0);
+    bool fits = found <= *count && (infos || found == 0);
     *count = found;
     return fits ? NVML_SUCCESS : NVML_ERROR_INSUFFICIENT_SIZE;
 }
@@ -404,10 +349,8 @@ NVML_API nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device, unsigned i
 static nvmlReturn_t no_graphics(nvmlDevice_t device, unsigned int *count)
 {
     unsigned int percent;
-    nvmlReturn_t result = count == NULL ? NVML_ERROR_INVALID_ARGUMENT : busy_percent(device, &percent);
-    if (result == NVML_SUCCESS) {
-        *count = 0;
-    }
+    nvmlReturn_t result = !count ? NVML_ERROR_INVALID_ARGUMENT : busy_percent(device, &percent);
+    if (result == NVML_SUCCESS) *count = 0;
     return result;
 }
 
@@ -429,23 +372,17 @@ NVML_API nvmlDeviceGetProcessUtilization(nvmlDevice_t device, nvmlProcessUtiliza
     (void)last_seen_us;
     struct sim_state *state;
     uint32_t gpu;
-    if (count == NULL) {
-        return NVML_ERROR_INVALID_ARGUMENT;
-    }
+    if (!count) return NVML_ERROR_INVALID_ARGUMENT;
     nvmlReturn_t result = locked(device, &state, &gpu);
-    if (result != NVML_SUCCESS) {
-        return result;
-    }
+    if (result != NVML_SUCCESS) return result;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     unsigned long long stamp = (unsigned long long)now.tv_sec * 1000000u + (unsigned long long)now.tv_nsec / 1000u;
     unsigned int found = 0;
     for (uint32_t index = 0; index < state->context_high; index++) {
         const struct sim_context *context = &state->contexts[index];
-        if (!context->used || context->gpu != gpu || context->window_percent == 0) {
-            continue;
-        }
-        if (samples != NULL && found < *count) {
+        if (!context->used || context->gpu != gpu || context->window_percent == 0) continue;
+        if (samples && found < *count) {
             samples[found] = (nvmlProcessUtilizationSample_t){visible_pid(&state->processes[context->process]),
                                                               stamp,
                                                               context->window_percent,
@@ -456,10 +393,8 @@ NVML_API nvmlDeviceGetProcessUtilization(nvmlDevice_t device, nvmlProcessUtiliza
         found++;
     }
     sim_unlock(state);
-    bool fits = found <= *count && (samples != NULL || found == 0);
+    bool fits = found <= *count && (samples || found == 0);
     *count = found;
-    if (!fits) {
-        return NVML_ERROR_INSUFFICIENT_SIZE;
-    }
+    if (!fits) return NVML_ERROR_INSUFFICIENT_SIZE;
     return found == 0 ? NVML_ERROR_NOT_FOUND : NVML_SUCCESS; /* the real one says so when nothing ran */
 }

@@ -13,17 +13,17 @@ typedef CUresult (*get_proc_address)(const char *name, void **function, int vers
 int driver_open(struct driver *driver)
 {
     void *library = dlopen("libcuda.so.1", RTLD_NOW);
-    if (library == NULL) {
+    if (!library) {
         fprintf(stderr, "no driver: %s\n", dlerror());
         return -1;
     }
     get_proc_address get = (get_proc_address)dlsym(library, "cuGetProcAddress_v2");
-    if (get == NULL) {
+    if (!get) {
         fprintf(stderr, "the driver has no cuGetProcAddress_v2\n");
         return -1;
     }
 #define GET(member, version)                                                                                          \
-    if (get(#member, (void **)&driver->member, version, 0, NULL) != CUDA_SUCCESS || driver->member == NULL) {         \
+    if (get(#member, (void **)&driver->member, version, 0, NULL) != CUDA_SUCCESS || !driver->member) {                \
         fprintf(stderr, "the driver has no " #member "\n");                                                           \
         return -1;                                                                                                    \
     }
@@ -33,9 +33,8 @@ int driver_open(struct driver *driver)
     GET(cuCtxSetCurrent, 4000)
     GET(cuCtxSynchronize, 2000)
     /* Given to whoever asks as a program of CUDA 13 does; older drivers have no such thing. */
-    if (get("cuCtxSynchronize", (void **)&driver->cuCtxSynchronize_v2, 13000, 0, NULL) != CUDA_SUCCESS) {
+    if (get("cuCtxSynchronize", (void **)&driver->cuCtxSynchronize_v2, 13000, 0, NULL) != CUDA_SUCCESS)
         driver->cuCtxSynchronize_v2 = NULL;
-    }
     GET(cuMemAlloc, 3020)
     GET(cuMemAllocAsync, 11020)
     GET(cuMemFree, 3020)
@@ -62,16 +61,14 @@ int driver_open(struct driver *driver)
     GET(cuGetErrorString, 6000)
 #undef GET
     const struct tranche_sim_api *const *clock = dlsym(library, TRANCHE_SIM_SYMBOL);
-    driver->clock = clock == NULL ? NULL : *clock;
+    driver->clock = !clock ? NULL : *clock;
     return 0;
 }
 
 uint64_t driver_now_ns(const struct driver *driver)
 {
     const struct tranche_sim_api *clock = driver->clock;
-    if (clock != NULL) {
-        return clock->now_ns();
-    }
+    if (clock) return clock->now_ns();
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
@@ -80,7 +77,7 @@ uint64_t driver_now_ns(const struct driver *driver)
 void driver_sleep(const struct driver *driver, uint64_t nanoseconds)
 {
     const struct tranche_sim_api *clock = driver->clock;
-    if (clock != NULL) {
+    if (clock) {
         _Atomic uint32_t never = 0;
         clock->wait_word(&never, 0, clock->now_ns() + nanoseconds);
         return;

@@ -95,37 +95,34 @@ static int usage(void)
 
 static bool parse(int argc, char **argv, struct settings *settings, const char **title)
 {
-    if (argc < 2) {
-        return false;
-    }
+    if (argc < 2) return false;
     settings->kind = argv[1];
     for (int at = 2; at + 1 < argc; at += 2) {
         const char *value = argv[at + 1];
-        if (strcmp(argv[at], "--seconds") == 0) {
+        if (strcmp(argv[at], "--seconds") == 0)
             settings->seconds = atof(value);
-        } else if (strcmp(argv[at], "--memory") == 0) {
+        else if (strcmp(argv[at], "--memory") == 0)
             settings->memory = strtoull(value, NULL, 10);
-        } else if (strcmp(argv[at], "--kernel-us") == 0) {
+        else if (strcmp(argv[at], "--kernel-us") == 0)
             settings->kernel_us = atof(value);
-        } else if (strcmp(argv[at], "--grid") == 0) {
+        else if (strcmp(argv[at], "--grid") == 0)
             settings->grid = (unsigned)atoi(value);
-        } else if (strcmp(argv[at], "--rate") == 0) {
+        else if (strcmp(argv[at], "--rate") == 0)
             settings->rate = atof(value);
-        } else if (strcmp(argv[at], "--seed") == 0) {
+        else if (strcmp(argv[at], "--seed") == 0)
             settings->seed = (unsigned)strtoul(value, NULL, 10);
-        } else if (strcmp(argv[at], "--call") == 0) { /* plain, ex or cooperative */
+        else if (strcmp(argv[at], "--call") == 0) /* plain, ex or cooperative */
             settings->call = value;
-        } else if (strcmp(argv[at], "--wait") == 0) { /* stream, context or event */
+        else if (strcmp(argv[at], "--wait") == 0) /* stream, context or event */
             settings->wait = value;
-        } else if (strcmp(argv[at], "--capture") == 0) {
+        else if (strcmp(argv[at], "--capture") == 0)
             settings->capture = value;
-        } else if (strcmp(argv[at], "--phases") == 0) {
+        else if (strcmp(argv[at], "--phases") == 0)
             settings->phases = value;
-        } else if (strcmp(argv[at], "--process-title") == 0) {
+        else if (strcmp(argv[at], "--process-title") == 0)
             *title = value;
-        } else {
+        else
             return false;
-        }
     }
     return argc % 2 == 0;
 }
@@ -146,13 +143,9 @@ static void set_title(int argc, char **argv, const char *title)
     char *words[64];
     int count = 0;
     char *copy = strdup(title);
-    for (char *word = strtok(copy, " "); word != NULL && count < 63; word = strtok(NULL, " ")) {
-        words[count++] = word;
-    }
+    for (char *word = strtok(copy, " "); word && count < 63; word = strtok(NULL, " ")) words[count++] = word;
     words[count] = NULL;
-    if (count == 0 || setenv(ENV_SIM_WORKLOAD, joined, 1) != 0) {
-        return;
-    }
+    if (count == 0 || setenv(ENV_SIM_WORKLOAD, joined, 1) != 0) return;
     execv("/proc/self/exe", words);
     fprintf(stderr, "could not take the title \"%s\": %s\n", title, strerror(errno));
 }
@@ -161,18 +154,14 @@ static void set_title(int argc, char **argv, const char *title)
 static int restore_arguments(char **words, int capacity, char *program)
 {
     char *joined = getenv(ENV_SIM_WORKLOAD);
-    if (joined == NULL) {
-        return 0;
-    }
+    if (!joined) return 0;
     int count = 0;
     words[count++] = program;
     char *copy = strdup(joined);
     unsetenv(ENV_SIM_WORKLOAD);
-    for (char *word = strtok(copy, "\n"); word != NULL && count < capacity; word = strtok(NULL, "\n")) {
-        words[count++] = word;
-    }
+    for (char *word = strtok(copy, "\n"); word && count < capacity; word = strtok(NULL, "\n")) words[count++] = word;
     const char *base = strrchr(program, '/');
-    prctl(PR_SET_NAME, base == NULL ? program : base + 1, 0, 0, 0);
+    prctl(PR_SET_NAME, !base ? program : base + 1, 0, 0, 0);
     return count;
 }
 
@@ -180,14 +169,12 @@ static const char *error_text(struct run *run, CUresult code)
 {
     const char *text = NULL;
     run->driver.cuGetErrorString(code, &text);
-    return text == NULL ? "unknown error" : text;
+    return !text ? "unknown error" : text;
 }
 
 static bool succeeded(struct run *run, CUresult code, const char *what)
 {
-    if (code == CUDA_SUCCESS) {
-        return true;
-    }
+    if (code == CUDA_SUCCESS) return true;
     fprintf(stderr, "%s: CUDA error %d: %s\n", what, code, error_text(run, code));
     return false;
 }
@@ -199,9 +186,7 @@ static double uniform(struct run *run)
 
 static bool go_on(struct run *run)
 {
-    if (stopping) {
-        return false;
-    }
+    if (stopping) return false;
     double elapsed = (double)(driver_now_ns(&run->driver) - run->started_ns);
     return run->settings.seconds <= 0 || elapsed < run->settings.seconds * SECOND_NS;
 }
@@ -209,9 +194,7 @@ static bool go_on(struct run *run)
 /* false: refused. */
 static bool grab(struct run *run, size_t bytes)
 {
-    if (run->block_count == BLOCKS_MAX) {
-        return false;
-    }
+    if (run->block_count == BLOCKS_MAX) return false;
     CUresult result = run->driver.cuMemAlloc(&run->blocks[run->block_count], bytes);
     if (result != CUDA_SUCCESS) {
         run->refusals++;
@@ -236,7 +219,7 @@ static bool launch_as(struct run *run, double microseconds, unsigned grid)
     uint64_t nanoseconds = (uint64_t)(microseconds * 1000.0);
     void *parameters[] = {&nanoseconds};
     run->busy_ns += (double)nanoseconds;
-    if (run->settings.call != NULL && strcmp(run->settings.call, "ex") == 0) {
+    if (run->settings.call && strcmp(run->settings.call, "ex") == 0) {
         const CUlaunchConfig config = {.gridDimX = grid,
                                        .gridDimY = 1,
                                        .gridDimZ = 1,
@@ -246,7 +229,7 @@ static bool launch_as(struct run *run, double microseconds, unsigned grid)
                                        .hStream = run->stream};
         return succeeded(run, run->driver.cuLaunchKernelEx(&config, run->spin, parameters, NULL), "cuLaunchKernelEx");
     }
-    if (run->settings.call != NULL && strcmp(run->settings.call, "cooperative") == 0) {
+    if (run->settings.call && strcmp(run->settings.call, "cooperative") == 0) {
         return succeeded(
             run, run->driver.cuLaunchCooperativeKernel(run->spin, grid, 1, 1, 256, 1, 1, 0, run->stream, parameters),
             "cuLaunchCooperativeKernel");
@@ -279,20 +262,12 @@ static int run_trainer(struct run *run)
     size_t target = run->settings.memory;
     double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 400;
     while (go_on(run)) {
-        if (run->iterations < 10) {
-            fill(run, target / 10 * (run->iterations + 1), 256 * MIB);
-        }
-        if (run->iterations % 200 == 199 && run->held < target) {
+        if (run->iterations < 10) fill(run, target / 10 * (run->iterations + 1), 256 * MIB);
+        if (run->iterations % 200 == 199 && run->held < target)
             fill(run, target, 256 * MIB); /* perhaps the slice was made larger */
-        }
-        for (int layer = 0; layer < 24; layer++) {
-            if (!launch(run, layer % 3 == 0 ? kernel * 2 : kernel / 2)) {
-                return 1;
-            }
-        }
-        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
-            return 1;
-        }
+        for (int layer = 0; layer < 24; layer++)
+            if (!launch(run, layer % 3 == 0 ? kernel * 2 : kernel / 2)) return 1;
+        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) return 1;
         driver_sleep(&run->driver, 1000000); /* the data loader */
         run->iterations++;
     }
@@ -303,13 +278,11 @@ static int run_trainer(struct run *run)
 static bool wait_for_all(struct run *run)
 {
     const struct driver *driver = &run->driver;
-    const char *way = run->settings.wait == NULL ? "stream" : run->settings.wait;
-    if (strcmp(way, "context") == 0) {
-        return driver->cuCtxSynchronize_v2 != NULL &&
-               succeeded(run, driver->cuCtxSynchronize_v2(NULL), "cuCtxSynchronize_v2");
-    }
+    const char *way = !run->settings.wait ? "stream" : run->settings.wait;
+    if (strcmp(way, "context") == 0)
+        return driver->cuCtxSynchronize_v2 && succeeded(run, driver->cuCtxSynchronize_v2(NULL), "cuCtxSynchronize_v2");
     if (strcmp(way, "event") == 0) {
-        return (run->event != NULL || succeeded(run, driver->cuEventCreate(&run->event, 0), "cuEventCreate")) &&
+        return (run->event || succeeded(run, driver->cuEventCreate(&run->event, 0), "cuEventCreate")) &&
                succeeded(run, driver->cuEventRecord(run->event, run->stream), "cuEventRecord") &&
                succeeded(run, driver->cuEventSynchronize(run->event), "cuEventSynchronize");
     }
@@ -325,17 +298,10 @@ static int run_server(struct run *run)
     while (go_on(run)) {
         arrival += -log(uniform(run)) / rate * SECOND_NS; /* whether the one before is answered or not */
         uint64_t now = driver_now_ns(&run->driver);
-        if (arrival > (double)now) {
-            driver_sleep(&run->driver, (uint64_t)arrival - now);
-        }
-        for (int layer = 0; layer < 5; layer++) {
-            if (!launch(run, kernel)) {
-                return 1;
-            }
-        }
-        if (!wait_for_all(run)) {
-            return 1;
-        }
+        if (arrival > (double)now) driver_sleep(&run->driver, (uint64_t)arrival - now);
+        for (int layer = 0; layer < 5; layer++)
+            if (!launch(run, kernel)) return 1;
+        if (!wait_for_all(run)) return 1;
         run->answers_ns[run->answers++ % ANSWERS_MAX] = driver_now_ns(&run->driver) - (uint64_t)arrival;
         run->iterations++;
     }
@@ -361,14 +327,9 @@ static int run_notebook(struct run *run)
 {
     fill(run, run->settings.memory, 256 * MIB);
     while (go_on(run)) {
-        for (int nap = 0; nap < 50 && go_on(run); nap++) {
-            driver_sleep(&run->driver, (uint64_t)(0.1 * SECOND_NS));
-        }
-        for (int kernel = 0; kernel < 100 && go_on(run); kernel++) {
-            if (!launch(run, 2000)) {
-                return 1;
-            }
-        }
+        for (int nap = 0; nap < 50 && go_on(run); nap++) driver_sleep(&run->driver, (uint64_t)(0.1 * SECOND_NS));
+        for (int kernel = 0; kernel < 100 && go_on(run); kernel++)
+            if (!launch(run, 2000)) return 1;
         run->driver.cuStreamSynchronize(run->stream);
         run->iterations++;
     }
@@ -379,14 +340,10 @@ static int run_greedy(struct run *run)
 {
     size_t step = run->settings.memory > 0 && run->settings.memory < 512 * MIB ? run->settings.memory : 512 * MIB;
     while (go_on(run)) {
-        while (go_on(run) && grab(run, step)) {
-            driver_sleep(&run->driver, 20000000);
-        }
+        while (go_on(run) && grab(run, step)) driver_sleep(&run->driver, 20000000);
         launch(run, 3000);
         run->driver.cuStreamSynchronize(run->stream);
-        for (int count = run->block_count / 4 + 1; count > 0; count--) {
-            drop(run);
-        }
+        for (int count = run->block_count / 4 + 1; count > 0; count--) drop(run);
         driver_sleep(&run->driver, (uint64_t)(0.5 * SECOND_NS));
         run->iterations++;
     }
@@ -401,14 +358,10 @@ static int run_kernels(struct run *run, double kernel, int batch)
     fill(run, run->settings.memory, 256 * MIB);
     while (go_on(run)) {
         for (int index = 0; index < batch && !stopping; index++) {
-            if (!launch(run, kernel)) {
-                return 1;
-            }
+            if (!launch(run, kernel)) return 1;
             run->iterations++;
         }
-        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
-            return 1;
-        }
+        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) return 1;
     }
     return 0;
 }
@@ -424,14 +377,10 @@ static int run_mixed(struct run *run, bool in_order)
 {
     while (go_on(run)) {
         for (int index = 0; index < 20 && !stopping; index++) {
-            if (!launch_mixed(run, index, in_order)) {
-                return 1;
-            }
+            if (!launch_mixed(run, index, in_order)) return 1;
             run->iterations++;
         }
-        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
-            return 1;
-        }
+        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) return 1;
     }
     return 0;
 }
@@ -453,17 +402,11 @@ static bool run_phase(struct run *run, const char *kernel, double seconds, doubl
     double now = began;
     while (!stopping && now - began < seconds * SECOND_NS) {
         for (int index = 0; index < batch && kernel[0] != '0'; index++) {
-            if (!launch_of_phase(run, kernel, index)) {
-                return false;
-            }
+            if (!launch_of_phase(run, kernel, index)) return false;
             run->iterations++;
         }
-        if (kernel[0] == '0') {
-            driver_sleep(&run->driver, 1000000);
-        }
-        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
-            return false;
-        }
+        if (kernel[0] == '0') driver_sleep(&run->driver, 1000000);
+        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) return false;
         now = (double)driver_now_ns(&run->driver);
         if (settled_at == 0 && now - began >= PHASE_SETTLES_NS) {
             settled_at = now;
@@ -478,16 +421,12 @@ static bool run_phase(struct run *run, const char *kernel, double seconds, doubl
 /* The same kernel with other arguments: prefill then decode, another batch size, training then evaluation. */
 static int run_phases(struct run *run)
 {
-    for (const char *at = run->settings.phases; at != NULL && *at != 0 && run->phase_count < PHASES_MAX;) {
+    for (const char *at = run->settings.phases; at && *at != 0 && run->phase_count < PHASES_MAX;) {
         const char *colon = strchr(at, ':');
-        if (colon == NULL) {
-            return usage();
-        }
-        if (!run_phase(run, at, atof(colon + 1), &run->phase_shares[run->phase_count++])) {
-            return 1;
-        }
+        if (!colon) return usage();
+        if (!run_phase(run, at, atof(colon + 1), &run->phase_shares[run->phase_count++])) return 1;
         at = strchr(colon, ',');
-        at += at != NULL;
+        at += at ? 1 : 0;
     }
     return 0;
 }
@@ -498,15 +437,11 @@ static int run_decode(struct run *run)
     double kernel = run->settings.kernel_us > 0 ? run->settings.kernel_us : 3;
     while (go_on(run)) {
         for (int index = 0; index < 100 && !stopping; index++) {
-            if (!launch(run, kernel)) {
-                return 1;
-            }
+            if (!launch(run, kernel)) return 1;
             driver_sleep(&run->driver, 7500);
             run->iterations++;
         }
-        if (!wait_for_all(run)) {
-            return 1;
-        }
+        if (!wait_for_all(run)) return 1;
     }
     return 0;
 }
@@ -516,14 +451,10 @@ static int run_steps(struct run *run)
 {
     while (go_on(run)) {
         for (int index = 0; index < 144 && !stopping; index++) {
-            if (!launch(run, index < 24 ? 1000 : 10)) {
-                return 1;
-            }
+            if (!launch(run, index < 24 ? 1000 : 10)) return 1;
             driver_sleep(&run->driver, index < 24 ? 0 : 100000);
         }
-        if (!wait_for_all(run)) {
-            return 1;
-        }
+        if (!wait_for_all(run)) return 1;
         driver_sleep(&run->driver, 5000000);
         run->iterations++;
     }
@@ -536,9 +467,7 @@ static int run_bursts(struct run *run)
     while (go_on(run)) {
         /* This much work per burst: a process that is held back takes longer over it. */
         for (int index = 0; index * kernel < 300000 && !stopping; index++) {
-            if (!launch(run, kernel)) {
-                return 1;
-            }
+            if (!launch(run, kernel)) return 1;
             run->iterations++;
         }
         run->driver.cuStreamSynchronize(run->stream);
@@ -553,23 +482,17 @@ static int run_copies(struct run *run)
     bool uploads = strcmp(run->settings.kind, "uploads") == 0;
     bool fills = strcmp(run->settings.kind, "fills") == 0;
     size_t bytes = uploads ? 16 * MIB : 256 * MIB;
-    if (!grab(run, bytes) || !grab(run, bytes)) {
-        return 1;
-    }
+    if (!grab(run, bytes) || !grab(run, bytes)) return 1;
     while (go_on(run)) {
         for (int index = 0; index < 20 && !stopping; index++) {
             CUdeviceptr to = run->blocks[0];
             CUresult result = uploads ? run->driver.cuMemcpyHtoDAsync(to, host, bytes, run->stream)
                               : fills ? run->driver.cuMemsetD32Async(to, 0, bytes / 4, run->stream)
                                       : run->driver.cuMemcpyDtoDAsync(to, run->blocks[1], bytes, run->stream);
-            if (!succeeded(run, result, run->settings.kind)) {
-                return 1;
-            }
+            if (!succeeded(run, result, run->settings.kind)) return 1;
             run->iterations++;
         }
-        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) {
-            return 1;
-        }
+        if (!succeeded(run, run->driver.cuStreamSynchronize(run->stream), "cuStreamSynchronize")) return 1;
     }
     return 0;
 }
@@ -582,9 +505,7 @@ static int run_graph(struct run *run)
     bool ready = launch(run, kernel) && /* the code must be loaded before it is captured */
                  succeeded(run, run->driver.cuStreamBeginCapture(run->stream, CU_STREAM_CAPTURE_MODE_GLOBAL),
                            "cuStreamBeginCapture");
-    for (int node = 0; ready && node < 40; node++) {
-        ready = launch(run, kernel);
-    }
+    for (int node = 0; ready && node < 40; node++) ready = launch(run, kernel);
     ready = ready && succeeded(run, run->driver.cuStreamEndCapture(run->stream, &graph), "cuStreamEndCapture") &&
             succeeded(run, run->driver.cuGraphInstantiateWithFlags(&exec, graph, 0), "cuGraphInstantiate");
     double one = run->busy_ns / 41 * 40;
@@ -621,7 +542,7 @@ static bool leave_capture(struct run *run)
 {
     CUstream stream;
     const struct driver *driver = &run->driver;
-    return run->settings.capture == NULL || strcmp(run->settings.capture, "none") == 0 ||
+    return !run->settings.capture || strcmp(run->settings.capture, "none") == 0 ||
            (succeeded(run, driver->cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate") &&
             succeeded(run, driver->cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_RELAXED),
                       "cuStreamBeginCapture") &&
@@ -632,45 +553,20 @@ static bool leave_capture(struct run *run)
 static int dispatch(struct run *run)
 {
     const char *kind = run->settings.kind;
-    if (strcmp(kind, "trainer") == 0) {
-        return run_trainer(run);
-    }
-    if (strcmp(kind, "server") == 0) {
-        return run_server(run);
-    }
-    if (strcmp(kind, "notebook") == 0) {
-        return run_notebook(run);
-    }
-    if (strcmp(kind, "greedy") == 0) {
-        return run_greedy(run);
-    }
-    if (strcmp(kind, "heavy") == 0) {
-        return run_kernels(run, 1000, 8);
-    }
-    if (strcmp(kind, "tiny") == 0) {
-        return run_kernels(run, 10, 500);
-    }
-    if (strcmp(kind, "mixed") == 0) {
-        return run_mixed(run, false);
-    }
-    if (strcmp(kind, "cycle") == 0) {
-        return run_mixed(run, true);
-    }
-    if (strcmp(kind, "copies") == 0 || strcmp(kind, "fills") == 0 || strcmp(kind, "uploads") == 0) {
+    if (strcmp(kind, "trainer") == 0) return run_trainer(run);
+    if (strcmp(kind, "server") == 0) return run_server(run);
+    if (strcmp(kind, "notebook") == 0) return run_notebook(run);
+    if (strcmp(kind, "greedy") == 0) return run_greedy(run);
+    if (strcmp(kind, "heavy") == 0) return run_kernels(run, 1000, 8);
+    if (strcmp(kind, "tiny") == 0) return run_kernels(run, 10, 500);
+    if (strcmp(kind, "mixed") == 0) return run_mixed(run, false);
+    if (strcmp(kind, "cycle") == 0) return run_mixed(run, true);
+    if (strcmp(kind, "copies") == 0 || strcmp(kind, "fills") == 0 || strcmp(kind, "uploads") == 0)
         return run_copies(run);
-    }
-    if (strcmp(kind, "decode") == 0) {
-        return run_decode(run);
-    }
-    if (strcmp(kind, "steps") == 0) {
-        return run_steps(run);
-    }
-    if (strcmp(kind, "bursts") == 0) {
-        return run_bursts(run);
-    }
-    if (strcmp(kind, "phases") == 0) {
-        return run_phases(run);
-    }
+    if (strcmp(kind, "decode") == 0) return run_decode(run);
+    if (strcmp(kind, "steps") == 0) return run_steps(run);
+    if (strcmp(kind, "bursts") == 0) return run_bursts(run);
+    if (strcmp(kind, "phases") == 0) return run_phases(run);
     return strcmp(kind, "graph") == 0 ? run_graph(run) : usage();
 }
 
@@ -685,18 +581,12 @@ int main(int argc, char **argv)
         argv = words;
     }
     run.settings = (struct settings){.memory = 1024 * MIB, .seed = 1};
-    if (!parse(argc, argv, &run.settings, &title)) {
-        return usage();
-    }
-    if (title != NULL) {
-        set_title(argc, argv, title);
-    }
+    if (!parse(argc, argv, &run.settings, &title)) return usage();
+    if (title) set_title(argc, argv, title);
     struct sigaction action = {.sa_handler = on_term};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    if (!begin(&run) || !leave_capture(&run)) {
-        return 1;
-    }
+    if (!begin(&run) || !leave_capture(&run)) return 1;
     run.started_ns = driver_now_ns(&run.driver);
     int result = dispatch(&run);
     run.driver.cuCtxSynchronize();
@@ -705,9 +595,7 @@ int main(int argc, char **argv)
            (unsigned long long)run.iterations, run.busy_ns,
            (unsigned long long)(driver_now_ns(&run.driver) - run.started_ns), (unsigned long long)run.refusals,
            answer_quantile(&run, 0.5), answer_quantile(&run, 0.99));
-    for (int phase = 0; phase < run.phase_count; phase++) {
-        printf(",\"phase%d\":%.5f", phase, run.phase_shares[phase]);
-    }
+    for (int phase = 0; phase < run.phase_count; phase++) printf(",\"phase%d\":%.5f", phase, run.phase_shares[phase]);
     puts("}");
     return result;
 }

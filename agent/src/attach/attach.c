@@ -66,9 +66,8 @@ static bool take_own(struct own *own, const char *line, size_t len)
     if (len > REQUEST_LINE_MAX_BYTES ||
         (!memmem(line, len, "job-start", 9) && !memmem(line, len, "job-log", 7) &&
          !memmem(line, len, "environments", 12) && !memmem(line, len, "terminal-", 9) &&
-         !memmem(line, len, ATTACH_DOCTOR_OP, sizeof ATTACH_DOCTOR_OP - 1))) {
+         !memmem(line, len, ATTACH_DOCTOR_OP, sizeof ATTACH_DOCTOR_OP - 1)))
         return false;
-    }
     memcpy(copy, line, len);
     copy[len] = '\0';
     if (json_parse_flat(copy, len, &o, &why) != 0 || json_get_text(&o, "op", &op) != 1) return false;
@@ -185,9 +184,8 @@ static int join(int socket_fd)
             shutdown(socket_fd, SHUT_WR);
             half_closed = true;
         }
-        if (out.len == 0 && p[1].revents & (POLLIN | POLLHUP | POLLERR)) {
+        if (out.len == 0 && p[1].revents & (POLLIN | POLLHUP | POLLERR))
             out.len = (size_t)take(out.from, out.data, sizeof out.data, &out.ended);
-        }
         if (push_answers(&out, replies) != 0) return 0;
         /* A job that is being started has its answer to come, with or without the agent. */
         if (out.ended && out.len == 0 && replies->len == 0 && attach_jobs_idle(&own.jobs)) return 0;

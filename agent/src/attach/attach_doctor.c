@@ -25,11 +25,10 @@ bool attach_doctor_take(struct json_writer *replies, int64_t id, const char *op,
     int64_t pid;
     bool has_entry = false;
     int given = json_get_bool(o, "hasEntry", &has_entry);
-    if (json_get_integer(o, "pid", 1, INT32_MAX, &pid) != 1) {
+    if (json_get_integer(o, "pid", 1, INT32_MAX, &pid) != 1)
         fail_field(&failure, "pid", "a process id");
-    } else if (given < 0) {
+    else if (given < 0)
         fail_field(&failure, "hasEntry", "true, false or null");
-    }
     if (failure.code) {
         reply_refuse(replies, id, &failure);
         return true;

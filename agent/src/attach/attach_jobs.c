@@ -66,13 +66,12 @@ static int folder_for(const char *asked, char out[FS_PATH_BYTES], struct failure
     const char *home = getenv(ENV_HOME);
     if (!home || home[0] != '/') home = pw ? pw->pw_dir : "/";
     int n;
-    if (!asked || !asked[0] || strcmp(asked, "~") == 0) {
+    if (!asked || !asked[0] || strcmp(asked, "~") == 0)
         n = snprintf(out, FS_PATH_BYTES, "%s", home);
-    } else if (asked[0] == '/') {
+    else if (asked[0] == '/')
         n = snprintf(out, FS_PATH_BYTES, "%s", asked);
-    } else {
+    else
         n = snprintf(out, FS_PATH_BYTES, "%s/%s", home, strncmp(asked, "~/", 2) == 0 ? asked + 2 : asked);
-    }
     if (n < FS_PATH_BYTES) return 0;
     return fail(failure, "bad-request", "The folder's path is too long. Nothing was started.");
 }
@@ -90,36 +89,28 @@ static int take_start(const struct json_object *o, struct job_record *r, const c
     if (json_get_text(o, "sliceId", &slice) != 1) return bad(failure, "sliceId", "text");
     text_sanitize(r->slice_id, sizeof r->slice_id, slice, strlen(slice));
     if (json_get_text(o, "command", command) != 1 || (*command)[strspn(*command, " \t\n")] == '\0' ||
-        strlen(*command) > JOB_COMMAND_MAX_BYTES) {
+        strlen(*command) > JOB_COMMAND_MAX_BYTES)
         return bad(failure, "command", "1 to 4000 bytes of text");
-    }
     job_command_shown(*command, r->command);
-    if (json_get_text(o, "name", &name) < 0 || (name && !text_is_slice_name(name))) {
+    if (json_get_text(o, "name", &name) < 0 || (name && !text_is_slice_name(name)))
         return bad(failure, "name", "1 to 40 of A-Z a-z 0-9 . _ -, the first a letter or digit");
-    }
-    if (name) {
+    if (name)
         text_copy(r->name, sizeof r->name, name);
-    } else {
+    else
         job_name_from(*command, r->name);
-    }
-    if (json_get_text(o, "priority", &priority) < 0 || job_priority_parse(priority, &r->priority) != 0) {
+    if (json_get_text(o, "priority", &priority) < 0 || job_priority_parse(priority, &r->priority) != 0)
         return bad(failure, "priority", "\"low\", \"normal\" or \"high\"");
-    }
     if (json_get_bool(o, "preemptible", &r->preemptible) < 0 || json_get_bool(o, "requeue", &r->requeue) < 0 ||
-        json_get_bool(o, "preempts", &r->preempts) < 0) {
+        json_get_bool(o, "preempts", &r->preempts) < 0)
         return bad(failure, "preemptible, requeue and preempts", "true or false");
-    }
     r->preemptible |= r->requeue;
-    if (json_get_integer(o, "minFreeBytes", 0, JSON_INTEGER_MAX, &r->min_free_bytes) < 0) {
+    if (json_get_integer(o, "minFreeBytes", 0, JSON_INTEGER_MAX, &r->min_free_bytes) < 0)
         return bad(failure, "minFreeBytes", "a number of bytes or null");
-    }
-    if (json_get_integer(o, "graceMs", 0, JOB_GRACE_MAX_MS, &r->grace_ms) < 0) {
+    if (json_get_integer(o, "graceMs", 0, JOB_GRACE_MAX_MS, &r->grace_ms) < 0)
         return bad(failure, "graceMs", "a whole number from 0 to 600000");
-    }
     *environment = NULL;
-    if (json_get_text(o, "environment", environment) < 0 || (*environment && (*environment)[0] != '/')) {
+    if (json_get_text(o, "environment", environment) < 0 || (*environment && (*environment)[0] != '/'))
         return bad(failure, "environment", "the path of an environment, or null");
-    }
     if (json_get_text(o, "cwd", &folder) < 0) return bad(failure, "cwd", "text or null");
     return folder_for(folder, cwd, failure);
 }
@@ -131,9 +122,8 @@ static void start(struct attach_jobs *jobs, int64_t id, const struct json_object
     const char *command, *environment;
     char cwd[FS_PATH_BYTES], exe[FS_PATH_BYTES], *argv[6];
     struct attach_start *slot = NULL;
-    for (size_t i = 0; i < ATTACH_STARTS_MAX && !slot; i++) {
+    for (size_t i = 0; i < ATTACH_STARTS_MAX && !slot; i++)
         if (jobs->starts[i].fd < 0) slot = &jobs->starts[i];
-    }
     int result = take_start(o, &record, &command, &environment, cwd, &failure);
     if (result == 0 && !slot) {
         result = fail(&failure, "busy", "%d jobs are being started already; this one was not. Try again.",
@@ -189,9 +179,8 @@ static int read_log(struct json_writer *w, int64_t id, const struct json_object 
     int64_t offset = -1, max = JOB_LOG_CHUNK_BYTES;
     if (json_get_text(o, "jobId", &job_id) != 1 || !job_id_is_good(job_id)) return bad(failure, "jobId", "a job's id");
     if (json_get_integer(o, "offset", 0, JSON_INTEGER_MAX, &offset) < 0) return bad(failure, "offset", "a number");
-    if (json_get_integer(o, "maxBytes", LOG_LEAST_BYTES, JOB_LOG_CHUNK_BYTES, &max) < 0) {
+    if (json_get_integer(o, "maxBytes", LOG_LEAST_BYTES, JOB_LOG_CHUNK_BYTES, &max) < 0)
         return bad(failure, "maxBytes", "a whole number from 16 to 32768");
-    }
     if (job_folder_of(job_id, directory) != 0) {
         return fail(failure, "unknown-job",
                     "Your account on this host has no log of that job: it is somebody else's, or it was removed after "
@@ -201,9 +190,8 @@ static int read_log(struct json_writer *w, int64_t id, const struct json_object 
     /* Looked at first: when it is over, what is read after that is all there is. */
     bool over = job_folder_load(directory, &record) == 0 && job_folder_is_over(directory, &record);
     int error = job_log_read(directory, offset, data, (size_t)max, &part);
-    if (error != 0 && error != EAGAIN) {
+    if (error != 0 && error != EAGAIN)
         return fail(failure, "internal", "The log in %s could not be read: %s.", directory, strerror(error));
-    }
     bool is_end = over && part.offset + (int64_t)part.len >= part.end;
     size_t taken = as_text(data, part.len, is_end, text);
     reply_begin(w, id);
@@ -264,9 +252,8 @@ bool attach_jobs_take(struct attach_jobs *jobs, int64_t id, const char *op, cons
 
 bool attach_jobs_idle(const struct attach_jobs *jobs)
 {
-    for (size_t i = 0; i < ATTACH_STARTS_MAX; i++) {
+    for (size_t i = 0; i < ATTACH_STARTS_MAX; i++)
         if (jobs->starts[i].fd >= 0) return false;
-    }
     return true;
 }
 

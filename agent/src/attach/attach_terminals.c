@@ -29,9 +29,8 @@ static int open_one(struct json_writer *w, int64_t id, const struct json_object 
     if (json_get_text(o, "sliceId", &slice) != 1 || !text_is_slice_name(slice))
         return fail_field(failure, "sliceId", "an id");
     if (json_get_integer(o, "columns", 1, TERMINAL_SIDE_MAX, &columns) != 1 ||
-        json_get_integer(o, "rows", 1, TERMINAL_SIDE_MAX, &rows) != 1) {
+        json_get_integer(o, "rows", 1, TERMINAL_SIDE_MAX, &rows) != 1)
         return fail_field(failure, "columns and rows", "a whole number from 1 to 1000");
-    }
     text_copy(record.slice_id, sizeof record.slice_id, slice);
     if (terminal_start(&record, columns, rows, failure) != 0) return -1;
     reply_begin(w, id);
@@ -96,18 +95,16 @@ static int pass_on(struct attach_terminals *t, struct json_writer *w, int64_t id
                    const struct json_object *o, const char *line, size_t len, struct failure *failure)
 {
     const char *terminal;
-    if (json_get_text(o, "terminalId", &terminal) != 1 || !terminal_id_is_good(terminal)) {
+    if (json_get_text(o, "terminalId", &terminal) != 1 || !terminal_id_is_good(terminal))
         return fail_field(failure, "terminalId", "a terminal's id");
-    }
     struct attach_terminal *one = reach(t, terminal, failure);
     if (!one) return -1;
     ssize_t n =
         one->pending_count < ATTACH_TERMINAL_PENDING_MAX ? send(one->fd, line, len, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
     bool full =
         one->pending_count == ATTACH_TERMINAL_PENDING_MAX || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
-    if (n < 0 && full) {
+    if (n < 0 && full)
         return fail(failure, "busy", "The terminal has not answered what it was asked before. This was not done.");
-    }
     one->pending[one->pending_count++] = id;
     one->looks |= strcmp(op, "terminal-attach") == 0;
     if (n < 0) hang_up(one, w); /* answers this one too */
@@ -120,13 +117,12 @@ bool attach_terminals_take(struct attach_terminals *t, struct json_writer *repli
     struct failure failure = {.code = NULL};
     int result;
     if (strncmp(op, "terminal-", 9) != 0) return false;
-    if (strcmp(op, "terminal-open") == 0) {
+    if (strcmp(op, "terminal-open") == 0)
         result = open_one(replies, id, o, &failure);
-    } else if (strcmp(op, "terminal-list") == 0) {
+    else if (strcmp(op, "terminal-list") == 0)
         result = list(replies, id, &failure);
-    } else {
+    else
         result = pass_on(t, replies, id, op, o, line, len, &failure);
-    }
     if (result != 0) reply_refuse(replies, id, &failure);
     return true;
 }

@@ -69,9 +69,8 @@ static void look(int64_t mono_ns)
     ranges_changed = st.st_mtim;
     range_count = 0;
     if (!ranges) ranges = malloc(RANGES_MAX * sizeof *ranges);
-    for (char *rest = data; ranges && range_count < RANGES_MAX && (line = strsep(&rest, "\n")) != NULL;) {
+    for (char *rest = data; ranges && range_count < RANGES_MAX && (line = strsep(&rest, "\n"));)
         range_count += take_range(line, &ranges[range_count]);
-    }
     free(text);
     text = data;
 }
@@ -93,9 +92,8 @@ uid_t accounts_owner(uid_t uid, int64_t mono_ns)
 
 static struct account *find(struct accounts *accounts, uid_t uid)
 {
-    for (size_t i = 0; i < ACCOUNTS_MAX; i++) {
+    for (size_t i = 0; i < ACCOUNTS_MAX; i++)
         if (accounts->items[i].used && accounts->items[i].uid == uid) return &accounts->items[i];
-    }
     return NULL;
 }
 

@@ -28,9 +28,8 @@ static void detach(const char *const words[], int keep_fd, bool preloads)
     int null = open("/dev/null", O_RDWR);
     if (null < 0 || chdir("/") != 0) _exit(125);
     for (int fd = 0; fd < 3; fd++) dup2(null, fd);
-    for (int fd = 3; fd < INHERITED_FDS_MAX; fd++) {
+    for (int fd = 3; fd < INHERITED_FDS_MAX; fd++)
         if (fd != keep_fd) close(fd);
-    }
     signal(SIGPIPE, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
@@ -93,7 +92,7 @@ int detached_folders_make(const char *kind, char directory[FS_PATH_BYTES], char 
     char part[OURS_WHY_BYTES];
     int error = check_ours(kind, directory, true, part);
     if (error == 0) return 0;
-    snprintf(why, cap, "The folder %s can not be used: %s. Nothing was started.", directory,
+    snprintf(why, cap, "The folder %s cannot be used: %s. Nothing was started.", directory,
              part[0] ? part : strerror(error));
     return -1;
 }

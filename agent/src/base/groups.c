@@ -30,12 +30,12 @@ static int root_member(const char *group, const char *user)
     size_t len;
     int found = -1;
     if (root_path[0] == '\0' || fs_read_file(root_path, GROUP_FILE_MAX_BYTES, &data, &len) != 0) return -1;
-    for (rest = data; found < 0 && (line = strsep(&rest, "\n")) != NULL;) {
+    for (rest = data; found < 0 && (line = strsep(&rest, "\n"));) {
         char *name = strsep(&line, ":");
         if (!name || strcmp(name, group) != 0) continue;
         found = 0;
         for (int skip = 0; skip < 2 && line; skip++) strsep(&line, ":");
-        for (char *member; line && (member = strsep(&line, ",")) != NULL;) found |= strcmp(member, user) == 0;
+        for (char *member; line && (member = strsep(&line, ","));) found |= strcmp(member, user) == 0;
     }
     free(data);
     return found;
@@ -43,7 +43,7 @@ static int root_member(const char *group, const char *user)
 
 bool groups_exists(const char *group)
 {
-    return root_member(group, "") >= 0 || getgrnam(group) != NULL;
+    return root_member(group, "") >= 0 || getgrnam(group);
 }
 
 struct remembered {
@@ -69,9 +69,8 @@ static size_t cache_count;
 
 static struct remembered *recall(const char *user)
 {
-    for (size_t i = 0; i < cache_count; i++) {
+    for (size_t i = 0; i < cache_count; i++)
         if (strcmp(cache[i]->user, user) == 0) return cache[i];
-    }
     return NULL;
 }
 
@@ -105,8 +104,7 @@ int groups_member(const char *group, const char *user, bool may_ask, int64_t mon
     const struct remembered *of = groups_of(user, may_ask, mono_ms);
     struct group *gr = of && of->count >= 0 ? getgrnam(group) : NULL;
     if (!gr) return -1;
-    for (int i = 0; i < of->count; i++) {
+    for (int i = 0; i < of->count; i++)
         if (of->gids[i] == gr->gr_gid) return 1;
-    }
     return 0;
 }

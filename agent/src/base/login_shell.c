@@ -14,9 +14,8 @@ static bool reads_profile(const char *shell)
     static const char *const known[] = {"sh", "dash", "bash", "zsh", "ksh", "mksh", "ash", "fish"};
     const char *base = strrchr(shell, '/');
     base = base ? base + 1 : shell;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(base, known[i]) == 0) return true;
-    }
     return false;
 }
 

@@ -37,13 +37,12 @@ static bool is_trusted(const struct walk *w, uid_t uid)
 
 static int refuse(const struct walk *w, const struct stat *st, int error)
 {
-    if (error == ELOOP) {
+    if (error == ELOOP)
         snprintf(w->why, OURS_WHY_BYTES, "%.160s is a link", w->done);
-    } else if (!is_trusted(w, st->st_uid)) {
+    else if (!is_trusted(w, st->st_uid))
         snprintf(w->why, OURS_WHY_BYTES, "%.160s belongs to uid %u", w->done, (unsigned)st->st_uid);
-    } else {
+    else
         snprintf(w->why, OURS_WHY_BYTES, "others may write to %.160s", w->done);
-    }
     return error;
 }
 
@@ -56,9 +55,8 @@ static bool is_private_group(gid_t gid, uid_t uid)
     if (!pw || pw->pw_gid != gid || !text_copy(name, sizeof name, pw->pw_name)) return false;
     const struct group *group = getgrgid(gid);
     if (!group || strcmp(group->gr_name, name) != 0) return false;
-    for (char **member = group->gr_mem; member && *member; member++) {
+    for (char **member = group->gr_mem; member && *member; member++)
         if (strcmp(*member, name) != 0) return false;
-    }
     return true;
 }
 
@@ -177,9 +175,8 @@ static int check(const char *path, const char *given, uid_t uid, enum kind kind,
     why[0] = '\0';
     if (path[0] != '/') return EINVAL;
     if (strlen(path) >= sizeof w.rest) return ENAMETOOLONG;
-    if (n > 0 && strncmp(path, given, n) == 0 && (path[n] == '/' || path[n] == '\0')) {
+    if (n > 0 && strncmp(path, given, n) == 0 && (path[n] == '/' || path[n] == '\0'))
         return descend_from(&w, given, path);
-    }
     memcpy(w.rest, path, strlen(path) + 1);
     int error = descend(&w);
     while (error == EAGAIN) error = descend(&w);

@@ -37,9 +37,8 @@ static const struct person *root_person(uid_t uid, const char *name)
     const struct person *logins;
     if (strcmp(passwd_path, "/etc/passwd") == 0) return NULL;
     size_t count = people_logins(&logins);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (name ? strcmp(logins[i].name, name) == 0 : logins[i].uid == uid) return &logins[i];
-    }
     return NULL;
 }
 
@@ -62,9 +61,8 @@ bool people_agree(uid_t uid, const char *name)
 const char *people_name_of(uid_t uid)
 {
     static size_t next;
-    for (size_t i = 0; i < cached_count; i++) {
+    for (size_t i = 0; i < cached_count; i++)
         if (cache[i]->uid == uid) return cache[i]->known ? cache[i]->name : NULL;
-    }
     size_t at = cached_count < CACHE_MAX ? cached_count : next++ % CACHE_MAX;
     if (at == cached_count) {
         cache[at] = malloc(sizeof *cache[at]);
@@ -78,7 +76,7 @@ const char *people_name_of(uid_t uid)
         return cache[at]->name;
     }
     struct passwd *pw = getpwuid(uid);
-    *cache[at] = (struct cached){.uid = uid, .known = pw != NULL};
+    *cache[at] = (struct cached){.uid = uid, .known = pw};
     if (pw) text_sanitize(cache[at]->name, sizeof cache[at]->name, pw->pw_name, strlen(pw->pw_name));
     return pw ? cache[at]->name : NULL;
 }
@@ -101,9 +99,8 @@ static bool is_real_shell(const char *shell)
     const char *base = strrchr(shell, '/');
     base = base ? base + 1 : shell;
     static const char *const none[] = {"nologin", "false", "true", "sync", "halt", "shutdown"};
-    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
         if (strcmp(base, none[i]) == 0) return false;
-    }
     return true; /* an empty field means /bin/sh */
 }
 
@@ -144,7 +141,7 @@ size_t people_logins(const struct person **out)
     changed = st.st_mtim;
     count = 0;
     char *rest = data, *line;
-    while (count < LOGINS_MAX && (line = strsep(&rest, "\n")) != NULL) count += parse_login(line, &logins[count]);
+    while (count < LOGINS_MAX && (line = strsep(&rest, "\n"))) count += parse_login(line, &logins[count]);
     free(data);
     *out = logins;
     return count;

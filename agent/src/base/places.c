@@ -80,13 +80,12 @@ int places_find(struct places *p, char *why, size_t cap)
     const char *xdg = getenv(ENV_STATE_HOME);
     char home[FS_PATH_BYTES];
     int n;
-    if (xdg && xdg[0] == '/') {
+    if (xdg && xdg[0] == '/')
         n = snprintf(p->state, sizeof p->state, "%s/tranche/%s", xdg, p->machine_id);
-    } else if (home_of(p->uid, home) == 0) {
+    else if (home_of(p->uid, home) == 0)
         n = snprintf(p->state, sizeof p->state, "%s/.local/state/tranche/%s", home, p->machine_id);
-    } else {
+    else
         n = snprintf(p->state, sizeof p->state, "/var/tmp/tranche-%u/state/%s", (unsigned)p->uid, p->machine_id);
-    }
     if (n >= (int)sizeof p->state) {
         snprintf(why, cap, "The path of the state directory is too long.");
         return -1;
@@ -131,10 +130,9 @@ int places_open_state(struct places *p, char *why, size_t cap)
     /* In a private root everybody's jobs lie in it, too, in a folder for each person. */
     char jobs[FS_PATH_BYTES];
     if (error == 0 && p->scope == SCOPE_ROOT && fs_join(jobs, p->root, "jobs") == 0 &&
-        (mkdir(jobs, 01777) == 0 || errno == EEXIST)) {
+        (mkdir(jobs, 01777) == 0 || errno == EEXIST))
         chmod(jobs, 01777); /* the umask; where it is not ours it is as its owner made it */
-    }
-    if (error != 0) snprintf(why, cap, "The state directory %s can not be used: %s.", p->state, strerror(error));
+    if (error != 0) snprintf(why, cap, "The state directory %s cannot be used: %s.", p->state, strerror(error));
     return error == 0 ? 0 : -1;
 }
 
@@ -144,9 +142,8 @@ static bool has_setting(const char *path, const char *setting)
     size_t len;
     if (fs_read_file(path, 1 << 20, &data, &len) != 0) return false;
     bool found = false;
-    for (char *line = strtok(data, "\n"); line && !found; line = strtok(NULL, "\n")) {
+    for (char *line = strtok(data, "\n"); line && !found; line = strtok(NULL, "\n"))
         found = strncmp(line + strspn(line, " \t"), setting, strlen(setting)) == 0;
-    }
     free(data);
     return found;
 }
@@ -165,9 +162,8 @@ static int make_runtime(const struct places *p, const char *directory)
     /* Tenants pass through (x) to files whose names they know, and cannot list, add or remove any. */
     int error = ours_make(directory, p->root, 0711, p->uid, why);
     static const char *const parts[] = {"policy", "usage", "board"};
-    for (size_t i = 0; i < 3 && error == 0; i++) {
+    for (size_t i = 0; i < 3 && error == 0; i++)
         error = fs_join(part, directory, parts[i]) == 0 ? fs_own_directory(part, 0711, p->uid) : ENAMETOOLONG;
-    }
     return error;
 }
 
@@ -277,11 +273,10 @@ int places_open_runtime(struct places *p, char *why, size_t cap)
         if (places_recorded_runtime(p) == 0 && use_runtime(p, p->runtime) == 0) return 0;
         return open_user_runtime(p, why, cap);
     }
-    if (p->scope == SCOPE_SYSTEM) {
+    if (p->scope == SCOPE_SYSTEM)
         text_copy(directory, sizeof directory, "/run/tranche");
-    } else if (fs_join(directory, p->root, "run") != 0) {
+    else if (fs_join(directory, p->root, "run") != 0)
         return -1;
-    }
     int error = use_runtime(p, directory);
     if (error == 0 && p->scope == SCOPE_SYSTEM && p->uid == 0) {
         mount_runtime(p);
@@ -289,7 +284,7 @@ int places_open_runtime(struct places *p, char *why, size_t cap)
     }
     /* /run/tranche also holds the socket, which everybody must reach. */
     if (error == 0 && p->scope == SCOPE_SYSTEM && chmod(directory, 0755) != 0) error = errno;
-    if (error != 0) snprintf(why, cap, "The runtime directory %s can not be used: %s.", directory, strerror(error));
+    if (error != 0) snprintf(why, cap, "The runtime directory %s cannot be used: %s.", directory, strerror(error));
     return error == 0 ? 0 : -1;
 }
 
@@ -328,9 +323,8 @@ int places_shim_for(const char *exe, char out[FS_PATH_BYTES])
          * installed again while we run. */
         bool gone = access(directory, F_OK) != 0;
         if (n < (int)sizeof current && realpath(current, real) && (gone || strcmp(real, directory) == 0) &&
-            fs_join(out, current, "libtranche.so") == 0 && access(out, R_OK) == 0) {
+            fs_join(out, current, "libtranche.so") == 0 && access(out, R_OK) == 0)
             return 0;
-        }
     }
     if (fs_join(out, directory, "libtranche.so") == 0 && access(out, R_OK) == 0) return 0;
     out[0] = '\0';

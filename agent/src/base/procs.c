@@ -91,9 +91,8 @@ signed char procs_names_slice(const struct proc *proc, const char *slice_id)
     for (size_t at = 0; at < len; at += strlen(data + at) + 1) {
         if (strncmp(data + at, ENV_SLICES "=", sizeof ENV_SLICES) != 0) continue;
         char *save = NULL;
-        for (char *id = strtok_r(data + at + sizeof ENV_SLICES, ",", &save); id; id = strtok_r(NULL, ",", &save)) {
+        for (char *id = strtok_r(data + at + sizeof ENV_SLICES, ",", &save); id; id = strtok_r(NULL, ",", &save))
             if (strcmp(id, slice_id) == 0) return 1;
-        }
         break;
     }
     return -1;
@@ -106,9 +105,8 @@ static void read_command(struct proc *proc)
     ssize_t n = fs_read_small(path, buf, sizeof buf);
     if (n > 0) {
         while (n > 0 && (buf[n - 1] == '\0' || buf[n - 1] == ' ')) n--;
-        for (ssize_t i = 0; i < n; i++) {
+        for (ssize_t i = 0; i < n; i++)
             if (buf[i] == '\0') buf[i] = ' ';
-        }
     }
     if (n <= 0) {
         snprintf(path, sizeof path, "/proc/%ld/comm", (long)proc->pid);

@@ -48,27 +48,24 @@ static struct part without(struct part p, const char *suffix)
 static bool is_id(struct part p)
 {
     if (p.len < ID_MIN_DIGITS || p.len > ID_MAX_DIGITS) return false;
-    for (size_t i = 0; i < p.len; i++) {
+    for (size_t i = 0; i < p.len; i++)
         if (!isxdigit((unsigned char)p.at[i])) return false;
-    }
     return true;
 }
 
 static bool is_name(struct part p)
 {
     if (p.len == 0 || p.len > NAME_MAX_BYTES) return false;
-    for (size_t i = 0; i < p.len; i++) {
+    for (size_t i = 0; i < p.len; i++)
         if (!isalnum((unsigned char)p.at[i]) && !strchr("._@:-", p.at[i])) return false;
-    }
     return true;
 }
 
 static bool is_number(struct part p)
 {
     if (p.len == 0 || p.len > 18) return false;
-    for (size_t i = 0; i < p.len; i++) {
+    for (size_t i = 0; i < p.len; i++)
         if (!isdigit((unsigned char)p.at[i])) return false;
-    }
     return true;
 }
 
@@ -89,11 +86,10 @@ struct walk {
 
 static void set_container(struct walk *w, const char *engine, struct part id)
 {
-    if (w->pod[0]) {
+    if (w->pod[0])
         snprintf(w->out->container, WORKLOAD_BYTES, "kubernetes pod %s, %s %.*s", w->pod, engine, ID_SHOWN, id.at);
-    } else {
+    else
         snprintf(w->out->container, WORKLOAD_BYTES, "%s %.*s", engine, ID_SHOWN, id.at);
-    }
 }
 
 /* "pod" and a UUID, its dashes written as underscores where systemd made the name; or a hash. */
@@ -105,9 +101,8 @@ static void take_pod(struct walk *w, struct part p)
     if (!at && !starts(name, "pod")) return;
     if (!at) uid = after(name, "pod");
     if (uid.len < POD_SHOWN) return;
-    for (size_t i = 0; i < POD_SHOWN; i++) {
+    for (size_t i = 0; i < POD_SHOWN; i++)
         if (!isxdigit((unsigned char)uid.at[i])) return;
-    }
     snprintf(w->pod, sizeof w->pod, "%.*s", POD_SHOWN, uid.at);
 }
 
@@ -151,9 +146,8 @@ static bool is_everyday(struct part p)
 {
     static const char *const words[] = {"session-", "init.scope",  "run-", "app-",    "vte-spawn-", "tmux-spawn-",
                                         "user@",    "ssh.service", "sshd", "libpod-", "crio-"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (starts(p, words[i])) return true;
-    }
     return false;
 }
 
@@ -201,9 +195,8 @@ void workload_of_cgroup(const char *text, size_t len, struct workload *out)
         if (second) take_path(second + 1, n - (size_t)(second + 1 - (text + at)), &one);
         /* Of v1 each controller has a line; a container or a job on any of them is one. */
         if (!out->container[0]) memcpy(out->container, one.container, sizeof one.container);
-        if (!out->unit[0] || (strncmp(one.unit, "Slurm", 5) == 0 && strncmp(out->unit, "Slurm", 5) != 0)) {
+        if (!out->unit[0] || (strncmp(one.unit, "Slurm", 5) == 0 && strncmp(out->unit, "Slurm", 5) != 0))
             memcpy(out->unit, one.unit, sizeof one.unit);
-        }
         at += n + 1;
     }
     if (out->container[0] && strncmp(out->unit, "Slurm", 5) != 0) out->unit[0] = '\0';

@@ -27,9 +27,8 @@ int concurrent_set(struct agent *agent, const char *gpu_uuid, bool on, struct fa
     struct gpu_state *gpu = agent_gpu(agent, gpu_uuid);
     if (!gpu)
         return fail(failure, "unknown-gpu", "There is no such GPU on %s; nothing was changed.", agent->host_name);
-    for (size_t i = 0; i < MODES; i++) {
+    for (size_t i = 0; i < MODES; i++)
         if (modes[i]->backend == gpu->kind->backend) return modes[i]->set(agent, gpu, on, failure);
-    }
     return fail(failure, "concurrent-not-possible",
                 "Programs on GPU %u take turns: Tranche knows no other way for GPUs of %s; nothing was changed.",
                 gpu->info.index, gpu->kind->backend->words.vendor);

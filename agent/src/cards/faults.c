@@ -56,7 +56,7 @@ void faults_load(struct agent *agent)
         if (error != ENOENT) log_line("%s: %s; earlier errors of the GPUs are forgotten", path, strerror(error));
         return;
     }
-    for (char *rest = data; (line = strsep(&rest, "\n")) != NULL && log->count < FAULTS_MAX;) {
+    for (char *rest = data; (line = strsep(&rest, "\n")) && log->count < FAULTS_MAX;) {
         struct json_object object;
         struct fault f = {0};
         const char *uuid;
@@ -107,9 +107,8 @@ const struct gpu_fault_meaning *faults_meaning(const struct fault *fault)
         0, GPU_FAULT_OTHER, "This agent does not know the driver that reported it; its vendor says what it means."};
     for (size_t i = 0; gpu_backends[i]; i++) {
         const struct gpu_backend *backend = gpu_backends[i];
-        if (backend->fault_meaning && strcmp(source_of(backend), fault->source) == 0) {
+        if (backend->fault_meaning && strcmp(source_of(backend), fault->source) == 0)
             return backend->fault_meaning(fault->code);
-        }
     }
     return &unknown;
 }
@@ -129,9 +128,8 @@ static struct fault *note(struct fault_log *log, const struct gpu_state *gpu, ui
     size_t at = 0;
     while (at < log->count &&
            (log->items[at].code != code || strcmp(log->items[at].gpu_uuid, gpu_uuid) != 0 ||
-            strcmp(log->items[at].source, f.source) != 0 || now_ms - log->items[at].at_ms >= SAME_MS)) {
+            strcmp(log->items[at].source, f.source) != 0 || now_ms - log->items[at].at_ms >= SAME_MS))
         at++;
-    }
     if (at < log->count) f = log->items[at];
     if (at == log->count && log->count == FAULTS_MAX) at = 0; /* the oldest makes room */
     if (at < log->count) {

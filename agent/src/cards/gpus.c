@@ -52,9 +52,8 @@ static void sum_up(struct agent *agent)
         struct backend_state *kind = &agent->backends[i];
         if (kind->open && !open) open = kind;
         if (!kind->open && !missed) missed = kind;
-        if (kind->open && !agent->simulation && kind->backend->simulation) {
+        if (kind->open && !agent->simulation && kind->backend->simulation)
             agent->simulation = kind->backend->simulation();
-        }
     }
     text_copy(agent->gpu_note, sizeof agent->gpu_note, open || !missed ? "" : missed->note);
     if (open) text_copy(agent->driver, sizeof agent->driver, open->driver);
@@ -62,9 +61,8 @@ static void sum_up(struct agent *agent)
 
 void gpus_begin(struct agent *agent)
 {
-    for (size_t i = 0; gpu_backends[i] && i < GPU_BACKENDS_MAX; i++) {
+    for (size_t i = 0; gpu_backends[i] && i < GPU_BACKENDS_MAX; i++)
         agent->backends[agent->backend_count++].backend = gpu_backends[i];
-    }
     gpus_open(agent);
 }
 
@@ -96,13 +94,11 @@ static void replace_gpus(struct agent *agent, struct backend_state *kind, const 
     for (size_t b = 0; b < agent->backend_count; b++) {
         struct backend_state *at = &agent->backends[b];
         size_t first = count;
-        for (; old < agent->gpu_count && agent->gpus[old].kind == at; old++) {
-            if (at == kind || count == GPU_MAX) {
+        for (; old < agent->gpu_count && agent->gpus[old].kind == at; old++)
+            if (at == kind || count == GPU_MAX)
                 forget(&agent->gpus[old]);
-            } else {
+            else
                 next[count++] = agent->gpus[old];
-            }
-        }
         for (size_t i = 0; at == kind && i < n && count < GPU_MAX; i++) {
             if (!is_uuid(found[i].uuid)) {
                 log_line("GPU %zu of %s has no usable UUID and is left out", i, at->backend->words.vendor);
@@ -142,9 +138,8 @@ static void open_backend(struct agent *agent, struct backend_state *kind)
 
 void gpus_open(struct agent *agent)
 {
-    for (size_t i = 0; i < agent->backend_count; i++) {
+    for (size_t i = 0; i < agent->backend_count; i++)
         if (!agent->backends[i].open) open_backend(agent, &agent->backends[i]);
-    }
     sum_up(agent);
     gpus_watch_partitions(agent, now_mono_ms());
 }
@@ -159,9 +154,8 @@ void gpus_watch_partitions(struct agent *agent, int64_t mono_ms)
     for (size_t b = 0; b < agent->backend_count; b++) {
         const struct backend_state *kind = &agent->backends[b];
         bool any = false;
-        for (size_t i = 0; i < agent->gpu_count; i++) {
+        for (size_t i = 0; i < agent->gpu_count; i++)
             any |= agent->gpus[i].kind == kind && agent->gpus[i].info.partitioned;
-        }
         if (!any || !kind->open || !kind->backend->partitions) continue;
         size_t end = n + kind->backend->partitions(found + n, GPU_PARTITIONS_MAX - n);
         for (size_t i = n; i < end; i++) {

@@ -121,9 +121,8 @@ static void compare_use(struct agent *agent, struct gpu_state *gpu, int64_t mono
         struct slice *slice = agent->slices.items[i];
         if (slice->r.deleted || strcmp(slice->r.gpu_uuid, gpu->info.uuid) != 0) continue;
         uint32_t percent = 0;
-        for (size_t k = 0; k < gpu->use_count; k++) {
+        for (size_t k = 0; k < gpu->use_count; k++)
             if (slice_holds(slice, gpu->use[k].pid)) percent += gpu->use[k].percent;
-        }
         measure_outside_use(agent, slice, percent, mono_ms);
     }
 }
@@ -140,7 +139,7 @@ static void read_process_use(struct agent *agent, int64_t mono_ms)
         int n = gpu->kind->backend->process_use(gpu->handle, found, GPU_PROCESSES_MAX);
         free(gpu->use);
         gpu->use = n > 0 ? malloc((size_t)n * sizeof *gpu->use) : NULL;
-        gpu->use_known = n == 0 || gpu->use != NULL;
+        gpu->use_known = n == 0 || gpu->use;
         gpu->use_count = gpu->use ? (size_t)n : 0;
         if (gpu->use) memcpy(gpu->use, found, (size_t)n * sizeof *gpu->use);
         compare_use(agent, gpu, mono_ms);

@@ -34,15 +34,13 @@ static const char *value_of(struct json_span object, const char *key, char out[T
     out[0] = '\0';
     if (json_member(object, key, &value) != 0) return out;
     size_t n = (size_t)(value.end - value.start);
-    if (n + 8 > sizeof buf || (n > 0 && value.start[0] == '{') || (n == 4 && memcmp(value.start, "null", 4) == 0)) {
+    if (n + 8 > sizeof buf || (n > 0 && value.start[0] == '{') || (n == 4 && memcmp(value.start, "null", 4) == 0))
         return out;
-    }
     int len = snprintf(buf, sizeof buf, "{\"v\":%.*s}", (int)n, value.start);
-    if (json_parse_flat(buf, (size_t)len, &parsed, NULL) == 0 && json_get_text(&parsed, "v", &text) == 1) {
+    if (json_parse_flat(buf, (size_t)len, &parsed, NULL) == 0 && json_get_text(&parsed, "v", &text) == 1)
         text_sanitize(out, TEXT_SHOWN_BYTES + 1, text, strlen(text));
-    } else {
+    else
         text_sanitize(out, TEXT_SHOWN_BYTES + 1, value.start, n);
-    }
     return out;
 }
 
@@ -50,9 +48,8 @@ static struct json_span member_or_none(struct json_span object, const char *key)
 {
     static const char none[] = "{}";
     struct json_span value;
-    if (json_member(object, key, &value) != 0 || value.start == value.end || value.start[0] != '{') {
+    if (json_member(object, key, &value) != 0 || value.start == value.end || value.start[0] != '{')
         return (struct json_span){none, none + 2};
-    }
     return value;
 }
 
@@ -102,9 +99,8 @@ static void print_csv(struct json_span record)
     print_time(value_of(record, "atMs", value), when);
     print_cell(when, false);
     for (size_t i = 0; i < PLAIN_KEYS; i++) print_cell(value_of(record, plain_keys[i], value), false);
-    for (size_t i = 0; i < 2 * CHANGE_KEYS; i++) {
+    for (size_t i = 0; i < 2 * CHANGE_KEYS; i++)
         print_cell(value_of(sides[i % 2], change_keys[i / 2], value), i + 1 == 2 * CHANGE_KEYS);
-    }
 }
 
 static void print_text(struct json_span record)
@@ -137,18 +133,15 @@ static int print_page(char *line, size_t len, enum format format, int64_t *befor
         const char *failure = reply_failure(line, len, &object);
         return complain("%s", failure ? failure : "The agent's answer could not be read.");
     }
-    while (json_next(list, &at, &element) == 1) {
-        if (format == AS_JSON) {
+    while (json_next(list, &at, &element) == 1)
+        if (format == AS_JSON)
             printf("%.*s\n", (int)(element.end - element.start), element.start);
-        } else if (format == AS_CSV) {
+        else if (format == AS_CSV)
             print_csv(element);
-        } else {
+        else
             print_text(element);
-        }
-    }
-    if (text_parse_integer(value_of(whole, "nextBeforeSeq", value), 0, JSON_INTEGER_MAX, before_seq) != 0) {
+    if (text_parse_integer(value_of(whole, "nextBeforeSeq", value), 0, JSON_INTEGER_MAX, before_seq) != 0)
         *before_seq = -1;
-    }
     return 0;
 }
 
@@ -163,9 +156,8 @@ static int find_id(struct client *client, const char *name, char id[REGION_ID_BY
     }
     if (fetch_all(client, &fetched, why, sizeof why) != 0) return complain("%s", why);
     id[0] = '\0';
-    for (size_t i = 0; i < fetched.slice_count; i++) {
+    for (size_t i = 0; i < fetched.slice_count; i++)
         if (strcmp(fetched.slices[i].name, name) == 0) text_copy(id, REGION_ID_BYTES, fetched.slices[i].id);
-    }
     fetched_free(&fetched);
     return id[0] ? 0 : complain("there is no slice %s; of a deleted one say the id (s-…), as audit shows it", name);
 }
@@ -196,17 +188,15 @@ int command_audit(int argc, char **argv)
     enum format format = AS_TEXT;
     const char *name = NULL;
     char why[2048], id[REGION_ID_BYTES] = "";
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0)
             format = AS_JSON;
-        } else if (strcmp(argv[i], "--csv") == 0) {
+        else if (strcmp(argv[i], "--csv") == 0)
             format = AS_CSV;
-        } else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc) {
+        else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc)
             name = argv[++i];
-        } else {
+        else
             return complain("audit does not know “%s”; it takes --slice NAME, --json, --csv", argv[i]);
-        }
-    }
     if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
     int result = name ? find_id(&client, name, id) : 0;
     if (result == 0) result = print_all(&client, id, format);

@@ -47,9 +47,8 @@ int command_hours(int argc, char **argv)
     size_t len;
     int64_t days = DAYS_DEFAULT;
     bool given = argc == 3 && strcmp(argv[1], "--days") == 0;
-    if ((argc != 1 && !given) || (given && text_parse_integer(argv[2], 1, HOURS_DAYS, &days) != 0)) {
+    if ((argc != 1 && !given) || (given && text_parse_integer(argv[2], 1, HOURS_DAYS, &days) != 0))
         return complain("hours takes --days 1 to %d only", HOURS_DAYS);
-    }
     if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
     json_writer_init(&fields, 256);
     json_put_integer(&fields, "days", days);

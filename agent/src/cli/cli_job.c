@@ -53,9 +53,8 @@ static int take_value(struct job_record *r, const char *option, const char *valu
     } else if (strcmp(option, "--min-free") == 0) {
         if (text_parse_bytes(value, &r->min_free_bytes) != 0) return complain("“%s” is no size; 10g is", value);
     } else if (strcmp(option, "--grace") == 0) {
-        if (text_parse_integer(value, 0, JOB_GRACE_MAX_MS / 1000, &number) != 0) {
+        if (text_parse_integer(value, 0, JOB_GRACE_MAX_MS / 1000, &number) != 0)
             return complain("a grace is 0 to %d seconds", JOB_GRACE_MAX_MS / 1000);
-        }
         r->grace_ms = number * 1000;
     } else {
         return complain("job start does not know “%s”", option);
@@ -173,9 +172,8 @@ static void print_job(const struct fetched *fetched, struct json_span job)
            member(job, "state", state, sizeof state));
     if (json_member(job, "waits", &waits) == 0 && member(waits, "code", code, sizeof code)[0]) {
         printf(": %s", code);
-        if (member(waits, "jobName", other, sizeof other)[0]) {
+        if (member(waits, "jobName", other, sizeof other)[0])
             printf(" %s of %s", other, member(waits, "user", by, sizeof by));
-        }
     }
     if (member(job, "exitCode", exit_code, sizeof exit_code)[0]) printf(" with %s", exit_code);
     putchar('\n');
@@ -214,9 +212,8 @@ static int act(const char *verb, int argc, char **argv)
     char why[2048], op[32];
     bool kill = strcmp(verb, "cancel") == 0 && argc == 3 && strcmp(argv[2], "--kill") == 0;
     bool priority = strcmp(verb, "priority") == 0;
-    if (argc != (priority ? 3 : 2) && !kill) {
+    if (argc != (priority ? 3 : 2) && !kill)
         return complain("say: tranche job %s JOB-ID%s", verb, priority ? " low|normal|high" : "");
-    }
     if (!job_id_is_good(argv[1])) {
         return complain("“%s” is not the id of a job, so nothing was changed; `tranche job ls` shows them (j-…)",
                         argv[1]);
@@ -241,9 +238,8 @@ static int show_log(int argc, char **argv)
     struct job_log_part part;
     bool follow = argc == 3 && strcmp(argv[2], "--follow") == 0;
     if (argc < 2 || (argc > 2 && !follow)) return complain("say: tranche job log JOB-ID [--follow]");
-    if (job_folder_of(argv[1], directory) != 0) {
+    if (job_folder_of(argv[1], directory) != 0)
         return complain("there is no log of %s in your account on this host", argv[1]);
-    }
     for (int64_t offset = 0;;) {
         /* Over before the last read: what comes after it has all been read. */
         bool over = job_folder_load(directory, &record) == 0 && job_folder_is_over(directory, &record);
@@ -266,11 +262,9 @@ int command_job(int argc, char **argv)
     if (strcmp(verb, "start") == 0) return start(argc - 1, argv + 1);
     if (strcmp(verb, "ls") == 0) return list(argc - 1, argv + 1);
     if (strcmp(verb, "log") == 0) return show_log(argc - 1, argv + 1);
-    if (strcmp(verb, "supervise") == 0 && argc == 4 && text_parse_integer(argv[3], 3, 4096, &fd) == 0) {
+    if (strcmp(verb, "supervise") == 0 && argc == 4 && text_parse_integer(argv[3], 3, 4096, &fd) == 0)
         return command_job_supervise(argv[2], (int)fd);
-    }
-    for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
+    for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++)
         if (strcmp(verb, acts[i]) == 0) return act(verb, argc - 1, argv + 1);
-    }
     return complain("say: tranche job start|ls|log|cancel|hold|release|first|priority …");
 }

@@ -102,11 +102,10 @@ static const struct metric {
 /* Whole numbers whole: bytes are exact up to 2^53. */
 static void put_value(struct output *o, double value)
 {
-    if (value == (double)(long long)value) {
+    if (value == (double)(long long)value)
         say(o, "} %lld\n", (long long)value);
-    } else {
+    else
         say(o, "} %.6g\n", value);
-    }
 }
 
 static void put_measured(struct output *o, const struct metric *metric)
@@ -125,9 +124,8 @@ static void put_measured(struct output *o, const struct metric *metric)
         memcpy(buf, element.start, n);
         buf[n] = '\0';
         if (json_parse_flat(buf, n, &object, NULL) != 0 || json_get_text(&object, of_gpu ? "uuid" : "id", &id) != 1 ||
-            json_get_integer(&object, metric->key, -JSON_INTEGER_MAX, JSON_INTEGER_MAX, &value) != 1) {
+            json_get_integer(&object, metric->key, -JSON_INTEGER_MAX, JSON_INTEGER_MAX, &value) != 1)
             continue;
-        }
         struct json_mark mark = json_mark(&o->w);
         say(o, "%s{", metric->name);
         if (of_gpu) {

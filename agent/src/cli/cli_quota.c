@@ -70,9 +70,8 @@ static size_t take_quotas(struct json_span state, struct quota out[QUOTAS_MAX])
 
 static const struct quota *find(const struct quota *quotas, size_t count, const char *subject)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (strcmp(quotas[i].subject, subject) == 0) return &quotas[i];
-    }
     return NULL;
 }
 
@@ -85,11 +84,10 @@ static void print_quota(const struct quota *q)
 {
     char memory[32];
     printf("%-20s %12s  ", q->subject, memory_text(memory, sizeof memory, q->memory_bytes_max));
-    if (q->slices_max < 0) {
+    if (q->slices_max < 0)
         puts("any number of slices");
-    } else {
+    else
         printf("%lld slice%s\n", (long long)q->slices_max, q->slices_max == 1 ? "" : "s");
-    }
 }
 
 /* One line for each person who owns a slice or has a quota of their own in force. */

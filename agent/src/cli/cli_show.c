@@ -34,9 +34,8 @@ static int find_element(struct json_span sample, const char *list_name, const ch
         memcpy(buf, element.start, n);
         buf[n] = '\0';
         if (json_parse_flat(buf, n, object, NULL) == 0 && json_get_text(object, key, &value) == 1 &&
-            strcmp(value, wanted) == 0) {
+            strcmp(value, wanted) == 0)
             return 1;
-        }
     }
     return 0;
 }
@@ -61,19 +60,16 @@ static void print_slice(const struct fetched_slice *s, struct json_span sample)
     }
     printf("  %-20s %-14s %10s of %-10s ", s->name, s->owner, size_text(used, sizeof used, bytes),
            size_text(limit, sizeof limit, s->memory_limit_bytes));
-    if (compute >= 0) {
+    if (compute >= 0)
         printf("%3lld %%", (long long)((compute + 5) / 10));
-    } else {
+    else
         printf("  — %%");
-    }
     printf(" of %3lld %%", (long long)s->compute_limit_percent);
     if (s->compute_guarantee_percent > 0) printf(" (%lld %% guaranteed)", (long long)s->compute_guarantee_percent);
     if (processes > 0) printf(", %lld process%s", (long long)processes, processes == 1 ? "" : "es");
     if (denied > 0) printf(", %lld denied", (long long)denied);
     if (s->suspended[0]) printf(", suspended: %s", s->suspended);
-    if (s->pending_bytes >= 0) {
-        printf(", %s when use drops", size_text(limit, sizeof limit, s->pending_bytes));
-    }
+    if (s->pending_bytes >= 0) printf(", %s when use drops", size_text(limit, sizeof limit, s->pending_bytes));
     putchar('\n');
 }
 
@@ -121,9 +117,8 @@ static void print_host(const struct fetched *f, struct json_span sample)
                size_text(capacity, sizeof capacity, gpu->capacity_bytes));
         if (busy >= 0) printf("  %lld %% busy", (long long)busy);
         printf("  %s\n", gpu->uuid);
-        for (size_t k = 0; k < f->slice_count; k++) {
+        for (size_t k = 0; k < f->slice_count; k++)
             if (strcmp(f->slices[k].gpu_uuid, gpu->uuid) == 0) print_slice(&f->slices[k], sample);
-        }
         print_unmanaged(gpu, sample);
     }
     for (size_t k = 0; k < f->slice_count; k++) {
@@ -158,11 +153,10 @@ int command_ls(int argc, char **argv)
     } else if (fetch_all(&client, &fetched, why, sizeof why) != 0) {
         result = complain("%s", why);
     } else {
-        if (client_event(&client, "sample", &line, &len, why, sizeof why) == 0) {
+        if (client_event(&client, "sample", &line, &len, why, sizeof why) == 0)
             print_host(&fetched, (struct json_span){line, line + len});
-        } else {
+        else
             result = complain("%s", why);
-        }
         fetched_free(&fetched);
     }
     client_close(&client);
@@ -241,18 +235,16 @@ int command_doctor(int argc, char **argv)
     bool release = false;
     char why[2048];
     int result = 0;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0)
             findings.as_json = true;
-        } else if (strcmp(argv[i], "--release") == 0) {
+        else if (strcmp(argv[i], "--release") == 0)
             release = true;
-        } else if (strcmp(argv[i], "--pid") == 0 && i + 1 < argc &&
-                   text_parse_integer(argv[i + 1], 1, INT32_MAX, &pid) == 0) {
+        else if (strcmp(argv[i], "--pid") == 0 && i + 1 < argc &&
+                 text_parse_integer(argv[i + 1], 1, INT32_MAX, &pid) == 0)
             i++;
-        } else {
+        else
             return complain("doctor does not know “%s”; it takes --pid N, --release, --json", argv[i]);
-        }
-    }
     json_writer_init(&findings.json, AGENT_LINE_MAX_BYTES);
     json_open(&findings.json, '[');
     struct doctor doctor = {.found = print_finding, .context = &findings};

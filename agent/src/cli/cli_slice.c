@@ -46,19 +46,17 @@ static int take_options(struct options *o, int argc, char **argv)
         }
         size_t k = 0, name_len = strcspn(argv[i], "=");
         while (k < sizeof known / sizeof known[0] &&
-               (strlen(known[k].name) != name_len || strncmp(known[k].name, argv[i], name_len) != 0)) {
+               (strlen(known[k].name) != name_len || strncmp(known[k].name, argv[i], name_len) != 0))
             k++;
-        }
         if (k == sizeof known / sizeof known[0]) return complain("slice does not know “%s”", argv[i]);
-        if (known[k].flag) {
+        if (known[k].flag)
             *known[k].flag = true;
-        } else if (argv[i][name_len] == '=') {
+        else if (argv[i][name_len] == '=')
             *known[k].value = argv[i] + name_len + 1;
-        } else if (i + 1 < argc) {
+        else if (i + 1 < argc)
             *known[k].value = argv[++i];
-        } else {
+        else
             return complain("%s needs a value", argv[i]);
-        }
     }
     return 0;
 }
@@ -120,9 +118,8 @@ static int put_setting(struct json_writer *w, const struct setting_info *info, c
 
 static int put_settings(struct json_writer *w, const struct options *o)
 {
-    for (int i = 0; i < SETTING_COUNT; i++) {
+    for (int i = 0; i < SETTING_COUNT; i++)
         if (put_setting(w, &slice_settings[i], o->setting[i]) != 0) return EXIT_OWN_FAILURE;
-    }
     if (o->below_use) json_put_text(w, "belowUse", o->below_use);
     return 0;
 }
@@ -217,9 +214,8 @@ static int prepare_guard(struct json_writer *w, const struct options *o)
         json_null(w);
         return 0;
     }
-    if (end == text || errno != 0 || (end[0] != '\0' && strcmp(end, "%") != 0)) {
+    if (end == text || errno != 0 || (end[0] != '\0' && strcmp(end, "%") != 0))
         return complain("say how much of a GPU limits may add up to: tranche slice guard 150 (or off)");
-    }
     json_put_integer(w, "memoryOvercommitMaxPercent", percent);
     return 0;
 }
@@ -234,9 +230,8 @@ int command_slice(int argc, char **argv)
     struct options options = {0};
     size_t v = 0;
     while (argc > 1 && v < sizeof verbs / sizeof verbs[0] && strcmp(verbs[v].verb, argv[1]) != 0) v++;
-    if (argc < 2 || v == sizeof verbs / sizeof verbs[0]) {
+    if (argc < 2 || v == sizeof verbs / sizeof verbs[0])
         return complain("slice takes create, resize, assign, move, rename, delete, undo or guard");
-    }
     if (take_options(&options, argc, argv) != 0) return EXIT_OWN_FAILURE;
     struct client client;
     struct fetched fetched;

@@ -50,16 +50,14 @@ static int command_agent(int argc, char **argv)
 {
     bool foreground = false;
     int64_t ready_fd = -1;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--foreground") == 0) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--foreground") == 0)
             foreground = true;
-        } else if (strcmp(argv[i], "--ready-fd") == 0 && i + 1 < argc &&
-                   text_parse_integer(argv[i + 1], 3, 1024, &ready_fd) == 0) {
+        else if (strcmp(argv[i], "--ready-fd") == 0 && i + 1 < argc &&
+                 text_parse_integer(argv[i + 1], 3, 1024, &ready_fd) == 0)
             i++;
-        } else {
+        else
             return complain("agent does not know “%s”", argv[i]);
-        }
-    }
     if (foreground) return agent_main((int)ready_fd);
     char why[2048];
     if (client_start_agent(why, sizeof why) != 0) return complain("%s", why);
@@ -137,9 +135,8 @@ static int take_agent_of(int *argc, char **argv)
         if (i + words > *argc) return complain("%s needs the name of a user", option);
         const char *whose = words == 1 ? argv[i] + len + 1 : argv[i + 1];
         if (people_uid_of(whose, &uid) != 0) {
-            if (text_parse_integer(whose, 0, UINT32_MAX - 1, &number) != 0) {
+            if (text_parse_integer(whose, 0, UINT32_MAX - 1, &number) != 0)
                 return complain("there is no user “%s” on this host; nothing was done", whose);
-            }
             uid = (uid_t)number;
         }
         client_use_agent_of(uid);

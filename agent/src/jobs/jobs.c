@@ -90,9 +90,8 @@ static void drop(struct agent *agent, size_t at)
 static size_t over_of(const struct jobs *jobs, uid_t account)
 {
     size_t count = 0;
-    for (size_t i = 0; i < jobs->count; i++) {
+    for (size_t i = 0; i < jobs->count; i++)
         count += job_is_over(jobs->items[i]->r.state) && jobs->items[i]->account == account;
-    }
     return count;
 }
 
@@ -120,11 +119,10 @@ static void keep_end(struct agent *agent, const struct job *job)
 {
     char detail[TEXT_SHOWN_BYTES + 1], how[48] = "";
     const char *by = job->r.state == JOB_CANCELLED ? job->by : "";
-    if (job->r.signal > 0) {
+    if (job->r.signal > 0)
         snprintf(how, sizeof how, ": signal %lld", (long long)job->r.signal);
-    } else if (job->r.exit_code >= 0) {
+    else if (job->r.exit_code >= 0)
         snprintf(how, sizeof how, ": exit %lld", (long long)job->r.exit_code);
-    }
     bool failed = job->r.state == JOB_ENDED && (job->r.signal > 0 || job->r.exit_code > 0);
     snprintf(detail, sizeof detail, "%s (%s) %s%s%s%s", job->r.name, job->r.id,
              failed ? "failed" : job_state_name(job->r.state), by[0] ? " by " : "", by, how);
@@ -249,13 +247,11 @@ static void merge(struct agent *agent, struct job *job, const struct job_record 
 int jobs_put(struct agent *agent, struct peer *peer, const struct job_record *record, struct failure *failure)
 {
     struct job *job = jobs_find(agent, record->id);
-    if (job && job->uid != peer->uid) {
+    if (job && job->uid != peer->uid)
         return fail(failure, "not-permitted", "Job %s is not yours. Nothing was changed.", record->id);
-    }
-    if (peer->supervises && peer->supervises != job) {
+    if (peer->supervises && peer->supervises != job)
         return fail(failure, "bad-request", "A connection speaks for one job. Nothing was changed.");
-    }
-    bool is_new = job == NULL, same_connection = job && job->peer == peer;
+    bool is_new = !job, same_connection = job && job->peer == peer;
     if (!job) {
         if (check_new(agent, peer, record, failure) != 0) return -1;
         job = add(agent, peer, record);

@@ -63,9 +63,8 @@ static void act(struct agent *agent, struct job **jobs, const struct queue_job *
         }
         if (planned[i].act != QUEUE_PREEMPT) continue;
         const char *by = "";
-        for (size_t k = 0; k < count; k++) {
+        for (size_t k = 0; k < count; k++)
             if (planned[k].wait.code == WAITS_STOPPING && planned[k].wait.other == i) by = jobs[k]->user;
-        }
         jobs_stop(agent, job, JOB_PREEMPTED, by);
         log_line("job %s makes room for one of %s", job->r.id, by);
     }
@@ -86,7 +85,7 @@ static void plan_slice(struct agent *agent, const char *slice_id)
             .uid = job->uid,
             .may_displace = rights_may(agent, job->uid, VERB_ORDER_JOBS, OWNED_BY_NOBODY),
             .may_use = slice && jobs_may_use(agent, slice, job->uid),
-            .away = job->peer == NULL,
+            .away = !job->peer,
             .preemptible = job->r.preemptible,
             .preempts = job->r.preempts,
             .priority = job->r.priority,
@@ -124,9 +123,8 @@ static void announce(struct agent *agent)
     }
     line_release(before);
     agent->jobs->line = line;
-    for (size_t i = 0; i < agent->peer_count; i++) {
+    for (size_t i = 0; i < agent->peer_count; i++)
         if (agent->peers[i]->subscribed) agent->peers[i]->wants_jobs = true;
-    }
 }
 
 /* After a restart a job that the journal has as waiting may run by now: before its supervisor is back, another one could
@@ -138,9 +136,7 @@ static bool is_quiet(struct agent *agent, int64_t mono_ms)
     for (size_t i = 0; i < agent->jobs->count; i++) {
         struct job *job = agent->jobs->items[i];
         away |= !job->peer && !job_is_over(job->r.state);
-        if (job->r.state == JOB_QUEUED) {
-            job->wait = (struct queue_wait){.code = WAITS_AWAY, .other = QUEUE_NOBODY};
-        }
+        if (job->r.state == JOB_QUEUED) job->wait = (struct queue_wait){.code = WAITS_AWAY, .other = QUEUE_NOBODY};
     }
     return away;
 }

@@ -27,9 +27,8 @@
 
 struct job *jobs_find(struct agent *agent, const char *id)
 {
-    for (size_t i = 0; i < agent->jobs->count; i++) {
+    for (size_t i = 0; i < agent->jobs->count; i++)
         if (strcmp(agent->jobs->items[i]->r.id, id) == 0) return agent->jobs->items[i];
-    }
     return NULL;
 }
 
@@ -99,13 +98,11 @@ struct shared_line *jobs_line(struct agent *agent)
     json_put_integer(w, "slotsPerSlice", agent->job_slots_per_slice);
     json_key(w, "jobs");
     json_open(w, '[');
-    for (size_t i = 0; i < jobs->count; i++) {
-        if (job_is_over(jobs->items[i]->r.state)) {
+    for (size_t i = 0; i < jobs->count; i++)
+        if (job_is_over(jobs->items[i]->r.state))
             over[over_count++] = jobs->items[i];
-        } else {
+        else
             omitted += !put_row(agent, w, jobs->items[i]);
-        }
-    }
     qsort(over, over_count, sizeof over[0], newest_first);
     for (size_t i = 0; i < over_count; i++) omitted += !put_row(agent, w, over[i]);
     json_close(w, ']');
@@ -156,20 +153,18 @@ static bool load_line(struct agent *agent, char *line, int64_t mono_ms)
     job->uid = json_get_integer(&o, "uid", 0, UINT32_MAX, &number) == 1 ? (uid_t)number : (uid_t)-1;
     job->account = accounts_owner(job->uid, now_mono_ns());
     const char *name = people_name_of(job->uid);
-    if (name) {
+    if (name)
         text_copy(job->user, sizeof job->user, name);
-    } else {
+    else
         snprintf(job->user, sizeof job->user, "uid-%u", (unsigned)job->uid);
-    }
     if (json_get_text(&o, "byUser", &text) == 1) text_sanitize(job->by, sizeof job->by, text, strlen(text));
     job->order = json_get_integer(&o, "order", 0, JSON_INTEGER_MAX, &number) == 1 ? number : record.submitted_at_ms;
     job->kill_at_ms = json_get_integer(&o, "killAtMs", 0, JSON_INTEGER_MAX, &number) == 1 ? number : NO_TIME;
     json_get_bool(&o, "displaced", &displaced);
     job->stop_as = displaced ? JOB_PREEMPTED : JOB_CANCELLED;
     if (json_get_integer(&o, "supervisorPid", 1, INT32_MAX, &number) == 1) job->supervisor = (pid_t)number;
-    if (json_get_text(&o, "supervisorTicks", &text) == 1 && text_parse_integer(text, 0, INT64_MAX, &ticks) == 0) {
+    if (json_get_text(&o, "supervisorTicks", &text) == 1 && text_parse_integer(text, 0, INT64_MAX, &ticks) == 0)
         job->supervisor_ticks = (uint64_t)ticks;
-    }
     job->away_until_ms = mono_ms + JOB_RETURN_MS;
     agent->jobs->items[agent->jobs->count++] = job;
     return true;
@@ -186,7 +181,7 @@ int jobs_load(struct agent *agent, int64_t mono_ms)
     int error = fs_read_file(path, JOURNAL_MAX_BYTES, &data, &len);
     if (error != 0) return error == ENOENT ? 0 : error;
     char *rest = data;
-    while ((line = strsep(&rest, "\n")) != NULL) bad += line[0] != '\0' && !load_line(agent, line, mono_ms);
+    while ((line = strsep(&rest, "\n"))) bad += line[0] != '\0' && !load_line(agent, line, mono_ms);
     free(data);
     agent->jobs->quiet_until_ms = mono_ms + JOB_QUIET_MS;
     if (bad > 0) log_line("%zu lines of %s could not be read and were left out", bad, path);

@@ -91,9 +91,8 @@ static int append(struct agent *agent, const struct log_kind *kind, const char *
 {
     char path[FS_PATH_BYTES], older[FS_PATH_BYTES];
     struct stat st;
-    if (fs_join(path, agent->places.state, kind->name) != 0 || fs_join(older, agent->places.state, kind->older) != 0) {
+    if (fs_join(path, agent->places.state, kind->name) != 0 || fs_join(older, agent->places.state, kind->older) != 0)
         return ENAMETOOLONG;
-    }
     if (stat(path, &st) == 0 && st.st_size + (off_t)len > kind->max_bytes && rename(path, older) != 0) return errno;
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return errno;
@@ -242,9 +241,8 @@ static int end_torn_line(const struct agent *agent, const struct log_kind *kind)
     if (fd < 0) return errno == ENOENT ? 0 : errno;
     int error = fstat(fd, &st) != 0 ? errno : 0;
     if (error == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n' &&
-        write(fd, "\n", 1) != 1) {
+        write(fd, "\n", 1) != 1)
         error = errno;
-    }
     close(fd);
     return error;
 }
@@ -271,7 +269,7 @@ static void announce(struct agent *agent, const struct entry *e, uint64_t seq, i
     json_put_text(&w, "ev", "audit");
     json_key(&w, "record");
     put_record(&w, e, seq, at_ms);
-    notices_send(agent, &w, e->refusal != NULL);
+    notices_send(agent, &w, e->refusal);
 }
 
 static void record(struct agent *agent, const struct entry *e, int kind)

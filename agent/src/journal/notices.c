@@ -30,7 +30,7 @@ static void notice(struct agent *agent, const char *code, const char *slice_id, 
     json_put_text(&w, "gpuUuid", gpu_uuid);
     json_put_known(&w, "pid", pid != 0, pid);
     json_put_text(&w, "message", message);
-    notices_send(agent, &w, slice_id != NULL && strcmp(code, "audit-not-saved") != 0); /* what a process did */
+    notices_send(agent, &w, slice_id && strcmp(code, "audit-not-saved") != 0); /* what a process did */
 }
 
 void notices_tell(struct agent *agent, const char *code, const char *slice_id, uint32_t pid, const char *message)

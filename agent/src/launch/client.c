@@ -43,11 +43,10 @@ void client_say_whose(void)
 static const char *person(uid_t uid, char out[OWNER_BYTES + 24])
 {
     const char *name = people_name_of(uid);
-    if (name) {
+    if (name)
         snprintf(out, OWNER_BYTES + 24, "%s (uid %u)", name, (unsigned)uid);
-    } else {
+    else
         snprintf(out, OWNER_BYTES + 24, "uid %u", (unsigned)uid);
-    }
     return out;
 }
 
@@ -156,7 +155,7 @@ static enum reach reach(struct client *c, char *why, size_t cap)
         if (c->agent_uid == 0 && (!wants_agent_of || agent_of == 0)) return REACH_OK;
         if (in_user_namespace() && is_overflow(c->agent_uid)) {
             snprintf(why, cap,
-                     "You are in a user namespace (a rootless container), where root's agent can not be told from "
+                     "You are in a user namespace (a rootless container), where root's agent cannot be told from "
                      "anybody else's, so that it is not used. Start the container by `tranche run` from outside, or "
                      "pass it what `tranche env` prints there.");
             return refuse(c);
@@ -221,13 +220,12 @@ int client_start_agent(char *why, size_t cap)
     close(ends[0]);
     verdict[strcspn(verdict, "\n")] = '\0';
     if (result == 0 && (strcmp(verdict, "ready") == 0 || strcmp(verdict, "taken") == 0)) return 0;
-    if (error != 0) {
+    if (error != 0)
         snprintf(why, cap, "The agent could not be started: no process could be made.");
-    } else if (result != 0) {
+    else if (result != 0)
         snprintf(why, cap, "The agent did not answer within %d s of its start.", CLIENT_START_TIMEOUT_MS / 1000);
-    } else {
+    else
         snprintf(why, cap, "The agent could not be started: %s", verdict[0] ? verdict : "it ended at once.");
-    }
     return -1;
 }
 

@@ -113,11 +113,10 @@ static void run_shell(const char *shell, const char *option, const char *mark, i
     dup2(null, STDERR_FILENO);
     setenv(ENV_TERM, "dumb", 1);
     snprintf(command, sizeof command, "\"$" ENV_SELF "\" print-environment %s", mark);
-    if (option) {
+    if (option)
         execl(shell, shell, "-i", option, "-c", command, (char *)NULL);
-    } else {
+    else
         execl(shell, shell, "-c", command, (char *)NULL);
-    }
     _exit(EXIT_CANNOT_RUN);
 }
 
@@ -221,9 +220,8 @@ static bool is_ours(const char *entry)
                                         "TERM=",         "COLORTERM=",
                                         "SSH_",          "XDG_SESSION_",
                                         "ASAN_OPTIONS=", "PYTHONUNBUFFERED="};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strncmp(entry, names[i], strlen(names[i])) == 0) return true;
-    }
     return false;
 }
 
@@ -240,12 +238,10 @@ int environment_apply(const struct environment *environment)
         return ENOMEM;
     }
     memcpy(copy, environment->data, environment->len);
-    for (char **at = environ; *at; at++) {
+    for (char **at = environ; *at; at++)
         if (is_ours(*at)) made[n++] = *at;
-    }
-    for (size_t at = 0; at < environment->len; at += strlen(copy + at) + 1) {
+    for (size_t at = 0; at < environment->len; at += strlen(copy + at) + 1)
         if (strchr(copy + at, '=') && !is_ours(copy + at)) made[n++] = copy + at;
-    }
     environ = made; /* for the rest of this process's life */
     return unsetenv(ENV_SELF) == 0 ? 0 : errno;
 }
@@ -319,11 +315,10 @@ int command_in_shell(int argc, char **argv)
     const char *prefix = NULL, *option, *shell = login_shell(&option);
     char why[FS_PATH_BYTES + 128];
     struct environment environment;
-    if (argc == 4 && strcmp(argv[1], "--environment") == 0) {
+    if (argc == 4 && strcmp(argv[1], "--environment") == 0)
         prefix = argv[2];
-    } else if (argc != 2) {
+    else if (argc != 2)
         return complain("in-shell takes one command");
-    }
     const char *command = argv[argc - 1];
     bool known = environment_of_shell(&environment, why, sizeof why) == 0;
     if (known && environment_apply(&environment) != 0) return complain("there is no memory for the environment");
@@ -334,12 +329,11 @@ int command_in_shell(int argc, char **argv)
     }
     if (environment_add_own_folder() != 0) complain("the folder of tranche could not be added to PATH");
     if (prefix && environment_activate(prefix, why, sizeof why) != 0) return complain("%s. Nothing was run.", why);
-    if (known || !option) {
+    if (known || !option)
         execl(shell, shell, "-c", command, (char *)NULL);
-    } else {
+    else
         execl(shell, shell, option, "-c", command, (char *)NULL);
-    }
     int error = errno;
-    complain("%s can not be run: %s", shell, strerror(error));
+    complain("%s cannot be run: %s", shell, strerror(error));
     return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }

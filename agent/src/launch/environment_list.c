@@ -27,12 +27,10 @@ static void add(struct list *list, const char *path)
 {
     char part[FS_PATH_BYTES];
     if (list->count == ENVIRONMENTS_MAX || path[0] != '/' || fs_join(part, path, "bin/python") != 0 ||
-        access(part, X_OK) != 0) {
+        access(part, X_OK) != 0)
         return;
-    }
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->out[i].path, path) == 0) return;
-    }
     struct environment_found *found = &list->out[list->count++];
     text_copy(found->path, sizeof found->path, path);
     found->kind = fs_join(part, path, "conda-meta") == 0 && access(part, F_OK) == 0 ? ENVIRONMENT_CONDA
@@ -47,9 +45,8 @@ static void add_below(struct list *list, const char *home, const char *name)
     DIR *dir = opendir(folder);
     if (!dir) return;
     size_t seen = 0;
-    for (struct dirent *e = readdir(dir); e && seen < FOLDER_ENTRIES_MAX; e = readdir(dir), seen++) {
+    for (struct dirent *e = readdir(dir); e && seen < FOLDER_ENTRIES_MAX; e = readdir(dir), seen++)
         if (e->d_name[0] != '.' && fs_join(path, folder, e->d_name) == 0) add(list, path);
-    }
     closedir(dir);
 }
 
@@ -60,9 +57,8 @@ static void add_condas_own(struct list *list, const char *home)
     char *data;
     size_t len;
     if (fs_join(path, home, ".conda/environments.txt") != 0 ||
-        fs_read_file(path, CONDA_LIST_MAX_BYTES, &data, &len) != 0) {
+        fs_read_file(path, CONDA_LIST_MAX_BYTES, &data, &len) != 0)
         return;
-    }
     char *rest = NULL;
     for (char *line = strtok_r(data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) add(list, line);
     free(data);
@@ -76,9 +72,8 @@ size_t environment_list(const char *folder, struct environment_found out[ENVIRON
     struct list list = {.out = out};
     char path[FS_PATH_BYTES];
     const char *home = getenv(ENV_HOME);
-    for (size_t i = 0; i < sizeof here / sizeof here[0]; i++) {
+    for (size_t i = 0; i < sizeof here / sizeof here[0]; i++)
         if (fs_join(path, folder, here[i]) == 0) add(&list, path);
-    }
     if (!home || home[0] != '/') return list.count;
     add_condas_own(&list, home);
     for (size_t i = 0; i < sizeof condas / sizeof condas[0]; i++) {

@@ -107,9 +107,8 @@ static int parse_state(struct fetched *out, const char *line, size_t len)
     }
     if (more < 0 || json_member(state, "slices", &list) != 0) return -1;
     at = (struct json_span){NULL, NULL};
-    while ((more = json_next(list, &at, &element)) == 1) {
+    while ((more = json_next(list, &at, &element)) == 1)
         if (parse_element(element, buf, &object) != 0 || take_slice(out, &object) != 0) return -1;
-    }
     return more;
 }
 
@@ -167,7 +166,7 @@ int fetch_from_files(struct fetched *out, char *why, size_t cap)
     text_copy(out->runtime_dir, sizeof out->runtime_dir, places.runtime);
     DIR *directory = opendir(path);
     if (!directory) {
-        snprintf(why, cap, "%s can not be read", path);
+        snprintf(why, cap, "%s cannot be read", path);
         return -1;
     }
     for (struct dirent *e = readdir(directory); e; e = readdir(directory)) {
@@ -199,11 +198,9 @@ void fetched_free(struct fetched *fetched)
 
 const struct fetched_slice *fetched_find(const struct fetched *fetched, const char *name)
 {
-    for (size_t i = 0; i < fetched->slice_count; i++) {
+    for (size_t i = 0; i < fetched->slice_count; i++)
         if (strcmp(fetched->slices[i].name, name) == 0) return &fetched->slices[i];
-    }
-    for (size_t i = 0; i < fetched->slice_count; i++) {
+    for (size_t i = 0; i < fetched->slice_count; i++)
         if (strcmp(fetched->slices[i].id, name) == 0) return &fetched->slices[i];
-    }
     return NULL;
 }

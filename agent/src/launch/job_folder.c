@@ -46,9 +46,8 @@ bool job_folder_is_over(const char *directory, const struct job_record *record)
     uint64_t ticks;
     if (job_is_over(record->state)) return true;
     if (fs_join(path, directory, "supervisor") != 0 || fs_read_small(path, line, sizeof line) <= 0 ||
-        sscanf(line, "%ld %llu", &pid, &claimed) != 2) {
+        sscanf(line, "%ld %llu", &pid, &claimed) != 2)
         return now_wall_ms() - record->submitted_at_ms > CLAIM_MS;
-    }
     return procs_start_ticks((pid_t)pid, &ticks) != 0 || ticks != claimed;
 }
 
@@ -65,11 +64,9 @@ static int64_t bytes_in(const char *directory)
     int64_t sum = 0;
     DIR *dir = opendir(directory);
     if (!dir) return 0;
-    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
-        if (fs_join(path, directory, e->d_name) == 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir))
+        if (fs_join(path, directory, e->d_name) == 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode))
             sum += (int64_t)st.st_blocks * 512;
-        }
-    }
     closedir(dir);
     return sum;
 }
@@ -105,9 +102,8 @@ static void clear_out(const char *jobs)
     int64_t sum = 0;
     for (size_t i = 0; i < count; i++) {
         sum += old[i].bytes;
-        if ((i >= JOB_FOLDERS_MAX || sum > JOB_LOGS_MAX_BYTES) && fs_join(path, jobs, old[i].id) == 0) {
+        if ((i >= JOB_FOLDERS_MAX || sum > JOB_LOGS_MAX_BYTES) && fs_join(path, jobs, old[i].id) == 0)
             detached_folder_remove(path);
-        }
     }
     free(old);
 }
@@ -146,7 +142,7 @@ int job_folder_make(struct job_record *record, char *const argv[], const char *c
     if (error == 0) error = job_folder_save(directory, record);
     if (error == 0) return 0;
     detached_folder_remove(directory);
-    snprintf(why, cap, "The job's folder %s can not be written: %s. Nothing was started.", directory, strerror(error));
+    snprintf(why, cap, "The job's folder %s cannot be written: %s. Nothing was started.", directory, strerror(error));
     return -1;
 }
 

@@ -59,9 +59,8 @@ static bool carries(pid_t pid, pid_t program, int64_t started_s)
 
 static bool is_in(const struct leftovers *list, pid_t pid)
 {
-    for (size_t i = 0; list && i < list->count; i++) {
+    for (size_t i = 0; list && i < list->count; i++)
         if (list->pids[i] == pid) return true;
-    }
     return false;
 }
 
@@ -88,10 +87,9 @@ void leftovers_find(pid_t program, int64_t started_s, struct leftovers *out)
             before++;
         }
     }
-    for (size_t i = 0; i < count && out->count < LEFTOVERS_MAX; i++) {
+    for (size_t i = 0; i < count && out->count < LEFTOVERS_MAX; i++)
         if (!is_in(out, seen[i].pid) && carries(seen[i].pid, program, started_s))
             out->pids[out->count++] = seen[i].pid;
-    }
 }
 
 size_t leftovers_names(const struct leftovers *leftovers, pid_t group, char *out, size_t cap)

@@ -21,7 +21,7 @@ static int check_folder(const char *cwd, struct failure *failure)
     struct stat st;
     int error = stat(cwd, &st) != 0 ? errno : !S_ISDIR(st.st_mode) ? ENOTDIR : access(cwd, X_OK) != 0 ? errno : 0;
     if (error == 0) return 0;
-    return fail(failure, "bad-request", "The job can not run in %s: %s. Nothing was started.", cwd, strerror(error));
+    return fail(failure, "bad-request", "The job cannot run in %s: %s. Nothing was started.", cwd, strerror(error));
 }
 
 int job_start(struct job_record *record, char *const argv[], const char *cwd, struct failure *failure)

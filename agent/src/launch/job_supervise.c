@@ -81,11 +81,10 @@ static void become(struct supervisor *s, enum job_state state)
 static void answer_starter(struct supervisor *s, const char *code, const char *message)
 {
     if (s->ready_fd < 0) return;
-    if (code) {
+    if (code)
         dprintf(s->ready_fd, "%s\t%s\n", code, message);
-    } else {
+    else
         dprintf(s->ready_fd, "ok\n");
-    }
     close(s->ready_fd);
     s->ready_fd = -1;
 }
@@ -106,7 +105,7 @@ static void run_program(const struct supervisor *s, int output)
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
     if (chdir(s->cwd) != 0) {
-        complain("the job can not run in %s: %s", s->cwd, strerror(errno));
+        complain("the job cannot run in %s: %s", s->cwd, strerror(errno));
         _exit(EXIT_CANNOT_RUN);
     }
     /* Output goes through a pipe, where Python would keep lines back until 8 KiB have come together. */
@@ -254,9 +253,8 @@ static void program_ended(struct supervisor *s, int status)
 static void reap(struct supervisor *s)
 {
     int status;
-    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
+    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG))
         if (pid == s->program) program_ended(s, status);
-    }
 }
 
 static void stop_program(struct supervisor *s, enum job_state as)
@@ -386,7 +384,7 @@ static void hear(struct supervisor *s)
         return;
     }
     s->in_len += (size_t)n;
-    for (char *newline; s->agent_fd >= 0 && (newline = memchr(s->in, '\n', s->in_len)) != NULL;) {
+    for (char *newline; s->agent_fd >= 0 && (newline = memchr(s->in, '\n', s->in_len));) {
         size_t len = (size_t)(newline - s->in);
         *newline = '\0';
         take_line(s, s->in, len);
@@ -417,9 +415,8 @@ static int next_wait(const struct supervisor *s, int64_t mono_ms)
     int64_t due[] = {s->agent_fd < 0 ? s->connect_at_ms : 0, s->kill_at_ms,
                      s->leftovers_at_ms > 0 ? mono_ms + LEFTOVERS_LOOK_MS : 0, s->give_up_at_ms};
     int64_t wait = GIVE_UP_MS;
-    for (size_t i = 0; i < sizeof due / sizeof due[0]; i++) {
+    for (size_t i = 0; i < sizeof due / sizeof due[0]; i++)
         if (due[i] > 0 && due[i] - mono_ms < wait) wait = due[i] > mono_ms ? due[i] - mono_ms : 0;
-    }
     return (int)wait;
 }
 

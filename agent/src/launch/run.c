@@ -60,21 +60,18 @@ static int take_options(struct plan *plan, const char *command, int argc, char *
         if (strcmp(argv[i], "--visible") == 0 && i + 1 < argc) {
             const char *kind = argv[++i];
             plan->by_index = strcmp(kind, "index") == 0;
-            if (!plan->by_index && strcmp(kind, "uuid") != 0) {
+            if (!plan->by_index && strcmp(kind, "uuid") != 0)
                 return complain("--visible takes index or uuid, not “%s”", kind);
-            }
             continue;
         }
-        if (strncmp(argv[i], "--slice=", 8) == 0) {
+        if (strncmp(argv[i], "--slice=", 8) == 0)
             name = argv[i] + 8;
-        } else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc) {
+        else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc)
             name = argv[++i];
-        } else {
+        else
             return complain("%s does not know “%s”; it takes --slice NAME and --visible index|uuid", command, argv[i]);
-        }
-        if (plan->name_count == SLICES_PER_PROGRAM) {
+        if (plan->name_count == SLICES_PER_PROGRAM)
             return complain("a program can be in at most %d slices", SLICES_PER_PROGRAM);
-        }
         plan->names[plan->name_count++] = name;
     }
     *rest = i;
@@ -118,11 +115,10 @@ static int add_slice(struct plan *plan, const struct fetched_slice *s)
 static int find_preload(struct plan *plan)
 {
     char exe[FS_PATH_BYTES], shim[FS_PATH_BYTES];
-    if (places_own_exe(exe) != 0 || places_shim_for(exe, shim) != 0) {
+    if (places_own_exe(exe) != 0 || places_shim_for(exe, shim) != 0)
         return complain("libtranche.so is not beside %s, so nothing could be limited; deploy Tranche again", exe);
-    }
     if (strpbrk(shim, " :")) {
-        return complain("the path %s has a space or a colon in it, which LD_PRELOAD can not hold; deploy elsewhere",
+        return complain("the path %s has a space or a colon in it, which LD_PRELOAD cannot hold; deploy elsewhere",
                         shim);
     }
     char why[OURS_WHY_BYTES];
@@ -167,9 +163,8 @@ static int add_index(struct plan *plan, const struct fetched *fetched, const str
 static void join(struct plan *plan, const struct fetched *fetched, const struct fetched_slice *s)
 {
     if (plan->name_count != 1) return; /* on several GPUs programs take turns */
-    for (size_t i = 0; i < fetched->gpu_count; i++) {
+    for (size_t i = 0; i < fetched->gpu_count; i++)
         if (strcmp(fetched->gpus[i].uuid, s->gpu_uuid) == 0) cuda_launch_join(&plan->cuda, &fetched->gpus[i], s);
-    }
 }
 
 /* How long files that were removed are waited for: the agent makes them again about once a second. */
@@ -209,15 +204,13 @@ static int check_files(const struct plan *plan)
     for (const char *id = plan->slices; *id && error == 0; id += strcspn(id, ",") + (id[strcspn(id, ",")] == ',')) {
         for (int waited_ms = 0;; waited_ms += FILES_STEP_MS) {
             error = try_files(plan->runtime_dir, id, strcspn(id, ","), path);
-            if (error == 0 || error == EACCES || error == EPERM || !plan->agent_is_there ||
-                waited_ms > FILES_WAIT_MS) {
+            if (error == 0 || error == EACCES || error == EPERM || !plan->agent_is_there || waited_ms > FILES_WAIT_MS)
                 break;
-            }
             nanosleep(&(struct timespec){0, FILES_STEP_MS * 1000000L}, NULL);
         }
     }
     if (error == 0) return 0;
-    return complain("%s can not be used (%s), so the program would not be limited and was not started. %s", path,
+    return complain("%s cannot be used (%s), so the program would not be limited and was not started. %s", path,
                     error == EPROTO ? "it is not the file of such a slice, or of another version" : strerror(error),
                     error == EACCES || error == EPERM ? "Ask the slice's owner, or who manages this host, for access."
                     : plan->agent_is_there            ? "`tranche doctor` says more."
@@ -234,9 +227,8 @@ static int make_plan(struct plan *plan)
     bool got = asked && fetch_all(&client, &fetched, why, sizeof why) == 0;
     if (asked && !got) fetched_free(&fetched);
     if (asked) client_close(&client);
-    if (!got && fetch_from_files(&fetched, files_why, sizeof files_why) != 0) {
-        return complain("%s Slices can not be looked up without it (%s).", why, files_why);
-    }
+    if (!got && fetch_from_files(&fetched, files_why, sizeof files_why) != 0)
+        return complain("%s Slices cannot be looked up without it (%s).", why, files_why);
     if (!got) fprintf(stderr, "tranche: %s The limits recorded last are used.\n", why);
     int result = 0;
     for (size_t i = 0; i < plan->name_count && result == 0; i++) {
@@ -286,7 +278,7 @@ int command_run(int argc, char **argv)
     if (error != 0) return complain("the environment could not be set: %s", strerror(error));
     execvp(argv[rest], argv + rest);
     error = errno;
-    complain("%s can not be run: %s", argv[rest], strerror(error));
+    complain("%s cannot be run: %s", argv[rest], strerror(error));
     return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }
 

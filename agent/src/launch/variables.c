@@ -27,13 +27,11 @@ void variables_print(const struct variables *v)
         /* fish has no unset; empty says the same in all of ours. */
         const char *value = v->items[i].value ? v->items[i].value : "";
         printf("export %s='", v->items[i].name);
-        for (const char *at = value; *at; at++) {
-            if (*at == '\'') {
+        for (const char *at = value; *at; at++)
+            if (*at == '\'')
                 fputs("'\\''", stdout);
-            } else {
+            else
                 putchar(*at);
-            }
-        }
         puts("'");
     }
 }

@@ -66,10 +66,9 @@ void doctor_places(const struct doctor *doctor, const char *state_dir, const cha
     if (runtime_dir[0] == '\0') {
         doctor_say(doctor, "runtime-missing", DOCTOR_NOTE, "No runtime directory is recorded: no agent ran here yet.");
     } else if (kind == FS_REMOTE) {
-        doctor_say(
-            doctor, "runtime-remote", DOCTOR_ERROR,
-            "The runtime directory %s is on a network file system; limits shared through it can not be trusted.",
-            runtime_dir);
+        doctor_say(doctor, "runtime-remote", DOCTOR_ERROR,
+                   "The runtime directory %s is on a network file system; limits shared through it cannot be trusted.",
+                   runtime_dir);
     } else {
         doctor_say(doctor, "runtime", DOCTOR_OK, "The runtime directory is %s (%s).", runtime_dir,
                    kind == FS_MEMORY ? "memory" : "local disk");
@@ -91,7 +90,7 @@ void doctor_places(const struct doctor *doctor, const char *state_dir, const cha
     if (places_own_exe(exe) == 0) {
         if (places_shim_for(exe, shim) != 0) {
             doctor_say(doctor, "shim-missing", DOCTOR_ERROR,
-                       "libtranche.so is not beside %s: `tranche run` can not limit anything. Deploy again.", exe);
+                       "libtranche.so is not beside %s: `tranche run` cannot limit anything. Deploy again.", exe);
         } else if (ours_check_loaded(shim, uid, why) != 0) {
             doctor_say(
                 doctor, "shim-foreign", DOCTOR_ERROR,
@@ -249,9 +248,8 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
         }
         if (strncmp(info->compute_mode, "exclusive", 9) == 0 || strcmp(info->compute_mode, "prohibited") == 0) {
             char command[64] = "";
-            if (backend->shared_mode_command) {
+            if (backend->shared_mode_command)
                 backend->shared_mode_command(agent->gpus[i].handle, command, sizeof command);
-            }
             doctor_say(doctor, "compute-mode", DOCTOR_WARNING,
                        "GPU %u is in compute mode %s: only one process at a time can use it. As root: %s", info->index,
                        info->compute_mode, command);

@@ -19,9 +19,8 @@
 static const char *find_variable(const char *environment, size_t len, const char *name)
 {
     size_t n = strlen(name);
-    for (size_t at = 0; at < len; at += strlen(environment + at) + 1) {
+    for (size_t at = 0; at < len; at += strlen(environment + at) + 1)
         if (strncmp(environment + at, name, n) == 0 && environment[at + n] == '=') return environment + at + n + 1;
-    }
     return NULL;
 }
 
@@ -52,7 +51,7 @@ static void explain_environment(const struct doctor *doctor, pid_t pid)
     size_t len;
     int error = read_proc(pid, "environ", &environment, &len);
     if (error != 0) {
-        doctor_say(doctor, "process-environment", DOCTOR_NOTE, "The environment of process %ld can not be read (%s).",
+        doctor_say(doctor, "process-environment", DOCTOR_NOTE, "The environment of process %ld cannot be read (%s).",
                    (long)pid, strerror(error));
         return;
     }
@@ -89,13 +88,13 @@ void doctor_process(const struct doctor *doctor, pid_t pid, enum doctor_entry en
     int error = read_proc(pid, "maps", &maps, &len);
     if (error != 0) {
         doctor_say(doctor, "process-unreadable", DOCTOR_NOTE,
-                   "Process %ld can not be looked into (%s): run `tranche doctor --pid %ld` as its owner.", (long)pid,
+                   "Process %ld cannot be looked into (%s): run `tranche doctor --pid %ld` as its owner.", (long)pid,
                    strerror(error), (long)pid);
         return;
     }
-    bool loaded = strstr(maps, "/libtranche.so") != NULL;
-    bool stale = strstr(maps, "/libtranche.so (deleted)") != NULL;
-    bool cuda = strstr(maps, "/libcuda.so") != NULL;
+    bool loaded = strstr(maps, "/libtranche.so");
+    bool stale = strstr(maps, "/libtranche.so (deleted)");
+    bool cuda = strstr(maps, "/libcuda.so");
     free(maps);
     if (loaded && cuda && entry == DOCTOR_ENTRY_NONE) {
         doctor_say(doctor, "process-bypasses", DOCTOR_WARNING,

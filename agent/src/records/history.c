@@ -153,9 +153,8 @@ static void record_subject(const struct agent *agent, const char *subject, int *
     if (*fd < 0) return;
     put(*fd, 0, record);
     int64_t next = (int64_t)record->seconds + 1;
-    for (size_t tier = 1; tier < TIER_COUNT && next % tiers[tier].seconds == 0; tier++) {
+    for (size_t tier = 1; tier < TIER_COUNT && next % tiers[tier].seconds == 0; tier++)
         fold(agent, subject, tier, next - tiers[tier].seconds);
-    }
 }
 
 void history_record(struct agent *agent, int64_t at_ms)
@@ -197,11 +196,9 @@ void history_record(struct agent *agent, int64_t at_ms)
 void history_remove(struct agent *agent, const char *subject)
 {
     char path[FS_PATH_BYTES];
-    for (size_t tier = 0; tier < TIER_COUNT; tier++) {
-        if (ring_path(agent, subject, tier, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
+    for (size_t tier = 0; tier < TIER_COUNT; tier++)
+        if (ring_path(agent, subject, tier, path) == 0 && unlink(path) != 0 && errno != ENOENT)
             log_line("unlink %s: %s", path, strerror(errno));
-        }
-    }
 }
 
 void history_sweep(struct agent *agent)
@@ -226,9 +223,8 @@ void history_sweep(struct agent *agent)
 
 static size_t choose_tier(int64_t from_s, int64_t now_s)
 {
-    for (size_t tier = 0; tier < TIER_COUNT; tier++) {
+    for (size_t tier = 0; tier < TIER_COUNT; tier++)
         if (now_s - from_s <= tiers[tier].seconds * (int64_t)tiers[tier].records + RANGE_SLACK_S) return tier;
-    }
     return TIER_COUNT - 1;
 }
 
@@ -320,11 +316,10 @@ static void put_series(struct json_writer *w, const char *key, const struct hist
                         : column == 3 ? p->throttled_tenths
                         : column == 4 ? (int64_t)p->memory_limit_bytes
                                       : p->compute_limit_percent;
-        if (known) {
+        if (known)
             json_integer(w, value);
-        } else {
+        else
             json_null(w);
-        }
     }
     json_close(w, ']');
 }

@@ -20,17 +20,15 @@
 
 static struct hours_person *person(struct hours *h, uid_t uid, const char *name)
 {
-    for (size_t i = 0; i < h->count; i++) {
+    for (size_t i = 0; i < h->count; i++)
         if (h->people[i].uid == uid) return &h->people[i];
-    }
     if (!h->people) h->people = calloc(HOURS_PEOPLE_MAX, sizeof *h->people);
     if (!h->people) return NULL;
     size_t at = h->count;
     if (at == HOURS_PEOPLE_MAX) {
         at = 0;
-        for (size_t i = 1; i < h->count; i++) {
+        for (size_t i = 1; i < h->count; i++)
             if (h->people[i].last_day < h->people[at].last_day) at = i;
-        }
     } else {
         h->count++;
     }
@@ -56,9 +54,8 @@ static bool take_line(struct hours *h, char *line)
     if (json_parse_flat(line, strlen(line), &o, NULL) != 0 || json_get_text(&o, "name", &name) != 1 ||
         json_get_integer(&o, "uid", 0, UINT32_MAX, &uid) != 1 || json_get_integer(&o, "day", 1, 1000000, &day) != 1 ||
         json_get_integer(&o, "usedUs", 0, JSON_INTEGER_MAX, &used) != 1 ||
-        json_get_integer(&o, "heldUs", 0, JSON_INTEGER_MAX, &held) != 1) {
+        json_get_integer(&o, "heldUs", 0, JSON_INTEGER_MAX, &held) != 1)
         return false;
-    }
     struct hours_person *p = person(h, (uid_t)uid, name);
     if (!p) return false;
     struct hours_day *d = day_of(p, day);
@@ -79,9 +76,8 @@ void hours_load(struct agent *agent)
         if (error != ENOENT) log_line("%s: %s; GPU-hours are counted from now on", path, strerror(error));
         return;
     }
-    for (char *rest = data; (line = strsep(&rest, "\n")) != NULL;) {
+    for (char *rest = data; (line = strsep(&rest, "\n"));)
         if (line[0] != '\0' && !take_line(agent->hours, line)) log_line("%s: a line is not right", path);
-    }
     free(data);
 }
 

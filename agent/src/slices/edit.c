@@ -88,7 +88,7 @@ static void default_name(struct agent *agent, const char *owner, char out[SLICE_
     size_t n = 0;
     for (const char *s = owner; *s && n < sizeof base - 1; s++) {
         char one[2] = {*s, '\0'};
-        bool plain = n == 0 ? text_is_slice_name(one) : text_is_slice_name(one) || strchr("._-", *s) != NULL;
+        bool plain = n == 0 ? text_is_slice_name(one) : text_is_slice_name(one) || strchr("._-", *s);
         if (plain) base[n++] = *s;
     }
     base[n] = '\0';
@@ -119,9 +119,8 @@ static int prepare_create(struct agent *agent, const struct slice_changes *c, co
                           struct slice_record *next, struct failure *failure)
 {
     uint64_t random;
-    if (agent->gpu_count == 0) {
+    if (agent->gpu_count == 0)
         return fail(failure, "no-gpu", "%s has no GPU to cut: %s.", agent->host_name, agent->gpu_note);
-    }
     if (!agent_gpu(agent, c->gpu_uuid)) {
         return fail(failure, "unknown-gpu", "There is no GPU with that UUID on %s; nothing was created.",
                     agent->host_name);
@@ -143,9 +142,8 @@ static int prepare_create(struct agent *agent, const struct slice_changes *c, co
                     "No more slices fit on this %s; nothing was created. Delete one first.",
                     present >= SLICES_MAX ? "host" : "GPU");
     }
-    if (fs_random(&random, sizeof random) != 0) {
+    if (fs_random(&random, sizeof random) != 0)
         return fail(failure, "internal", "The system gave no random numbers; nothing was created.");
-    }
     snprintf(next->id, sizeof next->id, "s-%016" PRIx64, random);
     next->created_at_ms = now_wall_ms();
     return 0;
@@ -265,11 +263,9 @@ int edit_undo(struct agent *agent, const char *token, const struct editor *edito
     }
     measure_slice(agent, slice, now_mono_ms());
     note_shrink(slice, &next);
-    if (strcmp(next.gpu_uuid, slice->r.gpu_uuid) != 0) {
+    if (strcmp(next.gpu_uuid, slice->r.gpu_uuid) != 0)
         return edit_commit_move(agent, slice, &next, editor, reply, failure);
-    }
-    if (next.owner_uid != slice->r.owner_uid) {
+    if (next.owner_uid != slice->r.owner_uid)
         return edit_commit_hand_over(agent, slice, &next, editor, reply, failure);
-    }
     return edit_commit(agent, slice, &next, editor, reply, failure);
 }

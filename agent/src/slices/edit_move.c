@@ -25,7 +25,7 @@ static int refuse_move(const struct slice *slice, struct failure *failure)
 {
     unsigned count = slice->m.process_count;
     return fail(failure, "slice-in-use",
-                "%u %s in %s; it was left on its GPU. Memory can not follow a slice to another GPU: stop %s first.",
+                "%u %s in %s; it was left on its GPU. Memory cannot follow a slice to another GPU: stop %s first.",
                 count, count == 1 ? "process is" : "processes are", slice->r.name, count == 1 ? "it" : "them");
 }
 
@@ -43,11 +43,11 @@ int edit_commit_move(struct agent *agent, struct slice *slice, struct slice_reco
                     slice->r.name);
     }
     if (slice->inherited_count > 0) {
-        return fail(
-            failure, "slice-in-use",
-            "%u %s of an earlier owner in %s; it was left on its GPU. Memory can not follow a slice to another "
-            "GPU: wait for their end, or have them stopped.",
-            slice->inherited_count, slice->inherited_count == 1 ? "process is" : "processes are", slice->r.name);
+        return fail(failure, "slice-in-use",
+                    "%u %s of an earlier owner in %s; it was left on its GPU. Memory cannot follow a slice to another "
+                    "GPU: wait for their end, or have them stopped.",
+                    slice->inherited_count, slice->inherited_count == 1 ? "process is" : "processes are",
+                    slice->r.name);
     }
     next->shrinks_from_bytes = 0; /* nothing is in use, so nothing has to shrink */
     measure_slice(agent, slice, now_mono_ms());

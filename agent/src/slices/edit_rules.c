@@ -17,9 +17,8 @@ int edit_admission_failure(struct failure *f, const char *code, const struct adm
     char limit[32], capacity[32];
     text_gib(capacity, sizeof capacity, (uint64_t)a->capacity_bytes);
     text_gib(limit, sizeof limit, a->memory_limit_bytes > 0 ? (uint64_t)a->memory_limit_bytes : 0);
-    if (strcmp(code, "memory-limit-too-small") == 0) {
+    if (strcmp(code, "memory-limit-too-small") == 0)
         return fail(f, code, "A memory limit must be at least 1 MiB; nothing was changed. Choose a larger one.");
-    }
     if (strcmp(code, "memory-limit-exceeds-gpu") == 0) {
         return fail(f, code,
                     "The memory limit of %s is more than the GPU has; nothing was changed. Choose at most %s.", limit,
@@ -38,9 +37,8 @@ int edit_admission_failure(struct failure *f, const char *code, const struct adm
         return fail(f, code,
                     "A compute limit is a whole number from 1 to 100 %%; nothing was changed. Choose one of these.");
     }
-    if (strcmp(code, "guarantee-out-of-range") == 0) {
+    if (strcmp(code, "guarantee-out-of-range") == 0)
         return fail(f, code, "A guarantee is a whole number from 0 to 100 %%; nothing was changed.");
-    }
     if (strcmp(code, "guarantee-exceeds-limit") == 0) {
         return fail(f, code,
                     "The guarantee of %" PRId64 " %% is above the slice's own limit of %" PRId64
@@ -96,9 +94,8 @@ int edit_check_admission(struct agent *agent, const struct slice_record *next, c
         .memory_overcommit_max_percent = agent->memory_overcommit_max_percent,
     };
     /* The GPU is absent for now: what it had when the slice was made still holds. */
-    if (!gpu && stays && self->policy && self->policy->gpu_capacity_bytes > 0) {
+    if (!gpu && stays && self->policy && self->policy->gpu_capacity_bytes > 0)
         a.capacity_bytes = (int64_t)self->policy->gpu_capacity_bytes;
-    }
     a.other_slice_count = (int64_t)slice_count_on(&agent->slices, next->gpu_uuid, self, &a.other_guarantees_percent,
                                                   &a.other_memory_limits_bytes);
     const char *code = admission_check(&a);

@@ -41,9 +41,8 @@ bool files_trim(const struct agent *agent, struct slice *slice)
 {
     char line[FS_PATH_BYTES];
     bool trimmed = trim(slice->usage_fd, sizeof(struct region_usage));
-    for (size_t i = 0; i < slice->stray_count; i++) {
+    for (size_t i = 0; i < slice->stray_count; i++)
         trimmed |= trim(slice->strays[i].usage_fd, sizeof(struct region_usage));
-    }
     if (region_line_path(line, sizeof line, agent->places.runtime, slice->r.gpu_uuid, files_tag(slice, &slice->r)) ==
         0) {
         int fd = fs_open_regular(line, O_RDWR | O_NOFOLLOW);

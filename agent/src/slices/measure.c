@@ -108,9 +108,8 @@ static void tell(struct agent *agent, struct slice *slice, enum slice_told what,
     va_start(args, format);
     int n = vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    if (told->omitted > 0 && n > 0 && n < (int)sizeof message) {
+    if (told->omitted > 0 && n > 0 && n < (int)sizeof message)
         snprintf(message + n, sizeof message - (size_t)n, " (%zu more since the last notice)", told->omitted);
-    }
     told->at_ms = mono_ms;
     told->omitted = 0;
     notices_tell(agent, codes[what], slice->r.id, pid, message);
@@ -120,11 +119,10 @@ static void tell(struct agent *agent, struct slice *slice, enum slice_told what,
 static const char *name_of(char *out, size_t cap, struct proc *proc, uint32_t pid, int64_t mono_ms)
 {
     const char *command = proc ? procs_command(proc, mono_ms) : "A process";
-    if (pid != 0) {
+    if (pid != 0)
         snprintf(out, cap, "%.80s (pid %u)", command, pid);
-    } else {
+    else
         snprintf(out, cap, "%.80s of another PID namespace", command);
-    }
     return out;
 }
 
@@ -168,9 +166,8 @@ static void take_denials(struct look *look, const struct region_entry *e, struct
 {
     uint64_t denied = measure_sane(e->denied_count);
     uint32_t pid = track->pid;
-    if (denied > track->denied_count) {
+    if (denied > track->denied_count)
         notice_denied(look->agent, look->slice, proc, pid, measure_sane(e->denied_bytes), look->mono_ms);
-    }
     track->denied_count = denied;
     look->m.denied_count = measure_add(look->m.denied_count, denied);
     if (denied > 0 && e->denied_at_ns >= look->m.denied_at_ns) {
@@ -211,9 +208,8 @@ static void take_rates(struct look *look, const struct region_entry *e, struct e
 static void note_uid(struct look *look, const struct proc *proc)
 {
     if (!proc || !proc->uid_known || proc->uid == look->slice->r.owner_uid) return;
-    for (size_t i = 0; i < look->uid_count; i++) {
+    for (size_t i = 0; i < look->uid_count; i++)
         if (look->uids[i] == proc->uid) return;
-    }
     if (look->uid_count < ACL_USERS_MAX) look->uids[look->uid_count++] = proc->uid;
 }
 
@@ -258,9 +254,8 @@ static struct proc *identify(struct look *look, const struct region_entry *e, st
 
 static bool is_listed(const struct gpu_state *gpu, uint32_t pid)
 {
-    for (size_t i = 0; gpu && i < gpu->process_count; i++) {
+    for (size_t i = 0; gpu && i < gpu->process_count; i++)
         if (gpu->processes[i].pid == pid) return true;
-    }
     return false;
 }
 
@@ -276,9 +271,8 @@ static bool is_here(struct look *look, struct entry_track *track, struct proc *p
     if (!proc->uid_known) return is_listed(gpu, track->pid);
     if (proc->uid == slice->r.owner_uid) return true;
     if (accounts_owner(proc->uid, look->mono_ms * 1000000) == slice->r.owner_uid) return true;
-    for (size_t i = 0; i < slice->acl_count; i++) {
+    for (size_t i = 0; i < slice->acl_count; i++)
         if (slice->acl_users[i] == proc->uid) return true;
-    }
     if (!slice->acl_refused && proc->uid != 0 && proc->uid != look->agent->places.uid) return false;
     if (track->says_so == 0) {
         track->says_so = procs_names_slice(proc, slice_base_id(&slice->r));
@@ -319,9 +313,8 @@ static void take_entry(struct look *look, unsigned index, const struct region_en
     track->believed = is_here(look, track, proc);
     if (!track->believed) return;
     track->memory_bytes = measure_sane(e->memory_bytes);
-    if (look->slice->policy && e->estimate_until > atomic_load(&look->slice->policy->residue_sequence)) {
+    if (look->slice->policy && e->estimate_until > atomic_load(&look->slice->policy->residue_sequence))
         look->m.estimate_bytes = measure_add(look->m.estimate_bytes, e->estimate_bytes);
-    }
     look->m.ledger_bytes = measure_add(look->m.ledger_bytes, e->memory_bytes);
     if (!proc || !is_listed(agent_gpu(look->agent, look->slice->r.gpu_uuid), track->pid))
         look->m.unwitnessed_bytes = measure_add(look->m.unwitnessed_bytes, e->memory_bytes);
@@ -341,9 +334,8 @@ static void take_stray(struct look *look, struct slice_stray *stray, struct usag
 {
     uint64_t before = look->m.ledger_bytes;
     uint32_t count = look->m.process_count;
-    if (read_head(stray->usage_fd, &stray->entries_high, head) == 0) {
+    if (read_head(stray->usage_fd, &stray->entries_high, head) == 0)
         take_file(look, stray->usage_fd, stray->entries_high, head);
-    }
     stray->ledger_bytes = look->m.ledger_bytes - before;
     stray->used = look->m.process_count > count;
 }
@@ -541,7 +533,7 @@ void measure_unmanaged_context(struct agent *agent, struct gpu_state *gpu, int64
 {
     for (size_t i = 0; i < gpu->process_count; i++) {
         const struct gpu_process *p = &gpu->processes[i];
-        if (p->bytes_known && slice_holding(&agent->slices, p->pid) == NULL) learn(agent, gpu, p->bytes, mono_ms);
+        if (p->bytes_known && !slice_holding(&agent->slices, p->pid)) learn(agent, gpu, p->bytes, mono_ms);
     }
 }
 
@@ -623,11 +615,10 @@ void measure_residue(struct agent *agent, struct slice *slice, uint64_t ledger_b
     uint64_t candidate = slice->m.residue_candidate_bytes;
     slice->m.residue_candidate_bytes = residue;
     uint64_t confirmed = residue < candidate ? residue : candidate;
-    if (residue <= slice->m.residue_bytes) {
+    if (residue <= slice->m.residue_bytes)
         slice->m.residue_bytes = residue;
-    } else if (confirmed > slice->m.residue_bytes) {
+    else if (confirmed > slice->m.residue_bytes)
         slice->m.residue_bytes = confirmed;
-    }
     slice->m.residue_known = true;
     policy_set_residue(slice, slice->m.residue_bytes);
 }

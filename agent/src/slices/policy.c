@@ -72,11 +72,10 @@ static bool grant(struct agent *agent, struct slice *slice, uid_t owner, const c
     uid_t file_owner = agent->places.uid;
     /* Root can make the owner of the slice the owner of the file; where there are no ACLs, nothing else is needed. */
     if (file_owner == 0) {
-        if (chown(path, owner, (gid_t)-1) == 0) {
+        if (chown(path, owner, (gid_t)-1) == 0)
             file_owner = owner;
-        } else {
+        else
             log_line("%s could not be given to uid %u: %s", path, (unsigned)owner, strerror(errno));
-        }
     }
     uid_t users[ACL_USERS_MAX];
     size_t count = 0;
@@ -295,10 +294,8 @@ static int take_back_files(struct agent *agent, const struct slice_record *r)
     if (slice_is_left(r)) return 0;
     left_id(r, id);
     for (size_t i = 0; i < 2; i++) {
-        if (files_path(agent, left_folders[i], id, kept) != 0 ||
-            files_path(agent, left_folders[i], r->id, path) != 0) {
+        if (files_path(agent, left_folders[i], id, kept) != 0 || files_path(agent, left_folders[i], r->id, path) != 0)
             return ENAMETOOLONG;
-        }
         /* rename() leaves both names if they are of one file. */
         if (access(kept, F_OK) == 0 && (rename(kept, path) != 0 || (unlink(kept) != 0 && errno != ENOENT)))
             return errno;
@@ -371,9 +368,8 @@ void policy_shut(struct slice *slice)
 static void remove_line(const struct agent *agent, const struct slice *slice, const struct slice_record *r)
 {
     char path[FS_PATH_BYTES];
-    if (files_line_path(agent, slice, r, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
+    if (files_line_path(agent, slice, r, path) == 0 && unlink(path) != 0 && errno != ENOENT)
         log_line("unlink %s: %s", path, strerror(errno));
-    }
 }
 
 static int make_files_once(struct agent *agent, struct slice *slice, const struct slice_record *to, const char *usage,
@@ -417,9 +413,8 @@ static uint64_t beside(const struct slice *slice, const struct slice_stray *page
 {
     bool own = page && page->usage_fd >= 0;
     uint64_t sum = own ? slice->current_ledger_bytes : 0;
-    for (size_t i = 0; i < slice->stray_count; i++) {
+    for (size_t i = 0; i < slice->stray_count; i++)
         if (&slice->strays[i] != page) sum += slice->strays[i].ledger_bytes;
-    }
     return sum;
 }
 
@@ -437,9 +432,8 @@ static void set_all_residues(struct slice *slice, uint64_t bytes, bool compared)
 {
     bytes += slice->inherited_bytes;
     if (slice->policy) set_residue(slice->policy, bytes + beside(slice, NULL), compared);
-    for (size_t i = 0; i < slice->stray_count; i++) {
+    for (size_t i = 0; i < slice->stray_count; i++)
         set_residue(slice->strays[i].policy, bytes + beside(slice, &slice->strays[i]), compared);
-    }
 }
 
 static int keep_files(struct agent *agent, const struct slice_record *r)
@@ -447,10 +441,8 @@ static int keep_files(struct agent *agent, const struct slice_record *r)
     char id[REGION_ID_BYTES], kept[FS_PATH_BYTES], path[FS_PATH_BYTES];
     left_id(r, id);
     for (size_t i = 0; i < 2; i++) {
-        if (files_path(agent, left_folders[i], id, kept) != 0 ||
-            files_path(agent, left_folders[i], r->id, path) != 0) {
+        if (files_path(agent, left_folders[i], id, kept) != 0 || files_path(agent, left_folders[i], r->id, path) != 0)
             return ENAMETOOLONG;
-        }
         if ((unlink(kept) != 0 && errno != ENOENT) || link(path, kept) != 0) return errno;
     }
     return 0;
@@ -572,11 +564,9 @@ void policy_close(struct agent *agent, struct slice *slice, bool remove_files)
     if (!remove_files) return;
     introduce_neighbours(agent, slice->r.gpu_uuid, slice);
     static const char *const folders[] = {"policy", "usage"};
-    for (size_t i = 0; i < 2; i++) {
-        if (files_path(agent, folders[i], slice->r.id, path) == 0 && unlink(path) != 0 && errno != ENOENT) {
+    for (size_t i = 0; i < 2; i++)
+        if (files_path(agent, folders[i], slice->r.id, path) == 0 && unlink(path) != 0 && errno != ENOENT)
             log_line("unlink %s: %s", path, strerror(errno));
-        }
-    }
     remove_line(agent, slice, &slice->r);
 }
 
@@ -591,8 +581,7 @@ void policy_reap(const struct slice *slice, int usage_fd, unsigned index, uint64
     int lock = life_lock(usage_fd, index);
     if (lock == 0) return;
     if (pread(usage_fd, &stands, sizeof stands, at) == (ssize_t)sizeof stands && stands == token &&
-        pwrite(usage_fd, &none, sizeof none, at) != (ssize_t)sizeof none) {
+        pwrite(usage_fd, &none, sizeof none, at) != (ssize_t)sizeof none)
         log_line("an entry of slice %s could not be emptied: %s", slice->r.id, strerror(errno));
-    }
     if (lock == 1) life_unlock(usage_fd, index);
 }

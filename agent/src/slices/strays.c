@@ -23,10 +23,9 @@ void strays_forget_unused(struct slice *slice)
 {
     for (size_t i = 0; i < slice->stray_count;) {
         struct slice_stray *stray = &slice->strays[i];
-        if (stray->usage_fd >= 0 ? stray->used : slice->m.process_count > 0) {
+        if (stray->usage_fd >= 0 ? stray->used : slice->m.process_count > 0)
             i++;
-        } else {
+        else
             strays_forget(slice, i);
-        }
     }
 }

@@ -121,9 +121,8 @@ static bool find(const struct agent *agent, const struct slice *slice, bool touc
     if (!slice->policy || slice->usage_fd < 0 || files_path(agent, "policy", slice->r.id, policy) != 0 ||
         files_path(agent, "usage", slice->r.id, usage) != 0 ||
         region_line_path(line, sizeof line, agent->places.runtime, slice->r.gpu_uuid, files_tag(slice, &slice->r)) !=
-            0) {
+            0)
         return false;
-    }
     const char *const paths[] = {policy, usage, line};
     for (size_t i = 0; touch && i < 3; i++) (void)utimensat(AT_FDCWD, paths[i], NULL, AT_SYMLINK_NOFOLLOW);
     *found = (struct found){is_at(policy, &slice->policy_file, sizeof(struct region_policy)),
@@ -142,9 +141,8 @@ static void look_at(struct agent *agent, struct slice *slice, bool touch)
     char policy[FS_PATH_BYTES];
     struct found found;
     if (!find(agent, slice, touch, &found) || (found.policy && found.usage && found.line) ||
-        files_path(agent, "policy", slice->r.id, policy) != 0) {
+        files_path(agent, "policy", slice->r.id, policy) != 0)
         return;
-    }
     int error = places_make_runtime(&agent->places);
     if (!found.usage && found.policy && unlink(policy) != 0) error = errno;
     if (!found.policy || !found.usage) set_aside(slice, !found.usage);

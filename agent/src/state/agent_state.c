@@ -16,17 +16,15 @@ uint64_t now_region_ns(const struct agent *agent)
 
 struct gpu_state *agent_gpu(struct agent *agent, const char *uuid)
 {
-    for (size_t i = 0; i < agent->gpu_count; i++) {
+    for (size_t i = 0; i < agent->gpu_count; i++)
         if (strcmp(agent->gpus[i].info.uuid, uuid) == 0) return &agent->gpus[i];
-    }
     return NULL;
 }
 
 struct gpu_state *agent_gpu_at(struct agent *agent, const struct backend_state *kind, uint32_t handle)
 {
-    for (size_t i = 0; i < agent->gpu_count; i++) {
+    for (size_t i = 0; i < agent->gpu_count; i++)
         if (agent->gpus[i].kind == kind && agent->gpus[i].handle == handle) return &agent->gpus[i];
-    }
     return NULL;
 }
 

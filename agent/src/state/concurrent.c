@@ -8,9 +8,8 @@
 
 const struct concurrent *concurrent_find(const struct agent *agent, const char *gpu_uuid)
 {
-    for (size_t i = 0; i < agent->concurrent_count; i++) {
+    for (size_t i = 0; i < agent->concurrent_count; i++)
         if (strcmp(agent->concurrent[i].uuid, gpu_uuid) == 0) return &agent->concurrent[i];
-    }
     return NULL;
 }
 

@@ -90,9 +90,8 @@ void job_command_shown(const char *command, char out[TEXT_SHOWN_BYTES + 1])
 {
     char line[TEXT_SHOWN_BYTES + 8];
     size_t len = 0;
-    for (; command[len] && len < sizeof line - 1; len++) {
+    for (; command[len] && len < sizeof line - 1; len++)
         line[len] = command[len] == '\n' || command[len] == '\t' ? ' ' : command[len];
-    }
     text_sanitize(out, TEXT_SHOWN_BYTES + 1, line, len);
 }
 
@@ -106,9 +105,8 @@ static bool starts_others(const char *base, size_t len)
 {
     static const char *const runners[] = {"python", "python3", "bash", "sh", "env",
                                           "nohup",  "exec",    "time", "uv", "torchrun"};
-    for (size_t i = 0; i < sizeof runners / sizeof runners[0]; i++) {
+    for (size_t i = 0; i < sizeof runners / sizeof runners[0]; i++)
         if (strlen(runners[i]) == len && strncmp(runners[i], base, len) == 0) return true;
-    }
     return false;
 }
 

@@ -17,9 +17,8 @@
 bool agent_is_operator(const struct agent *agent, uid_t uid)
 {
     if (uid == 0 || uid == agent->places.uid) return true;
-    for (size_t i = 0; i < agent->operator_count; i++) {
+    for (size_t i = 0; i < agent->operator_count; i++)
         if (agent->operators[i].uid == uid) return !agent->operators[i].is_other;
-    }
     return false;
 }
 
@@ -37,14 +36,12 @@ static bool take(char *line, struct operator* out, int64_t *of)
         return true;
     }
     if (sealed != 1 || json_parse_flat(line, strlen(line), &object, NULL) != 0 ||
-        json_get_integer(&object, "of", 0, OPERATORS_MAX, of) != 1) {
+        json_get_integer(&object, "of", 0, OPERATORS_MAX, of) != 1)
         return false;
-    }
     if (*of == 0) return true; /* none are named */
     if (json_get_integer(&object, "uid", 0, UINT32_MAX - 1, &uid) != 1 || json_get_text(&object, "name", &name) != 1 ||
-        !text_copy(out->name, sizeof out->name, name)) {
+        !text_copy(out->name, sizeof out->name, name))
         return false;
-    }
     out->uid = (uid_t)uid;
     return true;
 }
@@ -62,7 +59,7 @@ void operators_load(struct agent *agent)
         return;
     }
     char *rest = data, *line;
-    while (agent->operator_count < OPERATORS_MAX && (line = strsep(&rest, "\n")) != NULL) {
+    while (agent->operator_count < OPERATORS_MAX && (line = strsep(&rest, "\n"))) {
         struct operator one;
         if (line[0] == '\0') continue;
         if (!take(line, &one, &said)) {
@@ -119,7 +116,7 @@ int operators_set(struct agent *agent, const char *names, struct failure *failur
     char copy[REQUEST_LINE_MAX_BYTES + 1];
     text_copy(copy, sizeof copy, names);
     char *rest = copy, *name;
-    while ((name = strsep(&rest, ",")) != NULL) {
+    while ((name = strsep(&rest, ","))) {
         name += strspn(name, " ");
         name[strcspn(name, " ")] = '\0';
         if (name[0] == '\0') continue;

@@ -157,9 +157,8 @@ static size_t victim_for(const struct plan *plan, const struct queue_job *job)
         if (!may || !runs || other->priority >= job->priority) continue;
         const struct queue_job *best = found == QUEUE_NOBODY ? NULL : &plan->jobs[found];
         if (!best || other->priority < best->priority ||
-            (other->priority == best->priority && other->started_at_ms > best->started_at_ms)) {
+            (other->priority == best->priority && other->started_at_ms > best->started_at_ms))
             found = i;
-        }
     }
     return found;
 }

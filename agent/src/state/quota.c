@@ -24,9 +24,8 @@
 
 static struct quota *find(struct agent *agent, const char *subject)
 {
-    for (size_t i = 0; i < agent->quota_count; i++) {
+    for (size_t i = 0; i < agent->quota_count; i++)
         if (strcmp(agent->quotas[i].subject, subject) == 0) return &agent->quotas[i];
-    }
     return NULL;
 }
 
@@ -49,9 +48,8 @@ static bool take(char *line, struct quota *q, int64_t *of)
     *of = -1;
     if (sealed < 0) return false;
     if (sealed == 1 && (json_parse_flat(line, strlen(line), &object, NULL) != 0 ||
-                        json_get_integer(&object, "of", 0, QUOTAS_MAX, of) != 1)) {
+                        json_get_integer(&object, "of", 0, QUOTAS_MAX, of) != 1))
         return false;
-    }
     if (*of == 0) return true; /* none are set */
     q->memory_bytes_max = q->slices_max = QUOTA_NONE;
     return (sealed == 1 || json_parse_flat(line, strlen(line), &object, NULL) == 0) &&
@@ -74,7 +72,7 @@ void quota_load(struct agent *agent)
     }
     int64_t of = -1;
     size_t wrong = 0, old = 0;
-    for (char *rest = data; (line = strsep(&rest, "\n")) != NULL;) {
+    for (char *rest = data; (line = strsep(&rest, "\n"));) {
         struct quota q;
         int64_t said;
         if (line[0] == '\0') continue;
@@ -111,11 +109,10 @@ static int save(struct agent *agent)
     json_writer_init(&w, FILE_MAX_BYTES);
     for (size_t i = 0; i < (agent->quota_count > 0 ? agent->quota_count : 1); i++) {
         size_t start = w.len;
-        if (agent->quota_count > 0) {
+        if (agent->quota_count > 0)
             put(&agent->quotas[i], &w);
-        } else {
+        else
             json_open(&w, '{');
-        }
         json_put_integer(&w, "of", (int64_t)agent->quota_count);
         sealed_end(&w, start);
     }
@@ -143,9 +140,8 @@ static int check_subject(const char *subject, struct failure *failure)
     char shown[80];
     uid_t uid;
     text_sanitize(shown, sizeof shown, subject, strlen(subject));
-    if (strlen(subject) >= QUOTA_SUBJECT_BYTES || strcmp(shown, subject) != 0) {
+    if (strlen(subject) >= QUOTA_SUBJECT_BYTES || strcmp(shown, subject) != 0)
         return fail(failure, "unknown-owner", "A quota is for a user, an @group or “default”; nothing was changed.");
-    }
     if (strcmp(subject, QUOTA_DEFAULT) == 0) return 0;
     if (subject[0] == '@') {
         if (groups_exists(subject + 1)) return 0;
@@ -205,9 +201,8 @@ const struct quota *quota_of(struct agent *agent, const char *person, bool may_a
 
 bool quota_for_groups(const struct agent *agent)
 {
-    for (size_t i = 0; i < agent->quota_count; i++) {
+    for (size_t i = 0; i < agent->quota_count; i++)
         if (agent->quotas[i].subject[0] == '@') return true;
-    }
     return false;
 }
 
@@ -217,18 +212,16 @@ static int refuse(const struct slice_record *next, const struct quota *quota, co
     char held[32], wanted[32], allowed[64], whom[QUOTA_SUBJECT_BYTES + 32] = "";
     bool slices =
         r->slices_max != QUOTA_NONE && r->previous_memory_limit_bytes == 0 && r->other_slice_count + 1 > r->slices_max;
-    if (slices) {
+    if (slices)
         snprintf(allowed, sizeof allowed, "%" PRId64 " slice%s", r->slices_max, r->slices_max == 1 ? "" : "s");
-    } else {
+    else
         text_gib(allowed, sizeof allowed, (uint64_t)r->memory_bytes_max);
-    }
-    if (strcmp(quota->subject, QUOTA_DEFAULT) == 0) {
+    if (strcmp(quota->subject, QUOTA_DEFAULT) == 0)
         snprintf(whom, sizeof whom, " each person here");
-    } else if (quota->subject[0] == '@') {
+    else if (quota->subject[0] == '@')
         snprintf(whom, sizeof whom, " each member of %s", quota->subject + 1);
-    } else {
+    else
         snprintf(whom, sizeof whom, " %s", quota->subject);
-    }
     return fail(failure, "quota-exceeded",
                 "%s holds %s in %" PRId64 " other slice%s on this host; with %s more it would be beyond the %s that%s "
                 "may hold. Nothing was changed. Choose less, have the quota raised, or do it over the quota on "

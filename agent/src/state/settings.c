@@ -49,12 +49,9 @@ void settings_load(struct agent *agent)
             sealed_note(agent->state_notes, sizeof agent->state_notes,
                         "The settings in %s are not whole. Set them again.", path);
         }
-        if (json_get_integer(&object, "memoryOvercommitMaxPercent", 100, OVERCOMMIT_MAX_PERCENT, &percent) == 1) {
+        if (json_get_integer(&object, "memoryOvercommitMaxPercent", 100, OVERCOMMIT_MAX_PERCENT, &percent) == 1)
             agent->memory_overcommit_max_percent = percent;
-        }
-        if (json_get_integer(&object, "jobSlots", 1, QUEUE_SLOTS_MAX, &slots) == 1) {
-            agent->job_slots_per_slice = slots;
-        }
+        if (json_get_integer(&object, "jobSlots", 1, QUEUE_SLOTS_MAX, &slots) == 1) agent->job_slots_per_slice = slots;
     }
     free(data);
 }

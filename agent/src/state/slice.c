@@ -8,17 +8,15 @@
 
 struct slice *slice_find(const struct slice_table *table, const char *id)
 {
-    for (size_t i = 0; i < table->count; i++) {
+    for (size_t i = 0; i < table->count; i++)
         if (strcmp(table->items[i]->r.id, id) == 0) return table->items[i];
-    }
     return NULL;
 }
 
 struct slice *slice_find_name(const struct slice_table *table, const char *name)
 {
-    for (size_t i = 0; i < table->count; i++) {
+    for (size_t i = 0; i < table->count; i++)
         if (!table->items[i]->r.deleted && strcmp(table->items[i]->r.name, name) == 0) return table->items[i];
-    }
     return NULL;
 }
 
@@ -43,17 +41,15 @@ struct slice *slice_add(struct slice_table *table, const struct slice_record *re
 
 bool slice_holds(const struct slice *slice, uint32_t pid)
 {
-    for (size_t i = 0; i < slice->track_count; i++) {
+    for (size_t i = 0; i < slice->track_count; i++)
         if (pid != 0 && slice->tracks[i].believed && slice->tracks[i].pid == pid) return true;
-    }
     return false;
 }
 
 struct slice *slice_holding(const struct slice_table *table, uint32_t pid)
 {
-    for (size_t i = 0; i < table->count; i++) {
+    for (size_t i = 0; i < table->count; i++)
         if (slice_holds(table->items[i], pid)) return table->items[i];
-    }
     return NULL;
 }
 

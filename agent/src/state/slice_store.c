@@ -129,9 +129,8 @@ static bool take_undo(struct slice_table *table, const struct json_object *o, in
     int64_t expires, after;
     if (!take_record(o, &before) || !take_text(o, "token", token, sizeof token) ||
         !take_integer(o, "undoExpiresAtMs", JSON_INTEGER_MAX, &expires) ||
-        !take_integer(o, "afterRevision", REVISION_MAX, &after)) {
+        !take_integer(o, "afterRevision", REVISION_MAX, &after))
         return false;
-    }
     struct undo_entry *entry = undo_push(table, &before, (uint64_t)after, now_ms);
     if (!entry) return false;
     text_copy(entry->token, sizeof entry->token, token);
@@ -154,9 +153,8 @@ static bool check_end(char *data, size_t len, size_t *body, int64_t *lines)
     struct json_object o;
     if (json_parse_flat(line, n, &o, NULL) != 0 || !take_text(&o, "kind", kind, sizeof kind) ||
         strcmp(kind, "end") != 0 || !take_text(&o, "checksum", sum, sizeof sum) ||
-        !take_integer(&o, "lines", INT32_MAX, lines)) {
+        !take_integer(&o, "lines", INT32_MAX, lines))
         return false;
-    }
     snprintf(expected, sizeof expected, "%016" PRIx64, hash_bytes(data, start));
     *body = start;
     return strcmp(sum, expected) == 0;
@@ -171,13 +169,12 @@ static bool take_line(struct slice_table *table, char *line, size_t len, int64_t
     if (json_parse_flat(line, len, &o, NULL) != 0 || !take_text(&o, "kind", kind, sizeof kind)) return false;
     if (number == 0) {
         if (strcmp(kind, "tranche-slices") != 0 || !take_integer(&o, "format", STATE_FORMAT, &format) ||
-            !take_integer(&o, "revision", REVISION_MAX, &revision)) {
+            !take_integer(&o, "revision", REVISION_MAX, &revision))
             return false;
-        }
         table->revision = (uint64_t)revision;
         return true;
     }
-    if (strcmp(kind, "slice") == 0) return take_record(&o, &record) && slice_add(table, &record) != NULL;
+    if (strcmp(kind, "slice") == 0) return take_record(&o, &record) && slice_add(table, &record);
     if (strcmp(kind, "undo") == 0) return take_undo(table, &o, now_ms);
     return false;
 }
@@ -213,9 +210,8 @@ int slice_store_load(struct slice_table *table, const char *directory, int64_t n
 {
     char path[FS_PATH_BYTES], prev[FS_PATH_BYTES], aside[FS_PATH_BYTES];
     memset(table, 0, sizeof *table);
-    if (fs_join(path, directory, STATE_NAME) != 0 || fs_join(prev, directory, STATE_NAME ".prev") != 0) {
+    if (fs_join(path, directory, STATE_NAME) != 0 || fs_join(prev, directory, STATE_NAME ".prev") != 0)
         return ENAMETOOLONG;
-    }
     int error = load_one(table, path, now_ms);
     if (error == 0) return 0;
     if (error != ENOENT && error != EBADMSG) return error;

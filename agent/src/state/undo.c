@@ -53,9 +53,8 @@ void undo_pop(struct slice_table *table)
 bool undo_expire(struct slice_table *table, int64_t now_ms)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < table->undo_count; i++) {
+    for (size_t i = 0; i < table->undo_count; i++)
         if (table->undo[i].expires_at_ms > now_ms) table->undo[kept++] = table->undo[i];
-    }
     bool changed = kept != table->undo_count;
     table->undo_count = kept;
     return changed;
@@ -63,17 +62,15 @@ bool undo_expire(struct slice_table *table, int64_t now_ms)
 
 bool undo_mentions(const struct slice_table *table, const char *id)
 {
-    for (size_t i = 0; i < table->undo_count; i++) {
+    for (size_t i = 0; i < table->undo_count; i++)
         if (strcmp(table->undo[i].before.id, id) == 0) return true;
-    }
     return false;
 }
 
 void undo_forget(struct slice_table *table, const char *id)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < table->undo_count; i++) {
+    for (size_t i = 0; i < table->undo_count; i++)
         if (strcmp(table->undo[i].before.id, id) != 0) table->undo[kept++] = table->undo[i];
-    }
     table->undo_count = kept;
 }

@@ -65,9 +65,8 @@ static int load_record(const char *directory, struct terminal_record *r)
         json_get_integer(&o, "startedAtMs", 0, JSON_INTEGER_MAX, &r->started_at_ms) != 1 ||
         json_get_integer(&o, "endedAtMs", 0, JSON_INTEGER_MAX, &r->ended_at_ms) < 0 ||
         json_get_integer(&o, "exitCode", 0, 255, &r->exit_code) < 0 ||
-        json_get_integer(&o, "signal", 0, 127, &r->signal) < 0) {
+        json_get_integer(&o, "signal", 0, 127, &r->signal) < 0)
         return -1;
-    }
     return text_copy(r->id, sizeof r->id, id) && text_copy(r->slice_id, sizeof r->slice_id, slice_id) ? 0 : -1;
 }
 
@@ -139,11 +138,10 @@ static size_t find_held(const char *terminals, struct terminal_record held[FOLDE
     if (!dir) return 0;
     for (struct dirent *e = readdir(dir); e && count < FOLDERS_SEEN_MAX; e = readdir(dir)) {
         if (!terminal_id_is_good(e->d_name) || fs_join(path, terminals, e->d_name) != 0) continue;
-        if (is_held(path) && load_record(path, &held[count]) == 0) {
+        if (is_held(path) && load_record(path, &held[count]) == 0)
             count++;
-        } else {
+        else
             detached_folder_remove(path);
-        }
     }
     closedir(dir);
     qsort(held, count, sizeof *held, oldest_first);
@@ -170,9 +168,8 @@ int terminal_list(struct json_writer *w, struct failure *failure)
     char terminals[FS_PATH_BYTES], why[FS_PATH_BYTES + 128];
     if (detached_folders_find(TERMINALS, terminals, why, sizeof why) != 0) return fail(failure, "internal", "%s", why);
     int lock = lock_folders(terminals);
-    if (lock < 0 && errno != ENOENT) {
-        return fail(failure, "internal", "The folder %s can not be read: %s.", terminals, strerror(errno));
-    }
+    if (lock < 0 && errno != ENOENT)
+        return fail(failure, "internal", "The folder %s cannot be read: %s.", terminals, strerror(errno));
     size_t count = lock >= 0 ? find_held(terminals, held) : 0;
     if (lock >= 0) close(lock);
     json_open(w, '[');
@@ -207,9 +204,8 @@ int terminal_start(struct terminal_record *record, int64_t columns, int64_t rows
     struct terminal_record held[FOLDERS_SEEN_MAX];
     char terminals[FS_PATH_BYTES], directory[FS_PATH_BYTES], why[FS_PATH_BYTES + 128];
     uint64_t number;
-    if (detached_folders_make(TERMINALS, terminals, why, sizeof why) != 0) {
+    if (detached_folders_make(TERMINALS, terminals, why, sizeof why) != 0)
         return fail(failure, "state-not-saved", "%s", why);
-    }
     int lock = lock_folders(terminals);
     if (lock >= 0 && find_held(terminals, held) >= TERMINALS_MAX) {
         close(lock);

@@ -110,11 +110,9 @@ static void turn(struct holder *h)
     if (p[2].revents & (POLLIN | POLLHUP) && !held_up) holder_read_pty(h);
     if (p[0].revents) take_signals(h);
     if (p[1].revents) viewer_take(h);
-    for (size_t i = 0; i < TERMINAL_VIEWERS_MAX; i++) {
-        if (h->viewers[i].fd >= 0 && p[3 + i].fd == h->viewers[i].fd) {
+    for (size_t i = 0; i < TERMINAL_VIEWERS_MAX; i++)
+        if (h->viewers[i].fd >= 0 && p[3 + i].fd == h->viewers[i].fd)
             viewer_serve(h, &h->viewers[i], (p[3 + i].revents & (POLLIN | POLLHUP | POLLERR)) != 0);
-        }
-    }
     if (h->kill_at_ms == 0) return;
     bool left = h->shell > 0 || (h->front > 0 && kill(-h->front, 0) == 0);
     if (left && now_mono_ms() < h->kill_at_ms) return;
@@ -140,9 +138,8 @@ int command_terminal(int argc, char **argv)
     if (argc != 7 || strcmp(argv[1], "hold") != 0 || !terminal_id_is_good(argv[2]) ||
         text_parse_integer(argv[4], 3, 4096, &fd) != 0 ||
         text_parse_integer(argv[5], 1, TERMINAL_SIDE_MAX, &columns) != 0 ||
-        text_parse_integer(argv[6], 1, TERMINAL_SIDE_MAX, &rows) != 0) {
+        text_parse_integer(argv[6], 1, TERMINAL_SIDE_MAX, &rows) != 0)
         return complain("terminals are opened by the desktop; there is nothing to say here");
-    }
     h = (struct holder){.listen_fd = (int)fd, .pty = -1, .r = {.started_at_ms = now_wall_ms(), .exit_code = -1}};
     for (size_t i = 0; i < TERMINAL_VIEWERS_MAX; i++) h.viewers[i].fd = -1;
     text_copy(h.r.id, sizeof h.r.id, argv[2]);

@@ -53,7 +53,7 @@ static void run_shell(const char *slice_id, const char *terminal)
     if (is_bash) argv[count++] = (char *)"--rcfile";
     if (is_bash) argv[count++] = bashrc;
     if (option) argv[count++] = (char *)option;
-    if (!home || chdir(home) != 0) complain("the home folder %s can not be entered; this is /", home ? home : "");
+    if (!home || chdir(home) != 0) complain("the home folder %s cannot be entered; this is /", home ? home : "");
     _exit(command_run(count, argv));
 }
 

@@ -28,9 +28,8 @@ static int take_size(struct holder *h, const struct json_object *o, bool needed,
 {
     int64_t columns = 0, rows = 0;
     if (json_get_integer(o, "columns", 1, TERMINAL_SIDE_MAX, &columns) < (needed ? 1 : 0) ||
-        json_get_integer(o, "rows", 1, TERMINAL_SIDE_MAX, &rows) < (needed ? 1 : 0)) {
+        json_get_integer(o, "rows", 1, TERMINAL_SIDE_MAX, &rows) < (needed ? 1 : 0))
         return fail_field(failure, "columns and rows", "a whole number from 1 to 1000");
-    }
     struct winsize size = {.ws_col = (unsigned short)columns, .ws_row = (unsigned short)rows};
     if (columns > 0 && rows > 0 && h->pty >= 0) ioctl(h->pty, TIOCSWINSZ, &size);
     return 0;
@@ -63,9 +62,8 @@ static int attach(struct holder *h, struct viewer *v, const struct json_object *
 static int acknowledge(struct holder *h, struct viewer *v, const struct json_object *o, struct failure *failure)
 {
     int64_t offset;
-    if (json_get_integer(o, "offset", 0, JSON_INTEGER_MAX, &offset) != 1 || offset > v->sent) {
+    if (json_get_integer(o, "offset", 0, JSON_INTEGER_MAX, &offset) != 1 || offset > v->sent)
         return fail_field(failure, "offset", "one that was sent");
-    }
     if (offset <= v->acked) return 0;
     v->acked = offset;
     v->behind = h->end - offset >= TERMINAL_WINDOW_BYTES;
@@ -219,11 +217,10 @@ void viewer_serve(struct holder *h, struct viewer *v, bool says)
         }
     }
     for (int i = 0; i < SENDS_AT_ONCE && state == 1 && (viewer_has_output(h, v) || viewer_has_end(h, v)); i++) {
-        if (viewer_has_output(h, v)) {
+        if (viewer_has_output(h, v))
             put_output(h, v);
-        } else {
+        else
             put_end(h, v);
-        }
         state = flush(v);
     }
     if (state < 0) forget(v);

@@ -36,11 +36,10 @@
 static void put_partitioned(struct json_writer *w, const char *key, const struct gpu_info *info)
 {
     json_key(w, key);
-    if (info->partitioned_known) {
+    if (info->partitioned_known)
         json_bool(w, info->partitioned);
-    } else {
+    else
         json_null(w);
-    }
 }
 
 /* What this agent knows of each kind of GPU, with the words for it: clients have them from here. */
@@ -97,9 +96,8 @@ static void put_partitions(const struct agent *agent, struct json_writer *w, con
     for (size_t i = 0; i < agent->partition_count; i++) {
         const struct gpu_partition *part = &agent->partitions[i];
         const struct gpu_state *gpu = NULL;
-        for (size_t k = 0; k < agent->gpu_count; k++) {
+        for (size_t k = 0; k < agent->gpu_count; k++)
             if (agent->gpus[k].info.index == part->gpu) gpu = &agent->gpus[k];
-        }
         if (!gpu) continue;
         json_open(w, '{');
         json_put_text(w, "gpuUuid", gpu->info.uuid);
@@ -161,9 +159,8 @@ static void put_person(struct people_writer *p, uid_t uid, const char *name, con
 {
     if (!name || p->count >= PEOPLE_MAX || p->w->len > AGENT_LINE_MAX_BYTES - LINE_TAIL_BYTES - OWNER_BYTES * 6)
         return;
-    for (size_t i = 0; i < p->count; i++) {
+    for (size_t i = 0; i < p->count; i++)
         if (p->seen[i] == uid) return;
-    }
     p->seen[p->count++] = uid;
     json_open(p->w, '{');
     json_put_text(p->w, "name", name);
@@ -212,9 +209,8 @@ struct shared_line *events_state(struct agent *agent)
     put_partitions(agent, w, PARTITIONS_BEFORE);
     json_key(w, "slices");
     json_open(w, '[');
-    for (size_t i = 0; i < agent->slices.count; i++) {
+    for (size_t i = 0; i < agent->slices.count; i++)
         if (!agent->slices.items[i]->r.deleted) put_slice(w, &agent->slices.items[i]->r);
-    }
     json_close(w, ']');
     json_key(w, "people");
     json_open(w, '[');
@@ -261,13 +257,12 @@ static void put_held_by(struct json_writer *w, const struct slice_measure *m, co
         [REGION_HELD_BY_GUARANTEE] = "guarantee",
         [REGION_HELD_BY_PEER] = "other-gpu",
     };
-    bool clocks_known = gpu != NULL && (gpu->reading.valid & GPU_SLOWED) != 0;
+    bool clocks_known = gpu && (gpu->reading.valid & GPU_SLOWED) != 0;
     const char *word = "nothing";
-    if (m->held_by != REGION_HELD_BY_NOTHING) {
+    if (m->held_by != REGION_HELD_BY_NOTHING)
         word = waits[m->held_by];
-    } else if (m->compute_tenths > 0 && clocks_known && gpu->reading.slowed != GPU_SLOWED_BY_NOTHING) {
+    else if (m->compute_tenths > 0 && clocks_known && gpu->reading.slowed != GPU_SLOWED_BY_NOTHING)
         word = slowed_name(gpu->reading.slowed);
-    }
     if (m->rates_known) {
         json_put_text(w, "heldBy", word);
     } else {
@@ -287,9 +282,8 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
     uint32_t compute_tenths = m->compute_tenths + slice->inherited_tenths;
     /* Where the driver shows that the slice uses more than it may, the driver's figure replaces a lower one of its
      * own. */
-    if (slice->outside.uses_more && slice->outside.average_tenths > compute_tenths) {
+    if (slice->outside.uses_more && slice->outside.average_tenths > compute_tenths)
         compute_tenths = slice->outside.average_tenths;
-    }
     json_put_known(w, "computeUsedTenths", m->rates_known, compute_tenths < 1000 ? compute_tenths : 1000);
     json_put_known(w, "throttledTenths", m->rates_known, m->throttled_tenths);
     put_held_by(w, m, gpu);
@@ -297,11 +291,10 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
     json_put_known(w, "deniedBytes", m->usage_known, (int64_t)m->denied_bytes);
     json_put_known(w, "deniedAtMs", m->denied_at_ms != NO_TIME, m->denied_at_ms);
     json_key(w, "limitHeld");
-    if (m->usage_known) {
+    if (m->usage_known)
         json_bool(w, m->limit_held);
-    } else {
+    else
         json_null(w);
-    }
     json_put_known(w, "processCount", m->usage_known, m->process_count + slice->inherited_count);
     json_close(w, '}');
 }
@@ -408,9 +401,8 @@ static void put_unmanaged(struct rows *rows, const struct gpu_state *gpu)
             .pid = p->pid, .gpu_uuid = gpu->info.uuid, .memory_known = p->bytes_known, .memory_bytes = p->bytes};
         /* The list was read: a process that is not on it is idle. */
         row.compute_known = gpu->use_known;
-        for (size_t k = 0; k < gpu->use_count; k++) {
+        for (size_t k = 0; k < gpu->use_count; k++)
             if (gpu->use[k].pid == p->pid) row.compute_tenths = gpu->use[k].percent * 10;
-        }
         put_row(rows, &row);
     }
 }

@@ -73,11 +73,10 @@ struct peer *peer_accept(struct agent *agent, int fd)
     peer->pid = who.pid;
     peer->epoll_events = EPOLLIN;
     const char *name = people_name_of(who.uid);
-    if (name) {
+    if (name)
         text_copy(peer->name, sizeof peer->name, name);
-    } else {
+    else
         snprintf(peer->name, sizeof peer->name, "uid-%u", (unsigned)who.uid);
-    }
     json_writer_init(&peer->replies, REPLIES_HIGH_BYTES + 2 * AGENT_LINE_MAX_BYTES);
     agent->peers[agent->peer_count++] = peer;
     return peer;
@@ -86,17 +85,15 @@ struct peer *peer_accept(struct agent *agent, int fd)
 void peer_close(struct agent *agent, struct peer *peer)
 {
     jobs_peer_gone(agent, peer);
-    for (size_t i = 0; i < agent->peer_count; i++) {
+    for (size_t i = 0; i < agent->peer_count; i++)
         if (agent->peers[i] == peer) agent->peers[i] = agent->peers[--agent->peer_count];
-    }
     close(peer->fd);
     free(peer->in);
     json_writer_free(&peer->replies);
     line_release(peer->current);
     line_release(peer->sample);
-    for (size_t i = 0; i < peer->notice_count; i++) {
+    for (size_t i = 0; i < peer->notice_count; i++)
         line_release(peer->notices[(peer->notice_first + i) % NOTICES_WAITING_MAX]);
-    }
     for (size_t i = 0; i < peer->job_count; i++) free(peer->jobs[i]);
     free(peer);
 }
@@ -114,9 +111,8 @@ static void take_lines(struct agent *agent, struct peer *peer)
         peer->has_line = true;
         if (peer->replies.len - peer->replies_sent >= REPLIES_HIGH_BYTES) break;
         if (requests == REQUESTS_AT_ONCE || spent_ns >= WORK_AT_ONCE_NS) break;
-        if (accounts_wait_ns(&agent->accounts, peer->account, start_ns + spent_ns, is_trusted(agent, peer->uid)) > 0) {
+        if (accounts_wait_ns(&agent->accounts, peer->account, start_ns + spent_ns, is_trusted(agent, peer->uid)) > 0)
             break;
-        }
         size_t len = (size_t)(newline - (peer->in + at));
         if (len > 0 && peer->in[at + len - 1] == '\r') len--;
         peer->in[at + len] = '\0';
@@ -342,9 +338,8 @@ void peer_offer_notice(struct peer *peer, struct shared_line *line)
 
 void peers_post(struct agent *agent, struct shared_line *line)
 {
-    for (size_t i = 0; i < agent->peer_count; i++) {
+    for (size_t i = 0; i < agent->peer_count; i++)
         if (agent->peers[i]->subscribed) peer_offer_notice(agent->peers[i], line);
-    }
 }
 
 void peers_check_stalls(struct agent *agent, int64_t mono_ms)
@@ -361,19 +356,16 @@ void peers_check_stalls(struct agent *agent, int64_t mono_ms)
 void peers_flush_all(struct agent *agent)
 {
     for (size_t i = 0; i < agent->peer_count; i++) peer_flush(agent, agent->peers[i]);
-    for (size_t i = 0; i < agent->peer_count;) {
-        if (agent->peers[i]->dead) {
+    for (size_t i = 0; i < agent->peer_count;)
+        if (agent->peers[i]->dead)
             peer_close(agent, agent->peers[i]);
-        } else {
+        else
             i++;
-        }
-    }
 }
 
 bool peers_subscribed(const struct agent *agent)
 {
-    for (size_t i = 0; i < agent->peer_count; i++) {
+    for (size_t i = 0; i < agent->peer_count; i++)
         if (agent->peers[i]->subscribed) return true;
-    }
     return false;
 }

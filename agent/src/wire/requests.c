@@ -43,12 +43,10 @@ static bool take_introduction(struct peer *peer, const struct json_object *objec
 {
     const char *op, *path;
     if (json_get(object, "id") || json_get_text(object, "op", &op) != 1 || strcmp(op, "introduce") != 0) return false;
-    if (json_get_text(object, "shimPath", &path) == 1) {
+    if (json_get_text(object, "shimPath", &path) == 1)
         text_sanitize(peer->shim_path, sizeof peer->shim_path, path, strlen(path));
-    }
-    if (json_get_text(object, "from", &path) == 1) {
+    if (json_get_text(object, "from", &path) == 1)
         text_sanitize(peer->claimed_from, sizeof peer->claimed_from, path, strlen(path));
-    }
     return true;
 }
 

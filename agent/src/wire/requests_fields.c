@@ -31,11 +31,10 @@ int request_may_integer(struct request *r, const char *key, int64_t min, int64_t
     int found = json_get_integer(&r->object, key, min, max, out);
     if (found >= 0) return found;
     char what[96];
-    if (min == -JSON_INTEGER_MAX) {
+    if (min == -JSON_INTEGER_MAX)
         snprintf(what, sizeof what, "a whole number");
-    } else {
+    else
         snprintf(what, sizeof what, "a whole number from %lld to %lld", (long long)min, (long long)max);
-    }
     return request_bad(r, key, what);
 }
 

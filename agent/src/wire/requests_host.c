@@ -43,18 +43,16 @@ int op_settings_set(struct request *r)
     int64_t percent = 0;
     char detail[64];
     const struct json_field *given = json_get(&r->object, "memoryOvercommitMaxPercent");
-    bool lifts = given != NULL && given->type == JSON_NULL;
+    bool lifts = given && given->type == JSON_NULL;
     if (!lifts &&
-        json_get_integer(&r->object, "memoryOvercommitMaxPercent", 100, OVERCOMMIT_MAX_PERCENT, &percent) != 1) {
+        json_get_integer(&r->object, "memoryOvercommitMaxPercent", 100, OVERCOMMIT_MAX_PERCENT, &percent) != 1)
         return request_bad(r, "memoryOvercommitMaxPercent", "a whole number from 100 to 1000, or null for no guard");
-    }
     if (settings_set_overcommit(r->agent, percent, &r->failure) != 0) return -1;
     struct editor editor = request_editor(r);
-    if (percent == 0) {
+    if (percent == 0)
         snprintf(detail, sizeof detail, "no overcommit guard");
-    } else {
+    else
         snprintf(detail, sizeof detail, "overcommit guard of %lld %%", (long long)percent);
-    }
     audit_setting(r->agent, &editor, detail);
     r->agent->state_dirty = true;
     return request_ok(r);
@@ -67,28 +65,23 @@ int op_quota_set(struct request *r)
     bool removes = false;
     char detail[160], memory[32] = "any memory", slices[32] = "any number of slices";
     if (request_need_text(r, "subject", &subject) != 0) return -1;
-    if (subject[0] == '\0' || !text_copy(quota.subject, sizeof quota.subject, subject)) {
+    if (subject[0] == '\0' || !text_copy(quota.subject, sizeof quota.subject, subject))
         return request_bad(r, "subject", "a user, an @group or \"default\"");
-    }
     if (request_may_bool(r, "remove", &removes) < 0) return -1;
     if (request_may_integer(r, "memoryBytesMax", 0, JSON_INTEGER_MAX, &quota.memory_bytes_max) < 0 ||
-        request_may_integer(r, "slicesMax", 0, SLICES_MAX, &quota.slices_max) < 0) {
+        request_may_integer(r, "slicesMax", 0, SLICES_MAX, &quota.slices_max) < 0)
         return -1;
-    }
     /* Both are said, null for none: what was not meant to change is not lost by a word left out. */
-    if (!removes && (!json_get(&r->object, "memoryBytesMax") || !json_get(&r->object, "slicesMax"))) {
+    if (!removes && (!json_get(&r->object, "memoryBytesMax") || !json_get(&r->object, "slicesMax")))
         return request_bad(r, "memoryBytesMax (and slicesMax)", "given, null for no quota");
-    }
     if (quota_set(r->agent, &quota, removes, &r->failure) != 0) return -1;
     if (quota.memory_bytes_max != QUOTA_NONE) text_gib(memory, sizeof memory, (uint64_t)quota.memory_bytes_max);
-    if (quota.slices_max != QUOTA_NONE) {
+    if (quota.slices_max != QUOTA_NONE)
         snprintf(slices, sizeof slices, "%lld slice%s", (long long)quota.slices_max, quota.slices_max == 1 ? "" : "s");
-    }
-    if (removes) {
+    if (removes)
         snprintf(detail, sizeof detail, "no quota of its own for %s", quota.subject);
-    } else {
+    else
         snprintf(detail, sizeof detail, "quota of %s: %s, %s", quota.subject, memory, slices);
-    }
     struct editor editor = request_editor(r);
     audit_setting(r->agent, &editor, detail);
     r->agent->state_dirty = true;

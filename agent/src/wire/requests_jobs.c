@@ -105,9 +105,8 @@ static int act(struct request *r)
     } else {
         const char *word = "";
         enum job_priority priority;
-        if (json_get_text(&r->object, "priority", &word) != 1 || job_priority_parse(word, &priority) != 0) {
+        if (json_get_text(&r->object, "priority", &word) != 1 || job_priority_parse(word, &priority) != 0)
             return bad(r, "priority");
-        }
         if (jobs_set_priority(agent, job, priority, &r->failure) != 0) return -1;
     }
     log_line("%s: %s %s", by, r->op, job->r.id);

@@ -29,11 +29,10 @@
 static bool on_a_gpu(const struct agent *agent, uint32_t pid, bool is_own)
 {
     for (size_t i = 0; i < agent->gpu_count; i++) {
-        for (size_t k = 0; k < agent->gpus[i].process_count; k++) {
+        for (size_t k = 0; k < agent->gpus[i].process_count; k++)
             if (agent->gpus[i].processes[k].pid == pid) return true;
-        }
     }
-    return is_own && slice_holding(&agent->slices, pid) != NULL;
+    return is_own && slice_holding(&agent->slices, pid);
 }
 
 static int send_signal(const struct proc *proc, int number)
@@ -79,9 +78,8 @@ int op_process_stop(struct request *r)
                     "Process %lld is not (or no longer) on a GPU of %s; no signal was sent.", (long long)pid,
                     r->agent->host_name);
     }
-    if (!rights_may(r->agent, r->peer->uid, VERB_STOP_PROCESS, proc->uid_known ? proc->uid : OWNED_BY_NOBODY)) {
+    if (!rights_may(r->agent, r->peer->uid, VERB_STOP_PROCESS, proc->uid_known ? proc->uid : OWNED_BY_NOBODY))
         return fail(&r->failure, "not-permitted", "Process %lld is not yours; no signal was sent.", (long long)pid);
-    }
     const struct slice *slice = slice_holding(&r->agent->slices, (uint32_t)pid);
     procs_command(proc, now_mono_ms()); /* after a signal it may have none */
     int error = send_signal(proc, number);

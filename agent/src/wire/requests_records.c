@@ -27,23 +27,20 @@ int op_history(struct request *r)
     if (!gpu == !slice_id) return request_bad(r, "gpuUuid or sliceId", "given, and not both");
     if (request_may_integer(r, "fromMs", 0, JSON_INTEGER_MAX, &from) != 1) return request_bad(r, "fromMs", "a time");
     if (request_may_integer(r, "toMs", 0, JSON_INTEGER_MAX, &to) != 1) return request_bad(r, "toMs", "a time");
-    if (request_may_integer(r, "maxPoints", 1, HISTORY_POINTS_MAX, &max) != 1) {
+    if (request_may_integer(r, "maxPoints", 1, HISTORY_POINTS_MAX, &max) != 1)
         return request_bad(r, "maxPoints", "a whole number from 1 to 2000");
-    }
-    if (gpu && !agent_gpu(r->agent, gpu)) {
+    if (gpu && !agent_gpu(r->agent, gpu))
         return fail(&r->failure, "unknown-gpu", "There is no GPU with that UUID on %s.", r->agent->host_name);
-    }
     if (slice_id) {
         struct slice *slice = slice_find(&r->agent->slices, slice_id);
-        if (!slice || slice->r.deleted) {
+        if (!slice || slice->r.deleted)
             return fail(&r->failure, "unknown-slice", "There is no such slice on %s.", r->agent->host_name);
-        }
     }
     if (r->peer->job_count == HISTORY_JOBS_MAX) {
         return fail(&r->failure, "busy", "%d history requests are already waiting; ask again when they are answered.",
                     HISTORY_JOBS_MAX);
     }
-    struct history_job *job = history_query(r->agent, gpu ? gpu : slice_id, gpu != NULL, from, to, (size_t)max);
+    struct history_job *job = history_query(r->agent, gpu ? gpu : slice_id, gpu, from, to, (size_t)max);
     if (!job) return fail(&r->failure, "internal", "The agent is out of memory; ask for less.");
     job->request_id = r->id;
     r->peer->jobs[r->peer->job_count++] = job;
@@ -66,9 +63,8 @@ int op_audit(struct request *r)
     if (request_may_integer(r, "fromMs", 0, JSON_INTEGER_MAX, &q.from_ms) < 0 ||
         request_may_integer(r, "toMs", 0, JSON_INTEGER_MAX, &q.to_ms) < 0 ||
         request_may_integer(r, "beforeSeq", 0, JSON_INTEGER_MAX, &q.before_seq) < 0 ||
-        request_may_integer(r, "maxRecords", 1, AUDIT_RECORDS_MAX, &max) < 0) {
+        request_may_integer(r, "maxRecords", 1, AUDIT_RECORDS_MAX, &max) < 0)
         return -1;
-    }
     q.max = (size_t)max;
     struct json_mark mark = json_mark(r->out);
     reply_begin(r->out, r->id);

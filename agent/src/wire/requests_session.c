@@ -20,9 +20,8 @@ int op_hello(struct request *r)
     struct agent *agent = r->agent;
     int64_t min, max;
     if (request_may_integer(r, "protocolMin", 0, 1000000, &min) != 1 ||
-        request_may_integer(r, "protocolMax", 0, 1000000, &max) != 1) {
+        request_may_integer(r, "protocolMax", 0, 1000000, &max) != 1)
         return r->failure.code ? -1 : request_bad(r, "protocolMin", "present, and protocolMax too");
-    }
     if (min > PROTOCOL_VERSION || max < PROTOCOL_VERSION) {
         return fail(&r->failure, "protocol-mismatch",
                     "The agent on %s (" TRANCHE_VERSION ") speaks protocol %d and the desktop %lld to %lld. Upgrade "
@@ -47,7 +46,7 @@ int op_hello(struct request *r)
     rights_put(agent, r->peer->uid, w);
     json_put_text(w, "driver", agent->driver[0] ? agent->driver : NULL);
     json_put_text(w, "gpuNote", agent->gpu_note[0] ? agent->gpu_note : NULL);
-    json_put_bool(w, "simulated", agent->simulation != NULL);
+    json_put_bool(w, "simulated", agent->simulation);
     json_put_text(w, "runtimeDir", agent->places.runtime);
     json_put_text(w, "shimPath", r->peer->shim_path[0] ? r->peer->shim_path : NULL);
     json_put_integer(w, "hostTimeMs", now_wall_ms());

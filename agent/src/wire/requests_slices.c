@@ -40,14 +40,14 @@ static int take_setting(struct request *r, const struct setting_info *info, bool
         return found < 0 ? -1 : 0;
     case SETTING_PRIORITY:
         if (request_may_text(r, info->wire, &word) != 0) return -1;
-        *has = word != NULL;
+        *has = word;
         if (!word) return 0;
         if (priority_parse(word, &priority) != 0)
             return request_bad(r, info->wire, "\"idle\", \"normal\" or \"high\"");
         *value = priority;
         return 0;
     case SETTING_TIME: /* null is none, absent as it was */
-        *has = json_get(&r->object, info->wire) != NULL;
+        *has = json_get(&r->object, info->wire);
         *value = NO_TIME;
         return request_may_integer(r, info->wire, 0, JSON_INTEGER_MAX, value) < 0 ? -1 : 0;
     }
@@ -56,17 +56,15 @@ static int take_setting(struct request *r, const struct setting_info *info, bool
 
 static int take_changes(struct request *r, struct slice_changes *c)
 {
-    for (int i = 0; i < SETTING_COUNT; i++) {
+    for (int i = 0; i < SETTING_COUNT; i++)
         if (take_setting(r, &slice_settings[i], &c->has[i], &c->value[i]) != 0) return -1;
-    }
     return 0;
 }
 
 static bool changes_something(const struct slice_changes *c)
 {
-    for (int i = 0; i < SETTING_COUNT; i++) {
+    for (int i = 0; i < SETTING_COUNT; i++)
         if (c->has[i]) return true;
-    }
     return false;
 }
 
@@ -105,13 +103,10 @@ int op_slice_resize(struct request *r)
     struct editor editor = request_editor(r);
     const char *below;
     if (take_changes(r, &c) != 0 || request_may_text(r, "belowUse", &below) != 0) return -1;
-    if (below && strcmp(below, "refuse") != 0 && strcmp(below, "when-it-drops") != 0) {
+    if (below && strcmp(below, "refuse") != 0 && strcmp(below, "when-it-drops") != 0)
         return request_bad(r, "belowUse", "\"refuse\" or \"when-it-drops\"");
-    }
     c.refuse_below_use = below && strcmp(below, "refuse") == 0;
-    if (!changes_something(&c)) {
-        return request_bad(r, "memoryLimitBytes (or another to change)", "given");
-    }
+    if (!changes_something(&c)) return request_bad(r, "memoryLimitBytes (or another to change)", "given");
     if (target(r, false, &slice) != 0) return -1;
     return put_edit(r, edit_resize(r->agent, slice, &c, &editor, &reply, &r->failure), &reply);
 }

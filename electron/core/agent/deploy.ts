@@ -48,7 +48,7 @@ const SENTENCES: Readonly<Partial<Record<CoreErrorCode, string>>> = {
   'no-executable-place': 'has no place of yours where programs may run',
   'upload-corrupted': 'received the agent damaged',
   'shell-unusable': 'lacks the tools to unpack the agent',
-  'agent-start-failed': 'can not run the agent',
+  'agent-start-failed': 'cannot run the agent',
 };
 
 function deployFailure(line: string, hostName: string): Result<never> {

@@ -13,7 +13,7 @@ export interface Preview {
 
 export const PREVIEW_TOOL = 'nvidia-smi';
 
-/** nvidia-smi prints `[N/A]`, `[Not Supported]` and the like for what it can not tell. */
+/** nvidia-smi prints `[N/A]`, `[Not Supported]` and the like for what it cannot tell. */
 const numberOrNull = (text: string | undefined): number | null => {
   const value = Number(text?.trim() === '' ? Number.NaN : text);
   return Number.isFinite(value) ? value : null;

@@ -2,7 +2,7 @@
 import type { Failure } from '../../../model/errors.ts';
 import { EAGER_LIMITS, EAGER_MS, isEager, retryDelayMs } from './backoff.ts';
 
-/** Failures that another try can not mend. */
+/** Failures that another try cannot mend. */
 const FINAL_CODES = new Set<Failure['code']>([
   'authentication-failed',
   'authentication-cancelled',

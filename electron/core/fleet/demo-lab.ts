@@ -12,7 +12,7 @@ export class DemoLab {
   private starting = false;
   private note: string | null;
 
-  /** `unavailable`: why the lab can not run on this computer, or null. */
+  /** `unavailable`: why the lab cannot run on this computer, or null. */
   constructor(launch: LabLauncher, unavailable: string | null) {
     this.launch = launch;
     this.unavailable = unavailable;

@@ -1,4 +1,4 @@
-/** What the config says of one host, looked up when it is needed and kept for when it can not be. */
+/** What the config says of one host, looked up when it is needed and kept for when it cannot be. */
 import { ok, type Result } from '../../../model/errors.ts';
 import type { SshTarget } from '../ssh/target.ts';
 

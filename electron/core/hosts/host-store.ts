@@ -39,7 +39,7 @@ export class HostStore {
       text = await readFile(this.path, 'utf8');
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return null;
-      this.kept = `${this.path} can not be read (${codeOf(error)})`;
+      this.kept = `${this.path} cannot be read (${codeOf(error)})`;
       return `${this.kept}; typed hosts are missing, and nothing is saved until that is mended.`;
     }
     const read = readHosts(text);

@@ -1,4 +1,4 @@
-/** What stands in hosts.json, entry by entry: one that can not be read loses itself and none of the others. Pure. */
+/** What stands in hosts.json, entry by entry: one that cannot be read loses itself and none of the others. Pure. */
 import { parseAddress } from '../ssh/address.ts';
 
 /** Hosts of one's own: more than anybody types. */

@@ -31,7 +31,7 @@ export function parseAddress(text: string): Result<TypedAddress> {
   if (typed === '')
     return fail('bad-host-name', 'No host was typed. Type it as user@host or user@host:port.');
   if (typed.length > ADDRESS_MAX) return bad(`it has more than ${String(ADDRESS_MAX)} characters.`);
-  if (plainText(typed) !== typed) return bad('it has characters that can not be seen.');
+  if (plainText(typed) !== typed) return bad('it has characters that cannot be seen.');
   const at = typed.lastIndexOf('@');
   const user = at === -1 ? null : typed.slice(0, at);
   const rest = typed.slice(at + 1);

@@ -24,7 +24,7 @@ export interface AskpassQuestion {
 /** null where there is no /bin/sh with mkfifo (Windows). */
 export const whyNoAskpass: string | null =
   process.platform === 'win32'
-    ? 'the system’s ssh can not ask for anything here; use an agent, or a key without a passphrase'
+    ? 'the system’s ssh cannot ask for anything here; use an agent, or a key without a passphrase'
     : spawnSync('sh', ['-c', 'command -v mkfifo'], { stdio: 'ignore' }).status === 0
       ? null
       : 'mkfifo is missing, by which the system’s ssh would ask';

@@ -15,7 +15,7 @@ export class AuthRecord {
   began = false;
   /** The machine asked for more than a key or one password. */
   askedForMore = false;
-  /** Why it can not go on, as the end of a sentence, where the server alone would leave us waiting. */
+  /** Why it cannot go on, as the end of a sentence, where the server alone would leave us waiting. */
   impossible: string | null = null;
   private longestTurnMs = 0;
   private turnSince: number | null = null;

@@ -11,7 +11,7 @@ export interface Derivation {
   readonly length: number;
 }
 
-/** Pure. `sha512` is the runtime's, handed in because a worker's text can not import. */
+/** Pure. `sha512` is the runtime's, handed in because a worker's text cannot import. */
 export function derive(
   { passphrase, salt, rounds, length }: Derivation,
   sha512: (data: Uint8Array) => Uint8Array,

@@ -70,7 +70,7 @@ export async function readWithIncludes(
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return { text: '', notes: [] };
-    return { text: '', notes: [`${path} can not be read (${code ?? message}) and was left out.`] };
+    return { text: '', notes: [`${path} cannot be read (${code ?? message}) and was left out.`] };
   }
   const lines: string[] = [];
   const notes: string[] = [];
@@ -127,7 +127,7 @@ async function collect(path: string, all: Collected, depth: number): Promise<voi
   } catch (error) {
     const cause = error as NodeJS.ErrnoException;
     if (cause.code !== 'ENOENT')
-      notes.push(`${path} can not be read (${cause.code ?? cause.message}); its hosts are missing here.`);
+      notes.push(`${path} cannot be read (${cause.code ?? cause.message}); its hosts are missing here.`);
     return;
   }
   for (const raw of text.split(/\r?\n/)) {

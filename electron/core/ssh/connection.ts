@@ -38,7 +38,7 @@ export interface OpenOptions {
 /** Keys, known_hosts and certificates of this computer: a home on a network that went away does not answer. */
 const FILES_TIMEOUT_MS = 15_000;
 
-/** Reads files of this computer's within a bound, or says that they can not be read. */
+/** Reads files of this computer's within a bound, or says that they cannot be read. */
 async function fromFiles<T>(
   target: SshTarget,
   signal: AbortSignal,
@@ -93,7 +93,7 @@ async function findWay(
       if (signal.aborted) return cancelled(target);
       return fail(
         'jump-failed',
-        `${target.name} can not be reached through ${jump.name}: ${jump.name} does not forward to ${target.hostName}:${String(target.port)}. Nothing was changed there; check that the host is up and that the jump host allows forwarding (AllowTcpForwarding).`,
+        `${target.name} cannot be reached through ${jump.name}: ${jump.name} does not forward to ${target.hostName}:${String(target.port)}. Nothing was changed there; check that the host is up and that the jump host allows forwarding (AllowTcpForwarding).`,
         detailOf(error),
       );
     }

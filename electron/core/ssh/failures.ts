@@ -85,7 +85,7 @@ export function connectFailure(target: SshTarget, error: unknown, circumstances:
   if (code === 'EADDRNOTAVAIL' || code === 'EINVAL')
     return make(
       'host-unreachable',
-      `${who} can not be reached from ${target.bindAddress ?? 'here'}: ${detailOf(error)}. Nothing was changed there; check BindAddress and AddressFamily.`,
+      `${who} cannot be reached from ${target.bindAddress ?? 'here'}: ${detailOf(error)}. Nothing was changed there; check BindAddress and AddressFamily.`,
     );
   if (code === 'ECONNREFUSED')
     return make(
@@ -99,7 +99,7 @@ export function connectFailure(target: SshTarget, error: unknown, circumstances:
     );
   return make(
     'host-unreachable',
-    `${who} can not be reached: ${detailOf(error)}${greeting === '' ? '' : `; it said: ${greeting.split('\n').at(-1) ?? ''}`}. Nothing was changed there; it is tried again when you ask.`,
+    `${who} cannot be reached: ${detailOf(error)}${greeting === '' ? '' : `; it said: ${greeting.split('\n').at(-1) ?? ''}`}. Nothing was changed there; it is tried again when you ask.`,
   );
 }
 

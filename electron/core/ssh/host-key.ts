@@ -13,7 +13,7 @@ import {
 import type { SshQuestions } from './questions.ts';
 import type { SshTarget } from './target.ts';
 
-/** Set beside a failure that a retry can not mend, for the screen that compares both keys. */
+/** Set beside a failure that a retry cannot mend, for the screen that compares both keys. */
 export interface HostKeyBlock {
   readonly offeredFingerprint: string;
   readonly verdict: Extract<HostKeyVerdict, { kind: 'changed' | 'revoked' }>;
@@ -27,7 +27,7 @@ export class HostKeyBlockedError extends Error {
   }
 }
 
-/** A file that is missing is empty; one that can not be read fails closed. */
+/** A file that is missing is empty; one that cannot be read fails closed. */
 export async function readKnownHosts(target: SshTarget): Promise<Result<readonly KnownHostsFile[]>> {
   const files: KnownHostsFile[] = [];
   for (const path of [...target.userKnownHostsFiles, ...target.globalKnownHostsFiles]) {
@@ -38,7 +38,7 @@ export async function readKnownHosts(target: SshTarget): Promise<Result<readonly
       if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') continue;
       return fail(
         'ssh-config-invalid',
-        `${path} can not be read (${cause.code ?? cause.message}), so the key of ${target.name} can not be checked. Nothing was sent to the host; mend the file's permissions.`,
+        `${path} cannot be read (${cause.code ?? cause.message}), so the key of ${target.name} cannot be checked. Nothing was sent to the host; mend the file's permissions.`,
       );
     }
   }

@@ -106,7 +106,7 @@ async function whyTooOpen(path: string): Promise<string | null> {
   return `is readable by others (mode 0${(mode & 0o777).toString(8)}), and ssh would not use it either; chmod 600 it`;
 }
 
-/** Reads the file; null when it is missing. An error says in words why its key can not be used. */
+/** Reads the file; null when it is missing. An error says in words why its key cannot be used. */
 export async function openKeyFile(options: KeyFileOptions): Promise<BaseAgent<ParsedKey> | Error | null> {
   const { path, onSigned } = options;
   let text: string;
@@ -114,7 +114,7 @@ export async function openKeyFile(options: KeyFileOptions): Promise<BaseAgent<Pa
     text = await readFile(path, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    return code === 'ENOENT' ? null : new Error(`can not be read: ${code ?? 'unknown'}`);
+    return code === 'ENOENT' ? null : new Error(`cannot be read: ${code ?? 'unknown'}`);
   }
   const parsed = firstKey(utils.parseKey(text));
   // A public half alone: its key is the agent's business.
@@ -146,7 +146,7 @@ export async function openKeyFile(options: KeyFileOptions): Promise<BaseAgent<Pa
       return key;
     });
   }
-  // An old format without its public half: what ssh can not show without the passphrase, nor can we.
+  // An old format without its public half: what ssh cannot show without the passphrase, nor can we.
   const key = await decrypt();
   return key instanceof Error ? key : new KeyFileAgent(key, onSigned, () => Promise.resolve(key));
 }

@@ -16,7 +16,7 @@ export interface KnownKey {
 
 export type HostKeyVerdict =
   | { readonly kind: 'known' }
-  /** `authority`: a line that lets a certificate authority vouch for this host, which we can not check. */
+  /** `authority`: a line that lets a certificate authority vouch for this host, which we cannot check. */
   | { readonly kind: 'unknown'; readonly authority: KnownKey | null }
   /** Another key of the same type stands there. */
   | { readonly kind: 'changed'; readonly known: KnownKey }

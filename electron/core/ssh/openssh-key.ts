@@ -65,7 +65,7 @@ export function readEnvelope(text: string): KeyEnvelope | null {
   };
 }
 
-/** Why it can not be opened here, whatever the passphrase; null when it can. */
+/** Why it cannot be opened here, whatever the passphrase; null when it can. */
 export function whyNotOpened({ cipher, kdf }: KeyEnvelope): string | null {
   const advice = 'use it through an ssh-agent, or change that by ssh-keygen -p -Z aes256-ctr';
   if (!(cipher in CIPHERS)) return `is locked with the cipher ${cipher}, which is not known here; ${advice}`;

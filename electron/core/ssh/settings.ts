@@ -66,7 +66,7 @@ async function parseConfig(address: TypedAddress, source: ConfigSource): Promise
   }
   const missed = Object.entries(IGNORED_KEYWORDS).flatMap(([key, word]) => (settings.has(key) ? [word] : []));
   if (/^\s*Match\b/im.test(text)) missed.push('Match');
-  const sentence = `${missed.join(', ')} in ${path} can not be honoured on a computer without OpenSSH and was left out.`;
+  const sentence = `${missed.join(', ')} in ${path} cannot be honoured on a computer without OpenSSH and was left out.`;
   return { settings, notes: missed.length > 0 ? [...notes, sentence] : notes, hasSsh: false };
 }
 

@@ -181,7 +181,7 @@ export function systemFailure(
     );
   return fail(
     'host-unreachable',
-    `${where} can not be reached: ${last}. Nothing was changed there; try the same with ssh in a terminal.`,
+    `${where} cannot be reached: ${last}. Nothing was changed there; try the same with ssh in a terminal.`,
     said,
   );
 }

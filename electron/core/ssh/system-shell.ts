@@ -54,7 +54,7 @@ export class ScriptChannel extends Duplex {
   }
 
   override _final(callback: () => void): void {
-    // The end of a caller's input can not be told without ending the shell: it is told by ending it.
+    // The end of a caller's input cannot be told without ending the shell: it is told by ending it.
     if (this.isInteractive && this.exitCode === null) this.shell.process.end();
     callback();
   }

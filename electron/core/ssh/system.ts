@@ -1,4 +1,4 @@
-/** The second transport: the same scripts over the system's own ssh, for what ssh2 can not do (FIDO keys, certificates …). */
+/** The second transport: the same scripts over the system's own ssh, for what ssh2 cannot do (FIDO keys, certificates …). */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import { Askpass, whyNoAskpass } from './askpass.ts';

@@ -42,7 +42,7 @@ export interface SshTarget {
   readonly jump: SshTarget | null;
   /** A command whose stdin and stdout are the connection, tokens expanded. */
   readonly proxyCommand: string | null;
-  /** Settings that ssh2 can not honour and the system's ssh can, in words. */
+  /** Settings that ssh2 cannot honour and the system's ssh can, in words. */
   readonly systemOnly: readonly string[];
   /** What of the config is not honoured, in sentences for the user. */
   readonly notes: readonly string[];

@@ -1,4 +1,4 @@
-/** Which of the two transports a host needs: ssh2 inside Tranche, or the system's own ssh for what ssh2 can not do. */
+/** Which of the two transports a host needs: ssh2 inside Tranche, or the system's own ssh for what ssh2 cannot do. */
 import { access } from 'node:fs/promises';
 import type { TransportChoice } from '../../../model/model.ts';
 import { readKnownHosts } from './host-key.ts';

@@ -1,4 +1,4 @@
-/** Removing the agent ends every slice of a host and can not be undone: who is hit is said, and the name is typed. */
+/** Removing the agent ends every slice of a host and cannot be undone: who is hit is said, and the name is typed. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Sample } from '../../../model/model.ts';
@@ -95,7 +95,7 @@ export function RemoveAgentDialog(props: {
           more={{ 'data-first-focus': true, autoComplete: 'off', spellCheck: false }}
         />
       )}
-      <p className="small two">This can not be undone. What was deleted is listed afterwards.</p>
+      <p className="small two">This cannot be undone. What was deleted is listed afterwards.</p>
     </Dialog>
   );
 }

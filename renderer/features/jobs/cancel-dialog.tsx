@@ -1,4 +1,4 @@
-/** Ending what runs can not be undone: what, for how long and how is said first, and Keep has the focus. */
+/** Ending what runs cannot be undone: what, for how long and how is said first, and Keep has the focus. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { HostSnapshot, Job } from '../../../model/model.ts';
@@ -57,7 +57,7 @@ export function CancelJobDialog(props: { readonly host: HostSnapshot; readonly j
           </label>
           <label>
             <input type="radio" name="how" checked={kills} onChange={() => setKills(true)} />
-            <span>Kill it at once; it can not save anything</span> <span className="three">SIGKILL</span>
+            <span>Kill it at once; it cannot save anything</span> <span className="three">SIGKILL</span>
           </label>
           {stopping && <p className="small two">{detailText(job, soonTime)}</p>}
         </fieldset>

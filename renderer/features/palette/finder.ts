@@ -14,7 +14,7 @@ export interface Room {
   readonly freeBytes: number;
   /** Share of GPU time that is busy now; null: unknown. */
   readonly busyPercent: number | null;
-  /** Why a slice can not be made there by this person; null when it can. */
+  /** Why a slice cannot be made there by this person; null when it can. */
   readonly refusal: string | null;
 }
 

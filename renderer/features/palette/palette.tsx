@@ -30,7 +30,7 @@ const WORDS: Readonly<Record<PaletteMode, readonly [label: string, placeholder: 
   terminal: ['Open a terminal in', 'A slice'],
 };
 
-/** Items are made once per opening: a list that changes under the arrow keys can not be used. */
+/** Items are made once per opening: a list that changes under the arrow keys cannot be used. */
 function useRows(mode: PaletteMode, query: string): readonly Row<PaletteItem>[] {
   const made = useMemo(() => {
     const context = commandContext();

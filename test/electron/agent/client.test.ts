@@ -334,7 +334,7 @@ describe('an agent that ends before it answers', () => {
   it.each([
     [
       'with a line of its own',
-      '{"id":null,"ok":false,"code":"internal","message":"The state directory can not be used."}\n',
+      '{"id":null,"ok":false,"code":"internal","message":"The state directory cannot be used."}\n',
     ],
     ['with words on stderr', null],
   ])('%s is told by that', async (_label, line) => {
@@ -347,14 +347,14 @@ describe('an agent that ends before it answers', () => {
     });
     far.say('TRANCHE-ATTACH n1\n');
     await far.request();
-    if (line === null) far.channel.stderr.write('The state directory can not be used.\n');
+    if (line === null) far.channel.stderr.write('The state directory cannot be used.\n');
     else far.say(line);
     await new Promise((resolve) => setTimeout(resolve, 20));
     far.end();
     const failure = await attaching;
     expect(failure).toMatchObject({ ok: false, error: { code: 'agent-start-failed' } });
     if (!failure.ok) {
-      expect(failure.error.message).toContain('The state directory can not be used.');
+      expect(failure.error.message).toContain('The state directory cannot be used.');
       expect(failure.error.message).not.toMatch(/reconnecting/);
     }
   });

@@ -203,8 +203,8 @@ describe.skipIf(!isRoot)('in /var/tmp, where anybody may have been before', () =
   });
 });
 
-describe('a host that can not take it says why', () => {
-  it.skipIf(!isRoot)('where the home can not be written', () => {
+describe('a host that cannot take it says why', () => {
+  it.skipIf(!isRoot)('where the home cannot be written', () => {
     chownSync(home, 0, 0);
     const { lines } = deploy();
     expect(lines.at(-1)).toMatch(/^failed home-not-writable .*\.local\/state\/tranche/);

@@ -63,7 +63,7 @@ describe('checkSystem', () => {
 });
 
 describe('parsePreview', () => {
-  it('reads nvidia-smi, with null for what it can not tell', () => {
+  it('reads nvidia-smi, with null for what it cannot tell', () => {
     const lines = [
       'gpu 0, GPU-5f1e, NVIDIA H100 80GB HBM3, 81559, 480, 0, 34, 580.159.04',
       'gpu 1, GPU-77aa, NVIDIA GB10, [N/A], [Not Supported], [N/A], 41, 580.159.04',

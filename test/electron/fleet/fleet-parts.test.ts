@@ -601,15 +601,15 @@ describe('HostStore', () => {
     expect(readFileSync(join(folder, 'hosts.json.broken'), 'utf8')).toBe(text);
   });
 
-  it('starts although a damaged file can not be kept aside under its name', async () => {
+  it('starts although a damaged file cannot be kept aside under its name', async () => {
     writeFileSync(join(folder, 'hosts.json'), '{bad');
     mkdirSync(join(folder, 'hosts.json.broken'));
     expect(await new HostStore(folder).load()).toMatch(/hosts\.json\.broken-\d+/);
-    // A file that can not even be read is not written over.
+    // A file that cannot even be read is not written over.
     mkdirSync(join(folder, 'hosts.json'));
     const store = new HostStore(folder);
     expect(await store.load()).toMatch(/nothing is saved/);
-    await expect(store.update((hosts) => hosts)).rejects.toThrow(/can not be read/);
+    await expect(store.update((hosts) => hosts)).rejects.toThrow(/cannot be read/);
   });
 
   it('rejects when the disk refuses', async () => {

@@ -43,7 +43,7 @@ describe('updates', () => {
     expect(told).toEqual([]);
   });
 
-  it('say what is wrong with a feed that can not be used, when asked', async () => {
+  it('say what is wrong with a feed that cannot be used, when asked', async () => {
     const { updates, open } = make({ kind: 'wrong', why: 'X is no https address.' });
     updates.lookDaily();
     await vi.advanceTimersByTimeAsync(2 * LOOK_EVERY_MS);

@@ -132,7 +132,7 @@ describe.skipIf(whyNoSshd !== null)('remembering a host key', () => {
     expect(notices).toEqual([expect.stringMatching(/could not be written.*ENOENT.*asked about again/)]);
   });
 
-  it('says so and goes on where the file can not be written, as ssh does', async () => {
+  it('says so and goes on where the file cannot be written, as ssh does', async () => {
     mkdirSync(join(folder, 'directory'));
     notices.length = 0;
     expect(await ours(join(folder, 'directory'))).toEqual({ kind: 'go' });

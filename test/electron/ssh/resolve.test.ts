@@ -126,7 +126,7 @@ describe('listConfigHosts', () => {
     expect((await listConfigHosts(path, home)).names).toEqual(['first', ...expected, 'last']);
   });
 
-  it('says how many hosts it leaves out, and takes no hidden file and no name that can not be seen', async () => {
+  it('says how many hosts it leaves out, and takes no hidden file and no name that cannot be seen', async () => {
     const path = join(home, '.ssh/long');
     writeFileSync(path, Array.from({ length: 5001 }, (_, n) => `Host h${String(n)}\n`).join(''));
     const long = await listConfigHosts(path, home);
@@ -331,7 +331,7 @@ describe('parseAddress', () => {
 });
 
 describe('resolveTarget without OpenSSH', () => {
-  it('follows Include, and names what it can not honour', async () => {
+  it('follows Include, and names what it cannot honour', async () => {
     const config = join(home, 'fallback');
     writeFileSync(
       config,

@@ -214,7 +214,7 @@ describe('answerSystemSsh', () => {
     expect(hop.asked).toMatchObject({ hostName: 'gate.lab', isJump: true });
   });
 
-  it('names the hop that asks, and says where that can not be known', async () => {
+  it('names the hop that asks, and says where that cannot be known', async () => {
     const jump = target({ name: 'gate', hostName: 'gate.lab' });
     const hop = await ask('(mira@gate.lab) Password: ', '', { jump });
     expect(hop.asked).toMatchObject({ hostName: 'gate.lab', isJump: true, round: 1 });

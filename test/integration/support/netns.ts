@@ -29,7 +29,7 @@ function probe(): string | null {
   if (process.platform !== 'linux') return 'network namespaces are Linux';
   const words = 'link add tr0 type veth peer name tr1'.split(' ');
   const tried = spawnSync('unshare', ['--net', 'ip', ...words]);
-  return tried.status === 0 ? null : 'network devices can not be made here (CAP_NET_ADMIN)';
+  return tried.status === 0 ? null : 'network devices cannot be made here (CAP_NET_ADMIN)';
 }
 export const whyNoNetns: string | null = probe();
 

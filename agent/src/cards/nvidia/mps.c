@@ -157,7 +157,7 @@ static void mps_open(struct agent *agent)
     char path[FS_PATH_BYTES], *data, *line;
     size_t len;
     if (fs_join(path, agent->places.state, STATE_FILE) != 0 || fs_read_file(path, 4096, &data, &len) != 0) return;
-    for (char *rest = data; (line = strsep(&rest, "\n")) != NULL;) {
+    for (char *rest = data; (line = strsep(&rest, "\n"));) {
         if (line[0] == '\0' || !agent_gpu(agent, line)) continue;
         struct concurrent *mps = concurrent_entry(agent, line);
         if (!mps) break;
@@ -291,9 +291,8 @@ static void mps_watch(struct agent *agent, int64_t mono_ms)
         case CONCURRENT_STOPPING: watch_stop(agent, mps, mono_ms); break;
         case CONCURRENT_ON:
             (void)command_ended(mps, &status);
-            if (living_daemon(agent, mps) == 0) {
+            if (living_daemon(agent, mps) == 0)
                 fall_back(agent, mps, "The MPS daemon has ended, and with it the programs that it served.");
-            }
             break;
         case CONCURRENT_OFF:
         case CONCURRENT_FAILED: (void)command_ended(mps, &status); break;

@@ -52,9 +52,8 @@ static void nvml_close(void)
 static int resolve(const char *driver_dir, char *note, size_t cap)
 {
     char path[PATH_MAX];
-    if (driver_dir && driver_dir[0] && snprintf(path, sizeof path, "%s/" LIBRARY, driver_dir) < (int)sizeof path) {
+    if (driver_dir && driver_dir[0] && snprintf(path, sizeof path, "%s/" LIBRARY, driver_dir) < (int)sizeof path)
         nvml.library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    }
     if (!nvml.library) nvml.library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (!nvml.library) {
         snprintf(note, cap, "no NVIDIA driver: " LIBRARY " was not found");
@@ -63,9 +62,8 @@ static int resolve(const char *driver_dir, char *note, size_t cap)
 #define RESOLVE(name, arguments) *(void **)(&nvml.name) = dlsym(nvml.library, #name);
     NVML_FUNCTIONS(RESOLVE)
     const struct tranche_sim_api **simulation = dlsym(nvml.library, TRANCHE_SIM_SYMBOL);
-    if (simulation && *simulation && (*simulation)->bytes >= sizeof(struct tranche_sim_api)) {
+    if (simulation && *simulation && (*simulation)->bytes >= sizeof(struct tranche_sim_api))
         nvml.simulation = *simulation;
-    }
     if (!nvml.nvmlInit_v2 || !nvml.nvmlDeviceGetCount_v2 || !nvml.nvmlDeviceGetHandleByIndex_v2 ||
         !nvml.nvmlDeviceGetUUID || !nvml.nvmlDeviceGetMemoryInfo) {
         snprintf(note, cap, "%s (" LIBRARY " lacks what Tranche needs)",
@@ -105,20 +103,18 @@ static int nvml_open(const char *driver_dir, char *note, size_t cap)
     }
     nvmlReturn_t result = nvml.nvmlInit_v2();
     unsigned count = 0;
-    if (result != NVML_SUCCESS) {
+    if (result != NVML_SUCCESS)
         nvml.nvmlShutdown = NULL;
-    } else {
+    else
         result = nvml.nvmlDeviceGetCount_v2(&count);
-    }
     if (result != NVML_SUCCESS) {
         snprintf(note, cap, "%s (NVML error %d)", error_sentence(result), (int)result);
         nvml_close();
         return -1;
     }
     if (!nvml.nvmlSystemGetDriverVersion ||
-        nvml.nvmlSystemGetDriverVersion(nvml.driver, sizeof nvml.driver) != NVML_SUCCESS) {
+        nvml.nvmlSystemGetDriverVersion(nvml.driver, sizeof nvml.driver) != NVML_SUCCESS)
         nvml.driver[0] = '\0';
-    }
     for (unsigned i = 0; i < count && nvml.count < GPU_MAX; i++) {
         /* A GPU that is lost is left out; the others work on. */
         if (nvml.nvmlDeviceGetHandleByIndex_v2(i, &nvml.devices[nvml.count]) == NVML_SUCCESS) nvml.count++;
@@ -172,16 +168,14 @@ static size_t nvml_list(struct gpu_info *out, size_t max)
         text[sizeof text - 1] = '\0';
         text_copy(info->uuid, sizeof info->uuid, text);
         char name[NVML_DEVICE_NAME_V2_BUFFER_SIZE] = "";
-        if (!nvml.nvmlDeviceGetName || nvml.nvmlDeviceGetName(nvml.devices[i], name, sizeof name) != NVML_SUCCESS) {
+        if (!nvml.nvmlDeviceGetName || nvml.nvmlDeviceGetName(nvml.devices[i], name, sizeof name) != NVML_SUCCESS)
             text_copy(name, sizeof name, "NVIDIA GPU");
-        }
         text_sanitize(info->name, sizeof info->name, name, strnlen(name, sizeof name));
         nvmlMemory_t memory = {0};
-        if (nvml.nvmlDeviceGetMemoryInfo(nvml.devices[i], &memory) == NVML_SUCCESS) {
+        if (nvml.nvmlDeviceGetMemoryInfo(nvml.devices[i], &memory) == NVML_SUCCESS)
             info->capacity_bytes = memory.total;
-        }
         info->index = (uint32_t)i;
-        info->simulated = nvml.simulation != NULL;
+        info->simulated = nvml.simulation;
         fill_modes(nvml.devices[i], info);
         n++;
     }
@@ -193,11 +187,10 @@ static bool read_slowed(nvmlDevice_t device, enum gpu_slowed *out)
 {
     unsigned long long reasons = 0;
     nvmlReturn_t result = NVML_ERROR_FUNCTION_NOT_FOUND;
-    if (nvml.nvmlDeviceGetCurrentClocksEventReasons) {
+    if (nvml.nvmlDeviceGetCurrentClocksEventReasons)
         result = nvml.nvmlDeviceGetCurrentClocksEventReasons(device, &reasons);
-    } else if (nvml.nvmlDeviceGetCurrentClocksThrottleReasons) { /* its name before r535 */
+    else if (nvml.nvmlDeviceGetCurrentClocksThrottleReasons) /* its name before r535 */
         result = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(device, &reasons);
-    }
     bool heat = (reasons & (NVML_CLOCKS_SW_THERMAL | NVML_CLOCKS_HW_THERMAL)) != 0;
     bool power = (reasons & (NVML_CLOCKS_SW_POWER_CAP | NVML_CLOCKS_HW_POWER_BRAKE | NVML_CLOCKS_HW_SLOWDOWN)) != 0;
     *out = heat ? GPU_SLOWED_BY_HEAT : power ? GPU_SLOWED_BY_POWER : GPU_SLOWED_BY_NOTHING;
@@ -279,14 +272,12 @@ static int nvml_processes(size_t gpu, struct gpu_process *out, size_t max)
             kind == 0 ? nvml.nvmlDeviceGetComputeRunningProcesses : nvml.nvmlDeviceGetGraphicsRunningProcesses;
         unsigned count = GPU_PROCESSES_MAX;
         if (list && list(nvml.devices[gpu], &count, infos) == NVML_SUCCESS) {
-            for (unsigned i = 0; i < count && i < GPU_PROCESSES_MAX; i++) {
+            for (unsigned i = 0; i < count && i < GPU_PROCESSES_MAX; i++)
                 n = merge(out, max, n, infos[i].pid, infos[i].usedGpuMemory);
-            }
             known |= kind == 0;
         } else if (!list && list_old && list_old(nvml.devices[gpu], &count, old) == NVML_SUCCESS) {
-            for (unsigned i = 0; i < count && i < GPU_PROCESSES_MAX; i++) {
+            for (unsigned i = 0; i < count && i < GPU_PROCESSES_MAX; i++)
                 n = merge(out, max, n, old[i].pid, old[i].usedGpuMemory);
-            }
             known |= kind == 0;
         }
     }
@@ -365,9 +356,8 @@ static size_t nvml_partitions(struct gpu_partition *out, size_t max)
             at->gpu = (uint32_t)i;
             if (nvml.nvmlDeviceGetUUID(mig, text, sizeof text) != NVML_SUCCESS) text[0] = '\0';
             text_sanitize(at->uuid, sizeof at->uuid, text, strnlen(text, sizeof text));
-            if (!nvml.nvmlDeviceGetName || nvml.nvmlDeviceGetName(mig, text, sizeof text) != NVML_SUCCESS) {
+            if (!nvml.nvmlDeviceGetName || nvml.nvmlDeviceGetName(mig, text, sizeof text) != NVML_SUCCESS)
                 text_copy(text, sizeof text, "MIG slice");
-            }
             text_sanitize(at->name, sizeof at->name, text, strnlen(text, sizeof text));
             if (nvml.nvmlDeviceGetMemoryInfo(mig, &memory) == NVML_SUCCESS) at->capacity_bytes = memory.total;
         }

@@ -33,8 +33,7 @@ const struct gpu_fault_meaning *xid_meaning(uint32_t number)
 {
     static const struct gpu_fault_meaning unknown = {0, GPU_FAULT_OTHER,
                                                      "NVIDIA's list says what it means: " XID_SOURCE};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (known[i].code == number) return &known[i];
-    }
     return &unknown;
 }

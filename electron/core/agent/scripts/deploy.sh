@@ -14,7 +14,7 @@ trap cleanup EXIT
 trap 'exit 1' HUP INT TERM PIPE
 why=
 place_usable() {
-  mkdir -p "$1" 2>/dev/null || { why="$why $1 can not be created;"; foreign=1; return 1; }
+  mkdir -p "$1" 2>/dev/null || { why="$why $1 cannot be created;"; foreign=1; return 1; }
   # A fresh disk may be open to all: one of ours that is empty is closed, and empty still once it is.
   if [ -O "$1" ] && [ ! -L "$1" ] && [ -z "$(ls -A "$1")" ]; then chmod go-w "$1" 2>/dev/null; fi
   safe "$1" || { why="$why $1 can be changed by somebody else;"; foreign=1; return 1; }
@@ -32,7 +32,7 @@ foreign=
 if [ -z "$TRANCHE_ROOT" ]; then
   # Programs alone would fit elsewhere; the slices would not.
   ( umask 077 && mkdir -p "$state" ) 2>/dev/null && [ -w "$state" ] && [ -x "$state" ] ||
-    { say failed home-not-writable "$state can not be made or written."; exit 1; }
+    { say failed home-not-writable "$state cannot be made or written."; exit 1; }
 fi
 IFS='
 '
@@ -41,11 +41,11 @@ for candidate in $places; do
 done
 unset IFS
 if [ -z "$place" ] && [ -n "$foreign" ] && [ -z "$TRANCHE_ROOT" ] && [ "$uid" != 0 ]; then
-  # Somebody else has taken our name. This one can not be guessed, and below it nobody else can do anything.
+  # Somebody else has taken our name. This one cannot be guessed, and below it nobody else can do anything.
   if ( umask 077 && mkdir "$shared-$nonce" ) 2>/dev/null; then
     if place_usable "$shared-$nonce/bin"; then place="$shared-$nonce/bin"
     else rm -rf "$shared-$nonce"; fi
-  else why="$why $shared-$nonce can not be created;"; fi
+  else why="$why $shared-$nonce cannot be created;"; fi
 fi
 if [ -z "$place" ]; then
   if [ -n "$full" ]; then say failed disk-full "$why"; else say failed no-executable-place "$why"; fi
@@ -96,10 +96,10 @@ final="$place/$version"
 if [ -e "$final" ]; then
   # Tenants may have the old files mapped: they keep their inodes under another name.
   old="$place/.old-$nonce"
-  mv "$final" "$old" && mv "$new" "$final" || { say failed internal "can not replace $final"; exit 1; }
+  mv "$final" "$old" && mv "$new" "$final" || { say failed internal "cannot replace $final"; exit 1; }
   rm -rf "$old"
 else
-  mv "$new" "$final" || { say failed disk-full "can not rename to $final"; exit 1; }
+  mv "$new" "$final" || { say failed disk-full "cannot rename to $final"; exit 1; }
 fi
 new=
 ln -s "$version" "$place/.current-$nonce" && mv -T "$place/.current-$nonce" "$place/current" 2>/dev/null || {
