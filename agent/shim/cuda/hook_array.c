@@ -5,11 +5,8 @@
 #include "core/shim.h"
 #include "cuda/current.h"
 #include "cuda/hook_vmm.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
-#include "cuda/hooks_export.h"
-#include "cuda/hooks_export.h"
 
 /* Rows of 64 bytes and 8 lines together, whole blocks of 64 KiB: what is charged where the driver does not say. */
 #define LINE UINT64_C(64)
@@ -163,4 +160,4 @@ CUresult hook_cuMipmappedArrayDestroy(CUmipmappedArray array)
 }
 
 #define EXPORT_array EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

@@ -10,15 +10,10 @@
 #include <string.h>
 
 #include "core/shim.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
 #include "env.h"
 #include "region.h"
-
-#include "cuda/hooks_export.h"
-
-#include "cuda/hooks_export.h"
 
 #define VISIBLE "CUDA_VISIBLE_DEVICES"
 #define VISIBLE_BYTES (SHIM_SLICES * REGION_UUID_BYTES)
@@ -64,4 +59,4 @@ CUresult hook_cuInit(unsigned int flags)
 }
 
 #define EXPORT_attach EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

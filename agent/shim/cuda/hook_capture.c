@@ -1,11 +1,8 @@
 /* Keeps count of stream captures, so that nothing of ours gets into one. A count that is too high costs a launch a question
  * to the driver and no more: who is captured is for the driver to say. */
 #include "core/shim.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
-#include "cuda/hooks_export.h"
-#include "cuda/hooks_export.h"
 
 /* Counted before the driver begins: between its success and our count another thread could disturb the capture. */
 static void begin(struct process *process)
@@ -112,4 +109,4 @@ DESTROY_STREAM(cuStreamDestroy)
 DESTROY_STREAM(cuStreamDestroy_v2)
 
 #define EXPORT_capture EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

@@ -6,11 +6,8 @@
 #include "core/price.h"
 #include "core/shim.h"
 #include "cuda/current.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
-#include "cuda/hooks_export.h"
-#include "cuda/hooks_export.h"
 
 /* Free bytes on the current device; false: no context, no answer. */
 static bool free_now(size_t *free_bytes)
@@ -103,4 +100,4 @@ CUresult hook_cuLibraryUnload(CUlibrary library)
 }
 
 #define EXPORT_code EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

@@ -6,11 +6,8 @@
 #include "core/meter.h"
 #include "core/shim.h"
 #include "cuda/current.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
-#include "cuda/hooks_export.h"
-#include "cuda/hooks_export.h"
 
 static uint64_t context_bytes(struct process *process, int slice)
 {
@@ -189,4 +186,4 @@ PRIMARY_END(cuDevicePrimaryCtxReset, false)
 PRIMARY_END(cuDevicePrimaryCtxReset_v2, false)
 
 #define EXPORT_context EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

@@ -4,11 +4,8 @@
 #include "core/price.h"
 #include "core/shim.h"
 #include "cuda/hook_meter.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
-#include "cuda/hooks_export.h"
-#include "cuda/hooks_export.h"
 
 /* Where nothing is limited, one copy in this many is metered, for all of them. */
 #define COPY_SKIP 8u
@@ -119,4 +116,4 @@ FILL_ASYNC(cuMemsetD32Async, unsigned int, false)
 FILL_ASYNC(cuMemsetD32Async_ptsz, unsigned int, true)
 
 #define EXPORT_copy EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

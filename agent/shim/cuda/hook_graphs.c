@@ -17,15 +17,10 @@
 #include "core/price.h"
 #include "core/shim.h"
 #include "cuda/current.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda/timing.h"
 #include "cuda_min.h"
 #include "region.h"
-
-#include "cuda/hooks_export.h"
-
-#include "cuda/hooks_export.h"
 
 #define NODES_MAX (UINT64_C(1) << 22) /* a larger graph is not looked through */
 #define CHILDREN_DEPTH 8
@@ -421,4 +416,4 @@ CUresult hook_cuGraphExecUpdate_v2(CUgraphExec exec, CUgraph graph, void *info)
 }
 
 #define EXPORT_graphs EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

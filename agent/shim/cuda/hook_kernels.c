@@ -1,11 +1,8 @@
 /* Libraries and the kernels of modules and libraries: which code their handles stand for. */
 #include "core/code.h"
 #include "core/shim.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
-#include "cuda/hooks_export.h"
-#include "cuda/hooks_export.h"
 
 CUresult hook_cuLibraryLoadData(CUlibrary *library, const void *image, int *options, void **option_values,
                                 unsigned int option_count, int *library_options, void **library_values,
@@ -64,4 +61,4 @@ CUresult hook_cuKernelGetFunction(CUfunction *function, CUkernel kernel)
 }
 
 #define EXPORT_kernels EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

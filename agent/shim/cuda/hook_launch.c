@@ -6,11 +6,8 @@
 #include "cuda/current.h"
 #include "cuda/hook_graphs.h"
 #include "cuda/hook_meter.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
-#include "cuda/hooks_export.h"
-#include "cuda/hooks_export.h"
 
 /* An event on the per-thread default stream is recorded through its own handle, so that one cuEventRecord serves. */
 static CUstream event_stream(CUstream stream, bool per_thread)
@@ -248,4 +245,4 @@ LAUNCH(cuGraphLaunch_ptsz, (CUgraphExec exec, CUstream stream), no_graph_has_mem
 }
 
 #define EXPORT_launch EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

@@ -5,13 +5,10 @@
 #include "core/shim.h"
 #include "cuda/current.h"
 #include "cuda/hook_graphs.h"
-#include "cuda/hooks_export.h"
 #include "cuda/pool.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
 #include "region.h"
-#include "cuda/hooks_export.h"
-#include "cuda/hooks_export.h"
 
 /* Filed under the context that it dies with. */
 static CUresult settle(struct admitted *request, CUresult result, uint64_t address)
@@ -169,4 +166,4 @@ CUresult hook_cuMemFreeAsync_ptsz(CUdeviceptr address, CUstream stream)
 }
 
 #define EXPORT_memory EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

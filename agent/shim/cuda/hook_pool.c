@@ -3,12 +3,9 @@
 #include "core/pool_state.h"
 #include "core/shim.h"
 #include "cuda/current.h"
-#include "cuda/hooks_export.h"
 #include "cuda/pool.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
-#include "cuda/hooks_export.h"
-#include "cuda/hooks_export.h"
 
 /* Stands for one that there is no place for in the table. */
 static struct pool nowhere = {.ignored = true, .refuses = true};
@@ -164,4 +161,4 @@ CUresult hook_cuMemSetMemPool(CUmemLocation *location, int type, CUmemoryPool po
 }
 
 #define EXPORT_pool EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

@@ -5,13 +5,10 @@
 #include "core/meter.h"
 #include "core/shim.h"
 #include "cuda/current.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda/span.h"
 #include "cuda/timing.h"
 #include "cuda_min.h"
-#include "cuda/hooks_export.h"
-#include "cuda/hooks_export.h"
 
 struct wait {
     struct process *process;
@@ -119,4 +116,4 @@ CUresult hook_cuEventSynchronize(CUevent event)
 }
 
 #define EXPORT_sync EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

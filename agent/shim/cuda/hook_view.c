@@ -5,7 +5,6 @@
 #include "core/entry.h"
 #include "core/shim.h"
 #include "cuda/current.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
 #include "life.h"
@@ -174,4 +173,4 @@ nvmlReturn_t hook_nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_
 }
 
 #define EXPORT_view EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

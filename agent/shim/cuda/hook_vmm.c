@@ -7,13 +7,8 @@
 #include "core/ledger.h"
 #include "core/shim.h"
 #include "cuda/current.h"
-#include "cuda/hooks_export.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
-
-#include "cuda/hooks_export.h"
-
-#include "cuda/hooks_export.h"
 
 CUresult hook_cuMemCreate(CUmemGenericAllocationHandle *out, size_t bytes, const CUmemAllocationProp *prop,
                           unsigned long long flags)
@@ -215,4 +210,4 @@ CUresult hook_cuMemMapArrayAsync_ptsz(CUarrayMapInfo *list, unsigned int count, 
 }
 
 #define EXPORT_vmm EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"

@@ -16,15 +16,7 @@
 
 #include "core/backend.h"
 #include "cuda/elf_dlsym.h"
-#include "cuda/hooks_export.h"
 #include "cuda_min.h"
-
-#include "cuda/hooks_export.h"
-
-#include "cuda/hooks_export.h"
-
-#define DRIVER_NAME "libcuda.so.1"
-#define NVML_NAME "libnvidia-ml.so.1"
 
 typedef void *(*dlsym_fn)(void *handle, const char *name);
 
@@ -55,8 +47,12 @@ struct library {
     _Atomic int settled; /* the program has initialized it: another one is somebody else's */
 };
 
-static struct library driver = {.name = DRIVER_NAME, .file_prefix = "libcuda.so", .prefix = "cu"};
-static struct library nvml = {.name = NVML_NAME, .file_prefix = "libnvidia-ml.so", .prefix = "nvml"};
+/* Whose functions we know, by what their names begin with; the first is the driver that programs initialize. */
+static struct library libraries[] = {
+    {.name = "libcuda.so.1", .file_prefix = "libcuda.so", .prefix = "cu"},
+    {.name = "libnvidia-ml.so.1", .file_prefix = "libnvidia-ml.so", .prefix = "nvml"},
+};
+#define DRIVER (&libraries[0])
 _Atomic uint32_t backend_bindings;
 struct resolve_hot resolve_hot;
 static _Atomic(void *) real_dlsym_found;
@@ -83,6 +79,14 @@ static dlsym_fn real_dlsym(void)
 static bool belongs(const struct library *library, const char *name)
 {
     return strncmp(name, library->prefix, strlen(library->prefix)) == 0;
+}
+
+/* Whose function this would be by its name; NULL: nobody's whom we know. */
+static struct library *library_of(const char *name)
+{
+    for (size_t at = 0; at < sizeof libraries / sizeof libraries[0]; at++)
+        if (belongs(&libraries[at], name)) return &libraries[at];
+    return NULL;
 }
 
 static void *base_of(const void *address)
@@ -174,13 +178,13 @@ static bool rebind(struct library *library, const void *found)
 
 void resolve_driver_settled(void)
 {
-    atomic_store(&driver.settled, 1);
+    atomic_store(&DRIVER->settled, 1);
 }
 
 void *resolve_slow(enum function_id id)
 {
-    bool there = loaded(belongs(&driver, names[id]) ? &driver : &nvml);
-    return there ? atomic_load_explicit(&resolve_hot.reals[id], memory_order_acquire) : NULL;
+    struct library *library = library_of(names[id]);
+    return library && loaded(library) ? atomic_load_explicit(&resolve_hot.reals[id], memory_order_acquire) : NULL;
 }
 
 void *resolve_route(void *pointer)
@@ -194,7 +198,7 @@ void *backend_object(const char *name)
 {
     Dl_info info;
     dlsym_fn lookup = real_dlsym();
-    if (!loaded(&driver) || !is_bound(&driver) || dladdr(atomic_load(&driver.base), &info) == 0) return NULL;
+    if (!loaded(DRIVER) || !is_bound(DRIVER) || dladdr(atomic_load(&DRIVER->base), &info) == 0) return NULL;
     void *handle = opened(info.dli_fname);
     void *object = !handle ? NULL : lookup(handle, name);
     if (handle) dlclose(handle);
@@ -228,10 +232,9 @@ __attribute__((visibility("hidden"), used)) struct dlsym_verdict resolve_dlsym(v
     dlsym_fn lookup = real_dlsym();
     struct dlsym_verdict forward = {NULL, lookup};
     const char *volatile unchecked = name; /* glibc declares it nonnull, callers do not always know */
-    if (!unchecked || (strncmp(name, "cu", 2) != 0 && strncmp(name, "nvml", 4) != 0)) return forward;
-    int id = hook_named(name);
+    struct library *library = unchecked ? library_of(name) : NULL;
+    int id = library ? hook_named(name) : -1;
     if (id < 0) return forward;
-    struct library *library = belongs(&driver, name) ? &driver : &nvml;
     bool present = present_now(library);
     if (present && (base_of(caller) == atomic_load(&library->base) || is_one(library, caller)))
         return forward; /* the driver resolves its own functions: it means them */
@@ -330,4 +333,4 @@ CUresult hook_cuGetProcAddress_v2(const char *name, void **function, int version
 }
 
 #define EXPORT_resolve EXPORTED
-#include "hooks_export.h"
+#include "cuda/hooks_export.h"
