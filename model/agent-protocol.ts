@@ -1,159 +1,16 @@
 /** Schemas of every line the agent may send (docs/protocol.md §2). What does not parse is an agent error, not data. */
 import { z } from 'zod';
-import { abilitiesOf } from './backends.ts';
 import { AGENT_ERROR_CODES } from './errors.ts';
-import {
-  CONCURRENT,
-  FAULT_KINDS,
-  HELD_BY,
-  JOB_PRIORITIES,
-  JOB_STATES,
-  JOB_WAITS,
-  SLOWED_BY,
-} from './model.ts';
-import { NVIDIA } from './nvidia.ts';
+import { count, id, terminalId, text, timeMs } from './fields.ts';
+import { backendSchema, faultSchema, gpuSchema, partitionSchema } from './gpu.ts';
+import { jobSchema } from './job.ts';
+import { auditRecordSchema, personHoursSchema, personSchema, quotaSchema } from './people.ts';
+import { sampleSchema } from './sample.ts';
+import { sliceSchema } from './slice.ts';
 
 export const PROTOCOL_VERSION = 1;
 export const AGENT_LINE_MAX_BYTES = 256 * 1024;
 export const REQUEST_LINE_MAX_BYTES = 8 * 1024;
-
-const count = z.number().int().min(0);
-const bytes = count.nullable();
-const tenths = count.nullable();
-const text = z.string().max(1024);
-/** The end of the year 9999: a host may say any number, and a later one is no date that could be written. */
-const TIME_MAX_MS = 253_402_300_799_999;
-const timeMs = z
-  .number()
-  .int()
-  .min(0)
-  .transform((ms) => Math.min(ms, TIME_MAX_MS));
-const id = z.string().min(1).max(64);
-
-/** What the host's agent knows of one kind of GPU; its words are the window's. */
-export const backendSchema = z.object({
-  id,
-  can: text.transform(abilitiesOf),
-  vendor: text,
-  reader: text.nullable(),
-  tool: text.nullable(),
-  faults: text.nullable(),
-  partitions: text.nullable(),
-  concurrent: text.nullable(),
-  driver: text.nullable(),
-  note: text.nullable(),
-});
-
-const faultFields = z.object({
-  gpuUuid: id,
-  kind: z.enum(FAULT_KINDS).catch('other'),
-  text,
-  count: z.number().int().min(1),
-  firstAtMs: timeMs,
-  atMs: timeMs,
-});
-/** An error that the driver reported of a GPU: whose number it is, and the number. An agent of before had XIDs alone. */
-export const faultSchema = z.union([
-  faultFields.extend({ source: text, code: count }),
-  faultFields
-    .extend({ xid: count })
-    .transform(({ xid, ...fault }) => ({ ...fault, source: NVIDIA.faults ?? NVIDIA.id, code: xid })),
-]);
-
-const gpuFields = z.object({
-  uuid: id,
-  index: count,
-  name: text,
-  capacityBytes: count,
-  simulated: z.boolean(),
-  computeMode: text.nullable(),
-  /** An agent that does not say, or says a word that we do not know: unknown. */
-  concurrent: z.enum(CONCURRENT).nullable().catch(null),
-  concurrentNote: text.nullable().catch(null),
-});
-export const gpuSchema = z.union([
-  gpuFields.extend({ backend: id, partitioned: z.boolean().nullable() }),
-  /** An agent of before there were several kinds. */
-  gpuFields
-    .extend({ migEnabled: z.boolean().nullable() })
-    .transform(({ migEnabled, ...gpu }) => ({ ...gpu, backend: null, partitioned: migEnabled })),
-]);
-
-export const sliceSchema = z.object({
-  id,
-  name: text,
-  gpuUuid: id,
-  memoryLimitBytes: count,
-  pendingMemoryLimitBytes: bytes,
-  computeLimitPercent: count.max(100),
-  computeGuaranteePercent: count.max(100),
-  priority: z.enum(['idle', 'normal', 'high']),
-  owner: text,
-  ownerUid: count,
-  createdAtMs: timeMs,
-  startsAtMs: timeMs.nullable(),
-  expiresAtMs: timeMs.nullable(),
-  revision: count,
-  /** Why nothing is admitted although it is open by its times; an agent of before does not say. */
-  suspendedReason: text.nullable().optional(),
-});
-
-export const personSchema = z.object({
-  name: text,
-  uid: count,
-  source: z.enum(['process', 'slice', 'login']),
-  /** The subject of the quota that holds for them; null: none does, as far as the agent knows. */
-  quota: text.nullable().default(null),
-});
-
-export const quotaSchema = z.object({ subject: text, memoryBytesMax: bytes, slicesMax: count.nullable() });
-
-export const gpuSampleSchema = z.object({
-  uuid: id,
-  memoryUsedBytes: bytes,
-  utilizationPercent: count.max(100).nullable(),
-  temperatureC: z.number().int().nullable(),
-  powerMilliwatts: bytes,
-  smClockMhz: bytes,
-  /** An agent that does not say, or says a word that we do not know: unknown. */
-  slowedBy: z.enum(SLOWED_BY).nullable().catch(null),
-  eccErrors: bytes,
-  unmanagedBytes: bytes,
-});
-
-export const sliceSampleSchema = z.object({
-  id,
-  memoryUsedBytes: bytes,
-  ledgerBytes: bytes,
-  residueBytes: bytes,
-  computeUsedTenths: tenths,
-  throttledTenths: tenths,
-  heldBy: z.enum(HELD_BY).nullable().catch(null),
-  deniedAllocations: bytes,
-  deniedBytes: bytes,
-  deniedAtMs: timeMs.nullable(),
-  limitHeld: z.boolean().nullable(),
-  processCount: bytes,
-});
-
-export const processSampleSchema = z.object({
-  pid: z.number().int().min(1),
-  startTicks: z.string().regex(/^\d{1,20}$/),
-  uid: bytes,
-  user: text.nullable(),
-  command: text,
-  /** Agents of before do not look. */
-  container: text.nullable().default(null),
-  unit: text.nullable().default(null),
-  sliceId: id.nullable(),
-  gpuUuid: id,
-  /** An agent of before there were jobs does not say. */
-  jobId: id.nullable().catch(null),
-  memoryUsedBytes: bytes,
-  computeUsedTenths: tenths,
-  throttledTenths: tenths,
-  startedAtMs: timeMs.nullable(),
-});
 
 export const helloReplySchema = z.object({
   id: count,
@@ -202,13 +59,6 @@ export const errorReplySchema = z.object({
   message: z.string().max(4096),
 });
 
-export const partitionSchema = z.object({
-  gpuUuid: id,
-  uuid: z.string().max(96),
-  name: text,
-  capacityBytes: bytes,
-});
-
 /** No two of them are the same: a host that says so could mean either. */
 const distinct =
   <K extends string>(key: K) =>
@@ -233,15 +83,7 @@ export const stateEventSchema = z.object({
   people: z.array(personSchema).max(256),
 });
 
-export const sampleEventSchema = z.object({
-  ev: z.literal('sample'),
-  seq: count,
-  atMs: timeMs,
-  gpus: z.array(gpuSampleSchema).max(64),
-  slices: z.array(sliceSampleSchema).max(4096),
-  processes: z.array(processSampleSchema).max(512),
-  processesOmitted: count,
-});
+export const sampleEventSchema = sampleSchema.extend({ ev: z.literal('sample') });
 
 const series = z.array(z.number().nullable()).max(2000);
 export const historyEventSchema = z.object({
@@ -270,38 +112,6 @@ export const noticeEventSchema = z.object({
   message: z.string().max(4096),
 });
 
-const auditSliceSchema = z.object({
-  name: text,
-  owner: text,
-  /** Not in records of before slices could move. */
-  gpuUuid: id.nullable().default(null),
-  memoryLimitBytes: count,
-  computeLimitPercent: count.max(100),
-  computeGuaranteePercent: count.max(100),
-  priority: z.enum(['idle', 'normal', 'high']),
-  startsAtMs: timeMs.nullable(),
-  expiresAtMs: timeMs.nullable(),
-});
-
-/** One edit, made or refused. `before` is null for a slice that was made, `after` for one that was deleted. */
-export const auditRecordSchema = z.object({
-  seq: count,
-  atMs: timeMs,
-  action: text,
-  refusal: text.nullable(),
-  sliceId: id.nullable(),
-  sliceName: text.nullable(),
-  gpuUuid: id.nullable(),
-  uid: count,
-  user: text,
-  /** What the client said of itself; nobody checked it. */
-  claimedFrom: text.nullable(),
-  detail: text.nullable(),
-  refusalsOmitted: count,
-  before: auditSliceSchema.nullable(),
-  after: auditSliceSchema.nullable(),
-});
-
 export const auditReplySchema = z.object({
   id: count,
   ok: z.literal(true),
@@ -315,50 +125,10 @@ export const hoursReplySchema = z.object({
   id: count,
   ok: z.literal(true),
   sinceMs: timeMs,
-  people: z.array(z.object({ name: text, uid: count, usedMs: count, heldMs: count })).max(256),
+  people: z.array(personHoursSchema).max(256),
 });
 
 export const auditEventSchema = z.object({ ev: z.literal('audit'), record: auditRecordSchema });
-
-const jobWaitSchema = z.object({
-  /** A reason that we do not know: none that we could put into words. */
-  code: z.enum(JOB_WAITS).nullable().catch(null),
-  position: z.number().int().min(1).nullable(),
-  jobId: id.nullable(),
-  jobName: text.nullable(),
-  user: text.nullable(),
-  sinceMs: timeMs.nullable(),
-  untilMs: timeMs.nullable(),
-  needBytes: bytes,
-  freeBytes: bytes,
-});
-
-export const jobSchema = z.object({
-  id: z.string().regex(/^j-[0-9a-f]{16}$/),
-  name: text,
-  sliceId: id,
-  command: text,
-  uid: count,
-  user: text,
-  priority: z.enum(JOB_PRIORITIES),
-  preemptible: z.boolean(),
-  requeue: z.boolean(),
-  preempts: z.boolean(),
-  minFreeBytes: bytes,
-  graceMs: count,
-  state: z.enum(JOB_STATES),
-  submittedAtMs: timeMs,
-  startedAtMs: timeMs.nullable(),
-  endedAtMs: timeMs.nullable(),
-  pid: count.nullable(),
-  exitCode: count.nullable(),
-  signal: count.nullable(),
-  runs: count,
-  killAtMs: timeMs.nullable(),
-  byUser: text.nullable(),
-  message: text.nullable(),
-  waits: jobWaitSchema.nullable(),
-});
 
 export const jobsEventSchema = z.object({
   ev: z.literal('jobs'),
@@ -396,8 +166,6 @@ export const jobLogReplySchema = z.object({
   skippedBytes: count,
   over: z.boolean(),
 });
-
-const terminalId = z.string().regex(/^t-[0-9a-f]{16}$/);
 
 export const terminalOpenReplySchema = z.object({ id: count, ok: z.literal(true), terminalId });
 
@@ -463,12 +231,10 @@ export type StateEvent = z.infer<typeof stateEventSchema>;
 export type SampleEvent = z.infer<typeof sampleEventSchema>;
 export type HistoryEvent = z.infer<typeof historyEventSchema>;
 export type NoticeEvent = z.infer<typeof noticeEventSchema>;
-export type JobRow = z.infer<typeof jobSchema>;
 export type JobsEvent = z.infer<typeof jobsEventSchema>;
 export type JobLogReply = z.infer<typeof jobLogReplySchema>;
 export type TerminalRow = z.infer<typeof terminalSchema>;
 export type TerminalOutputEvent = z.infer<typeof terminalOutputEventSchema>;
 export type TerminalEndedEvent = z.infer<typeof terminalEndedEventSchema>;
-export type AuditRecord = z.infer<typeof auditRecordSchema>;
 export type AuditReply = z.infer<typeof auditReplySchema>;
 export type AuditEvent = z.infer<typeof auditEventSchema>;

@@ -5,39 +5,32 @@
 import { z } from 'zod';
 import type { PassedChannel, RequestChannel } from './channels.ts';
 import type { Result } from './errors.ts';
+import { bytes, count, id, jobId, startTicks, terminalId } from './fields.ts';
+import { jobOrderSchema } from './job.ts';
+import { sliceSettingsSchema } from './slice.ts';
 import { UPDATE_ACTS } from './updates.ts';
 import type { UpdateState } from './updates.ts';
+import type { AuditRecord, PersonHours } from './people.ts';
+import type { Sample } from './sample.ts';
 import type {
   AuditPage,
-  AuditRecord,
   FleetSnapshot,
   History,
   HostId,
   HostSnapshot,
-  PersonHours,
   JobLogPart,
   PythonEnvironment,
-  Sample,
   SliceEdit,
   TerminalInfo,
   VersionFacts,
 } from './model.ts';
 
 const hostId = z.string().min(1).max(300);
-const sliceId = z.string().min(1).max(64);
-const gpuUuid = z.string().min(1).max(64);
-const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const percent = z.number().int().min(0).max(100);
+const sliceId = id;
+const gpuUuid = id;
 const name = z.string().max(64);
-const revision = z.number().int().min(0);
-const priority = z.enum(['idle', 'normal', 'high']);
-const jobId = z.string().regex(/^j-[0-9a-f]{16}$/);
-const terminalId = z.string().regex(/^t-[0-9a-f]{16}$/);
 /** Columns and rows of a terminal. */
 const side = z.number().int().min(1).max(1000);
-const jobPriority = z.enum(['low', 'normal', 'high']);
-/** Up to the end of the year 9999. */
-const timeMs = z.number().int().min(0).max(253_402_300_799_999).nullable();
 const commandId = z.string().max(40);
 /** Beyond what a person may hold, and meant so. */
 const overQuota = z.boolean().optional();
@@ -76,34 +69,26 @@ export const requestSchemas = {
     hostId,
     gpuUuid,
     name: name.nullable(),
-    memoryLimitBytes: bytes,
-    computeLimitPercent: percent,
-    computeGuaranteePercent: percent,
-    priority,
+    ...sliceSettingsSchema.omit({ startsAtMs: true }).shape,
     owner: name.nullable(),
-    expiresAtMs: timeMs,
     overQuota,
   }),
   'slice:resize': z.strictObject({
     hostId,
     sliceId,
-    revision: revision.nullable(),
-    memoryLimitBytes: bytes.optional(),
-    computeLimitPercent: percent.optional(),
-    computeGuaranteePercent: percent.optional(),
-    priority: priority.optional(),
-    expiresAtMs: timeMs.optional(),
+    revision: count.nullable(),
+    ...sliceSettingsSchema.omit({ startsAtMs: true }).partial().shape,
     belowUse: z.enum(['refuse', 'when-it-drops']),
     overQuota,
   }),
-  'slice:assign': z.strictObject({ hostId, sliceId, revision: revision, owner: name, overQuota }),
+  'slice:assign': z.strictObject({ hostId, sliceId, revision: count, owner: name, overQuota }),
   /** To another GPU of its host, while no process is in it. */
-  'slice:move': z.strictObject({ hostId, sliceId, revision: revision, gpuUuid }),
-  'slice:rename': z.strictObject({ hostId, sliceId, revision: revision, name }),
+  'slice:move': z.strictObject({ hostId, sliceId, revision: count, gpuUuid }),
+  'slice:rename': z.strictObject({ hostId, sliceId, revision: count, name }),
   'slice:delete': z.strictObject({
     hostId,
     sliceId,
-    revision: revision,
+    revision: count,
     withProcesses: z.boolean(),
   }),
   'slice:undo': z.strictObject({ hostId, undoToken: z.string().max(64), overQuota }),
@@ -134,11 +119,11 @@ export const requestSchemas = {
   'quota:set': z.strictObject({
     hostId,
     subject: z.string().min(1).max(72),
-    memoryBytesMax: bytes.nullable(),
+    memoryBytesMax: bytes,
     slicesMax: z.number().int().min(0).max(504).nullable(),
     remove: z.boolean(),
   }),
-  /** NVIDIA's MPS daemon for one GPU, so that programs of one user run at the same time. */
+  /** Whether programs of one user run on that GPU at the same time. */
   'gpu:concurrent': z.strictObject({ hostId, gpuUuid, concurrent: z.boolean() }),
   /** Python environments of the user there: of the folder (null: the home folder) and of conda, venv, uv and pyenv. */
   'job:environments': z.strictObject({ hostId, cwd: z.string().max(1000).nullable() }),
@@ -152,19 +137,15 @@ export const requestSchemas = {
     cwd: z.string().max(1000).nullable(),
     /** The prefix of a conda or venv environment to activate; null: what the user's interactive login shell sets up. */
     environment: z.string().startsWith('/').max(1000).nullable(),
-    priority: jobPriority,
-    preemptible: z.boolean(),
-    requeue: z.boolean(),
-    preempts: z.boolean(),
-    minFreeBytes: bytes.nullable(),
-    graceMs: z.number().int().min(0).max(600_000),
+    ...jobOrderSchema.omit({ sliceId: true, command: true }).shape,
+    graceMs: count.max(600_000),
   }),
   'job:act': z.strictObject({ hostId, jobId, act: z.enum(['cancel', 'kill', 'hold', 'release', 'first']) }),
-  'job:priority': z.strictObject({ hostId, jobId, priority: jobPriority }),
+  'job:priority': z.strictObject({ hostId, jobId, priority: jobOrderSchema.shape.priority }),
   /** How many jobs of one slice run at once, on the whole host. */
   'job:slots': z.strictObject({ hostId, slots: z.number().int().min(1).max(16) }),
   /** offset null: the last piece there is. */
-  'job:log': z.strictObject({ hostId, jobId, offset: bytes.nullable() }),
+  'job:log': z.strictObject({ hostId, jobId, offset: bytes }),
   /** A shell of one's own in a slice, which goes on without us. */
   'terminal:open': z.strictObject({ hostId, sliceId, columns: side, rows: side }),
   'terminal:list': z.strictObject({ hostId }),
@@ -172,12 +153,12 @@ export const requestSchemas = {
   'terminal:attach': z.strictObject({
     hostId,
     terminalId,
-    offset: bytes.nullable(),
+    offset: bytes,
     columns: side,
     rows: side,
   }),
   /** Up to `offset` it is on the screen: as much more may come. */
-  'terminal:ack': z.strictObject({ hostId, terminalId, offset: bytes }),
+  'terminal:ack': z.strictObject({ hostId, terminalId, offset: count }),
   /** base64 of at most 4096 bytes. */
   'terminal:input': z.strictObject({ hostId, terminalId, data: z.string().min(4).max(5464) }),
   'terminal:resize': z.strictObject({ hostId, terminalId, columns: side, rows: side }),
@@ -186,7 +167,7 @@ export const requestSchemas = {
   'process:stop': z.strictObject({
     hostId,
     pid: z.number().int().min(1),
-    startTicks: z.string().regex(/^\d{1,20}$/),
+    startTicks,
     signal: z.enum(['INT', 'TERM', 'KILL']),
   }),
   /** The window is hidden or shown: sampling slows to 30 s while nobody looks. */

@@ -1,256 +1,16 @@
-/** Hosts, GPUs, slices and samples as the core keeps them and the renderer draws them. Readonly, null = unknown. */
-import type { GpuBackend } from './backends.ts';
+/** A host as the core keeps it and the window draws it, and the fleet of them. Readonly, null = unknown. */
 import type { Failure } from './errors.ts';
+import type { Gpu } from './gpu.ts';
+import type { Job } from './job.ts';
+import type { AuditRecord, Person, Quota } from './people.ts';
 import type { Verb } from './rights.ts';
+import type { Sample } from './sample.ts';
+import type { Slice } from './slice.ts';
 
 /** `ssh:<name in the config>`, `typed:<user@host:port>` or `demo:<n>`. Stable over restarts. */
 export type HostId = string;
 export type SliceId = string;
 export type GpuUuid = string;
-
-export type Priority = 'idle' | 'normal' | 'high';
-
-export interface Gpu {
-  readonly uuid: GpuUuid;
-  /** Its number on this host, for display. */
-  readonly index: number;
-  readonly name: string;
-  readonly capacityBytes: number;
-  readonly simulated: boolean;
-  readonly computeMode: string | null;
-  readonly backend: GpuBackend;
-  /** Whether the hardware cuts it, and not we; null: the driver does not say. */
-  readonly partitioned: boolean | null;
-  /** Whether programs of the managing user run there at the same time. */
-  readonly concurrent: Concurrent | null;
-  /** Why it failed, or does not end yet. */
-  readonly concurrentNote: string | null;
-  /** The last errors that its driver reported, newest first; null: the agent does not listen for them. */
-  readonly faults: readonly GpuFault[] | null;
-  /** null: the agent does not list them. */
-  readonly partitions: readonly GpuPartition[] | null;
-}
-
-/** A part of a GPU that the hardware keeps apart. Listed, never cut. */
-export interface GpuPartition {
-  readonly uuid: string;
-  /** As the driver says it: `NVIDIA H100 80GB HBM3 MIG 1g.10gb`. */
-  readonly name: string;
-  readonly capacityBytes: number | null;
-}
-
-export const FAULT_KINDS = ['program', 'hardware', 'other'] as const;
-/** An error that a driver reported. */
-export interface GpuFault {
-  /** Whose number `code` is: its backend's word for its faults. */
-  readonly source: string;
-  readonly code: number;
-  /** Whose fault it mostly is. */
-  readonly kind: (typeof FAULT_KINDS)[number];
-  /** What it means, in a sentence of the agent's. */
-  readonly text: string;
-  /** The same again within ten minutes is counted. */
-  readonly count: number;
-  readonly firstAtMs: number;
-  readonly atMs: number;
-}
-
-export interface Slice {
-  readonly id: SliceId;
-  readonly name: string;
-  readonly gpuUuid: GpuUuid;
-  readonly memoryLimitBytes: number;
-  /** A shrink below use that takes effect when use drops. */
-  readonly pendingMemoryLimitBytes: number | null;
-  readonly computeLimitPercent: number;
-  readonly computeGuaranteePercent: number;
-  readonly priority: Priority;
-  readonly owner: string;
-  readonly ownerUid: number;
-  readonly createdAtMs: number;
-  readonly startsAtMs: number | null;
-  readonly expiresAtMs: number | null;
-  readonly revision: number;
-  /** Why nothing is admitted although it is open by its times: its owner's uid is somebody else's by now. */
-  readonly suspendedReason?: string | null | undefined;
-}
-
-export interface Person {
-  readonly name: string;
-  readonly uid: number;
-  /** Where we know the name from: owns a GPU process, owns a slice, or has a login on the host. */
-  readonly source: 'process' | 'slice' | 'login';
-  /** The subject of the quota that holds for them; null: none does, as far as the agent knows. */
-  readonly quota: string | null;
-}
-
-/** How much one person may hold on a host; null: as much as there is. */
-export interface Quota {
-  /** A user, `@group` (each of its members) or `default` (everybody else). */
-  readonly subject: string;
-  readonly memoryBytesMax: number | null;
-  readonly slicesMax: number | null;
-}
-
-export interface GpuSample {
-  readonly uuid: GpuUuid;
-  readonly memoryUsedBytes: number | null;
-  readonly utilizationPercent: number | null;
-  readonly temperatureC: number | null;
-  readonly powerMilliwatts: number | null;
-  readonly smClockMhz: number | null;
-  /** Why its clocks are lower than they could be. */
-  readonly slowedBy: SlowedBy | null;
-  readonly eccErrors: number | null;
-  /** Held by processes outside every slice, and by the driver. */
-  readonly unmanagedBytes: number | null;
-}
-
-export const CONCURRENT = ['off', 'starting', 'on', 'stopping', 'failed'] as const;
-export type Concurrent = (typeof CONCURRENT)[number];
-
-export const SLOWED_BY = ['nothing', 'power', 'heat'] as const;
-export type SlowedBy = (typeof SLOWED_BY)[number];
-
-export const HELD_BY = [
-  'nothing',
-  'own-limit',
-  'higher-priority',
-  'guarantee',
-  'other-gpu',
-  'power',
-  'heat',
-] as const;
-export type HeldBy = (typeof HELD_BY)[number];
-
-export interface SliceSample {
-  readonly id: SliceId;
-  readonly memoryUsedBytes: number | null;
-  readonly ledgerBytes: number | null;
-  readonly residueBytes: number | null;
-  readonly computeUsedTenths: number | null;
-  readonly throttledTenths: number | null;
-  /** What makes it slower than it could be: a wait first, then a GPU that runs slower for all. */
-  readonly heldBy: HeldBy | null;
-  readonly deniedAllocations: number | null;
-  readonly deniedBytes: number | null;
-  readonly deniedAtMs: number | null;
-  readonly limitHeld: boolean | null;
-  readonly processCount: number | null;
-}
-
-export interface ProcessSample {
-  readonly pid: number;
-  /** Start time in clock ticks; with the pid it names the process for good. A string: it may exceed 2^53. */
-  readonly startTicks: string;
-  readonly uid: number | null;
-  readonly user: string | null;
-  readonly command: string;
-  /** The container it runs in (`docker 3f2a91c0b1de`), as its control groups tell; null: none is known. */
-  readonly container: string | null;
-  /** The batch job or service that it belongs to (`Slurm job 123`, `jupyter.service`); null: none is known. */
-  readonly unit: string | null;
-  /** null: unmanaged. */
-  readonly sliceId: SliceId | null;
-  readonly gpuUuid: GpuUuid;
-  /** The job to whose process group it belongs. */
-  readonly jobId: string | null;
-  readonly memoryUsedBytes: number | null;
-  readonly computeUsedTenths: number | null;
-  readonly throttledTenths: number | null;
-  readonly startedAtMs: number | null;
-}
-
-export interface Sample {
-  readonly seq: number;
-  readonly atMs: number;
-  readonly gpus: readonly GpuSample[];
-  readonly slices: readonly SliceSample[];
-  readonly processes: readonly ProcessSample[];
-  readonly processesOmitted: number;
-}
-
-export const JOB_STATES = [
-  'queued',
-  'held',
-  'running',
-  'stopping',
-  'ended',
-  'cancelled',
-  'preempted',
-  'failed',
-  'lost',
-] as const;
-export type JobState = (typeof JOB_STATES)[number];
-export const JOB_PRIORITIES = ['low', 'normal', 'high'] as const;
-export type JobPriority = (typeof JOB_PRIORITIES)[number];
-
-export const JOB_WAITS = [
-  'held',
-  'slice-gone',
-  'not-yours',
-  'slice-not-open',
-  'slice-over',
-  'running',
-  'stopping',
-  'behind',
-  'slice-memory',
-  'gpu-memory',
-  'memory-unknown',
-  'starting',
-  'away',
-] as const;
-
-/** Why a job waits, with the figures of the sentence. */
-export interface JobWait {
-  /** null: a reason that a newer agent knows and we do not. */
-  readonly code: (typeof JOB_WAITS)[number] | null;
-  /** 1: first in line; null: not in the line. */
-  readonly position: number | null;
-  /** The job that it waits for. */
-  readonly jobId: string | null;
-  readonly jobName: string | null;
-  readonly user: string | null;
-  readonly sinceMs: number | null;
-  readonly untilMs: number | null;
-  readonly needBytes: number | null;
-  readonly freeBytes: number | null;
-}
-
-/** One command that waits for its turn in a slice, runs there, or did. */
-export interface Job {
-  readonly id: string;
-  readonly name: string;
-  readonly sliceId: SliceId;
-  readonly command: string;
-  readonly uid: number;
-  readonly user: string;
-  readonly priority: JobPriority;
-  /** A higher one of the same owner or of an operator may stop it. */
-  readonly preemptible: boolean;
-  /** Stopped for a higher one, it goes back in the line, once. */
-  readonly requeue: boolean;
-  /** Stops lower ones that did not agree to it, too: its owner's, an operator's job anybody's. */
-  readonly preempts: boolean;
-  readonly minFreeBytes: number | null;
-  /** From SIGTERM to SIGKILL. */
-  readonly graceMs: number;
-  readonly state: JobState;
-  readonly submittedAtMs: number;
-  readonly startedAtMs: number | null;
-  readonly endedAtMs: number | null;
-  readonly pid: number | null;
-  readonly exitCode: number | null;
-  readonly signal: number | null;
-  readonly runs: number;
-  /** While it is stopping: when SIGKILL comes. */
-  readonly killAtMs: number | null;
-  /** Who held, cancelled or displaced it. */
-  readonly byUser: string | null;
-  readonly message: string | null;
-  /** null: it is not in the line. */
-  readonly waits: JobWait | null;
-}
 
 export interface JobList {
   readonly slotsPerSlice: number;
@@ -268,7 +28,6 @@ export interface TerminalInfo {
   readonly signal: number | null;
 }
 
-/** A piece of a job's log. Offsets count every byte ever written. */
 /** A Python environment of the person who is signed in on a host. */
 export interface PythonEnvironment {
   kind: 'conda' | 'venv' | 'pyenv';
@@ -276,6 +35,7 @@ export interface PythonEnvironment {
   path: string;
 }
 
+/** A piece of a job's log. Offsets count every byte ever written. */
 export interface JobLogPart {
   readonly data: string;
   readonly offset: number;
@@ -462,48 +222,6 @@ export interface SliceEdit {
   readonly revision: number;
   readonly undoToken: string;
   readonly undoExpiresAtMs: number;
-}
-
-/** A slice as the audit remembers it. */
-export interface AuditSlice {
-  readonly name: string;
-  readonly owner: string;
-  /** null: recorded before slices could move. */
-  readonly gpuUuid: GpuUuid | null;
-  readonly memoryLimitBytes: number;
-  readonly computeLimitPercent: number;
-  readonly computeGuaranteePercent: number;
-  readonly priority: Priority;
-  readonly startsAtMs: number | null;
-  readonly expiresAtMs: number | null;
-}
-
-/** One edit, made or refused. `before` is null for a slice that was made, `after` for one that was deleted. */
-export interface AuditRecord {
-  readonly seq: number;
-  readonly atMs: number;
-  readonly action: string;
-  /** Why it was not done; null: it was. */
-  readonly refusal: string | null;
-  readonly sliceId: SliceId | null;
-  readonly sliceName: string | null;
-  readonly gpuUuid: GpuUuid | null;
-  readonly uid: number;
-  readonly user: string;
-  /** What the client said of itself; nobody checked it. */
-  readonly claimedFrom: string | null;
-  readonly detail: string | null;
-  readonly refusalsOmitted: number;
-  readonly before: AuditSlice | null;
-  readonly after: AuditSlice | null;
-}
-
-/** What a person's slices used and held on one host: GPU time, and parts of a GPU's memory times time. */
-export interface PersonHours {
-  readonly name: string;
-  readonly uid: number;
-  readonly usedMs: number;
-  readonly heldMs: number;
 }
 
 export interface AuditPage {

@@ -1,5 +1,6 @@
 /** Several slices in one act: a GPU cut into shares of what is free on it. */
-import type { Gpu, HostSnapshot } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { gib } from '../../model/units.ts';
 import { presetBytes } from '../domain/slice-edits.ts';
 import { request, sayFailure } from '../store/ask.ts';

@@ -1,6 +1,8 @@
 /** What is done with jobs, in the words that the toast shows. */
 import type { RequestArgs } from '../../model/ipc.ts';
-import type { HostSnapshot, Job, JobPriority, Slice } from '../../model/model.ts';
+import type { Job, JobPriority } from '../../model/job.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { ask } from '../store/ask.ts';
 import { announce, logEvent, pickJob, showToast, useUi } from '../store/ui.ts';
 

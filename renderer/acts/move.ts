@@ -1,5 +1,7 @@
 /** A slice on another GPU of its host, while nothing runs in it: it stays the slice it was, with its history. */
-import type { Gpu, HostSnapshot, Slice } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { request, sayFailure } from '../store/ask.ts';
 import { select } from '../store/ui.ts';
 import { edited } from './edits.ts';

@@ -1,6 +1,8 @@
 /** Edits of slices, in the words that the toast shows. */
 import type { Failure, Result } from '../../model/errors.ts';
-import type { Gpu, HostSnapshot, Slice, SliceEdit } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot, SliceEdit } from '../../model/model.ts';
 import { gibWithUnit } from '../../model/units.ts';
 import { sliceSample } from '../domain/host-figures.ts';
 import { changeText, changesText, yourName } from '../domain/slice-edits.ts';

@@ -1,6 +1,7 @@
 /** The terminals of all hosts: what opens, closes and keeps them going. */
 import type { CoreEvent } from '../../model/ipc.ts';
-import type { HostId, HostSnapshot, Slice, TerminalInfo } from '../../model/model.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostId, HostSnapshot, TerminalInfo } from '../../model/model.ts';
 import { isReachable } from '../domain/terminal-rights.ts';
 import type { Screen, ScreenEvents, ScreenSize } from '../domain/terminal-screen.ts';
 import { TerminalStream } from '../domain/terminal-stream.ts';

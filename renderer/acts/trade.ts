@@ -1,5 +1,6 @@
 /** Two neighbours on a GPU trade memory, in two edits and one Undo. */
-import type { HostSnapshot, Slice } from '../../model/model.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { gib, gibWithUnit } from '../../model/units.ts';
 import { sliceSample } from '../domain/host-figures.ts';
 import { waitsFor } from '../domain/slice-edits.ts';

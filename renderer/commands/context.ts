@@ -1,5 +1,8 @@
 /** What commands act on: the host, GPU and slices in view at this moment. */
-import type { Gpu, HostSnapshot, Job, Slice } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Job } from '../../model/job.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import type { HostSlice } from '../domain/slice-edits.ts';
 import { useFleet } from '../store/fleet.ts';
 import type { FleetState } from '../store/fleet.ts';

@@ -1,5 +1,6 @@
 /** Commands of jobs: one is started in the selected slice, the others act on the job chosen in the list. */
-import type { HostSnapshot, Job, JobPriority } from '../../model/model.ts';
+import type { Job, JobPriority } from '../../model/job.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import {
   isYours,
   jobRefusal,

@@ -1,6 +1,7 @@
 /** Commands of the selected slice, or of all that are picked. */
 import { formatLink } from '../../model/links.ts';
-import type { HostSnapshot, Slice } from '../../model/model.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { editRefusal } from '../domain/rights.ts';
 import { neighbourOf } from '../domain/trade.ts';
 import { copy } from '../store/ask.ts';

@@ -1,5 +1,5 @@
 /** Commands of terminals: one is opened in a slice, and one key leads into the panel and out of it. */
-import type { Slice } from '../../model/model.ts';
+import type { Slice } from '../../model/slice.ts';
 import { usableSlices } from '../domain/job-rights.ts';
 import { terminalRefusal } from '../domain/terminal-rights.ts';
 import { shownTab } from '../store/terminals.ts';

@@ -1,6 +1,8 @@
 /** What the dialogs of a feature are made of: a map from kind to what draws it, and what a host or a slice is for it. */
 import type { ReactElement } from 'react';
-import type { HostId, HostSnapshot, Sample, Slice, SliceId } from '../../model/model.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostId, HostSnapshot, SliceId } from '../../model/model.ts';
 import type { DialogArgs, DialogKind } from '../store/dialogs.ts';
 import { useHost } from '../store/fleet.ts';
 import { useSample } from './use-sample.ts';

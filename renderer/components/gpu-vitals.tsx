@@ -1,6 +1,7 @@
 /** Heat, power and clock of a GPU. The agent keeps no history of them: the charts begin when somebody looks. */
 import type { ReactElement } from 'react';
-import type { Gpu, GpuSample } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { GpuSample } from '../../model/sample.ts';
 import { readerOf } from '../domain/gpu-names.ts';
 import { ChartSection } from './chart-section.tsx';
 import type { ChartSectionProps } from './chart-section.tsx';

@@ -1,6 +1,6 @@
 /** Who is hit by an act that cannot be undone: people, PIDs, what runs, for how long. */
 import type { ReactElement } from 'react';
-import type { ProcessSample } from '../../model/model.ts';
+import type { ProcessSample } from '../../model/sample.ts';
 import { duration } from '../../model/units.ts';
 
 const SHOWN_MAX = 8;

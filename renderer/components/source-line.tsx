@@ -1,6 +1,6 @@
 /** Where the figures of a chart come from and how fine they are: no number without its source. */
 import type { ReactElement } from 'react';
-import type { Gpu } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
 import { duration } from '../../model/units.ts';
 import { readerOf } from '../domain/gpu-names.ts';
 import type { SubjectKind, Watched } from '../store/series.ts';

@@ -1,5 +1,6 @@
 /** What both charts of one thing have in common: its history over the chosen range, its colour and its name. */
-import type { Gpu, HostSnapshot } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { useWatched } from '../store/history.ts';
 import type { SubjectKind } from '../store/series.ts';
 import { RANGE_MS, useUi } from '../store/ui.ts';

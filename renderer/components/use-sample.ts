@@ -1,6 +1,7 @@
 /** React's view of what is kept outside React: samples and clocks. */
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react';
-import type { HostId, Sample } from '../../model/model.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { HostId } from '../../model/model.ts';
 import { shownSample, shownTick, subscribe, subscribeHost } from '../store/series.ts';
 
 export function useSample(hostId: HostId | null): Sample | null {

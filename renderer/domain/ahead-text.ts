@@ -1,5 +1,7 @@
 /** What will become of a job that is about to be started: the agent's rules of the line, told beforehand. Pure. */
-import type { HostSnapshot, Job, JobPriority, Slice } from '../../model/model.ts';
+import type { Job, JobPriority } from '../../model/job.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { duration, gibWithUnit } from '../../model/units.ts';
 import { isYours } from './job-rights.ts';
 import { may as mayDo } from './rights.ts';

@@ -1,5 +1,7 @@
 /** An edit in words, and as cells for a file. Pure. */
-import type { AuditRecord, AuditSlice, HostSnapshot } from '../../model/model.ts';
+import type { AuditRecord } from '../../model/people.ts';
+import type { AuditSlice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { gib } from '../../model/units.ts';
 import { stamp, utcSeconds } from './when.ts';
 

@@ -1,6 +1,8 @@
 /** A slice each for the people of a course: who gets one where, and why somebody gets none. Pure; nothing is sent. */
 import { admit } from '../../model/admission.ts';
-import type { Gpu, HostId, HostSnapshot, Sample } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { HostId, HostSnapshot } from '../../model/model.ts';
 import { gibWithUnit } from '../../model/units.ts';
 import { refusalWords } from './drag.ts';
 import { cutRefusal, gpuView } from './host-figures.ts';

@@ -1,5 +1,5 @@
 /** What GPUs and their parts are called. Pure. */
-import type { Gpu } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
 
 /** A model's name without its vendor and family: for narrow places. */
 export const shortGpuName = ({ name, backend }: Pick<Gpu, 'name' | 'backend'>): string => {

@@ -1,5 +1,7 @@
 /** The one most urgent sentence under a GPU, and what is wrong with a slice. Pure. */
-import type { Gpu, Sample, Slice, SliceSample } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { Slice, SliceSample } from '../../model/slice.ts';
 import { gib, gibWithUnit } from '../../model/units.ts';
 import { sliceSample } from './host-figures.ts';
 import type { GpuView } from './host-figures.ts';

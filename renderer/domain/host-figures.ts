@@ -1,6 +1,9 @@
 /** Sums over a host, for its row, its heading and its inspector. Pure; unknown stays null. */
 import { gpuCan } from '../../model/backends.ts';
-import type { Gpu, GpuSample, HostSnapshot, Sample, Slice, SliceSample } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { GpuSample, Sample } from '../../model/sample.ts';
+import type { Slice, SliceSample } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { layoutBar } from './bar-layout.ts';
 import type { BarLayout } from './bar-layout.ts';
 import { editRefusal } from './rights.ts';

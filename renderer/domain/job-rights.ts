@@ -1,5 +1,7 @@
 /** What a person may do with jobs on a host, and why not. Pure. */
-import type { HostSnapshot, Job, Slice } from '../../model/model.ts';
+import type { Job } from '../../model/job.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { may } from './rights.ts';
 
 /** Why there is no queue to look at; null: there is one. */

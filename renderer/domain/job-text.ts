@@ -1,6 +1,6 @@
 /** A job in words: what it is doing, what it waits for, how it ended. Pure; clocks come in. */
 import { assertNever } from '../../model/errors.ts';
-import type { Job, JobWait } from '../../model/model.ts';
+import type { Job, JobWait } from '../../model/job.ts';
 import { gibWithUnit } from '../../model/units.ts';
 
 export type JobTone = 'plain' | 'good' | 'warn' | 'bad';

@@ -1,5 +1,8 @@
 /** What moving a slice to another GPU of its host would do there, and why it cannot be done. Pure. */
-import type { Gpu, HostSnapshot, Sample, Slice } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { gibWithUnit } from '../../model/units.ts';
 import { refusalWords } from './drag.ts';
 import { cutRefusal, gpuView } from './host-figures.ts';

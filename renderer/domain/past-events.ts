@@ -1,5 +1,7 @@
 /** What happened before this window was opened, and what others did since, from what the agent has kept. Pure. */
-import type { AuditRecord, HostSnapshot, Sample } from '../../model/model.ts';
+import type { AuditRecord } from '../../model/people.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { gibWithUnit } from '../../model/units.ts';
 import { gpuNameOn, recordText, recordTone } from './audit-text.ts';
 

@@ -1,6 +1,8 @@
 /** What a person may hold on a host beside what they hold. Pure; the agent decides with the same rules. */
 import { admitQuota } from '../../model/admission.ts';
-import type { HostSnapshot, Quota, Slice } from '../../model/model.ts';
+import type { Quota } from '../../model/people.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { gib, gibWithUnit } from '../../model/units.ts';
 
 export const DEFAULT_SUBJECT = 'default';

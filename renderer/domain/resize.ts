@@ -1,5 +1,7 @@
 /** What pulling an edge to a place would do: to its slice, and in a trade to the neighbour. Pure. */
-import type { Gpu, HostSnapshot, Slice, SliceSample } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Slice, SliceSample } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import type { BarLayout } from './bar-layout.ts';
 import { refusalWords } from './drag.ts';
 import type { ResizeBounds } from './drag.ts';

@@ -1,7 +1,10 @@
 /** A slice that is to be made or changed: its rules before the agent is asked, and what a change is called. Pure. */
 import { admit } from '../../model/admission.ts';
 import type { Admission } from '../../model/admission.ts';
-import type { Gpu, HostSnapshot, Person, Priority, Slice } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Person } from '../../model/people.ts';
+import type { Priority, Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { MIB, gib, gibWithUnit } from '../../model/units.ts';
 import { slicesOf } from './host-figures.ts';
 import { untilText } from './when.ts';

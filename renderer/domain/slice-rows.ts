@@ -1,5 +1,8 @@
 /** Slices of one host or of all as rows: allocated beside used. Pure; unknown stays null. */
-import type { Gpu, HostSnapshot, Sample, Slice } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { gpuSample, sliceSample } from './host-figures.ts';
 
 export interface SliceRow {

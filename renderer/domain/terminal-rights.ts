@@ -1,5 +1,6 @@
 /** Whether terminals can be opened on a host, and why not. Pure. */
-import type { HostSnapshot, Slice } from '../../model/model.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { usableSlices } from './job-rights.ts';
 
 export const isReachable = (host: HostSnapshot | null): boolean =>

@@ -1,5 +1,6 @@
 /** Two neighbours on a GPU trade memory: one grows by what the other gives. The arithmetic. */
-import type { HostSnapshot, Slice } from '../../model/model.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { SNAP_BYTES } from './drag.ts';
 import { slicesOf } from './host-figures.ts';
 

@@ -1,6 +1,7 @@
 /** The dock of the centre column: jobs, processes, events and terminals of the host in view. */
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Sample } from '../../model/model.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { isOver } from '../domain/job-text.ts';
 import { useTerminals } from '../store/terminals.ts';
 import { useUi } from '../store/ui.ts';

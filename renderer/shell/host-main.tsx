@@ -1,7 +1,8 @@
 /** The centre column: what a host looks like in each state of its connection. */
 import { useMemo } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Sample } from '../../model/model.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { assertNever } from '../../model/errors.ts';
 import { gib } from '../../model/units.ts';
 import { Button, cx } from '../components/bits.tsx';

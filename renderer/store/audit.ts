@@ -1,7 +1,8 @@
 /** The audit of hosts as far as it was read: newest first, older pages on demand, new edits as they happen. */
 import { create } from 'zustand';
 import type { Failure, Result } from '../../model/errors.ts';
-import type { AuditPage, AuditRecord, HostId, SliceId } from '../../model/model.ts';
+import type { AuditRecord } from '../../model/people.ts';
+import type { AuditPage, HostId, SliceId } from '../../model/model.ts';
 import { request } from './ask.ts';
 
 const PAGE = 100;

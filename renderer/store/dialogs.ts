@@ -2,7 +2,9 @@
  * Which dialogs there are, and what each is opened with: facts alone. Who opens one knows nothing of how it is drawn;
  * the feature that draws it says so in its own `dialogs.tsx`.
  */
-import type { GpuUuid, HostId, Job, ProcessSample, SliceId } from '../../model/model.ts';
+import type { Job } from '../../model/job.ts';
+import type { ProcessSample } from '../../model/sample.ts';
+import type { GpuUuid, HostId, SliceId } from '../../model/model.ts';
 import type { PointRow, Quantity } from '../domain/chart-data.ts';
 
 /** A slice that is among those picked for an act on several. */

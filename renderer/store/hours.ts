@@ -1,7 +1,8 @@
 /** GPU-hours of people, by host: asked for while somebody looks at them, kept until then. */
 import { useEffect } from 'react';
 import { create } from 'zustand';
-import type { HostId, HostSnapshot, PersonHours } from '../../model/model.ts';
+import type { PersonHours } from '../../model/people.ts';
+import type { HostId, HostSnapshot } from '../../model/model.ts';
 import { request } from './ask.ts';
 
 export const HOURS_DAYS = 7;

@@ -1,5 +1,6 @@
 /** The idle clock in words: said once a slice has had no GPU time for as long as the settings say. */
-import type { HostId, Slice } from '../../model/model.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostId } from '../../model/model.ts';
 import { idleLong } from '../domain/idle-text.ts';
 import { idleSince } from './idle.ts';
 import { hostNowMs } from './series.ts';

@@ -2,7 +2,8 @@
  * How long each slice has had no GPU time: "held but idle since". From samples, and for the time before this window was
  * opened from the agent's history, asked for once per slice that is found idle.
  */
-import type { HistoryPoint, HostId, Sample, SliceId } from '../../model/model.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { HistoryPoint, HostId, SliceId } from '../../model/model.ts';
 import type { Idle } from '../domain/idle-text.ts';
 
 /** Below half a percent nothing really runs: a notebook's kernel pings. */

@@ -1,6 +1,7 @@
 /** What was typed last, by host and slice. Kept on this computer. */
 import { z } from 'zod';
-import type { HostSnapshot, Slice } from '../../model/model.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { readStored, writeStored } from './stored.ts';
 
 const STORE_KEY = 'tranche.commands';

@@ -1,7 +1,8 @@
 /** On which hosts a login shell was seen to find `tranche`. Kept on this computer. */
 import { z } from 'zod';
 import { create } from 'zustand';
-import type { HostSnapshot, Slice } from '../../model/model.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { readStored, writeStored } from './stored.ts';
 
 const STORE_KEY = 'tranche.linked';

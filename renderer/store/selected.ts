@@ -1,5 +1,7 @@
 /** The GPU and slice that are selected, if they are (still) on this host. */
-import type { Gpu, HostSnapshot, Slice } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { useUi } from './ui.ts';
 
 export function selectedSlice(host: HostSnapshot): Slice | null {

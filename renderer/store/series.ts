@@ -4,7 +4,8 @@
  * and what shows all of them hears once for all, at that pace, too. Each host has its own rhythm: a tick that all hosts
  * share falls anywhere between the samples of most of them, and shows those half a second late.
  */
-import type { HostId, HistoryPoint, Sample } from '../../model/model.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { HostId, HistoryPoint } from '../../model/model.ts';
 import { Ring } from '../domain/ring.ts';
 import type { Vitals } from '../domain/ring.ts';
 

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { auditReplySchema, type AuditRecord } from '../../model/agent-protocol.ts';
+import { type AuditRecord } from '../../model/people.ts';
+import { auditReplySchema } from '../../model/agent-protocol.ts';
 import { Client, GIB, hasSim, isRoot, TestHost, workload, type Line, type Root } from './agent_process.ts';
 
 let host: TestHost;

@@ -15,12 +15,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  jobLogReplySchema,
-  jobsEventSchema,
-  type JobLogReply,
-  type JobRow,
-} from '../../model/agent-protocol.ts';
+import { type Job } from '../../model/job.ts';
+import { jobLogReplySchema, jobsEventSchema, type JobLogReply } from '../../model/agent-protocol.ts';
 import {
   AttachedProcess,
   binDir,
@@ -71,16 +67,16 @@ async function open(fields: Line = {}): Promise<Client> {
   return client;
 }
 
-const jobsOf = (client: Client): readonly JobRow[] => {
+const jobsOf = (client: Client): readonly Job[] => {
   const last = client.lines.findLast((line) => line['ev'] === 'jobs');
   return last === undefined ? [] : jobsEventSchema.parse(last).jobs;
 };
 
-const seen = (client: Client, id: string, check: (row: JobRow) => boolean): Promise<JobRow> =>
+const seen = (client: Client, id: string, check: (row: Job) => boolean): Promise<Job> =>
   until(`job ${id} to be so: ${check.toString()}`, () =>
     jobsOf(client).find((row) => row.id === id && check(row)),
   );
-const inState = (client: Client, id: string, state: JobRow['state']) =>
+const inState = (client: Client, id: string, state: Job['state']) =>
   seen(client, id, (row) => row.state === state);
 
 const log = (id: string): string => tranche(['job', 'log', id]).stdout;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { jobsEventSchema } from '../../model/agent-protocol.ts';
 import { Client, endAllIn, hasShim, hasSim, TestHost, until } from './agent_process.ts';
 
-type JobRow = ReturnType<typeof jobsEventSchema.parse>['jobs'][number];
+type Job = ReturnType<typeof jobsEventSchema.parse>['jobs'][number];
 
 let host: TestHost;
 let client: Client;
@@ -25,7 +25,7 @@ function start(command: string, options: readonly string[] = []): string {
   return run.stdout.trim();
 }
 
-const inState = (id: string, state: JobRow['state']): Promise<JobRow> =>
+const inState = (id: string, state: Job['state']): Promise<Job> =>
   until(
     `job ${id} to be ${state}`,
     () => {

@@ -3,7 +3,7 @@ import { spawnSync, type ChildProcess } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { JobRow } from '../../model/agent-protocol.ts';
+import type { Job } from '../../model/job.ts';
 import {
   AttachedProcess,
   binDir,
@@ -168,7 +168,7 @@ describe.skipIf(!hasSim || !hasGcc)('the sanitized agent', () => {
       expect(run.stderr).toBe('');
       return run.stdout.trim();
     };
-    const rows = () => (client.lines.findLast((line) => line['ev'] === 'jobs')?.['jobs'] ?? []) as JobRow[];
+    const rows = () => (client.lines.findLast((line) => line['ev'] === 'jobs')?.['jobs'] ?? []) as Job[];
     const is = (id: string, ...states: string[]) =>
       until(`job ${id} to be ${states.join(' or ')}`, () =>
         rows().find((row) => row.id === id && states.includes(row.state)),

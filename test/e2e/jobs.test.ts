@@ -2,7 +2,7 @@
 import type { Locator } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import type { Failure } from '../../model/errors.ts';
-import type { Job } from '../../model/model.ts';
+import type { Job } from '../../model/job.ts';
 import { cannotRun, useFakePage } from '../renderer/e2e-page.ts';
 
 const HOST = 'ssh:hopper';

@@ -6,17 +6,17 @@ import { admit, admitQuota } from '../../model/admission.ts';
 import type { ErrorCode, Failure, Result } from '../../model/errors.ts';
 import { assertNever, fail, ok } from '../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues, TrancheApi } from '../../model/ipc.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Job } from '../../model/job.ts';
+import type { AuditRecord } from '../../model/people.ts';
+import type { Slice } from '../../model/slice.ts';
 import type {
-  AuditRecord,
   ConnectionState,
   DeployStep,
   FleetSnapshot,
-  Gpu,
   History,
   HostId,
   HostSnapshot,
-  Job,
-  Slice,
   SliceEdit,
 } from '../../model/model.ts';
 import { GIB, gibWithUnit } from '../../model/units.ts';

@@ -1,5 +1,7 @@
 /** An audit as the agent would keep it: 240 edits of a month, some refused, one with a name that a spreadsheet runs. */
-import type { AuditRecord, AuditSlice, HostSnapshot, Slice } from '../../model/model.ts';
+import type { AuditRecord } from '../../model/people.ts';
+import type { AuditSlice, Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 
 const STEP_MS = 3_000_000;

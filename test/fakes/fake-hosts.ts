@@ -1,13 +1,8 @@
 /** The hosts of the fake lab: one of each state, with the names and shapes that break layouts. */
-import type {
-  AgentInfo,
-  ConnectionState,
-  Gpu,
-  GpuFault,
-  HostSnapshot,
-  Person,
-  Slice,
-} from '../../model/model.ts';
+import type { Gpu, GpuFault } from '../../model/gpu.ts';
+import type { Person } from '../../model/people.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { AgentInfo, ConnectionState, HostSnapshot } from '../../model/model.ts';
 import { NVIDIA } from '../../model/nvidia.ts';
 import { VERBS } from '../../model/rights.ts';
 import { GIB, MIB } from '../../model/units.ts';

@@ -1,6 +1,8 @@
 /** Jobs as the agent would have them: a line a slice, one slot, reasons, logs with what terminals and villains write. */
 import type { RequestArgs } from '../../model/ipc.ts';
-import type { Job, JobList, JobLogPart, JobWait, Slice } from '../../model/model.ts';
+import type { Job, JobWait } from '../../model/job.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { JobList, JobLogPart } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 
 const ME = 'mira';

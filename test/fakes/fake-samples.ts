@@ -1,5 +1,7 @@
 /** Readings that move the way real ones do: steps in memory, noise in GPU time, one slice that is throttled. */
-import type { History, HistoryPoint, HostSnapshot, ProcessSample, Sample, Slice } from '../../model/model.ts';
+import type { ProcessSample, Sample } from '../../model/sample.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { History, HistoryPoint, HostSnapshot } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 
 const USE: Readonly<Record<string, number>> = {

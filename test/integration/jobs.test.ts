@@ -1,6 +1,7 @@
 /** Jobs over real SSH: started through the one channel, left alone while the link is away, whole when it is back. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Job, JobLogPart } from '../../model/model.ts';
+import type { Job } from '../../model/job.ts';
+import type { JobLogPart } from '../../model/model.ts';
 import { HOST, links, makeSlice, overEmbedded } from './support/breakable-link.ts';
 import type { CoreHarness } from './support/core-harness.ts';
 import { whyNoSshd } from './support/openssh.ts';

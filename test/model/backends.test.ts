@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { gpuSchema, faultSchema, backendSchema } from '../../model/agent-protocol.ts';
+import { gpuSchema, faultSchema, backendSchema } from '../../model/gpu.ts';
 import { abilitiesOf, backendOf, gpuCan, isFaultNotice, type GpuBackend } from '../../model/backends.ts';
 import { NVIDIA } from '../../model/nvidia.ts';
 

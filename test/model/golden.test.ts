@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { sliceSampleSchema } from '../../model/agent-protocol.ts';
+import { sliceSampleSchema } from '../../model/slice.ts';
 import { admit, admitQuota, type AdmissionRequest, type QuotaRequest } from '../../model/admission.ts';
 import {
   duration,

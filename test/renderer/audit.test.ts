@@ -9,7 +9,7 @@ import {
   refusalText,
 } from '../../renderer/domain/audit-text.ts';
 import { pastEvents } from '../../renderer/domain/past-events.ts';
-import type { AuditRecord } from '../../model/model.ts';
+import type { AuditRecord } from '../../model/people.ts';
 import { csvText } from '../../renderer/components/csv.ts';
 import { auditRecord } from '../fakes/fake-audit.ts';
 import { gpu, host, live, slice } from '../fakes/fake-hosts.ts';

@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { NO_COURSE, readCourse } from '../../renderer/features/slices/course-form.ts';
 import { listed, parsePeople, planCourse } from '../../renderer/domain/course.ts';
 import type { Course, CoursePlan } from '../../renderer/domain/course.ts';
-import type { Gpu, HostSnapshot, Sample, Slice } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 import { gpu, host, live, slice } from '../fakes/fake-hosts.ts';
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { findRoom, parseWanted } from '../../renderer/features/palette/finder.ts';
 import { GROUP_SHOWN_MAX, finderFor, sections } from '../../renderer/features/palette/search.ts';
-import type { GpuSample, HostSnapshot, Sample } from '../../model/model.ts';
+import type { GpuSample, Sample } from '../../model/sample.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 import { gpu, host, live, slice } from '../fakes/fake-hosts.ts';
 

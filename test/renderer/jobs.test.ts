@@ -1,8 +1,8 @@
 /** Jobs in words, and what programs write as lines. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Job, JobWait } from '../../model/model.ts';
-import { JOB_WAITS } from '../../model/model.ts';
+import type { Job, JobWait } from '../../model/job.ts';
+import { JOB_WAITS } from '../../model/job.ts';
 import { compareJobs, detailText, stateText, toneOf, waitText } from '../../renderer/domain/job-text.ts';
 import { LINES_MAX, LogText, filterLines } from '../../renderer/store/log-text.ts';
 import { JOB, NO_WAIT } from '../fakes/fake-jobs.ts';

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { FREE_AFTER_MS, NoticeWatch, REPEAT_MS } from '../../renderer/features/notices/watch.ts';
 import { trayState } from '../../renderer/features/notices/tray-state.ts';
-import type { HostSnapshot, Job, ProcessSample, Sample } from '../../model/model.ts';
+import type { Job } from '../../model/job.ts';
+import type { ProcessSample, Sample } from '../../model/sample.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { job } from '../fakes/fake-jobs.ts';
 import { auditRecord } from '../fakes/fake-audit.ts';
 import { agent, gpu, host, live, slice } from '../fakes/fake-hosts.ts';

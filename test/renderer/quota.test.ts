@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { beyondQuota, heldBy, quotaOf, quotaText, whomOf } from '../../renderer/domain/quota.ts';
 import { peopleRows } from '../../renderer/features/people/people-rows.ts';
-import type { HostSnapshot, Quota } from '../../model/model.ts';
+import type { Quota } from '../../model/people.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 import { ada, hopper } from '../fakes/fake-hosts.ts';
 

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Gpu, HostSnapshot, Slice } from '../../model/model.ts';
+import type { Gpu } from '../../model/gpu.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { HostSnapshot } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
 import { attempt } from '../../renderer/domain/resize.ts';
 import { neighbourOf } from '../../renderer/domain/trade.ts';

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { HistoryPoint, Sample } from '../../model/model.ts';
+import type { Sample } from '../../model/sample.ts';
+import type { HistoryPoint } from '../../model/model.ts';
 import * as series from '../../renderer/store/series.ts';
 
 const sample = (seq: number, atMs: number, memoryUsedBytes: number | null = seq): Sample => ({

@@ -9,7 +9,8 @@ import {
 } from '../../../model/agent-protocol.ts';
 import { verbsOf } from '../../../model/rights.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
-import type { AgentInfo, DeployProgress, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { AgentInfo, DeployProgress } from '../../../model/model.ts';
 import { AgentClient } from '../agent/client.ts';
 import { commandPathOf } from '../agent/command-path.ts';
 import { compareVersions, previousVersion } from '../agent/rollback.ts';

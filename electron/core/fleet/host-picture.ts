@@ -1,7 +1,8 @@
 /** What the window draws of one host: changed here and nowhere else, and each change told. */
 import type { JobsEvent, SampleEvent, StateEvent } from '../../../model/agent-protocol.ts';
 import { backendOf } from '../../../model/backends.ts';
-import type { ConnectionState, HostSnapshot, Sample, TransportChoice } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { ConnectionState, HostSnapshot, TransportChoice } from '../../../model/model.ts';
 import type { ChosenTransport } from '../ssh/transport.ts';
 
 export interface HostPictureOptions {

@@ -8,13 +8,13 @@ import {
   okReplySchema,
 } from '../../../model/agent-protocol.ts';
 import { fail, ok, type Result } from '../../../model/errors.ts';
+import type { PersonHours } from '../../../model/people.ts';
 import type {
   AuditPage,
   History,
   HistoryPoint,
   JobLogPart,
   PythonEnvironment,
-  PersonHours,
   SliceEdit,
 } from '../../../model/model.ts';
 import type { AgentClient, Fields } from '../agent/client.ts';

@@ -1,5 +1,6 @@
 /** Samples of all hosts in one message a tick; of each host only the newest. */
-import type { HostId, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostId } from '../../../model/model.ts';
 
 const TICK_MS = 50;
 

@@ -1,7 +1,8 @@
 /** The dock's audit: who changed what, when, from where, before and after. Paged from the agent, live from then on. */
 import { useEffect } from 'react';
 import type { ReactElement } from 'react';
-import type { AuditRecord, HostSnapshot } from '../../../model/model.ts';
+import type { AuditRecord } from '../../../model/people.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { changeText, gpuNameOn, refusalText, verbOf } from '../../domain/audit-text.ts';
 import { stamp, utc } from '../../domain/when.ts';
 import { loadNewest, loadOlder, useTrail } from '../../store/audit.ts';

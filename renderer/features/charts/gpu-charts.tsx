@@ -1,6 +1,8 @@
 /** One GPU as two charts side by side: memory in use against capacity, GPU time. */
 import type { ReactElement } from 'react';
-import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
 import { shortGpuName } from '../../domain/gpu-names.ts';
 import { gpuView } from '../../domain/host-figures.ts';

@@ -1,5 +1,6 @@
 /** The diagnostics bundle: what helps to find a fault, without whose hosts they are. Pure. */
-import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { utc } from '../../domain/when.ts';
 import type { LoggedEvent } from '../../store/ui.ts';
 import { namesIn, withoutShapes } from './shapes.ts';

@@ -1,5 +1,7 @@
 /** All hosts on one screen: what the filter leaves, under which headings, and the sums. Pure. */
-import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gpuView } from '../../domain/host-figures.ts';
 import type { Grouping } from '../../store/ui.ts';
 

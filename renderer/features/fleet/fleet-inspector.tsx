@@ -1,6 +1,7 @@
 /** Beside the screen of all hosts, while nothing is selected: what each host has, and what is held but idle. */
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Slice } from '../../../model/model.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
 import { useFleet } from '../../store/fleet.ts';
 import { idleText } from '../../store/idle-text.ts';

@@ -1,6 +1,8 @@
 /** GPU time in the bar's grammar: width is the limit, tint and line are the use, amber comb is throttling. */
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Sample, Slice, SliceSample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { Slice, SliceSample } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { percentFromTenths } from '../../../model/units.ts';
 import { THROTTLED_SHOWN_TENTHS } from '../../domain/gpu-sentence.ts';
 import { sliceSample } from '../../domain/host-figures.ts';

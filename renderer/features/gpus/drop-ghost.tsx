@@ -1,7 +1,9 @@
 /** A slice carried over another GPU's bar: the outcome drawn to scale where it would stand, or the reason why not. */
 import { useState } from 'react';
 import type { DragEvent, ReactElement } from 'react';
-import type { HostSnapshot, Sample, Slice } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { GIB } from '../../../model/units.ts';
 import type { GpuView } from '../../domain/host-figures.ts';
 import { moveOutcome } from '../../domain/move.ts';

@@ -1,6 +1,8 @@
 /** One GPU: heading, memory bar, compute strip, and at most one sentence. */
 import type { ReactElement } from 'react';
-import type { Gpu, GpuSample, HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { GpuSample, Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, gibWithUnit, mibExact } from '../../../model/units.ts';
 import { partitionedText, partitionProfile, shortGpuName } from '../../domain/gpu-names.ts';
 import { gpuSentence } from '../../domain/gpu-sentence.ts';

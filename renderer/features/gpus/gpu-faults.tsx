@@ -1,7 +1,7 @@
 /** What the driver reported of a GPU: number, what it means, when and how often. Outlives this window and the agent. */
 import type { ReactElement } from 'react';
 import { gpuCan } from '../../../model/backends.ts';
-import type { Gpu } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
 import { dayTime } from '../../domain/when.ts';
 import { cx } from '../../components/bits.tsx';
 

@@ -1,6 +1,8 @@
 /** One GPU: its own two charts and what its slices were promised. */
 import type { ReactElement } from 'react';
-import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
 import { cutRefusal, gpuView } from '../../domain/host-figures.ts';
 import { openDialog, select } from '../../store/ui.ts';

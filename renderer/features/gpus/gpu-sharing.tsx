@@ -1,7 +1,8 @@
 /** How a GPU is shared: how far limits may add up on this host, and whether programs run in turns or at the same time. */
 import type { ReactElement } from 'react';
 import { gpuCan } from '../../../model/backends.ts';
-import type { Gpu, HostSnapshot } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { setRefusal } from '../../domain/rights.ts';
 import { ask } from '../../store/ask.ts';
 import { ChoiceField } from '../../components/field.tsx';

@@ -1,6 +1,6 @@
 /** What the hardware itself cuts a GPU into: listed and left alone. Nothing where it cuts nothing. */
 import type { ReactElement } from 'react';
-import type { Gpu } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
 import { gib, mibExact } from '../../../model/units.ts';
 import { partitionProfile, partitionsWord } from '../../domain/gpu-names.ts';
 

@@ -1,6 +1,7 @@
 /** The keys of a slice on the bar: its edge, typing its limit, picking it. */
 import type { KeyboardEvent } from 'react';
-import type { HostSnapshot, Slice } from '../../../model/model.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { keyLimit } from '../../domain/drag.ts';
 import type { ResizeBounds } from '../../domain/drag.ts';
 import { select, togglePicked } from '../../store/ui.ts';

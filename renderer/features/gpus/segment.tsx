@@ -1,7 +1,9 @@
 /** One slice on the bar: what it may use, what it uses, and its edge to pull. */
 import { useRef, useState } from 'react';
 import type { PointerEvent, ReactElement, RefObject } from 'react';
-import type { Gpu, HostSnapshot, Slice, SliceSample } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { Slice, SliceSample } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { GIB, gib, parseBytes } from '../../../model/units.ts';
 import type { BarLayout, BarSegment } from '../../domain/bar-layout.ts';
 import { minLimitBytes } from '../../domain/drag.ts';

@@ -1,7 +1,8 @@
 /** The memory of one GPU as a piece of material. The bar is the control: its edges are the limits. */
 import type { ReactElement } from 'react';
 import { useState } from 'react';
-import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit, mibExact } from '../../../model/units.ts';
 import { layoutBar, rulerMarks } from '../../domain/bar-layout.ts';
 import type { BarLayout } from '../../domain/bar-layout.ts';

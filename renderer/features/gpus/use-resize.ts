@@ -1,6 +1,8 @@
 /** An edge under the hand or under keys: between the arithmetic of a resize (domain/) and what is drawn of it. */
 import { useEffect, useReducer, useRef, useState } from 'react';
-import type { Gpu, HostSnapshot, Slice } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { REST, dragLimit, dragReducer } from '../../domain/drag.ts';
 import type { Drag, ResizeBounds } from '../../domain/drag.ts';
 import { attempt } from '../../domain/resize.ts';

@@ -1,7 +1,8 @@
 /** One host: what runs there, whose agent manages it, and the life of that agent. */
 import { Fragment } from 'react';
 import type { ReactElement, ReactNode } from 'react';
-import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
 import { previousOf, versionOf } from '../../domain/agent-version.ts';
 import { gpuView, hostFigures } from '../../domain/host-figures.ts';

@@ -1,7 +1,8 @@
 /** The legend is also the target: drop a slice on a person to hand it over. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
 import { editRefusal } from '../../domain/rights.ts';
 import { beyondQuota } from '../../domain/quota.ts';

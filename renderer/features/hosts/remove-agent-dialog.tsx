@@ -1,7 +1,8 @@
 /** Removing the agent ends every slice of a host and cannot be undone: who is hit is said, and the name is typed. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { isOver } from '../../domain/job-text.ts';
 import { request, sayFailure } from '../../store/ask.ts';
 import { useTerminals } from '../../store/terminals.ts';

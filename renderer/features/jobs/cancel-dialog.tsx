@@ -1,7 +1,8 @@
 /** Ending what runs cannot be undone: what, for how long and how is said first, and Keep has the focus. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Job } from '../../../model/model.ts';
+import type { Job } from '../../../model/job.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { duration } from '../../../model/units.ts';
 import { detailText, isOver, isWaiting, stateText } from '../../domain/job-text.ts';
 import { soonTime } from '../../domain/when.ts';

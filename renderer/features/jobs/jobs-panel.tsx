@@ -2,7 +2,9 @@
 import { useMemo } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
 import type { CommandId } from '../../../model/commands.ts';
-import type { HostSnapshot, Job, Slice } from '../../../model/model.ts';
+import type { Job } from '../../../model/job.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { duration } from '../../../model/units.ts';
 import { queueRefusal } from '../../domain/job-rights.ts';
 import { compareJobs, detailText, isOver, stateText, toneOf } from '../../domain/job-text.ts';

@@ -2,7 +2,8 @@
 import { memo, useEffect, useMemo, useRef, useState } from 'react';
 import type { ReactElement } from 'react';
 import { assertNever } from '../../../model/errors.ts';
-import type { HostSnapshot, Job } from '../../../model/model.ts';
+import type { Job } from '../../../model/job.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
 import { logRefusal } from '../../domain/job-rights.ts';
 import { detailText, isOver, stateText, toneOf } from '../../domain/job-text.ts';

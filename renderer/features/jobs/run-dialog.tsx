@@ -2,7 +2,9 @@
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import { keyLabel } from '../../../model/commands.ts';
-import type { HostSnapshot, Job, JobPriority, Slice } from '../../../model/model.ts';
+import type { Job, JobPriority } from '../../../model/job.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gibWithUnit, parseBytes } from '../../../model/units.ts';
 import { aheadText } from '../../domain/ahead-text.ts';
 import { runRefusal, usableSlices } from '../../domain/job-rights.ts';

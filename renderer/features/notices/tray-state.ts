@@ -1,7 +1,8 @@
 /** What the tray shows: the worst state, and what is free on each host. Pure. */
 import type { RequestArgs } from '../../../model/ipc.ts';
 import { formatLink } from '../../../model/links.ts';
-import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gibWithUnit } from '../../../model/units.ts';
 import { hostFigures } from '../../domain/host-figures.ts';
 import { hostStatus } from '../../domain/host-status.ts';

@@ -2,7 +2,8 @@
 import { isFaultNotice } from '../../../model/backends.ts';
 import type { CoreEvents } from '../../../model/ipc.ts';
 import { formatLink } from '../../../model/links.ts';
-import type { HostId, HostSnapshot, Sample, SliceId } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostId, HostSnapshot, SliceId } from '../../../model/model.ts';
 import { duration, gibWithUnit } from '../../../model/units.ts';
 import { detailText, isOver, stateText } from '../../domain/job-text.ts';
 import { soonTime } from '../../domain/when.ts';

@@ -1,5 +1,7 @@
 /** "Where do 20 GiB fit?": every GPU that this person may cut, best place first. Pure. */
-import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { parseBytes } from '../../../model/units.ts';
 import { cutRefusal, gpuView } from '../../domain/host-figures.ts';
 

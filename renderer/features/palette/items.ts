@@ -1,6 +1,7 @@
 /** Everything the palette can find: commands, hosts, GPUs, slices, people, settings; and answers to one question. */
 import { keyLabel } from '../../../model/commands.ts';
-import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
 import { shortGpuName } from '../../domain/gpu-names.ts';
 import { moveOutcome } from '../../domain/move.ts';

@@ -1,5 +1,8 @@
 /** Who holds and uses what, over one host or all of them. Pure; unknown stays null. */
-import type { HostSnapshot, PersonHours, Quota, Sample, Slice } from '../../../model/model.ts';
+import type { PersonHours, Quota } from '../../../model/people.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { sliceSample } from '../../domain/host-figures.ts';
 import { heldBy, quotaOf } from '../../domain/quota.ts';
 import type { Held } from '../../domain/quota.ts';

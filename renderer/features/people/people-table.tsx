@@ -1,7 +1,8 @@
 /** People as a table: what they hold beside what they use, where, and what is held but idle. */
 import { useMemo } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, mibExact } from '../../../model/units.ts';
 import { setRefusal } from '../../domain/rights.ts';
 import { whomOf } from '../../domain/quota.ts';

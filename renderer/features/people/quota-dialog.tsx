@@ -1,7 +1,8 @@
 /** Who may hold how much on a host: what is set, and one form to set, change or take away. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Quota } from '../../../model/model.ts';
+import type { Quota } from '../../../model/people.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, parseBytes } from '../../../model/units.ts';
 import { DEFAULT_SUBJECT, heldBy, quotaText } from '../../domain/quota.ts';
 import { request, sayFailure } from '../../store/ask.ts';

@@ -1,7 +1,9 @@
 /** Who runs what on the GPUs of a host, in slices or outside them. Keys of the focused row: I, T, K. */
 import { useMemo } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
-import type { HostSnapshot, ProcessSample, Sample, Slice } from '../../../model/model.ts';
+import type { ProcessSample, Sample } from '../../../model/sample.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { duration, gib, mibExact } from '../../../model/units.ts';
 import { THROTTLED_SHOWN_TENTHS } from '../../domain/gpu-sentence.ts';
 import type { Signal } from '../../store/dialogs.ts';

@@ -1,7 +1,8 @@
 /** Stopping a process cannot be undone: who, what and for how long is said first, Cancel has the focus. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, ProcessSample } from '../../../model/model.ts';
+import type { ProcessSample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { duration, gibWithUnit } from '../../../model/units.ts';
 import { request, sayFailure } from '../../store/ask.ts';
 import type { Signal } from '../../store/dialogs.ts';

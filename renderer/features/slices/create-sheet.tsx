@@ -1,7 +1,9 @@
 /** A slice of one's own measure. Prefilled so that Enter is enough. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { Gpu, HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, gibWithUnit, parseBytes, parsePercent } from '../../../model/units.ts';
 import { refusalWords } from '../../domain/drag.ts';
 import { cutRefusal, gpuView } from '../../domain/host-figures.ts';

@@ -1,6 +1,7 @@
 /** Several slices that are picked together: what they are in sum, what they have in common, and edits of all of them. */
 import type { ReactElement } from 'react';
-import type { Gpu, HostSnapshot } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, gibWithUnit, parseBytes, parsePercent } from '../../../model/units.ts';
 import { refusalWords } from '../../domain/drag.ts';
 import { sliceSample } from '../../domain/host-figures.ts';

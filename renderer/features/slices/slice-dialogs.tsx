@@ -1,7 +1,9 @@
 /** Rename and delete. Deleting an empty slice is not asked about: Undo brings it back. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, ProcessSample, Slice } from '../../../model/model.ts';
+import type { ProcessSample } from '../../../model/sample.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { nameProblem } from '../../domain/slice-edits.ts';
 import { closeDialog } from '../../store/ui.ts';
 import { AskDialog, FormDialog, Verdict } from '../../components/dialog.tsx';

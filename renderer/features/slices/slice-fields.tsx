@@ -1,6 +1,8 @@
 /** The typed twins of everything the bar can do by hand. */
 import type { ReactElement } from 'react';
-import type { Gpu, HostSnapshot, Slice } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, mibExact, parseBytes, parsePercent } from '../../../model/units.ts';
 import { refusalWords } from '../../domain/drag.ts';
 import { editRefusal } from '../../domain/rights.ts';

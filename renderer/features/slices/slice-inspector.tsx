@@ -1,6 +1,9 @@
 /** One slice in full: what is wrong, two live charts, typed limits, how to run in it, who runs in it, the ledger. */
 import type { ReactElement } from 'react';
-import type { Gpu, HostSnapshot, Sample, Slice, SliceSample } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { Slice, SliceSample } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, gibWithUnit, mibExact, percentFromTenths } from '../../../model/units.ts';
 import { readerOf, shortGpuName } from '../../domain/gpu-names.ts';
 import { sliceSample } from '../../domain/host-figures.ts';

@@ -1,6 +1,8 @@
 /** What is wrong with a slice, and the act that fixes it: at most the one most urgent thing. */
 import type { ReactElement } from 'react';
-import type { Gpu, HostSnapshot, Slice, SliceSample } from '../../../model/model.ts';
+import type { Gpu } from '../../../model/gpu.ts';
+import type { Slice, SliceSample } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { GIB, gibWithUnit } from '../../../model/units.ts';
 import { recentlyDenied, unpromisedPercent } from '../../domain/gpu-sentence.ts';
 import { slicesOf } from '../../domain/host-figures.ts';

@@ -1,6 +1,7 @@
 /** The line of one slice, for its inspector: what runs, who is next and why not yet. */
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Slice } from '../../../model/model.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { compareJobs, detailText, isOver, stateText, toneOf } from '../../domain/job-text.ts';
 import { soonTime } from '../../domain/when.ts';
 import { goToJob } from '../../store/ui.ts';

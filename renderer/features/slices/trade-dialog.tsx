@@ -1,7 +1,8 @@
 /** The keyboard's way to trade with the neighbour: one number, both outcomes shown. */
 import { useState } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Slice } from '../../../model/model.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { GIB, gib, gibWithUnit, parseBytes } from '../../../model/units.ts';
 import { neighbourOf, tradeFor } from '../../domain/trade.ts';
 import { closeDialog } from '../../store/ui.ts';

@@ -1,7 +1,8 @@
 /** Slices as a table, over one host or all: figures right-aligned, limits beside use. */
 import { useMemo } from 'react';
 import type { ReactElement } from 'react';
-import type { HostSnapshot, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, mibExact } from '../../../model/units.ts';
 import { THROTTLED_SHOWN_TENTHS } from '../../domain/gpu-sentence.ts';
 import { sliceRows } from '../../domain/slice-rows.ts';

@@ -1,7 +1,8 @@
 /** The dock's terminals: one tab each, and the screen of the one in view. */
 import { useEffect, useRef, useState } from 'react';
 import type { KeyboardEvent, ReactElement } from 'react';
-import type { HostSnapshot, Slice } from '../../../model/model.ts';
+import type { Slice } from '../../../model/slice.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { usableSlices } from '../../domain/job-rights.ts';
 import { isReachable, terminalRefusal } from '../../domain/terminal-rights.ts';
 import type { Screen } from '../../domain/terminal-screen.ts';

@@ -11,7 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Prompt, Sample } from '../../../model/model.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { Prompt } from '../../../model/model.ts';
 import { Attempts } from '../../../electron/core/fleet/attempts.ts';
 import { EAGER_LIMITS, retryDelayMs } from '../../../electron/core/fleet/backoff.ts';
 import { Gate } from '../../../electron/core/fleet/gate.ts';

@@ -6,7 +6,9 @@ import type { LabLauncher } from '../../../electron/core/messages.ts';
 import { createCore, type Core } from '../../../electron/core/core.ts';
 import type { Result } from '../../../model/errors.ts';
 import type { CoreEvent, RequestArgs, RequestChannel, RequestValues } from '../../../model/ipc.ts';
-import type { AuditRecord, HostSnapshot, Sample } from '../../../model/model.ts';
+import type { AuditRecord } from '../../../model/people.ts';
+import type { Sample } from '../../../model/sample.ts';
+import type { HostSnapshot } from '../../../model/model.ts';
 import { artifactsFolder } from './private-root.ts';
 
 /** No step of a healthy test takes this long, even on two busy cores. */

@@ -1,0 +1,57 @@
+/** What is measured once a second: of GPUs and of the processes on them (of slices: slice.ts). */
+import { z } from 'zod';
+import { bytes, count, id, startTicks, tenths, text, timeMs } from './fields.ts';
+import { sliceSampleSchema } from './slice.ts';
+
+export const SLOWED_BY = ['nothing', 'power', 'heat'] as const;
+export type SlowedBy = (typeof SLOWED_BY)[number];
+
+export const gpuSampleSchema = z.object({
+  uuid: id,
+  memoryUsedBytes: bytes,
+  utilizationPercent: count.max(100).nullable(),
+  temperatureC: z.number().int().nullable(),
+  powerMilliwatts: bytes,
+  smClockMhz: bytes,
+  /** Why its clocks are lower than they could be. An agent that does not say, or says a word that we do not know: null. */
+  slowedBy: z.enum(SLOWED_BY).nullable().catch(null),
+  eccErrors: bytes,
+  /** Held by processes outside every slice, and by the driver. */
+  unmanagedBytes: bytes,
+});
+export type GpuSample = Readonly<z.infer<typeof gpuSampleSchema>>;
+
+export const processSampleSchema = z.object({
+  pid: z.number().int().min(1),
+  /** Start time in clock ticks; with the pid it names the process for good. A string: it may exceed 2^53. */
+  startTicks,
+  uid: bytes,
+  user: text.nullable(),
+  command: text,
+  /** The container it runs in (`docker 3f2a91c0b1de`), as its control groups tell; null: none is known. */
+  container: text.nullable().default(null),
+  /** The batch job or service that it belongs to (`Slurm job 123`, `jupyter.service`); null: none is known. */
+  unit: text.nullable().default(null),
+  /** null: unmanaged. */
+  sliceId: id.nullable(),
+  gpuUuid: id,
+  /** The job to whose process group it belongs; an agent of before there were jobs does not say. */
+  jobId: id.nullable().catch(null),
+  memoryUsedBytes: bytes,
+  computeUsedTenths: tenths,
+  throttledTenths: tenths,
+  startedAtMs: timeMs.nullable(),
+});
+export type ProcessSample = Readonly<z.infer<typeof processSampleSchema>>;
+
+/** One look at a host. */
+export const sampleSchema = z.object({
+  seq: count,
+  atMs: timeMs,
+  gpus: z.array(gpuSampleSchema).max(64),
+  slices: z.array(sliceSampleSchema).max(4096),
+  processes: z.array(processSampleSchema).max(512),
+  processesOmitted: count,
+});
+type SampleLine = z.infer<typeof sampleSchema>;
+export type Sample = { readonly [K in keyof SampleLine]: Readonly<SampleLine[K]> };

@@ -1,0 +1,71 @@
+/** A slice: what can be set of it, what it is, what it does. The agent’s half is agent/src/state/slice_settings.def. */
+import { z } from 'zod';
+import { bytes, count, id, tenths, text, timeMs } from './fields.ts';
+
+export const PRIORITIES = ['idle', 'normal', 'high'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/** What its owner or an operator sets; the lines, the requests, the audit and the types below are made of it. */
+export const sliceSettingsSchema = z.object({
+  memoryLimitBytes: count,
+  computeLimitPercent: count.max(100),
+  computeGuaranteePercent: count.max(100),
+  priority: z.enum(PRIORITIES),
+  startsAtMs: timeMs.nullable(),
+  expiresAtMs: timeMs.nullable(),
+});
+export type SliceSettings = Readonly<z.infer<typeof sliceSettingsSchema>>;
+
+export const sliceSchema = sliceSettingsSchema.extend({
+  id,
+  name: text,
+  gpuUuid: id,
+  /** A shrink below use that takes effect when use drops. */
+  pendingMemoryLimitBytes: bytes,
+  owner: text,
+  ownerUid: count,
+  createdAtMs: timeMs,
+  revision: count,
+  /**
+   * Why nothing is admitted although it is open by its times: its owner’s uid is somebody else’s by now. An agent of
+   * before does not say.
+   */
+  suspendedReason: text.nullable().optional(),
+});
+export type Slice = Readonly<z.infer<typeof sliceSchema>>;
+
+/** As the audit remembers it. */
+export const auditSliceSchema = sliceSettingsSchema.extend({
+  ...sliceSchema.pick({ name: true, owner: true }).shape,
+  /** Not in records of before slices could move. */
+  gpuUuid: id.nullable().default(null),
+});
+export type AuditSlice = Readonly<z.infer<typeof auditSliceSchema>>;
+
+export const HELD_BY = [
+  'nothing',
+  'own-limit',
+  'higher-priority',
+  'guarantee',
+  'other-gpu',
+  'power',
+  'heat',
+] as const;
+export type HeldBy = (typeof HELD_BY)[number];
+
+export const sliceSampleSchema = z.object({
+  id,
+  memoryUsedBytes: bytes,
+  ledgerBytes: bytes,
+  residueBytes: bytes,
+  computeUsedTenths: tenths,
+  throttledTenths: tenths,
+  /** What makes it slower than it could be: a wait first, then a GPU that runs slower for all. */
+  heldBy: z.enum(HELD_BY).nullable().catch(null),
+  deniedAllocations: bytes,
+  deniedBytes: bytes,
+  deniedAtMs: timeMs.nullable(),
+  limitHeld: z.boolean().nullable(),
+  processCount: bytes,
+});
+export type SliceSample = Readonly<z.infer<typeof sliceSampleSchema>>;
