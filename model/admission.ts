@@ -3,11 +3,9 @@
  * same rules (agent/src/state/admission.c); the desktop uses them to preview. golden/admission.jsonl runs against both.
  */
 import type { AgentErrorCode } from './errors.ts';
-import { MIB } from './units.ts';
+import { MEMORY_LIMIT_MIN_BYTES, SLICES_PER_GPU_MAX } from './limits.ts';
 
-export const MEMORY_LIMIT_MIN_BYTES = MIB;
 export const COMPUTE_LIMIT_MIN_PERCENT = 1;
-export const SLICES_PER_GPU_MAX = 63;
 
 export interface AdmissionRequest {
   readonly capacityBytes: number;

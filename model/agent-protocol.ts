@@ -4,13 +4,18 @@ import { AGENT_ERROR_CODES } from './errors.ts';
 import { count, id, terminalId, text, timeMs } from './fields.ts';
 import { backendSchema, faultSchema, gpuSchema, partitionSchema } from './gpu.ts';
 import { jobSchema } from './job.ts';
+import {
+  AUDIT_RECORDS_MAX,
+  ENVIRONMENTS_MAX,
+  HISTORY_POINTS_MAX,
+  JOB_LOG_CHUNK_BYTES,
+  OVERCOMMIT_MAX_PERCENT,
+  TERMINAL_CHUNK_BYTES,
+} from './limits.ts';
+import { base64Chars } from './fields.ts';
 import { auditRecordSchema, personHoursSchema, personSchema, quotaSchema } from './people.ts';
 import { sampleSchema } from './sample.ts';
 import { sliceSchema } from './slice.ts';
-
-export const PROTOCOL_VERSION = 1;
-export const AGENT_LINE_MAX_BYTES = 256 * 1024;
-export const REQUEST_LINE_MAX_BYTES = 8 * 1024;
 
 export const helloReplySchema = z.object({
   id: count,
@@ -69,7 +74,7 @@ export const stateEventSchema = z.object({
   ev: z.literal('state'),
   revision: count,
   /** The guard on overcommitted memory; an agent of before it has none. */
-  memoryOvercommitMaxPercent: z.number().int().min(100).max(1000).nullable().default(null),
+  memoryOvercommitMaxPercent: z.number().int().min(100).max(OVERCOMMIT_MAX_PERCENT).nullable().default(null),
   /** An agent of before quotas has none. */
   quotas: z.array(quotaSchema).max(256).default([]),
   /** Newest first; an agent of before does not listen for them. */
@@ -85,14 +90,14 @@ export const stateEventSchema = z.object({
 
 export const sampleEventSchema = sampleSchema.extend({ ev: z.literal('sample') });
 
-const series = z.array(z.number().nullable()).max(2000);
+const series = z.array(z.number().nullable()).max(HISTORY_POINTS_MAX);
 export const historyEventSchema = z.object({
   ev: z.literal('history'),
   id: count,
   gpuUuid: id.nullable().optional(),
   sliceId: id.nullable().optional(),
   tierMs: count,
-  atMs: z.array(timeMs).max(2000),
+  atMs: z.array(timeMs).max(HISTORY_POINTS_MAX),
   memoryUsedBytes: series,
   computeTenths: series,
   throttledTenths: series,
@@ -116,7 +121,7 @@ export const auditReplySchema = z.object({
   id: count,
   ok: z.literal(true),
   /** Newest first. */
-  records: z.array(auditRecordSchema).max(100),
+  records: z.array(auditRecordSchema).max(AUDIT_RECORDS_MAX),
   /** What to ask for next; null when there are no older ones in the range. */
   nextBeforeSeq: count.nullable(),
 });
@@ -151,15 +156,13 @@ export const environmentsReplySchema = z.object({
   ok: z.literal(true),
   environments: z
     .array(z.object({ kind: z.enum(['conda', 'venv', 'pyenv']), path: z.string().min(1).max(1024) }))
-    .max(50),
+    .max(ENVIRONMENTS_MAX),
 });
 
-/** A read is at most 32 KiB, of which each byte may become one U+FFFD. */
-const JOB_LOG_MAX_CHARS = 32 * 1024;
 export const jobLogReplySchema = z.object({
   id: count,
   ok: z.literal(true),
-  data: z.string().max(JOB_LOG_MAX_CHARS),
+  data: z.string().max(JOB_LOG_CHUNK_BYTES),
   offset: count,
   nextOffset: count,
   endOffset: count,
@@ -194,8 +197,7 @@ export const terminalAttachReplySchema = z.object({
   skippedBytes: count,
 });
 
-/** A line has at most 12 KiB of output. */
-const TERMINAL_DATA_MAX_CHARS = 16 * 1024;
+const TERMINAL_DATA_MAX_CHARS = base64Chars(TERMINAL_CHUNK_BYTES);
 export const terminalOutputEventSchema = z.object({
   ev: z.literal('terminal-output'),
   terminalId,

@@ -13,6 +13,8 @@ export const timeMs = z
   .min(0)
   .transform((ms) => Math.min(ms, TIME_MAX_MS));
 export const id = z.string().min(1).max(64);
+/** As many characters as so many bytes take. */
+export const base64Chars = (byteCount: number): number => 4 * Math.ceil(byteCount / 3);
 export const jobId = z.string().regex(/^j-[0-9a-f]{16}$/);
 export const terminalId = z.string().regex(/^t-[0-9a-f]{16}$/);
 /** Boot ticks at which a process began: with its pid they name it for good. */

@@ -5,8 +5,20 @@
 import { z } from 'zod';
 import type { PassedChannel, RequestChannel } from './channels.ts';
 import type { Result } from './errors.ts';
-import { bytes, count, id, jobId, startTicks, terminalId } from './fields.ts';
+import { base64Chars, bytes, count, id, jobId, startTicks, terminalId } from './fields.ts';
 import { jobOrderSchema } from './job.ts';
+import {
+  AUDIT_RECORDS_MAX,
+  HISTORY_POINTS_MAX,
+  HOURS_DAYS,
+  JOB_COMMAND_MAX_BYTES,
+  JOB_GRACE_MAX_MS,
+  OVERCOMMIT_MAX_PERCENT,
+  QUEUE_SLOTS_MAX,
+  SLICES_MAX,
+  TERMINAL_INPUT_BYTES,
+  TERMINAL_SIDE_MAX,
+} from './limits.ts';
 import { sliceSettingsSchema } from './slice.ts';
 import { UPDATE_ACTS } from './updates.ts';
 import type { UpdateState } from './updates.ts';
@@ -30,7 +42,7 @@ const sliceId = id;
 const gpuUuid = id;
 const name = z.string().max(64);
 /** Columns and rows of a terminal. */
-const side = z.number().int().min(1).max(1000);
+const side = z.number().int().min(1).max(TERMINAL_SIDE_MAX);
 const commandId = z.string().max(40);
 /** Beyond what a person may hold, and meant so. */
 const overQuota = z.boolean().optional();
@@ -98,7 +110,7 @@ export const requestSchemas = {
     sliceId: sliceId.nullable(),
     fromMs: z.number().int().min(0),
     toMs: z.number().int().min(0),
-    maxPoints: z.number().int().min(1).max(2000),
+    maxPoints: z.number().int().min(1).max(HISTORY_POINTS_MAX),
   }),
   /** Who changed what, newest first, a page at a time. */
   'audit:get': z.strictObject({
@@ -106,21 +118,21 @@ export const requestSchemas = {
     sliceId: sliceId.nullable(),
     /** Only records older than this one; null begins with the newest. */
     beforeSeq: z.number().int().min(0).nullable(),
-    maxRecords: z.number().int().min(1).max(100),
+    maxRecords: z.number().int().min(1).max(AUDIT_RECORDS_MAX),
   }),
   /** What people used and held in the last days, today included. */
-  'hours:get': z.strictObject({ hostId, days: z.number().int().min(1).max(32) }),
+  'hours:get': z.strictObject({ hostId, days: z.number().int().min(1).max(HOURS_DAYS) }),
   /** How far the memory limits of a GPU may add up, on the whole host; null: no guard. */
   'settings:set': z.strictObject({
     hostId,
-    memoryOvercommitMaxPercent: z.number().int().min(100).max(1000).nullable(),
+    memoryOvercommitMaxPercent: z.number().int().min(100).max(OVERCOMMIT_MAX_PERCENT).nullable(),
   }),
   /** How much a user, each member of an `@group`, or by `default` everybody else may hold; `remove`: no own quota. */
   'quota:set': z.strictObject({
     hostId,
     subject: z.string().min(1).max(72),
     memoryBytesMax: bytes,
-    slicesMax: z.number().int().min(0).max(504).nullable(),
+    slicesMax: z.number().int().min(0).max(SLICES_MAX).nullable(),
     remove: z.boolean(),
   }),
   /** Whether programs of one user run on that GPU at the same time. */
@@ -131,19 +143,19 @@ export const requestSchemas = {
   'job:start': z.strictObject({
     hostId,
     sliceId,
-    command: z.string().min(1).max(4000),
+    command: z.string().min(1).max(JOB_COMMAND_MAX_BYTES),
     name: name.nullable(),
     /** Absolute, `~/…` or relative to the home folder; null: the home folder. */
     cwd: z.string().max(1000).nullable(),
     /** The prefix of a conda or venv environment to activate; null: what the user's interactive login shell sets up. */
     environment: z.string().startsWith('/').max(1000).nullable(),
     ...jobOrderSchema.omit({ sliceId: true, command: true }).shape,
-    graceMs: count.max(600_000),
+    graceMs: count.max(JOB_GRACE_MAX_MS),
   }),
   'job:act': z.strictObject({ hostId, jobId, act: z.enum(['cancel', 'kill', 'hold', 'release', 'first']) }),
   'job:priority': z.strictObject({ hostId, jobId, priority: jobOrderSchema.shape.priority }),
   /** How many jobs of one slice run at once, on the whole host. */
-  'job:slots': z.strictObject({ hostId, slots: z.number().int().min(1).max(16) }),
+  'job:slots': z.strictObject({ hostId, slots: z.number().int().min(1).max(QUEUE_SLOTS_MAX) }),
   /** offset null: the last piece there is. */
   'job:log': z.strictObject({ hostId, jobId, offset: bytes }),
   /** A shell of one's own in a slice, which goes on without us. */
@@ -159,8 +171,11 @@ export const requestSchemas = {
   }),
   /** Up to `offset` it is on the screen: as much more may come. */
   'terminal:ack': z.strictObject({ hostId, terminalId, offset: count }),
-  /** base64 of at most 4096 bytes. */
-  'terminal:input': z.strictObject({ hostId, terminalId, data: z.string().min(4).max(5464) }),
+  'terminal:input': z.strictObject({
+    hostId,
+    terminalId,
+    data: z.string().min(4).max(base64Chars(TERMINAL_INPUT_BYTES)),
+  }),
   'terminal:resize': z.strictObject({ hostId, terminalId, columns: side, rows: side }),
   /** `ifIdle`: refused with `terminal-busy` while a program runs in front. */
   'terminal:close': z.strictObject({ hostId, terminalId, ifIdle: z.boolean() }),

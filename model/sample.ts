@@ -1,6 +1,7 @@
 /** What is measured once a second: of GPUs and of the processes on them (of slices: slice.ts). */
 import { z } from 'zod';
 import { bytes, count, id, startTicks, tenths, text, timeMs } from './fields.ts';
+import { PROCESS_ROWS_MAX } from './limits.ts';
 import { sliceSampleSchema } from './slice.ts';
 
 export const SLOWED_BY = ['nothing', 'power', 'heat'] as const;
@@ -50,7 +51,7 @@ export const sampleSchema = z.object({
   atMs: timeMs,
   gpus: z.array(gpuSampleSchema).max(64),
   slices: z.array(sliceSampleSchema).max(4096),
-  processes: z.array(processSampleSchema).max(512),
+  processes: z.array(processSampleSchema).max(PROCESS_ROWS_MAX),
   processesOmitted: count,
 });
 type SampleLine = z.infer<typeof sampleSchema>;

@@ -1,11 +1,12 @@
 /** Edits of slices: what was done becomes a toast with Undo, and is kept to be taken back and done again. */
 import type { Failure, Result } from '../../model/errors.ts';
+import { UNDO_LIFE_MS } from '../../model/limits.ts';
 import type { HostId, SliceEdit } from '../../model/model.ts';
 import { request, sayFailure } from '../store/ask.ts';
 import * as ui from '../store/ui.ts';
 
-/** The agent keeps undo tokens ten minutes; clocks of host and desktop may differ, so we count our own. */
-const UNDO_LIFE_MS = 600_000;
+/** Clocks of host and desktop may differ, so we count our own. */
+const ownExpiryMs = (): number => Date.now() + UNDO_LIFE_MS;
 
 /** Who waits to hear whether an edit is meant over the quota. */
 let answer: ((isMeant: boolean) => void) | null = null;
@@ -63,7 +64,7 @@ export function keepUndo(
   tokens: readonly ui.UndoToken[],
   more: Pick<ui.UndoEntry, 'apart'> = {},
 ): ui.UndoEntry {
-  const undo: ui.UndoEntry = { tokens, text, expiresAtMs: Date.now() + UNDO_LIFE_MS, ...more };
+  const undo: ui.UndoEntry = { tokens, text, expiresAtMs: ownExpiryMs(), ...more };
   ui.pushUndo(undo);
   return undo;
 }
@@ -88,7 +89,7 @@ async function applyInverse(
     if (failure !== null && entry.apart !== true) break;
   }
   // What was taken back beside a refusal can be done again, too.
-  if (inverse.length > 0) keep({ ...entry, tokens: inverse, expiresAtMs: Date.now() + UNDO_LIFE_MS });
+  if (inverse.length > 0) keep({ ...entry, tokens: inverse, expiresAtMs: ownExpiryMs() });
   if (failure !== null) {
     const { length } = entry.tokens;
     const far =

@@ -1,6 +1,7 @@
 /** Resizing by hand, by pointer or by key, without a DOM: what the new limit is and whether it would be accepted. */
 import type { Admission } from '../../model/admission.ts';
 import { assertNever } from '../../model/errors.ts';
+import { SLICES_PER_GPU_MAX } from '../../model/limits.ts';
 import { GIB, MIB } from '../../model/units.ts';
 
 export const SNAP_BYTES = GIB / 2;
@@ -128,7 +129,7 @@ export function refusalWords(admission: Admission, capacityBytes: number): strin
     'guarantee-exceeds-limit': 'the guarantee is above the GPU time limit',
     'guarantee-exceeds-headroom': 'more than 100 % of GPU time would be promised',
     'overcommit-exceeds-guard': 'limits would add up to more than this host allows',
-    'too-many-slices': 'a GPU holds 63 slices at most',
+    'too-many-slices': `a GPU holds ${String(SLICES_PER_GPU_MAX)} slices at most`,
   };
   return words[admission.code] ?? admission.code;
 }

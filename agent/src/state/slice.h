@@ -11,7 +11,7 @@
 #include "life.h"
 #include "region.h"
 
-#define SLICES_MAX (8 * 63) /* a state line of 256 KiB holds them all */
+#define SLICES_MAX 504 /* a state line of 256 KiB holds them all */
 #define SLICE_NAME_BYTES 48
 #define UNDO_TOKEN_BYTES 24
 #define UNDO_ENTRIES_MAX 256

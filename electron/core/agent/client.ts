@@ -2,18 +2,16 @@
 import type { Duplex } from 'node:stream';
 import type { z } from 'zod';
 import {
-  AGENT_LINE_MAX_BYTES,
   editReplySchema,
   errorReplySchema,
   helloReplySchema,
   okReplySchema,
-  PROTOCOL_VERSION,
-  REQUEST_LINE_MAX_BYTES,
   type AgentEvent,
   type EditReply,
   type HelloReply,
   type HistoryEvent,
 } from '../../../model/agent-protocol.ts';
+import { AGENT_LINE_MAX_BYTES, PROTOCOL_VERSION, REQUEST_LINE_MAX_BYTES } from '../../../model/limits.ts';
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import { plainText } from '../ssh/plain-text.ts';
 import { EventGate } from './event-gate.ts';

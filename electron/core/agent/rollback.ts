@@ -1,6 +1,6 @@
 /** The way back to a version of the agent that is still on the host: which there are, whether one fits, and the link. */
 import { z } from 'zod';
-import { PROTOCOL_VERSION } from '../../../model/agent-protocol.ts';
+import { PROTOCOL_VERSION } from '../../../model/limits.ts';
 import { fail, ok, type Result } from '../../../model/errors.ts';
 import type { VersionFacts } from '../../../model/model.ts';
 import type { SshConnection } from '../ssh/shell.ts';

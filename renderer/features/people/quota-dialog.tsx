@@ -1,4 +1,5 @@
 /** Who may hold how much on a host: what is set, and one form to set, change or take away. */
+import { SLICES_MAX } from '../../../model/limits.ts';
 import { useState } from 'react';
 import type { ReactElement } from 'react';
 import type { Quota } from '../../../model/people.ts';
@@ -10,8 +11,6 @@ import { closeDialog, showToast } from '../../store/ui.ts';
 import { Button } from '../../components/bits.tsx';
 import { FormDialog, Verdict } from '../../components/dialog.tsx';
 import { boxesOf } from '../../components/field.tsx';
-
-const SLICES_MAX = 504;
 
 const subjectText = (subject: string): string =>
   subject === DEFAULT_SUBJECT
