@@ -220,11 +220,10 @@ static nvmlReturn_t busy_percent(nvmlDevice_t device, unsigned int *percent)
     struct sim_state *state;
     uint32_t gpu;
     nvmlReturn_t result = locked(device, &state, &gpu);
-    if (result == NVML_SUCCESS) {
-        *percent = state->gpus[gpu].window_percent;
-        sim_unlock(state);
-    }
-    return result;
+    if (result != NVML_SUCCESS) return result;
+    *percent = state->gpus[gpu].window_percent;
+    sim_unlock(state);
+    return NVML_SUCCESS;
 }
 
 NVML_API nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t *rates)
