@@ -12,8 +12,8 @@ import { idleSince } from '../../store/idle.ts';
 import { hostNowMs } from '../../store/series.ts';
 import { select, togglePicked, useUi } from '../../store/ui.ts';
 import { OwnerTag, cx, vars } from '../../components/bits.tsx';
+import type { Column } from '../../components/data-columns.ts';
 import { DataTable } from '../../components/data-table.tsx';
-import type { Column } from '../../components/data-table.tsx';
 import { gpuEntries, sliceEntries } from '../../commands/menu-entries.ts';
 
 const NONE = '—';
