@@ -68,7 +68,7 @@ export const sliceSchema = z.object({
   expiresAtMs: timeMs.nullable(),
   revision: count,
   /** Why nothing is admitted although it is open by its times; an agent of before does not say. */
-  suspendedReason: text.nullable().optional(),
+  suspendedReason: text.nullable().default(null),
 });
 
 export const personSchema = z.object({

@@ -67,7 +67,7 @@ export interface Slice {
   readonly expiresAtMs: number | null;
   readonly revision: number;
   /** Why nothing is admitted although it is open by its times: its owner's uid is somebody else's by now. */
-  readonly suspendedReason?: string | null | undefined;
+  readonly suspendedReason: string | null;
 }
 
 export interface Person {

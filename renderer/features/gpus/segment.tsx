@@ -114,7 +114,13 @@ function Body(props: PartProps & { readonly hue: string; readonly onType: () => 
     <div
       ref={root}
       data-slice={slice.id}
-      className={cx('seg', hue, selected && 'is-sel', unbacked && 'is-unbacked')}
+      className={cx(
+        'seg',
+        hue,
+        selected && 'is-sel',
+        unbacked && 'is-unbacked',
+        slice.suspendedReason !== null && 'is-suspended',
+      )}
       style={at(segment.atBytes, shownBytes)}
       role="slider"
       tabIndex={0}
@@ -165,6 +171,7 @@ function Label({ slice, used }: { readonly slice: Slice; readonly used: number |
         <b>{gib(used)}</b>
         <span className="md">&thinsp;/&thinsp;{gib(slice.memoryLimitBytes)}</span>
         <span className="lg">&nbsp;GiB</span>
+        {slice.suspendedReason !== null && <span className="md warn">&ensp;suspended</span>}
         {slice.expiresAtMs !== null && (
           <span className="xl two">&ensp;until {untilText(slice.expiresAtMs)}</span>
         )}

@@ -43,6 +43,11 @@ export const SLICE_COLUMNS: readonly Column<SliceRow>[] = [
         <span className={row.slice === null ? 'two' : 'strong'} title={row.name}>
           {row.name}
         </span>
+        {row.slice !== null && row.slice.suspendedReason !== null && (
+          <span className="warn" title={row.slice.suspendedReason}>
+            &ensp;suspended
+          </span>
+        )}
       </OwnerTag>
     ),
   },
