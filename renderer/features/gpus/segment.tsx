@@ -17,6 +17,7 @@ import { idleText } from '../../store/idle-text.ts';
 import { useOwnerClass } from '../../store/owners.ts';
 import { openDialog, select, togglePicked, useUi } from '../../store/ui.ts';
 import { Chip, cx, vars } from '../../components/bits.tsx';
+import { Icon } from '../../components/icons.tsx';
 import { changeSlice } from '../../acts/slices.ts';
 import { at } from './on-bar.ts';
 import { Ghost, Reading } from './resize-reading.tsx';
@@ -164,6 +165,11 @@ function Label({ slice, used }: { readonly slice: Slice; readonly used: number |
     <div className="txt">
       <p>
         <Chip owner={slice.owner} />
+        {slice.suspendedReason !== null && (
+          <span className="md mark">
+            <Icon name="warn" tone="warn" />
+          </span>
+        )}
         <span className="nm md">{slice.name}</span>
       </p>
       <p className="fig">
@@ -171,7 +177,7 @@ function Label({ slice, used }: { readonly slice: Slice; readonly used: number |
         <b>{gib(used)}</b>
         <span className="md">&thinsp;/&thinsp;{gib(slice.memoryLimitBytes)}</span>
         <span className="lg">&nbsp;GiB</span>
-        {slice.suspendedReason !== null && <span className="md warn">&ensp;suspended</span>}
+        {slice.suspendedReason !== null && <span className="xl warn">&ensp;suspended</span>}
         {slice.expiresAtMs !== null && (
           <span className="xl two">&ensp;until {untilText(slice.expiresAtMs)}</span>
         )}
