@@ -166,7 +166,7 @@ function Label({ slice, used }: { readonly slice: Slice; readonly used: number |
       <p>
         <Chip owner={slice.owner} />
         {slice.suspendedReason !== null && (
-          <span className="md mark">
+          <span className="lg mark">
             <Icon name="warn" tone="warn" />
           </span>
         )}
