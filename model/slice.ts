@@ -30,7 +30,7 @@ export const sliceSchema = sliceSettingsSchema.extend({
    * Why nothing is admitted although it is open by its times: its owner’s uid is somebody else’s by now. An agent of
    * before does not say.
    */
-  suspendedReason: text.nullable().optional(),
+  suspendedReason: text.nullable().default(null),
 });
 export type Slice = Readonly<z.infer<typeof sliceSchema>>;
 

@@ -22,11 +22,11 @@ function codeLines(text) {
       return;
     }
     if (!/[A-Za-z0-9]/.test(line) || /^(\/\/|#include|# |\*)/.test(line)) return;
-    if (/^\/\*/.test(line) || /^\{?\/\*/.test(line)) {
+    if (/^\{?\/\*/.test(line)) {
       if (!line.includes('*/')) within = /\*\//;
       if (/\*\/\}?$/.test(line) || within !== null) return;
     }
-    if (/^import\b/.test(line) && !/^import\(/.test(line)) {
+    if (/^import\b/.test(line) && !line.startsWith('import(')) {
       if (!/['"];?$/.test(line)) within = /['"];?$/;
       return;
     }

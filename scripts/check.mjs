@@ -72,6 +72,7 @@ const steps = [
   ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
   ...clangFormatSteps(),
   ['one dialect', process.execPath, ['scripts/check-dialect.mjs']],
+  ['nothing twice', process.execPath, ['scripts/check-repeats.mjs']],
   ['vendors’ words', process.execPath, ['scripts/check-vendors.mjs']],
   ['floors of agent/', process.execPath, ['scripts/check-layers.mjs']],
   ...shellcheckSteps(),

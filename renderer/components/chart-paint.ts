@@ -34,6 +34,15 @@ interface Scales {
   readonly scales: Readonly<Record<string, { getPixelForValue(value: number): number } | undefined>>;
 }
 
+/** What all that paints on a chart is given: where, and of what. */
+export interface Easel {
+  readonly ctx: CanvasRenderingContext2D;
+  readonly area: Area;
+  readonly chart: Scales;
+  readonly scene: Scene;
+  readonly palette: Palette;
+}
+
 /** Tokens as canvas colours; read once per theme change, never per frame. */
 export function readPalette(element: HTMLElement): Palette {
   const style = getComputedStyle(element);
@@ -75,13 +84,8 @@ function stroke(ctx: CanvasRenderingContext2D, from: XY, to: XY): void {
 
 const clampX = (area: Area, x: number): number => Math.max(area.left, Math.min(area.right, x));
 
-export function drawUnder(
-  ctx: CanvasRenderingContext2D,
-  area: Area,
-  chart: Scales,
-  scene: Scene,
-  palette: Palette,
-): void {
+export function drawUnder(easel: Easel): void {
+  const { ctx, area, chart, scene, palette } = easel;
   const width = area.right - area.left;
   const height = area.bottom - area.top;
   ctx.save();
@@ -103,18 +107,11 @@ export function drawUnder(
     const y = Math.round(area.top + height * share) + 0.5;
     stroke(ctx, { x: area.left, y }, { x: area.right, y });
   }
-  for (const gap of scene.data.gaps) hatch(ctx, area, chart, gap.fromMs, gap.toMs, palette);
+  for (const gap of scene.data.gaps) hatch(easel, gap.fromMs, gap.toMs);
   ctx.restore();
 }
 
-function hatch(
-  ctx: CanvasRenderingContext2D,
-  area: Area,
-  chart: Scales,
-  fromMs: number,
-  toMs: number,
-  palette: Palette,
-): void {
+function hatch({ ctx, area, chart, palette }: Easel, fromMs: number, toMs: number): void {
   const left = clampX(area, px(chart, 'x', fromMs));
   const right = clampX(area, px(chart, 'x', toMs));
   if (right - left < 1) return;
@@ -135,14 +132,11 @@ function hatch(
 }
 
 export function drawOver(
-  ctx: CanvasRenderingContext2D,
-  area: Area,
-  chart: Scales,
-  scene: Scene,
-  palette: Palette,
+  easel: Easel,
   crosshairMs: number | null,
   selecting: { readonly fromMs: number; readonly toMs: number } | null = null,
 ): void {
+  const { ctx, area, chart, scene, palette } = easel;
   ctx.save();
   if (selecting !== null) {
     const left = clampX(area, px(chart, 'x', selecting.fromMs));
@@ -156,9 +150,9 @@ export function drawOver(
   ctx.strokeStyle = palette.line;
   ctx.lineWidth = 1;
   ctx.strokeRect(area.left + 0.5, area.top + 0.5, area.right - area.left - 1, area.bottom - area.top - 1);
-  drawDenied(ctx, area, chart, scene, palette);
-  drawAxis(ctx, area, chart, scene, palette);
-  if (crosshairMs !== null) drawCrosshair(ctx, area, chart, scene, palette, crosshairMs);
+  drawDenied(easel);
+  drawAxis(easel);
+  if (crosshairMs !== null) drawCrosshair(easel, crosshairMs);
   else if (scene.data.trace.length === 0) {
     ctx.fillStyle = palette.inkSoft;
     ctx.textAlign = 'center';
@@ -168,13 +162,7 @@ export function drawOver(
   ctx.restore();
 }
 
-function drawDenied(
-  ctx: CanvasRenderingContext2D,
-  area: Area,
-  chart: Scales,
-  scene: Scene,
-  palette: Palette,
-): void {
+function drawDenied({ ctx, area, chart, scene, palette }: Easel): void {
   ctx.fillStyle = palette.bad;
   ctx.strokeStyle = palette.bad;
   ctx.lineWidth = 1.5;
@@ -200,13 +188,7 @@ function drawDenied(
 }
 
 /** Outside right: the top, the limit in force, 0. The limit wins where they would touch. */
-function drawAxis(
-  ctx: CanvasRenderingContext2D,
-  area: Area,
-  chart: Scales,
-  scene: Scene,
-  palette: Palette,
-): void {
+function drawAxis({ ctx, area, chart, scene, palette }: Easel): void {
   const x = area.right + 6;
   const limit = scene.data.limit.at(-1)?.y ?? Number.NaN;
   const limitY = Number.isNaN(limit)
@@ -236,14 +218,7 @@ function valueAt(line: readonly XY[], atMs: number): number | null {
   return found === null || Number.isNaN(found.y) ? null : found.y;
 }
 
-function drawCrosshair(
-  ctx: CanvasRenderingContext2D,
-  area: Area,
-  chart: Scales,
-  scene: Scene,
-  palette: Palette,
-  atMs: number,
-): void {
+function drawCrosshair({ ctx, area, chart, scene, palette }: Easel, atMs: number): void {
   const x = Math.round(px(chart, 'x', atMs)) + 0.5;
   if (x < area.left || x > area.right) return;
   ctx.strokeStyle = palette.ink;

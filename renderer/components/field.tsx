@@ -130,6 +130,36 @@ export function TypedField(props: {
   );
 }
 
+/** A box of several lines, for what is written as in a file or a shell. */
+export function AreaField(props: {
+  readonly label: string;
+  readonly value: string;
+  readonly onType: (value: string) => void;
+  readonly selects?: boolean;
+  readonly className?: string;
+  readonly more?: ComponentPropsWithoutRef<'textarea'> & { readonly 'data-first-focus'?: boolean };
+}): ReactElement {
+  const { label, value, onType, selects = false, className, more } = props;
+  return (
+    <label className={cx('field', className)}>
+      <span>{label}</span>
+      <span className="in area">
+        <textarea
+          className="mono"
+          rows={3}
+          spellCheck={false}
+          value={value}
+          onFocus={(event) => {
+            if (selects) event.target.select();
+          }}
+          onChange={(event) => onType(event.target.value)}
+          {...more}
+        />
+      </span>
+    </label>
+  );
+}
+
 /** What of a sheet is any text; not what is one of a few words. */
 type TextKey<T> = { [K in keyof T]: string extends T[K] ? K : never }[keyof T] & string;
 

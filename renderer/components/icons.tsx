@@ -78,6 +78,7 @@ const PATHS = {
 } as const;
 
 export type IconName = keyof typeof PATHS;
+export const ICON_NAMES = Object.keys(PATHS) as readonly IconName[];
 
 export function Icon({ name, tone }: { readonly name: IconName; readonly tone?: string }): ReactElement {
   return (

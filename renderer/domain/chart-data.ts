@@ -148,3 +148,12 @@ export const pointRows = (
       limit: QUANTITIES[quantity].limit(point),
       throttledPercent: quantity === 'compute' ? scaled(point.throttledTenths, 10) : null,
     }));
+
+/** The next round figure above all that was seen: the axis moves seldom, and never below what is drawn. */
+export function niceTop(trace: readonly XY[]): number {
+  const most = trace.reduce((max, { y }) => (y > max ? y : max), 0);
+  if (most <= 0) return 1;
+  const power = 10 ** Math.floor(Math.log10(most));
+  const step = [1, 2, 4, 5, 8, 10].find((s) => s * power >= most * 1.05) ?? 20;
+  return step * power;
+}

@@ -50,6 +50,10 @@ export function gpuSentence(
 ): Sentence | null {
   const broken = faultSentence(view.gpu.faults?.filter(({ kind }) => kind === 'hardware') ?? null, nowMs);
   if (broken !== null) return broken;
+  const closed = view.slices.find(({ suspendedReason }) => suspendedReason !== null);
+  if (closed !== undefined) {
+    return { mark: 'warn', text: `${closed.name} is suspended`, more: closed.suspendedReason };
+  }
   const readings = view.slices.map((slice) => ({ slice, reading: sliceSample(sample, slice.id) }));
   const denied = readings
     .filter(({ reading }) => recentlyDenied(reading, nowMs))
@@ -123,6 +127,7 @@ export function segmentText(
     gibWithUnit(slice.memoryLimitBytes),
     `${gibWithUnit(reading?.memoryUsedBytes ?? null)} in use`,
   ];
+  if (slice.suspendedReason !== null) parts.push(`suspended: ${slice.suspendedReason}`);
   if (backedBytes < slice.memoryLimitBytes) parts.push(`${gibWithUnit(backedBytes)} of it backed`);
   if (slice.pendingMemoryLimitBytes !== null) {
     parts.push(`shrinks to ${gibWithUnit(slice.pendingMemoryLimitBytes)} when use drops`);

@@ -81,7 +81,8 @@ export function sliceRows(
 
 /** Each word of the filter must be found somewhere in the row. */
 export function matchesRow(row: SliceRow, filter: string, tags: readonly string[]): boolean {
-  const text = [row.name, row.owner ?? '', row.host.name, row.gpu?.name ?? '', ...tags]
+  const state = row.slice === null || row.slice.suspendedReason === null ? '' : 'suspended';
+  const text = [row.name, row.owner ?? '', row.host.name, row.gpu?.name ?? '', state, ...tags]
     .join(' ')
     .toLowerCase();
   return filter

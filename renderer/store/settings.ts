@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { create } from 'zustand';
 import { readStored, writeStored } from './stored.ts';
+import { chooseTheme, followDesktop } from './theme.ts';
 
 const STORE_KEY = 'tranche.settings';
 
@@ -85,8 +86,7 @@ export const toggleNoticesPaused = (): void =>
 /** The stylesheet does the rest; charts hear of the change by the attribute. */
 function apply({ theme, density, motion }: Settings): void {
   const { dataset } = document.documentElement;
-  if (theme === 'system') delete dataset['theme'];
-  else dataset['theme'] = theme;
+  chooseTheme(theme);
   dataset['density'] = density;
   dataset['motion'] = motion;
 }
@@ -94,4 +94,5 @@ function apply({ theme, density, motion }: Settings): void {
 export function startSettings(): void {
   apply(useSettings.getState());
   useSettings.subscribe(apply);
+  followDesktop();
 }

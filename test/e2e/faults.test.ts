@@ -23,6 +23,24 @@ describe.skipIf(cannotRun)('errors of a GPU', () => {
     expect(await section.textContent()).toContain('— (this agent does not listen for them)');
   });
 
+  it('stand beside a slice that is suspended, which says so wherever it is shown', async () => {
+    const page = await fake.open({ scene: 'faults' });
+    const card = page.getByRole('article', { name: /GPU 0/ });
+    expect(await card.locator('.after-strip').textContent()).toMatch(
+      /^embed is suspended.*uid 1000 is not tom any more/,
+    );
+    const segment = fake.slider('embed');
+    expect(await segment.getAttribute('aria-valuetext')).toContain('suspended: uid 1000');
+    await segment.click();
+    const notice = page.locator('.inspector .notice');
+    expect(await notice.textContent()).toContain('Suspended: nothing is admitted.');
+    await notice.getByRole('button', { name: 'Give to…' }).click();
+    await page.locator('.palette input').waitFor();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Alt+3');
+    expect(await page.getByRole('row', { name: /embed/ }).first().textContent()).toContain('suspended');
+  });
+
   it('stand beside MIG slices, which are listed and left alone', async () => {
     const page = await fake.open({ scene: 'faults' });
     const card = page.getByRole('article', { name: /GPU 1/ });

@@ -50,7 +50,7 @@ describe.skipIf(cannotRun)('a large lab', () => {
   // A list that grows by a pixel while it is scrolled would have the style of everything in it worked out anew.
   it.each([
     ['bars', 'Alt+1', '.virtual-body *'],
-    ['table', 'Alt+3', '.data-body *'],
+    ['table', 'Alt+3', '.data-row *'],
   ])('hands no place of a long list down to what is in it, %s', async (_name, key, inside) => {
     const page = await fake.open({ scene: 'many', sampleMs: 1000 });
     await page.keyboard.press('h');

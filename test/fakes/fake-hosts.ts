@@ -8,6 +8,8 @@ import { VERBS } from '../../model/rights.ts';
 import { GIB, MIB } from '../../model/units.ts';
 
 export const NOW = Date.now();
+/** In the words of the agent (agent/src/wire/events.c). */
+export const SUSPENDED_REASON = 'uid 1000 is not tom any more; assign the slice to somebody to open it again';
 
 export function agent(hostName: string, more: Partial<AgentInfo> = {}): AgentInfo {
   return {
@@ -78,6 +80,7 @@ export function slice(
     startsAtMs: null,
     expiresAtMs: null,
     revision: 1,
+    suspendedReason: null,
     ...more,
   };
 }
@@ -160,7 +163,10 @@ const cutByMig: Partial<Gpu> = {
   })),
 };
 
-/** The lab with errors of the driver: one of the hardware, one of a program in a loop, one that nobody explains. */
+/**
+ * The lab with errors of the driver: one of the hardware, one of a program in a loop, one that nobody explains; and with
+ * a slice whose owner's uid is somebody else's by now.
+ */
 export function faulty(): HostSnapshot {
   const lab = hopper();
   const hour = 3_600_000;
@@ -175,6 +181,7 @@ export function faulty(): HostSnapshot {
   });
   return {
     ...lab,
+    slices: lab.slices.map((s) => (s.name === 'embed' ? { ...s, suspendedReason: SUSPENDED_REASON } : s)),
     gpus: lab.gpus.map((g) =>
       g.index !== 2
         ? { ...g, faults: g.index === 1 ? null : [], ...(g.index === 1 ? cutByMig : {}) }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HistoryPoint } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
-import { chartData, chartSummary } from '../../renderer/domain/chart-data.ts';
+import { chartData, chartSummary, niceTop } from '../../renderer/domain/chart-data.ts';
 
 const at = (atMs: number, more: Partial<HistoryPoint> = {}): HistoryPoint => ({
   atMs,
@@ -42,5 +42,18 @@ describe('chartData', () => {
       'Memory, 15m: from 2.0 to 3.0 GiB, limit 4.0, 1 denied',
     );
     expect(chartSummary(chartData([], 'compute', 0, 1, 1), 'compute', '1h', 0)).toBe('GPU time, 1h: no data');
+  });
+});
+
+describe('the top of an axis', () => {
+  const topOf = (...values: readonly number[]): number => niceTop(values.map((y, x) => ({ x, y })));
+  it('is the next round figure above all that was seen', () => {
+    expect(topOf(0.3, 3.1, Number.NaN)).toBe(4);
+    expect(topOf(61)).toBe(80);
+    expect(topOf(98)).toBe(200);
+  });
+  it('is there where nothing was seen', () => {
+    expect(topOf()).toBe(1);
+    expect(topOf(0)).toBe(1);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NO_COURSE, readCourse } from '../../renderer/features/slices/course-form.ts';
+import { NO_COURSE, courseRefusal, readCourse } from '../../renderer/features/slices/course-form.ts';
 import { listed, parsePeople, planCourse } from '../../renderer/domain/course.ts';
 import type { Course, CoursePlan } from '../../renderer/domain/course.ts';
 import type { Gpu } from '../../model/gpu.ts';
@@ -236,5 +236,18 @@ describe('the form', () => {
       'a and b',
       'a, b or c',
     ]);
+  });
+});
+
+describe('a course that was typed right', () => {
+  const full = lab('lab-a', [4]);
+  it('is refused without a host, without people and without a place, in this order', () => {
+    expect(courseRefusal(course({ people: [] }), 0, plan({ people: [] }, []))).toBe('Choose a host.');
+    expect(courseRefusal(course({ people: [] }), 1, plan({ people: [] }, [full]))).toMatch(
+      /^Name the people/,
+    );
+    const nowhere = plan({}, [full]);
+    expect(courseRefusal(course(), 1, nowhere)).toBe(nowhere.summary);
+    expect(courseRefusal(course(), 1, plan({}, [lab('lab-b', [80])]))).toBeNull();
   });
 });

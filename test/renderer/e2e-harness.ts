@@ -1,4 +1,4 @@
-/** Serves dist/renderer with the app's own CSP and opens it in Chromium with the fake lab in the page. */
+/** Serves dist/renderer, or another page that is built like it, with the app's own CSP and opens it in Chromium with the fake lab in the page. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -44,7 +44,14 @@ async function fakeScript(): Promise<string> {
   return chunk.code;
 }
 
-type PageOptions = FakeOptions & { width?: number; height?: number; dark?: boolean };
+type PageOptions = FakeOptions & { width?: number; height?: number; dark?: boolean; hash?: string };
+
+/** What is opened: the folder of a built page, and what is there once it has been drawn. */
+export interface Site {
+  readonly folder: string;
+  readonly landmark: string;
+}
+const APP: Site = { folder: pages, landmark: '.app' };
 
 /** Where a page that is opened again finds its lab's options: it has nothing else that outlives it. */
 const OPTIONS_KEY = 'fake-options';
@@ -53,14 +60,14 @@ export interface Harness {
   readonly browser: Browser;
   open(options?: PageOptions): Promise<Page>;
   /** The same page with another lab and nothing remembered: a second faster than a page, and its process, of its own. */
-  openAgain(page: Page, options: Omit<PageOptions, 'dark'>): Promise<void>;
+  openAgain(page: Page, options: Omit<PageOptions, 'dark' | 'hash'>): Promise<void>;
   close(): Promise<void>;
 }
 
-function serve(): Promise<Server> {
+function serve(folder: string): Promise<Server> {
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url ?? '/', 'http://page').pathname);
-    const file = join(pages, path === '/' ? 'index.html' : path);
+    const file = join(folder, path === '/' ? 'index.html' : path);
     readFile(file).then(
       (body) => {
         response.writeHead(200, {
@@ -75,10 +82,10 @@ function serve(): Promise<Server> {
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
 }
 
-export async function startHarness(): Promise<Harness> {
+export async function startHarness(site: Site = APP): Promise<Harness> {
   const executablePath = chromiumPath();
   if (executablePath === null) throw new Error('no Chromium: set CHROMIUM_PATH');
-  const [script, server] = await Promise.all([fakeScript(), serve()]);
+  const [script, server] = await Promise.all([fakeScript(), serve(site.folder)]);
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
   const folder = shareFolder(mkdtempSync(join(tmpdir(), 'tranche-chromium-')));
@@ -91,7 +98,7 @@ export async function startHarness(): Promise<Harness> {
   });
   return {
     browser,
-    async open({ width = 1600, height = 1000, dark = true, ...options } = {}) {
+    async open({ width = 1600, height = 1000, dark = true, hash = '', ...options } = {}) {
       const context = await browser.newContext({
         viewport: { width, height },
         colorScheme: dark ? 'dark' : 'light',
@@ -107,8 +114,8 @@ export async function startHarness(): Promise<Harness> {
           document.addEventListener('securitypolicyviolation', (e) => window.__cspViolations.push(e.violatedDirective + ' ' + e.blockedURI));
           window.__errors = []; window.addEventListener('error', (e) => window.__errors.push(String(e.message)));`,
       });
-      await page.goto(`http://127.0.0.1:${String(address.port)}/`);
-      await page.locator('.app').waitFor();
+      await page.goto(`http://127.0.0.1:${String(address.port)}/#${hash}`);
+      await page.locator(site.landmark).waitFor();
       return page;
     },
     async openAgain(page, { width = 1600, height = 1000, ...options }) {
@@ -123,7 +130,7 @@ export async function startHarness(): Promise<Harness> {
       );
       await page.setViewportSize({ width, height });
       await page.goto(`http://127.0.0.1:${String(address.port)}/`);
-      await page.locator('.app').waitFor();
+      await page.locator(site.landmark).waitFor();
     },
     async close() {
       await browser.close();

@@ -228,6 +228,7 @@ export const PICTURES: readonly Picture[] = [
     options: { scene: 'faults' },
     act: (page) => page.getByRole('button', { name: 'GPU 1', exact: true }).click(),
   },
+  { name: 'suspended', options: { scene: 'faults', dark: false }, act: chosen('embed') },
   { name: 'free-menu', options: {}, act: (page) => page.locator('.room').last().click() },
   {
     name: 'create-sheet',

@@ -8,6 +8,8 @@ import type { Harness } from './e2e-harness.ts';
 import { pictureFaults } from './picture-faults.ts';
 import { PICTURES } from './pictures.ts';
 import type { Picture } from './picture-acts.ts';
+import { THEMES, wear } from './themes.ts';
+import type { Theme } from './themes.ts';
 
 const SIZES = [
   [1600, 1000],
@@ -16,8 +18,6 @@ const SIZES = [
   [1024, 700],
 ] as const;
 type Size = (typeof SIZES)[number];
-const THEMES = ['dark', 'light', 'contrast'] as const;
-type Theme = (typeof THEMES)[number];
 /** Of one step on a machine that others use too; a page may take this long to come. */
 const STEP_TIMEOUT_MS = 30_000;
 /** A screen that did not come is asked for once more, in a page of its own. */
@@ -26,17 +26,6 @@ const TRIES = 2;
 const SETTLE_MS = 700;
 /** Most of a picture's time is waiting, so there are more pages than processors; with too many, steps time out. */
 const PAGES_AT_ONCE = Math.min(6, availableParallelism() * 2);
-
-/** Without opening the page anew: a drag that is held stays held. Gives two frames later, when it has been drawn. */
-const wear = (page: Page, theme: Theme): Promise<void> =>
-  page.evaluate(
-    (name) =>
-      new Promise<void>((drawn) => {
-        document.documentElement.dataset['theme'] = name;
-        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(drawn, 50)));
-      }),
-    theme,
-  );
 
 async function shoot(session: CDPSession, path: string): Promise<void> {
   // Twice as fast as Playwright's own, which packs each picture as small as it gets.

@@ -15,26 +15,17 @@ import { AGENT_LINE_MAX_BYTES, PROTOCOL_VERSION, REQUEST_LINE_MAX_BYTES } from '
 import { fail, ok, type Failure, type Result } from '../../../model/errors.ts';
 import { plainText } from '../ssh/plain-text.ts';
 import { EventGate } from './event-gate.ts';
+import { BANNER_TIMEOUT_MS, Greeting } from './greeting.ts';
 import { HostClock } from './host-clock.ts';
 import { LineReader } from './line-reader.ts';
 import { Pace } from './pace.ts';
 
 /** An agent answers within milliseconds; 10 s covers a host that swaps. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** Agent start (3 s) and a slow login shell. */
-const BANNER_TIMEOUT_MS = 15_000;
 /** Requests in flight: more than a person can cause. */
 const PENDING_MAX = 256;
-const STDERR_MAX = 4096;
 /** Terminals alone may bring 2 MiB a second, a big state 256 KiB. */
 const BYTES = { burst: 16 << 20, perSecond: 6 << 20 };
-/** What may come before a script speaks: a long message of the day, and then some. */
-const GREETING_MAX_BYTES = 16 << 20;
-/** More than a script says, with every version there ever was. */
-const MARKED_MAX = 200;
-
-/** What stands last on stderr, as the cause that a sentence may name. */
-const lastLine = (stderr: string): string => plainText(stderr).trim().split('\n').at(-1) ?? '';
 
 export type Fields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
@@ -96,133 +87,128 @@ export class AgentClient {
       readonly events: AgentClientEvents;
     },
   ): Promise<Result<Attached>> {
-    const { nonce, hostName } = options;
-    const client = new AgentClient(channel, hostName, options.events);
-    // What login files print may have any form; only the agent's lines have a bound of their own.
-    const reader = new LineReader(AGENT_LINE_MAX_BYTES, true);
-    let stderr = '';
-    channel.stderr.setEncoding('utf8');
-    channel.stderr.on('data', (text: string) => {
-      stderr = (stderr + text).slice(-STDERR_MAX);
-    });
-    const marked: string[] = [];
-    const seen: string[] = [];
-    const banner = await new Promise<'agent' | 'ended' | Failure>((resolve) => {
-      let live = false;
+    const client = new AgentClient(channel, options.hostName, options.events);
+    const greeting = new Greeting(options.nonce, channel.stderr);
+    const banner = await client.waitForBanner(greeting);
+    if (banner === 'agent') return client.sayHello(options.clientVersion, greeting);
+    return banner === 'ended' ? greeting.ended(options.hostName) : { ok: false, error: banner };
+  }
+
+  /** Reads the greeting until the agent's banner, and from then on the agent's lines. */
+  private waitForBanner(greeting: Greeting): Promise<'agent' | 'ended' | Failure> {
+    const { channel, hostName } = this;
+    return new Promise((resolve) => {
       const timer = setTimeout(() => {
-        resolve({
-          code: 'timed-out',
-          message: marked.includes('shell')
-            ? `${hostName} did not start its agent within ${String(BANNER_TIMEOUT_MS / 1000)} s. Programs there are not affected; try again, or look at the details.`
-            : `${hostName} let us in, but no /bin/sh came within ${String(BANNER_TIMEOUT_MS / 1000)} s: something in your login files there waits for an answer or runs another shell (look at ~/.bashrc). Nothing was changed there; the details show what it said.`,
-          detail: [...seen, stderr].join('\n'),
-        });
-        client.shut({ code: 'timed-out', message: 'the agent did not answer', detail: null });
+        resolve(greeting.timedOut(hostName));
+        this.shut({ code: 'timed-out', message: 'the agent did not answer', detail: null });
       }, BANNER_TIMEOUT_MS);
-      const settle = (value: 'agent' | 'ended' | Failure) => {
+      const settle = (value: 'agent' | 'ended' | Failure): void => {
         clearTimeout(timer);
         resolve(value);
       };
-      let greetingBytes = 0;
-      channel.on('data', (chunk: Buffer) => {
-        if (live) client.slowDown(chunk.length);
-        else greetingBytes += chunk.length;
-        if (greetingBytes > GREETING_MAX_BYTES) {
-          const failure: Failure = {
-            code: 'shell-unusable',
-            message: `${hostName} let us in, but what your login files print there does not end. Nothing was changed there; look at ~/.bashrc.`,
-            detail: seen.join('\n'),
-          };
-          settle(failure);
-          client.shut(failure);
-          return;
-        }
-        let lines: readonly string[];
-        try {
-          lines = reader.push(chunk);
-        } catch (error) {
-          const failure: Failure = {
-            code: 'agent-protocol-error',
-            message: `The agent on ${hostName} sent a line beyond all bounds, so the session was ended. Programs there go on; reconnecting.`,
-            detail: String(error),
-          };
-          client.shut(failure);
-          settle(failure);
-          return;
-        }
-        for (const line of lines) {
-          if (live) {
-            client.receive(line);
-          } else if (line.trimEnd() === `TRANCHE-ATTACH ${nonce}`) {
-            live = true;
-            reader.strict();
-            settle('agent');
-          } else if (line.startsWith(`@tranche ${nonce} `)) {
-            if (marked.length < MARKED_MAX) marked.push(line.slice(10 + nonce.length).trim());
-          } else if (seen.length < 40) {
-            seen.push(line.slice(0, 200));
-          }
-        }
-      });
+      const giveUp = (failure: Failure): void => {
+        settle(failure);
+        this.shut(failure);
+      };
+      const take = this.lineTaker(greeting, () => settle('agent'), giveUp);
+      channel.on('data', take);
       channel.on('error', () => undefined); // 'close' follows and tells
       // The far side has said all it will say: ending ours too brings the 'close'.
       channel.on('end', () => channel.end());
       channel.on('close', () => {
         settle('ended');
-        client.shut({
-          code: 'connection-lost',
-          message: `The agent session on ${hostName} ended${lastLine(stderr) === '' ? '' : ` (${lastLine(stderr)})`}. Programs there go on with their last limits; reconnecting.`,
-          detail: stderr,
-        });
+        this.shut(this.endedFailure(greeting));
       });
     });
-    if (typeof banner === 'object') return { ok: false, error: banner };
-    if (banner === 'ended') {
-      const refused = marked.find((line) => line.startsWith('failed '))?.split(' ');
-      if (refused)
-        return fail(
-          'shell-unusable',
-          `${hostName} let us in, but ${refused.slice(2).join(' ').slice(0, 200)}. Nothing was changed there; look at your login files (~/.bashrc).`,
-          [...seen, stderr].join('\n').trim(),
-        );
-      if (marked.includes('missing')) return ok({ kind: 'missing', lines: marked });
-      const said = [...seen, stderr].join('\n').trim();
-      const why = lastLine(said).slice(0, 200);
-      return fail(
-        marked.length === 0 && stderr === '' ? 'shell-unusable' : 'agent-start-failed',
-        `${hostName} let us in, but /bin/sh there did not get as far as the agent${why === '' ? '' : ` (${why})`}. Nothing was changed; the details show what it said.`,
-        said,
-      );
-    }
+  }
+
+  /** What is done with each chunk of the channel. `isThere` is called at the banner, `giveUp` when no more may be read. */
+  private lineTaker(
+    greeting: Greeting,
+    isThere: () => void,
+    giveUp: (failure: Failure) => void,
+  ): (chunk: Buffer) => void {
+    // What login files print may have any form; only the agent's lines have a bound of their own.
+    const reader = new LineReader(AGENT_LINE_MAX_BYTES, true);
+    let live = false;
+    const takeLine = (line: string): void => {
+      if (live) {
+        this.receive(line);
+      } else if (greeting.endsWith(line)) {
+        live = true;
+        reader.strict();
+        isThere();
+      }
+    };
+    return (chunk) => {
+      if (live) this.slowDown(chunk.length);
+      else if (!greeting.hasRoomFor(chunk.length)) {
+        giveUp(greeting.endless(this.hostName));
+        return;
+      }
+      let lines: readonly string[];
+      try {
+        lines = reader.push(chunk);
+      } catch (error) {
+        giveUp({
+          code: 'agent-protocol-error',
+          message: `The agent on ${this.hostName} sent a line beyond all bounds, so the session was ended. Programs there go on; reconnecting.`,
+          detail: String(error),
+        });
+        return;
+      }
+      lines.forEach(takeLine);
+    };
+  }
+
+  private endedFailure(greeting: Greeting): Failure {
+    const why = greeting.lastError;
+    return {
+      code: 'connection-lost',
+      message: `The agent session on ${this.hostName} ended${why === '' ? '' : ` (${why})`}. Programs there go on with their last limits; reconnecting.`,
+      detail: greeting.errors,
+    };
+  }
+
+  /** Agrees with the agent on a version of the protocol, and reads its clock. */
+  private async sayHello(clientVersion: string, greeting: Greeting): Promise<Result<Attached>> {
     const sentAtMs = Date.now();
-    const hello = await client.request(
+    const hello = await this.request(
       'hello',
       {
         protocolMin: PROTOCOL_VERSION,
         protocolMax: PROTOCOL_VERSION,
-        client: `tranche-desktop ${options.clientVersion}`,
+        client: `tranche-desktop ${clientVersion}`,
       },
       helloReplySchema,
     );
     if (!hello.ok) {
-      client.close();
-      const why = client.refusal ?? lastLine(stderr);
-      if (hello.error.code === 'connection-lost')
-        return fail(
-          'agent-start-failed',
-          `The agent on ${hostName} ended before it answered${why === '' ? '' : `: ${why}`} Programs there are not affected; connect again once that is mended.`,
-          stderr,
-        );
-      if (hello.error.code === 'protocol-mismatch')
-        return fail(
-          'agent-version-mismatch',
-          `The agent that manages ${hostName} speaks another version of the protocol. Nothing was changed; upgrade it, or this app.`,
-          hello.error.message,
-        );
-      return hello;
+      this.close();
+      return this.noHello(hello, greeting);
     }
-    client.clock = HostClock.measured(hello.value.hostTimeMs, sentAtMs, Date.now());
-    return ok({ kind: 'agent', client, hello: hello.value, lines: marked });
+    this.clock = HostClock.measured(hello.value.hostTimeMs, sentAtMs, Date.now());
+    return ok({ kind: 'agent', client: this, hello: hello.value, lines: greeting.marked });
+  }
+
+  /** Why there was no hello, for a person: the two reasons that the reply alone does not tell get a sentence. */
+  private noHello(
+    hello: { readonly ok: false; readonly error: Failure },
+    greeting: Greeting,
+  ): Result<Attached> {
+    const why = this.refusal ?? greeting.lastError;
+    if (hello.error.code === 'connection-lost')
+      return fail(
+        'agent-start-failed',
+        `The agent on ${this.hostName} ended before it answered${why === '' ? '' : `: ${why}`} Programs there are not affected; connect again once that is mended.`,
+        greeting.errors,
+      );
+    if (hello.error.code === 'protocol-mismatch')
+      return fail(
+        'agent-version-mismatch',
+        `The agent that manages ${this.hostName} speaks another version of the protocol. Nothing was changed; upgrade it, or this app.`,
+        hello.error.message,
+      );
+    return hello;
   }
 
   /** By how much the host's clock is ahead of this computer's, in ms. All times that pass here are this computer's. */

@@ -1,6 +1,7 @@
 /**
  * The derivation of a key from a passphrase in OpenSSH's key files (bcrypt_pbkdf). Meant to be slow, so it runs in a
- * worker thread, as the text of `derive` (unlock.ts): nothing in it may refer to anything outside it.
+ * worker thread, as the text of its functions (unlock.ts): nothing in one of them may refer to anything outside it, not
+ * even to another one, so what they need of each other is handed in.
  */
 
 export interface Derivation {
@@ -11,41 +12,39 @@ export interface Derivation {
   readonly length: number;
 }
 
-/** Pure. `sha512` is the runtime's, handed in because a worker's text cannot import. */
-export function derive(
-  { passphrase, salt, rounds, length }: Derivation,
-  sha512: (data: Uint8Array) => Uint8Array,
-): Uint8Array {
+/** Makes the digest of bcrypt out of two hashes of 64 bytes: of the passphrase and of the salt. */
+export type BcryptHash = (pass: Uint8Array, salted: Uint8Array) => Uint8Array;
+
+/** Blowfish begins with the digits of pi: 18 + 1024 words after the point, by Machin's formula in fixed point. */
+export function blowfishStart(): Int32Array {
+  const words = 18 + 4 * 256;
+  const guard = 64n;
+  const bits = BigInt(words * 32);
+  const one = 1n << (bits + guard);
+  const arctanOfInverse = (n: bigint): bigint => {
+    let sum = 0n;
+    let sign = 1n;
+    let power = one / n;
+    for (let k = 1n; power !== 0n; k += 2n) {
+      sum += (sign * power) / k;
+      sign = -sign;
+      power /= n * n;
+    }
+    return sum;
+  };
+  const fraction = (4n * (4n * arctanOfInverse(5n) - arctanOfInverse(239n)) - 3n * one) >> guard;
+  const digits = fraction.toString(16).padStart(words * 8, '0');
+  return Int32Array.from({ length: words }, (_, i) => Number.parseInt(digits.slice(i * 8, i * 8 + 8), 16));
+}
+
+/** `initial`: the state that Blowfish begins with. What it gives keeps a state of its own, which each call begins anew. */
+export function bcryptHash(initial: Int32Array): BcryptHash {
   const ROUNDS = 16;
   const P_WORDS = ROUNDS + 2;
-  const S_WORDS = 4 * 256;
   const HASH_BYTES = 32;
   const COST_LOOPS = 64;
 
-  /** Blowfish begins with the digits of pi: 18 + 1024 words after the point, by Machin's formula in fixed point. */
-  const initial = (() => {
-    const guard = 64n;
-    const bits = BigInt((P_WORDS + S_WORDS) * 32);
-    const one = 1n << (bits + guard);
-    const arctanOfInverse = (n: bigint): bigint => {
-      let sum = 0n;
-      let sign = 1n;
-      let power = one / n;
-      for (let k = 1n; power !== 0n; k += 2n) {
-        sum += (sign * power) / k;
-        sign = -sign;
-        power /= n * n;
-      }
-      return sum;
-    };
-    const fraction = (4n * (4n * arctanOfInverse(5n) - arctanOfInverse(239n)) - 3n * one) >> guard;
-    const digits = fraction.toString(16).padStart((P_WORDS + S_WORDS) * 8, '0');
-    return Int32Array.from({ length: P_WORDS + S_WORDS }, (_, i) =>
-      Number.parseInt(digits.slice(i * 8, i * 8 + 8), 16),
-    );
-  })();
-
-  const state = new Int32Array(P_WORDS + S_WORDS);
+  const state = new Int32Array(initial.length);
   const S = P_WORDS;
   let left = 0;
   let right = 0;
@@ -76,7 +75,7 @@ export function derive(
     left = 0;
     right = 0;
     let next = 0;
-    for (let i = 0; i < P_WORDS + S_WORDS; i += 2) {
+    for (let i = 0; i < state.length; i += 2) {
       if (data !== null) {
         left ^= data[next % data.length] as number;
         right ^= data[(next + 1) % data.length] as number;
@@ -88,7 +87,9 @@ export function derive(
     }
   };
   const magic = wordsOf(Uint8Array.from('OxychromaticBlowfishSwatDynamite', (c) => c.charCodeAt(0)));
-  const hash = (pass: Int32Array, salted: Int32Array): Uint8Array => {
+  return (passBytes, saltedBytes) => {
+    const pass = wordsOf(passBytes);
+    const salted = wordsOf(saltedBytes);
     state.set(initial);
     expand(pass, salted);
     for (let i = 0; i < COST_LOOPS; i += 1) {
@@ -106,18 +107,26 @@ export function derive(
     }
     return out;
   };
+}
 
-  const pass = wordsOf(sha512(passphrase));
+/** Pure. `sha512` is the runtime's, handed in because the text of a worker cannot import. */
+export function derive(
+  { passphrase, salt, rounds, length }: Derivation,
+  sha512: (data: Uint8Array) => Uint8Array,
+  hash: BcryptHash,
+): Uint8Array {
+  const HASH_BYTES = 32;
+  const pass = sha512(passphrase);
   const blocks = Math.ceil(length / HASH_BYTES);
   const key = new Uint8Array(length);
   for (let block = 1; block <= blocks; block += 1) {
     const numbered = new Uint8Array(salt.length + 4);
     numbered.set(salt);
     new DataView(numbered.buffer).setUint32(salt.length, block);
-    let last = hash(pass, wordsOf(sha512(numbered)));
+    let last = hash(pass, sha512(numbered));
     const sum = Uint8Array.from(last);
     for (let round = 1; round < rounds; round += 1) {
-      last = hash(pass, wordsOf(sha512(last)));
+      last = hash(pass, sha512(last));
       for (let i = 0; i < HASH_BYTES; i += 1) sum[i] = (sum[i] as number) ^ (last[i] as number);
     }
     // Spread over the whole key, so that no part of it is had for less than all blocks.

@@ -179,18 +179,103 @@ function preferKnownTypes(known: readonly string[]): NonNullable<Config['algorit
   return { serverHostKey: { prepend, append: [], remove: [] } as never };
 }
 
+/** What an attempt has met with on its way; of several reasons for its end, the one that a person can do most with. */
+interface Trouble {
+  /** The host key is another one than on record, or marked as revoked. */
+  block: HostKeyBlock | null;
+  keyRefused: string | null;
+  /** The first error that ssh2 told. */
+  cause: unknown;
+}
+
+/** Judges the host key before anything is authenticated, and begins the time for signing in. */
+function keyJudge(
+  target: SshTarget,
+  { knownHosts, isJump, signInLimitMs }: HandshakeOptions,
+  clock: TurnClock,
+  patient: SshQuestions,
+  trouble: Trouble,
+) {
+  return (key: Buffer, verify: (valid: boolean) => void): void => {
+    verifyHostKey(target, knownHosts, key, patient, isJump).then(
+      (decision) => {
+        if (decision.kind === 'stop') trouble.keyRefused = decision.why;
+        clock.enter('signing in', signInLimitMs);
+        verify(decision.kind === 'go');
+      },
+      (error: unknown) => {
+        if (error instanceof HostKeyBlockedError) trouble.block = error.block;
+        trouble.keyRefused = detailOf(error);
+        verify(false);
+      },
+    );
+  };
+}
+
+function configFor(
+  target: SshTarget,
+  sock: Duplex,
+  known: readonly string[],
+  doors: Pick<Config, 'hostVerifier' | 'authHandler'>,
+): Config {
+  return {
+    sock,
+    username: target.user,
+    readyTimeout: 0,
+    keepaliveInterval: target.keepaliveIntervalMs,
+    keepaliveCountMax: target.keepaliveCountMax,
+    strictVendor: false,
+    ...doors,
+    ...(known.length > 0 ? { algorithms: preferKnownTypes(known) } : {}),
+    ...(target.forwardAgent === null ? {} : { agent: target.forwardAgent, agentForward: true }),
+  };
+}
+
+/**
+ * node-ssh gives up on the first 'error', but an agent or a key file that does not sign is one too, and signing in goes
+ * on without it. So errors come here, and the end of the socket is what ends the attempt.
+ */
+function hearClient(client: Client, record: AuthRecord, trouble: Trouble, end: (why: Error) => void): void {
+  client.removeAllListeners('error');
+  client.on('error', (error: Error & { level?: string }) => {
+    if (error.level === 'agent') return;
+    trouble.cause ??= error;
+    end(error);
+  });
+  client.on('banner', (text: string) => {
+    record.banner = plainText(text).trim();
+  });
+  client.on('change password', (said: string) => {
+    record.impossible = `it wants a new password first (${plainText(said).trim()})`;
+    end(new Error('a new password is wanted'));
+  });
+}
+
+/** What a person is told of an attempt that failed with `error`. */
+function failedOutcome(
+  target: SshTarget,
+  { block, keyRefused, cause }: Trouble,
+  error: unknown,
+  circumstances: Parameters<typeof connectFailure>[2],
+): NativeOutcome {
+  if (block) return { ...blockedFailure(target, block), block };
+  if (keyRefused !== null)
+    return fail(
+      'host-key-unknown',
+      `The key of ${target.name} was not accepted (${keyRefused}), so nothing was sent to it.`,
+    );
+  return { ok: false, error: connectFailure(target, cause ?? error, circumstances) };
+}
+
 /** Runs over `sock`, which must not have been waited on since it was opened. Settles within the limits and with `signal`. */
 export async function handshake(
   target: SshTarget,
   sock: Duplex,
   options: HandshakeOptions,
 ): Promise<NativeOutcome> {
-  const { questions, isJump, signal, limitMs, signInLimitMs, signIns, knownHosts, proxySaid } = options;
-  const known = knownKeyTypes(knownHosts, target);
+  const { questions, isJump, signal, limitMs, signIns, knownHosts, proxySaid } = options;
   const record = new AuthRecord();
-  let block: HostKeyBlock | null = null;
-  let keyRefused: string | null = null;
-  let cause: unknown = null;
+  const trouble: Trouble = { block: null, keyRefused: null, cause: null };
   const ssh = new NodeSSH();
   const { ended, end, detach } = earlyEnd(sock);
   const clock = new TurnClock('exchanging keys', limitMs, () => {
@@ -198,31 +283,10 @@ export async function handshake(
   });
   const patient = clock.pausing(questions);
   const auth = makeAuthHandler(target, patient, isJump, record, clock.ourTurn);
-  const config: Config = {
-    sock,
-    username: target.user,
-    readyTimeout: 0,
-    keepaliveInterval: target.keepaliveIntervalMs,
-    keepaliveCountMax: target.keepaliveCountMax,
-    strictVendor: false,
-    hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
-      verifyHostKey(target, knownHosts, key, patient, isJump).then(
-        (decision) => {
-          if (decision.kind === 'stop') keyRefused = decision.why;
-          clock.enter('signing in', signInLimitMs);
-          verify(decision.kind === 'go');
-        },
-        (error: unknown) => {
-          if (error instanceof HostKeyBlockedError) block = error.block;
-          keyRefused = detailOf(error);
-          verify(false);
-        },
-      );
-    },
+  const config = configFor(target, sock, knownKeyTypes(knownHosts, target), {
+    hostVerifier: keyJudge(target, options, clock, patient, trouble),
     authHandler: auth.handler as never,
-    ...(known.length > 0 ? { algorithms: preferKnownTypes(known) } : {}),
-    ...(target.forwardAgent === null ? {} : { agent: target.forwardAgent, agentForward: true }),
-  };
+  });
   const abort = (): void => {
     end(new Error('cancelled'));
   };
@@ -234,23 +298,10 @@ export async function handshake(
     const connecting = ssh.connect(config);
     connecting.catch(() => undefined); // the attempt may have ended before
     greeting = collectGreeting(sock);
-    const client = ssh.connection;
-    // node-ssh gives up on the first 'error', but an agent or a key file that does not sign is one too, and signing in
-    // goes on without it. So errors come here, and the end of the socket is what ends the attempt.
-    client?.removeAllListeners('error');
-    client?.on('error', (error: Error & { level?: string }) => {
-      if (error.level === 'agent') return;
-      cause ??= error;
-      end(error);
-    });
-    if (client) hearInfo(client, auth.told);
-    client?.on('banner', (text: string) => {
-      record.banner = plainText(text).trim();
-    });
-    client?.on('change password', (said: string) => {
-      record.impossible = `it wants a new password first (${plainText(said).trim()})`;
-      end(new Error('a new password is wanted'));
-    });
+    if (ssh.connection) {
+      hearClient(ssh.connection, record, trouble, end);
+      hearInfo(ssh.connection, auth.told);
+    }
     await Promise.race([connecting, ended]);
     if (!ssh.connection) throw new Error('the connection closed at once');
     record.ourTurn();
@@ -263,21 +314,13 @@ export async function handshake(
       return fail('cancelled', `Connecting to ${target.name} was cancelled. Nothing was changed there.`);
     record.ourTurn();
     if (record.began) signIns.failed(machineOf(target), record.facts);
-    if (block) return { ...blockedFailure(target, block), block };
-    if (keyRefused !== null)
-      return fail(
-        'host-key-unknown',
-        `The key of ${target.name} was not accepted (${keyRefused}), so nothing was sent to it.`,
-      );
-    const { timedOut } = clock;
-    const circumstances = {
+    return failedOutcome(target, trouble, error, {
       record,
-      timedOut,
+      timedOut: clock.timedOut,
       limitMs: clock.limitMs,
       proxySaid: proxySaid(),
       greeting: greeting(),
-    };
-    return { ok: false, error: connectFailure(target, cause ?? error, circumstances) };
+    });
   } finally {
     clock.stop();
     detach();

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { utils, type ParsedKey } from 'ssh2';
-import { derive, type Derivation } from './bcrypt-pbkdf.ts';
+import { bcryptHash, blowfishStart, derive, type Derivation } from './bcrypt-pbkdf.ts';
 import { TookTooLongError, within } from './bounded.ts';
 import { derivationOf, openEnvelope, readEnvelope, whyNotOpened } from './openssh-key.ts';
 
@@ -14,12 +14,13 @@ const UNLOCK_TIMEOUT_MS = 120_000;
 /** Keys kept open: more than anybody signs in with in one session. */
 const KEYS_MAX = 64;
 
-/** `derive` as the text of a worker: it must need no file, because the packaged app is a single one. */
+/** The derivation as the text of a worker: it must need no file, because the packaged app is a single one. */
 const WORKER = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { createHash } = require('node:crypto');
 const sha512 = (data) => createHash('sha512').update(data).digest();
-parentPort.postMessage((${derive.toString()})(workerData, sha512));
+const hash = (${bcryptHash.toString()})((${blowfishStart.toString()})());
+parentPort.postMessage((${derive.toString()})(workerData, sha512, hash));
 `;
 
 /** Rejects when the worker fails or takes longer than UNLOCK_TIMEOUT_MS; it is ended then. */

@@ -6,7 +6,7 @@ import type { HostSnapshot } from '../../../model/model.ts';
 import { gib } from '../../../model/units.ts';
 import { shortGpuName } from '../../domain/gpu-names.ts';
 import { gpuView } from '../../domain/host-figures.ts';
-import { select } from '../../store/ui.ts';
+import { GpuLink } from '../../components/links.tsx';
 import { TimeAxis } from '../../components/time-axis.tsx';
 import { ComputeChart, MemoryChart } from '../../components/usage-charts.tsx';
 import { useGpuChart } from '../../components/use-chart.ts';
@@ -27,13 +27,9 @@ export function GpuCharts(props: {
     <article className="gpu gpu-charts" aria-label={`${name}, ${gpu.name}`}>
       <header>
         <h2>
-          <button
-            type="button"
-            className="link-plain"
-            onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}
-          >
+          <GpuLink host={host} gpu={gpu}>
             {name}
-          </button>
+          </GpuLink>
         </h2>
         <span className="cut" title={gpu.name}>
           {shortGpuName(gpu)}

@@ -5,8 +5,8 @@ import type { PointRow, Quantity } from '../../domain/chart-data.ts';
 import { dayTimeSeconds } from '../../domain/when.ts';
 import { closeDialog } from '../../store/ui.ts';
 import { Button } from '../../components/bits.tsx';
+import type { Column } from '../../components/data-columns.ts';
 import { DataTable } from '../../components/data-table.tsx';
-import type { Column } from '../../components/data-table.tsx';
 import { Dialog } from '../../components/dialog.tsx';
 
 const figure = (value: number | null, digits: number): string =>

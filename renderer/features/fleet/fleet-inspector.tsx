@@ -6,9 +6,9 @@ import { gib } from '../../../model/units.ts';
 import { useFleet } from '../../store/fleet.ts';
 import { idleText } from '../../store/idle-text.ts';
 import { shownSample } from '../../store/series.ts';
-import { select, selectHost } from '../../store/ui.ts';
-import { OwnerTag } from '../../components/bits.tsx';
+import { selectHost } from '../../store/ui.ts';
 import { EventList } from '../../components/event-list.tsx';
+import { SliceLink } from '../../components/links.tsx';
 import { useTick } from '../../components/use-sample.ts';
 import { totalsOf } from './fleet-groups.ts';
 
@@ -91,16 +91,11 @@ function IdleSlices({ hosts }: { readonly hosts: readonly HostSnapshot[] }): Rea
             {idle.slice(0, IDLE_SHOWN).map(({ host, slice, words }) => (
               <tr key={`${host.id} ${slice.id}`}>
                 <td className="cut">
-                  <OwnerTag owner={slice.owner}>
-                    <button
-                      type="button"
-                      className="link-plain"
-                      title={`${slice.name} of ${slice.owner} on ${host.name}`}
-                      onClick={() => select(host.id, { kind: 'slice', id: slice.id })}
-                    >
-                      {slice.name}
-                    </button>
-                  </OwnerTag>
+                  <SliceLink
+                    host={host}
+                    slice={slice}
+                    title={`${slice.name} of ${slice.owner} on ${host.name}`}
+                  />
                 </td>
                 <td className="num c-52">{gib(slice.memoryLimitBytes)}</td>
                 <td className="num c-wait">{words}</td>

@@ -33,7 +33,7 @@ export function ComputeStrip({ host, view, sample }: StripProps): ReactElement {
       {slices.length === 0 && (
         <div className="none" style={vars({ '--at': 0, '--pct': scale })}>
           {gpu.partitioned === true
-            ? 'Cut by the hardware, not by Tranche.'
+            ? `${gpu.backend.partitions ?? 'Partitioned'}: cut by the hardware, not by Tranche.`
             : 'Nothing is shared here yet. One click makes a slice for you, with Undo.'}
         </div>
       )}

@@ -11,9 +11,10 @@ import type { GpuView } from '../../domain/host-figures.ts';
 import { idleText } from '../../store/idle-text.ts';
 import { hostNowMs } from '../../store/series.ts';
 import { useSettings } from '../../store/settings.ts';
-import { select, useUi } from '../../store/ui.ts';
+import { useUi } from '../../store/ui.ts';
 import { cx } from '../../components/bits.tsx';
 import { DeniedMark, Icon } from '../../components/icons.tsx';
+import { GpuLink } from '../../components/links.tsx';
 import { AtPointer } from '../../components/menu.tsx';
 import type { MenuEntry } from '../../components/menu.tsx';
 import { around, gpuEntries, sliceEntries } from '../../commands/menu-entries.ts';
@@ -47,13 +48,9 @@ export function GpuCard({ host, gpu, sample, showsHost = false }: GpuCardProps):
       >
         <header>
           <h2>
-            <button
-              type="button"
-              className="link-plain"
-              onClick={() => select(host.id, { kind: 'gpu', uuid: gpu.uuid })}
-            >
+            <GpuLink host={host} gpu={gpu}>
               {showsHost && `${host.name} · `}GPU {gpu.index}
-            </button>
+            </GpuLink>
           </h2>
           <span className="cut" title={gpu.name}>
             <span className="wide">{gpu.name}</span>

@@ -19,6 +19,7 @@ import { idleText } from '../../store/idle-text.ts';
 import { useOwnerClass } from '../../store/owners.ts';
 import { openDialog, select, togglePicked, useUi } from '../../store/ui.ts';
 import { Chip, cx, vars } from '../../components/bits.tsx';
+import { Icon } from '../../components/icons.tsx';
 import { changeSlice } from '../../acts/slices.ts';
 import { at } from './on-bar.ts';
 import { Ghost, Reading } from './resize-reading.tsx';
@@ -116,7 +117,13 @@ function Body(props: PartProps & { readonly hue: string; readonly onType: () => 
     <div
       ref={root}
       data-slice={slice.id}
-      className={cx('seg', hue, selected && 'is-sel', unbacked && 'is-unbacked')}
+      className={cx(
+        'seg',
+        hue,
+        selected && 'is-sel',
+        unbacked && 'is-unbacked',
+        slice.suspendedReason !== null && 'is-suspended',
+      )}
       style={at(segment.atBytes, shownBytes)}
       role="slider"
       tabIndex={0}
@@ -160,6 +167,11 @@ function Label({ slice, used }: { readonly slice: Slice; readonly used: number |
     <div className="txt">
       <p>
         <Chip owner={slice.owner} />
+        {slice.suspendedReason !== null && (
+          <span className="lg mark">
+            <Icon name="warn" tone="warn" />
+          </span>
+        )}
         <span className="nm md">{slice.name}</span>
       </p>
       <p className="fig">
@@ -167,6 +179,7 @@ function Label({ slice, used }: { readonly slice: Slice; readonly used: number |
         <b>{gib(used)}</b>
         <span className="md">&thinsp;/&thinsp;{gib(slice.memoryLimitBytes)}</span>
         <span className="lg">&nbsp;GiB</span>
+        {slice.suspendedReason !== null && <span className="xl warn">&ensp;suspended</span>}
         {slice.expiresAtMs !== null && (
           <span className="xl two">&ensp;until {untilText(slice.expiresAtMs)}</span>
         )}

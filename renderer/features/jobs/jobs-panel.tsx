@@ -11,8 +11,9 @@ import { compareJobs, detailText, isOver, stateText, toneOf } from '../../domain
 import { clock, dayTimeSeconds, soonTime } from '../../domain/when.ts';
 import { pickJob, useUi } from '../../store/ui.ts';
 import { Button, OwnerTag } from '../../components/bits.tsx';
-import { DataTable, squeezed } from '../../components/data-table.tsx';
-import type { Column } from '../../components/data-table.tsx';
+import { squeezed } from '../../components/data-columns.ts';
+import type { Column } from '../../components/data-columns.ts';
+import { DataTable } from '../../components/data-table.tsx';
 import { useNarrow } from '../../components/use-narrow.ts';
 import { jobEntries } from '../../commands/menu-entries.ts';
 import { runCommand } from '../../commands/registry.ts';

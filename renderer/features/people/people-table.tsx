@@ -10,8 +10,8 @@ import { useFreshHours } from '../../store/hours.ts';
 import { idleText } from '../../store/idle-text.ts';
 import { openDialog, select, setView, useUi } from '../../store/ui.ts';
 import { OwnerTag, vars } from '../../components/bits.tsx';
+import type { Column } from '../../components/data-columns.ts';
 import { DataTable } from '../../components/data-table.tsx';
-import type { Column } from '../../components/data-table.tsx';
 import { peopleRows } from './people-rows.ts';
 import type { PersonRow, QuotaShare } from './people-rows.ts';
 

@@ -8,7 +8,7 @@ import { request, sayFailure } from '../../store/ask.ts';
 import type { Signal } from '../../store/dialogs.ts';
 import { announce, closeDialog, showToast } from '../../store/ui.ts';
 import { AskDialog } from '../../components/dialog.tsx';
-import { belongsTo } from './process-table.tsx';
+import { belongsTo } from './process-columns.tsx';
 
 const SIGNALS = [
   ['INT', 'Interrupt, as Ctrl+C would'],

@@ -1,7 +1,7 @@
 /** What is typed in the sheet for a course, and the course it means. Pure; the clock comes in. */
 import { parseBytes, parsePercent } from '../../../model/units.ts';
 import { COURSE_PEOPLE_MAX, parsePeople } from '../../domain/course.ts';
-import type { Course } from '../../domain/course.ts';
+import type { Course, CoursePlan } from '../../domain/course.ts';
 import { nameProblem } from '../../domain/slice-edits.ts';
 import { untilChoices } from '../../domain/until.ts';
 import { fromLocalInput } from '../../domain/when.ts';
@@ -51,4 +51,11 @@ export function readCourse(typed: CourseTemplate, now: Date): Course | string {
     expiresAtMs,
     overcommit: typed.overcommit,
   };
+}
+
+/** Why a course that was typed right still cannot be cut; null when it can. */
+export function courseRefusal(course: Course, hostCount: number, plan: CoursePlan | null): string | null {
+  if (hostCount === 0) return 'Choose a host.';
+  if (course.people.length === 0) return 'Name the people, or take all of the hosts.';
+  return plan?.seats.length === 0 ? plan.summary : null;
 }

@@ -9,10 +9,9 @@ import { editRefusal } from '../../domain/rights.ts';
 import { asNew, commonOf, preview } from '../../domain/slice-edits.ts';
 import type { HostSlice, SliceChange } from '../../domain/slice-edits.ts';
 import { shownSample } from '../../store/series.ts';
-import { select } from '../../store/ui.ts';
-import { OwnerTag } from '../../components/bits.tsx';
 import { ChoiceField, LimitField } from '../../components/field.tsx';
 import { Icon } from '../../components/icons.tsx';
+import { SliceLink } from '../../components/links.tsx';
 import { Menu } from '../../components/menu.tsx';
 import { useTick } from '../../components/use-sample.ts';
 import { changeSlices, giveSlices } from '../../acts/slices.ts';
@@ -90,15 +89,7 @@ export function ManyInspector({ slices }: { readonly slices: readonly HostSlice[
             {slices.map(({ host, slice }, at) => (
               <tr key={`${host.id} ${slice.id}`}>
                 <td className="cut">
-                  <OwnerTag owner={slice.owner}>
-                    <button
-                      type="button"
-                      className="link-plain"
-                      onClick={() => select(host.id, { kind: 'slice', id: slice.id })}
-                    >
-                      {slice.name}
-                    </button>
-                  </OwnerTag>
+                  <SliceLink host={host} slice={slice} />
                 </td>
                 <td className="cut two">{hosts === 1 ? slice.owner : host.name}</td>
                 <td className="num">{gib(used[at] ?? null)}</td>

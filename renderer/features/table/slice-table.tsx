@@ -13,8 +13,8 @@ import { idleSince } from '../../store/idle.ts';
 import { hostNowMs } from '../../store/series.ts';
 import { select, togglePicked, useUi } from '../../store/ui.ts';
 import { OwnerTag, cx, vars } from '../../components/bits.tsx';
+import type { Column } from '../../components/data-columns.ts';
 import { DataTable } from '../../components/data-table.tsx';
-import type { Column } from '../../components/data-table.tsx';
 import { gpuEntries, sliceEntries } from '../../commands/menu-entries.ts';
 
 const NONE = '—';
@@ -44,6 +44,11 @@ export const SLICE_COLUMNS: readonly Column<SliceRow>[] = [
         <span className={row.slice === null ? 'two' : 'strong'} title={row.name}>
           {row.name}
         </span>
+        {row.slice !== null && row.slice.suspendedReason !== null && (
+          <span className="warn" title={row.slice.suspendedReason}>
+            &ensp;suspended
+          </span>
+        )}
       </OwnerTag>
     ),
   },

@@ -53,14 +53,9 @@ export function screenTheme(token: (name: string) => string): ScreenTheme {
   };
 }
 
-/** Calls back when the page's look changes: by the settings, or by the desktop. Returns its own undo. */
+/** Calls back when the page's look changes. Returns its own undo. */
 export function onThemeChange(changed: () => void): () => void {
   const observer = new MutationObserver(changed);
   observer.observe(document.documentElement, { attributeFilter: ['data-theme'] });
-  const queries = ['(prefers-color-scheme: dark)', '(prefers-contrast: more)'].map((one) => matchMedia(one));
-  for (const query of queries) query.addEventListener('change', changed);
-  return () => {
-    observer.disconnect();
-    for (const query of queries) query.removeEventListener('change', changed);
-  };
+  return () => observer.disconnect();
 }

@@ -21,9 +21,7 @@ const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (char) => cha
 export function createScreen(events: ScreenEvents): Screen {
   const place = document.createElement('div');
   place.className = 'terminal-screen';
-  const isHighContrast = (): boolean =>
-    document.documentElement.dataset['theme'] === 'contrast' ||
-    matchMedia('(prefers-contrast: more)').matches;
+  const isHighContrast = (): boolean => document.documentElement.dataset['theme'] === 'contrast';
   const contrast = (): number => (isHighContrast() ? HIGH_CONTRAST : CONTRAST);
   const terminal = new Terminal({
     fontFamily: token('--font-mono'),
