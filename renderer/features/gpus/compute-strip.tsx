@@ -1,11 +1,12 @@
 /** GPU time in the bar's grammar: width is the limit, tint and line are the use, amber comb is throttling. */
 import type { ReactElement } from 'react';
+import type { Gpu } from '../../../model/gpu.ts';
 import type { Sample } from '../../../model/sample.ts';
 import type { Slice, SliceSample } from '../../../model/slice.ts';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { percentFromTenths } from '../../../model/units.ts';
 import { THROTTLED_SHOWN_TENTHS } from '../../domain/gpu-sentence.ts';
-import { sliceSample } from '../../domain/host-figures.ts';
+import { cutRefusal, sliceSample } from '../../domain/host-figures.ts';
 import type { GpuView } from '../../domain/host-figures.ts';
 import { useOwnerClass } from '../../store/owners.ts';
 import { select } from '../../store/ui.ts';
@@ -15,6 +16,15 @@ export interface StripProps {
   readonly host: HostSnapshot;
   readonly view: GpuView;
   readonly sample: Sample | null;
+}
+
+/** Where there is no slice: what can be done about it by whoever looks. */
+function nothingYet(host: HostSnapshot, gpu: Gpu): string {
+  if (gpu.partitioned === true)
+    return `${gpu.backend.partitions ?? 'Partitioned'}: cut by the hardware, not by Tranche.`;
+  return cutRefusal(host, gpu) === null
+    ? 'Nothing is shared here yet. One click makes a slice for you, with Undo.'
+    : 'Nothing is shared here yet.';
 }
 
 export function ComputeStrip({ host, view, sample }: StripProps): ReactElement {
@@ -32,9 +42,7 @@ export function ComputeStrip({ host, view, sample }: StripProps): ReactElement {
     >
       {slices.length === 0 && (
         <div className="none" style={vars({ '--at': 0, '--pct': scale })}>
-          {gpu.partitioned === true
-            ? `${gpu.backend.partitions ?? 'Partitioned'}: cut by the hardware, not by Tranche.`
-            : 'Nothing is shared here yet. One click makes a slice for you, with Undo.'}
+          {nothingYet(host, gpu)}
         </div>
       )}
       {slices.map((slice) => {
