@@ -159,6 +159,9 @@ enum region_entry_flag {
     REGION_ENTRY_LIMIT_NOT_HELD = 1u << 0, /* a wait hit its bound: to be shown */
     REGION_ENTRY_WAITS = 1u << 1,          /* waits for compute right now */
     REGION_ENTRY_LOCKED = 1u << 2,         /* its lock says whether it lives */
+    /* A second entry of that process, written and locked by the supervisor that stands between it and the driver
+     * (docs/gate.md): what it holds beyond its own entry. It is charged no GPU time. */
+    REGION_ENTRY_GATE = 1u << 3,
 };
 
 /* Why a launch had to wait. */

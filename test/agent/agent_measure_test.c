@@ -250,6 +250,50 @@ static void entries_of_dead_processes_are_freed(void)
     teardown();
 }
 
+/* A supervisor stands for the same process with a second entry: one process, with the bytes of both. */
+static void a_supervisors_entry_is_the_same_process(void)
+{
+    setup();
+    look_after_ms(100);
+    claim(0, tenant)->memory_bytes = 2 * GIB;
+    usage->entries[0].charged_ns = 100 * 1000000;
+    struct region_entry *gate = claim(1, tenant);
+    gate->flags |= REGION_ENTRY_GATE;
+    gate->memory_bytes = GIB;
+    gate->denied_count = 1;
+    look_after_ms(1000);
+    CHECK_EQ(slice->m.process_count, 1);
+    CHECK_EQ(slice->track_count, 1);
+    CHECK_EQ(slice->m.ledger_bytes, 3 * GIB);
+    CHECK_EQ(slice->m.gate_bytes, GIB);
+    CHECK_EQ(slice->tracks[0].memory_bytes, 3 * GIB);
+    CHECK_EQ(slice->m.compute_tenths, 100);
+    CHECK_EQ(slice->m.denied_count, 1);
+    CHECK_EQ(notices, 1);
+    look_after_ms(1000); /* nothing is added up over looks, or told again */
+    CHECK_EQ(slice->tracks[0].memory_bytes, 3 * GIB);
+    CHECK_EQ(notices, 1);
+    /* Whoever is charged GPU time is a program, whatever its entry says. */
+    gate->charged_ns = 1;
+    look_after_ms(1000);
+    CHECK_EQ(slice->m.gate_bytes, 0);
+    teardown();
+}
+
+/* Alone, it is a program without the library: what it computes is not known from here. */
+static void a_supervisors_entry_alone_is_an_unmetered_process(void)
+{
+    setup();
+    struct region_entry *gate = claim(0, tenant);
+    gate->flags |= REGION_ENTRY_GATE;
+    gate->memory_bytes = GIB;
+    look_after_ms(100);
+    CHECK_EQ(slice->m.process_count, 1);
+    CHECK_EQ(slice->m.gate_bytes, GIB);
+    CHECK(slice->tracks[0].believed && !slice->tracks[0].is_metered);
+    teardown();
+}
+
 /* Its pid says nothing to us where its PID namespace is another: then only its lock can say that it is gone. */
 static void who_lives_in_another_namespace_is_not_judged(void)
 {
@@ -1152,6 +1196,8 @@ int main(void)
     RUN(rates_are_differences);
     RUN(an_older_process_counts_from_the_first_look);
     RUN(entries_of_dead_processes_are_freed);
+    RUN(a_supervisors_entry_is_the_same_process);
+    RUN(a_supervisors_entry_alone_is_an_unmetered_process);
     RUN(who_lives_in_another_namespace_is_not_judged);
     RUN(a_reap_takes_nothing_from_one_who_is_born);
     RUN(a_reused_pid_is_not_the_process);

@@ -162,13 +162,15 @@ static uint32_t tenths(uint64_t part, uint64_t whole)
     return (uint32_t)((double)part * 1000.0 / (double)whole + 0.5);
 }
 
-static void take_denials(struct look *look, const struct region_entry *e, struct entry_track *track, struct proc *proc)
+/* `known`: how many of this entry were known at the last look. */
+static void take_denials(struct look *look, const struct region_entry *e, struct entry_track *track, struct proc *proc,
+                         uint64_t *known)
 {
     uint64_t denied = measure_sane(e->denied_count);
     uint32_t pid = track->pid;
-    if (denied > track->denied_count)
+    if (denied > *known)
         notice_denied(look->agent, look->slice, proc, pid, measure_sane(e->denied_bytes), look->mono_ms);
-    track->denied_count = denied;
+    *known = denied;
     look->m.denied_count = measure_add(look->m.denied_count, denied);
     if (denied > 0 && e->denied_at_ns >= look->m.denied_at_ns) {
         look->m.denied_at_ns = e->denied_at_ns;
@@ -291,6 +293,32 @@ static bool is_alive(struct look *look, unsigned index, const struct region_entr
     return !is_ours(look, e->pid_namespace) || procs_token_alive(&look->agent->procs, e->token, look->mono_ms, &proc);
 }
 
+/* A supervisor's, and not one that says so to be charged nothing. */
+static bool is_of_gate(const struct region_entry *e)
+{
+    return (e->flags & REGION_ENTRY_GATE) != 0 && e->charged_ns == 0 && e->launches == 0;
+}
+
+/* A process may have two entries, its own and its supervisor's: what both say is added up. true: it is the first of them
+ * in this look. */
+static bool take_bytes(struct look *look, const struct region_entry *e, struct entry_track *track, struct proc *proc)
+{
+    bool first = !track->seen;
+    uint64_t bytes = measure_sane(e->memory_bytes);
+    if (first) {
+        track->memory_bytes = track->gate_bytes = 0;
+        track->is_metered = false;
+        track->believed = is_here(look, track, proc);
+    }
+    track->seen = true;
+    track->memory_bytes = measure_add(track->memory_bytes, bytes);
+    if (is_of_gate(e))
+        track->gate_bytes = measure_add(track->gate_bytes, bytes);
+    else
+        track->is_metered = true;
+    return first;
+}
+
 static void take_entry(struct look *look, unsigned index, const struct region_entry *e)
 {
     if (e->token == 0) return;
@@ -309,19 +337,18 @@ static void take_entry(struct look *look, unsigned index, const struct region_en
     }
     struct proc *proc = identify(look, e, track);
     if (proc) procs_watch(&look->agent->procs, proc);
-    track->seen = true;
-    track->believed = is_here(look, track, proc);
+    bool first = take_bytes(look, e, track, proc);
     if (!track->believed) return;
-    track->memory_bytes = measure_sane(e->memory_bytes);
     if (look->slice->policy && e->estimate_until > atomic_load(&look->slice->policy->residue_sequence))
         look->m.estimate_bytes = measure_add(look->m.estimate_bytes, e->estimate_bytes);
     look->m.ledger_bytes = measure_add(look->m.ledger_bytes, e->memory_bytes);
+    if (is_of_gate(e)) look->m.gate_bytes = measure_add(look->m.gate_bytes, e->memory_bytes);
     if (!proc || !is_listed(agent_gpu(look->agent, look->slice->r.gpu_uuid), track->pid))
         look->m.unwitnessed_bytes = measure_add(look->m.unwitnessed_bytes, e->memory_bytes);
-    look->m.process_count++;
-    take_denials(look, e, track, proc);
-    take_rates(look, e, track, throttled_ns);
-    note_uid(look, proc);
+    if (first) look->m.process_count++;
+    take_denials(look, e, track, proc, is_of_gate(e) ? &track->gate_denied_count : &track->denied_count);
+    if (!is_of_gate(e)) take_rates(look, e, track, throttled_ns);
+    if (first) note_uid(look, proc);
 }
 
 static void take_file(struct look *look, int usage_fd, uint32_t entries, const struct usage_head *head)
@@ -349,6 +376,7 @@ static void drop_unseen(struct slice *slice)
         } else {
             slice->left_count++;
             slice->dead_denied_count = measure_add(slice->dead_denied_count, slice->tracks[i].denied_count);
+            slice->dead_denied_count = measure_add(slice->dead_denied_count, slice->tracks[i].gate_denied_count);
         }
     }
     slice->track_count = kept;
@@ -421,6 +449,7 @@ void measure_slice(struct agent *agent, struct slice *slice, int64_t mono_ms)
                         .now_ns = now_region_ns(agent),
                         .m = slice->m};
     if (slice->policy) atomic_store(&slice->policy->agent_clock_ns, look.now_ns);
+    look.m.gate_bytes = 0;
     look.m.ledger_bytes = look.m.denied_count = look.m.estimate_bytes = look.m.unwitnessed_bytes = 0;
     look.m.throttled_tenths = 0;
     look.m.held_by = REGION_HELD_BY_NOTHING;
@@ -523,7 +552,8 @@ static void learn(struct agent *agent, struct gpu_state *gpu, uint64_t bytes, in
 static void learn_context(struct agent *agent, struct gpu_state *gpu, struct entry_track *track, uint64_t held,
                           int64_t mono_ms)
 {
-    uint64_t beyond = held > track->memory_bytes ? held - track->memory_bytes : 0;
+    uint64_t own = track->memory_bytes - track->gate_bytes;
+    uint64_t beyond = held > own ? held - own : 0;
     bool still = beyond == track->beyond_bytes;
     track->beyond_bytes = beyond;
     if (still) learn(agent, gpu, beyond, mono_ms);

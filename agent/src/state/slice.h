@@ -57,12 +57,15 @@ struct entry_track {
     uint32_t compute_tenths, throttled_tenths;
     uint32_t held_by; /* enum region_held_by */
     bool rates_known, limit_not_held, seen;
-    bool believed;       /* that process is here indeed: not the token alone says so (measure.c) */
-    signed char says_so; /* its own environment: 1 this slice, -1 not, 0 not asked yet */
-    bool unreadable;     /* it could not be asked */
-    uint64_t memory_bytes;
-    uint64_t handed_bytes; /* of an earlier owner's process: its part of what they may hold together */
-    uint64_t beyond_bytes; /* what the driver saw of it beyond that, at the last comparison */
+    bool believed;              /* that process is here indeed: not the token alone says so (measure.c) */
+    signed char says_so;        /* its own environment: 1 this slice, -1 not, 0 not asked yet */
+    bool unreadable;            /* it could not be asked */
+    uint64_t memory_bytes;      /* of its entries together */
+    uint64_t gate_bytes;        /* of these, those that its supervisor counted beyond its own entry */
+    uint64_t gate_denied_count; /* by the supervisor */
+    bool is_metered;            /* it has an entry of its own, and so GPU time that it was charged */
+    uint64_t handed_bytes;      /* of an earlier owner's process: its part of what they may hold together */
+    uint64_t beyond_bytes;      /* what the driver saw of it beyond that, at the last comparison */
 };
 
 /* The last look at a slice; figures that could not be had are not known. */
@@ -75,8 +78,9 @@ struct slice_measure {
     uint32_t compute_tenths, throttled_tenths;
     uint32_t held_by; /* enum region_held_by: of the process that waited longest, if any waited */
     uint64_t ledger_bytes, residue_bytes;
-    uint64_t unwitnessed_bytes;       /* of the ledger: of processes that the driver does not list, or nobody knows */
-    uint64_t estimate_bytes;          /* what they are expected to hold and nobody has measured yet */
+    uint64_t gate_bytes;        /* of the ledger: what supervisors counted beyond what the programs' own entries say */
+    uint64_t unwitnessed_bytes; /* of the ledger: of processes that the driver does not list, or nobody knows */
+    uint64_t estimate_bytes;    /* what they are expected to hold and nobody has measured yet */
     uint64_t residue_candidate_bytes; /* an increase must be seen twice: the two ledgers are not read at one instant */
     uint64_t denied_count, denied_bytes, denied_at_ns;
     int64_t denied_at_ms;

@@ -277,8 +277,12 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
     json_open(w, '{');
     json_put_text(w, "id", slice->r.id);
     json_put_known(w, "memoryUsedBytes", m->usage_known, (int64_t)measure_believed(gpu, slice));
-    json_put_known(w, "ledgerBytes", m->usage_known, (int64_t)measure_believed_ledger(gpu, slice));
-    json_put_known(w, "residueBytes", m->residue_known, (int64_t)(m->residue_bytes + slice->inherited_used_bytes));
+    /* What a supervisor counted and the program did not is shown with what the driver shows beyond the program's count:
+     * it is the same thing, seen earlier. */
+    uint64_t ledger = measure_believed_ledger(gpu, slice), gate = m->gate_bytes < ledger ? m->gate_bytes : ledger;
+    json_put_known(w, "ledgerBytes", m->usage_known, (int64_t)(ledger - gate));
+    json_put_known(w, "residueBytes", m->residue_known || gate > 0,
+                   (int64_t)(m->residue_bytes + gate + slice->inherited_used_bytes));
     uint32_t compute_tenths = m->compute_tenths + slice->inherited_tenths;
     /* Where the driver shows that the slice uses more than it may, the driver's figure replaces a lower one of its
      * own. */
@@ -375,8 +379,8 @@ static void put_managed(struct rows *rows, const struct slice *slice, size_t fro
             .gpu_uuid = slice->r.gpu_uuid,
             .memory_known = true,
             .memory_bytes = t->memory_bytes,
-            .compute_known = t->rates_known,
-            .throttled_known = t->rates_known,
+            .compute_known = t->rates_known && t->is_metered,
+            .throttled_known = t->rates_known && t->is_metered,
             .compute_tenths = t->compute_tenths,
             .throttled_tenths = t->throttled_tenths,
         };
