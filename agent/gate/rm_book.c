@@ -1,6 +1,5 @@
 #include "rm_book.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #define NONE UINT32_MAX
@@ -229,7 +228,11 @@ static uint32_t client_of(struct rm_book *book, const struct rm_book_name *name)
 {
     unsigned count;
     uint32_t index = find(book, name->owner, name->client, name->client, &count);
-    return index != NONE ? index : make(book, name, name->client, name->owner);
+    if (index == NONE) {
+        return make(book, name, name->client, name->owner);
+    }
+    book->objects[index].file = book->objects[index].file < 0 ? name->file : book->objects[index].file;
+    return index;
 }
 
 /* Where an object stands in the tree (B3). NONE: there is no room for its client. */
@@ -348,11 +351,23 @@ uint32_t rm_book_objects(const struct rm_book *book)
     return book->count;
 }
 
-int rm_book_client_file(const struct rm_book *book, uint32_t owner, uint32_t client)
+bool rm_book_has_client(const struct rm_book *book, uint32_t owner, uint32_t client, int *file_out)
 {
     unsigned count;
     uint32_t index = find(book, owner, client, client, &count);
-    return index == NONE ? -1 : book->objects[index].file;
+    *file_out = index == NONE ? -1 : book->objects[index].file;
+    return index != NONE;
+}
+
+size_t rm_book_owners(const struct rm_book *book, uint32_t client, uint32_t *owners, size_t max)
+{
+    size_t count = 0;
+    for (uint32_t i = first_in(book, client, client); i != NONE && count < max; i = book->objects[i].chain) {
+        if (book->objects[i].client == client && book->objects[i].handle == client) {
+            owners[count++] = book->objects[i].owner;
+        }
+    }
+    return count;
 }
 
 bool rm_book_next_client(const struct rm_book *book, uint32_t owner, uint32_t *at, uint32_t *client_out, int *file_out)

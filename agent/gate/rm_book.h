@@ -17,6 +17,7 @@
 #define TRANCHE_RM_BOOK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define RM_BOOK_OWNERS_MAX 512u
@@ -33,7 +34,7 @@ void rm_book_delete(struct rm_book *book);
 struct rm_book_name {
     uint32_t owner;
     uint32_t client, parent, object;
-    int file; /* kept with a client that this owner names for the first time; see rm_book_client_file */
+    int file; /* kept with the client, from the first request that has one; -1: it has none */
 };
 
 /* What a note changed, so that it can be taken back. */
@@ -68,8 +69,11 @@ uint64_t rm_book_peak_bytes(const struct rm_book *book);
 uint64_t rm_book_owner_bytes(const struct rm_book *book, uint32_t owner);
 uint32_t rm_book_objects(const struct rm_book *book);
 
-/* Whether the owner has a client of that number, and the file through which it was first named (-1: it has none). */
-int rm_book_client_file(const struct rm_book *book, uint32_t owner, uint32_t client);
+/* Whether the owner has named a client of that number, and the file that stands with it. */
+bool rm_book_has_client(const struct rm_book *book, uint32_t owner, uint32_t client, int *file_out);
+
+/* The owners that have named a client of that number, up to `max` of them; returns how many. */
+size_t rm_book_owners(const struct rm_book *book, uint32_t client, uint32_t *owners, size_t max);
 
 /* The owner's clients one after the other, from `at` = 0: true, and the next one. The order is any; the book must not
  * change meanwhile. */

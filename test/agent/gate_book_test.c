@@ -75,10 +75,14 @@ static void owners_end_alone(void)
     add(1, OTHER, OTHER, 1, 1000);
     CHECK_EQ(rm_book_owner_bytes(book, 0), 10);
     CHECK_EQ(rm_book_owner_bytes(book, 1), 1100);
-    CHECK_EQ(rm_book_client_file(book, 1, OTHER), 7);
-    CHECK_EQ(rm_book_client_file(book, 0, OTHER), -1);
     uint32_t at = 0, client = 0, sum = 0;
     int file;
+    CHECK(rm_book_has_client(book, 1, OTHER, &file));
+    CHECK_EQ(file, 7);
+    CHECK(!rm_book_has_client(book, 0, OTHER, &file));
+    uint32_t owners[4];
+    CHECK_EQ(rm_book_owners(book, CLIENT, owners, 4), 2);
+    CHECK_EQ(rm_book_owners(book, OTHER, owners, 4), 1);
     while (rm_book_next_client(book, 1, &at, &client, &file)) {
         sum += client;
     }
