@@ -25,14 +25,19 @@ export const HOUSES = [
       ['rm_abi', 'The driver’s requests as bytes. Pure: opens nothing, reads no process.'],
       ['rm_book', 'What each process holds. Pure, and knows no layout.', []],
       ['filter', 'Which system calls are reported to a supervisor.', ['rm_abi']],
-      ['probe', 'Whether this host can do it, and why not.', ['filter']],
+      ['hand_over', 'A descriptor from one process to another.', []],
+      ['probe', 'Whether this host can do it, and why not.', ['rm_abi', 'filter', 'hand_over']],
       ['asker', 'Who asks: the process behind a thread, its memory, its descriptors, its end.', ['rm_abi']],
       [
         'supervisor',
         'The loop: takes reports, asks book and policy, answers.',
         ['rm_abi', 'rm_book', 'asker'],
       ],
-      ['gated_run', 'A program behind the gate: front end, supervisor, program.', ['filter', 'supervisor']],
+      [
+        'gated_run',
+        'A program behind the gate: front end, supervisor, program.',
+        ['filter', 'hand_over', 'asker', 'supervisor'],
+      ],
     ],
   },
   {

@@ -203,6 +203,7 @@ static void sweep(struct supervisor *s)
             settle(s, i);
         }
     }
+    settle_again(s);        /* who was taken for an heir may have a client of its own by now */
     s->swept_ns = now_ns(); /* the end of it, so that a long one does not follow itself */
 }
 

@@ -4,10 +4,11 @@
  *
  * All of it twice where this runs as root: as root, and as nobody, who may do no more than a user may. The requester is
  * compiled here, once as usual and once statically linked.
- * build: agent/gate/rm_abi.c agent/gate/rm_book.c agent/gate/filter.c agent/gate/asker.c agent/gate/supervisor.c
+ * build: agent/gate/rm_abi.c agent/gate/rm_book.c agent/gate/filter.c agent/gate/asker.c agent/gate/supervisor.c agent/gate/hand_over.c
  * sanitize: address,undefined */
 #include "check.h"
 #include "filter.h"
+#include "hand_over.h"
 #include "supervisor.h"
 
 #include <errno.h>
@@ -64,33 +65,6 @@ static bool publish(void *context, uint64_t before, uint64_t after)
     return true;
 }
 
-static void send_fd(int socket, int fd)
-{
-    char byte = 0, control[CMSG_SPACE(sizeof fd)] = {0};
-    struct iovec part = {&byte, 1};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
-    memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    if (sendmsg(socket, &message, 0) != 1) {
-        _exit(99);
-    }
-}
-
-static int receive_fd(int socket)
-{
-    char byte, control[CMSG_SPACE(sizeof(int))];
-    struct iovec part = {&byte, 1};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    int fd = -1;
-    if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) > 0 && CMSG_FIRSTHDR(&message) != NULL) {
-        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
-    }
-    return fd;
-}
-
 /* Words in one string, separated by spaces. */
 static void start_at(struct gated *g, const struct gate_devices *devices, uint64_t limit_mib, const char *words)
 {
@@ -102,7 +76,7 @@ static void start_at(struct gated *g, const struct gate_devices *devices, uint64
         argv[count++] = word;
     }
     *g = (struct gated){.limit_bytes = limit_mib == 0 ? GATE_NO_LIMIT : limit_mib * MIB};
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
     CHECK(pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0);
     g->pid = fork();
     if (g->pid == 0) {
@@ -110,7 +84,7 @@ static void start_at(struct gated *g, const struct gate_devices *devices, uint64
         if (listener < 0) {
             _exit(100 - listener);
         }
-        send_fd(pair[1], listener);
+        hand_over(pair[1], 0, listener);
         dup2(in[0], STDIN_FILENO);
         dup2(out[1], STDOUT_FILENO);
         execv(requester, argv);
@@ -121,7 +95,8 @@ static void start_at(struct gated *g, const struct gate_devices *devices, uint64
     close(out[1]);
     g->in = in[1];
     g->out = out[0];
-    int listener = receive_fd(pair[0]);
+    int listener = -1, number;
+    take_over(pair[0], BOUND_MS, &number, &listener);
     close(pair[0]);
     struct gate_policy policy = {.context = g, .limit_bytes = limit_of, .publish = publish};
     g->supervisor = listener < 0 ? NULL : supervisor_new(listener, devices, &policy);

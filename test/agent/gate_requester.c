@@ -14,6 +14,7 @@
  *   k             closes the control device       O  opens it
  *   w             waits for a byte on stdin       p  forks; the child does the rest, the parent waits for it
  *   q             forks; the parent does the rest, the child stays until stdin ends
+ *   Q             forks; the child does the rest, the parent ends
  *   e             becomes this program anew, for the rest
  *   n             cannot be read from now on (not dumpable)
  *   D:MIB:N:MS    N threads that ask and free, MIB at most held at a time being what they print as "over" if exceeded
@@ -327,6 +328,11 @@ static bool run_process_word(char **word)
     case 'q':
         if (fork() == 0) {
             wait_for_byte();
+            _exit(0);
+        }
+        return true;
+    case 'Q':
+        if (fork() > 0) {
             _exit(0);
         }
         return true;
