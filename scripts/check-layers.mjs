@@ -19,8 +19,30 @@ export const HOUSES = [
     ],
   },
   {
-    root: 'agent/src',
+    root: 'agent/gate',
     below: ['agent/common'],
+    floors: [
+      ['rm_abi', 'The driver’s requests as bytes. Pure: opens nothing, reads no process.'],
+      ['rm_book', 'What each process holds. Pure, and knows no layout.', []],
+      ['filter', 'Which system calls are reported to a supervisor.', ['rm_abi']],
+      ['hand_over', 'A descriptor from one process to another.', []],
+      ['probe', 'Whether this host can do it, and why not.', ['rm_abi', 'filter', 'hand_over']],
+      ['asker', 'Who asks: the process behind a thread, its memory, its descriptors, its end.', ['rm_abi']],
+      [
+        'supervisor',
+        'The loop: takes reports, asks book and policy, answers.',
+        ['rm_abi', 'rm_book', 'asker'],
+      ],
+      [
+        'gated_run',
+        'A program behind the gate: front end, supervisor, program.',
+        ['filter', 'hand_over', 'asker', 'supervisor'],
+      ],
+    ],
+  },
+  {
+    root: 'agent/src',
+    below: ['agent/common', 'agent/gate'],
     floors: [
       ['base', 'The system as we need it: times, people, places, processes. Knows no GPU and no slice.'],
       ['gpu', 'What a driver says of GPUs, behind one table of functions.'],

@@ -23,6 +23,7 @@ const CLANG_FORMAT_MAJOR = '14';
 const FORMATTED_C = [
   'agent/common',
   'agent/src',
+  'agent/gate',
   'agent/shim',
   'agent/vendor',
   'agent/sim',

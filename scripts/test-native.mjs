@@ -29,6 +29,7 @@ function compile(source, text, sanitizer, out) {
     'agent/common',
     'agent/vendor',
     'agent/src',
+    'agent/gate',
     'agent/shim',
     'agent/sim',
     'agent/sim/common',

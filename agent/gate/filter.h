@@ -1,0 +1,29 @@
+/* The seccomp filter of a gated program: which of its system calls are held until a supervisor has answered.
+ *
+ * It reports an ioctl whose number is one of the driver's that have to do with memory (rm_abi.h), whatever its type and
+ * size, because the driver looks at neither the type nor the direction; and lets everything else go on at once. What is
+ * not meant for the driver is told apart by the supervisor, which can see the file. The kernel keeps for each other
+ * system call that it is always allowed, so those pay nothing (since 5.11).
+ *
+ * It is inherited by each child, outlives exec, and cannot be taken off; a filter that the program adds can only take
+ * more away. */
+#ifndef TRANCHE_GATE_FILTER_H
+#define TRANCHE_GATE_FILTER_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+
+#define FILTER_STEPS_MAX 40u
+
+/* The filter's steps for this architecture; returns how many. Pure. */
+size_t filter_build(struct sock_filter steps[FILTER_STEPS_MAX]);
+
+/* Puts the calling thread, and all that it will start, behind the filter. Takes the right to gain rights by exec
+ * (no_new_privs), unless the caller may do without, as root may. The listener, close-on-exec, or -errno; -EBUSY: there
+ * is a filter with a listener already. On an error no filter was put on. */
+int filter_install(void);
+
+/* Why filter_install failed, as a sentence for people. */
+const char *filter_refusal(int error);
+
+#endif
