@@ -33,6 +33,7 @@ export const HOUSES = [
         'The loop: takes reports, asks book and policy, answers.',
         ['rm_abi', 'rm_book', 'asker'],
       ],
+      ['share', 'What stands in a slice’s ledger for what the gate counted.', ['supervisor']],
       [
         'gated_run',
         'A program behind the gate: front end, supervisor, program.',

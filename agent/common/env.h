@@ -29,6 +29,10 @@
 /* Options of AddressSanitizer's runtime; `tranche run` adds that it need not be the first library. */
 #define ENV_ASAN "ASAN_OPTIONS"
 
+/* "1", set by `tranche run --gate`: a supervisor counts what this program takes, so that the shim need not guess what
+ * contexts and code will take. Unset: it estimates them until they are measured. */
+#define ENV_GATED "TRANCHE_GATED"
+
 /* "1": the shim forwards everything and limits nothing; the agent then lists the process as unmanaged. Default unset. */
 #define ENV_DISABLE "TRANCHE_DISABLE"
 

@@ -23,6 +23,12 @@ struct gate_devices {
         195u, 255u                                                                                                    \
     }
 
+/* Of the simulated driver: files that open for everybody and answer its requests with ENOTTY (agent/sim/common/rm.h). */
+#define GATE_DEVICES_SIMULATED                                                                                        \
+    {                                                                                                                 \
+        1u, 3u                                                                                                        \
+    }
+
 enum asker_file {
     ASKER_ELSEWHERE,  /* not the driver's, or nothing */
     ASKER_CONTROL,    /* /dev/nvidiactl */

@@ -41,6 +41,7 @@ struct s_state {
     const struct gated_program *job;
     struct supervisor *supervisor;
     bool nobody_asks;
+    int64_t look_at_ms;        /* when the policy wants to look next; 0: not until something is asked */
     int64_t seen_ms[SIGNALS];  /* when S itself was sent this signal; 0: not, or it was matched */
     int64_t relay_ms[SIGNALS]; /* when it is passed on if S was not sent it by then; 0: nothing to pass on */
 };
@@ -208,6 +209,20 @@ static bool is_alone(const struct s_state *s)
     return s->nobody_asks || (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD);
 }
 
+/* Until something is due; -1: nothing is. */
+static int wait_ms(const struct s_state *s)
+{
+    int64_t left = s->look_at_ms - now_ms();
+    return s->look_at_ms == 0 ? -1 : left > 0 ? (int)left : 0;
+}
+
+static void look(struct s_state *s)
+{
+    const struct gate_policy *policy = &s->job->policy;
+    bool again = policy->look && policy->look(policy->context, s->supervisor);
+    s->look_at_ms = again ? now_ms() + GATE_LOOK_MS : 0;
+}
+
 /* false: there is nobody left to answer. */
 static bool s_turn(struct s_state *s)
 {
@@ -217,12 +232,16 @@ static bool s_turn(struct s_state *s)
         {.fd = s->p_socket, .events = POLLIN},
         {.fd = s->supervisor && !s->nobody_asks ? supervisor_fd(s->supervisor) : -1, .events = POLLIN},
     };
-    int timeout_ms = has_waiting_signals(s) ? GROUP_WAIT_MS / 4 : -1;
-    if (poll(ready, 4, timeout_ms) < 0 && errno != EINTR) return false;
+    bool waits = has_waiting_signals(s);
+    if (poll(ready, 4, waits ? GROUP_WAIT_MS / 4 : wait_ms(s)) < 0 && errno != EINTR) return false;
     if (ready[2].revents != 0) hear_program(s);
-    if (ready[3].revents != 0) s->nobody_asks = !supervisor_turn(s->supervisor);
+    if (ready[3].revents != 0) {
+        s->nobody_asks = !supervisor_turn(s->supervisor);
+        if (s->look_at_ms == 0) s->look_at_ms = now_ms() + GATE_LOOK_MS;
+    }
+    if (s->look_at_ms != 0 && now_ms() >= s->look_at_ms) look(s);
     if (ready[1].revents != 0) hear_front(s);
-    if (ready[0].revents != 0 || timeout_ms >= 0) take_signals(s);
+    if (ready[0].revents != 0 || waits) take_signals(s);
     return s->program > 0 || !is_alone(s);
 }
 

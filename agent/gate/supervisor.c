@@ -84,15 +84,15 @@ static int64_t now_ns(void)
 
 /* ---- the sum ---------------------------------------------------------------------------------------------- */
 
-static bool publish(struct supervisor *s, uint64_t before, uint64_t after)
+static bool publish(struct supervisor *s, pid_t asker, uint64_t before, uint64_t after)
 {
-    return !s->policy.publish || before == after || s->policy.publish(s->policy.context, before, after);
+    return !s->policy.publish || before == after || s->policy.publish(s->policy.context, s, asker, before, after);
 }
 
 /* After something was given back. */
 static void publish_less(struct supervisor *s, uint64_t before)
 {
-    publish(s, before, rm_book_bytes(s->book));
+    publish(s, 0, before, rm_book_bytes(s->book));
 }
 
 /* ---- processes that end ----------------------------------------------------------------------------------- */
@@ -229,9 +229,10 @@ static bool admit(struct supervisor *s, struct ask *ask)
     struct rm_book_name name = name_of(ask);
     uint64_t growth = rm_book_growth(s->book, &name, ask->request.bytes);
     uint64_t before = rm_book_bytes(s->book);
-    if (!fits(s, growth) || !publish(s, before, before + growth)) return false;
+    pid_t asker = askers_at(s->askers, ask->owner)->pid;
+    if (!fits(s, growth) || !publish(s, asker, before, before + growth)) return false;
     ask->is_noted = rm_book_add(s->book, &name, ask->request.bytes, &ask->note);
-    if (!ask->is_noted) publish(s, before + growth, before);
+    if (!ask->is_noted) publish(s, 0, before + growth, before);
     return ask->is_noted;
 }
 
@@ -503,4 +504,13 @@ bool supervisor_bytes_of(const struct supervisor *s, pid_t pid, uint64_t *bytes_
     int index = known_index(s, pid);
     *bytes_out = index >= 0 ? rm_book_owner_bytes(s->book, (uint32_t)index) : 0;
     return index >= 0;
+}
+
+void supervisor_each(const struct supervisor *s, void (*take)(void *context, pid_t pid, uint64_t bytes), void *context)
+{
+    for (uint32_t i = 0; i < ASKERS_MAX; i++) {
+        const struct asker *asker = askers_at(s->askers, i);
+        uint64_t bytes = asker->pid != 0 ? rm_book_owner_bytes(s->book, i) : 0;
+        if (bytes > 0) take(context, asker->is_over && asker->heir != 0 ? asker->heir : asker->pid, bytes);
+    }
 }

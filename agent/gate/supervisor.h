@@ -14,16 +14,24 @@
 
 #define GATE_NO_LIMIT UINT64_MAX
 
+struct supervisor;
+
 /* What is decided elsewhere. */
 struct gate_policy {
     void *context;
     /* The most that all together may hold, asked at each request. Below what is held, nothing new is given and nothing
      * is taken away. */
     uint64_t (*limit_bytes)(void *context);
-    /* For a ledger that several programs share; NULL: there is none. Told of each change of the sum. One that grows is
-     * asked about: false refuses it, and then nothing has changed. */
-    bool (*publish)(void *context, uint64_t before_bytes, uint64_t after_bytes);
+    /* For a ledger that several programs share; NULL: there is none. Told of each change of the sum, and of the process
+     * that asks (0: something was given back). One that grows is asked about: false refuses it, and then nothing has
+     * changed. supervisor_each says what every process holds, the growth not yet included. */
+    bool (*publish)(void *context, const struct supervisor *supervisor, pid_t asker, uint64_t before_bytes,
+                    uint64_t after_bytes);
+    /* Called every GATE_LOOK_MS after something was asked, until it says that there is nothing to look at; NULL: never.
+     */
+    bool (*look)(void *context, const struct supervisor *supervisor);
 };
+#define GATE_LOOK_MS 100
 
 struct gate_figures {
     uint64_t live_bytes, peak_bytes;
@@ -35,8 +43,6 @@ struct gate_figures {
     uint64_t undone;     /* charges that were taken back because the asker was gone */
     uint32_t objects, processes;
 };
-
-struct supervisor;
 
 /* Takes the listener over, also where it fails. NULL: errno. */
 struct supervisor *supervisor_new(int listener, const struct gate_devices *devices, const struct gate_policy *policy);
@@ -53,5 +59,9 @@ void supervisor_read_figures(const struct supervisor *supervisor, struct gate_fi
 
 /* What one process holds by the gate's count; false: it has asked for nothing, or is over. */
 bool supervisor_bytes_of(const struct supervisor *supervisor, pid_t pid, uint64_t *bytes_out);
+
+/* The same for all that hold anything. What a process left behind is its heir's: one may come twice. */
+void supervisor_each(const struct supervisor *supervisor, void (*take)(void *context, pid_t pid, uint64_t bytes),
+                     void *context);
 
 #endif

@@ -54,10 +54,12 @@ static uint64_t limit_of(void *context)
     return ((struct gated *)context)->limit_bytes;
 }
 
-static bool publish(void *context, uint64_t before, uint64_t after)
+static bool publish(void *context, const struct supervisor *supervisor, pid_t asker, uint64_t before, uint64_t after)
 {
     struct gated *g = context;
+    (void)supervisor;
     CHECK_EQ(before, g->published_bytes);
+    CHECK(after < before || asker > 0); /* who asks for more is known */
     if (after > before && g->publish_limit_bytes != 0 && after > g->publish_limit_bytes) return false;
     g->published_bytes = after;
     return true;

@@ -113,7 +113,7 @@ void charge_settle(struct admitted *request, bool given, struct ledger *ledger, 
 void charge_estimate(struct process *process, unsigned slice, uint64_t bytes)
 {
     struct region_entry *entry = process->entries[slice];
-    if (!entry || bytes == 0) return;
+    if (!entry || bytes == 0 || process->shim->is_gated) return;
     uint64_t sequence = atomic_load(&process->shim->slices[slice].policy->residue_sequence);
     if (atomic_load(&entry->estimate_until) <= sequence)
         atomic_store(&entry->estimate_bytes, 0); /* what was estimated before has been measured */

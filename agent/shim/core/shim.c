@@ -110,6 +110,8 @@ static struct shim *build(void)
     for (unsigned at = 0; at < shim->missing_count; at++) shim->slice_count += map_missing(shim, at);
     shim->group = group_of_environment();
     shim->counts_bp = part_of_environment();
+    const char *gated = getenv(ENV_GATED);
+    shim->is_gated = gated && strcmp(gated, "1") == 0;
     return shim;
 }
 

@@ -43,6 +43,7 @@ struct shim {
     struct shim_missing missing_ids[SHIM_SLICES];
     uint32_t counts_bp; /* the part of the GPU that this program's kernels take: 10000 unless it runs beside others */
     uint64_t group;     /* of a program with several slices; 0: not known */
+    bool is_gated;      /* a supervisor counts what the driver gives: nothing has to be estimated */
     struct shim_slice slices[SHIM_SLICES];
 };
 

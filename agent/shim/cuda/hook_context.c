@@ -11,7 +11,7 @@
 
 static uint64_t context_bytes(struct process *process, int slice)
 {
-    return slice < 0 ? 0 : atomic_load(&process->shim->slices[slice].policy->context_bytes);
+    return slice < 0 || process->shim->is_gated ? 0 : atomic_load(&process->shim->slices[slice].policy->context_bytes);
 }
 
 /* Admitted: the bytes become an estimate, or come back if the driver refused. */

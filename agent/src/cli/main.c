@@ -21,7 +21,7 @@
 static const char usage[] =
     "Usage: tranche COMMAND …\n"
     "\n"
-    "  run --slice NAME [--slice NAME…] [--visible index] -- COMMAND…   run a program inside slices\n"
+    "  run --slice NAME [--slice NAME…] [--visible index] [--gate] -- COMMAND…   run a program inside slices\n"
     "  env --slice NAME                               print what run would set, for a shell\n"
     "  ls [--json]                                    GPUs, slices and processes\n"
     "  slice create --gpu N --memory 20g --compute 50%  [--guarantee 25%] [--priority idle|normal|high]\n"

@@ -20,6 +20,7 @@
 #include "fs.h"
 #include "launch/client.h"
 #include "launch/fetch.h"
+#include "launch/gated.h"
 #include "launch/nvidia/cuda_launch.h"
 #include "launch/variables.h"
 #include "region.h"
@@ -40,6 +41,7 @@ struct plan {
     char gpus[SLICES_PER_PROGRAM * REGION_UUID_BYTES];
     char runtime_dir[FS_PATH_BYTES];
     bool agent_is_there;
+    bool is_gated, is_simulated;
     bool by_index; /* GPUs are named by the host's numbers, for programs that want one */
     char indices[SLICES_PER_PROGRAM * 24];
     char preload[PRELOAD_BYTES];
@@ -64,12 +66,17 @@ static int take_options(struct plan *plan, const char *command, int argc, char *
                 return complain("--visible takes index or uuid, not “%s”", kind);
             continue;
         }
+        if (strcmp(argv[i], "--gate") == 0 && strcmp(command, "run") == 0) {
+            plan->is_gated = true;
+            continue;
+        }
         if (strncmp(argv[i], "--slice=", 8) == 0)
             name = argv[i] + 8;
         else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc)
             name = argv[++i];
         else
-            return complain("%s does not know “%s”; it takes --slice NAME and --visible index|uuid", command, argv[i]);
+            return complain("%s does not know “%s”; it takes --slice NAME and --visible index|uuid%s", command,
+                            argv[i], strcmp(command, "run") == 0 ? ", and --gate" : "");
         if (plan->name_count == SLICES_PER_PROGRAM)
             return complain("a program can be in at most %d slices", SLICES_PER_PROGRAM);
         plan->names[plan->name_count++] = name;
@@ -240,6 +247,7 @@ static int make_plan(struct plan *plan)
     }
     text_copy(plan->runtime_dir, sizeof plan->runtime_dir, fetched.runtime_dir);
     plan->agent_is_there = got;
+    plan->is_simulated = got && fetched.simulated;
     fetched_free(&fetched);
     return result == 0 ? check_files(plan) : result;
 }
@@ -263,6 +271,35 @@ static void put_variables(struct plan *plan, struct variables *out)
     cuda_launch_put(&plan->cuda, plan->gpus, plan->by_index ? plan->indices : NULL, out);
     if (allow_asan(plan->asan, sizeof plan->asan) == 0) variables_put(out, ENV_ASAN, plan->asan);
     variables_put(out, ENV_GROUP, new_group(plan->group));
+    variables_put(out, ENV_GATED, plan->is_gated ? "1" : NULL);
+}
+
+static int cannot_run(const char *program, int error)
+{
+    complain("%s cannot be run: %s", program, strerror(error));
+    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
+
+/* Before anything is set: a program that was to be held from outside is not started without. */
+static int check_gate(const struct plan *plan)
+{
+    char why[GATED_WHY_BYTES];
+    if (plan->name_count != 1)
+        return complain(
+            "--gate takes one slice: which GPU a request is for is not looked at yet. Nothing was started");
+    if (gated_is_possible(why)) return 0;
+    return complain("the gate cannot be had here: %s Nothing was started; without --gate the library keeps the limits",
+                    why);
+}
+
+static int run_gated(const struct plan *plan, char **program)
+{
+    char why[GATED_WHY_BYTES] = "";
+    int error = 0;
+    int status = gated_start(program, plan->runtime_dir, plan->slices, plan->is_simulated, why, &error);
+    if (status >= 0) return status;
+    if (error != 0) return cannot_run(program[0], error);
+    return complain("the program was not started: %s", why);
 }
 
 int command_run(int argc, char **argv)
@@ -273,13 +310,13 @@ int command_run(int argc, char **argv)
     if (take_options(&plan, "run", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
     if (rest >= argc) return complain("say what to run: tranche run --slice NAME -- COMMAND…");
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
+    if (plan.is_gated && check_gate(&plan) != 0) return EXIT_OWN_FAILURE;
     put_variables(&plan, &variables);
     int error = variables_set(&variables);
     if (error != 0) return complain("the environment could not be set: %s", strerror(error));
+    if (plan.is_gated) return run_gated(&plan, argv + rest);
     execvp(argv[rest], argv + rest);
-    error = errno;
-    complain("%s cannot be run: %s", argv[rest], strerror(error));
-    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+    return cannot_run(argv[rest], errno);
 }
 
 int command_env(int argc, char **argv)
