@@ -84,4 +84,8 @@
 /* Simulated driver only: directory of its shared state (sim.shm and sim.conf). */
 #define ENV_SIM_DIR "TRANCHE_SIM_DIR"
 
+/* Simulated driver only: directory with stand-ins for the real driver's devices, nvidiactl and nvidia0, nvidia1, …, to
+ * which the simulated libcuda then makes the real one's requests for memory. Default unset: it makes none. */
+#define ENV_SIM_RM_DEVICES "TRANCHE_SIM_RM_DEVICES"
+
 #endif

@@ -46,6 +46,7 @@ static void *driver_nvml;
 static CUfunction driver_spin;
 static int driver_link[2]; /* to the partner */
 static bool driver_is_partner;
+static void (*driver_prepare)(void); /* before the driver is opened; NULL: nothing */
 
 #define DRIVER_NVML(name) ((nvmlReturn_t(*)())dlsym(driver_nvml, #name))
 
@@ -178,6 +179,7 @@ static inline pid_t driver_start(const struct driver_case *one, bool partner)
         check_failures_here = 0;
         driver_is_partner = partner;
         close(driver_link[!partner]);
+        if (driver_prepare != NULL) driver_prepare();
         driver_enter();
         if (one->partner != NULL) driver_turn(); /* both contexts are there before anything is counted */
         (partner ? one->partner : one->test)();

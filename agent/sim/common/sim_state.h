@@ -166,6 +166,7 @@ struct sim_state {
     uint64_t thread_order;
     uint64_t purged_at_ns;
     uint64_t shared_made; /* how many were ever exported */
+    uint64_t rm_clients;  /* how many were ever made, for their numbers */
     uint64_t epoch_ns;    /* wall clock: CLOCK_MONOTONIC when the machine was made */
     uint32_t started;
     uint32_t thread_high;

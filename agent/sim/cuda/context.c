@@ -37,17 +37,16 @@ CUresult sim_enter_context(struct sim_state **state_out, uint32_t *gpu_out)
 CUresult context_begin(struct sim_state *state, CUcontext context, uint64_t bytes)
 {
     struct sim_context *queues;
-    if (!memory_take(state, context->gpu, bytes)) return CUDA_ERROR_OUT_OF_MEMORY;
+    if (!memory_take(state, context->gpu, bytes, BY_REQUEST, &context->base)) return CUDA_ERROR_OUT_OF_MEMORY;
     sim_lock(state);
     CUresult result = sim_queues(state, context->gpu, &queues);
     if (result == CUDA_SUCCESS) sim_process_self(state)->live[context->gpu]++;
     sim_unlock(state);
     if (result != CUDA_SUCCESS) {
-        memory_give(state, context->gpu, bytes);
+        memory_give(state, context->gpu, &context->base);
         return result;
     }
     context_default_limits(context);
-    context->base_bytes = bytes;
     context->alive = true;
     return CUDA_SUCCESS;
 }
@@ -58,8 +57,9 @@ void context_end(struct sim_state *state, CUcontext context)
     (void)sim_drain_gpu(state, context->gpu);
     sim_memory_of_context_gone(state, context);
     memory_lock();
-    memory_give(state, context->gpu, context->base_bytes + context->stack_bytes + context->heap_bytes);
-    context->base_bytes = context->stack_bytes = context->heap_bytes = 0;
+    pieces_keep(state, context->gpu, &context->heap, 0);
+    pieces_keep(state, context->gpu, &context->stack, 0);
+    memory_give(state, context->gpu, &context->base);
     context->alive = false;
     memory_unlock();
     sim_lock(state);

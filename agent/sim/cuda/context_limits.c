@@ -27,12 +27,11 @@ static uint64_t above_default(const struct CUctx_st *context, int limit)
     return context->limits[limit] > limit_defaults[limit] ? context->limits[limit] - limit_defaults[limit] : 0;
 }
 
-/* Lock held. Brings *held to wanted; false if the GPU has not that much. */
-static bool hold(struct sim_state *state, uint32_t gpu, uint64_t *held, uint64_t wanted)
+/* Lock held. Brings what is held to wanted; false if the GPU has not that much. */
+static bool hold(struct sim_state *state, uint32_t gpu, struct pieces *held, uint64_t wanted)
 {
-    if (wanted > *held && !memory_take(state, gpu, wanted - *held)) return false;
-    if (wanted < *held) memory_give(state, gpu, *held - wanted);
-    *held = wanted;
+    if (wanted > held->bytes) return pieces_take(state, gpu, held, wanted - held->bytes, BY_REQUEST);
+    pieces_keep(state, gpu, held, wanted);
     return true;
 }
 
@@ -49,8 +48,8 @@ SIM_API cuCtxSetLimit(int limit, size_t value)
     size_t before = context->limits[limit];
     context->limits[limit] = value;
     bool held =
-        limit != CU_LIMIT_STACK_SIZE || hold(state, gpu, &context->stack_bytes,
-                                             above_default(context, limit) * SIM_MULTIPROCESSORS * SIM_THREADS_PER_SM);
+        limit != CU_LIMIT_STACK_SIZE ||
+        hold(state, gpu, &context->stack, above_default(context, limit) * SIM_MULTIPROCESSORS * SIM_THREADS_PER_SM);
     if (!held) context->limits[limit] = before;
     memory_unlock();
     return held ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
@@ -72,7 +71,7 @@ CUresult sim_context_code_loaded(struct sim_state *state, CUcontext context)
     uint64_t wanted =
         round_up(above_default(context, CU_LIMIT_MALLOC_HEAP_SIZE) + above_default(context, CU_LIMIT_PRINTF_FIFO_SIZE),
                  SLAB_BYTES);
-    bool held = hold(state, context->gpu, &context->heap_bytes, wanted);
+    bool held = hold(state, context->gpu, &context->heap, wanted);
     memory_unlock();
     return held ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }

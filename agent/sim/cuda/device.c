@@ -1,6 +1,7 @@
 /* Initialization and devices. */
 #include "env.h"
 #include "internal.h"
+#include "rm.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ SIM_API cuInit(unsigned int flags)
     if (!state) return CUDA_ERROR_NO_DEVICE;
     read_visible(state);
     if (visible_count == 0) return CUDA_ERROR_NO_DEVICE;
+    SIM_TRY(rm_open(state, visible, visible_count));
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
     sim_unlock(state);
@@ -63,6 +65,7 @@ __attribute__((destructor)) static void give_back_on_exit(void)
     if (atomic_load(&initialized_pid) != (uint32_t)getpid()) return;
     struct sim_state *state = sim_state();
     if (!state) return;
+    rm_close();
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
     if (process) sim_process_drop(state, process);

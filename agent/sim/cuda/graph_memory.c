@@ -14,7 +14,7 @@ struct lease {
 };
 
 static struct {
-    uint64_t reserved;
+    struct pieces reserved; /* a chunk each */
     uint64_t reserved_high;
     uint64_t held; /* allocated by a launch that is over, and not freed yet */
     struct lease leases[LEASES];
@@ -261,9 +261,13 @@ CUresult graph_memory_reserve(struct sim_state *state, CUgraphExec exec, CUstrea
         if (exec->peak_bytes[gpu] == 0) continue;
         uint64_t needed = memories[gpu].held + running_bytes(state, gpu, stream->id) + exec->peak_bytes[gpu];
         uint64_t wanted = round_up(needed, POOL_CHUNK);
-        if (wanted <= memories[gpu].reserved) continue;
-        if (!memory_take(state, gpu, wanted - memories[gpu].reserved)) return CUDA_ERROR_OUT_OF_MEMORY;
-        memories[gpu].reserved = wanted;
+        uint64_t before = memories[gpu].reserved.bytes;
+        if (wanted <= before) continue;
+        while (memories[gpu].reserved.bytes < wanted) {
+            if (pieces_take(state, gpu, &memories[gpu].reserved, POOL_CHUNK, BY_REQUEST)) continue;
+            pieces_keep(state, gpu, &memories[gpu].reserved, before);
+            return CUDA_ERROR_OUT_OF_MEMORY;
+        }
         memories[gpu].reserved_high = wanted > memories[gpu].reserved_high ? wanted : memories[gpu].reserved_high;
     }
     return CUDA_SUCCESS;
@@ -330,10 +334,7 @@ SIM_API cuDeviceGraphMemTrim(CUdevice device)
     SIM_TRY(sim_device_gpu(device, &gpu));
     memory_lock();
     uint64_t keep = round_up(memories[gpu].held + running_bytes(state, gpu, 0), POOL_CHUNK);
-    if (keep < memories[gpu].reserved) {
-        memory_give(state, gpu, memories[gpu].reserved - keep);
-        memories[gpu].reserved = keep;
-    }
+    pieces_keep(state, gpu, &memories[gpu].reserved, keep);
     memory_unlock();
     return CUDA_SUCCESS;
 }
@@ -347,7 +348,7 @@ SIM_API cuDeviceGetGraphMemAttribute(CUdevice device, int attribute, void *value
         return CUDA_ERROR_INVALID_VALUE;
     bool high = attribute == CU_GRAPH_MEM_ATTR_USED_MEM_HIGH || attribute == CU_GRAPH_MEM_ATTR_RESERVED_MEM_HIGH;
     memory_lock();
-    uint64_t answer = high ? memories[gpu].reserved_high : memories[gpu].reserved;
+    uint64_t answer = high ? memories[gpu].reserved_high : memories[gpu].reserved.bytes;
     memory_unlock();
     memcpy(value, &answer, sizeof answer);
     return CUDA_SUCCESS;
@@ -363,7 +364,7 @@ SIM_API cuDeviceSetGraphMemAttribute(CUdevice device, int attribute, void *value
     memcpy(&wanted, value, sizeof wanted);
     if (wanted != 0) return CUDA_ERROR_INVALID_VALUE;
     memory_lock();
-    memories[gpu].reserved_high = memories[gpu].reserved;
+    memories[gpu].reserved_high = memories[gpu].reserved.bytes;
     memory_unlock();
     return CUDA_SUCCESS;
 }

@@ -15,15 +15,28 @@
 #define SIM_THREADS_PER_SM 2048
 #define SIM_LIMITS 3 /* stack, printf, heap */
 
+/* Physical memory as it is asked for: by one request, and given back as a whole. */
+struct piece {
+    uint64_t bytes;
+    uint32_t object; /* its number in the kernel (rm.h); 0: nobody was asked */
+};
+
+/* What grows and shrinks, as a list whose end goes first. */
+struct pieces {
+    struct piece *at;
+    size_t count;
+    uint64_t bytes; /* of all */
+};
+
 struct CUctx_st {
     uint32_t gpu;
     uint32_t primary_count;
     bool primary;
     bool alive;
     unsigned int api_version;
-    uint64_t base_bytes;  /* taken when it was made */
-    uint64_t stack_bytes; /* taken when the limit was set */
-    uint64_t heap_bytes;  /* taken when code was loaded after the limits were set: heap and printf */
+    struct piece base;   /* taken when it was made */
+    struct pieces stack; /* taken when the limit was set */
+    struct pieces heap;  /* taken when code was loaded after the limits were set: heap and printf */
     size_t limits[SIM_LIMITS];
     CUgreenCtx green;
 };

@@ -1,5 +1,6 @@
 /* Physical memory and plain allocations. */
 #include "memory.h"
+#include "rm.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -29,41 +30,18 @@ void memory_unlock(void)
     pthread_mutex_unlock(&lock);
 }
 
-static bool take_once(struct sim_state *state, uint32_t gpu, uint64_t bytes)
-{
-    sim_lock(state);
-    struct sim_process *process = sim_process_self(state);
-    bool taken = process && sim_memory_take(state, process, gpu, bytes);
-    sim_unlock(state);
-    return taken;
-}
-
-bool memory_take(struct sim_state *state, uint32_t gpu, uint64_t bytes)
-{
-    if (bytes == 0 || take_once(state, gpu, bytes)) return true;
-    pools_give_way(state, gpu);
-    return take_once(state, gpu, bytes);
-}
-
-void memory_give(struct sim_state *state, uint32_t gpu, uint64_t bytes)
-{
-    sim_lock(state);
-    struct sim_process *process = sim_process_self(state);
-    if (process) sim_memory_give(state, process, gpu, bytes);
-    sim_unlock(state);
-}
-
 /* ---- physical memory ---- */
 
-struct physical *physical_make(struct sim_state *state, uint32_t gpu, uint64_t bytes)
+struct physical *physical_make(struct sim_state *state, uint32_t gpu, uint64_t bytes, enum arrival arrival)
 {
+    struct piece piece = {.bytes = bytes};
     struct physical *made = calloc(1, sizeof *made);
     if (!made) return NULL;
-    if (gpu < SIM_GPUS && !memory_take(state, gpu, bytes)) {
+    if (gpu < SIM_GPUS && !memory_take(state, gpu, bytes, arrival, &piece)) {
         free(made);
         return NULL;
     }
-    *made = (struct physical){.bytes = bytes, .gpu = gpu, .references = 1};
+    *made = (struct physical){.bytes = bytes, .gpu = gpu, .object = piece.object, .references = 1};
     return made;
 }
 
@@ -82,7 +60,8 @@ static void now_shared(struct physical *physical, uint64_t id)
     all_shared = physical;
 }
 
-/* Costs the importer nothing, and keeps the memory alive. */
+/* Costs the importer nothing, and keeps the memory alive. Makes no request either: which one the real driver makes,
+ * a second name or none, is not known of every way to import. */
 struct physical *physical_import(struct sim_state *state, uint64_t shared)
 {
     struct physical *known = shared_here(shared);
@@ -124,28 +103,36 @@ void physical_drop(struct sim_state *state, struct physical *physical)
 {
     if (--physical->references > 0) return;
     if (physical->shared == 0) {
-        if (physical->gpu < SIM_GPUS) memory_give(state, physical->gpu, physical->bytes);
+        struct piece piece = {physical->bytes, physical->object};
+        if (physical->gpu < SIM_GPUS) memory_give(state, physical->gpu, &piece);
         free(physical);
         return;
     }
     struct physical **at = &all_shared;
     while (*at != physical) at = &(*at)->next_shared;
     *at = physical->next_shared;
-    sim_lock(state);
-    struct sim_process *process = sim_process_self(state);
-    if (process) sim_shared_drop(state, process, physical->shared);
-    sim_unlock(state);
+    if (rm_give(physical->gpu, physical->object)) {
+        sim_lock(state);
+        struct sim_process *process = sim_process_self(state);
+        if (process) sim_shared_drop(state, process, physical->shared);
+        sim_unlock(state);
+    }
     free(physical);
 }
 
 /* ---- plain allocations ---- */
+
+static enum arrival arrival_of(enum block_kind kind)
+{
+    return kind == BLOCK_MANAGED ? BY_FAULT : BY_REQUEST;
+}
 
 static struct slab *slab_make(struct sim_state *state, const struct slab *like)
 {
     struct slab *slab = calloc(1, sizeof *slab);
     if (!slab) return NULL;
     *slab = *like;
-    slab->physical = physical_make(state, like->gpu, SLAB_BYTES);
+    slab->physical = physical_make(state, like->gpu, SLAB_BYTES, arrival_of(like->kind));
     slab->arena.base = !slab->physical ? 0 : address_take(SLAB_BYTES, like->low);
     slab->arena.bytes = SLAB_BYTES;
     if (slab->arena.base == 0) {
@@ -192,7 +179,7 @@ struct block *plain_take(struct sim_state *state, uint32_t gpu, uint64_t bytes, 
         block.address = block.slab->arena.base + offset;
     } else {
         block.room = round_up(bytes, SLAB_BYTES);
-        block.physical = block.room < bytes ? NULL : physical_make(state, gpu, block.room);
+        block.physical = block.room < bytes ? NULL : physical_make(state, gpu, block.room, arrival_of(kind));
         block.address = !block.physical ? 0 : address_take(block.room, low);
     }
     struct block *made = block.address == 0 ? NULL : block_add(&block);

@@ -82,24 +82,35 @@ struct block *block_over(CUdeviceptr address); /* that contains it */
 struct block *block_number(size_t index);      /* in order of address; NULL: no more */
 void block_remove(struct block *block);        /* the address stays taken */
 
+/* ---- pieces.c: physical memory from the machine, and the requests for it. Lock held. ---- */
+
+/* Pages of managed memory come by fault in the real driver, and nobody is asked for them. */
+enum arrival { BY_REQUEST, BY_FAULT };
+
+bool memory_take(struct sim_state *state, uint32_t gpu, uint64_t bytes, enum arrival arrival, struct piece *out);
+void memory_give(struct sim_state *state, uint32_t gpu, struct piece *piece); /* which is empty then */
+/* One more. */
+bool pieces_take(struct sim_state *state, uint32_t gpu, struct pieces *pieces, uint64_t bytes, enum arrival arrival);
+/* Gives back all but that many bytes. */
+void pieces_keep(struct sim_state *state, uint32_t gpu, struct pieces *pieces, uint64_t keep_bytes);
+
 /* ---- memory.c. Lock held but for the first. ---- */
 
 void memory_lock(void);
 void memory_unlock(void);
-bool memory_take(struct sim_state *state, uint32_t gpu, uint64_t bytes);
-void memory_give(struct sim_state *state, uint32_t gpu, uint64_t bytes);
 
 /* Physical memory with references: it lives until the last handle and the last mapping are gone. */
 struct physical {
     uint64_t bytes;
-    uint32_t gpu; /* SIM_GPUS: on the host */
+    uint32_t gpu;    /* SIM_GPUS: on the host */
+    uint32_t object; /* as in a piece; 0 also in who imported it */
     uint32_t references;
     uint64_t shared; /* 0, or its id among the processes */
     struct physical *next_shared;
     CUmemAllocationProp prop;
 };
 
-struct physical *physical_make(struct sim_state *state, uint32_t gpu, uint64_t bytes);
+struct physical *physical_make(struct sim_state *state, uint32_t gpu, uint64_t bytes, enum arrival arrival);
 struct physical *physical_import(struct sim_state *state, uint64_t shared);
 uint64_t physical_share(struct sim_state *state, struct physical *physical);
 void physical_drop(struct sim_state *state, struct physical *physical);

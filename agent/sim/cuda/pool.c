@@ -15,8 +15,8 @@ CUmemoryPool pool_make(struct sim_state *state, uint32_t gpu, const CUmemPoolPro
     pool->chunks = round_up(range, POOL_CHUNK) / POOL_CHUNK;
     pool->max = pool->chunks * POOL_CHUNK;
     pool->arena = (struct arena){.base = address_take(pool->max, false), .bytes = pool->max};
-    pool->backed = calloc(pool->chunks, 1);
-    if (!pool->backed) {
+    pool->behind = calloc(pool->chunks, sizeof *pool->behind);
+    if (!pool->behind) {
         free(pool);
         return NULL;
     }
@@ -33,7 +33,7 @@ static void pool_forget(CUmemoryPool pool)
         if (*at == pool) {
             *at = pool->next;
             address_give(pool->arena.base, pool->max);
-            free(pool->backed);
+            free(pool->behind);
             free(pool);
             return;
         }
@@ -68,7 +68,7 @@ static bool fits_backed(void *about, uint64_t from, uint64_t to, uint64_t bytes,
     CUmemoryPool pool = ((const struct request *)about)->pool;
     uint64_t start = from;
     for (uint64_t chunk = from / POOL_CHUNK; chunk * POOL_CHUNK < to; chunk++) {
-        if (!pool->backed[chunk]) {
+        if (pool->behind[chunk].bytes == 0) {
             start = (chunk + 1) * POOL_CHUNK;
         } else if (start < to && to - start >= bytes && start + bytes <= (chunk + 1) * POOL_CHUNK) {
             *offset = start;
@@ -78,15 +78,26 @@ static bool fits_backed(void *about, uint64_t from, uint64_t to, uint64_t bytes,
     return false;
 }
 
+/* All that is missing, or nothing: chunk by chunk, which is how the kernel is asked for it. */
 static bool back(struct sim_state *state, CUmemoryPool pool, uint64_t offset, uint64_t bytes)
 {
-    uint64_t first = offset / POOL_CHUNK;
+    enum arrival arrival = pool->props.allocType == CU_MEM_ALLOCATION_TYPE_MANAGED ? BY_FAULT : BY_REQUEST;
     uint64_t last = (offset + bytes - 1) / POOL_CHUNK;
-    uint64_t missing = 0;
-    for (uint64_t chunk = first; chunk <= last; chunk++) missing += pool->backed[chunk] == 0;
-    if (pool->gpu < SIM_GPUS && !memory_take(state, pool->gpu, missing * POOL_CHUNK)) return false;
-    for (uint64_t chunk = first; chunk <= last; chunk++) pool->backed[chunk] = 1;
-    pool->reserved += missing * POOL_CHUNK;
+    struct pieces taken = {0};
+    size_t used = 0;
+    bool full = false;
+    for (uint64_t chunk = offset / POOL_CHUNK; pool->gpu < SIM_GPUS && chunk <= last && !full; chunk++)
+        full = pool->behind[chunk].bytes == 0 && !pieces_take(state, pool->gpu, &taken, POOL_CHUNK, arrival);
+    if (full) {
+        pieces_keep(state, pool->gpu, &taken, 0);
+        return false;
+    }
+    for (uint64_t chunk = offset / POOL_CHUNK; chunk <= last; chunk++) {
+        if (pool->behind[chunk].bytes != 0) continue;
+        pool->behind[chunk] = pool->gpu < SIM_GPUS ? taken.at[used++] : (struct piece){.bytes = POOL_CHUNK};
+        pool->reserved += POOL_CHUNK;
+    }
+    free(taken.at);
     pool->reserved_high = pool->reserved > pool->reserved_high ? pool->reserved : pool->reserved_high;
     return true;
 }
@@ -165,16 +176,14 @@ void pool_release(struct sim_state *state, CUmemoryPool pool, uint64_t keep)
         uint64_t last = (span->offset + span->bytes - 1) / POOL_CHUNK;
         for (uint64_t chunk = span->offset / POOL_CHUNK; chunk <= last; chunk++) wanted[chunk] = 1;
     }
-    uint64_t released = 0;
     for (uint64_t chunk = pool->chunks; chunk-- > 0 && pool->reserved > keep;) {
-        if (pool->backed[chunk] && !wanted[chunk]) {
-            pool->backed[chunk] = 0;
-            pool->reserved -= POOL_CHUNK;
-            released += POOL_CHUNK;
-        }
+        struct piece *behind = &pool->behind[chunk];
+        if (behind->bytes == 0 || wanted[chunk]) continue;
+        if (pool->gpu < SIM_GPUS) memory_give(state, pool->gpu, behind);
+        behind->bytes = 0;
+        pool->reserved -= POOL_CHUNK;
     }
     free(wanted);
-    if (pool->gpu < SIM_GPUS) memory_give(state, pool->gpu, released);
 }
 
 void sim_pools_trim(struct sim_state *state, uint32_t gpu)

@@ -14,7 +14,7 @@ struct CUmemPoolHandle_st {
     bool imported;
     CUmemPoolProps props;
     struct arena arena;
-    uint8_t *backed; /* per chunk: is there physical memory behind it? */
+    struct piece *behind; /* per chunk; no bytes: there is no physical memory behind it */
     uint64_t chunks;
     uint64_t reserved;
     uint64_t reserved_high;

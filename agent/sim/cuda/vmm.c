@@ -64,7 +64,7 @@ SIM_API cuMemCreate(CUmemGenericAllocationHandle *out, size_t bytes, const CUmem
     SIM_TRY(good_prop(prop, &gpu));
     if (gpu < SIM_GPUS) sim_cost(state, COST_ALLOC_NS);
     memory_lock();
-    struct physical *physical = physical_make(state, gpu, bytes);
+    struct physical *physical = physical_make(state, gpu, bytes, BY_REQUEST);
     if (physical) physical->prop = *prop;
     memory_unlock();
     *out = (CUmemGenericAllocationHandle)(uintptr_t)physical;
