@@ -201,9 +201,10 @@ export class TestHost {
       uid,
       env,
       stdio = 'ignore',
-    }: As & { env?: NodeJS.ProcessEnv; stdio?: StdioOptions } = {},
+      gate = false,
+    }: As & { env?: NodeJS.ProcessEnv; stdio?: StdioOptions; gate?: boolean } = {},
   ): ChildProcess {
-    const args = ['run', '--slice', slice, '--', ...program];
+    const args = ['run', '--slice', slice, ...(gate ? ['--gate'] : []), '--', ...program];
     return this.keep(spawn(bin, args, { env: { ...this.root.env, ...env }, stdio, ...asUser(uid) }));
   }
 

@@ -10,6 +10,7 @@
 #include "json.h"
 #include "launch/client.h"
 #include "launch/fetch.h"
+#include "launch/nvidia/gated.h"
 #include "records/doctor.h"
 #include "records/doctor_process.h"
 #include "text.h"
@@ -227,6 +228,15 @@ static int take_agent_findings(struct client *client, bool release, int64_t pid,
     return 0;
 }
 
+static void say_gate(const struct doctor *doctor)
+{
+    char why[GATED_WHY_BYTES];
+    if (gated_is_possible(why))
+        doctor_say(doctor, "gate", DOCTOR_OK, "Programs can be held from outside of them: tranche run --gate.");
+    else
+        doctor_say(doctor, "no-gate", DOCTOR_NOTE, "tranche run --gate cannot be had here: %s", why);
+}
+
 int command_doctor(int argc, char **argv)
 {
     struct findings findings = {0};
@@ -260,6 +270,7 @@ int command_doctor(int argc, char **argv)
         }
     }
     /* Looked into here rather than by the agent, whose rights are not this user's. */
+    say_gate(&doctor);
     if (pid > 0) doctor_process(&doctor, (pid_t)pid, findings.entry);
     json_close(&findings.json, ']');
     if (findings.as_json) printf("%.*s\n", (int)findings.json.len, findings.json.data);

@@ -1,4 +1,4 @@
-#include "launch/gated.h"
+#include "launch/nvidia/gated.h"
 
 #include <stdio.h>
 
