@@ -166,6 +166,12 @@ static void failing_requests_lower_nothing(void)
     dup(0, CLIENT, CLIENT, 9, CLIENT, 1);
     rm_book_free(book, 0, CLIENT, 1);
     CHECK_EQ(rm_book_bytes(book), 1070);
+    add(0, CLIENT, CLIENT, 10, 0);
+    dup(0, CLIENT, 10, 11, CLIENT, 8);     /* fails */
+    dup(0, CLIENT, CLIENT, 11, CLIENT, 8); /* real, so 11 stands there twice */
+    add(0, CLIENT, 11, 12, 30);            /* B3 */
+    rm_book_free(book, 0, CLIENT, 10);
+    CHECK_EQ(rm_book_bytes(book), 1100);
     end();
 }
 
