@@ -224,3 +224,80 @@ describe.skipIf(!hasSim || !hasShim || !isPossible)('behind the gate', () => {
     client.close();
   });
 });
+
+/** A driver whose requests are others: this one stands between it and the kernel, and makes them so. */
+const BENT = `
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int ioctl(int fd, unsigned long request, ...) {
+  va_list list; va_start(list, request); unsigned char *at = va_arg(list, void *); va_end(list);
+  uint32_t class = 0; uint64_t parameters = 0;
+  unsigned number = request & 0xff;
+  if (number == 0x2b) { memcpy(&class, at + 12, 4); memcpy(&parameters, at + 16, 8); }
+  HOW
+  return syscall(SYS_ioctl, fd, request, at);
+}
+`;
+
+describe.skipIf(!hasSim || !isPossible)('the proof of the gate', () => {
+  const prove = (env: NodeJS.ProcessEnv = {}): { code: string; message: string; level: string } => {
+    const said = spawnSync(trancheBin, ['doctor', '--gate', '--json'], {
+      encoding: 'utf8',
+      env: { ...process.env, ...root.env, ...env },
+    });
+    const findings = JSON.parse(said.stdout) as { code: string; message: string; level: string }[];
+    return (
+      findings.find(({ code }) => code.startsWith('gate-')) ?? {
+        code: 'none',
+        message: said.stdout,
+        level: '',
+      }
+    );
+  };
+  const bend = (how: string): NodeJS.ProcessEnv => {
+    const library = join(root.path, 'bent.so');
+    writeFileSync(`${library}.c`, BENT.replace('HOW', how));
+    execFileSync('gcc', ['-shared', '-fPIC', '-o', library, `${library}.c`]);
+    return { LD_PRELOAD: library };
+  };
+
+  test('holds for a driver that makes the requests that we know', () => {
+    expect(prove()).toMatchObject({ code: 'gate-proved', level: 'ok' });
+    expect(prove().message).toContain('A context of 300 MiB');
+  });
+
+  test.each([
+    ['makes none', () => ({ TRANCHE_SIM_RM_DEVICES: undefined }), 'Of a context nothing was seen'],
+    [
+      'asks for memory by another class',
+      () => bend('if (class == 0x40) { class = 0x41; memcpy(at + 12, &class, 4); }'),
+      'Of a context nothing was seen',
+    ],
+    [
+      'has the size elsewhere',
+      () => bend('if (class == 0x40) *(uint64_t *)(uintptr_t)(parameters + 64) /= 2;'),
+      'Of a block (cuMemAlloc) not the size was seen',
+    ],
+    [
+      'frees by another request',
+      () => bend('if (number == 0x29 && fd >= 0) { errno = ENOTTY; return -1; }'),
+      'Of what was freed not all was given back',
+    ],
+    [
+      'does not look at the answer',
+      () =>
+        bend('if (class == 0x40) { syscall(SYS_ioctl, fd, request, at); memset(at + 40, 0, 4); return 0; }'),
+      'Asked for more than the limit, the driver answered 0',
+    ],
+  ])('does not for one that %s', (_what, env, said) => {
+    const found = prove(env());
+    expect(found).toMatchObject({ code: 'gate-not-proved', level: 'error' });
+    expect(found.message).toContain(said);
+  });
+});

@@ -10,6 +10,7 @@
 #include "json.h"
 #include "launch/client.h"
 #include "launch/fetch.h"
+#include "launch/nvidia/gate_proof.h"
 #include "launch/nvidia/gated.h"
 #include "records/doctor.h"
 #include "records/doctor_process.h"
@@ -228,13 +229,18 @@ static int take_agent_findings(struct client *client, bool release, int64_t pid,
     return 0;
 }
 
-static void say_gate(const struct doctor *doctor)
+static void say_gate(const struct doctor *doctor, bool prove)
 {
-    char why[GATED_WHY_BYTES];
-    if (gated_is_possible(why))
-        doctor_say(doctor, "gate", DOCTOR_OK, "Programs can be held from outside of them: tranche run --gate.");
-    else
-        doctor_say(doctor, "no-gate", DOCTOR_NOTE, "tranche run --gate cannot be had here: %s", why);
+    char why[GATED_WHY_BYTES], said[GATE_PROOF_BYTES];
+    if (!gated_is_possible(why)) {
+        doctor_say(doctor, "no-gate", prove ? DOCTOR_ERROR : DOCTOR_NOTE, "tranche run --gate cannot be had here: %s",
+                   why);
+        return;
+    }
+    doctor_say(doctor, "gate", DOCTOR_OK, "Programs can be held from outside of them: tranche run --gate.");
+    if (!prove) return;
+    bool good = gate_prove(said);
+    doctor_say(doctor, good ? "gate-proved" : "gate-not-proved", good ? DOCTOR_OK : DOCTOR_ERROR, "%s", said);
 }
 
 int command_doctor(int argc, char **argv)
@@ -242,7 +248,7 @@ int command_doctor(int argc, char **argv)
     struct findings findings = {0};
     struct client client;
     int64_t pid = 0;
-    bool release = false;
+    bool release = false, prove = false;
     char why[2048];
     int result = 0;
     for (int i = 1; i < argc; i++)
@@ -250,11 +256,13 @@ int command_doctor(int argc, char **argv)
             findings.as_json = true;
         else if (strcmp(argv[i], "--release") == 0)
             release = true;
+        else if (strcmp(argv[i], "--gate") == 0)
+            prove = true;
         else if (strcmp(argv[i], "--pid") == 0 && i + 1 < argc &&
                  text_parse_integer(argv[i + 1], 1, INT32_MAX, &pid) == 0)
             i++;
         else
-            return complain("doctor does not know “%s”; it takes --pid N, --release, --json", argv[i]);
+            return complain("doctor does not know “%s”; it takes --pid N, --gate, --release, --json", argv[i]);
     json_writer_init(&findings.json, AGENT_LINE_MAX_BYTES);
     json_open(&findings.json, '[');
     struct doctor doctor = {.found = print_finding, .context = &findings};
@@ -270,7 +278,7 @@ int command_doctor(int argc, char **argv)
         }
     }
     /* Looked into here rather than by the agent, whose rights are not this user's. */
-    say_gate(&doctor);
+    say_gate(&doctor, prove);
     if (pid > 0) doctor_process(&doctor, (pid_t)pid, findings.entry);
     json_close(&findings.json, ']');
     if (findings.as_json) printf("%.*s\n", (int)findings.json.len, findings.json.data);

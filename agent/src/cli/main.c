@@ -36,7 +36,7 @@ static const char usage[] =
     "            [--grace S] [--min-free 10g] [--cwd DIR] -- COMMAND…   into the slice's line; prints its id\n"
     "  job ls [--json] | log ID [--follow] | cancel ID [--kill] | hold ID | release ID | first ID\n"
     "      | priority ID low|normal|high\n"
-    "  doctor [--pid N] [--release] [--json]          what is likely to hurt on this host\n"
+    "  doctor [--pid N] [--gate] [--release] [--json] what is likely to hurt on this host\n"
     "  audit [--slice NAME] [--json | --csv]          who changed which slice, newest first\n"
     "  hours [--days N]                               who used and held how much of the GPUs\n"
     "  metrics [--output FILE]                        the figures as Prometheus's text, for its textfile collector\n"
