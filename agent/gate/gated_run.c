@@ -147,6 +147,21 @@ static void pass_on(struct s_state *s, int number)
     if (s->program > 0 && (!to_group || getpgid(s->program) != getpgrp())) kill(s->program, number);
 }
 
+static void look(struct s_state *s)
+{
+    const struct gate_policy *policy = &s->job->policy;
+    bool again = policy->look && policy->look(policy->context, s->supervisor);
+    s->look_at_ms = again ? now_ms() + GATE_LOOK_MS : 0;
+}
+
+/* What the program held is given back before its end is told: who starts the next one then finds room. */
+static void settle_end(struct s_state *s)
+{
+    if (!s->supervisor) return;
+    s->nobody_asks = !supervisor_turn(s->supervisor);
+    look(s);
+}
+
 static void reap(struct s_state *s)
 {
     int status;
@@ -159,6 +174,7 @@ static void reap(struct s_state *s)
         }
         if (s->p_socket >= 0) hear_program(s); /* what it said last comes before its end */
         s->program = 0;
+        settle_end(s);
         tell(s, NEWS_ENDED, status);
     }
 }
@@ -214,13 +230,6 @@ static int wait_ms(const struct s_state *s)
 {
     int64_t left = s->look_at_ms - now_ms();
     return s->look_at_ms == 0 ? -1 : left > 0 ? (int)left : 0;
-}
-
-static void look(struct s_state *s)
-{
-    const struct gate_policy *policy = &s->job->policy;
-    bool again = policy->look && policy->look(policy->context, s->supervisor);
-    s->look_at_ms = again ? now_ms() + GATE_LOOK_MS : 0;
 }
 
 /* false: there is nobody left to answer. */

@@ -4,7 +4,7 @@
  * held; what it holds is charged once.
  */
 import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sampleEventSchema, type SampleEvent } from '../../model/agent-protocol.ts';
@@ -172,6 +172,23 @@ describe.skipIf(!hasSim || !hasShim || !isPossible)('behind the gate', () => {
     expect(await other.takes(100)).toBe(OUT_OF_MEMORY);
     expect(await other.end()).toBe(7);
     expect(await one.takes(500)).toBe(0);
+    await one.end();
+    client.close();
+  });
+
+  test('a context is counted, and not guessed as well once its size is known', async () => {
+    const client = await open(GIB);
+    const hello = await client.ask('hello', { protocolMin: 1, protocolMax: 1 });
+    const policies = join(String(hello['runtimeDir']), 'policy');
+    const policy = join(policies, readdirSync(policies).find((name) => name.startsWith('s-')) ?? '');
+    const first = new Program('one', build('no LD_PRELOAD'));
+    await first.has('started 0');
+    // region.h: context_bytes of struct region_policy.
+    await until('the size of a context', () => readFileSync(policy).readBigUInt64LE(232) > 0n);
+    await first.end();
+    const one = new Program('one', build('the usual way'));
+    await one.has('started 0');
+    expect(await one.takes(700)).toBe(0);
     await one.end();
     client.close();
   });

@@ -319,6 +319,21 @@ static void another_program_begins_anew(void)
     run(100, "r a:1:60 e r a:11:60 a:2:40 a:3:1", "yyyyyn.\n");
 }
 
+/* There it is number 1, and somebody else as far as names go; to its supervisor it is who it was. */
+static void another_namespace_is_no_way_out(void)
+{
+    struct gated g;
+    start(&g, 100, "u p a:1:60 a:2:60 f:1 a:2:60 w a:3:60");
+    for (int64_t until = now_ms() + BOUND_MS; now_ms() < until && strlen(g.text) < 4;) pump(&g);
+    if (strstr(g.text, "no namespace") != NULL) {
+        printf("no namespaces of users here\n");
+    } else {
+        CHECK_STR(g.text, "ynyy");
+        CHECK_EQ(live(&g), 60);
+    }
+    finish(&g);
+}
+
 static void files_that_were_closed_hold_nothing(void)
 {
     run(100, "a:1:60 k O a:2:41", "yn.\n"); /* it has one again, and who can tell which */
@@ -444,6 +459,7 @@ static void run_all(void)
     RUN(children_count_and_end_alone);
     RUN(a_child_that_keeps_the_file_keeps_the_memory);
     RUN(another_program_begins_anew);
+    RUN(another_namespace_is_no_way_out);
     RUN(files_that_were_closed_hold_nothing);
     RUN(threads_never_hold_more_together);
     RUN(the_dead_hold_nothing);

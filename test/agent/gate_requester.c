@@ -16,6 +16,7 @@
  *   q             forks; the parent does the rest, the child stays until stdin ends
  *   Q             forks; the child does the rest, the parent ends
  *   e             becomes this program anew, for the rest
+ *   u             goes into a user and a PID namespace of its own, where what it forks next is number 1
  *   n             cannot be read from now on (not dumpable)
  *   D:MIB:N:MS    N threads that ask and free, MIB at most held at a time being what they print as "over" if exceeded
  *   R:MS          asks while another thread exchanges the size
@@ -28,6 +29,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -321,6 +323,12 @@ static bool run_process_word(char **word)
         return true;
     case 'e': become_anew(word + 1); return true;
     case 'n': prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); return true;
+    case 'u':
+        if (unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) {
+            say("no namespace");
+            _exit(0);
+        }
+        return true;
     case 'w': wait_for_byte(); return true;
     case 'S': start_timer(); return true;
     case 'k': close(control); return true;
