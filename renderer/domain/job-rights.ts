@@ -19,13 +19,19 @@ const yourName = (host: HostSnapshot): string | null =>
 
 export const isYours = (host: HostSnapshot, job: Job): boolean => yourName(host) === job.user;
 
+/** Nothing new is started in one that the agent has suspended, whoever asks. */
+export const suspendedRefusal = (slice: Slice): string | null =>
+  slice.suspendedReason === null ? null : `${slice.name} is suspended: ${slice.suspendedReason}.`;
+
 /** Slices in which this person may run something. */
 export const usableSlices = (host: HostSnapshot): readonly Slice[] =>
-  host.slices.filter((slice) => may(host, 'slice-use') || slice.owner === yourName(host));
+  host.slices.filter(
+    (slice) => slice.suspendedReason === null && (may(host, 'slice-use') || slice.owner === yourName(host)),
+  );
 
 export function runRefusal(host: HostSnapshot, slice: Slice): string | null {
   if (host.connection.kind === 'stale') return `${host.name} has not answered for a while.`;
-  const refusal = queueRefusal(host);
+  const refusal = queueRefusal(host) ?? suspendedRefusal(slice);
   if (refusal !== null) return refusal;
   return usableSlices(host).some((one) => one.id === slice.id)
     ? null

@@ -4,8 +4,10 @@ import { sliceSchema } from '../../model/slice.ts';
 import type { Slice, SliceSample } from '../../model/slice.ts';
 import { gpuSentence, segmentText } from '../../renderer/domain/gpu-sentence.ts';
 import { gpuView } from '../../renderer/domain/host-figures.ts';
+import { runRefusal, usableSlices } from '../../renderer/domain/job-rights.ts';
 import { noticeOf } from '../../renderer/domain/slice-notice.ts';
 import { matchesRow, sliceRows } from '../../renderer/domain/slice-rows.ts';
+import { terminalRefusal } from '../../renderer/domain/terminal-rights.ts';
 import { NOW, SUSPENDED_REASON, faulty, hopper } from '../fakes/fake-hosts.ts';
 import { Meter } from '../fakes/fake-samples.ts';
 
@@ -18,6 +20,15 @@ const sample = new Meter().sample(host);
 const denied = { ...sample.slices[0], deniedAtMs: NOW, deniedBytes: 1 } as SliceSample;
 
 describe('a suspended slice', () => {
+  it('is offered for nothing new, and says why, also to who may use every slice', () => {
+    const why = `embed is suspended: ${SUSPENDED_REASON}.`;
+    expect(terminalRefusal(host, embed)).toBe(why);
+    expect(runRefusal({ ...host, jobs: { slotsPerSlice: 1, jobs: [], jobsOmitted: 0 } }, embed)).toBe(why);
+    expect(usableSlices(host)).not.toContain(embed);
+    const open = { ...embed, suspendedReason: null };
+    const opened = { ...host, slices: host.slices.map((one) => (one === embed ? open : one)) };
+    expect(terminalRefusal(opened, open)).toBeNull();
+  });
   it('is read from the agent’s line, and is unknown to an agent of before', () => {
     expect(sliceSchema.parse(embed).suspendedReason).toBe(SUSPENDED_REASON);
     const { suspendedReason: _unsaid, ...before } = embed;
