@@ -3,7 +3,7 @@ import { admit } from '../../model/admission.ts';
 import type { Admission } from '../../model/admission.ts';
 import type { Gpu } from '../../model/gpu.ts';
 import type { Person } from '../../model/people.ts';
-import type { Priority, Slice } from '../../model/slice.ts';
+import type { Slice, SliceSettings } from '../../model/slice.ts';
 import type { HostSnapshot } from '../../model/model.ts';
 import { MIB, gib, gibWithUnit } from '../../model/units.ts';
 import { slicesOf } from './host-figures.ts';
@@ -14,24 +14,17 @@ export interface HostSlice {
   readonly slice: Slice;
 }
 
-export interface NewSlice {
+/** What the window sets: when a slice opens is set by the command line alone. */
+type Settings = Omit<SliceSettings, 'startsAtMs'>;
+
+/** Without an end it has none. */
+export interface NewSlice extends Omit<Settings, 'expiresAtMs'>, Partial<Pick<Settings, 'expiresAtMs'>> {
   readonly name: string | null;
-  readonly memoryLimitBytes: number;
-  readonly computeLimitPercent: number;
-  readonly computeGuaranteePercent: number;
-  readonly priority: Priority;
   readonly owner: string | null;
-  readonly expiresAtMs?: number | null;
 }
 
-export interface SliceChange {
-  readonly memoryLimitBytes?: number;
-  readonly computeLimitPercent?: number;
-  readonly computeGuaranteePercent?: number;
-  readonly priority?: Priority;
-  /** null takes the end away. */
-  readonly expiresAtMs?: number | null;
-}
+/** What is not in it stays; an end of null takes it away. */
+export type SliceChange = Partial<Settings>;
 
 /** A share of the GPU in whole MiB, rounded down, so that four quarters always fit. */
 export const presetBytes = (capacityBytes: number, share: number): number =>
