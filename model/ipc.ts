@@ -19,7 +19,7 @@ import {
   TERMINAL_INPUT_BYTES,
   TERMINAL_SIDE_MAX,
 } from './limits.ts';
-import { sliceSettingsSchema } from './slice.ts';
+import { MUST_BE_SAID, sliceSettingsSchema } from './slice.ts';
 import { UPDATE_ACTS } from './updates.ts';
 import type { UpdateState } from './updates.ts';
 import type { AuditRecord, PersonHours } from './people.ts';
@@ -81,7 +81,8 @@ export const requestSchemas = {
     hostId,
     gpuUuid,
     name: name.nullable(),
-    ...sliceSettingsSchema.omit({ startsAtMs: true }).shape,
+    ...sliceSettingsSchema.partial().shape,
+    ...sliceSettingsSchema.pick(MUST_BE_SAID).shape,
     owner: name.nullable(),
     overQuota,
   }),
@@ -89,7 +90,7 @@ export const requestSchemas = {
     hostId,
     sliceId,
     revision: count.nullable(),
-    ...sliceSettingsSchema.omit({ startsAtMs: true }).partial().shape,
+    ...sliceSettingsSchema.partial().shape,
     belowUse: z.enum(['refuse', 'when-it-drops']),
     overQuota,
   }),

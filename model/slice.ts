@@ -16,6 +16,18 @@ export const sliceSettingsSchema = z.object({
 });
 export type SliceSettings = Readonly<z.infer<typeof sliceSettingsSchema>>;
 
+/** What is set of a slice, and nothing else of it: to make another one like it. Pure. */
+export const settingsOf = (slice: SliceSettings): SliceSettings => sliceSettingsSchema.parse(slice);
+
+/** Without these nothing is made; of all others the agent has a value for who says none. */
+export const MUST_BE_SAID = {
+  memoryLimitBytes: true,
+  computeLimitPercent: true,
+  computeGuaranteePercent: true,
+  priority: true,
+} as const;
+export type NewSliceSettings = Pick<SliceSettings, keyof typeof MUST_BE_SAID> & Partial<SliceSettings>;
+
 export const sliceSchema = sliceSettingsSchema.extend({
   id,
   name: text,

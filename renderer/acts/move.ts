@@ -1,5 +1,6 @@
 /** A slice on another GPU of its host, while nothing runs in it: it stays the slice it was, with its history. */
 import type { Gpu } from '../../model/gpu.ts';
+import { settingsOf } from '../../model/slice.ts';
 import type { Slice } from '../../model/slice.ts';
 import type { HostSnapshot } from '../../model/model.ts';
 import { request, sayFailure } from '../store/ask.ts';
@@ -41,12 +42,8 @@ async function makeAgain(host: HostSnapshot, slice: Slice, target: Gpu): Promise
     hostId: host.id,
     gpuUuid: target.uuid,
     name: slice.name,
-    memoryLimitBytes: slice.memoryLimitBytes,
-    computeLimitPercent: slice.computeLimitPercent,
-    computeGuaranteePercent: slice.computeGuaranteePercent,
-    priority: slice.priority,
     owner: slice.owner,
-    expiresAtMs: slice.expiresAtMs,
+    ...settingsOf(slice),
   });
   if (!made.ok) {
     const back = await request('slice:undo', { hostId: host.id, undoToken: deleted.value.undoToken });

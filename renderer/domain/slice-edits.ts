@@ -3,7 +3,7 @@ import { admit } from '../../model/admission.ts';
 import type { Admission } from '../../model/admission.ts';
 import type { Gpu } from '../../model/gpu.ts';
 import type { Person } from '../../model/people.ts';
-import type { Slice, SliceSettings } from '../../model/slice.ts';
+import type { NewSliceSettings, Slice, SliceSettings } from '../../model/slice.ts';
 import type { HostSnapshot } from '../../model/model.ts';
 import { MIB, gib, gibWithUnit } from '../../model/units.ts';
 import { slicesOf } from './host-figures.ts';
@@ -14,17 +14,13 @@ export interface HostSlice {
   readonly slice: Slice;
 }
 
-/** What the window sets: when a slice opens is set by the command line alone. */
-type Settings = Omit<SliceSettings, 'startsAtMs'>;
-
-/** Without an end it has none. */
-export interface NewSlice extends Omit<Settings, 'expiresAtMs'>, Partial<Pick<Settings, 'expiresAtMs'>> {
+export interface NewSlice extends NewSliceSettings {
   readonly name: string | null;
   readonly owner: string | null;
 }
 
 /** What is not in it stays; an end of null takes it away. */
-export type SliceChange = Partial<Settings>;
+export type SliceChange = Partial<SliceSettings>;
 
 /** A share of the GPU in whole MiB, rounded down, so that four quarters always fit. */
 export const presetBytes = (capacityBytes: number, share: number): number =>

@@ -510,7 +510,8 @@ export class FakeLab implements TrancheApi {
           args.computeGuaranteePercent,
         ),
         priority: args.priority,
-        expiresAtMs: args.expiresAtMs,
+        startsAtMs: args.startsAtMs ?? null,
+        expiresAtMs: args.expiresAtMs ?? null,
         createdAtMs: Date.now(),
       };
       const beyond = args.overQuota === true ? null : this.#quotaRefusal(known, null, made);
