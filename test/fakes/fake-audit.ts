@@ -1,5 +1,6 @@
 /** An audit as the agent would keep it: 240 edits of a month, some refused, one with a name that a spreadsheet runs. */
 import type { AuditRecord } from '../../model/people.ts';
+import { settingsOf } from '../../model/slice.ts';
 import type { AuditSlice, Slice } from '../../model/slice.ts';
 import type { HostSnapshot } from '../../model/model.ts';
 import { GIB } from '../../model/units.ts';
@@ -12,12 +13,7 @@ const kept = (slice: Slice): AuditSlice => ({
   name: slice.name,
   owner: slice.owner,
   gpuUuid: slice.gpuUuid,
-  memoryLimitBytes: slice.memoryLimitBytes,
-  computeLimitPercent: slice.computeLimitPercent,
-  computeGuaranteePercent: slice.computeGuaranteePercent,
-  priority: slice.priority,
-  startsAtMs: slice.startsAtMs,
-  expiresAtMs: slice.expiresAtMs,
+  ...settingsOf(slice),
 });
 
 function actionOf(before: Slice | null, after: Slice | null): string {
