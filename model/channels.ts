@@ -59,6 +59,7 @@ export const CHANNELS = {
   'process:stop': done('process-stop'),
   'settings:set': done('settings-set'),
   'quota:set': done('quota-set'),
+  'gpu:look': done('gpus-look'),
   'gpu:concurrent': done('gpu-concurrent'),
   'view:visible': null,
   'menu:state': null,

@@ -136,6 +136,8 @@ export const requestSchemas = {
     slicesMax: z.number().int().min(0).max(SLICES_MAX).nullable(),
     remove: z.boolean(),
   }),
+  /** The agent is to look for drivers at once. */
+  'gpu:look': z.strictObject({ hostId }),
   /** Whether programs of one user run on that GPU at the same time. */
   'gpu:concurrent': z.strictObject({ hostId, gpuUuid, concurrent: z.boolean() }),
   /** Python environments of the user there: of the folder (null: the home folder) and of conda, venv, uv and pyenv. */

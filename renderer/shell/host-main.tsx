@@ -21,6 +21,7 @@ import { hostFigures } from '../domain/host-figures.ts';
 import { useStatus } from '../features/hosts/host-row.tsx';
 import { BlockedView, DeployView, FailedView, Plain, PreviewView } from '../features/hosts/host-states.tsx';
 import { People } from '../features/hosts/people.tsx';
+import { lookForGpus } from '../acts/hosts.ts';
 
 export function HostMain({ host }: { readonly host: HostSnapshot }): ReactElement {
   const sample = useSample(host.id);
@@ -122,12 +123,12 @@ function Body(props: { readonly host: HostSnapshot; readonly sample: Sample | nu
     case 'deploying':
       return <DeployView host={host} connection={connection} />;
     case 'live':
-      if (connection.agent.gpuNote !== null || host.gpus.length === 0) {
+      if (host.gpus.length === 0) {
         return (
           <Plain
             title="No GPU to manage"
             text={connection.agent.gpuNote ?? 'The agent reported no GPU.'}
-            act={<Button onClick={() => void ask('host:retry', { hostId: host.id })}>Look again</Button>}
+            act={<Button onClick={() => void lookForGpus(host)}>Look again</Button>}
           />
         );
       }

@@ -1,6 +1,14 @@
 /** The agent as a process: the golden requests, and what must hold when things go wrong around it. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync, truncateSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -16,6 +24,7 @@ import {
   goldenLines,
   GPU0,
   hasSim,
+  simDir,
   slicesOf,
   TestHost,
   trancheBin,
@@ -282,6 +291,23 @@ describe('without a driver', () => {
     await client.ask('subscribe');
     eventSchema.parse(await client.event('state'));
     eventSchema.parse(await client.event('sample'));
+    client.close();
+  });
+
+  test('looks for one at once when it is told to, and says what it still lacks', async () => {
+    // Where it looks first, a driver will be; before, there is not even the folder.
+    const folder = join(root.path, 'driver');
+    Object.assign(root.env, { TRANCHE_DRIVER_DIR: folder, TRANCHE_SIM_DIR: root.path });
+    await host.start();
+    const client = await Client.open(root);
+    await client.ask('subscribe', { sampleIntervalMs: 60_000 });
+    const still = await client.ask('gpus-look');
+    expect(still).toMatchObject({ ok: false, code: 'no-gpu' });
+    expect(still['message']).toContain('libnvidia-ml.so.1 was not found');
+    mkdirSync(folder);
+    symlinkSync(join(simDir, 'libnvidia-ml.so.1'), join(folder, 'libnvidia-ml.so.1'));
+    expect(await client.ask('gpus-look')).toMatchObject({ ok: true });
+    await client.event('state', ({ gpus }) => (gpus as unknown[]).length > 0);
     client.close();
   });
 

@@ -23,6 +23,18 @@ describe.skipIf(cannotRun)('errors of a GPU', () => {
     expect(await section.textContent()).toContain('— (this agent does not listen for them)');
   });
 
+  it('are not told of a host without a GPU, which can be looked for at once', async () => {
+    const page = await fake.open();
+    await page
+      .getByRole('button', { name: /noether/ })
+      .first()
+      .click();
+    await page.getByText('No GPU to manage').waitFor();
+    await page.getByRole('button', { name: 'Look again' }).click();
+    await page.getByText('This host still has no GPU to manage: no driver was found.').first().waitFor();
+    expect(await fake.calls('gpu:look')).toHaveLength(1);
+  });
+
   it('stand beside a slice that is suspended, which says so wherever it is shown', async () => {
     const page = await fake.open({ scene: 'faults' });
     const card = page.getByRole('article', { name: /GPU 0/ });

@@ -585,6 +585,7 @@ export class FakeLab implements TrancheApi {
       this.#put({ ...known, quotas: remove ? quotas : [...quotas, quota] });
       return ok(null);
     },
+    'gpu:look': () => fail('no-gpu', 'This host still has no GPU to manage: no driver was found.'),
     'gpu:concurrent': ({ hostId, gpuUuid, concurrent }) => {
       const known = this.#hosts.get(hostId);
       if (known === undefined) return fail('unknown-host', 'This host is gone.');

@@ -186,3 +186,9 @@ void gpus_retry(struct agent *agent, int64_t mono_ms)
     /* Capacities are known again. */
     for (size_t i = 0; i < agent->slices.count; i++) policy_apply(agent, agent->slices.items[i]);
 }
+
+void gpus_look(struct agent *agent, int64_t mono_ms)
+{
+    for (size_t i = 0; i < agent->backend_count; i++) agent->backends[i].retry_at_ms = mono_ms;
+    gpus_retry(agent, mono_ms);
+}

@@ -11,5 +11,7 @@ void gpus_close(struct agent *agent, const char *note, int64_t retry_in_ms);
 /* Looks now and then for what the hardware cuts GPUs into: administrators make and destroy it at any time. */
 void gpus_watch_partitions(struct agent *agent, int64_t mono_ms);
 void gpus_retry(struct agent *agent, int64_t mono_ms);
+/* Now, whenever it was to be next. */
+void gpus_look(struct agent *agent, int64_t mono_ms);
 
 #endif

@@ -116,6 +116,14 @@ static void put_finding(void *context, const char *code, const char *level, cons
     json_close(w, '}');
 }
 
+/* For somebody who has just loaded a driver, or let one go for an upgrade that is done. */
+int op_gpus_look(struct request *r)
+{
+    gpus_look(r->agent, now_mono_ms());
+    if (r->agent->gpu_count > 0) return request_ok(r);
+    return fail(&r->failure, "no-gpu", "%s still has no GPU to manage: %s.", r->agent->host_name, r->agent->gpu_note);
+}
+
 int op_doctor(struct request *r)
 {
     int64_t pid = 0;
