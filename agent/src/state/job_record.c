@@ -7,6 +7,9 @@
 #include "state/slice.h"
 #include "text.h"
 
+/* `otherwise` of a number that has to be said; no field can be it. */
+#define NEEDED (-2)
+
 bool job_id_is_good(const char *id)
 {
     return strlen(id) == 18 && id[0] == 'j' && id[1] == '-' && strspn(id + 2, "0123456789abcdef") == 16;
@@ -14,24 +17,13 @@ bool job_id_is_good(const char *id)
 
 void job_record_put(struct json_writer *w, const struct job_record *r)
 {
-    json_put_text(w, "name", r->name);
-    json_put_text(w, "sliceId", r->slice_id);
-    json_put_text(w, "command", r->command);
-    json_put_text(w, "priority", job_priority_name(r->priority));
-    json_put_bool(w, "preemptible", r->preemptible);
-    json_put_bool(w, "requeue", r->requeue);
-    json_put_bool(w, "preempts", r->preempts);
-    json_put_known(w, "minFreeBytes", r->min_free_bytes > 0, r->min_free_bytes);
-    json_put_integer(w, "graceMs", r->grace_ms);
-    json_put_text(w, "state", job_state_name(r->state));
-    json_put_integer(w, "submittedAtMs", r->submitted_at_ms);
-    json_put_known(w, "startedAtMs", r->started_at_ms != NO_TIME, r->started_at_ms);
-    json_put_known(w, "endedAtMs", r->ended_at_ms != NO_TIME, r->ended_at_ms);
-    json_put_known(w, "pid", r->pid > 0, r->pid);
-    json_put_known(w, "exitCode", r->exit_code >= 0, r->exit_code);
-    json_put_known(w, "signal", r->signal > 0, r->signal);
-    json_put_integer(w, "runs", r->runs);
-    json_put_text(w, "message", r->message[0] ? r->message : NULL);
+#define JOB_TEXT(member, wire, is_right) json_put_text(w, wire, r->member);
+#define JOB_NOTE(member, wire) json_put_text(w, wire, r->member[0] ? r->member : NULL);
+#define JOB_WORD(member, wire, name_of, take) json_put_text(w, wire, name_of(r->member));
+#define JOB_FLAG(member, wire) json_put_bool(w, wire, r->member);
+#define JOB_NUMBER(member, wire, most, otherwise) json_put_integer(w, wire, r->member);
+#define JOB_MAYBE(member, wire, most, none) json_put_known(w, wire, r->member != (none), r->member);
+#include "state/job_fields.def"
 }
 
 static bool take_text(const struct json_object *o, const char *key, char *out, size_t cap)
@@ -42,42 +34,50 @@ static bool take_text(const struct json_object *o, const char *key, char *out, s
     return true;
 }
 
-/* Absent and null leave `otherwise`. */
+static bool is_anything(const char *text)
+{
+    (void)text;
+    return true;
+}
+
+/* Absent and null leave `otherwise`; NEEDED: it must be there. */
 static bool take_integer(const struct json_object *o, const char *key, int64_t max, int64_t otherwise, int64_t *out)
 {
     int found = json_get_integer(o, key, 0, max, out);
     if (found == 0) *out = otherwise;
-    return found >= 0;
+    return found == 1 || (found == 0 && otherwise != NEEDED);
+}
+
+/* A word of an enum; one that is absent is normal. */
+static bool take_priority(const struct json_object *o, const char *key, enum job_priority *out)
+{
+    const char *word = "normal";
+    return json_get_text(o, key, &word) >= 0 && job_priority_parse(word, out) == 0;
+}
+
+static bool take_state(const struct json_object *o, const char *key, enum job_state *out)
+{
+    const char *word = "";
+    return json_get_text(o, key, &word) == 1 && job_state_parse(word, out) == 0;
 }
 
 int job_record_take(const struct json_object *o, struct job_record *r, const char **field)
 {
-    const char *priority = "normal", *state = "";
     *r = (struct job_record){.exit_code = -1};
     const struct {
         const char *key;
         bool good;
     } taken[] = {
         {"jobId", take_text(o, "jobId", r->id, sizeof r->id) && job_id_is_good(r->id)},
-        {"name", take_text(o, "name", r->name, sizeof r->name) && text_is_slice_name(r->name)},
-        {"sliceId", take_text(o, "sliceId", r->slice_id, sizeof r->slice_id)},
-        {"command", take_text(o, "command", r->command, sizeof r->command)},
-        {"priority", json_get_text(o, "priority", &priority) >= 0 && job_priority_parse(priority, &r->priority) == 0},
-        {"state", json_get_text(o, "state", &state) == 1 && job_state_parse(state, &r->state) == 0},
-        {"preemptible", json_get_bool(o, "preemptible", &r->preemptible) >= 0},
-        {"requeue", json_get_bool(o, "requeue", &r->requeue) >= 0},
-        {"preempts", json_get_bool(o, "preempts", &r->preempts) >= 0},
-        {"minFreeBytes", take_integer(o, "minFreeBytes", JSON_INTEGER_MAX, 0, &r->min_free_bytes)},
-        {"graceMs", take_integer(o, "graceMs", JOB_GRACE_MAX_MS, JOB_GRACE_DEFAULT_MS, &r->grace_ms)},
-        {"submittedAtMs", json_get_integer(o, "submittedAtMs", 0, JSON_INTEGER_MAX, &r->submitted_at_ms) == 1},
-        {"startedAtMs", take_integer(o, "startedAtMs", JSON_INTEGER_MAX, NO_TIME, &r->started_at_ms)},
-        {"endedAtMs", take_integer(o, "endedAtMs", JSON_INTEGER_MAX, NO_TIME, &r->ended_at_ms)},
-        {"pid", take_integer(o, "pid", INT32_MAX, 0, &r->pid)},
-        {"exitCode", take_integer(o, "exitCode", 255, -1, &r->exit_code)},
-        {"signal", take_integer(o, "signal", 128, 0, &r->signal)},
-        {"runs", take_integer(o, "runs", 1000, 0, &r->runs)},
+#define JOB_TEXT(member, wire, is_right)                                                                              \
+    {wire, take_text(o, wire, r->member, sizeof r->member) && is_right(r->member)},
+#define JOB_NOTE(member, wire) {wire, take_text(o, wire, r->member, sizeof r->member) || true},
+#define JOB_WORD(member, wire, name_of, take) {wire, take(o, wire, &r->member)},
+#define JOB_FLAG(member, wire) {wire, json_get_bool(o, wire, &r->member) >= 0},
+#define JOB_NUMBER(member, wire, most, otherwise) {wire, take_integer(o, wire, most, otherwise, &r->member)},
+#define JOB_MAYBE(member, wire, most, none) JOB_NUMBER(member, wire, most, none)
+#include "state/job_fields.def"
     };
-    take_text(o, "message", r->message, sizeof r->message);
     for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
         if (taken[i].good) continue;
         *field = taken[i].key;
