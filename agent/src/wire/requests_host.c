@@ -120,7 +120,7 @@ static void put_finding(void *context, const char *code, const char *level, cons
 int op_gpus_look(struct request *r)
 {
     gpus_look(r->agent, now_mono_ms());
-    if (r->agent->gpu_count > 0) return request_ok(r);
+    if (r->agent->gpu_note[0] == '\0') return request_ok(r);
     return fail(&r->failure, "no-gpu", "%s still has no GPU to manage: %s.", r->agent->host_name, r->agent->gpu_note);
 }
 
