@@ -52,6 +52,7 @@ beforeEach(() => {
   const devices = join(root.path, 'devices');
   mkdirSync(devices);
   symlinkSync('/dev/null', join(devices, 'nvidiactl'));
+  symlinkSync('/dev/zero', join(devices, 'nvidia-uvm'));
   for (const gpu of [0, 1]) symlinkSync('/dev/zero', join(devices, `nvidia${String(gpu)}`));
   root.env['TRANCHE_SIM_RM_DEVICES'] = devices;
 });
