@@ -118,7 +118,7 @@ static void withdraw(void)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    prctl(PR_SET_NAME, "tranche-gate", 0, 0, 0);
+    prctl(PR_SET_NAME, GATE_SUPERVISOR_NAME, 0, 0, 0);
 }
 
 /* Word from P: its filter's listener, then nothing (the socket closes by exec), or why it failed. */
