@@ -10,7 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { auditReplySchema } from '../../model/agent-protocol.ts';
 import { Client, hasSim, NOBODY, TestHost, until, type Line } from './agent_process.ts';
@@ -36,6 +36,12 @@ async function start(): Promise<void> {
 async function startWith(mode: 'watch' | 'on', fields: Line = {}): Promise<void> {
   await start();
   expect(await client.ask('door-set', { mode, ...fields })).toMatchObject({ ok: true });
+}
+
+/** Of a slice; its folder is called by the slice's id. */
+async function makeScope(): Promise<string> {
+  const made = await client.create();
+  return host.below(join('slices', String(made['sliceId'])));
 }
 
 const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
@@ -134,10 +140,10 @@ describeDoor(`the door${why}`, () => {
   describe('let in is', () => {
     test('who is in a slice’s scope, with all that it starts', async () => {
       await startWith('on');
-      const scope = host.below('slices/one');
+      const scope = await makeScope();
       await soon('the scope to be let in', () => host.open(scope).isLetIn);
       expect(host.open(join(scope), asNobody).isLetIn).toBe(true);
-      expect(host.open(host.below('slices/one/deeper/still')).isLetIn).toBe(true);
+      expect(host.open(host.below(join('slices', basename(scope), 'deeper/still'))).isLetIn).toBe(true);
       expect(host.open(scope, ['setsid', '-w']).isLetIn).toBe(true);
       expect(host.open(host.below('slices-of-another')).isRefused).toBe(true);
       expect(host.open().isRefused).toBe(true);
@@ -241,7 +247,7 @@ describeDoor(`the door${why}`, () => {
   describe('the agent may go', () => {
     test('killed: the door is as shut as before, and the next one takes it over', async () => {
       await startWith('on', { exempt: 'nobody' });
-      const scope = host.below('slices/one');
+      const scope = await makeScope();
       await soon('the scope to be let in', () => host.open(scope).isLetIn);
       const { refusedCount } = await client.ask('door');
       expect(host.open().isRefused).toBe(true);
