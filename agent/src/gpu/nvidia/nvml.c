@@ -397,4 +397,6 @@ const struct gpu_backend gpu_nvml = {
     .fault_notice = "xid",
     .shared_mode_command = nvml_shared_mode_command,
     .partitions = nvml_partitions,
+    .device_prefix = "nvidia",
+    .display_driver = "nvidia",
 };
