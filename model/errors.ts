@@ -81,6 +81,9 @@ export const AGENT_ERROR_CODES = [
   // Tranche cannot limit programs on that GPU, or not in the way that was asked. → Choose another GPU, or leave out
   // what the message names.
   'gpu-not-limited',
+  // The program could not be moved into its slice's control group, and is where it was. → It runs all the same where
+  // the slice does not need the group; otherwise do what the message says.
+  'scope-refused',
   // As many jobs wait or run as one user, or the host, may have. → Cancel one, or wait.
   'too-many-jobs',
   // Your account has no such terminal: it was closed, or its process was ended. → Open another one.

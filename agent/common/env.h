@@ -43,6 +43,10 @@
 /* Directory searched first for libcuda.so.1 and libnvidia-ml.so.1 by the agent. Default unset: the loader's own way. */
 #define ENV_DRIVER_DIR "TRANCHE_DRIVER_DIR"
 
+/* Group of a cgroup v2 hierarchy below which the agent makes those of its slices, an absolute path to its folder; for
+ * tests and for hosts where it lies elsewhere. Default unset: docs/kernel-limit.md. */
+#define ENV_CGROUP_ROOT "TRANCHE_CGROUP_ROOT"
+
 /* "user" or "system": which scope `tranche agent` manages. Default: system for root, else user. */
 #define ENV_SCOPE "TRANCHE_SCOPE"
 

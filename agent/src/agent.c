@@ -40,6 +40,8 @@
 #include "slices/edit_forget.h"
 #include "slices/owners.h"
 #include "slices/policy.h"
+#include "slices/scope_upkeep.h"
+#include "slices/scopes.h"
 #include "slices/upkeep.h"
 #include "state/agent_state.h"
 #include "state/operators.h"
@@ -263,6 +265,8 @@ static int start(struct agent *agent, char *why, size_t cap)
     owners_check(agent, now_mono_ms());
     upkeep_begin(agent);
     policy_open_all(agent);
+    scopes_open(agent);
+    scopes_watch(agent, now_mono_ms());
     error = jobs_load(agent, now_mono_ms());
     if (error != 0) log_line("the list of jobs cannot be read: %s", strerror(error));
     concurrent_open(agent);
@@ -374,6 +378,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     sample_check_times(agent);
     owners_check(agent, mono_ms);
     upkeep_files(agent, mono_ms);
+    scopes_watch(agent, mono_ms);
     concurrent_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
     gpus_watch_partitions(agent, mono_ms);

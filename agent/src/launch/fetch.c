@@ -136,6 +136,7 @@ int fetch_all(struct client *client, struct fetched *out, char *why, size_t cap)
     take_text(&object, "gpuNote", out->gpu_note, sizeof out->gpu_note);
     json_get_bool(&object, "operator", &out->is_operator);
     json_get_bool(&object, "simulated", &out->simulated);
+    json_get_bool(&object, "scopes", &out->has_scopes);
     json_writer_init(&fields, 256);
     json_put_integer(&fields, "sampleIntervalMs", 500);
     result = client_ask(client, "subscribe", &fields, &line, &len, why, cap);

@@ -29,7 +29,7 @@ struct fetched_slice {
 
 struct fetched {
     char runtime_dir[FS_PATH_BYTES], manager[OWNER_BYTES], gpu_note[256];
-    bool is_operator, simulated;
+    bool is_operator, simulated, has_scopes;
     struct fetched_gpu gpus[16];
     size_t gpu_count;
     struct fetched_slice *slices;

@@ -14,6 +14,7 @@
 #include "cards/faults.h"
 #include "fs.h"
 #include "gpu/gpu.h"
+#include "slices/scopes.h"
 #include "slices/upkeep.h"
 #include "state/agent_state.h"
 #include "state/concurrent.h"
@@ -206,6 +207,15 @@ static void check_agent(const struct doctor *doctor, const struct agent *agent)
     }
 }
 
+static void check_scopes(const struct doctor *doctor, const struct agent *agent)
+{
+    const char *none = scopes_why_not(agent);
+    if (none)
+        doctor_say(doctor, "no-scopes", DOCTOR_NOTE, "Slices have no control groups: %s", none);
+    else
+        doctor_say(doctor, "scopes", DOCTOR_OK, "Each slice has a control group, in %s.", scopes_base_path(agent));
+}
+
 void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
 {
     if (agent->gpu_note[0]) {
@@ -259,6 +269,7 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
     if (agent->state_notes[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->state_notes);
     if (agent->slices.note[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->slices.note);
     doctor_places(doctor, agent->places.state, agent->places.runtime, agent->places.uid);
+    check_scopes(doctor, agent);
     check_slices(doctor, agent);
     if (pid > 0) say_known(doctor, agent, (uint32_t)pid);
 }

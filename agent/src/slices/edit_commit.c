@@ -1,17 +1,29 @@
 #include "slices/edit_commit.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/failure.h"
 #include "base/now.h"
 #include "journal/audit.h"
 #include "log.h"
 #include "slices/policy.h"
+#include "slices/scope_upkeep.h"
+#include "slices/scopes.h"
 #include "state/agent_state.h"
 #include "state/slice.h"
 #include "state/slice_store.h"
 #include "state/undo.h"
 #include "text.h"
+
+/* One that cannot be made now is made later: at the next look, or by the first program that wants to enter. */
+static void follow_with_scope(struct agent *agent, const struct slice *slice)
+{
+    bool is_new;
+    int fd = slice->r.deleted || scopes_why_not(agent) ? -1 : scope_make(agent, slice, &is_new);
+    if (fd >= 0) close(fd);
+    scopes_look_soon(agent);
+}
 
 /* Journal, disk, then the pages that tenants map. */
 int edit_commit(struct agent *agent, struct slice *slice, struct slice_record *next, const struct editor *editor,
@@ -42,6 +54,7 @@ int edit_commit(struct agent *agent, struct slice *slice, struct slice_record *n
     reply->revision = next->revision;
     reply->undo_expires_at_ms = entry->expires_at_ms;
     policy_apply(agent, slice);
+    if (before.deleted != next->deleted) follow_with_scope(agent, slice);
     /* After the edit is in force, so that the audit's disk delays no tenant, and before the reply. */
     audit_edit(agent, editor, before.deleted ? NULL : &before, next->deleted ? NULL : next);
     return 0;

@@ -32,6 +32,7 @@ struct fault_log;
 struct hours;
 struct jobs;
 struct peer;
+struct scopes;
 struct shared_line;
 
 /* A backend as it stands on this host. */
@@ -96,6 +97,8 @@ struct agent {
     struct jobs *jobs;
     struct concurrent *concurrent; /* GPU_MAX of them */
     size_t concurrent_count;
+    struct scopes *scopes;
+    int64_t scopes_at_ms, scopes_swept_ms; /* monotonic: when scopes are looked at again, missing ones and leftovers */
 
     struct slice_table slices;
     int64_t prune_at_ms;
