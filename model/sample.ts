@@ -41,6 +41,8 @@ export const processSampleSchema = z.object({
   memoryUsedBytes: bytes,
   computeUsedTenths: tenths,
   throttledTenths: tenths,
+  /** Whether a supervisor counts what it takes; null: it is in no slice, holds nothing yet, or the agent does not say. */
+  gated: z.boolean().nullable().default(null),
   startedAtMs: timeMs.nullable(),
 });
 export type ProcessSample = Readonly<z.infer<typeof processSampleSchema>>;

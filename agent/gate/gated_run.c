@@ -150,7 +150,8 @@ static void pass_on(struct s_state *s, int number)
 static void look(struct s_state *s)
 {
     const struct gate_policy *policy = &s->job->policy;
-    bool again = policy->look && policy->look(policy->context, s->supervisor);
+    bool managed = s->supervisor && supervisor_look(s->supervisor);
+    bool again = (policy->look && policy->look(policy->context, s->supervisor)) || managed;
     s->look_at_ms = again ? now_ms() + GATE_LOOK_MS : 0;
 }
 
@@ -235,16 +236,20 @@ static int wait_ms(const struct s_state *s)
 /* false: there is nobody left to answer. */
 static bool s_turn(struct s_state *s)
 {
-    struct pollfd ready[4] = {
+    struct pollfd ready[3 + SUPERVISOR_FDS] = {
         {.fd = s->signal_fd, .events = POLLIN},
         {.fd = s->r_socket, .events = POLLIN},
         {.fd = s->p_socket, .events = POLLIN},
-        {.fd = s->supervisor && !s->nobody_asks ? supervisor_fd(s->supervisor) : -1, .events = POLLIN},
     };
+    nfds_t count = 3;
+    if (s->supervisor && !s->nobody_asks) {
+        supervisor_watch(s->supervisor, ready + count);
+        count += SUPERVISOR_FDS;
+    }
     bool waits = has_waiting_signals(s);
-    if (poll(ready, 4, waits ? GROUP_WAIT_MS / 4 : wait_ms(s)) < 0 && errno != EINTR) return false;
+    if (poll(ready, count, waits ? GROUP_WAIT_MS / 4 : wait_ms(s)) < 0 && errno != EINTR) return false;
     if (ready[2].revents != 0) hear_program(s);
-    if (ready[3].revents != 0) {
+    if (count > 3 && (ready[3].revents | ready[4].revents) != 0) {
         s->nobody_asks = !supervisor_turn(s->supervisor);
         if (s->look_at_ms == 0) s->look_at_ms = now_ms() + GATE_LOOK_MS;
     }
@@ -446,6 +451,10 @@ int gated_run(const struct gated_program *program, char why[GATED_RUN_WHY_BYTES]
     }
     close(pair[1]);
     if (r.supervisor < 0) give_up(&r, "There is no process for a supervisor", errno);
+    /* Who looks for what the program leaves behind is not to take S for it. A pipe holds a pid. */
+    if (r.supervisor > 0 && program->told_fd >= 0 &&
+        write(program->told_fd, &r.supervisor, sizeof r.supervisor) != (ssize_t)sizeof r.supervisor)
+        give_up(&r, "Who asked for the program cannot be told of its supervisor", errno);
     while (!r.has_ended && !r.has_failed) r_turn(&r);
     *error_out = r.error;
     sigprocmask(SIG_SETMASK, &mask, NULL);

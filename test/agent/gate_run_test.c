@@ -1,6 +1,6 @@
 /* A program behind the gate, as a shell and its neighbours see it: how it ends, what signals do, who may be killed, and
  * what is left. Real processes, the real kernel; the driver's device is a stand-in (gate_kernel_test.c).
- * build: agent/gate/rm_abi.c agent/gate/rm_book.c agent/gate/filter.c agent/gate/asker.c agent/gate/supervisor.c agent/gate/hand_over.c agent/gate/gated_run.c agent/gate/probe.c
+ * build: agent/gate/rm_abi.c agent/gate/rm_book.c agent/gate/filter.c agent/gate/asker.c agent/gate/supervisor.c agent/gate/tally.c agent/gate/judge.c agent/gate/hand_over.c agent/gate/gated_run.c agent/gate/probe.c
  * sanitize: address,undefined */
 #include "check.h"
 #include "filter.h"
@@ -52,8 +52,10 @@ static uint64_t hundred_mib(void *context)
 /* What a command of ours would do with it. */
 static int run_gated(char *const *argv)
 {
-    struct gated_program program = {
-        .argv = argv, .devices = {.major_number = 1, .control_minor = 3}, .policy = {.limit_bytes = hundred_mib}};
+    struct gated_program program = {.argv = argv,
+                                    .devices = {.major_number = 1, .control_minor = 3},
+                                    .policy = {.limit_bytes = hundred_mib},
+                                    .told_fd = -1};
     char why[GATED_RUN_WHY_BYTES];
     int error;
     int status = gated_run(&program, why, &error);

@@ -125,7 +125,7 @@ describe.skipIf(!hasSim || !hasShim || noGroups !== null)(
 
     test('so is one behind the gate, with its supervisor', async () => {
       const { client, id } = await open();
-      const one = tell('one', { gate: true });
+      const one = tell('one', { options: ['--gate'] });
       await one.there();
       expect(groups.members(id)).toContain(one.child.pid);
       expect(groups.members(id).length).toBeGreaterThan(1);

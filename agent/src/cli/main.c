@@ -21,12 +21,14 @@
 static const char usage[] =
     "Usage: tranche COMMAND …\n"
     "\n"
-    "  run --slice NAME [--slice NAME…] [--visible index] [--gate] -- COMMAND…   run a program inside slices\n"
+    "  run --slice NAME [--slice NAME…] [--visible index] [--gate|--no-gate] -- COMMAND…   run a program inside "
+    "slices\n"
     "  env --slice NAME                               print what run would set, for a shell\n"
     "  ls [--json]                                    GPUs, slices and processes\n"
     "  slice create --gpu N --memory 20g --compute 50%  [--guarantee 25%] [--priority idle|normal|high]\n"
     "               [--owner USER] [--name NAME] [--expires MS] [--over-quota]\n"
     "  slice resize NAME [--memory 30g] [--compute 75%] [--guarantee …] [--priority …] [--below-use refuse]\n"
+    "               [--gate off|programs|shells]           which of its programs are held at the kernel's boundary\n"
     "  slice assign NAME --owner USER | move NAME --gpu N | rename NAME NEW-NAME | delete NAME [--with-processes]\n"
     "  slice undo TOKEN\n"
     "  concurrent on|off [--gpu N]                    your programs there at the same time, or in turns\n"
@@ -171,6 +173,7 @@ int main(int argc, char **argv)
         {"hours", command_hours, false},
         {"in-shell", command_in_shell, true},
         {"print-environment", command_print_environment, true},
+        {"prove-gate", command_prove_gate, true},
     };
     int status;
     if (take_help(argc, argv, &status)) return status;
