@@ -83,16 +83,44 @@ int cgroup_put(int group, pid_t pid)
     return error;
 }
 
+static int read_file(int group, const char *name, char text[SMALL_FILE_BYTES])
+{
+    int fd = openat(group, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return errno;
+    ssize_t n = read(fd, text, SMALL_FILE_BYTES - 1);
+    int error = n < 0 ? errno : 0;
+    close(fd);
+    text[n < 0 ? 0 : n] = '\0';
+    return error;
+}
+
+static bool has_word(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *at = text; *at; at += strcspn(at, " \n"), at += strspn(at, " \n"))
+        if (strncmp(at, word, n) == 0 && (at[n] == '\0' || at[n] == ' ' || at[n] == '\n')) return true;
+    return false;
+}
+
+int cgroup_enable(int group, const char *controller)
+{
+    char text[SMALL_FILE_BYTES];
+    int error = read_file(group, "cgroup.controllers", text);
+    if (error != 0 || !has_word(text, controller)) return error != 0 ? error : ENOENT;
+    error = read_file(group, "cgroup.subtree_control", text);
+    if (error != 0 || has_word(text, controller)) return error;
+    int fd = openat(group, "cgroup.subtree_control", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return errno;
+    if (dprintf(fd, "+%s\n", controller) < 0) error = errno;
+    close(fd);
+    return error;
+}
+
 int cgroup_is_populated(int group, bool *populated_out)
 {
     char text[SMALL_FILE_BYTES];
-    int fd = openat(group, "cgroup.events", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) return errno;
-    ssize_t n = read(fd, text, sizeof text - 1);
-    int error = n < 0 ? errno : 0;
-    close(fd);
+    int error = read_file(group, "cgroup.events", text);
     if (error != 0) return error;
-    text[n] = '\0';
     const char *word = strstr(text, "populated ");
     if (!word) return EPROTO;
     *populated_out = word[strlen("populated ")] != '0';

@@ -24,6 +24,8 @@ bool cgroup_is_delegated(int group);
 int cgroup_put(int group, pid_t pid);
 /* Whether a process is in it or below it. */
 int cgroup_is_populated(int group, bool *populated_out);
+/* Gives the groups below it a controller. ENOENT: there is none of that name here. */
+int cgroup_enable(int group, const char *controller);
 /* EBUSY: it is not empty. */
 int cgroup_remove(int parent, const char *name);
 
