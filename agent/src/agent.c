@@ -39,6 +39,8 @@
 #include "records/history.h"
 #include "records/hours.h"
 #include "slices/edit_forget.h"
+#include "slices/kernel_limit.h"
+#include "slices/kernel_proof.h"
 #include "slices/owners.h"
 #include "slices/policy.h"
 #include "slices/scope_upkeep.h"
@@ -377,6 +379,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     bool listened = peers_subscribed(agent);
     int64_t age_ms = mono_ms - agent->sampled_at_ms;
     if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
+    kernel_limit_watch(agent, mono_ms);
     sample_check_times(agent);
     owners_check(agent, mono_ms);
     upkeep_files(agent, mono_ms);
@@ -446,6 +449,7 @@ static void say_goodbye(struct agent *agent)
     while (agent->peer_count > 0) peer_close(agent, agent->peers[0]);
     if (!agent->places.abstract_socket) unlink(agent->places.socket);
     gate_proofs_end();
+    kernel_proof_end();
     gpus_close(agent, "the agent leaves", 0);
     hours_save(agent, now_mono_ms());
 }

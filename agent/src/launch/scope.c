@@ -48,8 +48,10 @@ int scope_enter_first(const char *slices, const char *runtime_dir, bool has_scop
     char why[1024] = "No agent answers that could put it into its slice’s control group.";
     bool needed = is_needed(runtime_dir, slices);
     if (needed && strchr(slices, ',')) {
-        return complain("the driver itself keeps the limit of one of these slices, by a control group, and a program "
-                        "can be in one group only. Nothing was started; take one slice");
+        return complain(
+            "the driver itself keeps the limit of one of these slices, by a control group, and a program "
+            "can be in one group only. Nothing was started; take one slice, or have the gate of these slices "
+            "set to off, with which the library alone keeps their limits");
     }
     if (!has_scopes && !needed) return 0;
     if (has_scopes && ask(slices, why, sizeof why) == 0) return 0;

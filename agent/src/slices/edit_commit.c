@@ -7,6 +7,7 @@
 #include "base/now.h"
 #include "journal/audit.h"
 #include "log.h"
+#include "slices/kernel_limit.h"
 #include "slices/policy.h"
 #include "slices/scope_upkeep.h"
 #include "slices/scopes.h"
@@ -36,12 +37,18 @@ int edit_commit(struct agent *agent, struct slice *slice, struct slice_record *n
     text_copy(next->changed_by, sizeof next->changed_by, editor->name);
     struct undo_entry *entry = undo_push(&agent->slices, &before, next->revision, now_ms);
     if (!entry) return fail(failure, "internal", "The agent is out of memory; nothing was changed.");
+    if (kernel_limit_prepare(agent, slice, next, failure) != 0) {
+        undo_pop(&agent->slices);
+        return -1;
+    }
     slice->r = *next;
     agent->slices.revision++;
     int error = slice_store_save(&agent->slices, agent->places.state);
     if (error != 0) {
         slice->r = before;
         undo_pop(&agent->slices);
+        kernel_limit_settle(agent, slice); /* up before the pages */
+        policy_set_limit(slice, before.memory_limit_bytes);
         log_line("state not saved: %s", strerror(error));
         return fail(failure, "state-not-saved",
                     "The change could not be written to %s (%s), so it was not made. Free some space and try again.",
@@ -54,6 +61,7 @@ int edit_commit(struct agent *agent, struct slice *slice, struct slice_record *n
     reply->revision = next->revision;
     reply->undo_expires_at_ms = entry->expires_at_ms;
     policy_apply(agent, slice);
+    kernel_limit_settle(agent, slice);
     if (before.deleted != next->deleted) follow_with_scope(agent, slice);
     /* After the edit is in force, so that the audit's disk delays no tenant, and before the reply. */
     audit_edit(agent, editor, before.deleted ? NULL : &before, next->deleted ? NULL : next);

@@ -11,6 +11,7 @@
 #include "base/cgroup.h"
 #include "base/failure.h"
 #include "fs.h"
+#include "slices/kernel_limit.h"
 #include "slices/scopes.h"
 #include "state/agent_state.h"
 #include "state/peer.h"
@@ -80,17 +81,18 @@ static bool shares_namespaces(pid_t pid)
 
 /* 0, or an errno value. The number means this process as long as the handle says that it lives; one that dies while it is
  * moved may have left its number to another one, which no kernel tells beforehand: looked at once more afterwards. */
-static int move(const struct agent *agent, const struct slice *slice, pid_t pid, int process)
+static int move(struct agent *agent, struct slice *slice, pid_t pid, int process)
 {
     bool is_new;
     int group = scope_make(agent, slice, &is_new);
     if (group < 0) return -group;
-    int error = is_alive(process) ? cgroup_put(group, pid) : ESRCH;
+    int error = is_new && !kernel_limit_renew(agent, slice) ? EIO : 0;
+    if (error == 0) error = is_alive(process) ? cgroup_put(group, pid) : ESRCH;
     close(group);
     return error == 0 && !is_alive(process) ? ESRCH : error;
 }
 
-int scope_enter(struct agent *agent, const struct slice *slice, const struct peer *peer, struct failure *failure)
+int scope_enter(struct agent *agent, struct slice *slice, const struct peer *peer, struct failure *failure)
 {
     const char *none = scopes_why_not(agent);
     if (none) {

@@ -8,6 +8,6 @@
 #include "state/slice.h"
 
 /* Moves the process at the other end of the connection. 0, or -1 with the reason: then it is where it was. */
-int scope_enter(struct agent *agent, const struct slice *slice, const struct peer *peer, struct failure *failure);
+int scope_enter(struct agent *agent, struct slice *slice, const struct peer *peer, struct failure *failure);
 
 #endif

@@ -11,6 +11,8 @@
 #include "fs.h"
 #include "log.h"
 #include "region.h"
+#include "slices/kernel_limit.h"
+#include "slices/kernel_proof.h"
 #include "slices/scopes.h"
 #include "state/agent_state.h"
 #include "state/slice.h"
@@ -18,10 +20,10 @@
 #define LOOK_INTERVAL_MS 30000 /* for what somebody else has put there or taken away */
 #define LEFTOVERS_AT_ONCE 64   /* removed in one look; each takes the kernel some 20 us */
 
-static void make_all(const struct agent *agent)
+static void make_all(struct agent *agent)
 {
     for (size_t i = 0; i < agent->slices.count; i++) {
-        const struct slice *slice = agent->slices.items[i];
+        struct slice *slice = agent->slices.items[i];
         bool is_new;
         if (slice->r.deleted) continue;
         int fd = scope_make(agent, slice, &is_new);
@@ -29,17 +31,23 @@ static void make_all(const struct agent *agent)
             close(fd);
         else
             log_line("the control group of slice %s cannot be made: %s", slice->r.name, strerror(-fd));
+        if (is_new) kernel_limit_renew(agent, slice); /* where it fails, `doctor` says so */
     }
 }
 
 /* A group that no slice has any more. true: it is still there, because somebody is in it. */
-static bool remove_leftover(int base, const char *name)
+static bool remove_leftover(const struct agent *agent, int base, const char *name)
 {
     bool populated = true;
     int fd = cgroup_open(base, name);
     int error = fd < 0 ? -fd : cgroup_is_populated(fd, &populated);
     if (fd >= 0) close(fd);
-    if (error == 0 && populated) return true;
+    if (error == 0 && populated) {
+        kernel_limit_close(agent, name);
+        return true;
+    }
+    /* Without that the driver would go on keeping memory free for it: looked at again with the other ones. */
+    if (error == 0 && !kernel_limit_clear(agent, name)) return false;
     if (error == 0) error = cgroup_remove(base, name);
     if (error == 0 || error == ENOENT) return false;
     if (error != EBUSY) log_line("the control group %s cannot be removed: %s", name, strerror(error));
@@ -49,6 +57,7 @@ static bool remove_leftover(int base, const char *name)
 static bool is_leftover(const struct agent *agent, const char *name)
 {
     const struct slice *slice = slice_find(&agent->slices, name);
+    if (strcmp(name, KERNEL_PROOF_NAME) == 0) return !kernel_proof_runs();
     return !slice || slice->r.deleted;
 }
 
@@ -66,7 +75,7 @@ static bool sweep(const struct agent *agent)
     for (struct dirent *e = readdir(directory); e && count < LEFTOVERS_AT_ONCE; e = readdir(directory)) {
         if (e->d_type != DT_DIR || e->d_name[0] == '.' || !is_leftover(agent, e->d_name)) continue;
         count++;
-        waits |= remove_leftover(base, e->d_name);
+        waits |= remove_leftover(agent, base, e->d_name);
     }
     closedir(directory);
     return waits || count == LEFTOVERS_AT_ONCE;

@@ -10,6 +10,7 @@
 
 #include "base/cgroup.h"
 #include "base/places.h"
+#include "base/procs.h"
 #include "env.h"
 #include "fs.h"
 #include "log.h"
@@ -24,6 +25,8 @@
 struct scopes {
     char path[FS_PATH_BYTES]; /* BASE/slices */
     int fd;                   /* -1: there are none */
+    size_t top;               /* of the path: where controllers are handed down from, */
+    size_t mount;             /* and where it begins for the kernel */
     bool may_control;
     char why[SCOPES_WHY_BYTES];
 };
@@ -78,6 +81,7 @@ static int open_base(struct scopes *s, const struct places *places, char path[FS
     if (named && named[0] == '/') {
         text_copy(path, FS_PATH_BYTES, named);
         s->may_control = true;
+        s->top = strlen(path);
         return cgroup_open(AT_FDCWD, path);
     }
     if (places->scope != SCOPE_SYSTEM || places->root[0]) {
@@ -88,6 +92,7 @@ static int open_base(struct scopes *s, const struct places *places, char path[FS
         say_none(s, "There is no cgroup v2 hierarchy at /sys/fs/cgroup or /sys/fs/cgroup/unified.");
         return -1;
     }
+    s->top = strlen(mount);
     int base = open_delegated(s, mount, path);
     if (base >= 0) return base;
     int root = cgroup_open(AT_FDCWD, mount);
@@ -115,6 +120,8 @@ void scopes_open(struct agent *agent)
     s->fd = base < 0 ? base : cgroup_make(base, SLICES_FOLDER, &made);
     if (base >= 0) close(base);
     int error = s->fd < 0 ? -s->fd : fs_join(s->path, path, SLICES_FOLDER) != 0 ? ENAMETOOLONG : 0;
+    const char *mount = cgroup_mount();
+    if (mount && strncmp(path, mount, strlen(mount)) == 0) s->mount = strlen(mount);
     if (error == 0) return;
     if (s->fd >= 0) close(s->fd);
     s->fd = -1;
@@ -138,9 +145,20 @@ int scopes_base_fd(const struct agent *agent)
     return scopes_why_not(agent) ? -1 : agent->scopes->fd;
 }
 
-bool scopes_may_control(const struct agent *agent)
+int scopes_enable(const struct agent *agent, const char *controller)
 {
-    return !scopes_why_not(agent) && agent->scopes->may_control;
+    char path[FS_PATH_BYTES];
+    if (scopes_why_not(agent)) return ENOENT;
+    const struct scopes *s = agent->scopes;
+    int error = s->may_control ? 0 : EPERM;
+    for (size_t n = s->top; error == 0 && n <= strlen(s->path); n += 1 + strcspn(s->path + n + 1, "/")) {
+        snprintf(path, sizeof path, "%.*s", (int)n, s->path);
+        int group = cgroup_open(AT_FDCWD, path);
+        error = group < 0 ? -group : cgroup_enable(group, controller);
+        if (group >= 0) close(group);
+        if (s->path[n] == '\0') break;
+    }
+    return error;
 }
 
 int scope_make(const struct agent *agent, const struct slice *slice, bool *new_out)
@@ -154,4 +172,11 @@ int scope_path(const struct agent *agent, const char *name, char out[FS_PATH_BYT
 {
     const char *base = scopes_base_path(agent);
     return base && fs_join(out, base, name) == 0 ? 0 : ENOENT;
+}
+
+bool scope_has(const struct agent *agent, const struct slice *slice, struct proc *proc, int64_t mono_ms)
+{
+    char path[FS_PATH_BYTES];
+    return scope_path(agent, slice_base_id(&slice->r), path) == 0 &&
+           procs_is_in_group(proc, path + agent->scopes->mount, mono_ms);
 }

@@ -18,13 +18,16 @@ const char *scopes_why_not(const struct agent *agent);
 /* `BASE/slices`: a program is in some slice's scope if its group lies below it. NULL and -1 where there are none. */
 const char *scopes_base_path(const struct agent *agent);
 int scopes_base_fd(const struct agent *agent);
-/* Systemd, or who named the place, lets groups below it have controllers of their own. */
-bool scopes_may_control(const struct agent *agent);
+/* Lets scopes have a controller, from the root of the hierarchy (or the folder that was named) down. 0 or errno. ENOENT:
+ * the kernel has none of that name. EPERM: the next start of the agent would fail where systemd is older than 254. */
+int scopes_enable(const struct agent *agent, const char *controller);
 
 /* The folder of a slice (or of that which an earlier owner's programs are in), made if it is not there: a descriptor,
  * or -errno. *new_out: it was made now, and knows nothing of limits. */
 int scope_make(const struct agent *agent, const struct slice *slice, bool *new_out);
 /* Its path. 0 or errno. */
 int scope_path(const struct agent *agent, const char *name, char out[FS_PATH_BYTES]);
+/* Whether the kernel has a process in it. */
+bool scope_has(const struct agent *agent, const struct slice *slice, struct proc *proc, int64_t mono_ms);
 
 #endif
