@@ -54,8 +54,18 @@ export const HOUSES = [
     ],
   },
   {
+    root: 'agent/door',
+    below: ['agent/common'],
+    floors: [
+      ['bpf', 'The few bpf() calls, and nothing of what they are for.'],
+      ['program', 'What the kernel runs, as instructions, and what its maps hold. Pure.', []],
+      ['refusals', 'Reads what the kernel recorded.', ['program']],
+      ['door', 'Attached, found again, replaced, taken away; who is let in.', ['bpf', 'program']],
+    ],
+  },
+  {
     root: 'agent/src',
-    below: ['agent/common', 'agent/gate'],
+    below: ['agent/common', 'agent/gate', 'agent/door'],
     floors: [
       ['base', 'The system as we need it: times, people, places, processes. Knows no GPU and no slice.'],
       ['gpu', 'What a driver says of GPUs, behind one table of functions.'],

@@ -21,6 +21,8 @@ struct gate_policy {
      * changed. supervisor_each says what every process holds, the growth not yet included. */
     bool (*publish)(void *context, const struct supervisor *supervisor, pid_t asker, uint64_t before_bytes,
                     uint64_t after_bytes);
+    /* Told of each refusal, once: how much was asked for, and by whom; NULL: nobody is. */
+    void (*deny)(void *context, pid_t asker, uint64_t bytes);
     /* Called every GATE_LOOK_MS after something was asked, until it says that there is nothing to look at; NULL: never.
      */
     bool (*look)(void *context, const struct supervisor *supervisor);

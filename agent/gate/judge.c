@@ -64,6 +64,12 @@ static bool admit(struct supervisor *s, struct ask *ask)
     return ask->is_noted;
 }
 
+static void deny(struct supervisor *s, pid_t asker, uint64_t bytes)
+{
+    s->figures.denied++;
+    if (s->policy.deny) s->policy.deny(s->policy.context, asker, bytes);
+}
+
 static enum verdict judge_memory(struct supervisor *s, struct ask *ask)
 {
     pid_t pid = askers_at(s->askers, ask->owner)->pid;
@@ -77,7 +83,7 @@ static enum verdict judge_memory(struct supervisor *s, struct ask *ask)
     if (askers_at(s->askers, ask->owner)->pid != pid) return NOBODY_ASKS; /* it has ended meanwhile */
     sweep_managed(s, ask->request.bytes);
     if (admit(s, ask)) return LET_GO_ON;
-    s->figures.denied++;
+    deny(s, pid, ask->request.bytes);
     return NO_MEMORY;
 }
 
@@ -147,7 +153,7 @@ enum verdict judge_mapping(struct supervisor *s, struct ask *ask, uint64_t bytes
         sweep_managed(s, bytes);
         if (askers_at(s->askers, ask->owner)->pid != pid) return NOBODY_ASKS;
         if (!admit_mapping(s, ask, bytes)) {
-            s->figures.denied++;
+            deny(s, pid, bytes);
             ask->error = ENOMEM;
             return WITH_ERRNO;
         }

@@ -21,6 +21,7 @@ const COMMANDS = [
   'quota',
   'job',
   'doctor',
+  'door',
   'audit',
   'hours',
   'metrics',

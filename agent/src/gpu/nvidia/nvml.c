@@ -415,4 +415,6 @@ const struct gpu_backend gpu_nvml = {
     .limit_group = nvml_limit_group,
     .group_limit = nvml_group_limit,
     .partitions = nvml_partitions,
+    .device_prefix = "nvidia",
+    .display_driver = "nvidia",
 };
