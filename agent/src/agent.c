@@ -270,13 +270,13 @@ static int start(struct agent *agent, char *why, size_t cap)
     if (agent->slices.note[0]) log_line("%s", agent->slices.note);
     error = audit_open(agent);
     if (error != 0) log_line("the audit in %s cannot be read: %s", agent->places.state, strerror(error));
+    scopes_open(agent); /* by which the door knows slices */
     doorman_begin(agent);
     gpus_begin(agent);
     gate_proofs_load(agent);
     owners_check(agent, now_mono_ms());
     upkeep_begin(agent);
     policy_open_all(agent);
-    scopes_open(agent);
     scopes_watch(agent, now_mono_ms());
     error = jobs_load(agent, now_mono_ms());
     if (error != 0) log_line("the list of jobs cannot be read: %s", strerror(error));
