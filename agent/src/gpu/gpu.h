@@ -94,6 +94,12 @@ struct gpu_partition {
     uint64_t capacity_bytes; /* 0: not known */
 };
 
+/* What the processes of a control group hold of a GPU together, and the most that the driver lets them. */
+#define GPU_NO_GROUP_LIMIT UINT64_MAX
+struct gpu_group_limit {
+    uint64_t reserved_bytes, most_bytes, used_bytes;
+};
+
 /* What people call things of this vendor; NULL where it has none. The one place where the rest of the agent, and over
  * the wire the window, has these words from. */
 struct gpu_words {
@@ -128,6 +134,12 @@ struct gpu_backend {
     const char *fault_notice; /* the code of a notice of one, as older clients know it; NULL: "gpu-fault" */
     /* The command by which root lets several processes use a GPU at once. NULL: it is always so. */
     void (*shared_mode_command)(uint32_t gpu, char *out, size_t cap);
+    /* Has the driver itself hold the processes of a control group, by its folder, to that much of a GPU, without keeping
+     * any of it free for them. Memory that they hold already stays. 0: it was told so; whether it is so says group_limit.
+     * Otherwise errno, with a sentence. ENOTSUP: this driver keeps none, or none is set. ENOENT: it knows no such group, or
+     * the group is without the kernel's controller. Root alone may. NULL: no driver of this make can. */
+    int (*limit_group)(size_t gpu, const char *path, uint64_t most_bytes, char *why, size_t cap);
+    int (*group_limit)(size_t gpu, const char *path, struct gpu_group_limit *out, char *why, size_t cap);
     /* The partitions of GPUs that are cut; NULL where there are none. */
     size_t (*partitions)(struct gpu_partition *out, size_t max);
     /* How the names of its devices begin in /proc/devices, and of its nodes; NULL: it has none that can be guarded. */
