@@ -32,6 +32,9 @@ static const char usage[] =
     "  concurrent on|off [--gpu N]                    your programs there at the same time, or in turns\n"
     "  quota [NAME|@GROUP|default] [--memory 40g|none] [--slices N|none] [--remove]\n"
     "                                                 how much one person may hold; alone: who holds what of it\n"
+    "  escapes [status|report|charge|stop|end] [--grace SECONDS] [--exempt USER,unit:NAME.service|none]\n"
+    "  escapes continue PID                           what is done with processes outside every slice, and who they "
+    "are\n"
     "  job start --slice NAME [--name NAME] [--priority low|normal|high] [--preempt] [--preemptible | --requeue]\n"
     "            [--grace S] [--min-free 10g] [--cwd DIR] -- COMMAND…   into the slice's line; prints its id\n"
     "  job ls [--json] | log ID [--follow] | cancel ID [--kill] | hold ID | release ID | first ID\n"
@@ -154,23 +157,15 @@ int main(int argc, char **argv)
         int (*run)(int, char **);
         bool speaks; /* another protocol than lines for people, or for somebody who is not there */
     } commands[] = {
-        {"agent", command_agent, true},
-        {"attach", command_attach, true},
-        {"terminal", command_terminal, true},
-        {"job", command_job, false},
-        {"run", command_run, false},
-        {"env", command_env, false},
-        {"slice", command_slice, false},
-        {"ls", command_ls, false},
-        {"doctor", command_doctor, false},
-        {"audit", command_audit, false},
-        {"version", command_version, false},
-        {"concurrent", command_concurrent, false},
-        {"quota", command_quota, false},
-        {"metrics", command_metrics, false},
-        {"hours", command_hours, false},
-        {"in-shell", command_in_shell, true},
-        {"print-environment", command_print_environment, true},
+        {"agent", command_agent, true},       {"attach", command_attach, true},
+        {"terminal", command_terminal, true}, {"job", command_job, false},
+        {"run", command_run, false},          {"env", command_env, false},
+        {"slice", command_slice, false},      {"ls", command_ls, false},
+        {"doctor", command_doctor, false},    {"audit", command_audit, false},
+        {"version", command_version, false},  {"concurrent", command_concurrent, false},
+        {"quota", command_quota, false},      {"escapes", command_escapes, false},
+        {"metrics", command_metrics, false},  {"hours", command_hours, false},
+        {"in-shell", command_in_shell, true}, {"print-environment", command_print_environment, true},
     };
     int status;
     if (take_help(argc, argv, &status)) return status;

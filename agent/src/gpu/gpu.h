@@ -94,6 +94,19 @@ struct gpu_partition {
     uint64_t capacity_bytes; /* 0: not known */
 };
 
+/* A device node by which programs reach GPUs. */
+#define GPU_NODES_MAX (GPU_MAX + 4)
+#define GPU_NODE_OF_ALL UINT32_MAX
+struct gpu_node {
+    char path[192];
+    uint32_t gpu; /* which GPU of the backend's it is of, or GPU_NODE_OF_ALL */
+    bool
+        is_for_work; /* whoever has it open is about to use a GPU; false: programs that only read figures open it, too */
+    bool
+        is_numbered; /* its device number is this driver's alone, whatever a node is called and wherever it lies; false:
+                       * the file alone says what it is */
+};
+
 /* What people call things of this vendor; NULL where it has none. The one place where the rest of the agent, and over
  * the wire the window, has these words from. */
 struct gpu_words {
@@ -128,6 +141,8 @@ struct gpu_backend {
     const char *fault_notice; /* the code of a notice of one, as older clients know it; NULL: "gpu-fault" */
     /* The command by which root lets several processes use a GPU at once. NULL: it is always so. */
     void (*shared_mode_command)(uint32_t gpu, char *out, size_t cap);
+    /* The device nodes of its GPUs, there or not; NULL where it names none. */
+    size_t (*nodes)(struct gpu_node *out, size_t max);
     /* The partitions of GPUs that are cut; NULL where there are none. */
     size_t (*partitions)(struct gpu_partition *out, size_t max);
 };

@@ -307,15 +307,17 @@ static bool take_bytes(struct look *look, const struct region_entry *e, struct e
     uint64_t bytes = measure_sane(e->memory_bytes);
     if (first) {
         track->memory_bytes = track->gate_bytes = 0;
-        track->is_metered = false;
+        track->is_metered = track->is_gated = false;
         track->believed = is_here(look, track, proc);
     }
     track->seen = true;
     track->memory_bytes = measure_add(track->memory_bytes, bytes);
-    if (is_of_gate(e))
+    if (is_of_gate(e)) {
+        track->is_gated = true;
         track->gate_bytes = measure_add(track->gate_bytes, bytes);
-    else
+    } else {
         track->is_metered = true;
+    }
     return first;
 }
 
@@ -493,7 +495,7 @@ uint64_t measure_used(const struct slice *slice)
 
 uint64_t measure_total(const struct slice *slice)
 {
-    return measure_add(measure_used(slice), slice->inherited_used_bytes);
+    return measure_add(measure_add(measure_used(slice), slice->inherited_used_bytes), slice->escaped_bytes);
 }
 
 uint64_t measure_believed_ledger(const struct gpu_state *gpu, const struct slice *slice)

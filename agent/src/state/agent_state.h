@@ -14,6 +14,7 @@
 #include "json.h"
 #include "region.h"
 #include "sim_api.h"
+#include "state/escape_rule.h"
 #include "state/queue.h"
 #include "state/quota.h"
 #include "state/slice.h"
@@ -28,6 +29,7 @@
 #define CONTEXT_MOST_BYTES (UINT64_C(2) << 30)   /* nor larger: who stands still with more holds something else */
 
 struct concurrent;
+struct escapes;
 struct fault_log;
 struct hours;
 struct jobs;
@@ -94,6 +96,7 @@ struct agent {
     struct fault_log *faults;
     struct hours *hours;
     struct jobs *jobs;
+    struct escapes *escapes;
     struct concurrent *concurrent; /* GPU_MAX of them */
     size_t concurrent_count;
 
@@ -112,6 +115,7 @@ struct agent {
     size_t quota_count;
     int64_t job_slots_per_slice;           /* how many jobs of one slice may run at once */
     int64_t memory_overcommit_max_percent; /* of a GPU, by which memory limits may add up; 0: no guard */
+    struct escape_settings escape_settings;
 
     struct peer *peers[PEERS_MAX];
     size_t peer_count, next_peer; /* who is served first in this turn */

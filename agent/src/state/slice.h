@@ -63,6 +63,7 @@ struct entry_track {
     uint64_t memory_bytes;      /* of its entries together */
     uint64_t gate_bytes;        /* of these, those that its supervisor counted beyond its own entry */
     uint64_t gate_denied_count; /* by the supervisor */
+    bool is_gated;              /* it has a supervisor, which has an entry for it */
     bool is_metered;            /* it has an entry of its own, and so GPU time that it was charged */
     uint64_t handed_bytes;      /* of an earlier owner's process: its part of what they may hold together */
     uint64_t beyond_bytes;      /* what the driver saw of it beyond that, at the last comparison */
@@ -132,6 +133,8 @@ struct slice {
     uint64_t inherited_bytes, inherited_used_bytes;
     uint32_t inherited_count; /* processes */
     uint32_t inherited_tenths;
+    uint64_t
+        escaped_bytes; /* what its owner's processes hold outside every slice, where the rule charges it to this one */
     /* What the driver says of its processes, beside what they say of themselves. */
     struct {
         uint64_t revision; /* of the slice: with another limit it begins anew */

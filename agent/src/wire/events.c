@@ -9,6 +9,7 @@
 #include "base/people.h"
 #include "base/procs.h"
 #include "base/workload.h"
+#include "cards/escapes.h"
 #include "cards/faults.h"
 #include "cards/concurrent.h"
 #include "gpu/gpu.h"
@@ -200,6 +201,7 @@ struct shared_line *events_state(struct agent *agent)
                    agent->memory_overcommit_max_percent);
     quota_put(agent, w);
     faults_put(agent, w);
+    escapes_put_state(agent, w);
     put_backends(agent, w);
     json_key(w, "gpus");
     json_open(w, '[');
@@ -281,8 +283,8 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
      * it is the same thing, seen earlier. */
     uint64_t ledger = measure_believed_ledger(gpu, slice), gate = m->gate_bytes < ledger ? m->gate_bytes : ledger;
     json_put_known(w, "ledgerBytes", m->usage_known, (int64_t)(ledger - gate));
-    json_put_known(w, "residueBytes", m->residue_known || gate > 0,
-                   (int64_t)(m->residue_bytes + gate + slice->inherited_used_bytes));
+    json_put_known(w, "residueBytes", m->residue_known || gate > 0 || slice->escaped_bytes > 0,
+                   (int64_t)(m->residue_bytes + gate + slice->inherited_used_bytes + slice->escaped_bytes));
     uint32_t compute_tenths = m->compute_tenths + slice->inherited_tenths;
     /* Where the driver shows that the slice uses more than it may, the driver's figure replaces a lower one of its
      * own. */
@@ -307,6 +309,8 @@ struct row {
     uint32_t pid;
     const char *slice_id;
     const char *gpu_uuid;
+    bool is_escape;
+    const struct escape *escape; /* what is known of it; NULL: only that the driver lists it */
     bool memory_known, compute_known, throttled_known;
     uint64_t memory_bytes;
     uint32_t compute_tenths, throttled_tenths;
@@ -343,6 +347,7 @@ static void put_row(struct rows *rows, const struct row *row)
     json_put_known(w, "computeUsedTenths", row->compute_known, row->compute_tenths);
     json_put_known(w, "throttledTenths", row->throttled_known, row->throttled_tenths);
     json_put_known(w, "startedAtMs", rows->agent->procs.boot_time_ms > 0, proc->started_at_ms);
+    if (row->is_escape) escapes_put_row(row->escape, w);
     json_close(w, '}');
     if (rows->written >= PROCESS_ROWS_MAX || w->failed || w->len > AGENT_LINE_MAX_BYTES - LINE_TAIL_BYTES) {
         json_rewind(w, mark);
@@ -377,6 +382,7 @@ static void put_managed(struct rows *rows, const struct slice *slice, size_t fro
             .pid = t->pid,
             .slice_id = !shown || shown->r.deleted ? NULL : shown->r.id,
             .gpu_uuid = slice->r.gpu_uuid,
+            .escape = escapes_find(rows->agent, t->pid),
             .memory_known = true,
             .memory_bytes = t->memory_bytes,
             .compute_known = t->rates_known && t->is_metered,
@@ -388,6 +394,7 @@ static void put_managed(struct rows *rows, const struct slice *slice, size_t fro
             uint32_t tenths = gpu->use[k].percent * 10;
             if (gpu->use[k].pid == row.pid && tenths > row.compute_tenths) row.compute_tenths = tenths;
         }
+        row.is_escape = row.escape && row.escape->is_beyond;
         /* At most what the slice was granted, or what the driver shows if that is more. */
         uint64_t seen, most = granted < capacity || capacity == 0 ? granted : capacity;
         if (row.memory_bytes > most) row.memory_bytes = most;
@@ -401,13 +408,33 @@ static void put_unmanaged(struct rows *rows, const struct gpu_state *gpu)
     for (size_t i = 0; i < gpu->process_count; i++) {
         const struct gpu_process *p = &gpu->processes[i];
         if (is_managed(rows->agent, gpu->info.uuid, p->pid)) continue;
-        struct row row = {
-            .pid = p->pid, .gpu_uuid = gpu->info.uuid, .memory_known = p->bytes_known, .memory_bytes = p->bytes};
+        struct row row = {.pid = p->pid,
+                          .gpu_uuid = gpu->info.uuid,
+                          .is_escape = true,
+                          .escape = escapes_find(rows->agent, p->pid),
+                          .memory_known = p->bytes_known,
+                          .memory_bytes = p->bytes};
         /* The list was read: a process that is not on it is idle. */
         row.compute_known = gpu->use_known;
         for (size_t k = 0; k < gpu->use_count; k++)
             if (gpu->use[k].pid == p->pid) row.compute_tenths = gpu->use[k].percent * 10;
         put_row(rows, &row);
+    }
+}
+
+/* Those that have a GPU open, and that the driver lists on none: nobody knows yet what they hold. */
+static void put_held_only(struct rows *rows)
+{
+    const struct escapes *all = rows->agent->escapes;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct escape *e = &all->items[i];
+        if (!escapes_is_held_only(e)) continue;
+        uint32_t at = (uint32_t)__builtin_ctz(e->held);
+        if (at >= rows->agent->gpu_count) continue;
+        put_row(rows, &(struct row){.pid = (uint32_t)e->pid,
+                                    .gpu_uuid = rows->agent->gpus[at].info.uuid,
+                                    .is_escape = true,
+                                    .escape = e});
     }
 }
 
@@ -437,6 +464,7 @@ struct shared_line *events_sample(struct agent *agent)
     json_open(w, '[');
     /* Processes outside every slice come first: nobody hides one behind many rows of its own. */
     for (size_t i = 0; i < agent->gpu_count; i++) put_unmanaged(&rows, &agent->gpus[i]);
+    put_held_only(&rows);
     for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], 0, ROWS_FIRST);
     for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], ROWS_FIRST, SIZE_MAX);
     json_close(w, ']');

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "gpu/nvidia/nodes.h"
 #include "gpu/nvidia/nvml.h"
 #include "gpu/nvidia/xid.h"
 #include "nvml_min.h"
@@ -365,6 +366,19 @@ static size_t nvml_partitions(struct gpu_partition *out, size_t max)
     return n;
 }
 
+/* A node is called by its minor number, which need not be the GPU's index. */
+static size_t nvml_nodes(struct gpu_node *out, size_t max)
+{
+    uint32_t minors[GPU_MAX];
+    for (size_t i = 0; i < nvml.count; i++) {
+        unsigned minor = (unsigned)i;
+        if (!nvml.nvmlDeviceGetMinorNumber || nvml.nvmlDeviceGetMinorNumber(nvml.devices[i], &minor) != NVML_SUCCESS)
+            minor = (unsigned)i;
+        minors[i] = minor;
+    }
+    return nodes_list(minors, nvml.count, nvml.simulation, out, max);
+}
+
 static void nvml_shared_mode_command(uint32_t gpu, char *out, size_t cap)
 {
     snprintf(out, cap, "nvidia-smi -i %u -c DEFAULT", gpu);
@@ -395,5 +409,6 @@ const struct gpu_backend gpu_nvml = {
     .fault_meaning = xid_meaning,
     .fault_notice = "xid",
     .shared_mode_command = nvml_shared_mode_command,
+    .nodes = nvml_nodes,
     .partitions = nvml_partitions,
 };

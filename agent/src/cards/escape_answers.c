@@ -1,0 +1,408 @@
+#include "cards/escape_answers.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/people.h"
+#include "base/procs.h"
+#include "base/workload.h"
+#include "cards/escapes.h"
+#include "gpu/gpu.h"
+#include "journal/audit.h"
+#include "journal/notices.h"
+#include "log.h"
+#include "proc_stat.h"
+#include "slices/measure.h"
+#include "slices/policy.h"
+#include "state/agent_state.h"
+#include "state/concurrent.h"
+#include "state/escape_rule.h"
+#include "state/slice.h"
+#include "text.h"
+
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+#define COMMAND_TOLD_BYTES 80
+#define CHARGES_MAX (SLICES_MAX * 2) /* with those that are deleted and still have programs */
+
+const char *escape_answer_name(enum escape_answer answer)
+{
+    static const char *const names[] = {[ESCAPE_WAITS] = "waiting",          [ESCAPE_IS_REPORTED] = "reported",
+                                        [ESCAPE_IS_CHARGED] = "charged",     [ESCAPE_IS_STOPPED] = "stopped",
+                                        [ESCAPE_IS_RELEASED] = "released",   [ESCAPE_IS_ENDING] = "ending",
+                                        [ESCAPE_IS_KILLED] = "killed",       [ESCAPE_IS_EXEMPT] = "exempt",
+                                        [ESCAPE_IS_PROTECTED] = "protected", [ESCAPE_NOT_PERMITTED] = "not-permitted"};
+    return names[answer];
+}
+
+struct asked {
+    struct agent *agent;
+    struct escape *e;
+    struct proc *proc;
+    int64_t mono_ms;
+    bool is_fresh; /* the driver's list was read in this turn, and has it */
+};
+
+static void set_answer(struct escape *e, enum escape_answer answer, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void set_answer(struct escape *e, enum escape_answer answer, const char *format, ...)
+{
+    va_list args;
+    e->answer = answer;
+    va_start(args, format);
+    vsnprintf(e->why, sizeof e->why, format, args);
+    va_end(args);
+}
+
+/* ---- telling --------------------------------------------------------------------------------------------- */
+
+static struct escape_person *person_of(struct escapes *all, uid_t uid, int64_t mono_ms)
+{
+    struct escape_person *oldest = NULL;
+    for (size_t i = 0; i < all->person_count; i++) {
+        struct escape_person *one = &all->people[i];
+        if (one->person == uid) return one;
+        if (!oldest || one->since_ms < oldest->since_ms) oldest = one;
+    }
+    if (all->person_count < ESCAPE_PEOPLE_MAX) oldest = &all->people[all->person_count++];
+    *oldest = (struct escape_person){.person = uid, .since_ms = mono_ms};
+    return oldest;
+}
+
+/* Bytes that the driver lists of it on all GPUs where it is outside. false: of none it says how many. */
+static bool bytes_of(const struct asked *a, uint64_t *bytes_out)
+{
+    bool known = false;
+    *bytes_out = 0;
+    for (uint32_t at = 0; at < a->agent->gpu_count; at++) {
+        uint64_t bytes;
+        if ((a->e->listed >> at & 1) == 0 || !measure_gpu_bytes(&a->agent->gpus[at], (uint32_t)a->e->pid, &bytes))
+            continue;
+        known = true;
+        *bytes_out = measure_add(*bytes_out, bytes);
+    }
+    return known;
+}
+
+static const struct gpu_state *first_gpu(const struct asked *a)
+{
+    for (uint32_t at = 0; at < a->agent->gpu_count; at++)
+        if (a->e->listed >> at & 1) return &a->agent->gpus[at];
+    return NULL;
+}
+
+/* "python train.py (pid 7) of tom, docker 3f2a, jupyter.service, 2.0 GiB of GPU 0". */
+static void describe(const struct asked *a, char *out, size_t cap)
+{
+    const struct workload *workload = procs_workload(a->proc, a->mono_ms);
+    const struct gpu_state *gpu = first_gpu(a);
+    const char *name = people_name_of(a->e->uid);
+    char command[COMMAND_TOLD_BYTES], uid[24], size[32] = "memory", where[16] = "a GPU";
+    uint64_t bytes;
+    const char *line = procs_command(a->proc, a->mono_ms);
+    text_sanitize(command, sizeof command, line, strlen(line));
+    snprintf(uid, sizeof uid, "uid %u", (unsigned)a->e->uid);
+    if (gpu) snprintf(where, sizeof where, "GPU %u", gpu->info.index);
+    if (bytes_of(a, &bytes)) text_gib(size, sizeof size, bytes);
+    snprintf(out, cap, "%s (pid %ld) of %s%s%s%s%s, %s of %s", command, (long)a->e->pid, name ? name : uid,
+             workload->container[0] ? ", " : "", workload->container, workload->unit[0] ? ", " : "", workload->unit,
+             size, where);
+}
+
+/* Into the audit and to whoever listens. `did` is what was done, and may say why no more. */
+static void tell(const struct asked *a, const char *did)
+{
+    struct escape_person *person = person_of(a->agent->escapes, a->e->person, a->mono_ms);
+    char what[TEXT_SHOWN_BYTES * 2], message[TEXT_SHOWN_BYTES * 2 + 160], omitted[48] = "";
+    a->e->was_told = true;
+    if (a->mono_ms - person->since_ms >= ESCAPE_TOLD_MS) {
+        person->since_ms = a->mono_ms;
+        person->told = 0;
+    }
+    if (person->told >= ESCAPE_TOLD_MAX) {
+        person->omitted++;
+        return;
+    }
+    person->told++;
+    if (person->omitted > 0) snprintf(omitted, sizeof omitted, " (%u more before)", person->omitted);
+    person->omitted = 0;
+    describe(a, what, sizeof what);
+    /* What was done stands first: a long command is cut off behind it. */
+    snprintf(message, sizeof message, "%s%s: %s", did, omitted, what);
+    struct editor editor = {.uid = a->agent->places.uid,
+                            .name = a->agent->manager_name,
+                            .action = a->e->is_beyond ? "beyond-count" : "escape",
+                            .claimed_from = ""};
+    const struct slice *slice = slice_holding(&a->agent->slices, (uint32_t)a->e->pid);
+    audit_act(a->agent, &editor, slice, message);
+    snprintf(message, sizeof message, "%s %s. %s%s.", what,
+             a->e->is_beyond ? "holds more than was counted" : "is outside every slice", did, omitted);
+    log_line("%s", message);
+    notices_tell(a->agent, "escape", slice ? slice->r.id : NULL, (uint32_t)a->e->pid, message);
+}
+
+/* ---- who is left alone ----------------------------------------------------------------------------------- */
+
+static bool is_exempt(const struct asked *a)
+{
+    const char *at = a->agent->escape_settings.exempt, *name, *owner = people_name_of(a->e->person);
+    char one[ESCAPE_EXEMPT_BYTES];
+    for (size_t n; (n = escape_rule_next_exempt(&at, &name)) > 0;) {
+        snprintf(one, sizeof one, "%.*s", (int)n, name);
+        bool is_unit = strncmp(one, ESCAPE_UNIT_PREFIX, strlen(ESCAPE_UNIT_PREFIX)) == 0;
+        bool is_it = is_unit ? procs_in_system_unit(a->e->pid, one + strlen(ESCAPE_UNIT_PREFIX))
+                             : owner && strcmp(owner, one) == 0;
+        if (!is_it) continue;
+        set_answer(a->e, ESCAPE_IS_EXEMPT, "%.80s is exempt", one);
+        return true;
+    }
+    return false;
+}
+
+/* The daemon by which programs run at the same time, and its server, which is its child. */
+static bool is_our_daemon(const struct agent *agent, pid_t pid, pid_t parent)
+{
+    for (size_t i = 0; i < agent->concurrent_count; i++) {
+        pid_t daemon = agent->concurrent[i].daemon;
+        if (daemon > 0 && (daemon == pid || daemon == parent)) return true;
+    }
+    return false;
+}
+
+/* What root runs in a container is somebody's program; what root runs beside is the system. */
+static bool is_protected(const struct asked *a)
+{
+    uid_t uid;
+    pid_t parent;
+    const struct slice *slice = slice_holding(&a->agent->slices, (uint32_t)a->e->pid);
+    if (procs_status(a->e->pid, &uid, &parent) != 0) {
+        set_answer(a->e, ESCAPE_IS_PROTECTED, "it cannot be told whose it is");
+        return true;
+    }
+    if (a->e->pid == 1 || a->e->pid == getpid() || is_our_daemon(a->agent, a->e->pid, parent)) {
+        set_answer(a->e, ESCAPE_IS_PROTECTED, "it serves this host");
+        return true;
+    }
+    if (uid == 0 && procs_workload(a->proc, a->mono_ms)->container[0] == '\0') {
+        set_answer(a->e, ESCAPE_IS_PROTECTED, "root runs it, in no container");
+        return true;
+    }
+    if (!slice || a->e->is_beyond) return false;
+    set_answer(a->e, ESCAPE_IS_PROTECTED, "it is in slice %s, on another GPU", slice->r.name);
+    return true;
+}
+
+/* A process of another PID namespace that is in a slice of this person and was not found yet may be this one. */
+static bool may_be_in_slice(const struct asked *a)
+{
+    for (size_t i = 0; i < a->agent->slices.count; i++) {
+        const struct slice *slice = a->agent->slices.items[i];
+        if (slice->r.owner_uid != a->e->person) continue;
+        for (size_t k = 0; k < slice->track_count; k++)
+            if (slice->tracks[k].pid == 0) return true;
+    }
+    return false;
+}
+
+static bool has_settled(const struct asked *a)
+{
+    if (a->e->listed_ms == 0 || a->e->list_looks < 2) return false;
+    int64_t age_ms = a->mono_ms - a->e->listed_ms;
+    return age_ms >= (may_be_in_slice(a) ? ESCAPE_NESTED_MS : ESCAPE_ANSWER_MS);
+}
+
+/* ---- acts -------------------------------------------------------------------------------------------------- */
+
+/* To this very process: the handle was opened before the driver listed it again, and its start time is compared once
+ * more. 0 or errno. */
+static int signal_to(const struct asked *a, int number)
+{
+    uint64_t ticks;
+    if (a->proc->pidfd < 0) return ENOSYS; /* a number alone may be another process's in a moment */
+    if (procs_start_ticks(a->e->pid, &ticks) != 0 || ticks != a->e->start_ticks) return ESRCH;
+    return syscall(SYS_pidfd_send_signal, a->proc->pidfd, number, NULL, 0) == 0 ? 0 : errno;
+}
+
+/* What could not be done is told once, and shown as long as it is so. */
+static void not_done(const struct asked *a, const char *what, int error)
+{
+    char did[160];
+    if (error == ESRCH) return; /* it has ended */
+    if (error == ENOSYS)
+        set_answer(a->e, ESCAPE_NOT_PERMITTED, "this kernel (before 5.3) cannot name a process safely");
+    else if (error == EPERM)
+        set_answer(a->e, ESCAPE_NOT_PERMITTED, "the agent runs as %.40s and may not signal %s", a->agent->manager_name,
+                   "a process of another user");
+    else
+        set_answer(a->e, ESCAPE_NOT_PERMITTED, "the signal could not be sent (%s)", strerror(error));
+    snprintf(did, sizeof did, "%s was not possible: %.110s", what, a->e->why);
+    if (!a->e->was_told) tell(a, did);
+}
+
+static void stop(const struct asked *a)
+{
+    struct proc_stat stat;
+    struct escape *e = a->e;
+    if (e->was_released) {
+        set_answer(e, ESCAPE_IS_RELEASED, "an operator let it go on");
+        return;
+    }
+    bool stands = proc_stat_read((uint32_t)e->pid, 0, &stat) == 0 && (stat.state == 'T' || stat.state == 't');
+    if (e->has_stopped && stands) return;
+    int error = signal_to(a, SIGSTOP);
+    if (error != 0) {
+        not_done(a, "Stopping it", error);
+        return;
+    }
+    e->stops++;
+    set_answer(e, ESCAPE_IS_STOPPED, "let it go on: tranche escapes continue %ld", (long)e->pid);
+    if (!e->has_stopped) tell(a, "It was stopped; to let it go on: tranche escapes continue PID");
+    e->has_stopped = true;
+    if (e->stops == 2) tell(a, "It went on by itself and was stopped again, as it will be each time");
+}
+
+static void end(const struct asked *a)
+{
+    struct escape *e = a->e;
+    long long grace = (long long)a->agent->escape_settings.grace_seconds;
+    bool is_first = e->term_at_ms == 0;
+    if (!is_first && a->mono_ms - e->term_at_ms < grace * 1000) return;
+    int error = signal_to(a, is_first ? SIGTERM : SIGKILL);
+    if (error != 0) {
+        not_done(a, "Ending it", error);
+        return;
+    }
+    if (!is_first) {
+        if (e->answer != ESCAPE_IS_KILLED) tell(a, "It was killed (SIGKILL) after its time to end");
+        set_answer(e, ESCAPE_IS_KILLED, "SIGKILL was sent");
+        return;
+    }
+    char did[96];
+    /* What stands still hears nothing. */
+    if (e->has_stopped) (void)signal_to(a, SIGCONT);
+    e->has_stopped = false;
+    e->term_at_ms = a->mono_ms;
+    snprintf(did, sizeof did, "It was told to end (SIGTERM), and is killed in %lld s", grace);
+    set_answer(e, ESCAPE_IS_ENDING, "SIGTERM was sent; SIGKILL follows after %lld s", grace);
+    tell(a, did);
+}
+
+/* The one slice on that GPU that is this person's; NULL: there is none, or there are several (*count says). */
+static struct slice *slice_of(const struct agent *agent, uid_t person, const char *gpu_uuid, size_t *count)
+{
+    struct slice *only = NULL;
+    *count = 0;
+    for (size_t i = 0; i < agent->slices.count; i++) {
+        struct slice *slice = agent->slices.items[i];
+        bool is_one = !slice->r.deleted && !slice_is_left(&slice->r) && slice->r.owner_uid == person &&
+                      strcmp(slice->r.gpu_uuid, gpu_uuid) == 0;
+        if (!is_one) continue;
+        only = slice;
+        ++*count;
+    }
+    return *count == 1 ? only : NULL;
+}
+
+/* Bytes are summed up in charges[], one for each slice of the table. */
+static void charge(const struct asked *a, uint64_t *charges)
+{
+    struct escape *e = a->e;
+    const char *charged_to = NULL;
+    size_t count = 0;
+    if (e->is_beyond) {
+        /* The driver's figure for a process in a slice counts against that slice anyway (measure_residue). */
+        const struct slice *slice = slice_holding(&a->agent->slices, (uint32_t)e->pid);
+        charged_to = slice ? slice->r.name : NULL;
+    }
+    for (uint32_t at = 0; at < a->agent->gpu_count && !e->is_beyond; at++) {
+        const struct gpu_state *gpu = &a->agent->gpus[at];
+        uint64_t bytes;
+        if ((e->listed >> at & 1) == 0 || !measure_gpu_bytes(gpu, (uint32_t)e->pid, &bytes)) continue;
+        struct slice *slice = slice_of(a->agent, e->person, gpu->info.uuid, &count);
+        if (!slice) continue;
+        for (size_t i = 0; i < a->agent->slices.count && i < CHARGES_MAX; i++)
+            if (a->agent->slices.items[i] == slice) charges[i] = measure_add(charges[i], bytes);
+        charged_to = slice->r.name;
+    }
+    char did[128];
+    if (charged_to) {
+        set_answer(e, ESCAPE_IS_CHARGED, "charged to %s", charged_to);
+        snprintf(did, sizeof did, "It is charged to %s", charged_to);
+    } else {
+        set_answer(e, ESCAPE_IS_REPORTED, "%s",
+                   count > 1 ? "its owner has several slices there" : "its owner has no slice there");
+        snprintf(did, sizeof did, "It is charged to nobody: %s", e->why);
+    }
+    if (!e->was_told) tell(a, did);
+}
+
+/* Those that we stopped go on when the rule is another one. */
+static void let_go(const struct asked *a)
+{
+    if (!a->e->has_stopped || a->agent->escape_settings.rule == ESCAPE_STOP) return;
+    if (a->agent->escape_settings.rule == ESCAPE_END) return; /* it is told to end, and then goes on */
+    int error = signal_to(a, SIGCONT);
+    a->e->has_stopped = false;
+    tell(a, error == 0 ? "It goes on: the rule is another one now" : "It could not be let go on");
+}
+
+static void answer(const struct asked *a, uint64_t *charges)
+{
+    struct escape *e = a->e;
+    enum escape_rule rule = a->agent->escape_settings.rule;
+    let_go(a);
+    if (rule != ESCAPE_END) e->term_at_ms = 0;
+    if (e->listed == 0) {
+        set_answer(e, ESCAPE_WAITS,
+                   e->names_slice ? "says that it is in a slice; the driver lists nothing of it"
+                                  : "the driver lists nothing of it");
+        return;
+    }
+    if (!has_settled(a)) {
+        if (!e->was_told) set_answer(e, ESCAPE_WAITS, "just seen");
+        return;
+    }
+    if (is_exempt(a)) return;
+    if (rule == ESCAPE_REPORT) {
+        set_answer(e, ESCAPE_IS_REPORTED, "%s", "");
+        if (!e->was_told) tell(a, "It is reported");
+        return;
+    }
+    if (is_protected(a)) {
+        char did[160];
+        snprintf(did, sizeof did, "It is left alone: %s", e->why);
+        if (!e->was_told) tell(a, did);
+        return;
+    }
+    if (rule == ESCAPE_CHARGE)
+        charge(a, charges);
+    else if (a->is_fresh && rule == ESCAPE_STOP)
+        stop(a);
+    else if (a->is_fresh)
+        end(a);
+}
+
+void escape_answers(struct agent *agent, int64_t mono_ms)
+{
+    static uint64_t charges[CHARGES_MAX];
+    struct escapes *all = agent->escapes;
+    memset(charges, 0, sizeof charges);
+    for (size_t i = 0; i < all->count; i++) {
+        struct asked a = {.agent = agent, .e = &all->items[i], .mono_ms = mono_ms};
+        if (!a.e->is_shown) continue;
+        a.proc = procs_get(&agent->procs, a.e->pid, mono_ms);
+        if (!a.proc || a.proc->start_ticks != a.e->start_ticks) continue;
+        for (uint32_t at = 0; at < agent->gpu_count; at++)
+            a.is_fresh |= (a.e->listed >> at & 1) && agent->gpus[at].processes_at_ms == mono_ms;
+        answer(&a, charges);
+    }
+    for (size_t i = 0; i < agent->slices.count && i < CHARGES_MAX; i++)
+        policy_set_escaped(agent->slices.items[i], charges[i]);
+}

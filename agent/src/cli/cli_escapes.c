@@ -1,0 +1,157 @@
+/* `tranche escapes`: the rule for processes outside every slice, who they are, and how one that was stopped goes on. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/complain.h"
+#include "cli/commands.h"
+#include "json.h"
+#include "launch/client.h"
+#include "launch/fetch.h"
+#include "text.h"
+
+#define ELEMENT_MAX 4096
+#define USAGE                                                                                                         \
+    "tranche escapes [status | report | charge | stop | end] [--grace SECONDS] [--exempt USER,unit:NAME.service,…|" \
+    "none] | continue PID"
+
+static int ask(struct client *client, const char *op, const struct json_writer *fields)
+{
+    struct json_object object;
+    char why[2048], *line;
+    size_t len;
+    int result = client_ask(client, op, fields, &line, &len, why, sizeof why);
+    const char *failure = result == 0 ? reply_failure(line, len, &object) : why;
+    return failure ? complain("%s", failure) : 0;
+}
+
+/* Into buf, which stays the object's. */
+static bool parse(struct json_span span, char buf[ELEMENT_MAX], struct json_object *object)
+{
+    size_t n = (size_t)(span.end - span.start);
+    if (n >= ELEMENT_MAX) return false;
+    memcpy(buf, span.start, n);
+    buf[n] = '\0';
+    return json_parse_flat(buf, n, object, NULL) == 0;
+}
+
+static const char *text_of(const struct json_object *object, const char *key, char out[TEXT_SHOWN_BYTES + 1])
+{
+    const char *text = "";
+    json_get_text(object, key, &text);
+    text_sanitize(out, TEXT_SHOWN_BYTES + 1, text, strlen(text));
+    return out;
+}
+
+static int print_rule(struct json_span state)
+{
+    static struct json_object object;
+    struct json_span span;
+    char buf[ELEMENT_MAX], rule[TEXT_SHOWN_BYTES + 1], exempt[TEXT_SHOWN_BYTES + 1], by[TEXT_SHOWN_BYTES + 1],
+        note[TEXT_SHOWN_BYTES + 1];
+    int64_t grace = 0;
+    if (json_member(state, "escapes", &span) != 0 || !parse(span, buf, &object))
+        return complain("this agent is older and has no rule for processes outside of slices; it reports them");
+    json_get_integer(&object, "graceSeconds", 0, JSON_INTEGER_MAX, &grace);
+    text_of(&object, "exempt", exempt);
+    text_of(&object, "watchNote", note);
+    printf("Processes outside every slice: %s (%lld s to end). Exempt: %s.\nSeen by: %s%s%s.\n",
+           text_of(&object, "rule", rule), (long long)grace, exempt[0] ? exempt : "nobody",
+           text_of(&object, "watchedBy", by), note[0] ? ", for " : "", note);
+    return 0;
+}
+
+/* Who is outside; or the start time of the one that is sought, in ticks. */
+static bool walk(struct json_span sample, int64_t sought, char ticks[TEXT_SHOWN_BYTES + 1])
+{
+    struct json_span list, at = {NULL, NULL}, element;
+    static struct json_object object;
+    char buf[ELEMENT_MAX], user[TEXT_SHOWN_BYTES + 1], command[TEXT_SHOWN_BYTES + 1], answer[TEXT_SHOWN_BYTES + 1],
+        why[TEXT_SHOWN_BYTES + 1];
+    if (json_member(sample, "processes", &list) != 0) return false;
+    while (json_next(list, &at, &element) == 1) {
+        int64_t pid = 0;
+        if (!parse(element, buf, &object)) continue;
+        json_get_integer(&object, "pid", 1, INT32_MAX, &pid);
+        if (pid == sought) {
+            text_of(&object, "startTicks", ticks);
+            return true;
+        }
+        if (sought != 0 || !json_get(&object, "seenBy")) continue;
+        text_of(&object, "answerWhy", why);
+        printf("  pid %-8lld %-14s %-12s %.60s%s%s\n", (long long)pid, text_of(&object, "user", user),
+               text_of(&object, "answer", answer), text_of(&object, "command", command), why[0] ? ": " : "", why);
+    }
+    return false;
+}
+
+static int show(struct client *client, int64_t sought, char ticks[TEXT_SHOWN_BYTES + 1])
+{
+    struct json_writer none;
+    char why[2048], *line;
+    size_t len;
+    json_writer_init(&none, 16);
+    int result = ask(client, "subscribe", &none);
+    json_writer_free(&none);
+    if (result != 0) return result;
+    if (client_event(client, "state", &line, &len, why, sizeof why) != 0) return complain("%s", why);
+    if (sought == 0 && print_rule((struct json_span){line, line + len}) != 0) return EXIT_OWN_FAILURE;
+    if (client_event(client, "sample", &line, &len, why, sizeof why) != 0) return complain("%s", why);
+    if (!walk((struct json_span){line, line + len}, sought, ticks) && sought != 0)
+        return complain("process %lld is on no GPU of this host; nothing was done", (long long)sought);
+    return 0;
+}
+
+static int let_go_on(struct client *client, const char *word)
+{
+    int64_t pid;
+    char ticks[TEXT_SHOWN_BYTES + 1];
+    struct json_writer fields;
+    if (text_parse_integer(word, 1, INT32_MAX, &pid) != 0) return complain("“%s” is no process id", word);
+    int result = show(client, pid, ticks);
+    if (result != 0) return result;
+    json_writer_init(&fields, 256);
+    json_put_integer(&fields, "pid", pid);
+    json_put_text(&fields, "startTicks", ticks);
+    json_put_text(&fields, "signal", "CONT");
+    result = ask(client, "process-stop", &fields);
+    json_writer_free(&fields);
+    return result;
+}
+
+static int set(struct client *client, int argc, char **argv)
+{
+    struct json_writer fields;
+    json_writer_init(&fields, 4096);
+    int result = 0;
+    for (int i = 1; i < argc && result == 0; i++) {
+        int64_t grace;
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (i == 1 && argv[i][0] != '-') {
+            json_put_text(&fields, "rule", argv[i]);
+        } else if (value && strcmp(argv[i], "--exempt") == 0) {
+            json_put_text(&fields, "exempt", strcmp(value, "none") == 0 ? "" : value);
+            i++;
+        } else if (value && strcmp(argv[i], "--grace") == 0 && text_parse_integer(value, 0, 1 << 20, &grace) == 0) {
+            json_put_integer(&fields, "graceSeconds", grace);
+            i++;
+        } else {
+            result = complain("escapes does not know “%s”: " USAGE, argv[i]);
+        }
+    }
+    if (result == 0) result = ask(client, "escapes-set", &fields);
+    json_writer_free(&fields);
+    return result;
+}
+
+int command_escapes(int argc, char **argv)
+{
+    struct client client;
+    char why[2048], ticks[TEXT_SHOWN_BYTES + 1];
+    bool shows = argc == 1 || (argc == 2 && strcmp(argv[1], "status") == 0);
+    bool continues = argc == 3 && strcmp(argv[1], "continue") == 0;
+    if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
+    int result = continues ? let_go_on(&client, argv[2]) : shows ? 0 : set(&client, argc, argv);
+    if (result == 0 && !continues) result = show(&client, 0, ticks);
+    client_close(&client);
+    return fflush(stdout) == 0 ? result : EXIT_OWN_FAILURE;
+}
