@@ -464,6 +464,63 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('the rule for processes outside 
   });
 });
 
+/** Of this pid, which is free: the kernel gives the next one after the last. null: others were faster each time. */
+function spawnedAs(pid: number, start: () => ChildProcess): ChildProcess | null {
+  for (let tries = 0; tries < 50; tries++) {
+    writeFileSync('/proc/sys/kernel/ns_last_pid', String(pid - 1));
+    const child = start();
+    if (child.pid === pid) return child;
+    child.kill('SIGKILL');
+  }
+  return null;
+}
+
+describe.skipIf(!hasSim || !hasShim || !isRoot)('whose process it is', () => {
+  test('a pid that is given to another process gives it nothing of the first one’s answer', async ({
+    skip,
+  }) => {
+    await host.start();
+    const first = await watch(100);
+    await rule(first, { rule: 'end', graceSeconds: 3 });
+    const binary = build();
+    const before = spawned(binary, ['stubborn'], TOM);
+    await row(first, before.pid, { answer: 'ending' });
+    before.kill('SIGKILL');
+    await until('its end', () => before.signalCode !== null);
+    const began = performance.now();
+    const after = spawnedAs(before.pid ?? 0, () => spawned(binary, ['stubborn'], MIA));
+    if (!after) return skip('no process could be given the pid of another one');
+    const second = await watch(100);
+    await row(second, after.pid, { answer: 'ending', user: 'mia' });
+    await until('its end', () => after.signalCode === 'SIGKILL');
+    expect(performance.now() - began).toBeGreaterThan(3_500);
+    first.close();
+    second.close();
+  });
+
+  test('a gated program that holds more than was counted is one, too, though it is in its slice', async () => {
+    const bin = host.openToOthers()('tranche');
+    await host.start({ bin });
+    const client = await watch(100);
+    const { sliceId } = await client.create({ owner: 'tom', memoryLimitBytes: GIB });
+    await rule(client, { rule: 'stop' });
+    const words = ['env', '-u', 'LD_PRELOAD', build()];
+    const honest = host.run('one', words, { bin, uid: TOM, gate: true });
+    const raced = host.run('one', [...words, 'managed'], { bin, uid: TOM, gate: true });
+    const beyond = await client.event('sample', (line) =>
+      rowsOf(line).some((one) => one['reason'] === 'beyond-count' && one['answer'] === 'stopped'),
+    );
+    const rows = rowsOf(beyond).filter((one) => 'reason' in one);
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ sliceId, seenBy: 'both', memoryUsedBytes: HELD + CONTEXT_BYTES });
+    expect(rows[0]?.['pid']).not.toBe(raced.pid); // that stands for it
+    expect(audits(client, 'beyond-count')[0]).toMatchObject({ sliceId });
+    expect(stateOf(honest.pid)).not.toBe('T');
+    expect(host.tranche(['ls']).stdout).toContain('(beyond its count)');
+    client.close();
+  });
+});
+
 describe.skipIf(!hasSim || !hasShim || !isRoot)('without root', () => {
   /** The agent and its people are nobody; what is watched is the same. */
   async function startAsNobody(): Promise<(name: string) => string> {
@@ -515,11 +572,11 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('without root', () => {
     const began = performance.now();
     await row(client, child.pid, { seenBy: 'driver', answer: 'waiting' });
     console.log(`from the start of the program to its row: ${(performance.now() - began).toFixed(0)} ms`);
-    client.close();
     const other = await watch(100);
     await row(other, child.pid, { answer: 'not-permitted' });
     expect(told(client, child.pid)[0]?.['detail']).toContain('may not signal');
     expect(stateOf(child.pid)).not.toBeNull();
+    client.close();
     other.close();
   });
 
