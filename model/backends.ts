@@ -8,8 +8,13 @@ export const GPU_ABILITIES = [
   'run-concurrently',
   'tell-faults',
   'list-partitions',
+  'gate',
 ] as const;
 export type GpuAbility = (typeof GPU_ABILITIES)[number];
+
+/** Whether the gate (docs/gate.md) was tried with a driver, and held. */
+export const GATE_STANDINGS = ['untried', 'proved', 'not-proved'] as const;
+export type GateStanding = (typeof GATE_STANDINGS)[number];
 
 /** Words are null where a vendor has none for it. */
 export interface GpuBackend {
@@ -30,6 +35,9 @@ export interface GpuBackend {
   readonly driver: string | null;
   /** Why its driver is not open; null: it is. */
   readonly note: string | null;
+  readonly gate: GateStanding | null;
+  /** What was seen, or why it was not tried, in sentences. */
+  readonly gateNote: string | null;
 }
 
 export const gpuCan = (gpu: { readonly backend: GpuBackend }, ability: GpuAbility): boolean =>
@@ -55,6 +63,8 @@ export const backendOf = (backends: readonly GpuBackend[] | null, id: string | n
         concurrent: null,
         driver: null,
         note: null,
+        gate: null,
+        gateNote: null,
       });
 
 /** The codes of notices that tell of a GPU's error. */

@@ -1,6 +1,6 @@
 /** GPUs as an agent tells of them, and as the window has them: each with its backend, its errors, its partitions. */
 import { z } from 'zod';
-import { abilitiesOf } from './backends.ts';
+import { abilitiesOf, GATE_STANDINGS } from './backends.ts';
 import type { GpuBackend } from './backends.ts';
 import { bytes, count, id, text, timeMs } from './fields.ts';
 import { NVIDIA } from './nvidia.ts';
@@ -21,6 +21,9 @@ export const backendSchema = z.object({
   concurrent: text.nullable(),
   driver: text.nullable(),
   note: text.nullable(),
+  /** Whether the gate was seen to hold with this driver; null: there is none for this kind, or an agent of before. */
+  gate: z.enum(GATE_STANDINGS).nullable().catch(null),
+  gateNote: text.nullable().catch(null),
 });
 
 const faultFields = z.object({

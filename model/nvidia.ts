@@ -12,6 +12,8 @@ export const NVIDIA: GpuBackend = {
   concurrent: 'MPS',
   driver: null,
   note: null,
+  gate: null,
+  gateNote: null,
 };
 
 /** The code of a notice that tells of an error; other backends' is `gpu-fault`. */

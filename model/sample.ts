@@ -70,6 +70,8 @@ export const processSampleSchema = z.object({
   memoryUsedBytes: bytes,
   computeUsedTenths: tenths,
   throttledTenths: tenths,
+  /** Whether a supervisor counts what it takes; null: it is in no slice, holds nothing yet, or the agent does not say. */
+  gated: z.boolean().nullable().default(null),
   startedAtMs: timeMs.nullable(),
   /**
    * Of one outside every slice, or that holds more than was counted (docs/escapes.md): who shows it, the driver, the kernel

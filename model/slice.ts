@@ -5,12 +5,23 @@ import { bytes, count, id, tenths, text, timeMs } from './fields.ts';
 export const PRIORITIES = ['idle', 'normal', 'high'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
+/**
+ * Which of its programs are held at the kernel’s boundary, where the gate was proved (docs/gate.md): none, those that `run`
+ * and jobs start, or the shells of terminals as well.
+ */
+export const SLICE_GATES = ['off', 'programs', 'shells'] as const;
+export type SliceGate = (typeof SLICE_GATES)[number];
+/** By what its memory limit is kept. */
+export const ENFORCEMENTS = ['gate', 'cooperative'] as const;
+export type Enforcement = (typeof ENFORCEMENTS)[number];
+
 /** What its owner or an operator sets; the lines, the requests, the audit and the types below are made of it. */
 export const sliceSettingsSchema = z.object({
   memoryLimitBytes: count,
   computeLimitPercent: count.max(100),
   computeGuaranteePercent: count.max(100),
   priority: z.enum(PRIORITIES),
+  gate: z.enum(SLICE_GATES),
   startsAtMs: timeMs.nullable(),
   expiresAtMs: timeMs.nullable(),
 });
@@ -32,6 +43,10 @@ export type NewSliceSettings = Pick<SliceSettings, keyof typeof MUST_BE_SAID> & 
 
 export const sliceSchema = sliceSettingsSchema.extend({
   id,
+  /** An agent of before there was a gate has none, and a word that we do not know promises nothing. */
+  gate: z.enum(SLICE_GATES).catch('off'),
+  /** Of programs that are started in it from now on. */
+  enforcement: z.enum(ENFORCEMENTS).catch('cooperative'),
   name: text,
   gpuUuid: id,
   /** A shrink below use that takes effect when use drops. */
@@ -50,6 +65,8 @@ export type Slice = Readonly<z.infer<typeof sliceSchema>>;
 
 /** As the audit remembers it. */
 export const auditSliceSchema = sliceSettingsSchema.extend({
+  /** Not in records of before there was one. */
+  gate: z.enum(SLICE_GATES).nullable().catch(null),
   ...sliceSchema.pick({ name: true, owner: true }).shape,
   /** Not in records of before slices could move. */
   gpuUuid: id.nullable().default(null),
@@ -81,5 +98,7 @@ export const sliceSampleSchema = z.object({
   deniedAtMs: timeMs.nullable(),
   limitHeld: z.boolean().nullable(),
   processCount: bytes,
+  /** Of these, those that hold memory which no supervisor counts. An agent of before does not say. */
+  ungatedCount: bytes.default(null),
 });
 export type SliceSample = Readonly<z.infer<typeof sliceSampleSchema>>;

@@ -47,6 +47,10 @@
 
 enum region_policy_flag {
     REGION_POLICY_DELETED = 1u << 0, /* the slice is gone: nothing new is admitted, what is held may be freed */
+    /* For `run`: start its programs behind the gate, which was proved with this GPU's driver (docs/gate.md); shells of
+     * terminals, too. The shim does not look at them. */
+    REGION_POLICY_GATE_PROGRAMS = 1u << 1,
+    REGION_POLICY_GATE_SHELLS = 1u << 2,
 };
 
 enum region_priority { REGION_PRIORITY_IDLE = 0, REGION_PRIORITY_NORMAL = 1, REGION_PRIORITY_HIGH = 2 };

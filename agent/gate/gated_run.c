@@ -446,6 +446,10 @@ int gated_run(const struct gated_program *program, char why[GATED_RUN_WHY_BYTES]
     }
     close(pair[1]);
     if (r.supervisor < 0) give_up(&r, "There is no process for a supervisor", errno);
+    /* Who looks for what the program leaves behind is not to take S for it. A pipe holds a pid. */
+    if (r.supervisor > 0 && program->told_fd >= 0 &&
+        write(program->told_fd, &r.supervisor, sizeof r.supervisor) != (ssize_t)sizeof r.supervisor)
+        give_up(&r, "Who asked for the program cannot be told of its supervisor", errno);
     while (!r.has_ended && !r.has_failed) r_turn(&r);
     *error_out = r.error;
     sigprocmask(SIG_SETMASK, &mask, NULL);

@@ -19,6 +19,7 @@ struct gated_program {
     char *const *argv; /* argv[0] is looked for in PATH */
     struct gate_devices devices;
     struct gate_policy policy; /* asked in S, which is a child of the caller */
+    int told_fd;               /* S's pid is written there, as a pid_t, before the program is; -1: nowhere */
 };
 
 /* Returns the exit status of the program; does not return where a signal ended it, because that signal then ends this

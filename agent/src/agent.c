@@ -24,6 +24,7 @@
 #include "base/version.h"
 #include "cards/escapes.h"
 #include "cards/faults.h"
+#include "cards/gate_proofs.h"
 #include "cards/gpus.h"
 #include "cards/concurrent.h"
 #include "cards/sample.h"
@@ -263,6 +264,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     }
     if (agent->slices.note[0]) log_line("%s", agent->slices.note);
     gpus_begin(agent);
+    gate_proofs_load(agent);
     owners_check(agent, now_mono_ms());
     upkeep_begin(agent);
     policy_open_all(agent);
@@ -392,6 +394,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     owners_check(agent, mono_ms);
     upkeep_files(agent, mono_ms);
     concurrent_watch(agent, mono_ms);
+    gate_proofs_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
     gpus_watch_partitions(agent, mono_ms);
     hours_count(agent, mono_ms);
@@ -456,6 +459,7 @@ static void say_goodbye(struct agent *agent)
     }
     while (agent->peer_count > 0) peer_close(agent, agent->peers[0]);
     if (!agent->places.abstract_socket) unlink(agent->places.socket);
+    gate_proofs_end();
     gpus_close(agent, "the agent leaves", 0);
     hours_save(agent, now_mono_ms());
 }

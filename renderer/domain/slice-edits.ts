@@ -75,6 +75,7 @@ export function changeText(slice: Slice, change: SliceChange, usedBytes: number 
       ? `${slice.name} has no end any more`
       : `${slice.name} ends ${untilText(change.expiresAtMs)}`;
   }
+  if (change.gate !== undefined) return `${slice.name}: gate ${slice.gate} → ${change.gate}`;
   return `${slice.name}: priority ${slice.priority} → ${change.priority ?? slice.priority}`;
 }
 
@@ -90,6 +91,7 @@ export function changesText(
     computeLimitPercent,
     computeGuaranteePercent,
     priority,
+    gate,
     expiresAtMs,
   } = change;
   if (toBytes !== undefined) {
@@ -101,6 +103,7 @@ export function changesText(
   if (computeGuaranteePercent !== undefined)
     return `${count}: guarantee ${String(computeGuaranteePercent)} %`;
   if (priority !== undefined) return `${count}: priority ${priority}`;
+  if (gate !== undefined) return `${count}: gate ${gate}`;
   return expiresAtMs == null ? `${count} have no end any more` : `${count} end ${untilText(expiresAtMs)}`;
 }
 

@@ -1,8 +1,9 @@
 /** The state of everything in one line: counts by state, age of the newest sample, versions, what limits are worth. */
 import type { ReactElement } from 'react';
 import type { HostSnapshot } from '../../model/model.ts';
+import { keepingOfHost } from '../domain/enforcement.ts';
 import { useFleet } from '../store/fleet.ts';
-import { droppedSamples, sampleReceivedAtMs } from '../store/series.ts';
+import { droppedSamples, sampleReceivedAtMs, shownSample } from '../store/series.ts';
 import { Icon } from '../components/icons.tsx';
 import type { IconName } from '../components/icons.tsx';
 import { useNow } from '../components/use-sample.ts';
@@ -33,6 +34,7 @@ export function StatusBar({ host }: { readonly host: HostSnapshot | null }): Rea
     host !== null && (host.connection.kind === 'live' || host.connection.kind === 'stale')
       ? host.connection.agent
       : null;
+  const keeping = host !== null && agent !== null ? keepingOfHost(host, shownSample(host.id)) : null;
   return (
     <footer className="status" aria-label="Status">
       {COUNTED.map(([kind, word, icon, tone]) => {
@@ -61,7 +63,7 @@ export function StatusBar({ host }: { readonly host: HostSnapshot | null }): Rea
         </span>
       )}
       {agent?.simulated === true && <span>simulated GPUs</span>}
-      {agent !== null && <span>limits are cooperative on this host</span>}
+      {keeping !== null && <span title={keeping.why}>limits are {keeping.word} on this host</span>}
     </footer>
   );
 }

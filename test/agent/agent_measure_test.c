@@ -1,5 +1,5 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_settings.c agent/src/state/slice_store.c agent/src/slices/policy.c agent/src/slices/upkeep.c agent/src/base/places.c agent/src/base/procs.c agent/common/proc_stat.c agent/src/base/workload.c agent/src/base/people.c agent/src/base/accounts.c agent/src/base/ours.c agent/src/slices/measure.c agent/src/slices/measure_left.c agent/src/slices/edit.c agent/src/slices/edit_commit.c agent/src/slices/edit_forget.c agent/src/slices/strays.c agent/src/slices/files.c agent/src/slices/edit_rules.c agent/src/slices/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/journal/audit.c agent/src/state/admission.c agent/src/state/quota.c agent/src/base/groups.c agent/src/base/failure.c agent/src/gpu/gpu.c
+ * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_settings.c agent/src/state/slice_store.c agent/src/slices/policy.c agent/src/slices/upkeep.c agent/src/base/places.c agent/src/base/procs.c agent/common/proc_stat.c agent/src/base/workload.c agent/src/base/people.c agent/src/base/accounts.c agent/src/base/ours.c agent/src/slices/measure.c agent/src/slices/measure_left.c agent/src/slices/enforcement.c agent/src/slices/edit.c agent/src/slices/edit_commit.c agent/src/slices/edit_forget.c agent/src/slices/strays.c agent/src/slices/files.c agent/src/slices/edit_rules.c agent/src/slices/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/journal/audit.c agent/src/state/admission.c agent/src/state/quota.c agent/src/base/groups.c agent/src/base/failure.c agent/src/gpu/gpu.c
  * sanitize: address,undefined
  */
 #include "admit.h"
@@ -8,6 +8,7 @@
 #include "slices/edit.h"
 #include "slices/edit_forget.h"
 #include "slices/edit_move.h"
+#include "slices/enforcement.h"
 #include "slices/measure.h"
 #include "slices/measure_left.h"
 #include "slices/policy.h"
@@ -273,6 +274,10 @@ static void a_supervisors_entry_is_the_same_process(void)
     look_after_ms(1000); /* nothing is added up over looks, or told again */
     CHECK_EQ(slice->tracks[0].memory_bytes, 3 * GIB);
     CHECK_EQ(notices, 1);
+    /* The file says that it is held; the kernel knows of no filter. */
+    CHECK(slice->tracks[0].is_held);
+    CHECK_EQ(enforcement_holds(&agent, &slice->tracks[0], now_mono_ms()), 0);
+    CHECK_EQ(enforcement_ungated(&agent, slice, now_mono_ms()), 1);
     /* Whoever is charged GPU time is a program, whatever its entry says. */
     gate->charged_ns = 1;
     look_after_ms(1000);

@@ -201,10 +201,10 @@ export class TestHost {
       uid,
       env,
       stdio = 'ignore',
-      gate = false,
-    }: As & { env?: NodeJS.ProcessEnv; stdio?: StdioOptions; gate?: boolean } = {},
+      options = [],
+    }: As & { env?: NodeJS.ProcessEnv; stdio?: StdioOptions; options?: readonly string[] } = {},
   ): ChildProcess {
-    const args = ['run', '--slice', slice, ...(gate ? ['--gate'] : []), '--', ...program];
+    const args = ['run', '--slice', slice, ...options, '--', ...program];
     return this.keep(spawn(bin, args, { env: { ...this.root.env, ...env }, stdio, ...asUser(uid) }));
   }
 

@@ -505,8 +505,8 @@ describe.skipIf(!hasSim || !hasShim || !isRoot)('whose process it is', () => {
     const { sliceId } = await client.create({ owner: 'tom', memoryLimitBytes: GIB });
     await rule(client, { rule: 'stop' });
     const words = ['env', '-u', 'LD_PRELOAD', build()];
-    const honest = host.run('one', words, { bin, uid: TOM, gate: true });
-    const raced = host.run('one', [...words, 'managed'], { bin, uid: TOM, gate: true });
+    const honest = host.run('one', words, { bin, uid: TOM, options: ['--gate'] });
+    const raced = host.run('one', [...words, 'managed'], { bin, uid: TOM, options: ['--gate'] });
     const beyond = await client.event('sample', (line) =>
       rowsOf(line).some((one) => one['reason'] === 'beyond-count' && one['answer'] === 'stopped'),
     );

@@ -97,7 +97,7 @@ class Program {
   readonly ended: Promise<number | string | null>;
 
   constructor(slice: string, words: readonly string[]) {
-    this.child = host.run(slice, words, { stdio: ['pipe', 'pipe', 'inherit'], gate: true });
+    this.child = host.run(slice, words, { stdio: ['pipe', 'pipe', 'inherit'], options: ['--gate'] });
     this.child.stdout?.setEncoding('utf8').on('data', (more: string) => (this.#text += more));
     this.ended = new Promise((resolve) => {
       this.child.on('exit', (status, signal) => resolve(signal ?? status));

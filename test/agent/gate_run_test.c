@@ -52,8 +52,10 @@ static uint64_t hundred_mib(void *context)
 /* What a command of ours would do with it. */
 static int run_gated(char *const *argv)
 {
-    struct gated_program program = {
-        .argv = argv, .devices = {.major_number = 1, .control_minor = 3}, .policy = {.limit_bytes = hundred_mib}};
+    struct gated_program program = {.argv = argv,
+                                    .devices = {.major_number = 1, .control_minor = 3},
+                                    .policy = {.limit_bytes = hundred_mib},
+                                    .told_fd = -1};
     char why[GATED_RUN_WHY_BYTES];
     int error;
     int status = gated_run(&program, why, &error);

@@ -31,6 +31,7 @@ import {
   agent,
   crowded,
   faulty,
+  gatedLab,
   gpu,
   hopper,
   host,
@@ -52,6 +53,7 @@ export type Scene =
   | 'deploying'
   | 'bare'
   | 'idle'
+  | 'gated'
   | 'quotas'
   | 'faults'
   | 'many';
@@ -143,6 +145,8 @@ function hostsOf(scene: Scene): HostSnapshot[] {
     }
     case 'faults':
       return [faulty(), ...lab.slice(1)];
+    case 'gated':
+      return [gatedLab(), ...lab.slice(1)];
     case 'quotas':
       return [quoted(), ...lab.slice(1)];
     case 'many':

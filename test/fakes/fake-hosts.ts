@@ -74,6 +74,8 @@ export function slice(
     computeLimitPercent: limit,
     computeGuaranteePercent: guarantee,
     priority: 'normal',
+    gate: 'programs',
+    enforcement: 'cooperative',
     owner,
     ownerUid: 1000,
     createdAtMs: created,
@@ -151,6 +153,28 @@ export function quoted(): HostSnapshot {
       { subject: 'mira', memoryBytesMax: 33 * GIB, slicesMax: 2 },
       { subject: 'wei', memoryBytesMax: null, slicesMax: 3 },
     ],
+  };
+}
+
+/** The lab with a gate that was proved: one slice’s is off, and of another one process is not behind it. */
+export function gatedLab(): HostSnapshot {
+  const lab = hopper();
+  const backend = {
+    ...NVIDIA,
+    can: [...NVIDIA.can, 'gate' as const],
+    driver: '580.159.04',
+    gate: 'proved' as const,
+    gateNote: 'A context of 520 MiB was seen.',
+  };
+  const isOff = (s: Slice): boolean => s.name === 'embed';
+  return {
+    ...lab,
+    gpus: lab.gpus.map((g) => ({ ...g, backend })),
+    slices: lab.slices.map((s) => ({
+      ...s,
+      gate: isOff(s) ? 'off' : s.name === 'serve-7b' ? 'shells' : 'programs',
+      enforcement: isOff(s) ? 'cooperative' : 'gate',
+    })),
   };
 }
 

@@ -114,6 +114,7 @@ export class Meter {
         deniedAtMs: slice.name === 'nightly' ? startedAtMs - 100_000 : null,
         limitHeld: true,
         processCount: slice.createdAtMs < startedAtMs ? 1 : 0,
+        ungatedCount: slice.enforcement === 'gate' ? Number(slice.name === 'nb-wei') : null,
       })),
       processes,
       processesOmitted: 0,
@@ -143,6 +144,7 @@ export class Meter {
         memoryUsedBytes: point.memoryUsedBytes,
         computeUsedTenths: point.computeTenths,
         throttledTenths: point.throttledTenths,
+        gated: slice.enforcement === 'gate' ? slice.name !== 'nb-wei' : null,
         startedAtMs: startedAtMs - 2_900_000 * (i + 1),
       };
     });
@@ -164,6 +166,7 @@ export class Meter {
         memoryUsedBytes: Math.floor(0.3 * GIB),
         computeUsedTenths: 0,
         throttledTenths: null,
+        gated: null,
         startedAtMs: startedAtMs - 800_000_000,
       },
     ];

@@ -9,6 +9,7 @@ const settings = {
   computeLimitPercent: 50,
   computeGuaranteePercent: 10,
   priority: 'normal',
+  gate: 'programs',
   startsAtMs: 5,
   expiresAtMs: null,
 };

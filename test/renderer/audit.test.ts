@@ -31,9 +31,9 @@ describe('audit in words', () => {
   it('says what a new slice is, without what it has not', () => {
     const made = auditRecord(1, 0, 'tom', null, before);
     expect(changeText(made, gpuName, 9)).toBe(
-      'name nightly, owner mira, memory GiB 20.0, GPU time % 25, guaranteed % 0, priority normal',
+      'name nightly, owner mira, memory GiB 20.0, GPU time % 25, guaranteed % 0, priority normal, gate programs',
     );
-    expect(changeText(made, gpuName, 2)).toBe('name nightly, owner mira, 4 more');
+    expect(changeText(made, gpuName, 2)).toBe('name nightly, owner mira, 5 more');
   });
   it('says of a refused edit that nothing changed', () => {
     const refused = { ...of({ owner: 'wei' }), refusal: 'not-permitted' };

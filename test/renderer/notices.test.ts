@@ -33,6 +33,7 @@ const process: ProcessSample = {
   memoryUsedBytes: 1,
   computeUsedTenths: 0,
   throttledTenths: null,
+  gated: null,
   startedAtMs: null,
 };
 const limits = { hotCelsius: 90, idleMinutes: 10, idleSinceMs: () => null };

@@ -28,6 +28,8 @@ const nothing = (name: keyof typeof VIEW_KEYS) => async (page: Page) => {
 const updates = (page: Page): Promise<void> => fromPalette(page, 'check for updates');
 const diagnostics = (page: Page): Promise<void> => fromPalette(page, 'save diagnostics');
 const tagsSheet = (page: Page): Promise<void> => fromPalette(page, 'tags…');
+/** A scene whose host has a gate that was proved. */
+const GATED: Options = { scene: 'gated' };
 /** A scene whose host has quotas: one held to, one gone beyond, one counting slices only. */
 const QUOTAS: Options = { scene: 'quotas' };
 async function overQuota(page: Page): Promise<void> {
@@ -290,6 +292,9 @@ export const PICTURES: readonly Picture[] = [
       await page.getByRole('dialog', { name: /New slice/ }).waitFor();
     },
   },
+  { name: 'gate-slice', options: GATED, act: (page) => slider(page, 'resnet-sweep').click() },
+  { name: 'gate-not-all', options: { ...GATED, dark: false }, act: (page) => slider(page, 'nb-wei').click() },
+  { name: 'gate-host', options: GATED, act: view('bars') },
   { name: 'course', options: {}, act: course },
   { name: 'course-light', options: { ...QUOTAS, ...COMPACT, dark: false }, act: courseFull },
   { name: 'course-empty', options: { ...COMPACT }, act: courseSheet },

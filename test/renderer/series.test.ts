@@ -21,6 +21,8 @@ const sample = (seq: number, atMs: number, memoryUsedBytes: number | null = seq)
       deniedAtMs: seq > 2 ? 2500 : null,
       limitHeld: true,
       processCount: 1,
+
+      ungatedCount: null,
     },
   ],
   processes: [],

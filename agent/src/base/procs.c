@@ -24,6 +24,7 @@
 #endif
 
 #define COMMAND_AGE_MS 10000
+#define FILTER_AGE_MS 1000
 #define DEATHS_AT_ONCE 64
 #define POLL_AGE_MS 1000 /* without a pidfd: how often a process is looked at again */
 
@@ -274,6 +275,19 @@ const struct workload *procs_workload(struct proc *proc, int64_t mono_ms)
 {
     procs_command(proc, mono_ms);
     return &proc->workload;
+}
+
+bool procs_is_filtered(struct proc *proc, int64_t mono_ms)
+{
+    char path[64], buf[4096];
+    if (proc->is_filtered || (proc->filter_at_ms != 0 && mono_ms - proc->filter_at_ms < FILTER_AGE_MS))
+        return proc->is_filtered;
+    proc->filter_at_ms = mono_ms;
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)proc->pid);
+    ssize_t n = fs_read_small(path, buf, sizeof buf);
+    const char *line = n > 0 ? strstr(buf, "\nSeccomp:\t") : NULL;
+    proc->is_filtered = line && line[sizeof "\nSeccomp:\t" - 1] == '2'; /* SECCOMP_MODE_FILTER, proc(5) */
+    return proc->is_filtered;
 }
 
 void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms)

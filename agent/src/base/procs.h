@@ -33,6 +33,8 @@ struct proc {
     int pidfd; /* -1: none */
     bool watched;
     bool gone; /* kill(pid, 0) said so */
+    bool is_filtered;
+    int64_t filter_at_ms; /* when that was asked for last; 0: never */
     int64_t checked_at_ms, command_at_ms, used_at_ms;
     int64_t started_at_ms; /* wall clock */
     char command[TEXT_SHOWN_BYTES + 1];
@@ -67,6 +69,9 @@ const char *procs_command(struct proc *proc, int64_t mono_ms);
 
 /* What it belongs to; as old as its command line. */
 const struct workload *procs_workload(struct proc *proc, int64_t mono_ms);
+
+/* Whether the kernel keeps it behind a seccomp filter. Once it is, it is for good; until then it is asked again each second. */
+bool procs_is_filtered(struct proc *proc, int64_t mono_ms);
 
 /* Forgets what nobody asked for in the last `unused_ms`. */
 void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms);

@@ -287,7 +287,7 @@ static bool holds_more_than_counted(const struct slice *slice, const struct gpu_
 {
     for (size_t i = 0; i < slice->track_count; i++) {
         const struct entry_track *track = &slice->tracks[i];
-        if (track->pid != p->pid || !track->believed || !track->is_gated || !p->bytes_known) continue;
+        if (track->pid != p->pid || !track->believed || !track->is_held || !p->bytes_known) continue;
         return p->bytes > track->memory_bytes + track->memory_bytes / 16 + BEYOND_BYTES;
     }
     return false;

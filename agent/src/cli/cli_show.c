@@ -291,3 +291,13 @@ int command_doctor(int argc, char **argv)
     if (fflush(stdout) != 0) return EXIT_OWN_FAILURE;
     return result != 0 ? result : findings.worst;
 }
+
+/* For the agent (cards/gate_proofs.c): one line, "proved" or "failed", a tab and the sentence. */
+int command_prove_gate(int argc, char **argv)
+{
+    char why[GATED_WHY_BYTES], said[GATE_PROOF_BYTES];
+    if (argc > 1) return complain("prove-gate does not know “%s”", argv[1]);
+    bool can = gated_is_possible(why), holds = can && gate_prove(said);
+    printf("%s\t%s\n", holds ? "proved" : "failed", can ? said : why);
+    return fflush(stdout) == 0 ? 0 : EXIT_OWN_FAILURE;
+}

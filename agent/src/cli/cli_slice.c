@@ -110,6 +110,7 @@ static int put_setting(struct json_writer *w, const struct setting_info *info, c
     case SETTING_PERCENT: return put_percent(w, info->option, info->wire, text, info->least);
     case SETTING_TIME: return put_time(w, info->option, info->wire, text);
     case SETTING_PRIORITY:
+    case SETTING_GATE:
         if (text) json_put_text(w, info->wire, text);
         return 0;
     }

@@ -10,6 +10,7 @@ int command_hours(int argc, char **argv);
 int command_job(int argc, char **argv);
 int command_ls(int argc, char **argv); /* cli_show.c */
 int command_metrics(int argc, char **argv);
+int command_prove_gate(int argc, char **argv); /* cli_show.c */
 int command_quota(int argc, char **argv);
 int command_slice(int argc, char **argv);
 

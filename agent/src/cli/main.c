@@ -21,12 +21,14 @@
 static const char usage[] =
     "Usage: tranche COMMAND …\n"
     "\n"
-    "  run --slice NAME [--slice NAME…] [--visible index] [--gate] -- COMMAND…   run a program inside slices\n"
+    "  run --slice NAME [--slice NAME…] [--visible index] [--gate|--no-gate] -- COMMAND…   run a program inside "
+    "slices\n"
     "  env --slice NAME                               print what run would set, for a shell\n"
     "  ls [--json]                                    GPUs, slices and processes\n"
     "  slice create --gpu N --memory 20g --compute 50%  [--guarantee 25%] [--priority idle|normal|high]\n"
     "               [--owner USER] [--name NAME] [--expires MS] [--over-quota]\n"
     "  slice resize NAME [--memory 30g] [--compute 75%] [--guarantee …] [--priority …] [--below-use refuse]\n"
+    "               [--gate off|programs|shells]           which of its programs are held at the kernel's boundary\n"
     "  slice assign NAME --owner USER | move NAME --gpu N | rename NAME NEW-NAME | delete NAME [--with-processes]\n"
     "  slice undo TOKEN\n"
     "  concurrent on|off [--gpu N]                    your programs there at the same time, or in turns\n"
@@ -157,15 +159,25 @@ int main(int argc, char **argv)
         int (*run)(int, char **);
         bool speaks; /* another protocol than lines for people, or for somebody who is not there */
     } commands[] = {
-        {"agent", command_agent, true},       {"attach", command_attach, true},
-        {"terminal", command_terminal, true}, {"job", command_job, false},
-        {"run", command_run, false},          {"env", command_env, false},
-        {"slice", command_slice, false},      {"ls", command_ls, false},
-        {"doctor", command_doctor, false},    {"audit", command_audit, false},
-        {"version", command_version, false},  {"concurrent", command_concurrent, false},
-        {"quota", command_quota, false},      {"escapes", command_escapes, false},
-        {"metrics", command_metrics, false},  {"hours", command_hours, false},
-        {"in-shell", command_in_shell, true}, {"print-environment", command_print_environment, true},
+        {"agent", command_agent, true},
+        {"attach", command_attach, true},
+        {"terminal", command_terminal, true},
+        {"job", command_job, false},
+        {"run", command_run, false},
+        {"env", command_env, false},
+        {"slice", command_slice, false},
+        {"ls", command_ls, false},
+        {"doctor", command_doctor, false},
+        {"audit", command_audit, false},
+        {"version", command_version, false},
+        {"concurrent", command_concurrent, false},
+        {"quota", command_quota, false},
+        {"escapes", command_escapes, false},
+        {"metrics", command_metrics, false},
+        {"hours", command_hours, false},
+        {"in-shell", command_in_shell, true},
+        {"print-environment", command_print_environment, true},
+        {"prove-gate", command_prove_gate, true},
     };
     int status;
     if (take_help(argc, argv, &status)) return status;

@@ -64,7 +64,7 @@ static bool is_in(const struct leftovers *list, pid_t pid)
     return false;
 }
 
-void leftovers_find(pid_t program, int64_t started_s, struct leftovers *out)
+void leftovers_find(pid_t program, int64_t started_s, pid_t gate, struct leftovers *out)
 {
     static struct seen seen[PROCESSES_MAX];
     size_t count = 0;
@@ -90,6 +90,8 @@ void leftovers_find(pid_t program, int64_t started_s, struct leftovers *out)
     for (size_t i = 0; i < count && out->count < LEFTOVERS_MAX; i++)
         if (!is_in(out, seen[i].pid) && carries(seen[i].pid, program, started_s))
             out->pids[out->count++] = seen[i].pid;
+    for (size_t i = 0; gate > 0 && i < out->count; i++)
+        if (out->pids[i] == gate) out->pids[i--] = out->pids[--out->count];
 }
 
 size_t leftovers_names(const struct leftovers *leftovers, pid_t group, char *out, size_t cap)

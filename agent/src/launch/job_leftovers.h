@@ -17,8 +17,9 @@ struct leftovers {
     size_t count;
 };
 
-/* Living processes of the run that began with `program` at started_s (Unix seconds), the program itself included. */
-void leftovers_find(pid_t program, int64_t started_s, struct leftovers *out);
+/* Living processes of the run that began with `program` at started_s (Unix seconds), the program itself included, and
+ * without its supervisor at the kernel's boundary (0: it has none). */
+void leftovers_find(pid_t program, int64_t started_s, pid_t gate, struct leftovers *out);
 
 /* "fill (4711), sleep (4712) and 3 more"; those of process group `group` are not named (0: all are). How many. */
 size_t leftovers_names(const struct leftovers *leftovers, pid_t group, char *out, size_t cap);

@@ -51,6 +51,8 @@ struct supervisor {
     int ready_fd; /* -1: the starter has had its answer */
     int signal_fd, agent_fd, output_fd;
     pid_t program;                /* 0: none */
+    int gate_fd;                  /* whence the pid of its supervisor at the kernel's boundary comes; -1: none */
+    pid_t gate;                   /* that; 0: none, or not told yet */
     bool known;                   /* an agent has taken the job once */
     uint64_t version, sent, told; /* of the record: now, on its way, acknowledged */
     enum job_state stop_as;
@@ -91,7 +93,7 @@ static void answer_starter(struct supervisor *s, const char *code, const char *m
 
 /* ---- the program ---------------------------------------------------------------------------------------- */
 
-static void run_program(const struct supervisor *s, int output)
+static void run_program(const struct supervisor *s, int output, int told_fd)
 {
     static const int defaults[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGCHLD, SIGXFSZ};
     size_t count = 0;
@@ -118,22 +120,44 @@ static void run_program(const struct supervisor *s, int output)
     argv[2] = (char *)s->r.slice_id;
     argv[3] = (char *)"--";
     memcpy(argv + 4, s->argv, (count + 1) * sizeof *argv);
-    _exit(command_run((int)count + 4, argv));
+    _exit(run_telling((int)count + 4, argv, told_fd));
+}
+
+static void forget_gate(struct supervisor *s)
+{
+    if (s->gate_fd >= 0) close(s->gate_fd);
+    s->gate_fd = -1;
+    s->gate = 0;
+}
+
+/* What there is of the run. The supervisor of a gated program (docs/gate.md) is none of it: it ends by itself, after the
+ * last process that it answers for. */
+static void find_left(struct supervisor *s, pid_t program, struct leftovers *out)
+{
+    pid_t told;
+    if (s->gate_fd >= 0 && read(s->gate_fd, &told, sizeof told) == (ssize_t)sizeof told) s->gate = told;
+    leftovers_find(program, s->r.started_at_ms / 1000, s->gate, out);
 }
 
 static void start_program(struct supervisor *s)
 {
-    int ends[2];
+    int ends[2] = {-1, -1}, told[2] = {-1, -1};
     pid_t child = -1;
-    if (pipe2(ends, O_CLOEXEC) == 0) {
+    forget_gate(s);
+    if (pipe2(ends, O_CLOEXEC) == 0 && pipe2(told, O_CLOEXEC | O_NONBLOCK) == 0) {
         child = fork();
-        if (child == 0) run_program(s, ends[1]);
+        if (child == 0) run_program(s, ends[1], told[1]);
         /* Here too: a signal to the group must not come before there is one. */
         if (child > 0) setpgid(child, child);
-        close(ends[1]);
-        if (child < 0) close(ends[0]);
     }
+    int error = errno;
+    if (ends[1] >= 0) close(ends[1]);
+    if (told[1] >= 0) close(told[1]);
+    s->gate_fd = told[0];
     if (child < 0) {
+        if (ends[0] >= 0) close(ends[0]);
+        forget_gate(s);
+        errno = error;
         snprintf(s->r.message, sizeof s->r.message, "It could not be started: %s.", strerror(errno));
         s->r.ended_at_ms = now_wall_ms();
         become(s, JOB_FAILED);
@@ -195,7 +219,7 @@ static void finish_run(struct supervisor *s)
 static void signal_run(struct supervisor *s, int number)
 {
     if (s->program > 0) kill(-s->program, number);
-    leftovers_find((pid_t)s->r.pid, s->r.started_at_ms / 1000, &s->asked);
+    find_left(s, (pid_t)s->r.pid, &s->asked);
     leftovers_signal(&s->asked, NULL, s->program, number);
 }
 
@@ -210,7 +234,7 @@ static void say_left(struct supervisor *s, const char *what)
 static void end_leftovers(struct supervisor *s, int64_t mono_ms)
 {
     struct leftovers found;
-    leftovers_find((pid_t)s->r.pid, s->r.started_at_ms / 1000, &found);
+    find_left(s, (pid_t)s->r.pid, &found);
     if (found.count == 0) {
         say_left(s, s->left_count == 1 ? "was ended" : "were ended");
         finish_run(s);
@@ -236,7 +260,7 @@ static void program_ended(struct supervisor *s, int status)
     bool stops = s->r.state == JOB_STOPPING;
     s->program = 0;
     read_output(s, true);
-    leftovers_find(group, s->r.started_at_ms / 1000, &found);
+    find_left(s, group, &found);
     if (found.count == 0) {
         say_left(s, s->left_count == 1 ? "was ended" : "were ended");
         finish_run(s);
@@ -253,8 +277,10 @@ static void program_ended(struct supervisor *s, int status)
 static void reap(struct supervisor *s)
 {
     int status;
-    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG))
+    for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
+        if (pid == s->gate) forget_gate(s);
         if (pid == s->program) program_ended(s, status);
+    }
 }
 
 static void stop_program(struct supervisor *s, enum job_state as)
@@ -446,7 +472,7 @@ static int open_signals(struct supervisor *s)
 int command_job_supervise(const char *id, int ready_fd)
 {
     static struct supervisor s;
-    s = (struct supervisor){.ready_fd = ready_fd, .agent_fd = -1, .output_fd = -1, .version = 1};
+    s = (struct supervisor){.ready_fd = ready_fd, .agent_fd = -1, .output_fd = -1, .gate_fd = -1, .version = 1};
     fcntl(ready_fd, F_SETFD, FD_CLOEXEC);
     if (job_folder_of(id, s.directory) != 0) return complain("there is no job %s in this account", id);
     int error = job_folder_load(s.directory, &s.r);

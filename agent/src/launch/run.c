@@ -34,6 +34,8 @@
 #define GROUP_TEXT_BYTES 64
 #define ASAN_BYTES 4096
 
+enum gate_wish { GATE_AS_SET, GATE_MUST, GATE_NOT };
+
 struct plan {
     const char *names[SLICES_PER_PROGRAM];
     size_t name_count;
@@ -41,7 +43,12 @@ struct plan {
     char gpus[SLICES_PER_PROGRAM * REGION_UUID_BYTES];
     char runtime_dir[FS_PATH_BYTES];
     bool agent_is_there;
-    bool is_gated, is_simulated;
+    enum gate_wish gate_wish;
+    bool is_shell;       /* of a terminal */
+    uint32_t gate_flags; /* of enum region_policy_flag: those that all of its slices have */
+    bool is_gated;       /* it is started behind the gate */
+    bool is_inside;      /* the gate that this process is in is the slice's own */
+    bool is_simulated;
     bool by_index; /* GPUs are named by the host's numbers, for programs that want one */
     char indices[SLICES_PER_PROGRAM * 24];
     char preload[PRELOAD_BYTES];
@@ -49,6 +56,19 @@ struct plan {
     char asan[ASAN_BYTES]; /* "" = left as it is */
     char group[GROUP_TEXT_BYTES];
 };
+
+static bool take_run_option(struct plan *plan, const char *option)
+{
+    if (strcmp(option, "--gate") == 0)
+        plan->gate_wish = GATE_MUST;
+    else if (strcmp(option, "--no-gate") == 0)
+        plan->gate_wish = GATE_NOT;
+    else if (strcmp(option, "--shell") == 0) /* for terminals, not in the usage */
+        plan->is_shell = true;
+    else
+        return false;
+    return true;
+}
 
 static int take_options(struct plan *plan, const char *command, int argc, char **argv, int *rest)
 {
@@ -66,17 +86,14 @@ static int take_options(struct plan *plan, const char *command, int argc, char *
                 return complain("--visible takes index or uuid, not “%s”", kind);
             continue;
         }
-        if (strcmp(argv[i], "--gate") == 0 && strcmp(command, "run") == 0) {
-            plan->is_gated = true;
-            continue;
-        }
+        if (strcmp(command, "run") == 0 && take_run_option(plan, argv[i])) continue;
         if (strncmp(argv[i], "--slice=", 8) == 0)
             name = argv[i] + 8;
         else if (strcmp(argv[i], "--slice") == 0 && i + 1 < argc)
             name = argv[++i];
         else
             return complain("%s does not know “%s”; it takes --slice NAME and --visible index|uuid%s", command,
-                            argv[i], strcmp(command, "run") == 0 ? ", and --gate" : "");
+                            argv[i], strcmp(command, "run") == 0 ? ", and --gate or --no-gate" : "");
         if (plan->name_count == SLICES_PER_PROGRAM)
             return complain("a program can be in at most %d slices", SLICES_PER_PROGRAM);
         plan->names[plan->name_count++] = name;
@@ -179,7 +196,7 @@ static void join(struct plan *plan, const struct fetched *fetched, const struct 
 #define FILES_STEP_MS 50
 
 /* What is not right with the files that the program would be limited by: 0, or an errno value, and which. */
-static int try_files(const char *runtime, const char *id, size_t id_len, char path[FS_PATH_BYTES])
+static int try_files(const char *runtime, const char *id, size_t id_len, char path[FS_PATH_BYTES], uint32_t *flags_out)
 {
     const struct region_policy *policy;
     struct region_line *line;
@@ -189,6 +206,7 @@ static int try_files(const char *runtime, const char *id, size_t id_len, char pa
     int error = region_policy_map_ro(path, &policy);
     if (error != 0) return -error;
     uint64_t tag = atomic_load(&((struct region_policy *)(uintptr_t)policy)->tag);
+    *flags_out = atomic_load(&((struct region_policy *)(uintptr_t)policy)->flags);
     char gpu_uuid[REGION_UUID_BYTES];
     text_copy(gpu_uuid, sizeof gpu_uuid, policy->gpu_uuid);
     region_policy_unmap(policy);
@@ -204,17 +222,20 @@ static int try_files(const char *runtime, const char *id, size_t id_len, char pa
 }
 
 /* A limit is promised only if the program will find it: otherwise it would be refused all memory, and not know why. */
-static int check_files(const struct plan *plan)
+static int check_files(struct plan *plan)
 {
     char path[FS_PATH_BYTES];
     int error = 0;
+    uint32_t flags = 0;
+    plan->gate_flags = UINT32_MAX;
     for (const char *id = plan->slices; *id && error == 0; id += strcspn(id, ",") + (id[strcspn(id, ",")] == ',')) {
         for (int waited_ms = 0;; waited_ms += FILES_STEP_MS) {
-            error = try_files(plan->runtime_dir, id, strcspn(id, ","), path);
+            error = try_files(plan->runtime_dir, id, strcspn(id, ","), path, &flags);
             if (error == 0 || error == EACCES || error == EPERM || !plan->agent_is_there || waited_ms > FILES_WAIT_MS)
                 break;
             nanosleep(&(struct timespec){0, FILES_STEP_MS * 1000000L}, NULL);
         }
+        plan->gate_flags &= error == 0 ? flags : 0;
     }
     if (error == 0) return 0;
     return complain("%s cannot be used (%s), so the program would not be limited and was not started. %s", path,
@@ -271,7 +292,7 @@ static void put_variables(struct plan *plan, struct variables *out)
     cuda_launch_put(&plan->cuda, plan->gpus, plan->by_index ? plan->indices : NULL, out);
     if (allow_asan(plan->asan, sizeof plan->asan) == 0) variables_put(out, ENV_ASAN, plan->asan);
     variables_put(out, ENV_GROUP, new_group(plan->group));
-    variables_put(out, ENV_GATED, plan->is_gated ? "1" : NULL);
+    variables_put(out, ENV_GATED, plan->is_gated || plan->is_inside ? "1" : NULL);
 }
 
 static int cannot_run(const char *program, int error)
@@ -280,23 +301,50 @@ static int cannot_run(const char *program, int error)
     return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }
 
-/* Before anything is set: a program that was to be held from outside is not started without. */
-static int check_gate(const struct plan *plan)
+/* Where this process is in a gate already: a second one cannot be, and the one that is there keeps one slice's limit. */
+static int check_inside(struct plan *plan)
 {
-    char why[GATED_WHY_BYTES];
-    if (plan->name_count != 1)
-        return complain(
-            "--gate takes one slice: which GPU a request is for is not looked at yet. Nothing was started");
-    if (gated_is_possible(why)) return 0;
-    return complain("the gate cannot be had here: %s Nothing was started; without --gate the library keeps the limits",
-                    why);
+    const char *gated = getenv(ENV_GATED), *slices = getenv(ENV_SLICES);
+    if (!gated || strcmp(gated, "1") != 0 || !slices) return 0;
+    plan->is_inside = strcmp(slices, plan->slices) == 0;
+    if (plan->is_inside) return 0;
+    return complain("this is a program of another slice (%s), which it cannot leave: a supervisor at the kernel's "
+                    "boundary counts what it takes for that one. Nothing was started; start it from a shell that is "
+                    "in no slice",
+                    slices);
 }
 
-static int run_gated(const struct plan *plan, char **program)
+/* Before anything is set: whether it goes behind the gate. A program that was to be held from outside, whatever comes, is
+ * not started without. */
+static int decide_gate(struct plan *plan)
+{
+    char why[GATED_WHY_BYTES];
+    uint32_t wanted = plan->is_shell ? REGION_POLICY_GATE_SHELLS : REGION_POLICY_GATE_PROGRAMS;
+    if (check_inside(plan) != 0) return EXIT_OWN_FAILURE;
+    bool must = plan->gate_wish == GATE_MUST;
+    bool asked = must || (plan->gate_wish == GATE_AS_SET && (plan->gate_flags & wanted) != 0);
+    if (!asked || plan->is_inside) return 0;
+    if (plan->name_count != 1) {
+        return !must ? 0
+                     : complain("--gate takes one slice: which GPU a request is for is not looked at yet. Nothing was "
+                                "started");
+    }
+    plan->is_gated = gated_is_possible(why);
+    if (plan->is_gated) return 0;
+    if (must) {
+        return complain(
+            "the gate cannot be had here: %s Nothing was started; without --gate the library keeps the limits", why);
+    }
+    fprintf(stderr, "tranche: not behind the gate, though slice %s asks for it: %s The library keeps the limits.\n",
+            plan->names[0], why);
+    return 0;
+}
+
+static int run_gated(const struct plan *plan, char **program, int told_fd)
 {
     char why[GATED_WHY_BYTES] = "";
     int error = 0;
-    int status = gated_start(program, plan->runtime_dir, plan->slices, plan->is_simulated, why, &error);
+    int status = gated_start(program, plan->runtime_dir, plan->slices, plan->is_simulated, told_fd, why, &error);
     if (status >= 0) return status;
     if (error != 0) return cannot_run(program[0], error);
     return complain("the program was not started: %s", why);
@@ -304,17 +352,22 @@ static int run_gated(const struct plan *plan, char **program)
 
 int command_run(int argc, char **argv)
 {
+    return run_telling(argc, argv, -1);
+}
+
+int run_telling(int argc, char **argv, int told_fd)
+{
     static struct plan plan;
     struct variables variables;
     int rest;
     if (take_options(&plan, "run", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
     if (rest >= argc) return complain("say what to run: tranche run --slice NAME -- COMMAND…");
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
-    if (plan.is_gated && check_gate(&plan) != 0) return EXIT_OWN_FAILURE;
+    if (decide_gate(&plan) != 0) return EXIT_OWN_FAILURE;
     put_variables(&plan, &variables);
     int error = variables_set(&variables);
     if (error != 0) return complain("the environment could not be set: %s", strerror(error));
-    if (plan.is_gated) return run_gated(&plan, argv + rest);
+    if (plan.is_gated) return run_gated(&plan, argv + rest, told_fd);
     execvp(argv[rest], argv + rest);
     return cannot_run(argv[rest], errno);
 }

@@ -152,7 +152,10 @@ static int prepare_create(struct agent *agent, const struct slice_changes *c, co
 int edit_create(struct agent *agent, const struct slice_changes *c, const struct editor *editor,
                 struct edit_reply *reply, struct failure *failure)
 {
-    struct slice_record next = {.priority = REGION_PRIORITY_NORMAL, .starts_at_ms = NO_TIME, .expires_at_ms = NO_TIME};
+    struct slice_record next = {.priority = REGION_PRIORITY_NORMAL,
+                                .gate = SLICE_GATE_PROGRAMS,
+                                .starts_at_ms = NO_TIME,
+                                .expires_at_ms = NO_TIME};
     if (prepare_create(agent, c, editor, &next, failure) != 0) return -1;
     struct slice_record nothing = next;
     nothing.deleted = true;

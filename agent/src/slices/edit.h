@@ -12,7 +12,7 @@
 /* Fields that a request may set; absent ones stay as they are. */
 struct slice_changes {
     bool has[SETTING_COUNT];
-    int64_t value[SETTING_COUNT]; /* not checked yet, but for a priority, which is one */
+    int64_t value[SETTING_COUNT]; /* not checked yet, but for words, which are ones */
     bool refuse_below_use;
     const char *gpu_uuid; /* creation only */
     const char *owner;    /* NULL: the editor */

@@ -307,14 +307,14 @@ static bool take_bytes(struct look *look, const struct region_entry *e, struct e
     uint64_t bytes = measure_sane(e->memory_bytes);
     if (first) {
         track->memory_bytes = track->gate_bytes = 0;
-        track->is_metered = track->is_gated = false;
+        track->is_metered = track->is_held = false;
         track->believed = is_here(look, track, proc);
     }
     track->seen = true;
     track->memory_bytes = measure_add(track->memory_bytes, bytes);
     if (is_of_gate(e)) {
-        track->is_gated = true;
         track->gate_bytes = measure_add(track->gate_bytes, bytes);
+        track->is_held = true;
     } else {
         track->is_metered = true;
     }

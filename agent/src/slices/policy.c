@@ -133,10 +133,18 @@ static uint32_t share_bp(const struct agent *agent, const struct slice_record *r
     return share == 0 && percent > 0 ? 1 : share;
 }
 
+/* Where the gate was not proved nobody is to go behind it: it might count nothing. */
+static uint32_t gate_flags(struct agent *agent, const struct slice_record *r)
+{
+    const struct gpu_state *gpu = agent_gpu(agent, r->gpu_uuid);
+    if (!gpu || gpu->kind->gate != GATE_PROVED || r->gate == SLICE_GATE_OFF) return 0;
+    return REGION_POLICY_GATE_PROGRAMS | (r->gate == SLICE_GATE_SHELLS ? REGION_POLICY_GATE_SHELLS : 0);
+}
+
 static void fill(struct agent *agent, const struct slice *slice, const struct slice_record *r, struct region_policy *p)
 {
     bool open = slice_is_open(&agent->slices, r, now_wall_ms());
-    atomic_store(&p->flags, open ? 0 : REGION_POLICY_DELETED);
+    atomic_store(&p->flags, (open ? 0 : REGION_POLICY_DELETED) | gate_flags(agent, r));
     atomic_store(&p->revision, r->revision);
     atomic_store(&p->memory_limit_bytes, r->memory_limit_bytes);
     uint64_t capacity = capacity_of(agent, r);

@@ -36,6 +36,9 @@ struct jobs;
 struct peer;
 struct shared_line;
 
+/* Whether the gate was seen to hold with a driver (cards/gate_proofs.h). */
+enum gate_standing { GATE_UNTRIED, GATE_PROVED, GATE_NOT_PROVED };
+
 /* A backend as it stands on this host. */
 struct backend_state {
     const struct gpu_backend *backend;
@@ -43,6 +46,11 @@ struct backend_state {
     char note[256]; /* why its driver is not open, or "" */
     char driver[88];
     int64_t retry_at_ms; /* monotonic: when the driver is looked for again */
+    enum gate_standing gate;
+    char gate_driver[88];  /* with which it was tried */
+    char gate_note[640];   /* what was seen, or why it was not tried, in sentences; "": not yet */
+    uint32_t gate_tries;   /* with this driver */
+    int64_t gate_again_ms; /* monotonic: when it is tried next, unless it was proved */
 };
 
 struct gpu_state {

@@ -103,22 +103,6 @@ bool slice_is_open(const struct slice_table *table, const struct slice_record *r
     return successor && slice_active(&successor->r, now_ms);
 }
 
-const char *priority_name(uint32_t priority)
-{
-    return priority == REGION_PRIORITY_IDLE ? "idle" : priority == REGION_PRIORITY_HIGH ? "high" : "normal";
-}
-
-int priority_parse(const char *text, uint32_t *out)
-{
-    for (uint32_t p = REGION_PRIORITY_IDLE; p <= REGION_PRIORITY_HIGH; p++) {
-        if (strcmp(text, priority_name(p)) == 0) {
-            *out = p;
-            return 0;
-        }
-    }
-    return -1;
-}
-
 size_t slice_count_on(const struct slice_table *table, const char *gpu_uuid, const struct slice *without,
                       int64_t *guarantees_percent, int64_t *memory_limits_bytes)
 {

@@ -19,6 +19,13 @@
 #define NO_TIME INT64_C(-1)
 #define STATE_FORMAT 1 /* of the table on disk: an agent reads its own and those before it */
 
+/* Which of its programs are held at the kernel's boundary, where the gate of the GPU's backend was proved (docs/gate.md). */
+enum slice_gate {
+    SLICE_GATE_OFF,
+    SLICE_GATE_PROGRAMS, /* that `run` and jobs start, each as a whole */
+    SLICE_GATE_SHELLS,   /* those, and the shells of terminals */
+};
+
 struct slice_record {
     char id[REGION_ID_BYTES];
     char name[SLICE_NAME_BYTES];
@@ -29,6 +36,7 @@ struct slice_record {
     uint32_t compute_limit_percent;
     uint32_t compute_guarantee_percent;
     uint32_t priority; /* enum region_priority */
+    uint32_t gate;     /* enum slice_gate */
     uint32_t board_slot;
     uint64_t generation; /* how often it has changed hands: another usage file, line and tag each time */
     /* What an earlier owner's programs hold in a slice that has changed hands is a record of its own, `deleted` like one
@@ -63,7 +71,7 @@ struct entry_track {
     uint64_t memory_bytes;      /* of its entries together */
     uint64_t gate_bytes;        /* of these, those that its supervisor counted beyond its own entry */
     uint64_t gate_denied_count; /* by the supervisor */
-    bool is_gated;              /* it has a supervisor, which has an entry for it */
+    bool is_held;               /* a supervisor says that it answers for it */
     bool is_metered;            /* it has an entry of its own, and so GPU time that it was charged */
     uint64_t handed_bytes;      /* of an earlier owner's process: its part of what they may hold together */
     uint64_t beyond_bytes;      /* what the driver saw of it beyond that, at the last comparison */
@@ -189,8 +197,6 @@ static inline uint64_t slice_granted_bytes(const struct slice_record *record)
 uint32_t slice_generations(const struct slice_table *table, const struct slice_record *record);
 /* May anything be admitted? What is left of an earlier owner is open as long as the slice itself is. */
 bool slice_is_open(const struct slice_table *table, const struct slice_record *record, int64_t now_ms);
-const char *priority_name(uint32_t priority);
-int priority_parse(const char *text, uint32_t *out);
 size_t slice_count_on(const struct slice_table *table, const char *gpu_uuid, const struct slice *without,
                       int64_t *guarantees_percent, int64_t *memory_limits_bytes);
 

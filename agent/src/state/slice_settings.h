@@ -15,7 +15,7 @@ enum slice_setting {
     SETTING_COUNT
 };
 
-enum setting_kind { SETTING_BYTES, SETTING_PERCENT, SETTING_PRIORITY, SETTING_TIME };
+enum setting_kind { SETTING_BYTES, SETTING_PERCENT, SETTING_TIME, SETTING_PRIORITY, SETTING_GATE };
 
 #define ALWAYS_THERE INT64_MIN
 
@@ -27,6 +27,11 @@ struct setting_info {
     const char *option;
 };
 extern const struct setting_info slice_settings[SETTING_COUNT];
+
+/* The words of a kind that is one of a few, by its value and with NULL at the end; NULL: it is a number. */
+const char *const *setting_words(enum setting_kind kind);
+/* The value of a word. false: it is none of the kind's. */
+bool setting_parse_word(enum setting_kind kind, const char *word, int64_t *value_out);
 
 int64_t slice_setting_get(const struct slice_record *r, enum slice_setting which);
 /* The value has been checked. */

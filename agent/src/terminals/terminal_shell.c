@@ -48,8 +48,9 @@ static void run_shell(const char *slice_id, const char *terminal)
     char bashrc[FS_PATH_BYTES];
     bool is_login = !enter_environment(&option);
     bool is_bash = strcmp(strrchr(shell, '/'), "/bash") == 0 && !is_login && environment_bashrc(bashrc) == 0;
-    char *argv[9] = {(char *)"run", (char *)"--slice", (char *)slice_id, (char *)"--", (char *)shell};
-    int count = 5;
+    char *argv[10] = {(char *)"run",    (char *)"--shell", (char *)"--slice",
+                      (char *)slice_id, (char *)"--",      (char *)shell};
+    int count = 6;
     if (is_bash) argv[count++] = (char *)"--rcfile";
     if (is_bash) argv[count++] = bashrc;
     if (option) argv[count++] = (char *)option;

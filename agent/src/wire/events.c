@@ -16,6 +16,7 @@
 #include "jobs/jobs.h"
 #include "json.h"
 #include "region.h"
+#include "slices/enforcement.h"
 #include "slices/measure.h"
 #include "state/agent_state.h"
 #include "state/quota.h"
@@ -43,6 +44,11 @@ static void put_partitioned(struct json_writer *w, const char *key, const struct
         json_null(w);
 }
 
+static const char *gate_word(enum gate_standing gate)
+{
+    return gate == GATE_PROVED ? "proved" : gate == GATE_NOT_PROVED ? "not-proved" : "untried";
+}
+
 /* What this agent knows of each kind of GPU, with the words for it: clients have them from here. */
 static void put_backends(const struct agent *agent, struct json_writer *w)
 {
@@ -68,6 +74,8 @@ static void put_backends(const struct agent *agent, struct json_writer *w)
         json_put_text(w, "concurrent", words->concurrent);
         json_put_text(w, "driver", kind->open && kind->driver[0] ? kind->driver : NULL);
         json_put_text(w, "note", kind->note[0] ? kind->note : NULL);
+        json_put_text(w, "gate", kind->backend->can[GPU_CAN_GATE] ? gate_word(kind->gate) : NULL);
+        json_put_text(w, "gateNote", kind->gate_note[0] ? kind->gate_note : NULL);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -110,7 +118,7 @@ static void put_partitions(const struct agent *agent, struct json_writer *w, con
     json_close(w, ']');
 }
 
-static void put_slice(struct json_writer *w, const struct slice_record *r)
+static void put_slice(struct agent *agent, struct json_writer *w, const struct slice_record *r)
 {
     bool shrinks = r->shrinks_from_bytes != 0;
     json_open(w, '{');
@@ -130,6 +138,7 @@ static void put_slice(struct json_writer *w, const struct slice_record *r)
     snprintf(why, sizeof why, "uid %u is not %s any more; assign the slice to somebody to open it again",
              (unsigned)r->owner_uid, r->owner);
     json_put_text(w, "suspendedReason", r->suspended ? why : NULL);
+    json_put_text(w, "enforcement", enforcement_of(agent, r));
     json_close(w, '}');
 }
 
@@ -212,7 +221,7 @@ struct shared_line *events_state(struct agent *agent)
     json_key(w, "slices");
     json_open(w, '[');
     for (size_t i = 0; i < agent->slices.count; i++)
-        if (!agent->slices.items[i]->r.deleted) put_slice(w, &agent->slices.items[i]->r);
+        if (!agent->slices.items[i]->r.deleted) put_slice(agent, w, &agent->slices.items[i]->r);
     json_close(w, ']');
     json_key(w, "people");
     json_open(w, '[');
@@ -273,9 +282,30 @@ static void put_held_by(struct json_writer *w, const struct slice_measure *m, co
     }
 }
 
-static void put_slice_sample(struct json_writer *w, const struct slice *slice, const struct gpu_state *gpu)
+struct row {
+    uint32_t pid;
+    const char *slice_id;
+    const char *gpu_uuid;
+    bool is_escape;
+    const struct escape *escape; /* what is known of it; NULL: only that the driver lists it */
+    bool memory_known, compute_known, throttled_known;
+    uint64_t memory_bytes;
+    uint32_t compute_tenths, throttled_tenths;
+    int gated; /* -1: not known, or in no slice */
+};
+
+struct rows {
+    struct agent *agent;
+    struct json_writer *w;
+    int64_t mono_ms;
+    size_t written, omitted;
+};
+
+static void put_slice_sample(struct rows *rows, const struct slice *slice)
 {
     const struct slice_measure *m = &slice->m;
+    const struct gpu_state *gpu = agent_gpu(rows->agent, slice->r.gpu_uuid);
+    struct json_writer *w = rows->w;
     json_open(w, '{');
     json_put_text(w, "id", slice->r.id);
     json_put_known(w, "memoryUsedBytes", m->usage_known, (int64_t)measure_believed(gpu, slice));
@@ -302,26 +332,9 @@ static void put_slice_sample(struct json_writer *w, const struct slice *slice, c
     else
         json_null(w);
     json_put_known(w, "processCount", m->usage_known, m->process_count + slice->inherited_count);
+    json_put_known(w, "ungatedCount", m->usage_known, enforcement_ungated(rows->agent, slice, rows->mono_ms));
     json_close(w, '}');
 }
-
-struct row {
-    uint32_t pid;
-    const char *slice_id;
-    const char *gpu_uuid;
-    bool is_escape;
-    const struct escape *escape; /* what is known of it; NULL: only that the driver lists it */
-    bool memory_known, compute_known, throttled_known;
-    uint64_t memory_bytes;
-    uint32_t compute_tenths, throttled_tenths;
-};
-
-struct rows {
-    struct agent *agent;
-    struct json_writer *w;
-    int64_t mono_ms;
-    size_t written, omitted;
-};
 
 static void put_row(struct rows *rows, const struct row *row)
 {
@@ -346,6 +359,11 @@ static void put_row(struct rows *rows, const struct row *row)
     json_put_known(w, "memoryUsedBytes", row->memory_known, (int64_t)row->memory_bytes);
     json_put_known(w, "computeUsedTenths", row->compute_known, row->compute_tenths);
     json_put_known(w, "throttledTenths", row->throttled_known, row->throttled_tenths);
+    json_key(w, "gated");
+    if (row->gated >= 0)
+        json_bool(w, row->gated == 1);
+    else
+        json_null(w);
     json_put_known(w, "startedAtMs", rows->agent->procs.boot_time_ms > 0, proc->started_at_ms);
     if (row->is_escape) escapes_put_row(row->escape, w);
     json_close(w, '}');
@@ -389,6 +407,7 @@ static void put_managed(struct rows *rows, const struct slice *slice, size_t fro
             .throttled_known = t->rates_known && t->is_metered,
             .compute_tenths = t->compute_tenths,
             .throttled_tenths = t->throttled_tenths,
+            .gated = enforcement_holds(rows->agent, t, rows->mono_ms),
         };
         for (size_t k = 0; gpu && slice->outside.uses_more && k < gpu->use_count; k++) {
             uint32_t tenths = gpu->use[k].percent * 10;
@@ -413,7 +432,8 @@ static void put_unmanaged(struct rows *rows, const struct gpu_state *gpu)
                           .is_escape = true,
                           .escape = escapes_find(rows->agent, p->pid),
                           .memory_known = p->bytes_known,
-                          .memory_bytes = p->bytes};
+                          .memory_bytes = p->bytes,
+                          .gated = -1};
         /* The list was read: a process that is not on it is idle. */
         row.compute_known = gpu->use_known;
         for (size_t k = 0; k < gpu->use_count; k++)
@@ -434,7 +454,8 @@ static void put_held_only(struct rows *rows)
         put_row(rows, &(struct row){.pid = (uint32_t)e->pid,
                                     .gpu_uuid = rows->agent->gpus[at].info.uuid,
                                     .is_escape = true,
-                                    .escape = e});
+                                    .escape = e,
+                                    .gated = -1});
     }
 }
 
@@ -456,7 +477,7 @@ struct shared_line *events_sample(struct agent *agent)
     for (size_t i = 0; i < agent->slices.count; i++) {
         if (!agent->slices.items[i]->r.deleted) {
             struct slice *slice = agent->slices.items[i];
-            put_slice_sample(w, slice, agent_gpu(agent, slice->r.gpu_uuid));
+            put_slice_sample(&rows, slice);
         }
     }
     json_close(w, ']');

@@ -1,5 +1,6 @@
 /* The edits of slices: what a request says, as edit.h takes it. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/reply.h"
@@ -27,10 +28,19 @@ static int put_edit(struct request *r, int result, const struct edit_reply *repl
     return 0;
 }
 
+static int bad_word(struct request *r, const struct setting_info *info)
+{
+    char list[80] = "";
+    for (const char *const *words = setting_words(info->kind); *words; words++) {
+        size_t n = strlen(list);
+        snprintf(list + n, sizeof list - n, "%s\"%s\"", n == 0 ? "" : words[1] ? ", " : " or ", *words);
+    }
+    return request_bad(r, info->wire, list);
+}
+
 static int take_setting(struct request *r, const struct setting_info *info, bool *has, int64_t *value)
 {
     const char *word;
-    uint32_t priority;
     int found;
     switch (info->kind) {
     case SETTING_BYTES:
@@ -38,18 +48,15 @@ static int take_setting(struct request *r, const struct setting_info *info, bool
         found = request_may_integer(r, info->wire, -JSON_INTEGER_MAX, JSON_INTEGER_MAX, value);
         *has = found == 1;
         return found < 0 ? -1 : 0;
-    case SETTING_PRIORITY:
-        if (request_may_text(r, info->wire, &word) != 0) return -1;
-        *has = word;
-        if (!word) return 0;
-        if (priority_parse(word, &priority) != 0)
-            return request_bad(r, info->wire, "\"idle\", \"normal\" or \"high\"");
-        *value = priority;
-        return 0;
     case SETTING_TIME: /* null is none, absent as it was */
         *has = json_get(&r->object, info->wire);
         *value = NO_TIME;
         return request_may_integer(r, info->wire, 0, JSON_INTEGER_MAX, value) < 0 ? -1 : 0;
+    case SETTING_PRIORITY:
+    case SETTING_GATE:
+        if (request_may_text(r, info->wire, &word) != 0) return -1;
+        *has = word;
+        return !word || setting_parse_word(info->kind, word, value) ? 0 : bad_word(r, info);
     }
     return 0;
 }

@@ -5,6 +5,7 @@ import type { Sample } from '../../../model/sample.ts';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
 import { previousOf, versionOf } from '../../domain/agent-version.ts';
+import { keepingOfHost } from '../../domain/enforcement.ts';
 import { gpuView, hostFigures } from '../../domain/host-figures.ts';
 import { may, setRefusal } from '../../domain/rights.ts';
 import { ask } from '../../store/ask.ts';
@@ -27,6 +28,7 @@ export function HostInspector(props: {
   const tags = useTags((s) => tagsOf(s.tags, host.id));
   const agent = connection.kind === 'live' || connection.kind === 'stale' ? connection.agent : null;
   const { freeBytes, capacityBytes } = hostFigures(host, sample);
+  const keeping = keepingOfHost(host, sample);
   const fact = (term: string, value: ReactNode): ReactElement => (
     <>
       <dt>{term}</dt>
@@ -64,7 +66,7 @@ export function HostInspector(props: {
                 'You',
                 `${agent.yourName}, ${may(host, 'slices-change') ? 'may change slices' : 'may look and use your own slices'}`,
               )}
-              {fact('Limits', 'cooperative: a program that unsets LD_PRELOAD escapes them')}
+              {keeping !== null && fact('Limits', `${keeping.word}. ${keeping.why}`)}
               {agent.simulated && fact('GPUs', 'simulated; agent and limits are real')}
             </>
           )}

@@ -142,6 +142,20 @@ const FIGURES: readonly Column<ProcessRow>[] = [
     ),
   },
   {
+    id: 'gated',
+    heading: 'Gate',
+    goes: 1,
+    title: 'Whether a supervisor at the kernel’s boundary counts what it takes',
+    width: 64,
+    says: ({ process: { gated } }) => gated !== null,
+    value: ({ process: { gated } }) => (gated === null ? null : gated ? 'behind' : 'no'),
+    cell: ({ process: { gated } }) => (
+      <span className={cx(gated === false ? 'warn' : 'three')}>
+        {gated === null ? NONE : gated ? 'behind' : 'no'}
+      </span>
+    ),
+  },
+  {
     id: 'up',
     heading: 'Running for',
     goes: 2,

@@ -16,6 +16,7 @@ import { Menu } from '../../components/menu.tsx';
 import { useTick } from '../../components/use-sample.ts';
 import { changeSlices, giveSlices } from '../../acts/slices.ts';
 import { SLICE_MENU, menuEntries } from '../../commands/menu-entries.ts';
+import { GATES } from '../../domain/enforcement.ts';
 import { PRIORITIES } from './slice-fields.tsx';
 import { UntilField } from './until-field.tsx';
 
@@ -112,8 +113,27 @@ function ManyFields({ slices }: { readonly slices: readonly HostSlice[] }): Reac
   );
   const owners = [...(known[0] ?? [])].filter((name) => known.every((names) => names.has(name)));
   const owner = shown(({ slice }) => slice.owner);
-  const priority = shown(({ slice }) => slice.priority);
   const mixed = [MIXED, 'mixed'] as const;
+  const common = <T extends string>(
+    label: string,
+    choices: ReadonlyArray<readonly [T, string]>,
+    read: (of: HostSlice) => T,
+    onPick: (to: T) => void,
+  ): ReactElement => {
+    const value = shown(read);
+    return (
+      <ChoiceField
+        label={label}
+        value={value}
+        choices={[...(value === MIXED ? [mixed] : []), ...choices]}
+        refusal={refusal}
+        onPick={(picked) => {
+          const to = choices.find(([one]) => one === picked)?.[0];
+          if (to !== undefined && to !== value) onPick(to);
+        }}
+      />
+    );
+  };
   return (
     <section className="fields" aria-label={`Limits of all ${String(slices.length)}`}>
       <LimitField
@@ -153,16 +173,18 @@ function ManyFields({ slices }: { readonly slices: readonly HostSlice[] }): Reac
           if (name !== owner) void giveSlices(slices, name);
         }}
       />
-      <ChoiceField
-        label="Priority"
-        value={priority}
-        choices={[...(priority === MIXED ? [mixed] : []), ...PRIORITIES]}
-        refusal={refusal}
-        onPick={(picked) => {
-          const to = PRIORITIES.find(([one]) => one === picked)?.[0];
-          if (to !== undefined && to !== priority) change({ priority: to });
-        }}
-      />
+      {common(
+        'Priority',
+        PRIORITIES,
+        ({ slice }) => slice.priority,
+        (to) => change({ priority: to }),
+      )}
+      {common(
+        'Gate',
+        GATES,
+        ({ slice }) => slice.gate,
+        (to) => change({ gate: to }),
+      )}
       <UntilField slices={slices} refusal={refusal} />
     </section>
   );

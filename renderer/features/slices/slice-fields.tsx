@@ -1,10 +1,12 @@
 /** The typed twins of everything the bar can do by hand. */
 import type { ReactElement } from 'react';
 import type { Gpu } from '../../../model/gpu.ts';
-import type { Slice } from '../../../model/slice.ts';
+import { gpuCan } from '../../../model/backends.ts';
+import type { Slice, SliceSample } from '../../../model/slice.ts';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, mibExact, parseBytes, parsePercent } from '../../../model/units.ts';
 import { refusalWords } from '../../domain/drag.ts';
+import { GATES, keepingOf } from '../../domain/enforcement.ts';
 import { editRefusal } from '../../domain/rights.ts';
 import { asNew, preview } from '../../domain/slice-edits.ts';
 import type { SliceChange } from '../../domain/slice-edits.ts';
@@ -22,8 +24,10 @@ export function SliceFields(props: {
   readonly host: HostSnapshot;
   readonly gpu: Gpu;
   readonly slice: Slice;
+  readonly reading: SliceSample | null;
 }): ReactElement {
-  const { host, gpu, slice } = props;
+  const { host, gpu, slice, reading } = props;
+  const keeping = keepingOf(slice, gpu, reading);
   const refusal = editRefusal(host);
   const check = (change: SliceChange): string | null =>
     refusalWords(preview(host, gpu, slice, asNew(slice, change)), gpu.capacityBytes);
@@ -75,7 +79,18 @@ export function SliceFields(props: {
         refusal={refusal}
         onPick={(priority) => void changeSlice(host, slice, { priority })}
       />
+      <ChoiceField
+        label="Gate"
+        value={slice.gate}
+        choices={GATES}
+        refusal={refusal ?? (gpuCan(gpu, 'gate') ? null : keeping.why)}
+        onPick={(gate) => void changeSlice(host, slice, { gate })}
+      />
       <UntilField slices={[{ host, slice }]} refusal={refusal} />
+      <div className="small two kept" title={keeping.why}>
+        Memory limit: <b>{keeping.word}</b>
+        {keeping.isHard ? '' : `. ${keeping.why}`}
+      </div>
     </section>
   );
 }

@@ -112,7 +112,7 @@ export function SliceInspector({ host, gpu, slice, sample }: SliceInspectorProps
         <TimeAxis hostId={host.id} rangeMs={chart.rangeMs} />
         <SourceLine watched={chart.watched} gpu={gpu} />
       </ComputeChart>
-      <SliceFields host={host} gpu={gpu} slice={slice} />
+      <SliceFields host={host} gpu={gpu} slice={slice} reading={reading} />
       <section>
         <div className="head2">Run a program in this slice</div>
         <div className="run">

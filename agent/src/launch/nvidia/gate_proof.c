@@ -17,6 +17,7 @@
 #include "cuda_min.h"
 #include "env.h"
 #include "filter.h"
+#include "fs.h"
 #include "hand_over.h"
 #include "supervisor.h"
 
@@ -62,7 +63,10 @@ struct cuda {
 static CUresult start(struct cuda *cuda)
 {
     CUcontext context;
-    cuda->library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    char path[FS_PATH_BYTES];
+    const char *directory = getenv(ENV_DRIVER_DIR);
+    bool is_named = directory && directory[0] && fs_join(path, directory, "libcuda.so.1") == 0;
+    cuda->library = dlopen(is_named ? path : "libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
     if (!cuda->library) return -1;
     FUNCTION(cuInit, unsigned);
     FUNCTION(cuDevicePrimaryCtxRetain, CUcontext *, CUdevice);

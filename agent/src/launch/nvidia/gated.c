@@ -14,7 +14,7 @@ bool gated_is_possible(char why[GATED_WHY_BYTES])
     return can;
 }
 
-int gated_start(char *const *argv, const char *runtime_dir, const char *slice_id, bool is_simulated,
+int gated_start(char *const *argv, const char *runtime_dir, const char *slice_id, bool is_simulated, int told_fd,
                 char why[GATED_WHY_BYTES], int *error_out)
 {
     static struct share share; /* one program a process */
@@ -26,7 +26,7 @@ int gated_start(char *const *argv, const char *runtime_dir, const char *slice_id
         return -1;
     }
     struct gated_program program = {
-        .argv = argv, .devices = is_simulated ? stand_in : real, .policy = share_policy(&share)};
+        .argv = argv, .devices = is_simulated ? stand_in : real, .policy = share_policy(&share), .told_fd = told_fd};
     int status = gated_run(&program, reason, error_out);
     snprintf(why, GATED_WHY_BYTES, "%s", reason);
     return status;
