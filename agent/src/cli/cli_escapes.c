@@ -3,26 +3,16 @@
 #include <string.h>
 
 #include "base/complain.h"
+#include "cli/cli_ask.h"
 #include "cli/commands.h"
 #include "json.h"
 #include "launch/client.h"
-#include "launch/fetch.h"
 #include "text.h"
 
 #define ELEMENT_MAX 4096
 #define USAGE                                                                                                         \
     "tranche escapes [status | report | charge | stop | end] [--grace SECONDS] [--exempt USER,unit:NAME.service,…|" \
     "none] | continue PID"
-
-static int ask(struct client *client, const char *op, const struct json_writer *fields)
-{
-    struct json_object object;
-    char why[2048], *line;
-    size_t len;
-    int result = client_ask(client, op, fields, &line, &len, why, sizeof why);
-    const char *failure = result == 0 ? reply_failure(line, len, &object) : why;
-    return failure ? complain("%s", failure) : 0;
-}
 
 /* Into buf, which stays the object's. */
 static bool parse(struct json_span span, char buf[ELEMENT_MAX], struct json_object *object)
@@ -47,16 +37,22 @@ static int print_rule(struct json_span state)
     static struct json_object object;
     struct json_span span;
     char buf[ELEMENT_MAX], rule[TEXT_SHOWN_BYTES + 1], exempt[TEXT_SHOWN_BYTES + 1], by[TEXT_SHOWN_BYTES + 1],
-        note[TEXT_SHOWN_BYTES + 1];
-    int64_t grace = 0;
+        note[TEXT_SHOWN_BYTES + 1], grace[40] = "";
+    int64_t seconds = 0;
     if (json_member(state, "escapes", &span) != 0 || !parse(span, buf, &object))
         return complain("this agent is older and has no rule for processes outside of slices; it reports them");
-    json_get_integer(&object, "graceSeconds", 0, JSON_INTEGER_MAX, &grace);
+    text_of(&object, "rule", rule);
     text_of(&object, "exempt", exempt);
+    text_of(&object, "watchedBy", by);
     text_of(&object, "watchNote", note);
-    printf("Processes outside every slice: %s (%lld s to end). Exempt: %s.\nSeen by: %s%s%s.\n",
-           text_of(&object, "rule", rule), (long long)grace, exempt[0] ? exempt : "nobody",
-           text_of(&object, "watchedBy", by), note[0] ? ", for " : "", note);
+    if (strcmp(rule, "end") == 0 && json_get_integer(&object, "graceSeconds", 0, JSON_INTEGER_MAX, &seconds) == 1)
+        snprintf(grace, sizeof grace, ", %lld s after SIGTERM", (long long)seconds);
+    printf("Processes outside every slice: %s%s. Exempt: %s.\n", rule, grace, exempt[0] ? exempt : "nobody");
+    printf("Seen: %s (%s)%s%s.\n",
+           strcmp(by, "fanotify") == 0  ? "as they open a GPU"
+           : strcmp(by, "inotify") == 0 ? "as they open a GPU, if they are the agent's user's; else within 2 s"
+                                        : "within 2 s",
+           by, note[0] ? ": " : "", note);
     return 0;
 }
 
@@ -90,7 +86,7 @@ static int show(struct client *client, int64_t sought, char ticks[TEXT_SHOWN_BYT
     char why[2048], *line;
     size_t len;
     json_writer_init(&none, 16);
-    int result = ask(client, "subscribe", &none);
+    int result = cli_ask(client, "subscribe", &none);
     json_writer_free(&none);
     if (result != 0) return result;
     if (client_event(client, "state", &line, &len, why, sizeof why) != 0) return complain("%s", why);
@@ -113,7 +109,7 @@ static int let_go_on(struct client *client, const char *word)
     json_put_integer(&fields, "pid", pid);
     json_put_text(&fields, "startTicks", ticks);
     json_put_text(&fields, "signal", "CONT");
-    result = ask(client, "process-stop", &fields);
+    result = cli_ask(client, "process-stop", &fields);
     json_writer_free(&fields);
     return result;
 }
@@ -138,7 +134,7 @@ static int set(struct client *client, int argc, char **argv)
             result = complain("escapes does not know “%s”: " USAGE, argv[i]);
         }
     }
-    if (result == 0) result = ask(client, "escapes-set", &fields);
+    if (result == 0) result = cli_ask(client, "escapes-set", &fields);
     json_writer_free(&fields);
     return result;
 }
