@@ -2,16 +2,18 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/accounts.h"
 #include "base/people.h"
 #include "base/procs.h"
 #include "base/workload.h"
+#include "cards/escape_spared.h"
 #include "cards/escapes.h"
+#include "cards/escapes_table.h"
 #include "gpu/gpu.h"
 #include "journal/audit.h"
 #include "journal/notices.h"
@@ -20,7 +22,6 @@
 #include "slices/measure.h"
 #include "slices/policy.h"
 #include "state/agent_state.h"
-#include "state/concurrent.h"
 #include "state/escape_rule.h"
 #include "state/slice.h"
 #include "text.h"
@@ -50,15 +51,20 @@ struct asked {
     bool is_fresh; /* the driver's list was read in this turn, and has it */
 };
 
-static void set_answer(struct escape *e, enum escape_answer answer, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static void set_answer(struct escape *e, enum escape_answer answer, const char *format, ...)
+/* The slice in which it holds more than was counted; of several the one that is beyond its limit. */
+static const struct slice *beyond_slice(const struct asked *a)
 {
-    va_list args;
-    e->answer = answer;
-    va_start(args, format);
-    vsnprintf(e->why, sizeof e->why, format, args);
-    va_end(args);
+    const struct slice *found = NULL;
+    for (uint32_t at = 0; at < a->agent->gpu_count; at++) {
+        if ((a->e->beyond >> at & 1) == 0) continue;
+        for (size_t i = 0; i < a->agent->slices.count; i++) {
+            const struct slice *slice = a->agent->slices.items[i];
+            bool is_one = strcmp(slice->r.gpu_uuid, a->agent->gpus[at].info.uuid) == 0 &&
+                          slice_holds(slice, (uint32_t)a->e->pid);
+            if (is_one && (!found || slice->outside.holds_more)) found = slice;
+        }
+    }
+    return found;
 }
 
 /* ---- telling --------------------------------------------------------------------------------------------- */
@@ -83,7 +89,8 @@ static bool bytes_of(const struct asked *a, uint64_t *bytes_out)
     *bytes_out = 0;
     for (uint32_t at = 0; at < a->agent->gpu_count; at++) {
         uint64_t bytes;
-        if ((a->e->listed >> at & 1) == 0 || !measure_gpu_bytes(&a->agent->gpus[at], (uint32_t)a->e->pid, &bytes))
+        if ((escapes_listed_on(a->e) >> at & 1) == 0 ||
+            !measure_gpu_bytes(&a->agent->gpus[at], (uint32_t)a->e->pid, &bytes))
             continue;
         known = true;
         *bytes_out = measure_add(*bytes_out, bytes);
@@ -94,7 +101,7 @@ static bool bytes_of(const struct asked *a, uint64_t *bytes_out)
 static const struct gpu_state *first_gpu(const struct asked *a)
 {
     for (uint32_t at = 0; at < a->agent->gpu_count; at++)
-        if (a->e->listed >> at & 1) return &a->agent->gpus[at];
+        if (escapes_listed_on(a->e) >> at & 1) return &a->agent->gpus[at];
     return NULL;
 }
 
@@ -121,6 +128,7 @@ static void tell(const struct asked *a, const char *did)
 {
     struct escape_person *person = person_of(a->agent->escapes, a->e->person, a->mono_ms);
     char what[TEXT_SHOWN_BYTES * 2], message[TEXT_SHOWN_BYTES * 2 + 160], omitted[48] = "";
+    const struct slice *slice = a->e->listed == 0 ? beyond_slice(a) : NULL;
     a->e->was_told = true;
     if (a->mono_ms - person->since_ms >= ESCAPE_TOLD_MS) {
         person->since_ms = a->mono_ms;
@@ -138,65 +146,13 @@ static void tell(const struct asked *a, const char *did)
     snprintf(message, sizeof message, "%s%s: %s", did, omitted, what);
     struct editor editor = {.uid = a->agent->places.uid,
                             .name = a->agent->manager_name,
-                            .action = a->e->is_beyond ? "beyond-count" : "escape",
+                            .action = slice ? "beyond-count" : "escape",
                             .claimed_from = ""};
-    const struct slice *slice = slice_holding(&a->agent->slices, (uint32_t)a->e->pid);
     audit_act(a->agent, &editor, slice, message);
     snprintf(message, sizeof message, "%s %s. %s%s.", what,
-             a->e->is_beyond ? "holds more than was counted" : "is outside every slice", did, omitted);
+             slice ? "holds more than was counted" : "is outside every slice", did, omitted);
     log_line("%s", message);
     notices_tell(a->agent, "escape", slice ? slice->r.id : NULL, (uint32_t)a->e->pid, message);
-}
-
-/* ---- who is left alone ----------------------------------------------------------------------------------- */
-
-static bool is_exempt(const struct asked *a)
-{
-    const char *at = a->agent->escape_settings.exempt, *name, *owner = people_name_of(a->e->person);
-    char one[ESCAPE_EXEMPT_BYTES];
-    for (size_t n; (n = escape_rule_next_exempt(&at, &name)) > 0;) {
-        snprintf(one, sizeof one, "%.*s", (int)n, name);
-        bool is_unit = strncmp(one, ESCAPE_UNIT_PREFIX, strlen(ESCAPE_UNIT_PREFIX)) == 0;
-        bool is_it = is_unit ? procs_in_system_unit(a->e->pid, one + strlen(ESCAPE_UNIT_PREFIX))
-                             : owner && strcmp(owner, one) == 0;
-        if (!is_it) continue;
-        set_answer(a->e, ESCAPE_IS_EXEMPT, "%.80s is exempt", one);
-        return true;
-    }
-    return false;
-}
-
-/* The daemon by which programs run at the same time, and its server, which is its child. */
-static bool is_our_daemon(const struct agent *agent, pid_t pid, pid_t parent)
-{
-    for (size_t i = 0; i < agent->concurrent_count; i++) {
-        pid_t daemon = agent->concurrent[i].daemon;
-        if (daemon > 0 && (daemon == pid || daemon == parent)) return true;
-    }
-    return false;
-}
-
-/* What root runs in a container is somebody's program; what root runs beside is the system. */
-static bool is_protected(const struct asked *a)
-{
-    uid_t uid;
-    pid_t parent;
-    const struct slice *slice = slice_holding(&a->agent->slices, (uint32_t)a->e->pid);
-    if (procs_status(a->e->pid, &uid, &parent) != 0) {
-        set_answer(a->e, ESCAPE_IS_PROTECTED, "it cannot be told whose it is");
-        return true;
-    }
-    if (a->e->pid == 1 || a->e->pid == getpid() || is_our_daemon(a->agent, a->e->pid, parent)) {
-        set_answer(a->e, ESCAPE_IS_PROTECTED, "it serves this host");
-        return true;
-    }
-    if (uid == 0 && procs_workload(a->proc, a->mono_ms)->container[0] == '\0') {
-        set_answer(a->e, ESCAPE_IS_PROTECTED, "root runs it, in no container");
-        return true;
-    }
-    if (!slice || a->e->is_beyond) return false;
-    set_answer(a->e, ESCAPE_IS_PROTECTED, "it is in slice %s, on another GPU", slice->r.name);
-    return true;
 }
 
 /* A process of another PID namespace that is in a slice of this person and was not found yet may be this one. */
@@ -213,6 +169,7 @@ static bool may_be_in_slice(const struct asked *a)
 
 static bool has_settled(const struct asked *a)
 {
+    if (a->e->is_beyond) return true; /* for several readings of the list */
     if (a->e->listed_ms == 0 || a->e->list_looks < 2) return false;
     int64_t age_ms = a->mono_ms - a->e->listed_ms;
     return age_ms >= (may_be_in_slice(a) ? ESCAPE_NESTED_MS : ESCAPE_ANSWER_MS);
@@ -236,12 +193,12 @@ static void not_done(const struct asked *a, const char *what, int error)
     char did[160];
     if (error == ESRCH) return; /* it has ended */
     if (error == ENOSYS)
-        set_answer(a->e, ESCAPE_NOT_PERMITTED, "this kernel (before 5.3) cannot name a process safely");
+        escape_set_answer(a->e, ESCAPE_NOT_PERMITTED, "this kernel (before 5.3) cannot name a process safely");
     else if (error == EPERM)
-        set_answer(a->e, ESCAPE_NOT_PERMITTED, "the agent runs as %.40s and may not signal %s", a->agent->manager_name,
-                   "a process of another user");
+        escape_set_answer(a->e, ESCAPE_NOT_PERMITTED, "the agent runs as %.40s and may not signal %s",
+                          a->agent->manager_name, "a process of another user");
     else
-        set_answer(a->e, ESCAPE_NOT_PERMITTED, "the signal could not be sent (%s)", strerror(error));
+        escape_set_answer(a->e, ESCAPE_NOT_PERMITTED, "the signal could not be sent (%s)", strerror(error));
     snprintf(did, sizeof did, "%s was not possible: %.110s", what, a->e->why);
     if (!a->e->was_told) tell(a, did);
 }
@@ -251,7 +208,7 @@ static void stop(const struct asked *a)
     struct proc_stat stat;
     struct escape *e = a->e;
     if (e->was_released) {
-        set_answer(e, ESCAPE_IS_RELEASED, "an operator let it go on");
+        escape_set_answer(e, ESCAPE_IS_RELEASED, "an operator let it go on");
         return;
     }
     bool stands = proc_stat_read((uint32_t)e->pid, 0, &stat) == 0 && (stat.state == 'T' || stat.state == 't');
@@ -262,7 +219,7 @@ static void stop(const struct asked *a)
         return;
     }
     e->stops++;
-    set_answer(e, ESCAPE_IS_STOPPED, "let it go on: tranche escapes continue %ld", (long)e->pid);
+    escape_set_answer(e, ESCAPE_IS_STOPPED, "let it go on: tranche escapes continue %ld", (long)e->pid);
     if (!e->has_stopped) tell(a, "It was stopped; to let it go on: tranche escapes continue PID");
     e->has_stopped = true;
     if (e->stops == 2) tell(a, "It went on by itself and was stopped again, as it will be each time");
@@ -281,7 +238,7 @@ static void end(const struct asked *a)
     }
     if (!is_first) {
         if (e->answer != ESCAPE_IS_KILLED) tell(a, "It was killed (SIGKILL) after its time to end");
-        set_answer(e, ESCAPE_IS_KILLED, "SIGKILL was sent");
+        escape_set_answer(e, ESCAPE_IS_KILLED, "SIGKILL was sent");
         return;
     }
     char did[96];
@@ -290,24 +247,21 @@ static void end(const struct asked *a)
     e->has_stopped = false;
     e->term_at_ms = a->mono_ms;
     snprintf(did, sizeof did, "It was told to end (SIGTERM), and is killed in %lld s", grace);
-    set_answer(e, ESCAPE_IS_ENDING, "SIGTERM was sent; SIGKILL follows after %lld s", grace);
+    escape_set_answer(e, ESCAPE_IS_ENDING, "SIGTERM was sent; SIGKILL follows after %lld s", grace);
     tell(a, did);
 }
 
-/* The one slice on that GPU that is this person's; NULL: there is none, or there are several (*count says). */
-static struct slice *slice_of(const struct agent *agent, uid_t person, const char *gpu_uuid, size_t *count)
+/* The largest of this person's slices on that GPU: another one would have less room to give. NULL: there is none. */
+static struct slice *slice_of(const struct agent *agent, uid_t person, const char *gpu_uuid)
 {
-    struct slice *only = NULL;
-    *count = 0;
+    struct slice *largest = NULL;
     for (size_t i = 0; i < agent->slices.count; i++) {
         struct slice *slice = agent->slices.items[i];
         bool is_one = !slice->r.deleted && !slice_is_left(&slice->r) && slice->r.owner_uid == person &&
                       strcmp(slice->r.gpu_uuid, gpu_uuid) == 0;
-        if (!is_one) continue;
-        only = slice;
-        ++*count;
+        if (is_one && (!largest || slice->r.memory_limit_bytes > largest->r.memory_limit_bytes)) largest = slice;
     }
-    return *count == 1 ? only : NULL;
+    return largest;
 }
 
 /* Bytes are summed up in charges[], one for each slice of the table. */
@@ -315,78 +269,106 @@ static void charge(const struct asked *a, uint64_t *charges)
 {
     struct escape *e = a->e;
     const char *charged_to = NULL;
-    size_t count = 0;
-    if (e->is_beyond) {
-        /* The driver's figure for a process in a slice counts against that slice anyway (measure_residue). */
-        const struct slice *slice = slice_holding(&a->agent->slices, (uint32_t)e->pid);
-        charged_to = slice ? slice->r.name : NULL;
-    }
-    for (uint32_t at = 0; at < a->agent->gpu_count && !e->is_beyond; at++) {
+    char did[128];
+    for (uint32_t at = 0; at < a->agent->gpu_count; at++) {
         const struct gpu_state *gpu = &a->agent->gpus[at];
         uint64_t bytes;
         if ((e->listed >> at & 1) == 0 || !measure_gpu_bytes(gpu, (uint32_t)e->pid, &bytes)) continue;
-        struct slice *slice = slice_of(a->agent, e->person, gpu->info.uuid, &count);
+        struct slice *slice = slice_of(a->agent, e->person, gpu->info.uuid);
         if (!slice) continue;
         for (size_t i = 0; i < a->agent->slices.count && i < CHARGES_MAX; i++)
             if (a->agent->slices.items[i] == slice) charges[i] = measure_add(charges[i], bytes);
         charged_to = slice->r.name;
     }
-    char did[128];
     if (charged_to) {
-        set_answer(e, ESCAPE_IS_CHARGED, "charged to %s", charged_to);
+        escape_set_answer(e, ESCAPE_IS_CHARGED, "charged to %s", charged_to);
         snprintf(did, sizeof did, "It is charged to %s", charged_to);
     } else {
-        set_answer(e, ESCAPE_IS_REPORTED, "%s",
-                   count > 1 ? "its owner has several slices there" : "its owner has no slice there");
+        escape_set_answer(e, ESCAPE_IS_REPORTED, "its owner has no slice there");
         snprintf(did, sizeof did, "It is charged to nobody: %s", e->why);
     }
     if (!e->was_told) tell(a, did);
 }
 
-/* Those that we stopped go on when the rule is another one. */
-static void let_go(const struct asked *a)
+/* What the driver shows of a process in a slice counts against that slice in any case (measure_residue). The slice is
+ * within its limit all the same: whatever way the bytes came, they took nothing from anybody else. */
+static bool is_charged_alone(const struct asked *a)
 {
-    if (!a->e->has_stopped || a->agent->escape_settings.rule == ESCAPE_STOP) return;
-    if (a->agent->escape_settings.rule == ESCAPE_END) return; /* it is told to end, and then goes on */
+    char did[128];
+    const struct slice *slice = beyond_slice(a);
+    if (a->e->listed != 0 || !slice) return false;
+    bool is_answered = a->e->has_stopped || a->e->term_at_ms != 0;
+    enum escape_rule rule = a->agent->escape_settings.rule;
+    bool is_rule = rule == ESCAPE_STOP || rule == ESCAPE_END;
+    if (is_rule && (is_answered || slice->outside.holds_more)) return false;
+    escape_set_answer(a->e, ESCAPE_IS_CHARGED, "charged to %s, as the driver shows it", slice->r.name);
+    snprintf(did, sizeof did, "It is charged to %s, as the driver shows it", slice->r.name);
+    if (!a->e->was_told) tell(a, did);
+    return true;
+}
+
+/* One that we stopped goes on: the rule is another one, or it is left alone now. */
+static void let_go(const struct asked *a, const char *because)
+{
+    char did[128];
+    if (!a->e->has_stopped) return;
     int error = signal_to(a, SIGCONT);
     a->e->has_stopped = false;
-    tell(a, error == 0 ? "It goes on: the rule is another one now" : "It could not be let go on");
+    if (error == 0)
+        snprintf(did, sizeof did, "It goes on: %s", because);
+    else
+        snprintf(did, sizeof did, "It could not be let go on: %s", strerror(error));
+    tell(a, did);
+}
+
+static bool is_left_alone(const struct asked *a, enum escape_rule rule)
+{
+    char did[160];
+    if (escape_is_of_host(a->agent, a->e) || escape_is_exempt(a->agent, a->e)) return true;
+    if (rule == ESCAPE_REPORT || !escape_is_roots(a->e, a->proc, a->mono_ms)) return false;
+    snprintf(did, sizeof did, "It is left alone: %s", a->e->why);
+    if (!a->e->was_told) tell(a, did);
+    return true;
 }
 
 static void answer(const struct asked *a, uint64_t *charges)
 {
     struct escape *e = a->e;
     enum escape_rule rule = a->agent->escape_settings.rule;
-    let_go(a);
+    if (rule == ESCAPE_REPORT || rule == ESCAPE_CHARGE) let_go(a, "the rule is another one now");
     if (rule != ESCAPE_END) e->term_at_ms = 0;
-    if (e->listed == 0) {
-        set_answer(e, ESCAPE_WAITS,
-                   e->names_slice ? "says that it is in a slice; the driver lists nothing of it"
-                                  : "the driver lists nothing of it");
+    if (escapes_listed_on(e) == 0) {
+        escape_set_answer(e, ESCAPE_WAITS,
+                          e->names_slice ? "says that it is in a slice; the driver lists nothing of it"
+                                         : "the driver lists nothing of it");
+    } else if (!has_settled(a)) {
+        if (!e->was_told) escape_set_answer(e, ESCAPE_WAITS, "just seen");
+    } else if (is_left_alone(a, rule)) {
+        let_go(a, e->why);
+    } else if (is_charged_alone(a)) {
         return;
-    }
-    if (!has_settled(a)) {
-        if (!e->was_told) set_answer(e, ESCAPE_WAITS, "just seen");
-        return;
-    }
-    if (is_exempt(a)) return;
-    if (rule == ESCAPE_REPORT) {
-        set_answer(e, ESCAPE_IS_REPORTED, "%s", "");
+    } else if (rule == ESCAPE_REPORT) {
+        escape_set_answer(e, ESCAPE_IS_REPORTED, "%s", "");
         if (!e->was_told) tell(a, "It is reported");
-        return;
-    }
-    if (is_protected(a)) {
-        char did[160];
-        snprintf(did, sizeof did, "It is left alone: %s", e->why);
-        if (!e->was_told) tell(a, did);
-        return;
-    }
-    if (rule == ESCAPE_CHARGE)
+    } else if (rule == ESCAPE_CHARGE) {
         charge(a, charges);
-    else if (a->is_fresh && rule == ESCAPE_STOP)
+    } else if (a->is_fresh && rule == ESCAPE_STOP) {
         stop(a);
-    else if (a->is_fresh)
+    } else if (a->is_fresh) {
         end(a);
+    }
+}
+
+/* A process may be another user's since it was first seen: root's programs become their users'. */
+static bool take_user(struct escape *e, int64_t mono_ms)
+{
+    uid_t uid;
+    pid_t parent;
+    if (procs_status(e->pid, &uid, &parent) != 0) return false;
+    if (uid == e->uid) return true;
+    e->uid = uid;
+    e->person = accounts_owner(uid, mono_ms * 1000000);
+    return true;
 }
 
 void escape_answers(struct agent *agent, int64_t mono_ms)
@@ -398,9 +380,10 @@ void escape_answers(struct agent *agent, int64_t mono_ms)
         struct asked a = {.agent = agent, .e = &all->items[i], .mono_ms = mono_ms};
         if (!a.e->is_shown) continue;
         a.proc = procs_get(&agent->procs, a.e->pid, mono_ms);
-        if (!a.proc || a.proc->start_ticks != a.e->start_ticks) continue;
+        bool is_it = a.proc && a.proc->start_ticks == a.e->start_ticks && take_user(a.e, mono_ms);
+        if (!is_it) continue; /* it has ended, and is gone from the table at the next look */
         for (uint32_t at = 0; at < agent->gpu_count; at++)
-            a.is_fresh |= (a.e->listed >> at & 1) && agent->gpus[at].processes_at_ms == mono_ms;
+            a.is_fresh |= (escapes_listed_on(a.e) >> at & 1) && agent->gpus[at].processes_at_ms == mono_ms;
         answer(&a, charges);
     }
     for (size_t i = 0; i < agent->slices.count && i < CHARGES_MAX; i++)

@@ -6,11 +6,11 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "base/accounts.h"
 #include "base/now.h"
 #include "base/openers.h"
 #include "base/procs.h"
 #include "cards/escape_answers.h"
+#include "cards/escapes_table.h"
 #include "cards/watch.h"
 #include "gpu/gpu.h"
 #include "json.h"
@@ -33,77 +33,22 @@
 #define BEYOND_BYTES (UINT64_C(256) << 20)
 #define BEYOND_LOOKS 4
 
-/* ---- the table ------------------------------------------------------------------------------------------ */
-
-static struct escape *find(const struct escapes *all, pid_t pid)
-{
-    for (size_t i = 0; i < all->count; i++)
-        if (all->items[i].pid == pid) return &all->items[i];
-    return NULL;
-}
-
-static bool has_room(struct escapes *all, uid_t person, bool is_listed)
-{
-    size_t holders = 0;
-    for (size_t i = 0; i < all->count; i++) holders += all->items[i].person == person && all->items[i].listed == 0;
-    if (!is_listed && holders >= ESCAPE_HOLDERS_PER_PERSON) return false;
-    if (all->count < ESCAPES_MAX) return true;
-    if (!all->is_full) log_line("more than %d processes are outside of slices: the rest is not answered", ESCAPES_MAX);
-    all->is_full = true;
-    return false;
-}
-
-static void fill(struct escape *e, struct proc *proc, uid_t uid, int64_t mono_ms)
-{
-    *e = (struct escape){.pid = proc->pid,
-                         .start_ticks = proc->start_ticks,
-                         .uid = uid,
-                         .person = accounts_owner(uid, mono_ms * 1000000),
-                         .since_ms = now_wall_ms(),
-                         .first_ms = mono_ms,
-                         .names_slice = procs_names_slice(proc, NULL) == 1};
-}
-
-/* The record of the living process with this pid, made where there is none; NULL: it is gone, or there is no room. */
-static struct escape *get(struct agent *agent, pid_t pid, bool is_listed, int64_t mono_ms)
-{
-    struct escapes *all = agent->escapes;
-    struct escape *e = find(all, pid);
-    struct proc *proc = procs_get(&agent->procs, pid, mono_ms);
-    uid_t uid;
-    pid_t parent;
-    if (!proc) return NULL;
-    if (e && e->start_ticks == proc->start_ticks) return e;
-    if (procs_status(pid, &uid, &parent) != 0) return NULL;
-    if (!e) {
-        if (!has_room(all, accounts_owner(uid, mono_ms * 1000000), is_listed)) return NULL;
-        if (all->count == all->cap) {
-            size_t cap = all->cap ? all->cap * 2 : 16;
-            struct escape *items = realloc(all->items, cap * sizeof *items);
-            if (!items) return NULL;
-            all->items = items;
-            all->cap = cap;
-        }
-        e = &all->items[all->count++];
-    }
-    fill(e, proc, uid, mono_ms); /* also where the pid was given to another process */
-    return e;
-}
+/* ---- the table ------------------------------------------------------------------------------------------- */
 
 const struct escape *escapes_find(const struct agent *agent, uint32_t pid)
 {
-    const struct escape *e = find(agent->escapes, (pid_t)pid);
+    const struct escape *e = escapes_seek(agent->escapes, (pid_t)pid);
     return e && e->is_shown ? e : NULL;
 }
 
 bool escapes_is_held_only(const struct escape *escape)
 {
-    return escape->is_shown && escape->listed == 0 && escape->held != 0 && !escape->is_beyond;
+    return escape->is_shown && escape->held != 0 && escapes_listed_on(escape) == 0;
 }
 
 void escapes_release(struct agent *agent, pid_t pid, uint64_t start_ticks)
 {
-    struct escape *e = find(agent->escapes, pid);
+    struct escape *e = escapes_seek(agent->escapes, pid);
     if (!e || e->start_ticks != start_ticks) return;
     e->has_stopped = false;
     e->was_released = true;
@@ -141,9 +86,9 @@ static void take_holder(void *context, pid_t pid, uint64_t bits)
     struct taking *t = context;
     struct escapes *all = t->agent->escapes;
     if (pid == getpid() || slice_holding(&t->agent->slices, (uint32_t)pid)) return;
-    struct escape *e = find(all, pid);
+    struct escape *e = escapes_seek(all, pid);
     bool was_working = e && e->is_for_work && e->held != 0;
-    e = get(t->agent, pid, false, t->mono_ms);
+    e = escapes_get(t->agent, pid, false, t->mono_ms);
     if (!e) return;
     was_working &= e->first_ms != t->mono_ms;
     set_held(&all->watch, e, bits, t->mono_ms);
@@ -171,6 +116,12 @@ static void look_at_named(struct taking *t, const struct watch_heard *heard)
     }
 }
 
+static int64_t lists_due_ms(const struct escapes *all)
+{
+    bool is_soon = all->soon_count < ESCAPE_LISTS_SOON_MAX;
+    return all->listed_at_ms + (is_soon ? ESCAPE_LISTS_SOON_MS : ESCAPE_LISTS_APART_MS);
+}
+
 static void scan_if_due(struct escapes *all, int64_t mono_ms)
 {
     static const int64_t every_ms[] = {
@@ -181,6 +132,20 @@ static void scan_if_due(struct escapes *all, int64_t mono_ms)
     all->scan = (struct openers_scan){.runs = true};
     all->is_behind = false;
     all->scanned_ms = mono_ms;
+}
+
+/* Is the driver to be asked now? */
+static bool is_list_due(struct escapes *all, int64_t mono_ms)
+{
+    if (mono_ms - all->soon_from_ms >= 1000) {
+        all->soon_from_ms = mono_ms;
+        all->soon_count = 0;
+    }
+    if (!all->wants_list || mono_ms < lists_due_ms(all)) return false;
+    all->soon_count++;
+    all->wants_list = false;
+    all->listed_at_ms = mono_ms;
+    return true;
 }
 
 /* ---- the loop -------------------------------------------------------------------------------------------- */
@@ -244,23 +209,26 @@ bool escapes_serve(struct agent *agent, int64_t mono_ms)
         openers_step(&all->scan, all->watch.files, all->watch.count, take_holder, &t);
     }
     all->wants_list |= t.is_new;
-    if (!all->wants_list || mono_ms - all->listed_at_ms < ESCAPE_LISTS_APART_MS) return false;
-    all->wants_list = false;
-    all->listed_at_ms = mono_ms;
-    return true;
+    return is_list_due(all, mono_ms);
 }
 
 int64_t escapes_wait_ms(const struct agent *agent, int64_t mono_ms, int64_t wait)
 {
     const struct escapes *all = agent->escapes;
     int64_t due_ms = INT64_MAX;
+    if (all->has_news) return 0; /* the look of a second found somebody, after this turn's samples had gone */
     if (all->look_at_ms != 0) due_ms = all->look_at_ms;
     if ((all->scan.runs || all->is_behind) && all->looked_at_ms + SCAN_STEPS_APART_MS < due_ms)
         due_ms = all->looked_at_ms + SCAN_STEPS_APART_MS;
-    if (all->wants_list && all->listed_at_ms + ESCAPE_LISTS_APART_MS < due_ms)
-        due_ms = all->listed_at_ms + ESCAPE_LISTS_APART_MS;
+    if (all->wants_list && lists_due_ms(all) < due_ms) due_ms = lists_due_ms(all);
     if (due_ms == INT64_MAX || due_ms - mono_ms > wait) return wait;
     return due_ms > mono_ms ? due_ms - mono_ms : 0;
+}
+
+bool escapes_hears(const struct agent *agent)
+{
+    char why[WATCH_WHY_BYTES];
+    return watch_how(&agent->escapes->watch, why) == WATCH_FANOTIFY;
 }
 
 bool escapes_take_news(struct agent *agent)
@@ -296,23 +264,28 @@ static bool holds_more_than_counted(const struct slice *slice, const struct gpu_
 static void take_listed(struct agent *agent, uint32_t at, const struct gpu_process *p, bool is_fresh, int64_t mono_ms)
 {
     const struct slice *slice = slice_on(agent, &agent->gpus[at], p->pid);
-    bool is_beyond = slice && holds_more_than_counted(slice, p);
-    struct escape *e = find(agent->escapes, (pid_t)p->pid);
-    if (p->pid == (uint32_t)getpid()) return;
-    if (slice && !is_beyond) {
-        if (e) {
-            e->beyond_looks = 0;
-            e->is_beyond = false;
-        }
+    if (p->pid == (uint32_t)getpid() || (slice && !holds_more_than_counted(slice, p))) return;
+    struct escape *e = escapes_get(agent, (pid_t)p->pid, true, mono_ms);
+    if (!e) return;
+    e->is_off = false;
+    if (slice) {
+        e->beyond |= UINT32_C(1) << at;
+        e->is_beyond_anew |= is_fresh;
         return;
     }
-    e = get(agent, (pid_t)p->pid, true, mono_ms);
-    if (!e) return;
     e->listed |= UINT32_C(1) << at;
     if (e->listed_ms == 0) e->listed_ms = mono_ms;
     e->list_looks += is_fresh;
-    e->beyond_looks += is_beyond && is_fresh;
-    e->is_beyond = is_beyond && e->beyond_looks >= BEYOND_LOOKS;
+}
+
+static void count_beyond(struct escape *e)
+{
+    if (e->beyond == 0)
+        e->beyond_looks = 0;
+    else if (e->is_beyond_anew && e->beyond_looks < BEYOND_LOOKS)
+        e->beyond_looks++;
+    e->is_beyond_anew = false;
+    e->is_beyond = e->beyond_looks == BEYOND_LOOKS;
 }
 
 static void take_lists(struct agent *agent, int64_t mono_ms)
@@ -320,7 +293,10 @@ static void take_lists(struct agent *agent, int64_t mono_ms)
     for (uint32_t at = 0; at < agent->gpu_count; at++) {
         const struct gpu_state *gpu = &agent->gpus[at];
         if (!gpu->processes_known) continue; /* what was known of it stays as it was */
-        for (size_t i = 0; i < agent->escapes->count; i++) agent->escapes->items[i].listed &= ~(UINT32_C(1) << at);
+        for (size_t i = 0; i < agent->escapes->count; i++) {
+            agent->escapes->items[i].listed &= ~(UINT32_C(1) << at);
+            agent->escapes->items[i].beyond &= ~(UINT32_C(1) << at);
+        }
         bool is_fresh = gpu->processes_at_ms == mono_ms;
         for (size_t i = 0; i < gpu->process_count; i++) take_listed(agent, at, &gpu->processes[i], is_fresh, mono_ms);
     }
@@ -329,8 +305,7 @@ static void take_lists(struct agent *agent, int64_t mono_ms)
 static bool is_outside(const struct agent *agent, const struct escape *e, int64_t mono_ms)
 {
     const struct slice *slice = slice_holding(&agent->slices, (uint32_t)e->pid);
-    if (e->is_beyond) return true;
-    if (e->listed != 0) return e->beyond_looks == 0; /* on that GPU, if not everywhere */
+    if (escapes_listed_on(e) != 0) return true;
     if (slice || !e->is_for_work || e->held == 0) return false;
     return !e->names_slice || mono_ms - e->first_ms >= ESCAPE_CLAIM_MS;
 }
@@ -347,7 +322,7 @@ static bool keep(struct agent *agent, struct escape *e, size_t *looked, int64_t 
         int error = openers_of(e->pid, all->watch.files, all->watch.count, looked, &bits);
         if (error != EFBIG) set_held(&all->watch, e, error == 0 ? bits : 0, mono_ms);
     }
-    if (e->listed != 0 || e->was_told) return true;
+    if (e->listed != 0 || e->beyond != 0 || e->was_told) return true;
     return (e->held != 0 || e->is_for_work) && !slice_holding(&agent->slices, (uint32_t)e->pid);
 }
 
@@ -363,6 +338,8 @@ void escapes_look(struct agent *agent, int64_t mono_ms)
             continue;
         }
         bool was_shown = e->is_shown;
+        count_beyond(e);
+        e->is_off = e->listed == 0 && e->beyond == 0 && !e->has_stopped;
         e->is_shown = is_outside(agent, e, mono_ms);
         all->has_news |= e->is_shown && !was_shown;
         i++;
@@ -373,11 +350,11 @@ void escapes_look(struct agent *agent, int64_t mono_ms)
 
 /* ---- on the wire ----------------------------------------------------------------------------------------- */
 
-void escapes_put_row(const struct escape *e, struct json_writer *w)
+void escapes_put_row(const struct escape *e, bool is_beyond, struct json_writer *w)
 {
     bool by_kernel = e && e->held != 0;
-    json_put_text(w, "seenBy", !by_kernel ? "driver" : e->listed != 0 ? "both" : "kernel");
-    json_put_text(w, "reason", e && e->is_beyond ? "beyond-count" : "outside");
+    json_put_text(w, "seenBy", !by_kernel ? "driver" : escapes_listed_on(e) != 0 ? "both" : "kernel");
+    json_put_text(w, "reason", is_beyond ? "beyond-count" : "outside");
     json_put_known(w, "sinceMs", e, e ? e->since_ms : 0);
     json_put_text(w, "answer", e ? escape_answer_name(e->answer) : NULL);
     json_put_text(w, "answerWhy", e && e->why[0] ? e->why : NULL);

@@ -19,9 +19,9 @@
 
 #define LIST_LISTENED_MS 500 /* process lists: at most 2 Hz, */
 #define LIST_TENANTS_MS 1000 /* half that when only limits depend on them, */
-#define LIST_ALONE_MS 1900 /* and less when no slice on the GPU has a process: whoever is outside is seen within 2 s */
-#define DETAILS_MS 1000    /* temperature, power, clock */
-#define PROCESS_USE_MS 4000 /* 1.4 ms a call: one GPU at a time */
+#define LIST_ALONE_MS 1900   /* and less when no slice on the GPU has a process and openers are heard (escapes.h) */
+#define DETAILS_MS 1000      /* temperature, power, clock */
+#define PROCESS_USE_MS 4000  /* 1.4 ms a call: one GPU at a time */
 
 static void list_processes(struct agent *agent, struct gpu_state *gpu)
 {
@@ -172,7 +172,9 @@ void sample_take(struct agent *agent, int64_t mono_ms, bool listened)
     gpus_retry(agent, mono_ms);
     for (size_t i = 0; i < agent->gpu_count; i++) {
         struct gpu_state *gpu = &agent->gpus[i];
-        int64_t list_ms = listened ? LIST_LISTENED_MS : tenants(gpu, agent) > 0 ? LIST_TENANTS_MS : LIST_ALONE_MS;
+        int64_t list_ms = listened                                           ? LIST_LISTENED_MS
+                          : tenants(gpu, agent) > 0 || !escapes_hears(agent) ? LIST_TENANTS_MS
+                                                                             : LIST_ALONE_MS;
         /* 20 ms of tolerance: a tick that comes a little early must not wait for the next one. */
         bool list_due =
             gpu_is_open(gpu) && (gpu->processes_at_ms == 0 || mono_ms - gpu->processes_at_ms >= list_ms - 20);

@@ -100,11 +100,11 @@ struct gpu_partition {
 struct gpu_node {
     char path[192];
     uint32_t gpu; /* which GPU of the backend's it is of, or GPU_NODE_OF_ALL */
-    bool
-        is_for_work; /* whoever has it open is about to use a GPU; false: programs that only read figures open it, too */
-    bool
-        is_numbered; /* its device number is this driver's alone, whatever a node is called and wherever it lies; false:
-                       * the file alone says what it is */
+    /* Whoever has it open is about to use a GPU; false: programs that only read figures open it, too. */
+    bool is_for_work;
+    /* Its device number is this driver's alone, whatever a node is called and wherever it lies; false: the file alone
+     * says what it is. */
+    bool is_numbered;
 };
 
 /* What people call things of this vendor; NULL where it has none. The one place where the rest of the agent, and over
@@ -141,6 +141,8 @@ struct gpu_backend {
     const char *fault_notice; /* the code of a notice of one, as older clients know it; NULL: "gpu-fault" */
     /* The command by which root lets several processes use a GPU at once. NULL: it is always so. */
     void (*shared_mode_command)(uint32_t gpu, char *out, size_t cap);
+    /* The system's units by which GPUs of this make are served, and which are no program of anybody's; up to NULL. */
+    const char *const *services;
     /* The device nodes of its GPUs, there or not; NULL where it names none. */
     size_t (*nodes)(struct gpu_node *out, size_t max);
     /* The partitions of GPUs that are cut; NULL where there are none. */

@@ -286,7 +286,7 @@ struct row {
     uint32_t pid;
     const char *slice_id;
     const char *gpu_uuid;
-    bool is_escape;
+    bool is_escape, is_beyond;   /* outside every slice; or in this one, and holds more than was counted */
     const struct escape *escape; /* what is known of it; NULL: only that the driver lists it */
     bool memory_known, compute_known, throttled_known;
     uint64_t memory_bytes;
@@ -365,7 +365,7 @@ static void put_row(struct rows *rows, const struct row *row)
     else
         json_null(w);
     json_put_known(w, "startedAtMs", rows->agent->procs.boot_time_ms > 0, proc->started_at_ms);
-    if (row->is_escape) escapes_put_row(row->escape, w);
+    if (row->is_escape) escapes_put_row(row->escape, row->is_beyond, w);
     json_close(w, '}');
     if (rows->written >= PROCESS_ROWS_MAX || w->failed || w->len > AGENT_LINE_MAX_BYTES - LINE_TAIL_BYTES) {
         json_rewind(w, mark);
@@ -413,7 +413,8 @@ static void put_managed(struct rows *rows, const struct slice *slice, size_t fro
             uint32_t tenths = gpu->use[k].percent * 10;
             if (gpu->use[k].pid == row.pid && tenths > row.compute_tenths) row.compute_tenths = tenths;
         }
-        row.is_escape = row.escape && row.escape->is_beyond;
+        row.is_escape = row.is_beyond =
+            gpu && row.escape && row.escape->is_beyond && (row.escape->beyond >> (gpu - rows->agent->gpus) & 1);
         /* At most what the slice was granted, or what the driver shows if that is more. */
         uint64_t seen, most = granted < capacity || capacity == 0 ? granted : capacity;
         if (row.memory_bytes > most) row.memory_bytes = most;

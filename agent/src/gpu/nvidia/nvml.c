@@ -379,6 +379,10 @@ static size_t nvml_nodes(struct gpu_node *out, size_t max)
     return nodes_list(minors, nvml.count, nvml.simulation, out, max);
 }
 
+/* As the packages of the driver, of DCGM and of the fabric manager call them. */
+static const char *const nvidia_services[] = {"nvidia-persistenced.service", "nvidia-fabricmanager.service",
+                                              "nvidia-dcgm.service", "nvidia-powerd.service", NULL};
+
 static void nvml_shared_mode_command(uint32_t gpu, char *out, size_t cap)
 {
     snprintf(out, cap, "nvidia-smi -i %u -c DEFAULT", gpu);
@@ -410,6 +414,7 @@ const struct gpu_backend gpu_nvml = {
     .fault_meaning = xid_meaning,
     .fault_notice = "xid",
     .shared_mode_command = nvml_shared_mode_command,
+    .services = nvidia_services,
     .nodes = nvml_nodes,
     .partitions = nvml_partitions,
 };
