@@ -194,7 +194,6 @@ export const audits = (client: Client, action = 'escape'): Line[] =>
     .filter((record) => record['action'] === action);
 export const told = (client: Client, pid: number | undefined): Line[] =>
   audits(client).filter((record) => String(record['detail']).includes(`(pid ${String(pid)})`));
-export const gateOf = (line: Line): unknown => (line['backends'] as Line[])[0]?.['gate'];
 export const cpuMs = (pid: number | undefined): number => {
   const fields =
     readFileSync(`/proc/${String(pid)}/stat`, 'utf8')

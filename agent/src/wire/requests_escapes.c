@@ -31,8 +31,8 @@ int op_escapes_set(struct request *r)
     if (escape_rule_set(r->agent, &next, &r->failure) != 0) return -1;
     if (is_another) escapes_rule_changed(r->agent);
     struct editor editor = request_editor(r);
-    snprintf(detail, sizeof detail, "outside of slices: %s, %lld s to end, exempt: %.160s",
-             escape_rule_name(next.rule), (long long)next.grace_seconds, next.exempt[0] ? next.exempt : "nobody");
+    snprintf(detail, sizeof detail, "%s, %lld s to end, exempt: %.160s", escape_rule_name(next.rule),
+             (long long)next.grace_seconds, next.exempt[0] ? next.exempt : "nobody");
     audit_setting(r->agent, &editor, detail);
     r->agent->state_dirty = true;
     return request_ok(r);
