@@ -1,10 +1,10 @@
 /** Processes on a GPU outside every slice (docs/escapes.md) are found by what the kernel hears and shows and by what the driver lists. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { stateEventSchema } from '../../model/agent-protocol.ts';
-import { GPU0, NOBODY, until } from './agent_process.ts';
+import { GPU0, NOBODY, trancheBin, until } from './agent_process.ts';
 import {
   AT_ONCE_MS,
   BY_LOOKING_MS,
@@ -169,6 +169,23 @@ describe.skipIf(!isPossible)('processes outside every slice', () => {
     );
     expect(samples).toBeGreaterThan(10);
     expect(used).toBeLessThan(tookMs / 2);
+    client.close();
+  });
+
+  test('root without fanotify hears that one was opened, looks for everybody, and says why', async () => {
+    const bin = join(lab.root.path, 'without-sys-admin');
+    writeFileSync(bin, `#!/bin/sh\nexec setpriv --bounding-set=-sys_admin '${trancheBin}' "$@"\n`, {
+      mode: 0o755,
+    });
+    await lab.host.start({ bin });
+    const client = await watch(SELDOM_MS);
+    const { escapes } = stateEventSchema.parse(await client.event('state'));
+    expect(escapes).toMatchObject({ watchedBy: 'inotify' });
+    expect(escapes?.watchNote).toContain('fanotify cannot be had (Operation not permitted)');
+    const began = performance.now();
+    const child = opener('nvidia0', TOM);
+    await row(client, child.pid, { seenBy: 'kernel', user: 'tom' });
+    expect(performance.now() - began).toBeLessThan(AT_ONCE_MS);
     client.close();
   });
 

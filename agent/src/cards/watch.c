@@ -25,10 +25,12 @@
 void watch_begin(struct watch *watch)
 {
     memset(watch, 0, sizeof *watch);
-    /* A user's own fanotify, where a kernel has it, does not say who: inotify can do as much. */
-    watch->fanotify_fd = geteuid() != 0 ? -1
-                                        : fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_CLOEXEC | FAN_NONBLOCK,
-                                                        O_RDONLY | O_CLOEXEC | O_LARGEFILE);
+    /* Without CAP_SYS_ADMIN, as a user's or in a container, fanotify does not say who: inotify can do as much. Marks
+     * without limit are given to those with that right alone, and so the kernel says whether we have it. */
+    watch->fanotify_fd =
+        fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_UNLIMITED_MARKS | FAN_CLOEXEC | FAN_NONBLOCK,
+                      O_RDONLY | O_CLOEXEC | O_LARGEFILE);
+    watch->refused = watch->fanotify_fd < 0 ? errno : 0;
     watch->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (watch->inotify_fd < 0) watch->refused = errno;
 }
@@ -213,7 +215,8 @@ enum watch_how watch_how(const struct watch *watch, char why[WATCH_WHY_BYTES])
         return WATCH_TIMER;
     }
     if (least->how == WATCH_FANOTIFY) return least->how;
-    const char *reason = geteuid() != 0 ? "the agent is not root" : strerror(least->refused);
+    char reason[80] = "the agent is not root";
+    if (geteuid() == 0) snprintf(reason, sizeof reason, "fanotify cannot be had (%.50s)", strerror(least->refused));
     if (least->how == WATCH_INOTIFY)
         snprintf(why, WATCH_WHY_BYTES, "%s: the kernel says that a GPU was opened, and not by whom", reason);
     else
