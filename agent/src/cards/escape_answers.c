@@ -269,7 +269,7 @@ static void charge(const struct asked *a, uint64_t *charges)
 {
     struct escape *e = a->e;
     const char *charged_to = NULL;
-    char did[128];
+    char did[160];
     for (uint32_t at = 0; at < a->agent->gpu_count; at++) {
         const struct gpu_state *gpu = &a->agent->gpus[at];
         uint64_t bytes;

@@ -97,12 +97,10 @@ static int show(struct client *client, int64_t sought, char ticks[TEXT_SHOWN_BYT
     return 0;
 }
 
-static int let_go_on(struct client *client, const char *word)
+static int let_go_on(struct client *client, int64_t pid)
 {
-    int64_t pid;
     char ticks[TEXT_SHOWN_BYTES + 1];
     struct json_writer fields;
-    if (text_parse_integer(word, 1, INT32_MAX, &pid) != 0) return complain("“%s” is no process id", word);
     int result = show(client, pid, ticks);
     if (result != 0) return result;
     json_writer_init(&fields, 256);
@@ -114,40 +112,49 @@ static int let_go_on(struct client *client, const char *word)
     return result;
 }
 
-static int set(struct client *client, int argc, char **argv)
+/* What the words ask to be set; what they say nothing of stays as it is. 0, or the exit status after a complaint. */
+static int take_words(int argc, char **argv, struct json_writer *fields)
 {
-    struct json_writer fields;
-    json_writer_init(&fields, 4096);
-    int result = 0;
-    for (int i = 1; i < argc && result == 0; i++) {
+    for (int i = 1; i < argc; i++) {
         int64_t grace;
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (i == 1 && argv[i][0] != '-') {
-            json_put_text(&fields, "rule", argv[i]);
+            json_put_text(fields, "rule", argv[i]);
         } else if (value && strcmp(argv[i], "--exempt") == 0) {
-            json_put_text(&fields, "exempt", strcmp(value, "none") == 0 ? "" : value);
+            json_put_text(fields, "exempt", strcmp(value, "none") == 0 ? "" : value);
             i++;
         } else if (value && strcmp(argv[i], "--grace") == 0 && text_parse_integer(value, 0, 1 << 20, &grace) == 0) {
-            json_put_integer(&fields, "graceSeconds", grace);
+            json_put_integer(fields, "graceSeconds", grace);
             i++;
         } else {
-            result = complain("escapes does not know “%s”: " USAGE, argv[i]);
+            return complain("escapes does not know “%s”, so nothing was changed: " USAGE, argv[i]);
         }
     }
-    if (result == 0) result = cli_ask(client, "escapes-set", &fields);
-    json_writer_free(&fields);
+    return 0;
+}
+
+static int act(bool shows, int64_t go_on, const struct json_writer *fields)
+{
+    struct client client;
+    char why[2048], ticks[TEXT_SHOWN_BYTES + 1];
+    if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
+    int result = go_on > 0 ? let_go_on(&client, go_on) : shows ? 0 : cli_ask(&client, "escapes-set", fields);
+    if (result == 0 && go_on == 0) result = show(&client, 0, ticks);
+    client_close(&client);
     return result;
 }
 
 int command_escapes(int argc, char **argv)
 {
-    struct client client;
-    char why[2048], ticks[TEXT_SHOWN_BYTES + 1];
+    struct json_writer fields;
+    int64_t go_on = 0;
     bool shows = argc == 1 || (argc == 2 && strcmp(argv[1], "status") == 0);
     bool continues = argc == 3 && strcmp(argv[1], "continue") == 0;
-    if (client_open(&client, true, why, sizeof why) != 0) return complain("%s", why);
-    int result = continues ? let_go_on(&client, argv[2]) : shows ? 0 : set(&client, argc, argv);
-    if (result == 0 && !continues) result = show(&client, 0, ticks);
-    client_close(&client);
+    if (continues && text_parse_integer(argv[2], 1, INT32_MAX, &go_on) != 0)
+        return complain("“%s” is no process id, so nothing was done", argv[2]);
+    json_writer_init(&fields, 4096);
+    int result = shows || continues ? 0 : take_words(argc, argv, &fields);
+    if (result == 0) result = act(shows, go_on, &fields);
+    json_writer_free(&fields);
     return fflush(stdout) == 0 ? result : EXIT_OWN_FAILURE;
 }
