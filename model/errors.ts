@@ -74,6 +74,9 @@ export const AGENT_ERROR_CODES = [
   // The GPU cannot be put into concurrent mode as it is now. → Change what the message names: whose slices they
   // are, a process outside them, a GPU that the hardware cuts.
   'concurrent-not-possible',
+  // The door cannot be kept as it was asked, for the reason that the message names; it is as it was. → See docs/door.md
+  // for what a kernel needs; `tranche door off`, as root, takes it away.
+  'door-not-kept',
   // There is no such job (any more), or its log is not yours. → Look at the list; old logs are removed.
   'unknown-job',
   // The job is over already. → Nothing is left to be done; run it again if you like.

@@ -61,7 +61,7 @@ const TARGETS = [
   // they were a tenth of it. (The shim keeps them: other people's programs unwind through it.)
   {
     file: 'tranche',
-    folders: ['agent/common', 'agent/gate', 'agent/src'],
+    folders: ['agent/common', 'agent/door', 'agent/gate', 'agent/src'],
     flags: ['-fPIE', '-pie', '-Os', '-fno-unwind-tables', '-fno-asynchronous-unwind-tables', ...HARDEN],
   },
   {

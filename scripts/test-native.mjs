@@ -30,6 +30,7 @@ function compile(source, text, sanitizer, out) {
     'agent/vendor',
     'agent/src',
     'agent/gate',
+    'agent/door',
     'agent/shim',
     'agent/sim',
     'agent/sim/common',

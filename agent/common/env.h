@@ -43,8 +43,19 @@
 /* Directory searched first for libcuda.so.1 and libnvidia-ml.so.1 by the agent. Default unset: the loader's own way. */
 #define ENV_DRIVER_DIR "TRANCHE_DRIVER_DIR"
 
+/* Group of a cgroup v2 hierarchy below which the agent makes those of its slices, an absolute path to its folder; for
+ * tests and for hosts where it lies elsewhere. Default unset: docs/kernel-limit.md. */
+#define ENV_CGROUP_ROOT "TRANCHE_CGROUP_ROOT"
+
 /* "user" or "system": which scope `tranche agent` manages. Default: system for root, else user. */
 #define ENV_SCOPE "TRANCHE_SCOPE"
+
+/* For tests of the door, which must not be shut for the machine that they run on. The cgroup (version 2, an absolute path
+ * where it is mounted) that the agent attaches the door to instead of the root; and the devices that it guards instead of
+ * the GPUs', as "MAJOR:MINOR" or "MAJOR:*" with commas between. An agent with a private root has no door without them.
+ * Default unset. */
+#define ENV_DOOR_CGROUP "TRANCHE_DOOR_CGROUP"
+#define ENV_DOOR_DEVICES "TRANCHE_DOOR_DEVICES"
 
 /* Set by sshd: "client-address port server-address port". Its first word goes into the audit, marked as claimed. */
 #define ENV_SSH_CONNECTION "SSH_CONNECTION"

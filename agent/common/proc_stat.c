@@ -9,6 +9,7 @@
 
 /* The numbers of the fields in proc(5). */
 #define FIELD_STATE 3
+#define FIELD_PARENT 4
 #define FIELD_THREADS 20
 #define FIELD_START 22
 
@@ -36,6 +37,7 @@ int proc_stat_read(uint32_t pid, uint32_t tid, struct proc_stat *out)
         at = strchr(at, ' ');
         if (!at) return -1;
         at++;
+        if (field + 1 == FIELD_PARENT) out->parent = (uint32_t)strtoul(at, NULL, 10);
         if (field + 1 == FIELD_THREADS) out->threads = strtoull(at, NULL, 10);
     }
     char *end;

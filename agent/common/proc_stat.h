@@ -7,6 +7,7 @@
 
 struct proc_stat {
     char state;           /* as in ps: R S D Z T X … */
+    uint32_t parent;      /* its pid; 0: none that can be seen from here */
     uint64_t threads;     /* of the process */
     uint64_t start_ticks; /* clock ticks after boot, in the time namespace of who asks */
 };

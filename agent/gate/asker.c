@@ -28,6 +28,9 @@
 /* Generations between a process and its supervisor: a chain that is longer was made to be. */
 #define GENERATIONS_MAX 256
 
+/* Of /proc/PID/maps, up to where a path begins, and most paths. */
+#define MAPPING_LINE_BYTES 512
+
 #define STAT_FIELD_STATE 3
 #define STAT_FIELD_PARENT 4
 #define STAT_FIELD_STACK 28
@@ -185,6 +188,50 @@ enum asker_file asker_file_of(const struct gate_devices *devices, pid_t tid, uin
     snprintf(path, sizeof path, "/proc/%d/fd/%u", (int)tid, fd);
     if (stat(path, &status) != 0) return errno == ENOENT || errno == ESRCH ? ASKER_ELSEWHERE : ASKER_UNREADABLE;
     return file_of(devices, &status);
+}
+
+/* The major of nvidia-uvm; 0: it is not loaded. Asked anew each time: a module that is loaded again may get another. */
+static unsigned managed_major(void)
+{
+    char line[128], name[64];
+    unsigned number = 0, found = 0;
+    FILE *list = fopen("/proc/devices", "re");
+    while (list && found == 0 && fgets(line, sizeof line, list))
+        if (sscanf(line, "%u %63s", &number, name) == 2 && strcmp(name, "nvidia-uvm") == 0) found = number;
+    if (list) fclose(list);
+    return found;
+}
+
+int asker_has_managed(const struct gate_devices *devices, pid_t tid, uint32_t fd)
+{
+    char path[64];
+    struct stat status;
+    snprintf(path, sizeof path, "/proc/%d/fd/%u", (int)tid, fd);
+    if (stat(path, &status) != 0) return errno == ENOENT || errno == ESRCH ? 0 : -1;
+    if (!S_ISCHR(status.st_mode)) return 0;
+    if (devices->managed_major == 0) return major(status.st_rdev) == managed_major();
+    return major(status.st_rdev) == devices->managed_major && minor(status.st_rdev) == devices->managed_minor;
+}
+
+bool asker_managed_bytes(pid_t pid, uint64_t *out)
+{
+    char path[64], line[MAPPING_LINE_BYTES];
+    uint64_t bytes = 0;
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    FILE *list = fopen(path, "re");
+    if (!list) return false;
+    for (bool is_start = true; fgets(line, sizeof line, list);) {
+        unsigned long long start, end, offset;
+        char rights[5];
+        /* A path may be longer than the line: what comes of it then is no mapping. */
+        bool is_line = is_start && sscanf(line, "%llx-%llx %4s %llx", &start, &end, rights, &offset) == 4;
+        if (is_line && rights[3] == 's' && offset == start) bytes += end - start;
+        is_start = strchr(line, '\n');
+    }
+    bool whole = ferror(list) == 0;
+    fclose(list);
+    *out = bytes;
+    return whole;
 }
 
 bool asker_is_same_file(pid_t left, int left_fd, pid_t right, int right_fd)

@@ -17,16 +17,19 @@
 /* Which character devices are the driver's (rm_abi.h). Tests name a stand-in. */
 struct gate_devices {
     unsigned major_number, control_minor;
+    /* The one by whose mappings managed memory is made, which has a major of its own; 0: the kernel says which
+     * (/proc/devices). */
+    unsigned managed_major, managed_minor;
 };
 #define GATE_DEVICES_NVIDIA                                                                                           \
     {                                                                                                                 \
-        195u, 255u                                                                                                    \
+        195u, 255u, 0u, 0u                                                                                            \
     }
 
 /* Of the simulated driver: files that open for everybody and answer its requests with ENOTTY (agent/sim/common/rm.h). */
 #define GATE_DEVICES_SIMULATED                                                                                        \
     {                                                                                                                 \
-        1u, 3u                                                                                                        \
+        1u, 3u, 1u, 5u                                                                                                \
     }
 
 enum asker_file {
@@ -70,6 +73,13 @@ void askers_forget(struct askers *askers, uint32_t index);
 /* Reads or writes all of it, or nothing that counts. EFAULT: it is not there; EPERM: it may not be read. */
 int asker_read(pid_t tid, uint64_t address, void *out, size_t size);
 int asker_write(pid_t tid, uint64_t address, const void *data, size_t size);
+
+/* Whether a descriptor leads to the device of managed memory. -1: the process does not let us see. */
+int asker_has_managed(const struct gate_devices *devices, pid_t tid, uint32_t fd);
+/* How much managed memory the process has mapped, by the kernel's list of its mappings; false: it cannot be read. A
+ * mapping is taken for one that is shared and stands at an offset that is its address: nvidia-uvm takes no other, and of
+ * other files that is so by chance at most. */
+bool asker_managed_bytes(pid_t pid, uint64_t *out);
 
 enum asker_file asker_file_of(const struct gate_devices *devices, pid_t tid, uint32_t fd);
 /* Whether both descriptors are of one opened file; false where that cannot be told. */

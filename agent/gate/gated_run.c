@@ -118,7 +118,7 @@ static void withdraw(void)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    prctl(PR_SET_NAME, "tranche-gate", 0, 0, 0);
+    prctl(PR_SET_NAME, GATE_SUPERVISOR_NAME, 0, 0, 0);
 }
 
 /* Word from P: its filter's listener, then nothing (the socket closes by exec), or why it failed. */
@@ -150,7 +150,8 @@ static void pass_on(struct s_state *s, int number)
 static void look(struct s_state *s)
 {
     const struct gate_policy *policy = &s->job->policy;
-    bool again = policy->look && policy->look(policy->context, s->supervisor);
+    bool managed = s->supervisor && supervisor_look(s->supervisor);
+    bool again = (policy->look && policy->look(policy->context, s->supervisor)) || managed;
     s->look_at_ms = again ? now_ms() + GATE_LOOK_MS : 0;
 }
 
@@ -235,16 +236,20 @@ static int wait_ms(const struct s_state *s)
 /* false: there is nobody left to answer. */
 static bool s_turn(struct s_state *s)
 {
-    struct pollfd ready[4] = {
+    struct pollfd ready[3 + SUPERVISOR_FDS] = {
         {.fd = s->signal_fd, .events = POLLIN},
         {.fd = s->r_socket, .events = POLLIN},
         {.fd = s->p_socket, .events = POLLIN},
-        {.fd = s->supervisor && !s->nobody_asks ? supervisor_fd(s->supervisor) : -1, .events = POLLIN},
     };
+    nfds_t count = 3;
+    if (s->supervisor && !s->nobody_asks) {
+        supervisor_watch(s->supervisor, ready + count);
+        count += SUPERVISOR_FDS;
+    }
     bool waits = has_waiting_signals(s);
-    if (poll(ready, 4, waits ? GROUP_WAIT_MS / 4 : wait_ms(s)) < 0 && errno != EINTR) return false;
+    if (poll(ready, count, waits ? GROUP_WAIT_MS / 4 : wait_ms(s)) < 0 && errno != EINTR) return false;
     if (ready[2].revents != 0) hear_program(s);
-    if (ready[3].revents != 0) {
+    if (count > 3 && (ready[3].revents | ready[4].revents) != 0) {
         s->nobody_asks = !supervisor_turn(s->supervisor);
         if (s->look_at_ms == 0) s->look_at_ms = now_ms() + GATE_LOOK_MS;
     }

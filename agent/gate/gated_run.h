@@ -15,6 +15,9 @@
 
 #define GATED_RUN_WHY_BYTES 256
 
+/* What S is called in /proc/PID/comm. */
+#define GATE_SUPERVISOR_NAME "tranche-gate"
+
 struct gated_program {
     char *const *argv; /* argv[0] is looked for in PATH */
     struct gate_devices devices;

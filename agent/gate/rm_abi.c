@@ -20,7 +20,6 @@
 #define NVOS00_STATUS 12u
 
 #define NVOS02_BYTES 56u /* memory, the old way, with a descriptor behind it (nv-unix-nvos-params-wrappers.h) */
-#define NVOS02_LIMIT 32u
 #define NVOS02_STATUS 40u
 
 #define NVOS05_BYTES 20u /* object, the old way */
@@ -53,32 +52,43 @@ enum heap_function { HEAP_ALLOC_SIZE = 2, HEAP_FREE = 3, HEAP_ALLOC_PITCH = 6, H
 /* Where each function that gives memory has its fields. */
 #define HEAP_SIZE_ATTR 56u
 #define HEAP_SIZE_SIZE 88u
+#define HEAP_SIZE_ALIGNMENT 96u
 #define HEAP_SIZE_ATTR2 144u
 #define HEAP_PITCH_HEIGHT 56u
 #define HEAP_PITCH_PITCH 60u
 #define HEAP_PITCH_ATTR 64u
+#define HEAP_PITCH_ALIGNMENT 96u
 #define HEAP_PITCH_ATTR2 144u
 #define HEAP_RANGE_ATTR 56u
 #define HEAP_RANGE_SIZE 80u
+#define HEAP_RANGE_ALIGNMENT 88u
 #define HEAP_RANGE_ATTR2 136u
 
+#define HEAP_FLAG_FIXED_ADDRESS 0x10u
 #define HEAP_FLAG_HANDLE_PROVIDED 0x4000u
 #define HEAP_FLAG_VIRTUAL 0x80000u
 #define HEAP_FREE_FLAG_HANDLE_PROVIDED 1u
 
-/* NVOS32_ATTR_LOCATION, _PAGE_SIZE and NVOS32_ATTR2_PAGE_SIZE_HUGE. */
+/* NVOS32_ATTR_COMPR, _LOCATION, _PAGE_SIZE and NVOS32_ATTR2_PAGE_SIZE_HUGE. */
+#define COMPRESSION(attr) ((attr) >> 12 & 3u)
+#define COMPRESSION_NONE 0u
+#define COMPRESSED_GRANULE_BYTES UINT64_C(0x40000)
 #define LOCATION(attr) ((attr) >> 25 & 3u)
 #define LOCATION_PCI 1u
 #define PAGE_SIZE(attr) ((attr) >> 23 & 3u)
+#define PAGE_SIZE_DEFAULT 0u
 #define PAGE_SIZE_HUGE 3u
+#define LARGE_PAGE_BYTES (UINT64_C(2) << 20)
 #define HUGE_SIZE(attr2) ((attr2) >> 20 & 3u)
 #define HUGE_SIZE_512_MIB 2u
 #define HUGE_SIZE_256_GIB 3u
 
 /* NV_MEMORY_ALLOCATION_PARAMS. */
+#define PARAMETERS_FLAGS 8u
 #define PARAMETERS_ATTR 24u
 #define PARAMETERS_ATTR2 28u
 #define PARAMETERS_SIZE 64u
+#define PARAMETERS_ALIGNMENT 72u
 
 #define TRANSFER_BYTES 16u /* kernel-open/common/inc/nv-ioctl.h, nv_ioctl_xfer_t */
 
@@ -128,17 +138,36 @@ static bool is_ours(uint32_t number)
     return found;
 }
 
-/* Up to the page that was asked for. A program that asks by hand for one byte gets a whole granule; one whose size
- * does not fit any more after rounding gets nothing from the driver, and counts as all there is. */
-static uint64_t round_up(uint64_t bytes, uint32_t attr, uint32_t attr2)
+/* What a request says of the memory that it wants. */
+struct wish {
+    uint64_t bytes, alignment;
+    uint32_t flags, attr, attr2;
+};
+
+/* The pages that the driver takes (memmgrDeterminePageSize in src/nvidia/src/kernel/gpu/mem_mgr/mem_mgr.c): those that
+ * were asked for; else large ones, if there is as much to fill; of the small ones a granule has several. Compressed
+ * memory is given by the pages of compression, of which the largest that are known are taken. */
+static uint64_t granule_of(const struct wish *wish)
 {
-    uint64_t granule = RM_GRANULE_BYTES;
-    if (PAGE_SIZE(attr) == PAGE_SIZE_HUGE) {
-        granule = HUGE_SIZE(attr2) == HUGE_SIZE_512_MIB   ? UINT64_C(512) << 20
-                  : HUGE_SIZE(attr2) == HUGE_SIZE_256_GIB ? UINT64_C(256) << 30
-                                                          : UINT64_C(2) << 20;
+    if (PAGE_SIZE(wish->attr) == PAGE_SIZE_HUGE) {
+        return HUGE_SIZE(wish->attr2) == HUGE_SIZE_512_MIB   ? UINT64_C(512) << 20
+               : HUGE_SIZE(wish->attr2) == HUGE_SIZE_256_GIB ? UINT64_C(256) << 30
+                                                             : LARGE_PAGE_BYTES;
     }
-    return bytes > UINT64_MAX - granule ? UINT64_MAX : (bytes + granule - 1) / granule * granule;
+    if (PAGE_SIZE(wish->attr) == PAGE_SIZE_DEFAULT && wish->bytes >= LARGE_PAGE_BYTES) return LARGE_PAGE_BYTES;
+    return COMPRESSION(wish->attr) == COMPRESSION_NONE ? RM_GRANULE_BYTES : COMPRESSED_GRANULE_BYTES;
+}
+
+/* What it takes of the card. A program that asks by hand for one byte gets a whole granule; one whose size does not fit
+ * any more after rounding gets nothing from the driver, and counts as all there is. Memory at an address of the caller's
+ * choice is widened at its end by up to the alignment (_vidmemPmaAllocate in src/nvidia/src/kernel/mem_mgr/video_mem.c).
+ */
+static uint64_t taken_by(const struct wish *wish)
+{
+    uint64_t granule = granule_of(wish);
+    uint64_t wider = (wish->flags & HEAP_FLAG_FIXED_ADDRESS) != 0 ? wish->alignment : 0;
+    if (wish->bytes > UINT64_MAX - granule || wish->bytes + granule > UINT64_MAX - wider) return UINT64_MAX;
+    return (wish->bytes + granule - 1) / granule * granule + wider;
 }
 
 static void decode_alloc(uint32_t size, const uint8_t *bytes, struct rm_request *out)
@@ -162,32 +191,33 @@ static void decode_alloc(uint32_t size, const uint8_t *bytes, struct rm_request 
 
 void rm_decode_parameters(const uint8_t *bytes, struct rm_request *request)
 {
-    request->bytes =
-        round_up(long_word(bytes, PARAMETERS_SIZE), word(bytes, PARAMETERS_ATTR), word(bytes, PARAMETERS_ATTR2));
+    struct wish wish = {.bytes = long_word(bytes, PARAMETERS_SIZE),
+                        .alignment = long_word(bytes, PARAMETERS_ALIGNMENT),
+                        .flags = word(bytes, PARAMETERS_FLAGS),
+                        .attr = word(bytes, PARAMETERS_ATTR),
+                        .attr2 = word(bytes, PARAMETERS_ATTR2)};
+    request->bytes = taken_by(&wish);
 }
 
+/* The old way gives no memory of the card: class 0x40 is a view of all of it, for root, and for others a name with nothing
+ * behind it (_rmAllocMemoryLocalUser in src/nvidia/interface/deprecated/rmapi_deprecated_allocmemory.c). The limit that it
+ * carries is where the driver puts the card's size. */
 static void decode_memory(const uint8_t *bytes, struct rm_request *out)
 {
-    uint64_t limit = long_word(bytes, NVOS02_LIMIT);
     out->parent = word(bytes, AT_PARENT);
     out->object = word(bytes, AT_OBJECT);
     out->status_at = NVOS02_STATUS;
     out->kind = RM_OBJECT;
-    if (word(bytes, AT_CLASS) == CLASS_MEMORY_LOCAL_USER) {
-        out->kind = RM_MEMORY;
-        out->bytes = limit == UINT64_MAX ? UINT64_MAX : round_up(limit + 1, 0, 0);
-    }
 }
 
 /* A function of the heap that gives memory: location PCI is system memory, VIRTUAL is address space. */
-static void decode_heap_alloc(const uint8_t *bytes, uint64_t size, uint32_t attr, uint32_t attr2,
-                              struct rm_request *out)
+static void decode_heap_alloc(const uint8_t *bytes, struct wish wish, struct rm_request *out)
 {
-    uint32_t flags = word(bytes, NVOS32_FLAGS);
-    out->object = (flags & HEAP_FLAG_HANDLE_PROVIDED) != 0 ? word(bytes, NVOS32_MEMORY) : 0;
-    bool on_card = (flags & HEAP_FLAG_VIRTUAL) == 0 && LOCATION(attr) != LOCATION_PCI;
+    wish.flags = word(bytes, NVOS32_FLAGS);
+    out->object = (wish.flags & HEAP_FLAG_HANDLE_PROVIDED) != 0 ? word(bytes, NVOS32_MEMORY) : 0;
+    bool on_card = (wish.flags & HEAP_FLAG_VIRTUAL) == 0 && LOCATION(wish.attr) != LOCATION_PCI;
     out->kind = on_card ? RM_MEMORY : RM_OBJECT;
-    out->bytes = on_card ? round_up(size, attr, attr2) : 0;
+    out->bytes = on_card ? taken_by(&wish) : 0;
 }
 
 static void decode_heap(const uint8_t *bytes, struct rm_request *out)
@@ -196,18 +226,30 @@ static void decode_heap(const uint8_t *bytes, struct rm_request *out)
     out->status_at = NVOS32_STATUS;
     switch (word(bytes, NVOS32_FUNCTION)) {
     case HEAP_ALLOC_SIZE:
-        decode_heap_alloc(bytes, long_word(bytes, HEAP_SIZE_SIZE), word(bytes, HEAP_SIZE_ATTR),
-                          word(bytes, HEAP_SIZE_ATTR2), out);
+        decode_heap_alloc(bytes,
+                          (struct wish){.bytes = long_word(bytes, HEAP_SIZE_SIZE),
+                                        .alignment = long_word(bytes, HEAP_SIZE_ALIGNMENT),
+                                        .attr = word(bytes, HEAP_SIZE_ATTR),
+                                        .attr2 = word(bytes, HEAP_SIZE_ATTR2)},
+                          out);
         break;
     case HEAP_ALLOC_RANGE:
-        decode_heap_alloc(bytes, long_word(bytes, HEAP_RANGE_SIZE), word(bytes, HEAP_RANGE_ATTR),
-                          word(bytes, HEAP_RANGE_ATTR2), out);
+        decode_heap_alloc(bytes,
+                          (struct wish){.bytes = long_word(bytes, HEAP_RANGE_SIZE),
+                                        .alignment = long_word(bytes, HEAP_RANGE_ALIGNMENT),
+                                        .attr = word(bytes, HEAP_RANGE_ATTR),
+                                        .attr2 = word(bytes, HEAP_RANGE_ATTR2)},
+                          out);
         break;
     case HEAP_ALLOC_PITCH: {
         /* As the driver multiplies: a pitch below 0 becomes a size that no card has. */
         uint64_t pitch = (uint64_t)(int64_t)(int32_t)word(bytes, HEAP_PITCH_PITCH);
-        decode_heap_alloc(bytes, word(bytes, HEAP_PITCH_HEIGHT) * pitch, word(bytes, HEAP_PITCH_ATTR),
-                          word(bytes, HEAP_PITCH_ATTR2), out);
+        decode_heap_alloc(bytes,
+                          (struct wish){.bytes = word(bytes, HEAP_PITCH_HEIGHT) * pitch,
+                                        .alignment = long_word(bytes, HEAP_PITCH_ALIGNMENT),
+                                        .attr = word(bytes, HEAP_PITCH_ATTR),
+                                        .attr2 = word(bytes, HEAP_PITCH_ATTR2)},
+                          out);
         break;
     }
     case HEAP_FREE:

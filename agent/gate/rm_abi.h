@@ -41,7 +41,7 @@ enum rm_number {
 
 /* The longest structure, and the part that is read of the parameters of an object. */
 #define RM_REQUEST_BYTES_MAX 184u
-#define RM_PARAMETERS_BYTES 72u
+#define RM_PARAMETERS_BYTES 80u
 
 /* Memory of the card is given in such granules at least
  * (src/nvidia/inc/kernel/gpu/mem_mgr/phys_mem_allocator/map_defines.h, PMA_GRANULARITY). */

@@ -204,21 +204,31 @@ static bool ask(struct share *share, pid_t asker, uint64_t growth)
 {
     struct share_process *process = find(share, asker);
     if (!process || !open_files(share) || !have_entry(share, process)) return false;
+    uint64_t before = process->seen ? process->bytes : 0; /* who holds nothing is not told of */
     process->seen = true;
-    process->bytes += growth;
+    process->bytes = before + growth;
     uint64_t wanted = beyond(share, process);
-    process->last_bytes = wanted;
-    if (wanted <= process->held_bytes) return true;
     struct life_place place = place_of(share, process);
-    if (!admit_reserve(share->policy, &place, process->entry, wanted - process->held_bytes)) {
-        process->bytes -= growth;
-        atomic_store(&process->entry->denied_bytes, growth);
-        atomic_store(&process->entry->denied_at_ns, host_clock_shown_ns());
-        atomic_fetch_add(&process->entry->denied_count, 1);
+    bool fits = wanted <= process->held_bytes ||
+                admit_reserve(share->policy, &place, process->entry, wanted - process->held_bytes);
+    if (!fits) {
+        process->bytes = before;
         return false;
     }
-    process->held_bytes = wanted;
+    process->last_bytes = wanted;
+    process->held_bytes = wanted > process->held_bytes ? wanted : process->held_bytes;
     return true;
+}
+
+/* For the slice's figures, in the entry of who asked. */
+static void note_denial(void *context, pid_t asker, uint64_t bytes)
+{
+    struct share *share = context;
+    struct share_process *process = find(share, asker);
+    if (!process || !open_files(share) || !have_entry(share, process)) return;
+    atomic_store(&process->entry->denied_bytes, bytes);
+    atomic_store(&process->entry->denied_at_ns, host_clock_shown_ns());
+    atomic_fetch_add(&process->entry->denied_count, 1);
 }
 
 /* What is there counts, whether it fits or not. It goes down to the larger of two looks: what is freed leaves the shim's
@@ -273,5 +283,6 @@ static uint64_t no_limit(void *context)
 
 struct gate_policy share_policy(struct share *share)
 {
-    return (struct gate_policy){.context = share, .limit_bytes = no_limit, .publish = publish, .look = look};
+    return (struct gate_policy){
+        .context = share, .limit_bytes = no_limit, .publish = publish, .deny = note_denial, .look = look};
 }

@@ -6,54 +6,35 @@
 #ifndef TRANCHE_GATE_SUPERVISOR_H
 #define TRANCHE_GATE_SUPERVISOR_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "asker.h"
-
-#define GATE_NO_LIMIT UINT64_MAX
+#include "gate_policy.h"
 
 struct supervisor;
-
-/* What is decided elsewhere. */
-struct gate_policy {
-    void *context;
-    /* The most that all together may hold, asked at each request. Below what is held, nothing new is given and nothing
-     * is taken away. */
-    uint64_t (*limit_bytes)(void *context);
-    /* For a ledger that several programs share; NULL: there is none. Told of each change of the sum, and of the process
-     * that asks (0: something was given back). One that grows is asked about: false refuses it, and then nothing has
-     * changed. supervisor_each says what every process holds, the growth not yet included. */
-    bool (*publish)(void *context, const struct supervisor *supervisor, pid_t asker, uint64_t before_bytes,
-                    uint64_t after_bytes);
-    /* Called every GATE_LOOK_MS after something was asked, until it says that there is nothing to look at; NULL: never.
-     */
-    bool (*look)(void *context, const struct supervisor *supervisor);
-};
-#define GATE_LOOK_MS 100
-
-struct gate_figures {
-    uint64_t live_bytes, peak_bytes;
-    uint64_t reported;   /* requests that the filter reported */
-    uint64_t elsewhere;  /* of these, those that were not for the driver */
-    uint64_t denied;     /* refused as beyond the limit */
-    uint64_t unknown;    /* refused because their form is not known */
-    uint64_t unreadable; /* refused because their process cannot be read */
-    uint64_t undone;     /* charges that were taken back because the asker was gone */
-    uint32_t objects, processes;
-};
 
 /* Takes the listener over, also where it fails. NULL: errno. */
 struct supervisor *supervisor_new(int listener, const struct gate_devices *devices, const struct gate_policy *policy);
 void supervisor_delete(struct supervisor *supervisor);
 
-/* Readable when there is something to do. */
-int supervisor_fd(const struct supervisor *supervisor);
+/* What to wait for: one of these is readable when there is something to do. The listener has to be in the caller's own
+ * poll(2): the kernel then wakes it on the processor of whoever asks (6.6), which a set of epoll in between would lose,
+ * and with it half of what a request costs. */
+#define SUPERVISOR_FDS 2
+void supervisor_watch(const struct supervisor *supervisor, struct pollfd out[SUPERVISOR_FDS]);
 
 /* Does what there is to do, up to a bound. false: nobody is behind the filter any more (since Linux 5.9; before, ask
  * whether there are descendants). */
 bool supervisor_turn(struct supervisor *supervisor);
+
+/* Looks whether managed memory that was counted is still mapped, every now and then; to be called every GATE_LOOK_MS
+ * after something was asked, until it says that there is nothing to look at. */
+bool supervisor_look(struct supervisor *supervisor);
+/* Looks at once. */
+void supervisor_look_now(struct supervisor *supervisor);
 
 void supervisor_read_figures(const struct supervisor *supervisor, struct gate_figures *out);
 

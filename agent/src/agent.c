@@ -27,6 +27,7 @@
 #include "cards/gate_proofs.h"
 #include "cards/gpus.h"
 #include "cards/concurrent.h"
+#include "cards/doorman.h"
 #include "cards/sample.h"
 #include "fs.h"
 #include "gpu/gpu.h"
@@ -44,6 +45,7 @@
 #include "slices/policy.h"
 #include "slices/upkeep.h"
 #include "state/agent_state.h"
+#include "state/door_settings.h"
 #include "state/escape_rule.h"
 #include "state/operators.h"
 #include "state/peer.h"
@@ -236,6 +238,7 @@ static int open_loop(struct agent *agent)
     int error = watch(agent, agent->signal_fd, &agent->signal_fd);
     if (error == 0) error = watch(agent, agent->listen_fd, &agent->listen_fd);
     if (error == 0 && agent->procs.deaths_fd >= 0) error = watch(agent, agent->procs.deaths_fd, &agent->procs);
+    if (error == 0) doorman_listen(agent);
     return error;
 }
 
@@ -252,6 +255,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     agent->post = peers_post;
     operators_load(agent);
     settings_load(agent);
+    door_settings_load(agent);
     quota_load(agent);
     escape_rule_load(agent);
     faults_load(agent);
@@ -263,6 +267,9 @@ static int start(struct agent *agent, char *why, size_t cap)
         return -1;
     }
     if (agent->slices.note[0]) log_line("%s", agent->slices.note);
+    error = audit_open(agent);
+    if (error != 0) log_line("the audit in %s cannot be read: %s", agent->places.state, strerror(error));
+    doorman_begin(agent);
     gpus_begin(agent);
     gate_proofs_load(agent);
     owners_check(agent, now_mono_ms());
@@ -274,8 +281,6 @@ static int start(struct agent *agent, char *why, size_t cap)
     error = history_open(agent);
     if (error != 0) log_line("history cannot be kept: %s", strerror(error));
     history_sweep(agent);
-    error = audit_open(agent);
-    if (error != 0) log_line("the audit in %s cannot be read: %s", agent->places.state, strerror(error));
     error = open_loop(agent);
     if (error == 0) error = escapes_begin(agent);
     if (error == 0 && listen(agent->listen_fd, LISTEN_BACKLOG) != 0) error = errno;
@@ -321,8 +326,9 @@ static int64_t next_due(struct agent *agent, int64_t mono_ms)
         wait = earliest(wait, due_ms > mono_ms ? due_ms - mono_ms : 0);
     }
     wait = escapes_wait_ms(agent, mono_ms, wait);
-    int64_t work_ms = peers_wait_ms(agent);
+    int64_t work_ms = peers_wait_ms(agent), door_ms = doorman_wait_ms(agent, mono_ms);
     if (work_ms >= 0) wait = earliest(wait, work_ms);
+    if (door_ms >= 0) wait = earliest(wait, door_ms);
     for (size_t i = 0; i < agent->peer_count; i++) {
         struct peer *peer = agent->peers[i];
         if (!peer->subscribed) continue;
@@ -396,6 +402,7 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     concurrent_watch(agent, mono_ms);
     gate_proofs_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
+    doorman_second(agent, mono_ms);
     gpus_watch_partitions(agent, mono_ms);
     hours_count(agent, mono_ms);
     history_record(agent, wall_ms / 1000 * 1000);
@@ -432,7 +439,7 @@ static void turn(struct agent *agent, int timeout_ms)
             agent->deaths_waiting |= procs_deaths(&agent->procs, now_mono_ms()) > 0;
         } else if (tag == &agent->escapes) {
             escapes_heard(agent, now_mono_ms());
-        } else {
+        } else if (!doorman_event(agent, tag, now_mono_ms())) {
             struct peer *peer = tag;
             if (events[i].events & EPOLLIN) peer->is_readable = true;
             if (events[i].events & (EPOLLHUP | EPOLLERR)) peer->hung_up = true;
@@ -461,6 +468,7 @@ static void say_goodbye(struct agent *agent)
     if (!agent->places.abstract_socket) unlink(agent->places.socket);
     gate_proofs_end();
     gpus_close(agent, "the agent leaves", 0);
+    doorman_close(agent); /* and the door stays */
     hours_save(agent, now_mono_ms());
 }
 
@@ -476,6 +484,7 @@ static void run_loop(struct agent *agent)
         serve_escapes(agent, mono_ms);
         serve_samples(agent, mono_ms);
         serve_second(agent, mono_ms);
+        doorman_serve(agent, mono_ms);
         jobs_serve(agent, mono_ms);
         announce_state(agent);
         jobs_commit(agent);

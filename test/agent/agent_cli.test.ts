@@ -22,6 +22,7 @@ const COMMANDS = [
   'escapes',
   'job',
   'doctor',
+  'door',
   'audit',
   'hours',
   'metrics',

@@ -25,10 +25,10 @@ export function buildSanitized(
     '-fno-omit-frame-pointer',
   );
   const own = folder === undefined ? [] : [folder];
-  const includes = ['agent/common', 'agent/vendor', 'agent/gate', 'agent/src', ...own].map(
+  const includes = ['agent/common', 'agent/vendor', 'agent/gate', 'agent/door', 'agent/src', ...own].map(
     (path) => `-I${path}`,
   );
-  const files = ['agent/src', 'agent/gate', 'agent/common', ...own]
+  const files = ['agent/src', 'agent/gate', 'agent/door', 'agent/common', ...own]
     .flatMap(sources)
     .filter((path) => !without.includes(path));
   mkdirSync(out, { recursive: true });

@@ -1,6 +1,6 @@
 /* Whom no rule for processes outside every slice touches, by who began it: the agent, what it has started, and the daemon by
  * which programs run at the same time. The rest is tried with real processes (escapes_spared.test.ts).
- * build: agent/src/cards/escape_spared.c agent/src/state/escape_rule.c agent/src/base/failure.c agent/common/fs.c agent/common/json.c agent/common/log.c agent/common/text.c
+ * build: agent/src/base/sealed.c agent/src/cards/escape_spared.c agent/src/state/escape_rule.c agent/src/base/failure.c agent/common/fs.c agent/common/json.c agent/common/log.c agent/common/text.c
  * sanitize: address,undefined
  */
 #include "base/people.h"
@@ -9,6 +9,7 @@
 #include "check.h"
 #include "state/agent_state.h"
 #include "state/concurrent.h"
+#include "state/door_settings.h"
 
 #include <unistd.h>
 
@@ -27,11 +28,11 @@ int procs_status(pid_t pid, uid_t *real_uid, pid_t *parent)
     *parent = parents[pid - FIRST];
     return 0;
 }
-bool procs_in_system_unit(pid_t pid, const char *unit)
+static const char *group_of_all = "";
+bool procs_in_group(pid_t pid, const char *group)
 {
     (void)pid;
-    (void)unit;
-    return false;
+    return strcmp(group, group_of_all) == 0;
 }
 const struct workload *procs_workload(struct proc *proc, int64_t mono_ms)
 {
@@ -109,6 +110,25 @@ static void a_list_of_names_exempts_those(void)
     }
 }
 
+static void whom_the_door_lets_through_is_exempt(void)
+{
+    static struct door_settings door = {.service_count = 1, .exempt_count = 1};
+    struct escape e = {.pid = FIRST, .uid = TOM, .person = TOM};
+    agent.escape_settings.exempt[0] = '\0';
+    agent.door_settings = &door;
+    snprintf(door.services[0], sizeof door.services[0], "/gpu.slice");
+    CHECK(!escape_is_exempt(&agent, &e));
+    door.exempt[0].uid = TOM;
+    CHECK(escape_is_exempt(&agent, &e));
+    door.exempt[0].uid = TOM + 1;
+    group_of_all = "/gpu.slice";
+    CHECK(escape_is_exempt(&agent, &e));
+    CHECK(e.answer == ESCAPE_IS_EXEMPT);
+    agent.door_settings = NULL;
+    CHECK(!escape_is_exempt(&agent, &e));
+    group_of_all = "";
+}
+
 static void what_root_runs_is_the_systems(void)
 {
     struct proc proc = {.pid = FIRST};
@@ -123,6 +143,7 @@ int main(void)
     RUN(a_line_without_end_is_left);
     RUN(the_daemon_and_its_server_are_the_hosts);
     RUN(a_list_of_names_exempts_those);
+    RUN(whom_the_door_lets_through_is_exempt);
     RUN(what_root_runs_is_the_systems);
     return check_done();
 }

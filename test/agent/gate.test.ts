@@ -4,7 +4,7 @@
  * held; what it holds is charged once.
  */
 import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sampleEventSchema, type SampleEvent } from '../../model/agent-protocol.ts';
@@ -25,19 +25,19 @@ const MIB = 1024 ** 2;
 const CONTEXT_BYTES = 300 * MIB;
 const USER = `
 #include <stddef.h>
-int cuInit(unsigned); int cuDevicePrimaryCtxRetain(void **, int); int cuCtxSetCurrent(void *); int cuMemAlloc_v2(unsigned long long *, size_t);
+int cuInit(unsigned); int cuDevicePrimaryCtxRetain(void **, int); int cuCtxSetCurrent(void *); int cuMemAlloc_v2(unsigned long long *, size_t); int cuMemAllocManaged(unsigned long long *, size_t, unsigned);
 int start(void) { void *c; return cuInit(0) || cuDevicePrimaryCtxRetain(&c, 0) || cuCtxSetCurrent(c) ? 100 : 0; }
-int take(size_t mib) { unsigned long long p; return cuMemAlloc_v2(&p, mib << 20); }
+int take(int mib) { unsigned long long p; return mib < 0 ? cuMemAllocManaged(&p, (size_t)-mib << 20, 1) : cuMemAlloc_v2(&p, (size_t)mib << 20); }
 `;
-/** Takes as many MiB as each line of its input says, and says how that went. */
+/** Takes as many MiB as each line of its input says (below 0: of managed memory), and says how that went. */
 const program = (open: string): string => `
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 int main(int n, char **argv) { void *l = ${open}; if (n < 2 || !l) { printf("%s\\n", dlerror()); return 3; }
-  int (*start)(void) = (int (*)(void))dlsym(l, "start"), (*take)(size_t) = (int (*)(size_t))dlsym(l, "take");
+  int (*start)(void) = (int (*)(void))dlsym(l, "start"), (*take)(int) = (int (*)(int))dlsym(l, "take");
   printf("started %d\\n", start()); fflush(stdout);
-  for (unsigned mib; scanf("%u", &mib) == 1; fflush(stdout)) printf("%u took %d\\n", mib, take(mib));
+  for (int mib; scanf("%d", &mib) == 1; fflush(stdout)) printf("%d took %d\\n", mib, take(mib));
   return 7; }
 `;
 const WAYS = {
@@ -67,6 +67,7 @@ beforeEach(() => {
   const devices = join(root.path, 'devices');
   mkdirSync(devices);
   symlinkSync('/dev/null', join(devices, 'nvidiactl'));
+  symlinkSync('/dev/zero', join(devices, 'nvidia-uvm'));
   for (const gpu of [0, 1]) symlinkSync('/dev/zero', join(devices, `nvidia${String(gpu)}`));
   root.env['TRANCHE_SIM_RM_DEVICES'] = devices;
 });
@@ -155,6 +156,27 @@ describe.skipIf(!hasSim || !hasShim || !isPossible)('behind the gate', () => {
       const row = processes.find(({ sliceId }) => sliceId === slices[0]?.id);
       expect(row?.memoryUsedBytes).toBeGreaterThanOrEqual(held);
       expect(await one.end()).toBe(7);
+      await sampleWith(client, (sample) => sample.slices[0]?.memoryUsedBytes === 0);
+      client.close();
+    },
+  );
+
+  test.each(['the usual way', 'no LD_PRELOAD', 'env -i'] as const)(
+    'managed memory is counted beside the context, for a program that comes by %s',
+    async (way) => {
+      const client = await open(GIB);
+      const one = new Program('one', build(way));
+      await one.has('started 0');
+      expect(await one.takes(-600)).toBe(0);
+      expect(await one.takes(-200)).toBe(OUT_OF_MEMORY);
+      expect(await one.takes(200)).toBe(OUT_OF_MEMORY);
+      expect(await one.takes(-50)).toBe(0);
+      expect(await one.takes(50)).toBe(0);
+      await sampleWith(
+        client,
+        ({ slices }) => (slices[0]?.memoryUsedBytes ?? 0) >= CONTEXT_BYTES + 700 * MIB,
+      );
+      await one.end();
       await sampleWith(client, (sample) => sample.slices[0]?.memoryUsedBytes === 0);
       client.close();
     },
@@ -300,6 +322,14 @@ describe.skipIf(!hasSim || !isPossible)('the proof of the gate', () => {
       'has the size elsewhere',
       () => bend('if (class == 0x40) *(uint64_t *)(uintptr_t)(parameters + 64) /= 2;'),
       'Of a block (cuMemAlloc) not the size was seen',
+    ],
+    [
+      'has managed memory of another device',
+      () => {
+        rmSync(join(root.path, 'devices', 'nvidia-uvm'));
+        return {};
+      },
+      'Of managed memory (cuMemAllocManaged) not the size was seen',
     ],
     [
       'frees by another request',

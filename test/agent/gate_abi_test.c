@@ -52,7 +52,7 @@ static void memory_with_rights(void)
     CHECK_EQ(request.status_at, offsetof(struct nvos64, status));
     CHECK_EQ(request.parameters_address, (uintptr_t)&parameters);
     rm_decode_parameters((const uint8_t *)&parameters, &request);
-    CHECK_EQ(request.bytes, 5 * MIB);
+    CHECK_EQ(request.bytes, 6 * MIB); /* in large pages */
 }
 
 static void memory_without_rights(void)
@@ -65,12 +65,16 @@ static void memory_without_rights(void)
     CHECK_EQ(request.status_at, offsetof(struct nvos21, status));
 }
 
-static uint64_t rounded(uint64_t size, uint32_t attr, uint32_t attr2)
+static uint64_t taken(struct memory_parameters parameters)
 {
-    struct memory_parameters parameters = {.size = size, .attr = attr, .attr2 = attr2};
     struct rm_request request = {.kind = RM_MEMORY};
     rm_decode_parameters((const uint8_t *)&parameters, &request);
     return request.bytes;
+}
+
+static uint64_t rounded(uint64_t size, uint32_t attr, uint32_t attr2)
+{
+    return taken((struct memory_parameters){.size = size, .attr = attr, .attr2 = attr2});
 }
 
 static void sizes_are_rounded_as_the_card_gives_them(void)
@@ -84,6 +88,26 @@ static void sizes_are_rounded_as_the_card_gives_them(void)
     CHECK_EQ(rounded(1, 3u << 23, 3u << 20), UINT64_C(256) << 30);
     CHECK(rounded(UINT64_MAX, 0, 0) == UINT64_MAX);
     CHECK(rounded(UINT64_MAX - 5, 3u << 23, 0) == UINT64_MAX);
+    CHECK_EQ(rounded(65537, 1u << 12, 0), 4 * 65536); /* compressed */
+}
+
+/* Asked and given by an H200 (580.159.04): the parameters of three pieces of a context, as the driver wrote them back. */
+static void as_a_card_gave_it(void)
+{
+    CHECK_EQ(rounded(0x420000, 0x18000000, 0), 0x600000);
+    CHECK_EQ(rounded(0x44c6880, 0x18000000, 0), 0x4600000);
+    CHECK_EQ(rounded(0x19c80000, 0x18000000, 0), 0x19e00000);
+    CHECK_EQ(rounded(2 * MIB, 0x18000000, 0), 2 * MIB);
+    CHECK_EQ(rounded(2 * MIB - 1, 0x18000000, 0), 2 * MIB); /* small pages, in granules */
+    CHECK_EQ(rounded(2 * MIB - 65537, 0x18000000, 0), 2 * MIB - 65536);
+    CHECK_EQ(rounded(3 * MIB, 1u << 23, 0), 3 * MIB); /* small pages by request */
+}
+
+static void an_address_of_ones_own_may_take_more(void)
+{
+    CHECK_EQ(taken((struct memory_parameters){.size = MIB, .alignment = 64 * MIB, .flags = 0x10}), 65 * MIB);
+    CHECK_EQ(taken((struct memory_parameters){.size = MIB, .alignment = 64 * MIB, .flags = 0x100}), MIB);
+    CHECK(taken((struct memory_parameters){.size = MIB, .alignment = UINT64_MAX, .flags = 0x10}) == UINT64_MAX);
 }
 
 static void objects_and_clients(void)
@@ -118,15 +142,16 @@ static void memory_that_cannot_be_measured_is_unknown(void)
     CHECK_EQ(decode(RM_DEVICE_CONTROL, 0x2b, &alloc, sizeof alloc).kind, RM_NOTHING);
 }
 
-static void memory_the_old_way(void)
+/* A view of the card, or a name alone: the limit is where its size is put. As OpenGL asks (580, H200). */
+static void the_old_way_gives_none(void)
 {
-    struct nvos02 alloc = {.client = 0xc1, .parent = 0xd0, .object = 9, .class = 0x40, .limit = 3 * MIB - 1};
+    struct nvos02 alloc = {
+        .client = 0xc1, .parent = 0xd0, .object = 9, .class = 0x40, .flags = 0x10000, .limit = 0xffffffff};
     struct rm_request request = decode(RM_DEVICE_GPU, 0x27, &alloc, sizeof alloc);
-    CHECK_EQ(request.kind, RM_MEMORY);
-    CHECK_EQ(request.bytes, 3 * MIB);
+    CHECK_EQ(request.kind, RM_OBJECT);
+    CHECK_EQ(request.object, 9);
+    CHECK_EQ(request.bytes, 0);
     CHECK_EQ(request.status_at, offsetof(struct nvos02, status));
-    alloc.limit = UINT64_MAX;
-    CHECK(decode(RM_DEVICE_GPU, 0x27, &alloc, sizeof alloc).bytes == UINT64_MAX);
     alloc.class = 0x71;
     CHECK_EQ(decode(RM_DEVICE_GPU, 0x27, &alloc, sizeof alloc).kind, RM_OBJECT);
 }
@@ -136,15 +161,15 @@ static void the_heap(void)
     struct nvos32 heap = {.client = 0xc1, .parent = 0xd0, .function = 2};
     heap.alloc_size.memory = 0x33;
     heap.alloc_size.flags = 0x4000;
-    heap.alloc_size.size = 7 * MIB;
+    heap.alloc_size.size = 7 * MIB + 1;
     struct rm_request request = decode(RM_DEVICE_CONTROL, 0x4a, &heap, sizeof heap);
     CHECK_EQ(request.kind, RM_MEMORY);
     CHECK_EQ(request.object, 0x33);
     CHECK_EQ(request.parent, 0xd0);
-    CHECK_EQ(request.bytes, 7 * MIB);
+    CHECK_EQ(request.bytes, 8 * MIB);
     CHECK_EQ(request.status_at, offsetof(struct nvos32, status));
     heap.alloc_size.attr = 3u << 25; /* ANY: lands on the card as well */
-    CHECK_EQ(decode(RM_DEVICE_CONTROL, 0x4a, &heap, sizeof heap).bytes, 7 * MIB);
+    CHECK_EQ(decode(RM_DEVICE_CONTROL, 0x4a, &heap, sizeof heap).bytes, 8 * MIB);
     heap.alloc_size.attr = 1u << 25; /* PCI */
     CHECK_EQ(decode(RM_DEVICE_CONTROL, 0x4a, &heap, sizeof heap).kind, RM_OBJECT);
     heap.alloc_size.attr = 0;
@@ -158,11 +183,17 @@ static void other_functions_of_the_heap(void)
 {
     struct nvos32 heap = {.client = 0xc1, .function = 14};
     heap.alloc_range.size = 9 * MIB;
-    CHECK_EQ(decode(RM_DEVICE_CONTROL, 0x4a, &heap, sizeof heap).bytes, 9 * MIB);
+    CHECK_EQ(decode(RM_DEVICE_CONTROL, 0x4a, &heap, sizeof heap).bytes, 10 * MIB);
+    heap.alloc_range.flags = 0x10;
+    heap.alloc_range.alignment = 16 * MIB;
+    CHECK_EQ(decode(RM_DEVICE_CONTROL, 0x4a, &heap, sizeof heap).bytes, 26 * MIB);
     heap = (struct nvos32){.client = 0xc1, .function = 6};
     heap.alloc_pitch.height = 1024;
     heap.alloc_pitch.pitch = 4096;
     CHECK_EQ(decode(RM_DEVICE_CONTROL, 0x4a, &heap, sizeof heap).bytes, 4 * MIB);
+    heap.alloc_pitch.flags = 0x10;
+    heap.alloc_pitch.alignment = 16 * MIB;
+    CHECK_EQ(decode(RM_DEVICE_CONTROL, 0x4a, &heap, sizeof heap).bytes, 20 * MIB);
     heap.alloc_pitch.pitch = -1;
     CHECK(decode(RM_DEVICE_CONTROL, 0x4a, &heap, sizeof heap).bytes > UINT64_C(1) << 60);
     heap = (struct nvos32){.client = 0xc1, .function = 3};
@@ -248,9 +279,11 @@ int main(void)
     RUN(memory_with_rights);
     RUN(memory_without_rights);
     RUN(sizes_are_rounded_as_the_card_gives_them);
+    RUN(as_a_card_gave_it);
+    RUN(an_address_of_ones_own_may_take_more);
     RUN(objects_and_clients);
     RUN(memory_that_cannot_be_measured_is_unknown);
-    RUN(memory_the_old_way);
+    RUN(the_old_way_gives_none);
     RUN(the_heap);
     RUN(other_functions_of_the_heap);
     RUN(frees_dups_and_transfers);

@@ -4,7 +4,7 @@
  *
  * All of it twice where this runs as root: as root, and as nobody, who may do no more than a user may. The requester is
  * compiled here, once as usual and once statically linked.
- * build: agent/gate/rm_abi.c agent/gate/rm_book.c agent/gate/filter.c agent/gate/asker.c agent/gate/supervisor.c agent/gate/hand_over.c
+ * build: agent/gate/rm_abi.c agent/gate/rm_book.c agent/gate/filter.c agent/gate/asker.c agent/gate/supervisor.c agent/gate/tally.c agent/gate/judge.c agent/gate/hand_over.c
  * sanitize: address,undefined */
 #include "check.h"
 #include "filter.h"
@@ -28,7 +28,8 @@
 #define WORDS_MAX 40
 #define NOBODY 65534
 
-static const struct gate_devices stand_ins = {.major_number = 1, .control_minor = 3};
+static const struct gate_devices stand_ins = {
+    .major_number = 1, .control_minor = 3, .managed_major = 1, .managed_minor = 5};
 static const char *requester;
 
 struct gated {
@@ -118,11 +119,11 @@ static void take_output(struct gated *g)
 /* One look at everything that may have happened. */
 static void pump(struct gated *g)
 {
-    struct pollfd ready[2] = {{.fd = supervisor_fd(g->supervisor), .events = POLLIN},
-                              {.fd = g->out, .events = POLLIN}};
-    poll(ready, 2, 5);
+    struct pollfd ready[1 + SUPERVISOR_FDS] = {{.fd = g->out, .events = POLLIN}};
+    supervisor_watch(g->supervisor, ready + 1);
+    poll(ready, 1 + SUPERVISOR_FDS, 5);
     g->is_alone = !supervisor_turn(g->supervisor);
-    if (ready[1].revents != 0 && g->out >= 0) take_output(g);
+    if (ready[0].revents != 0 && g->out >= 0) take_output(g);
     int status;
     for (pid_t ended = waitpid(-1, &status, WNOHANG); ended > 0; ended = waitpid(-1, &status, WNOHANG)) {
         if (ended == g->pid) {
@@ -207,13 +208,50 @@ static void a_limit_holds_to_the_byte(void)
 
 static void every_way_to_ask_counts(void)
 {
-    for (const char *way = "aAtxhm"; *way != 0; way++) {
+    for (const char *way = "aAtxh"; *way != 0; way++) {
         char words[128];
         snprintf(words, sizeof words, "%c:1:60 %c:2:41 a:3:41 a:3:40 %c:4:1 H:3 %c:4:40 f:1 %c:5:60", *way, *way, *way,
                  *way, *way);
         struct gate_figures figures = run(100, words, "ynnynyyyy.\n");
         CHECK_THAT(figures.denied == 3, "way %c", *way);
     }
+}
+
+static void the_old_way_is_let_go(void)
+{
+    struct gate_figures figures = run(100, "m:1:4096 a:2:100 f:1 a:3:1", "yyyn.\n");
+    CHECK_EQ(figures.peak_bytes, 100 * MIB);
+}
+
+static void managed_memory_counts(void)
+{
+    struct gate_figures figures = run(100, "a:1:60 v:1:41 v:1:40 a:2:1 U:1 a:2:40", "ynyny.\n");
+    CHECK_EQ(figures.peak_bytes, 100 * MIB);
+    CHECK_EQ(figures.denied, 2);
+    run(100, "v:1:60 v:2:60 U:1 v:2:60 W:3:41 W:3:40 v:4:1", "ynynyn.\n");
+    /* By another program, by a child, and of a program that ended. */
+    run(100, "v:1:60 e v:2:60 p v:3:60 v:3:40", "yyny.\n");
+    run(100, "v:1:60 U:1 Z:2:200 v:3:100 a:1:1", "yyyn.\n");
+    /* Whoever hides has asked before, or has nothing to hide. */
+    run(100, "Z:1:10 a:1:10 n v:2:10", geteuid() == 0 ? "yyy.\n" : "yyE1.\n");
+}
+
+/* Unmapped without a word: a look finds out. */
+static void managed_memory_that_is_gone_is_missed(void)
+{
+    struct gated g;
+    start(&g, 100, "v:1:60 v:2:20 w U:1 w");
+    CHECK(wait_text(&g, "yy"));
+    CHECK(wait_live(&g, 80));
+    poke(&g);
+    for (int64_t until = now_ms() + BOUND_MS; now_ms() < until && live(&g) != 20;) {
+        pump(&g);
+        CHECK(supervisor_look(g.supervisor));
+    }
+    CHECK_EQ(live(&g), 20);
+    poke(&g);
+    finish(&g);
+    CHECK_STR(g.text, "yy.\n");
 }
 
 static void calls_of_32_bit_programs_count(void)
@@ -450,6 +488,9 @@ static void run_all(void)
 {
     RUN(a_limit_holds_to_the_byte);
     RUN(every_way_to_ask_counts);
+    RUN(the_old_way_is_let_go);
+    RUN(managed_memory_counts);
+    RUN(managed_memory_that_is_gone_is_missed);
     RUN(calls_of_32_bit_programs_count);
     RUN(trees_and_second_names);
     RUN(what_no_driver_takes_is_refused);

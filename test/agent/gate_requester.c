@@ -10,6 +10,9 @@
  *   o:HANDLE      an object without memory        b:HANDLE:PARENT:MIB  memory below it
  *   d:HANDLE:FROM a second name                   f:HANDLE  frees    g:HANDLE  frees by the GPU's device
  *   H:HANDLE      frees from the heap             r  a new client    c:N  speaks of client N from now on
+ *   v:PLACE:MIB   maps managed memory (the GPU's stand-in, at an offset that is the address)   U:PLACE  unmaps it
+ *   W:PLACE:MIB   the same by an address that is none of a page, which the kernel rounds down
+ *   Z:PLACE:MIB   maps a file, shared and at an offset, as others do
  *   s:N:TYPE:SIZE an ioctl of number N on the control device, of that size
  *   k             closes the control device       O  opens it
  *   w             waits for a byte on stdin       p  forks; the child does the rest, the parent waits for it
@@ -337,6 +340,41 @@ static bool run_process_word(char **word)
     }
 }
 
+/* ---- managed memory ---- */
+
+#define PLACES 8
+
+static struct {
+    void *at;
+    uint64_t bytes;
+} places[PLACES];
+
+/* Where nothing is, so that the address can be the offset. */
+static int map_managed(uint32_t place, uint64_t bytes, bool by_hint)
+{
+    char *room = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED) return -errno;
+    if (by_hint) munmap(room, bytes);
+    void *made = mmap(by_hint ? room + 1 : room, bytes, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_NORESERVE | (by_hint ? 0 : MAP_FIXED), gpu, (off_t)(intptr_t)room);
+    int error = made == MAP_FAILED ? errno : made != room ? EADDRNOTAVAIL : 0;
+    if (error == 0) places[place % PLACES].at = made;
+    if (error == 0) places[place % PLACES].bytes = bytes;
+    return error == ENOMEM ? (int)NO_MEMORY : -error;
+}
+
+static int map_file(uint32_t place, uint64_t bytes)
+{
+    int file = memfd_create("data", MFD_CLOEXEC);
+    if (file < 0 || ftruncate(file, (off_t)(bytes + 4096)) != 0) return -errno;
+    void *made = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 4096);
+    close(file);
+    if (made == MAP_FAILED) return -errno;
+    places[place % PLACES].at = made;
+    places[place % PLACES].bytes = bytes;
+    return 0;
+}
+
 static void run_word(char *word)
 {
     char *at = word + 1;
@@ -362,6 +400,10 @@ static void run_word(char *word)
     case 'c': client = 0xc1d00000u + handle; break;
     case 'R': race((int64_t)given[0]); break;
     case 'T': say(set_terminal() ? "y" : "terminal!"); break;
+    case 'v': tell(map_managed(handle, given[1] * MIB, false)); break;
+    case 'W': tell(map_managed(handle, given[1] * MIB, true)); break;
+    case 'Z': tell(map_file(handle, given[1] * MIB)); break;
+    case 'U': munmap(places[handle % PLACES].at, places[handle % PLACES].bytes); break;
     case 'D': storms(given[0], (unsigned)given[1], (int64_t)given[2]); break;
     default: say("?"); break;
     }

@@ -67,10 +67,12 @@ struct nvos32 {
             int32_t pitch;
             uint32_t attr, width, format, coverage, depth_coverage;
             uint64_t size __attribute__((aligned(8)));
+            uint64_t alignment;
         } alloc_pitch;
         struct {
             uint32_t owner, memory, type, flags, attr, format, coverage, depth_coverage, stride;
             uint64_t size __attribute__((aligned(8)));
+            uint64_t alignment;
         } alloc_range;
         struct {
             uint32_t owner, memory, flags;

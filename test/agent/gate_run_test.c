@@ -1,6 +1,6 @@
 /* A program behind the gate, as a shell and its neighbours see it: how it ends, what signals do, who may be killed, and
  * what is left. Real processes, the real kernel; the driver's device is a stand-in (gate_kernel_test.c).
- * build: agent/gate/rm_abi.c agent/gate/rm_book.c agent/gate/filter.c agent/gate/asker.c agent/gate/supervisor.c agent/gate/hand_over.c agent/gate/gated_run.c agent/gate/probe.c
+ * build: agent/gate/rm_abi.c agent/gate/rm_book.c agent/gate/filter.c agent/gate/asker.c agent/gate/supervisor.c agent/gate/tally.c agent/gate/judge.c agent/gate/hand_over.c agent/gate/gated_run.c agent/gate/probe.c
  * sanitize: address,undefined */
 #include "check.h"
 #include "filter.h"

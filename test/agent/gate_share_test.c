@@ -103,7 +103,10 @@ static void teardown(void)
 static bool asks(uint64_t mib)
 {
     uint64_t before = counted[0].bytes + counted[1].bytes;
-    if (!policy.publish(policy.context, NULL, program, before, before + mib * MIB)) return false;
+    if (!policy.publish(policy.context, NULL, program, before, before + mib * MIB)) {
+        policy.deny(policy.context, program, mib * MIB);
+        return false;
+    }
     counted[0].bytes += mib * MIB;
     return true;
 }
@@ -145,6 +148,12 @@ static void a_program_without_the_shim_is_charged_all_of_it(void)
     CHECK_EQ(entry->denied_count, 1);
     CHECK_EQ(entry->denied_bytes, 100 * MIB);
     CHECK(asks(24));
+    CHECK_EQ(used_mib(), LIMIT_MIB);
+    /* All of it freed, and a refusal before that: it is to be had again at once. */
+    CHECK(!asks(100));
+    CHECK_EQ(entry->denied_count, 2);
+    frees(1024);
+    CHECK(asks(1024));
     CHECK_EQ(used_mib(), LIMIT_MIB);
     teardown();
 }

@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   jobsEventSchema,
   sampleEventSchema,
@@ -43,6 +43,9 @@ const SAYS = ['sh', '-c', `grep -c '^Seccomp:.*2$' /proc/self/status; true`];
 const HELD_BYTES = 256 * 2 ** 20;
 const TAKES = [workload, 'notebook', '--memory', String(HELD_BYTES), '--seconds', '60'];
 
+/** For what is asked again until it holds. */
+const WAITED = { timeout: 15_000, interval: 20 };
+
 let host: TestHost;
 let root: Root;
 
@@ -52,6 +55,7 @@ beforeEach(() => {
   const devices = join(root.path, 'devices');
   mkdirSync(devices);
   symlinkSync('/dev/null', join(devices, 'nvidiactl'));
+  symlinkSync('/dev/zero', join(devices, 'nvidia-uvm'));
   for (const gpu of [0, 1]) symlinkSync('/dev/zero', join(devices, `nvidia${String(gpu)}`));
   root.env['TRANCHE_SIM_RM_DEVICES'] = devices;
 });
@@ -214,6 +218,15 @@ describe.skipIf(!hasSim || !hasShim || !isPossible)('a terminal in a slice whose
     await attached.ask('terminal-input', { terminalId, data: Buffer.from(line).toString('base64') });
     await until('an answer', () => /says-\d-/.test(text));
     expect(text).toContain(`says-${said}-`);
+    const type = (keys: string): Promise<unknown> =>
+      attached.ask('terminal-input', { terminalId, data: Buffer.from(keys).toString('base64') });
+    const closeIfIdle = async (): Promise<string> =>
+      JSON.stringify(await attached.ask('terminal-close', { terminalId, ifIdle: true }));
+    // A program in front keeps it from being closed as idle; a prompt does not, whoever stands above the shell.
+    await type('sleep 1000\n');
+    await vi.waitFor(async () => expect(await closeIfIdle()).toContain('sleep runs in it'), WAITED);
+    await type('\x03');
+    await vi.waitFor(async () => expect(await closeIfIdle()).toContain('"ok":true'), WAITED);
   });
 });
 

@@ -120,7 +120,7 @@ static void a_unit_of_the_system_is_none_of_a_users(void)
         {"", false},
     };
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
-        bool is_it = workload_in_system_unit(groups[i].text, strlen(groups[i].text), "dcgm.service");
+        bool is_it = workload_in_group(groups[i].text, strlen(groups[i].text), "/system.slice/dcgm.service");
         CHECK_THAT(is_it == groups[i].is_it, "“%s”", groups[i].text);
     }
 }

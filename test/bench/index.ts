@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { goLive, startLiveHost, type LiveHost } from '../integration/support/live-host.ts';
 import { processesIn, repository, requireBuilt, workload } from '../integration/support/private-root.ts';
 import { intoReadme, makeFigure, median, percentile, printTable, save, type Figure } from './report.ts';
+import { benchDoorCost } from './door-cost.ts';
 import { benchReconnect } from './reconnect.ts';
 import { benchShimCost } from './shim-cost.ts';
 
@@ -317,6 +318,7 @@ async function main(): Promise<void> {
   figures.push(await benchReconnect());
   await benchAgent();
   figures.push(...benchShimCost(repository, compile));
+  figures.push(...benchDoorCost(repository, compile));
   console.log(`\n${printTable(figures)}`);
   save(join(repository, 'docs/bench-results.json'), figures);
   if (process.argv.includes('--readme')) intoReadme(join(repository, 'README.md'), printTable(figures));

@@ -4,6 +4,9 @@
  *        memory_paths init          milliseconds from nothing to the first allocation
  *        memory_paths cap           in a slice: for each path, what was free before, what was granted until the refusal,
  *                                   the refusal's code, and how long refusals take
+ *        memory_paths fill NAME     fills by that path until it is refused, says so, and holds it until a line comes; then
+ *                                   frees all, takes one block more and says how that went. Managed memory is written to
+ *                                   from here, and taken MANAGED_BYTES of at most: nobody may refuse it
  * Built against the toolkit's cuda.h. Exit 77 where there is no driver. */
 #define _GNU_SOURCE /* RTLD_DEFAULT */
 #include <cuda.h>
@@ -18,6 +21,7 @@
 #define MIB (1ull << 20)
 #define REFUSALS 2000
 #define BLOCKS 4096
+#define MANAGED_BYTES (12ull << 30) /* beyond the limit, and far below what the card has free */
 #define CHECK(call)                                                                                                   \
     do {                                                                                                              \
         CUresult check_code = (call);                                                                                 \
@@ -419,6 +423,30 @@ static void cap(const struct path *path)
            code, other, times[refusals / 2], times[refusals * 99 / 100]);
 }
 
+static void fill(const struct path *path)
+{
+    static void *blocks[BLOCKS];
+    unsigned long long granted = 0;
+    int count = 0, is_managed = path->get == get_managed;
+    CUresult code = CUDA_SUCCESS;
+    size_t smallest = path->get == get_graph || path->get == get_captured ? 32 * MIB : 2 * MIB;
+    for (size_t step = path->largest; step >= smallest && !(is_managed && granted >= MANAGED_BYTES); step /= 2) {
+        while (count < BLOCKS && !(is_managed && granted >= MANAGED_BYTES) &&
+               (code = path->get(step, &blocks[count])) == CUDA_SUCCESS) {
+            if (is_managed) CHECK(cuMemsetD8((CUdeviceptr)blocks[count], 1, step));
+            granted += step;
+            count++;
+        }
+    }
+    CHECK(cuCtxSynchronize());
+    printf("{\"id\": \"full\", \"path\": \"%s\", \"granted\": %llu, \"code\": %d}\n", path->name, granted, code);
+    if (getchar() == EOF) exit(1);
+    for (int at = 0; at < count; at++) path->put(blocks[at]);
+    void *again;
+    code = path->get(smallest, &again);
+    printf("{\"id\": \"again\", \"path\": \"%s\", \"code\": %d}\n", path->name, code);
+}
+
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -432,6 +460,9 @@ int main(int argc, char **argv)
     } else if (strcmp(argv[1], "cost") == 0) {
         only = argc > 2 ? argv[2] : "";
         costs();
+    } else if (strcmp(argv[1], "fill") == 0) {
+        for (unsigned at = 0; at < sizeof paths / sizeof paths[0]; at++)
+            if (argc > 2 && strcmp(argv[2], paths[at].name) == 0) fill(&paths[at]);
     } else {
         struct timespec settle = {4, 0}; /* until the agent has measured this process's context: the residue */
         nanosleep(&settle, NULL);

@@ -1,6 +1,7 @@
 """Everything that is measured on a real card, in one go: driver facts, then agent and shim with PyTorch.
 
-usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput floor cost init cap faults programs[=NAME,…] views tax compute[=b5,…] (default: all)
+usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput floor cost init cap faults programs[=NAME,…] views tax
+       gateproof gatecap gatecost gatetax gateright[=NAME,…] gatedeath compute[=b5,…] (default: all)
 Exit 77 where there is no GPU. Writes OUT_FOLDER/results.jsonl; each line says what ran. Nothing of the card's settings is touched.
 Needs build/agent/x86_64 and gcc.
 """
@@ -15,6 +16,7 @@ import tempfile
 import time
 
 import fault_parts
+import gate_parts
 import memory_parts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -193,7 +195,7 @@ def compute(run, only=""):
     benchmark.measure(run, run.folder, only.split(",") if only else list(benchmark.DEFAULT), benchmark.DEFAULT_SECONDS)
 
 
-PARTS = {"facts": facts, "memory": memory, "equal": equal, "throughput": throughput, **memory_parts.PARTS, **fault_parts.PARTS, "compute": compute}
+PARTS = {"facts": facts, "memory": memory, "equal": equal, "throughput": throughput, **memory_parts.PARTS, **fault_parts.PARTS, **gate_parts.PARTS, "compute": compute}
 
 
 def has_gpu():

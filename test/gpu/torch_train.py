@@ -4,7 +4,7 @@ usage: torch_train.py losses          20 deterministic steps: the losses as exac
        torch_train.py resnet SECONDS  images per second
        torch_train.py matmul SECONDS  4096³ fp16 products per second
        torch_train.py small SECONDS   1024³ fp16 products per second
-       torch_train.py turns WORKLOAD SECONDS   resnet or decode, for so long at each line on standard input
+       torch_train.py turns WORKLOAD SECONDS   resnet, decode or graph, for so long at each line on standard input
        torch_train.py decode SECONDS  tokens per second of a 12-layer transformer, one at a time: bound by its launches
 """
 import json
@@ -68,6 +68,21 @@ def decode_step():
     return step
 
 
+def graph_step():
+    """The decoder captured once and replayed."""
+    step = decode_step()
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
 def rate(step, seconds, per_sync, unit, label):
     for _ in range(WARM_UP_STEPS):
         step()
@@ -105,8 +120,8 @@ def turns(step, seconds, per_sync, unit):
 def main():
     mode = sys.argv[1]
     if mode == "turns":
-        step, per_sync, unit = (resnet_step(64), 1, 64) if sys.argv[2] == "resnet" else (decode_step(), 5, 1)
-        turns(step, float(sys.argv[3]), per_sync, unit)
+        step, per_sync, unit = {"resnet": (lambda: resnet_step(64), 1, 64), "decode": (decode_step, 5, 1), "graph": (graph_step, 20, 1)}[sys.argv[2]]
+        turns(step(), float(sys.argv[3]), per_sync, unit)
         return
     if mode == "losses":
         losses()

@@ -19,6 +19,7 @@
 struct piece {
     uint64_t bytes;
     uint32_t object; /* its number in the kernel (rm.h); 0: nobody was asked */
+    void *mapping;   /* of managed memory: where nvidia-uvm has it; NULL: nowhere */
 };
 
 /* What grows and shrinks, as a list whose end goes first. */

@@ -84,7 +84,7 @@ void block_remove(struct block *block);        /* the address stays taken */
 
 /* ---- pieces.c: physical memory from the machine, and the requests for it. Lock held. ---- */
 
-/* Pages of managed memory come by fault in the real driver, and nobody is asked for them. */
+/* Pages of managed memory come by fault in the real driver, below a mapping; nobody is asked for them. */
 enum arrival { BY_REQUEST, BY_FAULT };
 
 bool memory_take(struct sim_state *state, uint32_t gpu, uint64_t bytes, enum arrival arrival, struct piece *out);
@@ -103,7 +103,8 @@ void memory_unlock(void);
 struct physical {
     uint64_t bytes;
     uint32_t gpu;    /* SIM_GPUS: on the host */
-    uint32_t object; /* as in a piece; 0 also in who imported it */
+    uint32_t object; /* as in a piece, as is the mapping; 0 also in who imported it */
+    void *mapping;
     uint32_t references;
     uint64_t shared; /* 0, or its id among the processes */
     struct physical *next_shared;

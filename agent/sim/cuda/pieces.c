@@ -9,11 +9,14 @@
  * then either, and whoever listens to requests alone does not see that it did not. */
 static bool take_once(struct sim_state *state, uint32_t gpu, enum arrival arrival, struct piece *piece)
 {
-    if (arrival == BY_REQUEST && !rm_take(gpu, piece->bytes, &piece->object)) return false;
+    bool granted =
+        arrival == BY_REQUEST ? rm_take(gpu, piece->bytes, &piece->object) : rm_map(piece->bytes, &piece->mapping);
+    if (!granted) return false;
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
     bool taken = process && sim_memory_take(state, process, gpu, piece->bytes);
     sim_unlock(state);
+    if (!taken) rm_unmap(piece->mapping, piece->bytes);
     return taken;
 }
 
@@ -41,6 +44,7 @@ static void give_bytes(struct sim_state *state, uint32_t gpu, uint64_t bytes)
 /* What the kernel does not take back stays with the process until its end. */
 void memory_give(struct sim_state *state, uint32_t gpu, struct piece *piece)
 {
+    rm_unmap(piece->mapping, piece->bytes);
     if (rm_give(gpu, piece->object)) give_bytes(state, gpu, piece->bytes);
     *piece = (struct piece){0};
 }
@@ -60,7 +64,8 @@ bool pieces_take(struct sim_state *state, uint32_t gpu, struct pieces *pieces, u
 static void cut(struct sim_state *state, uint32_t gpu, struct pieces *pieces, uint64_t less_bytes)
 {
     struct piece *piece = &pieces->at[pieces->count - 1];
-    struct piece smaller = {.bytes = piece->bytes - less_bytes};
+    struct piece smaller = {.bytes = piece->bytes - less_bytes, .mapping = piece->mapping};
+    if (piece->mapping) rm_unmap((char *)piece->mapping + smaller.bytes, less_bytes);
     if (piece->object != 0 && !rm_take(gpu, smaller.bytes, &smaller.object)) return;
     if (rm_give(gpu, piece->object)) give_bytes(state, gpu, less_bytes);
     *piece = smaller;

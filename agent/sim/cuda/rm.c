@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* Numbers and layouts are those of NVIDIA's open kernel modules: src/nvidia/arch/nvalloc/unix/include/nv_escape.h,
@@ -62,6 +63,7 @@ _Static_assert(sizeof(struct memory_parameters) == 128, "as in nvos.h");
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of opening alone: what is open stays as it is */
 static int control = -1;                                 /* -1: nobody is asked */
+static int managed = -1;                                 /* -1: nobody is asked */
 static int files[SIM_GPUS];                              /* of the GPUs: open, as the real ones are */
 static uint32_t file_count;
 static uint32_t devices[SIM_GPUS]; /* 0: none */
@@ -130,8 +132,9 @@ static void close_all(void)
 {
     while (file_count > 0) close(files[--file_count]);
     memset(devices, 0, sizeof devices);
+    if (managed >= 0) close(managed);
     close(control);
-    control = -1;
+    control = managed = -1;
     client = 0;
 }
 
@@ -140,6 +143,7 @@ static CUresult open_all(struct sim_state *state, const char *folder, const uint
     control = open_stand_in(folder, "nvidiactl");
     if (control < 0) return CUDA_ERROR_NO_DEVICE;
     if (!make_client(state)) return CUDA_ERROR_OUT_OF_MEMORY;
+    managed = open_stand_in(folder, "nvidia-uvm");
     for (uint32_t at = 0; at < count; at++) {
         char name[32];
         snprintf(name, sizeof name, "nvidia%u", gpus[at]);
@@ -182,6 +186,27 @@ bool rm_take(uint32_t gpu, uint64_t bytes, uint32_t *object_out)
 bool rm_give(uint32_t gpu, uint32_t object)
 {
     return object == 0 || release(devices[gpu], object);
+}
+
+/* Where there is room first, because the offset has to be the address. */
+bool rm_map(uint64_t bytes, void **out)
+{
+    *out = NULL;
+    if (managed < 0) return true;
+    void *room = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED) return false;
+    void *made = mmap(room, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, managed,
+                      (off_t)(intptr_t)room);
+    if (made == MAP_FAILED)
+        munmap(room, bytes);
+    else
+        *out = made;
+    return made != MAP_FAILED;
+}
+
+void rm_unmap(void *mapping, uint64_t bytes)
+{
+    if (mapping) munmap(mapping, bytes);
 }
 
 /* Other threads may still run, so the files stay for the kernel to close. It also does what a refusal leaves undone. */

@@ -11,6 +11,10 @@
  * a refusal does, and the call that asked ends in CUDA_ERROR_OUT_OF_MEMORY: there is no new memory then, and what the
  * real library makes of such an errno has not been measured.
  *
+ * Managed memory is no request: it is a mapping of nvidia-uvm at an offset that is its address. Where the folder has a
+ * file of that name, which can be any that may be mapped so (a node of /dev/zero's kind can), it is made; a mapping that
+ * is refused is out of memory.
+ *
  * Without that variable nothing is opened, nothing is asked, and everything is granted. */
 #ifndef TRANCHE_SIM_CUDA_RM_H
 #define TRANCHE_SIM_CUDA_RM_H
@@ -26,6 +30,10 @@ bool rm_take(uint32_t gpu, uint64_t bytes, uint32_t *object_out);
 
 /* Gives it back. False: it is still there for the kernel. Number 0, for which nobody was asked, is always given back. */
 bool rm_give(uint32_t gpu, uint32_t object);
+
+/* Maps that much managed memory; false: refused. *out is NULL where nobody is asked. Memory's lock held. */
+bool rm_map(uint64_t bytes, void **out);
+void rm_unmap(void *mapping, uint64_t bytes);
 
 /* At the end of the process: gives the client back, and with it all that is left. */
 void rm_close(void);

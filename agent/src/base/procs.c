@@ -141,12 +141,12 @@ int procs_status(pid_t pid, uid_t *real_uid, pid_t *parent)
     return 0;
 }
 
-bool procs_in_system_unit(pid_t pid, const char *unit)
+bool procs_in_group(pid_t pid, const char *group)
 {
     char path[64], buf[4096];
     snprintf(path, sizeof path, "/proc/%ld/cgroup", (long)pid);
     ssize_t n = fs_read_small(path, buf, sizeof buf);
-    return n > 0 && workload_in_system_unit(buf, (size_t)n, unit);
+    return n > 0 && workload_in_group(buf, (size_t)n, group);
 }
 
 static bool pidfd_is_dead(int pidfd)

@@ -88,8 +88,8 @@ int procs_start_ticks(pid_t pid, uint64_t *out);
  * and its parent. 0, or -1: there is no such process. */
 int procs_status(pid_t pid, uid_t *real_uid, pid_t *parent);
 
-/* Is it in this unit of the system's own (not in one of a user's of the same name)? */
-bool procs_in_system_unit(pid_t pid, const char *unit);
+/* Is it in the control group of this path, or in one below it? */
+bool procs_in_group(pid_t pid, const char *group);
 
 /* True while the process that a region token names is alive; *proc may be NULL. */
 bool procs_token_alive(struct procs *procs, uint64_t token, int64_t mono_ms, struct proc **proc);

@@ -17,7 +17,7 @@ struct workload {
  * an id but hexadecimal digits, nothing for a name but letters, digits and . _ @ : -. */
 void workload_of_cgroup(const char *text, size_t len, struct workload *out);
 
-/* Whether one of those lines is of this unit below system.slice, where only root makes groups. */
-bool workload_in_system_unit(const char *text, size_t len, const char *unit);
+/* Whether one of those lines is of this group ("/system.slice/dcgm.service") or of one below it. */
+bool workload_in_group(const char *text, size_t len, const char *group);
 
 #endif

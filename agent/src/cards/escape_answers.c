@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -155,6 +156,18 @@ static void tell(const struct asked *a, const char *did)
     notices_tell(a->agent, "escape", slice ? slice->r.id : NULL, (uint32_t)a->e->pid, message);
 }
 
+static void tell_once(const struct asked *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void tell_once(const struct asked *a, const char *format, ...)
+{
+    char did[160];
+    va_list args;
+    if (a->e->was_told) return;
+    va_start(args, format);
+    vsnprintf(did, sizeof did, format, args);
+    va_end(args);
+    tell(a, did);
+}
+
 /* A process of another PID namespace that is in a slice of this person and was not found yet may be this one. */
 static bool may_be_in_slice(const struct asked *a)
 {
@@ -190,17 +203,16 @@ static int signal_to(const struct asked *a, int number)
 /* What could not be done is told once, and shown as long as it is so. */
 static void not_done(const struct asked *a, const char *what, int error)
 {
-    char did[160];
     if (error == ESRCH) return; /* it has ended */
     if (error == ENOSYS)
         escape_set_answer(a->e, ESCAPE_NOT_PERMITTED, "this kernel (before 5.3) cannot name a process safely");
     else if (error == EPERM)
-        escape_set_answer(a->e, ESCAPE_NOT_PERMITTED, "the agent runs as %.40s and may not signal %s",
-                          a->agent->manager_name, "a process of another user");
+        escape_set_answer(a->e, ESCAPE_NOT_PERMITTED,
+                          "the agent runs as %.40s and may not signal a process of another user",
+                          a->agent->manager_name);
     else
         escape_set_answer(a->e, ESCAPE_NOT_PERMITTED, "the signal could not be sent (%s)", strerror(error));
-    snprintf(did, sizeof did, "%s was not possible: %.110s", what, a->e->why);
-    if (!a->e->was_told) tell(a, did);
+    tell_once(a, "%s was not possible: %s", what, a->e->why);
 }
 
 static void stop(const struct asked *a)
@@ -269,7 +281,6 @@ static void charge(const struct asked *a, uint64_t *charges)
 {
     struct escape *e = a->e;
     const char *charged_to = NULL;
-    char did[160];
     for (uint32_t at = 0; at < a->agent->gpu_count; at++) {
         const struct gpu_state *gpu = &a->agent->gpus[at];
         uint64_t bytes;
@@ -280,21 +291,17 @@ static void charge(const struct asked *a, uint64_t *charges)
             if (a->agent->slices.items[i] == slice) charges[i] = measure_add(charges[i], bytes);
         charged_to = slice->r.name;
     }
-    if (charged_to) {
+    if (charged_to)
         escape_set_answer(e, ESCAPE_IS_CHARGED, "charged to %s", charged_to);
-        snprintf(did, sizeof did, "It is charged to %s", charged_to);
-    } else {
+    else
         escape_set_answer(e, ESCAPE_IS_REPORTED, "its owner has no slice there");
-        snprintf(did, sizeof did, "It is charged to nobody: %s", e->why);
-    }
-    if (!e->was_told) tell(a, did);
+    tell_once(a, charged_to ? "It is %s" : "It is charged to nobody: %s", e->why);
 }
 
 /* What the driver shows of a process in a slice counts against that slice in any case (measure_residue). The slice is
  * within its limit all the same: whatever way the bytes came, they took nothing from anybody else. */
 static bool is_charged_alone(const struct asked *a)
 {
-    char did[128];
     const struct slice *slice = beyond_slice(a);
     if (a->e->listed != 0 || !slice) return false;
     bool is_answered = a->e->has_stopped || a->e->term_at_ms != 0;
@@ -302,8 +309,7 @@ static bool is_charged_alone(const struct asked *a)
     bool is_rule = rule == ESCAPE_STOP || rule == ESCAPE_END;
     if (is_rule && (is_answered || slice->outside.holds_more)) return false;
     escape_set_answer(a->e, ESCAPE_IS_CHARGED, "charged to %s, as the driver shows it", slice->r.name);
-    snprintf(did, sizeof did, "It is charged to %s, as the driver shows it", slice->r.name);
-    if (!a->e->was_told) tell(a, did);
+    tell_once(a, "It is %s", a->e->why);
     return true;
 }
 
@@ -323,11 +329,9 @@ static void let_go(const struct asked *a, const char *because)
 
 static bool is_left_alone(const struct asked *a, enum escape_rule rule)
 {
-    char did[160];
     if (escape_is_of_host(a->agent, a->e) || escape_is_exempt(a->agent, a->e)) return true;
     if (rule == ESCAPE_REPORT || !escape_is_roots(a->e, a->proc, a->mono_ms)) return false;
-    snprintf(did, sizeof did, "It is left alone: %s", a->e->why);
-    if (!a->e->was_told) tell(a, did);
+    tell_once(a, "It is left alone: %s", a->e->why);
     return true;
 }
 
@@ -349,7 +353,7 @@ static void answer(const struct asked *a, uint64_t *charges)
         return;
     } else if (rule == ESCAPE_REPORT) {
         escape_set_answer(e, ESCAPE_IS_REPORTED, "%s", "");
-        if (!e->was_told) tell(a, "It is reported");
+        tell_once(a, "It is reported");
     } else if (rule == ESCAPE_CHARGE) {
         charge(a, charges);
     } else if (a->is_fresh && rule == ESCAPE_STOP) {

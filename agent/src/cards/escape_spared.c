@@ -11,8 +11,10 @@
 #include "gpu/gpu.h"
 #include "state/agent_state.h"
 #include "state/concurrent.h"
+#include "state/door_settings.h"
 #include "state/escape_rule.h"
 
+#define SYSTEM_SLICE "/system.slice/"
 #define ANCESTORS_MAX 8 /* between the agent and a program that it has started: its supervisors and their children */
 
 void escape_set_answer(struct escape *e, enum escape_answer answer, const char *format, ...)
@@ -38,12 +40,20 @@ static bool is_ours(const struct agent *agent, pid_t pid)
     return false;
 }
 
+/* Below system.slice root alone makes groups: a unit of the same name elsewhere is somebody's own. */
+static bool in_system_unit(pid_t pid, const char *unit)
+{
+    char group[ESCAPE_EXEMPT_BYTES + sizeof SYSTEM_SLICE];
+    snprintf(group, sizeof group, SYSTEM_SLICE "%s", unit);
+    return procs_in_group(pid, group);
+}
+
 static bool is_vendors(const struct agent *agent, pid_t pid)
 {
     for (size_t i = 0; i < agent->backend_count; i++) {
         const char *const *unit = agent->backends[i].backend->services;
         for (; unit && *unit; unit++)
-            if (procs_in_system_unit(pid, *unit)) return true;
+            if (in_system_unit(pid, *unit)) return true;
     }
     return false;
 }
@@ -55,6 +65,18 @@ bool escape_is_of_host(struct agent *agent, struct escape *e)
     return true;
 }
 
+/* Whom operators let through the door is meant to be on GPUs without a slice, shut or not. */
+static bool passes_the_door(const struct agent *agent, struct escape *e)
+{
+    const struct door_settings *door = agent->door_settings;
+    bool passes = false;
+    for (size_t i = 0; door && i < door->exempt_count && !passes; i++) passes = door->exempt[i].uid == e->person;
+    for (size_t i = 0; door && i < door->service_count && !passes; i++)
+        passes = procs_in_group(e->pid, door->services[i]);
+    if (passes) escape_set_answer(e, ESCAPE_IS_EXEMPT, "the door lets it through");
+    return passes;
+}
+
 bool escape_is_exempt(struct agent *agent, struct escape *e)
 {
     const char *at = agent->escape_settings.exempt, *name, *owner = people_name_of(e->person);
@@ -62,13 +84,13 @@ bool escape_is_exempt(struct agent *agent, struct escape *e)
     for (size_t n; (n = escape_rule_next_exempt(&at, &name)) > 0;) {
         snprintf(one, sizeof one, "%.*s", (int)n, name);
         bool is_unit = strncmp(one, ESCAPE_UNIT_PREFIX, strlen(ESCAPE_UNIT_PREFIX)) == 0;
-        bool is_it = is_unit ? procs_in_system_unit(e->pid, one + strlen(ESCAPE_UNIT_PREFIX))
-                             : owner && strcmp(owner, one) == 0;
+        bool is_it =
+            is_unit ? in_system_unit(e->pid, one + strlen(ESCAPE_UNIT_PREFIX)) : owner && strcmp(owner, one) == 0;
         if (!is_it) continue;
         escape_set_answer(e, ESCAPE_IS_EXEMPT, "%.80s is exempt", one);
         return true;
     }
-    return false;
+    return passes_the_door(agent, e);
 }
 
 /* What root runs in a container is somebody's program; what root runs beside is the system. */

@@ -209,9 +209,7 @@ enum watch_how watch_how(const struct watch *watch, char why[WATCH_WHY_BYTES])
     for (size_t i = 0; i < watch->count; i++)
         if (watch->files[i].is_there && (!least || watch->nodes[i].how < least->how)) least = &watch->nodes[i];
     if (!least) {
-        snprintf(why, WATCH_WHY_BYTES,
-                 watch->count == 0 ? "the driver names no device nodes here"
-                                   : "no device node of the driver is there");
+        snprintf(why, WATCH_WHY_BYTES, "no device node of the driver is there");
         return WATCH_TIMER;
     }
     if (least->how == WATCH_FANOTIFY) return least->how;

@@ -7,22 +7,10 @@
 #include "cli/commands.h"
 #include "json.h"
 #include "launch/client.h"
+#include "launch/fetch.h"
 #include "text.h"
 
 #define ELEMENT_MAX 4096
-#define USAGE                                                                                                         \
-    "tranche escapes [status | report | charge | stop | end] [--grace SECONDS] [--exempt USER,unit:NAME.service,…|" \
-    "none] | continue PID"
-
-/* Into buf, which stays the object's. */
-static bool parse(struct json_span span, char buf[ELEMENT_MAX], struct json_object *object)
-{
-    size_t n = (size_t)(span.end - span.start);
-    if (n >= ELEMENT_MAX) return false;
-    memcpy(buf, span.start, n);
-    buf[n] = '\0';
-    return json_parse_flat(buf, n, object, NULL) == 0;
-}
 
 static const char *text_of(const struct json_object *object, const char *key, char out[TEXT_SHOWN_BYTES + 1])
 {
@@ -39,8 +27,8 @@ static int print_rule(struct json_span state)
     char buf[ELEMENT_MAX], rule[TEXT_SHOWN_BYTES + 1], exempt[TEXT_SHOWN_BYTES + 1], by[TEXT_SHOWN_BYTES + 1],
         note[TEXT_SHOWN_BYTES + 1], grace[40] = "";
     int64_t seconds = 0;
-    if (json_member(state, "escapes", &span) != 0 || !parse(span, buf, &object))
-        return complain("this agent is older and has no rule for processes outside of slices; it reports them");
+    if (json_member(state, "escapes", &span) != 0 || element_parse(span, buf, sizeof buf, &object) != 0)
+        return complain("this agent is older and has no such rule");
     text_of(&object, "rule", rule);
     text_of(&object, "exempt", exempt);
     text_of(&object, "watchedBy", by);
@@ -66,7 +54,7 @@ static bool walk(struct json_span sample, int64_t sought, char ticks[TEXT_SHOWN_
     if (json_member(sample, "processes", &list) != 0) return false;
     while (json_next(list, &at, &element) == 1) {
         int64_t pid = 0;
-        if (!parse(element, buf, &object)) continue;
+        if (element_parse(element, buf, sizeof buf, &object) != 0) continue;
         json_get_integer(&object, "pid", 1, INT32_MAX, &pid);
         if (pid == sought) {
             text_of(&object, "startTicks", ticks);
@@ -127,7 +115,9 @@ static int take_words(int argc, char **argv, struct json_writer *fields)
             json_put_integer(fields, "graceSeconds", grace);
             i++;
         } else {
-            return complain("escapes does not know “%s”, so nothing was changed: " USAGE, argv[i]);
+            return complain(
+                "escapes does not know “%s”, so nothing was changed; `tranche escapes --help` has what it knows",
+                argv[i]);
         }
     }
     return 0;

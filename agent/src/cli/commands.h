@@ -4,6 +4,7 @@
 
 int command_audit(int argc, char **argv);
 int command_concurrent(int argc, char **argv);
+int command_door(int argc, char **argv);
 int command_doctor(int argc, char **argv); /* cli_show.c */
 int command_escapes(int argc, char **argv);
 int command_hours(int argc, char **argv);

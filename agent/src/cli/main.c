@@ -42,6 +42,8 @@ static const char usage[] =
     "  job ls [--json] | log ID [--follow] | cancel ID [--kill] | hold ID | release ID | first ID\n"
     "      | priority ID low|normal|high\n"
     "  doctor [--pid N] [--gate] [--release] [--json] what is likely to hurt on this host\n"
+    "  door [status|off|watch|on] [--service UNIT|PATH] [--exempt USER] [--no-service …] [--no-exempt …]\n"
+    "                                                 who may open the GPUs at all; off works without an agent, too\n"
     "  audit [--slice NAME] [--json | --csv]          who changed which slice, newest first\n"
     "  hours [--days N]                               who used and held how much of the GPUs\n"
     "  metrics [--output FILE]                        the figures as Prometheus's text, for its textfile collector\n"
@@ -171,6 +173,7 @@ int main(int argc, char **argv)
         {"audit", command_audit, false},
         {"version", command_version, false},
         {"concurrent", command_concurrent, false},
+        {"door", command_door, false},
         {"quota", command_quota, false},
         {"escapes", command_escapes, false},
         {"metrics", command_metrics, false},

@@ -147,6 +147,10 @@ struct gpu_backend {
     size_t (*nodes)(struct gpu_node *out, size_t max);
     /* The partitions of GPUs that are cut; NULL where there are none. */
     size_t (*partitions)(struct gpu_partition *out, size_t max);
+    /* How the names of its devices begin in /proc/devices, and of its nodes; NULL: it has none that can be guarded. */
+    const char *device_prefix;
+    /* The driver that is behind its nodes of /dev/dri, as sysfs calls it; NULL: it has none there. */
+    const char *display_driver;
 };
 
 /* All that this build knows, in the order in which their GPUs are counted; ends with NULL. */

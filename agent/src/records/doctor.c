@@ -11,6 +11,7 @@
 #include "base/now.h"
 #include "base/ours.h"
 #include "base/places.h"
+#include "cards/doorman.h"
 #include "cards/escapes.h"
 #include "cards/faults.h"
 #include "fs.h"
@@ -108,6 +109,53 @@ void doctor_places(const struct doctor *doctor, const char *state_dir, const cha
         }
     }
     check_logout(doctor, runtime_dir, uid);
+}
+
+/* Of the door, only what is not as somebody set it, or of use to whoever wonders. */
+static void check_door(const struct doctor *doctor, const struct agent *agent)
+{
+    const struct doorman *d = agent->doorman;
+    enum door_mode set = agent->door_settings->mode;
+    if (agent->door_settings->is_damaged) {
+        doctor_say(doctor, "door-lost", DOCTOR_ERROR, "%s.", d->why);
+    } else if (set != DOOR_OFF && !d->is_shut) {
+        doctor_say(doctor, "door-not-kept", DOCTOR_ERROR, "The door is to be %s and is not: %s.", door_mode_word(set),
+                   d->why);
+    } else if (d->is_shut && d->guarded.count == 0) {
+        doctor_say(doctor, "door-guards-nothing", DOCTOR_NOTE,
+                   "The door is %s, and no device of a GPU is known on this host yet.", door_mode_word(d->mode));
+    } else if (d->is_shut) {
+        doctor_say(doctor, "door", DOCTOR_OK, "The door is %s: who is in no slice %s.", door_mode_word(d->mode),
+                   d->mode == DOOR_ON ? "cannot open a GPU" : "can open a GPU, and is told of");
+    }
+    if (d->is_shut && d->mode == DOOR_ON && !d->who.lets_own)
+        doctor_say(
+            doctor, "door-own-programs", DOCTOR_NOTE,
+            "The agent is no unit of the system's, so the door refuses what it starts itself: concurrent mode, and "
+            "the trial of the gate. Run it as the unit tranche.service.");
+}
+
+static void say_refused(const struct doctor *doctor, const struct agent *agent, uint32_t pid)
+{
+    const struct doorman *d = agent->doorman;
+    const struct refused_process *one = refused_find(&d->refused, pid);
+    char device[64];
+    if (!one) return;
+    guarded_text(device, sizeof device, &d->guarded, one->major_number, one->minor_number);
+    long long seconds = (long long)(now_mono_ms() - one->at_ms) / 1000;
+    if (one->watched) {
+        doctor_say(doctor, "process-watched", DOCTOR_NOTE,
+                   "Process %u opened a GPU outside of every slice (%s, %lld s ago); when the door is on, that is "
+                   "refused. Start it with: tranche run --slice NAME -- COMMAND",
+                   pid, device, seconds);
+    } else {
+        doctor_say(
+            doctor, "process-refused", DOCTOR_WARNING,
+            "Process %u was refused the GPU (%s, %llu times, last %lld s ago): the door is on and it was in no "
+            "slice. Start it with: tranche run --slice NAME -- COMMAND. For a service or a person who has to do "
+            "without, ask %s for: tranche door --service UNIT, or --exempt USER",
+            pid, device, (unsigned long long)one->times, seconds, agent->manager_name);
+    }
 }
 
 /* From what it has in hand: a process is looked into by who asks, with the rights of who asks (doctor_process.c). */
@@ -216,19 +264,18 @@ static void check_escapes(const struct doctor *doctor, const struct agent *agent
     enum watch_how how = watch_how(&agent->escapes->watch, why);
     const char *rule = escape_rule_name(agent->escape_settings.rule);
     if (count > 0) {
-        doctor_say(doctor, "escapes", DOCTOR_WARNING,
-                   "%zu process(es) use a GPU outside every slice, or hold more than was counted (rule: %s). Who: "
-                   "tranche escapes",
-                   count, rule);
-    }
-    if (how == WATCH_FANOTIFY)
-        doctor_say(doctor, "escapes-watch", DOCTOR_OK,
-                   "Whoever opens a GPU outside of slices is seen at once (rule: %s).", rule);
-    else
         doctor_say(
-            doctor, "escapes-watch", DOCTOR_NOTE, "Whoever opens a GPU outside of slices is seen %s (rule: %s): %s.",
-            how == WATCH_INOTIFY ? "at once where it is a process of the agent's user, else within 2 s" : "within 2 s",
-            rule, why);
+            doctor, "escapes", DOCTOR_WARNING,
+            "%zu process(es) are outside every slice, or hold more than was counted (rule: %s): tranche escapes",
+            count, rule);
+    }
+    static const char *const seen[] = {[WATCH_FANOTIFY] = "at once",
+                                       [WATCH_INOTIFY] =
+                                           "at once where it is a process of the agent's user, else within 2 s",
+                                       [WATCH_TIMER] = "within 2 s"};
+    doctor_say(doctor, "escapes-watch", how == WATCH_FANOTIFY ? DOCTOR_OK : DOCTOR_NOTE,
+               "Whoever opens a GPU outside of slices is seen %s (rule: %s)%s%s.", seen[how], rule, why[0] ? ": " : "",
+               why);
 }
 
 void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
@@ -286,5 +333,7 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
     if (agent->slices.note[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->slices.note);
     doctor_places(doctor, agent->places.state, agent->places.runtime, agent->places.uid);
     check_slices(doctor, agent);
+    check_door(doctor, agent);
     if (pid > 0) say_known(doctor, agent, (uint32_t)pid);
+    if (pid > 0) say_refused(doctor, agent, (uint32_t)pid);
 }

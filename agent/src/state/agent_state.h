@@ -29,6 +29,8 @@
 #define CONTEXT_MOST_BYTES (UINT64_C(2) << 30)   /* nor larger: who stands still with more holds something else */
 
 struct concurrent;
+struct door_settings;
+struct doorman;
 struct escapes;
 struct fault_log;
 struct hours;
@@ -102,6 +104,8 @@ struct agent {
 
     /* Each is its own floor's: made when that is loaded. */
     struct fault_log *faults;
+    struct door_settings *door_settings;
+    struct doorman *doorman;
     struct hours *hours;
     struct jobs *jobs;
     struct escapes *escapes;

@@ -2,10 +2,14 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/now.h"
+#include "fs.h"
+#include "gated_run.h"
+#include "proc_stat.h"
 #include "terminals/terminal.h"
 
 #define NOBODY_IN_MS 200 /* a terminal that everybody has closed looks ready all the time: looked at this often */
@@ -47,6 +51,24 @@ void holder_write_pty(struct holder *h)
 pid_t holder_foreground(const struct holder *h)
 {
     return h->pty >= 0 ? tcgetpgrp(h->pty) : -1;
+}
+
+/* Behind the gate what was started here is the front end, the supervisor its child, and the shell the supervisor's; the
+ * shell leads a group of its own (agent/gate/gated_run.h). */
+static bool is_gated_shell(const struct holder *h, pid_t pid)
+{
+    struct proc_stat stat, above;
+    char path[64], name[64] = "";
+    if (proc_stat_read((uint32_t)pid, 0, &stat) != 0 || stat.parent == 0) return false;
+    snprintf(path, sizeof path, "/proc/%u/comm", stat.parent);
+    if (fs_read_small(path, name, sizeof name) <= 0 || strcmp(name, GATE_SUPERVISOR_NAME "\n") != 0) return false;
+    return proc_stat_read(stat.parent, 0, &above) == 0 && (pid_t)above.parent == h->shell;
+}
+
+bool holder_is_at_prompt(const struct holder *h)
+{
+    pid_t front = holder_foreground(h);
+    return front <= 0 || front == h->shell || is_gated_shell(h, front);
 }
 
 void holder_signal(const struct holder *h, int signal)

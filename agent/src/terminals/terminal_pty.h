@@ -44,6 +44,8 @@ bool holder_read_pty(struct holder *h);
 void holder_write_pty(struct holder *h);
 /* The process group in front of the terminal, or -1. */
 pid_t holder_foreground(const struct holder *h);
+/* Whether nothing that was started in the shell is in front of it. */
+bool holder_is_at_prompt(const struct holder *h);
 /* To the shell and to what it had in front. What was put into the background with nohup, or has a session of its own,
  * is meant to stay, as in any terminal. */
 void holder_signal(const struct holder *h, int signal);

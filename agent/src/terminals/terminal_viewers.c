@@ -94,7 +94,7 @@ static int close_request(struct holder *h, const struct json_object *o, struct f
     bool if_idle = false;
     pid_t front = holder_foreground(h);
     if (json_get_bool(o, "ifIdle", &if_idle) < 0) return fail_field(failure, "ifIdle", "true or false");
-    if (if_idle && h->shell > 0 && front > 0 && front != h->shell) {
+    if (if_idle && h->shell > 0 && !holder_is_at_prompt(h)) {
         char path[64], name[64] = "", shown[128];
         snprintf(path, sizeof path, "/proc/%ld/comm", (long)front);
         fs_read_small(path, name, sizeof name);

@@ -12,6 +12,7 @@
 #include "cards/escapes.h"
 #include "cards/faults.h"
 #include "cards/concurrent.h"
+#include "cards/doorman.h"
 #include "gpu/gpu.h"
 #include "jobs/jobs.h"
 #include "json.h"
@@ -208,6 +209,7 @@ struct shared_line *events_state(struct agent *agent)
     json_put_integer(w, "revision", (int64_t)agent->slices.revision);
     json_put_known(w, "memoryOvercommitMaxPercent", agent->memory_overcommit_max_percent > 0,
                    agent->memory_overcommit_max_percent);
+    doorman_put_object(agent, w);
     quota_put(agent, w);
     faults_put(agent, w);
     escapes_put_state(agent, w);

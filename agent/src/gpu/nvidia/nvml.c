@@ -417,4 +417,6 @@ const struct gpu_backend gpu_nvml = {
     .services = nvidia_services,
     .nodes = nvml_nodes,
     .partitions = nvml_partitions,
+    .device_prefix = "nvidia",
+    .display_driver = "nvidia",
 };

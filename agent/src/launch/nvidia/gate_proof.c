@@ -28,20 +28,35 @@
 #define BLOCK_BYTES (37 * MIB + 4096)
 #define PIECE_BYTES (6 * MIB)
 #define POOL_BYTES (48 * MIB)
+#define MANAGED_BYTES (26 * MIB)
+#define ATTACH_GLOBAL 1u /* CU_MEM_ATTACH_GLOBAL */
 /* What a context may have loaded meanwhile. */
 #define CONTEXT_GROWTH_BYTES (4 * MIB)
 #define LIMIT_ROOM_BYTES (64 * MIB)
 #define BEYOND_BYTES (32 * MIB)
 #define BEYOND_BLOCKS 4
 
-enum step { STEP_START, STEP_BLOCK, STEP_PIECE, STEP_POOL, STEP_FREE, STEP_BEYOND, STEP_ALIVE, STEP_COUNT };
+enum step {
+    STEP_START,
+    STEP_BLOCK,
+    STEP_PIECE,
+    STEP_POOL,
+    STEP_MANAGED,
+    STEP_FREE,
+    STEP_BEYOND,
+    STEP_MANAGED_BEYOND,
+    STEP_ALIVE,
+    STEP_COUNT
+};
 
 static const char *const step_names[] = {[STEP_START] = "a context",
                                          [STEP_BLOCK] = "a block (cuMemAlloc)",
                                          [STEP_PIECE] = "a piece of virtual memory (cuMemCreate)",
                                          [STEP_POOL] = "asynchronous memory (cuMemAllocAsync)",
+                                         [STEP_MANAGED] = "managed memory (cuMemAllocManaged)",
                                          [STEP_FREE] = "what was freed",
                                          [STEP_BEYOND] = "more than the limit",
+                                         [STEP_MANAGED_BEYOND] = "more managed memory than the limit",
                                          [STEP_ALIVE] = "memory after a refusal"};
 
 /* From the program: a step is done. */
@@ -54,7 +69,7 @@ struct word {
 struct cuda {
     void *library;
     CUdevice device;
-    CUdeviceptr blocks[BEYOND_BLOCKS], pooled;
+    CUdeviceptr blocks[BEYOND_BLOCKS], pooled, managed;
     CUmemGenericAllocationHandle piece;
 };
 
@@ -114,6 +129,20 @@ static CUresult take_pooled(struct cuda *cuda)
     return result == CUDA_SUCCESS ? cuStreamSynchronize(NULL) : result;
 }
 
+static CUresult take_managed(struct cuda *cuda, size_t bytes)
+{
+    FUNCTION(cuMemAllocManaged, CUdeviceptr *, size_t, unsigned);
+    return cuMemAllocManaged ? cuMemAllocManaged(&cuda->managed, bytes, ATTACH_GLOBAL) : -1;
+}
+
+static CUresult free_managed(struct cuda *cuda)
+{
+    FUNCTION(cuMemFree_v2, CUdeviceptr);
+    CUresult result = cuda->managed != 0 && cuMemFree_v2 ? cuMemFree_v2(cuda->managed) : CUDA_SUCCESS;
+    cuda->managed = 0;
+    return result;
+}
+
 static CUresult free_all(struct cuda *cuda)
 {
     CUmemoryPool pool;
@@ -123,6 +152,7 @@ static CUresult free_all(struct cuda *cuda)
     FUNCTION(cuMemPoolTrimTo, CUmemoryPool, size_t);
     FUNCTION(cuMemRelease, CUmemGenericAllocationHandle);
     CUresult result = free_blocks(cuda);
+    if (result == CUDA_SUCCESS) result = free_managed(cuda);
     if (result == CUDA_SUCCESS && cuda->piece != 0) result = cuMemRelease(cuda->piece);
     if (result != CUDA_SUCCESS || cuda->pooled == 0) return result;
     result = cuMemFreeAsync(cuda->pooled, NULL);
@@ -151,8 +181,10 @@ static CUresult take_step(struct cuda *cuda, enum step step)
     case STEP_BLOCK: return take_block(cuda, 0, BLOCK_BYTES);
     case STEP_PIECE: return take_piece(cuda);
     case STEP_POOL: return take_pooled(cuda);
+    case STEP_MANAGED: return take_managed(cuda, MANAGED_BYTES);
     case STEP_FREE: return free_all(cuda);
     case STEP_BEYOND: return go_beyond(cuda);
+    case STEP_MANAGED_BEYOND: return take_managed(cuda, LIMIT_ROOM_BYTES);
     case STEP_ALIVE: return live_on(cuda);
     case STEP_COUNT: break;
     }
@@ -203,12 +235,13 @@ static bool say(const struct proof *p, const char *sentence)
 static bool hear(struct proof *p, struct word *word)
 {
     for (;;) {
-        struct pollfd ready[2] = {{.fd = p->socket, .events = POLLIN},
-                                  {.fd = supervisor_fd(p->supervisor), .events = POLLIN}};
+        struct pollfd ready[1 + SUPERVISOR_FDS] = {{.fd = p->socket, .events = POLLIN}};
+        supervisor_watch(p->supervisor, ready + 1);
         int64_t left_ms = p->deadline_ms - now_mono_ms();
         if (left_ms <= 0) return say(p, "The driver did not come to its end within a minute behind the gate.");
-        if (poll(ready, 2, (int)left_ms) < 0 && errno != EINTR) return say(p, "The gate could not be waited for.");
-        if (ready[1].revents != 0) supervisor_turn(p->supervisor);
+        if (poll(ready, 1 + SUPERVISOR_FDS, (int)left_ms) < 0 && errno != EINTR)
+            return say(p, "The gate could not be waited for.");
+        if ((ready[1].revents | ready[2].revents) != 0) supervisor_turn(p->supervisor);
         if (ready[0].revents == 0) continue;
         if (recv(p->socket, word, sizeof *word, MSG_DONTWAIT) == (ssize_t)sizeof *word) return true;
         return say(p, "The program that tries the driver ended in the middle of it.");
@@ -229,13 +262,15 @@ static bool compare(struct proof *p, enum step step, uint64_t before)
         uint64_t least, most;
     } grows[] = {[STEP_BLOCK] = {BLOCK_BYTES, BLOCK_BYTES + PAGE_BYTES},
                  [STEP_PIECE] = {PIECE_BYTES, PIECE_BYTES},
-                 [STEP_POOL] = {POOL_BYTES, POOL_BYTES + POOL_PIECE_BYTES + PAGE_BYTES}};
+                 [STEP_POOL] = {POOL_BYTES, POOL_BYTES + POOL_PIECE_BYTES + PAGE_BYTES},
+                 [STEP_MANAGED] = {MANAGED_BYTES, MANAGED_BYTES + PAGE_BYTES}};
     uint64_t grown = p->held_bytes > before ? p->held_bytes - before : 0;
     switch (step) {
     case STEP_START: return p->held_bytes > 0 || wrong(p, step, "nothing was seen", 0);
     case STEP_BLOCK:
     case STEP_PIECE:
     case STEP_POOL:
+    case STEP_MANAGED:
         return (grown >= grows[step].least && grown <= grows[step].most) ||
                wrong(p, step, "not the size was seen", grown);
     case STEP_FREE:
@@ -244,6 +279,7 @@ static bool compare(struct proof *p, enum step step, uint64_t before)
     case STEP_BEYOND:
         return (p->held_bytes <= p->limit_bytes && grown >= BEYOND_BYTES) ||
                wrong(p, step, "not the right part was refused", grown);
+    case STEP_MANAGED_BEYOND: return grown == 0 || wrong(p, step, "something was granted", grown);
     default: return true;
     }
 }
@@ -253,12 +289,15 @@ static bool check(struct proof *p, const struct word *word)
 {
     enum step step = (enum step)word->step;
     int expected = step == STEP_BEYOND ? CUDA_ERROR_OUT_OF_MEMORY : CUDA_SUCCESS;
+    /* A mapping that the kernel refuses is no answer of the driver's; 580 calls it unknown (999). */
+    bool is_refusal = step == STEP_MANAGED_BEYOND && word->result != CUDA_SUCCESS;
     uint64_t before = p->held_bytes, held = 0;
+    supervisor_look_now(p->supervisor); /* what was unmapped is not told */
     supervisor_bytes_of(p->supervisor, p->pid, &held);
     p->held_bytes = held;
     if (word->result == -1 && step == STEP_START) return say(p, "There is no libcuda.so.1 to try it with.");
     if (word->result == -1) return true; /* older than that function, which nobody can then use */
-    if (word->result != expected) {
+    if (word->result != expected && !is_refusal) {
         snprintf(p->said, GATE_PROOF_BYTES, "Asked for %s, the driver answered %d behind the gate, and not %d.",
                  step_names[step], word->result, expected);
         return false;
@@ -281,7 +320,7 @@ static bool stand_by(struct proof *p)
     }
     snprintf(p->said, GATE_PROOF_BYTES,
              "A context of %" PRIu64
-             " MiB, blocks, virtual and asynchronous memory were seen, refused beyond a limit, "
+             " MiB, blocks, virtual, asynchronous and managed memory were seen, refused beyond a limit, "
              "and given back.",
              p->context_bytes >> 20);
     return true;
