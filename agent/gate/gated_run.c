@@ -159,7 +159,7 @@ static void look(struct s_state *s)
 static void settle_end(struct s_state *s)
 {
     if (!s->supervisor) return;
-    s->nobody_asks = !supervisor_turn(s->supervisor);
+    s->nobody_asks = !supervisor_turn(s->supervisor, NULL);
     look(s);
 }
 
@@ -250,7 +250,7 @@ static bool s_turn(struct s_state *s)
     if (poll(ready, count, waits ? GROUP_WAIT_MS / 4 : wait_ms(s)) < 0 && errno != EINTR) return false;
     if (ready[2].revents != 0) hear_program(s);
     if (count > 3 && (ready[3].revents | ready[4].revents) != 0) {
-        s->nobody_asks = !supervisor_turn(s->supervisor);
+        s->nobody_asks = !supervisor_turn(s->supervisor, ready + 3);
         if (s->look_at_ms == 0) s->look_at_ms = now_ms() + GATE_LOOK_MS;
     }
     if (s->look_at_ms != 0 && now_ms() >= s->look_at_ms) look(s);

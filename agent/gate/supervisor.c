@@ -187,18 +187,29 @@ static bool has_living_askers(const struct supervisor *s)
     return found;
 }
 
-bool supervisor_turn(struct supervisor *s)
+/* One report, if there is one. false: there is none to come. */
+static bool take_ready(struct supervisor *s, short events)
 {
-    struct pollfd ready = {.fd = s->listener, .events = POLLIN};
+    if ((events & POLLIN) != 0)
+        take_report(s);
+    else if (events != 0)
+        return has_living_askers(s); /* a process leaves the filter a moment before its end can be seen */
+    return true;
+}
+
+bool supervisor_turn(struct supervisor *s, const struct pollfd *ready)
+{
+    if (ready) {
+        if (ready[1].revents != 0) tally_look_after_ends(s, ENDS_AT_ONCE);
+        return take_ready(s, ready[0].revents);
+    }
+    struct pollfd own = {.fd = s->listener, .events = POLLIN};
     tally_look_after_ends(s, ENDS_AT_ONCE);
     for (int i = 0; i < REPORTS_AT_ONCE; i++) {
         /* Asked before each: to take a report where there is none would wait for one. */
-        if (poll(&ready, 1, 0) <= 0) return true;
-        if ((ready.revents & POLLIN) == 0) {
-            /* A process leaves the filter a moment before its end can be seen. */
-            return has_living_askers(s);
-        }
-        take_report(s);
+        if (poll(&own, 1, 0) <= 0) return true;
+        bool goes_on = take_ready(s, own.revents);
+        if ((own.revents & POLLIN) == 0) return goes_on;
     }
     return true;
 }

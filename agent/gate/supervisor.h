@@ -26,9 +26,10 @@ void supervisor_delete(struct supervisor *supervisor);
 #define SUPERVISOR_FDS 2
 void supervisor_watch(const struct supervisor *supervisor, struct pollfd out[SUPERVISOR_FDS]);
 
-/* Does what there is to do, up to a bound. false: nobody is behind the filter any more (since Linux 5.9; before, ask
- * whether there are descendants). */
-bool supervisor_turn(struct supervisor *supervisor);
+/* Does what there is to do by what was found ready of supervisor_watch: one report at most, so that a request costs no
+ * call but its own. NULL: looks itself, and does all that there is up to a bound. false: nobody is behind the filter any
+ * more (since Linux 5.9; before, ask whether there are descendants). */
+bool supervisor_turn(struct supervisor *supervisor, const struct pollfd *ready);
 
 /* Looks whether managed memory that was counted is still mapped, every now and then; to be called every GATE_LOOK_MS
  * after something was asked, until it says that there is nothing to look at. */

@@ -122,7 +122,7 @@ static void pump(struct gated *g)
     struct pollfd ready[1 + SUPERVISOR_FDS] = {{.fd = g->out, .events = POLLIN}};
     supervisor_watch(g->supervisor, ready + 1);
     poll(ready, 1 + SUPERVISOR_FDS, 5);
-    g->is_alone = !supervisor_turn(g->supervisor);
+    g->is_alone = !supervisor_turn(g->supervisor, ready + 1);
     if (ready[0].revents != 0 && g->out >= 0) take_output(g);
     int status;
     for (pid_t ended = waitpid(-1, &status, WNOHANG); ended > 0; ended = waitpid(-1, &status, WNOHANG)) {

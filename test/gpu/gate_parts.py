@@ -81,6 +81,16 @@ def listed(run):
     return both
 
 
+def proved(run):
+    """What the agent found, once it has tried."""
+    began, state = time.monotonic(), {}
+    while state.get("gate", "untried") == "untried" and time.monotonic() < began + PROOF_TIMEOUT_S:
+        time.sleep(0.1)
+        state = listed(run)[0]["backends"][0]
+    run.note(id="gate.agent", gate=state["gate"], said=state["gateNote"], driver=state["driver"], seconds=round(time.monotonic() - began, 1))
+    return state["gate"]
+
+
 def reading(run, name):
     """The slice's row in the newest sample, and those of its processes."""
     state, sample = listed(run)
@@ -99,12 +109,7 @@ def gateproof(run):
         run.failed += not good
         run.note(id="gate.proof", who=who, proved=good, said=done.stdout.strip(), error=done.stderr.strip()[-400:] or None, seconds=round(time.perf_counter() - began, 2))
     run.slice("proof", "8g", 100)
-    began, state = time.monotonic(), {}
-    while state.get("gate", "untried") == "untried" and time.monotonic() < began + PROOF_TIMEOUT_S:
-        time.sleep(0.1)
-        state = listed(run)[0]["backends"][0]
-    run.failed += state["gate"] != "proved"
-    run.note(id="gate.agent", gate=state["gate"], said=state["gateNote"], driver=state["driver"], seconds=round(time.monotonic() - began, 1))
+    run.failed += run.gate != "proved"
     run.delete("proof")
 
 

@@ -51,7 +51,8 @@ def collect(run, into, key, *arguments):
     for line in done.stdout.splitlines():
         if line.startswith("{"):
             fact = json.loads(line)
-            into.setdefault(fact["id"], []).append(fact.get(key))
+            if key in fact:  # not a word about a call that failed, which the exit code tells
+                into.setdefault(fact["id"], []).append(fact[key])
     if done.returncode != 0:
         run.failed += 1
         run.note(id="exit", command=" ".join(arguments[-3:]), code=done.returncode, output=done.stdout[-500:], stderr=done.stderr[-800:])

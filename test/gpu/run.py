@@ -40,6 +40,7 @@ class Run:
         self.tranche = os.path.join(self.root, "bin/current/tranche")
         self.env = dict(os.environ, TRANCHE_ROOT=self.root)
         self.failed = 0
+        self.gate = None  # what the agent found of it; programs of slices are behind it if it was proved
 
     def note(self, **fact):
         line = json.dumps(fact)
@@ -69,6 +70,8 @@ class Run:
                               env=self.env, capture_output=True, text=True, timeout=30)
         if done.returncode != 0:
             raise RuntimeError(f"slice create: {done.stderr}")
+        if not self.gate:
+            self.gate = gate_parts.proved(self)
 
     def resize(self, name, *options):
         started = time.perf_counter()

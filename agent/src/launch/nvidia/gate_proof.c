@@ -241,7 +241,7 @@ static bool hear(struct proof *p, struct word *word)
         if (left_ms <= 0) return say(p, "The driver did not come to its end within a minute behind the gate.");
         if (poll(ready, 1 + SUPERVISOR_FDS, (int)left_ms) < 0 && errno != EINTR)
             return say(p, "The gate could not be waited for.");
-        if ((ready[1].revents | ready[2].revents) != 0) supervisor_turn(p->supervisor);
+        if ((ready[1].revents | ready[2].revents) != 0) supervisor_turn(p->supervisor, ready + 1);
         if (ready[0].revents == 0) continue;
         if (recv(p->socket, word, sizeof *word, MSG_DONTWAIT) == (ssize_t)sizeof *word) return true;
         return say(p, "The program that tries the driver ended in the middle of it.");
