@@ -68,7 +68,9 @@ const IDENTITY: readonly Column<ProcessRow>[] = [
     value: (row) => row.slice?.name ?? null,
     cell: (row) => (
       <OwnerTag owner={row.slice?.owner ?? null}>
-        {row.slice === null ? <span className="two">unmanaged</span> : row.slice.name}
+        <span className={row.slice === null ? 'two' : undefined} title={escapeText(row.process)?.why}>
+          {row.slice?.name ?? 'unmanaged'}
+        </span>
       </OwnerTag>
     ),
   },
@@ -159,6 +161,7 @@ const FIGURES: readonly Column<ProcessRow>[] = [
   {
     id: 'outside',
     heading: 'Outside',
+    goes: 0, // the slice's cell says it, too
     title: 'What was done with processes outside every slice, and with those that hold more than was counted',
     width: 92,
     says: ({ process }) => escapeText(process) !== null,
