@@ -38,6 +38,8 @@ export const helloReplySchema = z.object({
   driver: text.nullable(),
   gpuNote: text.nullable(),
   simulated: z.boolean(),
+  /** Whether slices have control groups that programs can enter; an agent of before has none. */
+  scopes: z.boolean().default(false),
   runtimeDir: text,
   shimPath: text.nullable(),
   /** The host's clock; an agent of before does not say. */

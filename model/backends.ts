@@ -38,6 +38,9 @@ export interface GpuBackend {
   readonly gate: GateStanding | null;
   /** What was seen, or why it was not tried, in sentences. */
   readonly gateNote: string | null;
+  /** Whether its driver keeps limits of control groups itself (docs/kernel-limit.md), and was seen to. */
+  readonly kernelLimit: GateStanding | null;
+  readonly kernelLimitNote: string | null;
 }
 
 export const gpuCan = (gpu: { readonly backend: GpuBackend }, ability: GpuAbility): boolean =>
@@ -53,6 +56,7 @@ export const backendOf = (backends: readonly GpuBackend[] | null, id: string | n
   (id === null
     ? NVIDIA
     : {
+        ...NVIDIA, // what an agent finds out is null there
         id,
         can: [],
         vendor: id,
@@ -61,10 +65,6 @@ export const backendOf = (backends: readonly GpuBackend[] | null, id: string | n
         faults: null,
         partitions: null,
         concurrent: null,
-        driver: null,
-        note: null,
-        gate: null,
-        gateNote: null,
       });
 
 /** The codes of notices that tell of a GPU's error. */

@@ -84,6 +84,12 @@ export const AGENT_ERROR_CODES = [
   // Tranche cannot limit programs on that GPU, or not in the way that was asked. → Choose another GPU, or leave out
   // what the message names.
   'gpu-not-limited',
+  // The program could not be moved into its slice's control group, and is where it was. → It runs all the same where
+  // the slice does not need the group; otherwise do what the message says.
+  'scope-refused',
+  // The driver keeps the limit of this slice itself and did not take the new one. → Do what the message says; `tranche
+  // doctor` on the host says more.
+  'kernel-limit-refused',
   // As many jobs wait or run as one user, or the host, may have. → Cancel one, or wait.
   'too-many-jobs',
   // Your account has no such terminal: it was closed, or its process was ended. → Open another one.

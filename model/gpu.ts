@@ -24,6 +24,9 @@ export const backendSchema = z.object({
   /** Whether the gate was seen to hold with this driver; null: there is none for this kind, or an agent of before. */
   gate: z.enum(GATE_STANDINGS).nullable().catch(null),
   gateNote: text.nullable().catch(null),
+  /** Whether the driver was seen to keep limits of control groups; null: there are none here, or an agent of before. */
+  kernelLimit: z.enum(GATE_STANDINGS).nullable().catch(null),
+  kernelLimitNote: text.nullable().catch(null),
 });
 
 const faultFields = z.object({

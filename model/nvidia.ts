@@ -14,6 +14,8 @@ export const NVIDIA: GpuBackend = {
   note: null,
   gate: null,
   gateNote: null,
+  kernelLimit: null,
+  kernelLimitNote: null,
 };
 
 /** The code of a notice that tells of an error; other backends' is `gpu-fault`. */

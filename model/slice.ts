@@ -12,7 +12,7 @@ export type Priority = (typeof PRIORITIES)[number];
 export const SLICE_GATES = ['off', 'programs', 'shells'] as const;
 export type SliceGate = (typeof SLICE_GATES)[number];
 /** By what its memory limit is kept. */
-export const ENFORCEMENTS = ['gate', 'cooperative'] as const;
+export const ENFORCEMENTS = ['kernel', 'gate', 'cooperative'] as const;
 export type Enforcement = (typeof ENFORCEMENTS)[number];
 
 /** What its owner or an operator sets; the lines, the requests, the audit and the types below are made of it. */
@@ -98,7 +98,7 @@ export const sliceSampleSchema = z.object({
   deniedAtMs: timeMs.nullable(),
   limitHeld: z.boolean().nullable(),
   processCount: bytes,
-  /** Of these, those that hold memory which no supervisor counts. An agent of before does not say. */
+  /** Of these, those that hold memory and are held by no driver and no supervisor. An agent of before does not say. */
   ungatedCount: bytes.default(null),
 });
 export type SliceSample = Readonly<z.infer<typeof sliceSampleSchema>>;

@@ -41,6 +41,7 @@ const NO_FRAMES = '-fomit-frame-pointer'; // a launch passes through the shim in
 // Words that were just written one by one are read one by one: a wider read waits for them to reach the cache.
 const WORDS = '-fno-slp-vectorize';
 const HARDEN = ['-Wl,--gc-sections', '-Wl,-z,relro', '-Wl,-z,now', '-fstack-protector-strong'];
+const NO_COPIES = ['-mllvm', '-inline-threshold=0'];
 const LIBRARIES = ['-lpthread', '-ldl', '-lrt'];
 const SHARED = ['-shared', '-fPIC', '-Wl,-z,defs', '-Wl,-z,nodelete', '-ftls-model=initial-exec'];
 
@@ -58,11 +59,20 @@ const TARGETS = [
     ],
   },
   // -Os: it waits most of the time, and it is sent to every host. No unwind tables: nothing in it throws or unwinds, and
-  // they were a tenth of it. (The shim keeps them: other people's programs unwind through it.)
+  // they were a tenth of it. (The shim keeps them: other people's programs unwind through it.) And nothing is copied into
+  // its callers that makes them longer (4 KiB).
   {
     file: 'tranche',
     folders: ['agent/common', 'agent/door', 'agent/gate', 'agent/src'],
-    flags: ['-fPIE', '-pie', '-Os', '-fno-unwind-tables', '-fno-asynchronous-unwind-tables', ...HARDEN],
+    flags: [
+      '-fPIE',
+      '-pie',
+      '-Os',
+      ...NO_COPIES,
+      '-fno-unwind-tables',
+      '-fno-asynchronous-unwind-tables',
+      ...HARDEN,
+    ],
   },
   {
     file: 'sim/libcuda.so.1',

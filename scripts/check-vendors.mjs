@@ -24,6 +24,7 @@ export const EXCEPTIONS = [
   ['agent/src/cards/concurrent.c', /mps_mode|nvidia\/mps\.h/, 'the table of modes names each'],
   ['agent/src/launch/run.c', /nvidia\/(cuda_launch|gated)\.h/, 'programs in slices are CUDA programs'],
   ['agent/src/cli/cli_show.c', /nvidia\/(gated|gate_proof)\.h/, 'the gate stands before one vendor’s driver'],
+  ['agent/src/cli/main.c', /nvidia\/limit_proof\.h/, 'the program that tries one vendor’s driver'],
   ['agent/src/launch/fetch.c', /mpsPipeDirectory/, 'the name on the wire, as older agents say it'],
   ['agent/src/cards/faults.c', /"XID"|"xid"/, 'files and lines of before there were other sources'],
   ['agent/src/wire/events.c', /"migEnabled"|"migSlices"/, 'names that older clients look for'],

@@ -41,8 +41,12 @@
 #include "records/history.h"
 #include "records/hours.h"
 #include "slices/edit_forget.h"
+#include "slices/kernel_limit.h"
+#include "slices/kernel_proof.h"
 #include "slices/owners.h"
 #include "slices/policy.h"
+#include "slices/scope_upkeep.h"
+#include "slices/scopes.h"
 #include "slices/upkeep.h"
 #include "state/agent_state.h"
 #include "state/door_settings.h"
@@ -269,12 +273,14 @@ static int start(struct agent *agent, char *why, size_t cap)
     if (agent->slices.note[0]) log_line("%s", agent->slices.note);
     error = audit_open(agent);
     if (error != 0) log_line("the audit in %s cannot be read: %s", agent->places.state, strerror(error));
+    scopes_open(agent); /* by which the door knows slices */
     doorman_begin(agent);
     gpus_begin(agent);
     gate_proofs_load(agent);
     owners_check(agent, now_mono_ms());
     upkeep_begin(agent);
     policy_open_all(agent);
+    scopes_watch(agent, now_mono_ms());
     error = jobs_load(agent, now_mono_ms());
     if (error != 0) log_line("the list of jobs cannot be read: %s", strerror(error));
     concurrent_open(agent);
@@ -396,9 +402,11 @@ static void serve_second(struct agent *agent, int64_t mono_ms)
     bool listened = peers_subscribed(agent);
     int64_t age_ms = mono_ms - agent->sampled_at_ms;
     if (age_ms >= (listened ? FRESH_FOR_HISTORY_MS : FRESH_MS)) sample_take(agent, mono_ms, listened);
+    kernel_limit_watch(agent, mono_ms);
     sample_check_times(agent);
     owners_check(agent, mono_ms);
     upkeep_files(agent, mono_ms);
+    scopes_watch(agent, mono_ms);
     concurrent_watch(agent, mono_ms);
     gate_proofs_watch(agent, mono_ms);
     faults_watch(agent, mono_ms);
@@ -467,6 +475,7 @@ static void say_goodbye(struct agent *agent)
     while (agent->peer_count > 0) peer_close(agent, agent->peers[0]);
     if (!agent->places.abstract_socket) unlink(agent->places.socket);
     gate_proofs_end();
+    kernel_proof_end();
     gpus_close(agent, "the agent leaves", 0);
     doorman_close(agent); /* and the door stays */
     hours_save(agent, now_mono_ms());

@@ -21,6 +21,7 @@ enum {
     NVML_ERROR_LIBRARY_NOT_FOUND = 12,
     NVML_ERROR_FUNCTION_NOT_FOUND = 13,
     NVML_ERROR_GPU_IS_LOST = 15,
+    NVML_ERROR_OPERATING_SYSTEM = 17,
     NVML_ERROR_LIB_RM_VERSION_MISMATCH = 18,
     NVML_ERROR_ARGUMENT_VERSION_MISMATCH = 25,
     NVML_ERROR_UNKNOWN = 999,
@@ -105,6 +106,23 @@ typedef struct {
     unsigned int computeInstanceId;
 } nvmlEventData_t;
 
+/* Limits of a control group on one GPU (r615), from NVIDIA's NVML API reference, "nvmlSetMemoryLimits_v1_t" and
+ * "nvmlGetMemoryLimits_v1_t" of docs.nvidia.com/deploy/nvml-api: members, their order and their types stand there. The
+ * value of NVML_DEVICE_MEMORY_LIMIT_MAX does not; it is that of nvml.h in cuda-nvml-dev 13.4 as others report it, and what
+ * goes by it is checked by reading back. docs/kernel-limit.md. */
+#define NVML_DEVICE_MEMORY_LIMIT_MAX UINT64_MAX
+typedef struct {
+    const char *nameSpace; /* full path of the group's folder */
+    unsigned long long softLimit;
+    unsigned long long hardLimit;
+} nvmlSetMemoryLimits_v1_t;
+typedef struct {
+    const char *nameSpace;
+    unsigned long long softLimit;
+    unsigned long long hardLimit;
+    unsigned long long currentUsed;
+} nvmlGetMemoryLimits_v1_t;
+
 /* X(name, arguments): all return nvmlReturn_t. Expand it to declare members, resolve symbols, or list names. */
 /* Why the clocks are lower than they could be. */
 #define NVML_CLOCKS_SW_POWER_CAP 0x4ULL
@@ -152,6 +170,8 @@ typedef struct {
     X(nvmlEventSetWait, (nvmlEventSet_t set, nvmlEventData_t * data, unsigned int timeout_ms))    /* r270 */          \
     X(nvmlEventSetWait_v2, (nvmlEventSet_t set, nvmlEventData_t * data, unsigned int timeout_ms)) /* r450 */          \
     X(nvmlEventSetFree, (nvmlEventSet_t set))                                                     /* r270 */          \
+    X(nvmlDeviceSetMemoryLimits_v1, (nvmlDevice_t device, nvmlSetMemoryLimits_v1_t * limits))     /* r615 */          \
+    X(nvmlDeviceGetMemoryLimits_v1, (nvmlDevice_t device, nvmlGetMemoryLimits_v1_t * limits))     /* r615 */          \
     X(nvmlDeviceGetProcessUtilization,                                                            /* r375 */          \
       (nvmlDevice_t device, nvmlProcessUtilizationSample_t * samples, unsigned int *count,                            \
        unsigned long long last_seen_us))

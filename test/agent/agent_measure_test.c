@@ -1,5 +1,5 @@
 /* What the agent makes of a slice's usage file: rates, denials, dead processes, liars, truncation, residue, shrinking.
- * build: agent/src/base/sealed.c agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_settings.c agent/src/state/slice_store.c agent/src/slices/policy.c agent/src/slices/upkeep.c agent/src/base/places.c agent/src/base/procs.c agent/common/proc_stat.c agent/src/base/workload.c agent/src/base/people.c agent/src/base/accounts.c agent/src/base/ours.c agent/src/slices/measure.c agent/src/slices/measure_left.c agent/src/slices/enforcement.c agent/src/slices/edit.c agent/src/slices/edit_commit.c agent/src/slices/edit_forget.c agent/src/slices/strays.c agent/src/slices/files.c agent/src/slices/edit_rules.c agent/src/slices/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/journal/audit.c agent/src/state/admission.c agent/src/state/quota.c agent/src/base/groups.c agent/src/base/failure.c agent/src/gpu/gpu.c
+ * build: agent/src/base/sealed.c agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_settings.c agent/src/state/slice_store.c agent/src/slices/policy.c agent/src/slices/upkeep.c agent/src/base/places.c agent/src/base/procs.c agent/common/proc_stat.c agent/src/base/workload.c agent/src/base/people.c agent/src/base/accounts.c agent/src/base/ours.c agent/src/slices/measure.c agent/src/slices/measure_left.c agent/src/slices/enforcement.c agent/src/slices/edit.c agent/src/slices/edit_commit.c agent/src/slices/edit_forget.c agent/src/slices/strays.c agent/src/slices/files.c agent/src/slices/edit_rules.c agent/src/slices/edit_move.c agent/common/admit.c agent/common/life.c agent/common/host_clock.c agent/common/nested.c agent/src/journal/audit.c agent/src/state/admission.c agent/src/state/quota.c agent/src/base/groups.c agent/src/base/failure.c agent/src/gpu/gpu.c agent/src/slices/kernel_limit.c agent/src/slices/kernel_proof.c agent/src/slices/scopes.c agent/src/slices/scope_upkeep.c agent/src/base/cgroup.c
  * sanitize: address,undefined
  */
 #include "admit.h"
@@ -62,6 +62,11 @@ uint64_t now_region_ns(const struct agent *a)
     (void)a;
     return region_now_ns;
 }
+bool gpu_is_open(const struct gpu_state *gpu)
+{
+    return gpu->kind->open;
+}
+
 struct gpu_state *agent_gpu(struct agent *a, const char *uuid)
 {
     for (size_t i = 0; i < a->gpu_count; i++)
@@ -276,7 +281,7 @@ static void a_supervisors_entry_is_the_same_process(void)
     CHECK_EQ(notices, 1);
     /* The file says that it is held; the kernel knows of no filter. */
     CHECK(slice->tracks[0].is_held);
-    CHECK_EQ(enforcement_holds(&agent, &slice->tracks[0], now_mono_ms()), 0);
+    CHECK_EQ(enforcement_holds(&agent, slice, &slice->tracks[0], now_mono_ms()), 0);
     CHECK_EQ(enforcement_ungated(&agent, slice, now_mono_ms()), 1);
     /* Whoever is charged GPU time is a program, whatever its entry says. */
     gate->charged_ns = 1;

@@ -220,6 +220,7 @@ export class TestHost {
     await until('the programs of the test to end', () => this.#children.every(hasEnded));
     for (const agent of this.#agents) await agent.stop('SIGKILL');
     await others();
+    await endAllIn(this.root); // a command that found no agent has started one
     this.root.remove();
   }
 }

@@ -52,6 +52,22 @@ describe('a slice', () => {
     expect(kept.why).toContain(says);
   });
 
+  test('is hard where its driver keeps it, whatever the gate, and says what is not counted', () => {
+    const older = { ...card, backend: { ...PROVED, gate: 'not-proved' as const } };
+    const kept = keepingOf(gated('one', { enforcement: 'kernel' }), older, reading('one', 0));
+    expect(kept).toMatchObject({ word: 'hard (kernel)', isHard: true });
+    expect(kept.why).toContain('Managed memory it does not count');
+    const some = keepingOf(gated('one', { enforcement: 'kernel' }), card, reading('one', 1));
+    expect(some).toMatchObject({ word: 'cooperative for 1 of 3', isHard: false });
+    expect(some.why).toContain('not in its control group');
+  });
+
+  test('says why there is neither', () => {
+    const backend = { ...PROVED, gate: 'untried' as const, kernelLimitNote: 'The agent is not root.' };
+    const kept = keepingOf(gated('one', { enforcement: 'cooperative' }), { ...card, backend }, null);
+    expect(kept.why).toBe('The gate was not tried with this driver yet. The agent is not root.');
+  });
+
   test('says for how many it is not', () => {
     const kept = keepingOf(gated('one'), card, reading('one', 2));
     expect(kept).toMatchObject({ word: 'cooperative for 2 of 3', isHard: false });
@@ -80,6 +96,15 @@ describe('a host', () => {
     expect(of([off])).toMatchObject({ word: 'cooperative', isHard: false });
     const one = gated('one');
     expect(of([one], [reading(one.id, 1)])?.isHard).toBe(false);
+  });
+
+  test('is hard by its drivers only where all slices are', () => {
+    const kernel = gated('one', { enforcement: 'kernel' });
+    expect(of([kernel])).toMatchObject({ word: 'hard (kernel)', isHard: true });
+    expect(of([kernel, gated('two')])).toMatchObject({ word: 'hard (gate)', isHard: true });
+    const proved = { ...NVIDIA, kernelLimit: 'proved' as const };
+    const empty = host('ada', { kind: 'disconnected' }, [{ ...card, backend: proved }], []);
+    expect(keepingOfHost(empty, null)).toMatchObject({ word: 'hard (kernel)', isHard: true });
   });
 
   test('says nothing where no GPU is known', () => {

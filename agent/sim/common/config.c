@@ -72,6 +72,8 @@ static void set_option(struct sim_state *state, const char *key, const char *val
         options->green_context_bytes = parse_amount(value);
     } else if (strcmp(key, "clocks_reasons") == 0) {
         options->clocks_reasons = strtoull(value, NULL, 0);
+    } else if (strcmp(key, "memory_limits") == 0) {
+        options->memory_limits = strtoul(value, NULL, 10) != 0;
     } else if (strcmp(key, "driver") == 0) {
         snprintf(options->driver_version, sizeof options->driver_version, "%s", value);
     } else if (sscanf(key, "gpu%u.%n", &index, &length) == 1 && length > 0 && index < SIM_GPUS) {

@@ -20,6 +20,10 @@
 #define SIM_QUEUE 1024u  /* launches a context may have queued before the next one blocks */
 #define SIM_EVENTS 4096u /* events alive in one context */
 #define SIM_SHARED 1024u /* memory that more than one process may hold */
+#define SIM_GROUPS 1024u /* control groups with limits */
+#define SIM_GROUP_DEPTH 8u
+#define SIM_GROUP_PATH 256u
+#define SIM_NO_LIMIT UINT64_MAX
 #define SIM_NEVER UINT64_MAX
 
 #define SIM_WINDOW_NS UINT64_C(200000000)  /* utilization is the busy share of the last whole window */
@@ -89,8 +93,10 @@ struct sim_process {
     uint32_t reserved;
     uint64_t dead_at_ns; /* real time: 0, or when its death was noticed */
     uint64_t memory_bytes[SIM_GPUS];
-    uint32_t contexts[SIM_GPUS]; /* index + 1: the queues */
-    uint32_t live[SIM_GPUS];     /* contexts of the driver that use these queues */
+    uint64_t faulted_bytes[SIM_GPUS]; /* of these, what came by fault: managed memory */
+    uint64_t groups[SIM_GROUP_DEPTH]; /* its control group and those above it, as inodes; 0: no more */
+    uint32_t contexts[SIM_GPUS];      /* index + 1: the queues */
+    uint32_t live[SIM_GPUS];          /* contexts of the driver that use these queues */
 };
 
 /* Physical memory that was exported. It is freed when its last holder lets go; until then it is charged to one of
@@ -101,6 +107,14 @@ struct sim_shared {
     uint32_t gpu; /* SIM_GPUS: host memory, charged to nobody */
     uint32_t owner;
     uint64_t holders[SIM_PROCESSES / 64];
+};
+
+/* Limits of a control group, as the real driver keeps them (nvml/limits.c). */
+struct sim_group {
+    uint64_t id; /* the folder's inode; 0: a free place */
+    uint64_t soft_bytes[SIM_GPUS], hard_bytes[SIM_GPUS];
+    uint64_t most_bytes[SIM_GPUS]; /* that was seen in use (`limits-uncredited`) */
+    char path[SIM_GROUP_PATH];
 };
 
 struct sim_gpu {
@@ -154,6 +168,8 @@ struct sim_options {
     uint64_t context_bytes;
     uint64_t green_context_bytes;
     uint64_t clocks_reasons; /* NVML's bits */
+    uint32_t memory_limits;  /* 1: this driver keeps limits of control groups */
+    uint32_t reserved;
     char driver_version[32];
 };
 
@@ -178,6 +194,7 @@ struct sim_state {
     struct sim_thread threads[SIM_THREADS];
     struct sim_context contexts[SIM_CONTEXTS];
     struct sim_shared shared[SIM_SHARED];
+    struct sim_group groups[SIM_GROUPS];
 };
 
 /* state.c: where the simulated machine lives. */
@@ -201,6 +218,14 @@ void sim_process_drop(struct sim_state *state, struct sim_process *process);
 void sim_purge(struct sim_state *state, bool force);
 bool sim_memory_take(struct sim_state *state, struct sim_process *process, uint32_t gpu, uint64_t bytes);
 void sim_memory_give(struct sim_state *state, struct sim_process *process, uint32_t gpu, uint64_t bytes);
+
+/* limits.c: what a control group may hold. Lock held. */
+void sim_groups_read(struct sim_process *process); /* of this process, as they are now */
+struct sim_group *sim_group_of(struct sim_state *state, const struct sim_process *process, uint32_t gpu);
+uint64_t sim_group_used(struct sim_state *state, const struct sim_group *group, uint32_t gpu);
+/* How much this process may still take of that GPU, by its group. */
+uint64_t sim_group_room(struct sim_state *state, struct sim_process *process, uint32_t gpu);
+bool sim_switch(const char *name); /* a file of that name stands beside sim.conf */
 
 /* shared.c: memory of several processes. Lock held. Ids are never reused. */
 uint64_t sim_share(struct sim_state *state, struct sim_process *process, uint32_t gpu, uint64_t bytes);

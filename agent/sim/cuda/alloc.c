@@ -95,6 +95,11 @@ SIM_API cuMemGetInfo_v2(size_t *free_bytes, size_t *total)
     struct sim_gpu *at = &state->gpus[gpu];
     *total = at->memory_bytes;
     *free_bytes = at->memory_bytes - at->reserved_bytes - at->used_bytes;
+    struct sim_process *process = state->options.memory_limits ? sim_process_self(state) : NULL;
+    uint64_t room = process ? sim_group_room(state, process, gpu) : SIM_NO_LIMIT;
+    const struct sim_group *group = room != SIM_NO_LIMIT ? sim_group_of(state, process, gpu) : NULL;
+    if (group && group->hard_bytes[gpu] < *total) *total = group->hard_bytes[gpu];
+    if (room < *free_bytes) *free_bytes = room;
     sim_unlock(state);
     return CUDA_SUCCESS;
 }

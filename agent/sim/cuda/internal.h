@@ -20,6 +20,7 @@ struct piece {
     uint64_t bytes;
     uint32_t object; /* its number in the kernel (rm.h); 0: nobody was asked */
     void *mapping;   /* of managed memory: where nvidia-uvm has it; NULL: nowhere */
+    bool faulted;    /* managed: no limit of a control group counts it */
 };
 
 /* What grows and shrinks, as a list whose end goes first. */

@@ -41,8 +41,12 @@ struct physical *physical_make(struct sim_state *state, uint32_t gpu, uint64_t b
         free(made);
         return NULL;
     }
-    *made = (struct physical){
-        .bytes = bytes, .gpu = gpu, .object = piece.object, .mapping = piece.mapping, .references = 1};
+    *made = (struct physical){.bytes = bytes,
+                              .gpu = gpu,
+                              .object = piece.object,
+                              .mapping = piece.mapping,
+                              .faulted = piece.faulted,
+                              .references = 1};
     return made;
 }
 
@@ -104,7 +108,7 @@ void physical_drop(struct sim_state *state, struct physical *physical)
 {
     if (--physical->references > 0) return;
     if (physical->shared == 0) {
-        struct piece piece = {physical->bytes, physical->object, physical->mapping};
+        struct piece piece = {physical->bytes, physical->object, physical->mapping, physical->faulted};
         if (physical->gpu < SIM_GPUS) memory_give(state, physical->gpu, &piece);
         free(physical);
         return;

@@ -105,6 +105,7 @@ struct physical {
     uint32_t gpu;    /* SIM_GPUS: on the host */
     uint32_t object; /* as in a piece, as is the mapping; 0 also in who imported it */
     void *mapping;
+    bool faulted; /* as in a piece */
     uint32_t references;
     uint64_t shared; /* 0, or its id among the processes */
     struct physical *next_shared;

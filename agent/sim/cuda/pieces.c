@@ -14,7 +14,10 @@ static bool take_once(struct sim_state *state, uint32_t gpu, enum arrival arriva
     if (!granted) return false;
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
-    bool taken = process && sim_memory_take(state, process, gpu, piece->bytes);
+    bool fits = process && (arrival == BY_FAULT || piece->bytes <= sim_group_room(state, process, gpu));
+    bool taken = fits && sim_memory_take(state, process, gpu, piece->bytes);
+    piece->faulted = arrival == BY_FAULT;
+    if (taken && piece->faulted) process->faulted_bytes[gpu] += piece->bytes;
     sim_unlock(state);
     if (!taken) rm_unmap(piece->mapping, piece->bytes);
     return taken;
@@ -33,11 +36,12 @@ bool memory_take(struct sim_state *state, uint32_t gpu, uint64_t bytes, enum arr
     return taken;
 }
 
-static void give_bytes(struct sim_state *state, uint32_t gpu, uint64_t bytes)
+static void give_bytes(struct sim_state *state, uint32_t gpu, uint64_t bytes, bool faulted)
 {
     sim_lock(state);
     struct sim_process *process = sim_process_self(state);
     if (process) sim_memory_give(state, process, gpu, bytes);
+    if (process && faulted) process->faulted_bytes[gpu] -= bytes;
     sim_unlock(state);
 }
 
@@ -45,7 +49,7 @@ static void give_bytes(struct sim_state *state, uint32_t gpu, uint64_t bytes)
 void memory_give(struct sim_state *state, uint32_t gpu, struct piece *piece)
 {
     rm_unmap(piece->mapping, piece->bytes);
-    if (rm_give(gpu, piece->object)) give_bytes(state, gpu, piece->bytes);
+    if (rm_give(gpu, piece->object)) give_bytes(state, gpu, piece->bytes, piece->faulted);
     *piece = (struct piece){0};
 }
 
@@ -64,10 +68,10 @@ bool pieces_take(struct sim_state *state, uint32_t gpu, struct pieces *pieces, u
 static void cut(struct sim_state *state, uint32_t gpu, struct pieces *pieces, uint64_t less_bytes)
 {
     struct piece *piece = &pieces->at[pieces->count - 1];
-    struct piece smaller = {.bytes = piece->bytes - less_bytes, .mapping = piece->mapping};
+    struct piece smaller = {.bytes = piece->bytes - less_bytes, .mapping = piece->mapping, .faulted = piece->faulted};
     if (piece->mapping) rm_unmap((char *)piece->mapping + smaller.bytes, less_bytes);
     if (piece->object != 0 && !rm_take(gpu, smaller.bytes, &smaller.object)) return;
-    if (rm_give(gpu, piece->object)) give_bytes(state, gpu, less_bytes);
+    if (rm_give(gpu, piece->object)) give_bytes(state, gpu, less_bytes, piece->faulted);
     *piece = smaller;
     pieces->bytes -= less_bytes;
 }

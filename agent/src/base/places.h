@@ -50,6 +50,9 @@ int places_make_runtime(const struct places *places);
 /* The runtime directory is a file system of its own: whoever fills it fills nothing else. */
 bool places_runtime_is_alone(const struct places *places);
 
+/* Below it: a file for each slice whose limit the driver keeps by a control group, of the slice's id. */
+#define KERNEL_LIMIT_FOLDER "kernel"
+
 /* Reads the recorded runtime directory without making anything. 0 or -1. */
 int places_recorded_runtime(struct places *places);
 

@@ -25,6 +25,7 @@
 
 #define COMMAND_AGE_MS 10000
 #define FILTER_AGE_MS 1000
+#define GROUP_AGE_MS 1000
 #define DEATHS_AT_ONCE 64
 #define POLL_AGE_MS 1000 /* without a pidfd: how often a process is looked at again */
 
@@ -288,6 +289,22 @@ bool procs_is_filtered(struct proc *proc, int64_t mono_ms)
     const char *line = n > 0 ? strstr(buf, "\nSeccomp:\t") : NULL;
     proc->is_filtered = line && line[sizeof "\nSeccomp:\t" - 1] == '2'; /* SECCOMP_MODE_FILTER, proc(5) */
     return proc->is_filtered;
+}
+
+bool procs_is_in_group(struct proc *proc, const char *path, int64_t mono_ms)
+{
+    char own[64], buf[4096];
+    if (proc->group_at_ms == 0 || mono_ms - proc->group_at_ms >= GROUP_AGE_MS) {
+        proc->group_at_ms = mono_ms;
+        proc->group[0] = '\0';
+        snprintf(own, sizeof own, "/proc/%ld/cgroup", (long)proc->pid);
+        ssize_t n = fs_read_small(own, buf, sizeof buf);
+        const char *line = n <= 0 ? NULL : strncmp(buf, "0::", 3) == 0 ? buf : strstr(buf, "\n0::");
+        line = line ? strchr(line, '/') : NULL;
+        size_t len = line ? strcspn(line, "\n") : 0;
+        if (len < sizeof proc->group) snprintf(proc->group, sizeof proc->group, "%.*s", (int)len, line ? line : "");
+    }
+    return proc->group[0] && strcmp(proc->group, path) == 0;
 }
 
 void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms)

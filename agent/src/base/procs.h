@@ -24,6 +24,7 @@ static inline uint32_t token_pid(uint64_t token)
 
 #define PROCS_MAX 1024
 #define POLL_DEATHS_MS 50
+#define PROC_GROUP_BYTES 160
 
 struct proc {
     pid_t pid;
@@ -34,7 +35,9 @@ struct proc {
     bool watched;
     bool gone; /* kill(pid, 0) said so */
     bool is_filtered;
-    int64_t filter_at_ms; /* when that was asked for last; 0: never */
+    int64_t filter_at_ms;         /* when that was asked for last; 0: never */
+    char group[PROC_GROUP_BYTES]; /* its control group (v2); "": not known, or a longer path */
+    int64_t group_at_ms;          /* as filter_at_ms */
     int64_t checked_at_ms, command_at_ms, used_at_ms;
     int64_t started_at_ms; /* wall clock */
     char command[TEXT_SHOWN_BYTES + 1];
@@ -72,6 +75,9 @@ const struct workload *procs_workload(struct proc *proc, int64_t mono_ms);
 
 /* Whether the kernel keeps it behind a seccomp filter. Once it is, it is for good; until then it is asked again each second. */
 bool procs_is_filtered(struct proc *proc, int64_t mono_ms);
+
+/* Whether it is in the control group (v2) of this path, as seen from the hierarchy's root; as old as a second. */
+bool procs_is_in_group(struct proc *proc, const char *path, int64_t mono_ms);
 
 /* Forgets what nobody asked for in the last `unused_ms`. */
 void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms);

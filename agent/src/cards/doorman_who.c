@@ -3,19 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
 #include "base/people.h"
 #include "cards/doorman_holders.h"
-#include "env.h"
 #include "fs.h"
 #include "log.h"
+#include "slices/scopes.h"
 #include "text.h"
-
-#define SLICES_FOLDER "slices"
 
 void who_begin(struct door_who *who)
 {
@@ -49,14 +46,8 @@ static uint64_t find_service(struct door_who *who, const char *path)
 /* The cgroup that the scopes of slices are made in; 0: there is none now. */
 static uint64_t slices_group(const struct agent *agent)
 {
-    (void)agent;
-    char path[FS_PATH_BYTES];
-    const char *base = getenv(ENV_CGROUP_ROOT);
-    if (!base || fs_join(path, base, SLICES_FOLDER) != 0) return 0;
-    int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    uint64_t id = fd >= 0 ? door_group_id(fd) : 0;
-    if (fd >= 0) close(fd);
-    return id;
+    int fd = scopes_base_fd(agent);
+    return fd >= 0 ? door_group_id(fd) : 0;
 }
 
 int who_set_groups(const struct agent *agent, struct door_who *who, struct door *door,

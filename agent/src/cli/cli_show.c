@@ -66,6 +66,7 @@ static void print_slice(const struct fetched_slice *s, struct json_span sample)
     if (s->compute_guarantee_percent > 0) printf(" (%lld %% guaranteed)", (long long)s->compute_guarantee_percent);
     if (processes > 0) printf(", %lld process%s", (long long)processes, processes == 1 ? "" : "es");
     if (denied > 0) printf(", %lld denied", (long long)denied);
+    if (s->enforcement[0]) printf(strcmp(s->enforcement, "cooperative") == 0 ? ", %s" : ", hard (%s)", s->enforcement);
     if (s->suspended[0]) printf(", suspended: %s", s->suspended);
     if (s->pending_bytes >= 0) printf(", %s when use drops", size_text(limit, sizeof limit, s->pending_bytes));
     putchar('\n');
@@ -99,6 +100,20 @@ static void print_unmanaged(const struct fetched_gpu *gpu, struct json_span samp
     }
 }
 
+/* Why limits there are not hard, once for all of its slices that want them so. */
+static void print_why_cooperative(const struct fetched *f, const struct fetched_gpu *gpu)
+{
+    for (size_t k = 0; k < f->slice_count; k++) {
+        const struct fetched_slice *s = &f->slices[k];
+        if (strcmp(s->gpu_uuid, gpu->uuid) != 0 || strcmp(s->enforcement, "cooperative") != 0 ||
+            strcmp(s->gate, "off") == 0 || (!gpu->no_gate[0] && !gpu->no_kernel_limit[0]))
+            continue;
+        printf("  (cooperative:%s%s%s%s)\n", gpu->no_gate[0] ? " " : "", gpu->no_gate,
+               gpu->no_kernel_limit[0] ? " " : "", gpu->no_kernel_limit);
+        return;
+    }
+}
+
 static void print_host(const struct fetched *f, struct json_span sample)
 {
     char used[32], capacity[32];
@@ -119,6 +134,7 @@ static void print_host(const struct fetched *f, struct json_span sample)
         printf("  %s\n", gpu->uuid);
         for (size_t k = 0; k < f->slice_count; k++)
             if (strcmp(f->slices[k].gpu_uuid, gpu->uuid) == 0) print_slice(&f->slices[k], sample);
+        print_why_cooperative(f, gpu);
         print_unmanaged(gpu, sample);
     }
     for (size_t k = 0; k < f->slice_count; k++) {

@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "launch/client.h"
 #include "launch/environment.h"
+#include "launch/nvidia/limit_proof.h"
 #include "launch/run.h"
 #include "region.h"
 #include "state/slice.h"
@@ -180,6 +181,7 @@ int main(int argc, char **argv)
         {"hours", command_hours, false},
         {"in-shell", command_in_shell, true},
         {"print-environment", command_print_environment, true},
+        {"prove-limit", command_prove_limit, true},
         {"prove-gate", command_prove_gate, true},
     };
     int status;

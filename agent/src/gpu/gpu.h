@@ -94,6 +94,12 @@ struct gpu_partition {
     uint64_t capacity_bytes; /* 0: not known */
 };
 
+/* What the processes of a control group hold of a GPU together, and the most that the driver lets them. */
+#define GPU_NO_GROUP_LIMIT UINT64_MAX
+struct gpu_group_limit {
+    uint64_t reserved_bytes, most_bytes, used_bytes;
+};
+
 /* A device node by which programs reach GPUs. */
 #define GPU_NODES_MAX (GPU_MAX + 4)
 #define GPU_NODE_OF_ALL UINT32_MAX
@@ -141,6 +147,12 @@ struct gpu_backend {
     const char *fault_notice; /* the code of a notice of one, as older clients know it; NULL: "gpu-fault" */
     /* The command by which root lets several processes use a GPU at once. NULL: it is always so. */
     void (*shared_mode_command)(uint32_t gpu, char *out, size_t cap);
+    /* Has the driver itself hold the processes of a control group, by its folder, to that much of a GPU, without keeping
+     * any of it free for them. Memory that they hold already stays. 0: it was told so; whether it is so says group_limit.
+     * Otherwise errno, with a sentence. ENOTSUP: this driver keeps none, or none is set. ENOENT: it knows no such group, or
+     * the group is without the kernel's controller. Root alone may. NULL: no driver of this make can. */
+    int (*limit_group)(size_t gpu, const char *path, uint64_t most_bytes, char *why, size_t cap);
+    int (*group_limit)(size_t gpu, const char *path, struct gpu_group_limit *out, char *why, size_t cap);
     /* The system's units by which GPUs of this make are served, and which are no program of anybody's; up to NULL. */
     const char *const *services;
     /* The device nodes of its GPUs, there or not; NULL where it names none. */

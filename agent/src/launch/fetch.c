@@ -59,6 +59,7 @@ static void take_gpu(struct fetched *out, const struct json_object *o)
     take_text(o, "name", gpu->name, sizeof gpu->name);
     gpu->index = take_integer(o, "index", -1);
     gpu->capacity_bytes = take_integer(o, "capacityBytes", 0);
+    take_text(o, "backend", gpu->backend, sizeof gpu->backend);
     take_text(o, "mpsPipeDirectory", gpu->concurrent_at, sizeof gpu->concurrent_at);
 }
 
@@ -87,11 +88,41 @@ static int take_slice(struct fetched *out, const struct json_object *o)
     s->compute_guarantee_percent = take_integer(o, "computeGuaranteePercent", 0);
     s->starts_at_ms = take_integer(o, "startsAtMs", NO_TIME);
     s->expires_at_ms = take_integer(o, "expiresAtMs", NO_TIME);
+    take_text(o, "enforcement", s->enforcement, sizeof s->enforcement);
+    take_text(o, "gate", s->gate, sizeof s->gate);
     take_text(o, "suspendedReason", s->suspended, sizeof s->suspended);
     char priority[16] = "";
     take_text(o, "priority", priority, sizeof priority);
     s->is_preferred = strcmp(priority, "high") == 0;
     return 0;
+}
+
+/* What is proved needs no note here. */
+static void take_note(const struct json_object *o, const char *standing, const char *note, char *out, size_t cap)
+{
+    char word[16];
+    take_text(o, standing, word, sizeof word);
+    if (strcmp(word, "proved") != 0) take_text(o, note, out, cap);
+}
+
+/* An agent of before has none; one that is too long here is left out. */
+static void take_backends(struct fetched *out, struct json_span state)
+{
+    struct json_span list, at = {NULL, NULL}, element;
+    static char buf[ELEMENT_MAX];
+    static struct json_object object;
+    char id[24];
+    if (json_member(state, "backends", &list) != 0) return;
+    while (json_next(list, &at, &element) == 1) {
+        if (element_parse(element, buf, sizeof buf, &object) != 0) continue;
+        take_text(&object, "id", id, sizeof id);
+        for (size_t i = 0; i < out->gpu_count; i++) {
+            struct fetched_gpu *gpu = &out->gpus[i];
+            if (strcmp(gpu->backend, id) != 0) continue;
+            take_note(&object, "gate", "gateNote", gpu->no_gate, sizeof gpu->no_gate);
+            take_note(&object, "kernelLimit", "kernelLimitNote", gpu->no_kernel_limit, sizeof gpu->no_kernel_limit);
+        }
+    }
 }
 
 static int parse_state(struct fetched *out, const char *line, size_t len)
@@ -105,6 +136,7 @@ static int parse_state(struct fetched *out, const char *line, size_t len)
         if (element_parse(element, buf, sizeof buf, &object) != 0) return -1;
         take_gpu(out, &object);
     }
+    take_backends(out, state);
     if (more < 0 || json_member(state, "slices", &list) != 0) return -1;
     at = (struct json_span){NULL, NULL};
     while ((more = json_next(list, &at, &element)) == 1)
@@ -136,6 +168,7 @@ int fetch_all(struct client *client, struct fetched *out, char *why, size_t cap)
     take_text(&object, "gpuNote", out->gpu_note, sizeof out->gpu_note);
     json_get_bool(&object, "operator", &out->is_operator);
     json_get_bool(&object, "simulated", &out->simulated);
+    json_get_bool(&object, "scopes", &out->has_scopes);
     json_writer_init(&fields, 256);
     json_put_integer(&fields, "sampleIntervalMs", 500);
     result = client_ask(client, "subscribe", &fields, &line, &len, why, cap);

@@ -15,6 +15,8 @@ struct fetched_gpu {
     char name[100];
     int64_t index, capacity_bytes;
     char concurrent_at[FS_PATH_BYTES]; /* where programs that run at the same time meet; "" unless they do */
+    char backend[24];
+    char no_gate[641], no_kernel_limit[321]; /* why its driver’s limits are not hard in that way, or "" */
 };
 
 struct fetched_slice {
@@ -22,6 +24,7 @@ struct fetched_slice {
     int64_t owner_uid, revision;
     int64_t memory_limit_bytes, pending_bytes, compute_limit_percent, compute_guarantee_percent;
     int64_t starts_at_ms, expires_at_ms;
+    char enforcement[16], gate[16];       /* as the wire has them, or "" */
     char suspended[TEXT_SHOWN_BYTES + 1]; /* why nothing is admitted, or "" */
     bool is_preferred;                    /* priority high */
     bool closed;                          /* only known from the policy file: nothing is admitted */
@@ -29,7 +32,7 @@ struct fetched_slice {
 
 struct fetched {
     char runtime_dir[FS_PATH_BYTES], manager[OWNER_BYTES], gpu_note[256];
-    bool is_operator, simulated;
+    bool is_operator, simulated, has_scopes;
     struct fetched_gpu gpus[16];
     size_t gpu_count;
     struct fetched_slice *slices;

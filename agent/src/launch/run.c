@@ -22,6 +22,7 @@
 #include "launch/fetch.h"
 #include "launch/nvidia/cuda_launch.h"
 #include "launch/nvidia/gated.h"
+#include "launch/scope.h"
 #include "launch/variables.h"
 #include "region.h"
 #include "region_file.h"
@@ -43,6 +44,7 @@ struct plan {
     char gpus[SLICES_PER_PROGRAM * REGION_UUID_BYTES];
     char runtime_dir[FS_PATH_BYTES];
     bool agent_is_there;
+    bool has_scopes;
     enum gate_wish gate_wish;
     bool is_shell;       /* of a terminal */
     uint32_t gate_flags; /* of enum region_policy_flag: those that all of its slices have */
@@ -269,6 +271,7 @@ static int make_plan(struct plan *plan)
     text_copy(plan->runtime_dir, sizeof plan->runtime_dir, fetched.runtime_dir);
     plan->agent_is_there = got;
     plan->is_simulated = got && fetched.simulated;
+    plan->has_scopes = got && fetched.has_scopes;
     fetched_free(&fetched);
     return result == 0 ? check_files(plan) : result;
 }
@@ -364,6 +367,7 @@ int run_telling(int argc, char **argv, int told_fd)
     if (rest >= argc) return complain("say what to run: tranche run --slice NAME -- COMMAND…");
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
     if (decide_gate(&plan) != 0) return EXIT_OWN_FAILURE;
+    if (scope_enter_first(plan.slices, plan.runtime_dir, plan.has_scopes) != 0) return EXIT_OWN_FAILURE;
     put_variables(&plan, &variables);
     int error = variables_set(&variables);
     if (error != 0) return complain("the environment could not be set: %s", strerror(error));

@@ -16,6 +16,9 @@
 #include "cards/faults.h"
 #include "fs.h"
 #include "gpu/gpu.h"
+#include "slices/kernel_limit.h"
+#include "slices/kernel_proof.h"
+#include "slices/scopes.h"
 #include "slices/upkeep.h"
 #include "state/agent_state.h"
 #include "state/concurrent.h"
@@ -255,6 +258,29 @@ static void check_agent(const struct doctor *doctor, const struct agent *agent)
     }
 }
 
+static void check_scopes(const struct doctor *doctor, struct agent *agent)
+{
+    const char *none = scopes_why_not(agent);
+    if (none)
+        doctor_say(doctor, "no-scopes", DOCTOR_NOTE, "Slices have no control groups: %s", none);
+    else
+        doctor_say(doctor, "scopes", DOCTOR_OK, "Each slice has a control group, in %s.", scopes_base_path(agent));
+    for (size_t i = 0; i < agent->gpu_count && !none; i++) {
+        const char *missing = kernel_proof_missing(agent, &agent->gpus[i]);
+        doctor_say(doctor, missing ? "no-kernel-limit" : "kernel-limit", missing ? DOCTOR_NOTE : DOCTOR_OK,
+                   "GPU %u: %s", agent->gpus[i].info.index, missing ? missing : agent->gpus[i].kind->kernel_note);
+    }
+    for (size_t i = 0; i < agent->slices.count && !none; i++) {
+        const struct slice *slice = agent->slices.items[i];
+        const struct gpu_state *gpu = agent_gpu(agent, slice->r.gpu_uuid);
+        if (slice->r.deleted || slice_is_left(&slice->r) || !gpu || kernel_proof_missing(agent, gpu)) continue;
+        const char *why = kernel_limit_why_not(agent, slice);
+        if (!why) continue;
+        doctor_say(doctor, "no-kernel-limit", slice->r.gate == SLICE_GATE_OFF ? DOCTOR_NOTE : DOCTOR_WARNING,
+                   "The driver does not keep the limit of slice %s: %s", slice->r.name, why);
+    }
+}
+
 /* Who is outside every slice, what is done about it, and how soon it is seen. */
 static void check_escapes(const struct doctor *doctor, const struct agent *agent)
 {
@@ -332,6 +358,7 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
     if (agent->state_notes[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->state_notes);
     if (agent->slices.note[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->slices.note);
     doctor_places(doctor, agent->places.state, agent->places.runtime, agent->places.uid);
+    check_scopes(doctor, agent);
     check_slices(doctor, agent);
     check_door(doctor, agent);
     if (pid > 0) say_known(doctor, agent, (uint32_t)pid);

@@ -16,6 +16,7 @@
 #include "life.h"
 #include "nested.h"
 #include "region.h"
+#include "slices/kernel_proof.h"
 #include "slices/policy.h"
 #include "slices/strays.h"
 #include "state/agent_state.h"
@@ -565,7 +566,8 @@ void measure_unmanaged_context(struct agent *agent, struct gpu_state *gpu, int64
 {
     for (size_t i = 0; i < gpu->process_count; i++) {
         const struct gpu_process *p = &gpu->processes[i];
-        if (p->bytes_known && !slice_holding(&agent->slices, p->pid)) learn(agent, gpu, p->bytes, mono_ms);
+        if (p->bytes_known && !slice_holding(&agent->slices, p->pid) && !kernel_proof_is(p->pid))
+            learn(agent, gpu, p->bytes, mono_ms);
     }
 }
 

@@ -36,10 +36,15 @@ struct fault_log;
 struct hours;
 struct jobs;
 struct peer;
+struct scopes;
 struct shared_line;
 
 /* Whether the gate was seen to hold with a driver (cards/gate_proofs.h). */
 enum gate_standing { GATE_UNTRIED, GATE_PROVED, GATE_NOT_PROVED };
+
+/* Whether a driver keeps limits of control groups itself, and was seen to (slices/kernel_proof.h). */
+enum kernel_standing { KERNEL_UNTRIED, KERNEL_ABSENT, KERNEL_PROVED, KERNEL_NOT_PROVED };
+#define KERNEL_WHY_BYTES 320
 
 /* A backend as it stands on this host. */
 struct backend_state {
@@ -53,6 +58,11 @@ struct backend_state {
     char gate_note[640];   /* what was seen, or why it was not tried, in sentences; "": not yet */
     uint32_t gate_tries;   /* with this driver */
     int64_t gate_again_ms; /* monotonic: when it is tried next, unless it was proved */
+    enum kernel_standing kernel;
+    char kernel_driver[88];             /* with which it was tried */
+    char kernel_note[KERNEL_WHY_BYTES]; /* as gate_note */
+    uint32_t kernel_tries;
+    int64_t kernel_again_ms;
 };
 
 struct gpu_state {
@@ -111,6 +121,8 @@ struct agent {
     struct escapes *escapes;
     struct concurrent *concurrent; /* GPU_MAX of them */
     size_t concurrent_count;
+    struct scopes *scopes;
+    int64_t scopes_at_ms, scopes_swept_ms; /* monotonic: when scopes are looked at again, missing ones and leftovers */
 
     struct slice_table slices;
     int64_t prune_at_ms;

@@ -154,6 +154,14 @@ struct slice {
     } outside;
     bool acl_refused; /* no ACLs on this file system: usage file and line are open to all */
     struct slice_measure m;
+    /* The limit that the driver keeps by the slice's control group (slices/kernel_limit.c). */
+    struct {
+        bool holds, waits;                /* waits: for use to fall to it */
+        uint64_t most_bytes;              /* what it is to be, */
+        char gpu_uuid[REGION_UUID_BYTES]; /* and where */
+        int64_t checked_at_ms;
+        char why[320]; /* why it does not hold, or "" */
+    } kernel;
     int history_fd; /* 1 s tier, -1 = not open */
 };
 

@@ -50,6 +50,15 @@ static const char *gate_word(enum gate_standing gate)
     return gate == GATE_PROVED ? "proved" : gate == GATE_NOT_PROVED ? "not-proved" : "untried";
 }
 
+/* NULL: there is no such limit here, which the note says. */
+static const char *kernel_word(enum kernel_standing kernel)
+{
+    return kernel == KERNEL_PROVED       ? "proved"
+           : kernel == KERNEL_NOT_PROVED ? "not-proved"
+           : kernel == KERNEL_UNTRIED    ? "untried"
+                                         : NULL;
+}
+
 /* What this agent knows of each kind of GPU, with the words for it: clients have them from here. */
 static void put_backends(const struct agent *agent, struct json_writer *w)
 {
@@ -77,6 +86,8 @@ static void put_backends(const struct agent *agent, struct json_writer *w)
         json_put_text(w, "note", kind->note[0] ? kind->note : NULL);
         json_put_text(w, "gate", kind->backend->can[GPU_CAN_GATE] ? gate_word(kind->gate) : NULL);
         json_put_text(w, "gateNote", kind->gate_note[0] ? kind->gate_note : NULL);
+        json_put_text(w, "kernelLimit", kernel_word(kind->kernel));
+        json_put_text(w, "kernelLimitNote", kind->kernel_note[0] ? kind->kernel_note : NULL);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -409,7 +420,7 @@ static void put_managed(struct rows *rows, const struct slice *slice, size_t fro
             .throttled_known = t->rates_known && t->is_metered,
             .compute_tenths = t->compute_tenths,
             .throttled_tenths = t->throttled_tenths,
-            .gated = enforcement_holds(rows->agent, t, rows->mono_ms),
+            .gated = enforcement_holds(rows->agent, slice, t, rows->mono_ms),
         };
         for (size_t k = 0; gpu && slice->outside.uses_more && k < gpu->use_count; k++) {
             uint32_t tenths = gpu->use[k].percent * 10;

@@ -6,6 +6,7 @@
 #include "base/version.h"
 #include "json.h"
 #include "region.h"
+#include "slices/scopes.h"
 #include "state/agent_state.h"
 #include "state/rights.h"
 #include "wire/operations.h"
@@ -47,6 +48,7 @@ int op_hello(struct request *r)
     json_put_text(w, "driver", agent->driver[0] ? agent->driver : NULL);
     json_put_text(w, "gpuNote", agent->gpu_note[0] ? agent->gpu_note : NULL);
     json_put_bool(w, "simulated", agent->simulation);
+    json_put_bool(w, "scopes", !scopes_why_not(agent));
     json_put_text(w, "runtimeDir", agent->places.runtime);
     json_put_text(w, "shimPath", r->peer->shim_path[0] ? r->peer->shim_path : NULL);
     json_put_integer(w, "hostTimeMs", now_wall_ms());

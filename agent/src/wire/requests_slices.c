@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/failure.h"
+#include "base/now.h"
 #include "base/reply.h"
 #include "journal/audit.h"
 #include "json.h"
@@ -10,6 +12,8 @@
 #include "slices/edit.h"
 #include "slices/edit_commit.h"
 #include "slices/edit_move.h"
+#include "slices/scope_enter.h"
+#include "state/rights.h"
 #include "state/slice.h"
 #include "state/slice_settings.h"
 #include "text.h"
@@ -157,6 +161,21 @@ int op_slice_delete(struct request *r)
     if (request_may_bool(r, "withProcesses", &with_processes) < 0) return -1;
     if (target(r, true, &slice) != 0) return -1;
     return put_edit(r, edit_delete(r->agent, slice, with_processes, &editor, &reply, &r->failure), &reply);
+}
+
+/* The process that asks goes into the slice's control group. */
+int op_scope_enter(struct request *r)
+{
+    struct slice *slice;
+    if (target(r, false, &slice) != 0) return -1;
+    if (!rights_may(r->agent, r->peer->uid, VERB_USE_SLICE, slice->r.owner_uid))
+        return rights_refuse(r->agent, r->peer->name, VERB_USE_SLICE, &r->failure);
+    if (!slice_is_open(&r->agent->slices, &slice->r, now_wall_ms())) {
+        return fail(&r->failure, "scope-refused",
+                    "%s is not open now, so nothing was moved into its control group. Ask who manages this host.",
+                    slice->r.name);
+    }
+    return scope_enter(r->agent, slice, r->peer, &r->failure) == 0 ? request_ok(r) : -1;
 }
 
 int op_undo(struct request *r)

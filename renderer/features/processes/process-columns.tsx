@@ -148,7 +148,7 @@ const FIGURES: readonly Column<ProcessRow>[] = [
     id: 'gated',
     heading: 'Gate',
     goes: 1,
-    title: 'Whether a supervisor at the kernel’s boundary counts what it takes',
+    title: 'Whether the driver, or a supervisor at the kernel’s boundary, holds it to its slice’s limit',
     width: 64,
     says: ({ process: { gated } }) => gated !== null,
     value: ({ process: { gated } }) => (gated === null ? null : gated ? 'behind' : 'no'),

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "gpu/nvidia/memory_limits.h"
 #include "gpu/nvidia/nodes.h"
 #include "gpu/nvidia/nvml.h"
 #include "gpu/nvidia/xid.h"
@@ -388,6 +389,21 @@ static void nvml_shared_mode_command(uint32_t gpu, char *out, size_t cap)
     snprintf(out, cap, "nvidia-smi -i %u -c DEFAULT", gpu);
 }
 
+static int nvml_limit_group(size_t gpu, const char *path, uint64_t most_bytes, char *why, size_t cap)
+{
+    nvmlMemory_t memory = {0};
+    if (gpu >= nvml.count) return memory_limits_absent(why, cap);
+    uint64_t capacity = nvml.nvmlDeviceGetMemoryInfo(nvml.devices[gpu], &memory) == NVML_SUCCESS ? memory.total : 0;
+    return memory_limits_set(nvml.nvmlDeviceSetMemoryLimits_v1, nvml.devices[gpu], path, most_bytes, capacity, why,
+                             cap);
+}
+
+static int nvml_group_limit(size_t gpu, const char *path, struct gpu_group_limit *out, char *why, size_t cap)
+{
+    if (gpu >= nvml.count) return memory_limits_absent(why, cap);
+    return memory_limits_get(nvml.nvmlDeviceGetMemoryLimits_v1, nvml.devices[gpu], path, out, why, cap);
+}
+
 const struct gpu_backend gpu_nvml = {
     .id = "nvidia",
     .words = {.vendor = "NVIDIA",
@@ -414,6 +430,8 @@ const struct gpu_backend gpu_nvml = {
     .fault_meaning = xid_meaning,
     .fault_notice = "xid",
     .shared_mode_command = nvml_shared_mode_command,
+    .limit_group = nvml_limit_group,
+    .group_limit = nvml_group_limit,
     .services = nvidia_services,
     .nodes = nvml_nodes,
     .partitions = nvml_partitions,
