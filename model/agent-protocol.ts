@@ -14,7 +14,7 @@ import {
 } from './limits.ts';
 import { base64Chars } from './fields.ts';
 import { auditRecordSchema, personHoursSchema, personSchema, quotaSchema } from './people.ts';
-import { sampleSchema } from './sample.ts';
+import { escapesSchema, sampleSchema } from './sample.ts';
 import { sliceSchema } from './slice.ts';
 
 export const helloReplySchema = z.object({
@@ -77,6 +77,8 @@ export const stateEventSchema = z.object({
   revision: count,
   /** The guard on overcommitted memory; an agent of before it has none. */
   memoryOvercommitMaxPercent: z.number().int().min(100).max(OVERCOMMIT_MAX_PERCENT).nullable().default(null),
+  /** An agent of before does not watch for them, and reports those that it sees. */
+  escapes: escapesSchema.nullable().default(null),
   /** An agent of before quotas has none. */
   quotas: z.array(quotaSchema).max(256).default([]),
   /** Newest first; an agent of before does not listen for them. */

@@ -4,7 +4,7 @@ import type { Gpu } from './gpu.ts';
 import type { Job } from './job.ts';
 import type { AuditRecord, Person, Quota } from './people.ts';
 import type { Verb } from './rights.ts';
-import type { Sample } from './sample.ts';
+import type { Escapes, Sample } from './sample.ts';
 import type { Slice } from './slice.ts';
 
 /** `ssh:<name in the config>`, `typed:<user@host:port>` or `demo:<n>`. Stable over restarts. */
@@ -192,6 +192,8 @@ export interface HostSnapshot {
   readonly quotas: readonly Quota[];
   /** Of a GPU, by which memory limits may add up; null: its operators set no guard. */
   readonly memoryOvercommitMaxPercent: number | null;
+  /** What is done with processes outside every slice; null: the agent there is older, or has not said yet. */
+  readonly escapes: Escapes | null;
   readonly lastSample: Sample | null;
   /** null: the agent there is older and has no queue, or has not said yet. */
   readonly jobs: JobList | null;

@@ -22,6 +22,35 @@ export const gpuSampleSchema = z.object({
 });
 export type GpuSample = Readonly<z.infer<typeof gpuSampleSchema>>;
 
+/** Who shows that a process is on a GPU outside every slice. */
+export const SEEN_BY = ['driver', 'kernel', 'both'] as const;
+export const ESCAPE_REASONS = ['outside', 'beyond-count'] as const;
+export const ESCAPE_ANSWERS = [
+  'waiting',
+  'reported',
+  'charged',
+  'stopped',
+  'released',
+  'ending',
+  'killed',
+  'exempt',
+  'protected',
+  'not-permitted',
+] as const;
+export const ESCAPE_RULES = ['report', 'charge', 'stop', 'end'] as const;
+export type EscapeRule = (typeof ESCAPE_RULES)[number];
+
+/** What is done with processes outside every slice, and how they are seen. */
+export const escapesSchema = z.object({
+  rule: z.enum(ESCAPE_RULES),
+  graceSeconds: count,
+  /** Users and `unit:NAME`, with commas between. */
+  exempt: z.string().max(1024),
+  watchedBy: z.enum(['fanotify', 'inotify', 'timer']).catch('timer'),
+  watchNote: text.nullable(),
+});
+export type Escapes = Readonly<z.infer<typeof escapesSchema>>;
+
 export const processSampleSchema = z.object({
   pid: z.number().int().min(1),
   /** Start time in clock ticks; with the pid it names the process for good. A string: it may exceed 2^53. */
@@ -44,6 +73,16 @@ export const processSampleSchema = z.object({
   /** Whether a supervisor counts what it takes; null: it is in no slice, holds nothing yet, or the agent does not say. */
   gated: z.boolean().nullable().default(null),
   startedAtMs: timeMs.nullable(),
+  /**
+   * Of one outside every slice, or that holds more than was counted (docs/escapes.md): who shows it, the driver, the kernel
+   * or both; absent of one in a slice, and of an agent of before.
+   */
+  seenBy: z.enum(SEEN_BY).nullable().catch(null),
+  reason: z.enum(ESCAPE_REASONS).nullable().catch(null),
+  sinceMs: timeMs.nullable().default(null),
+  /** What was done about it, and why no more than that. */
+  answer: z.enum(ESCAPE_ANSWERS).nullable().catch(null),
+  answerWhy: text.nullable().default(null),
 });
 export type ProcessSample = Readonly<z.infer<typeof processSampleSchema>>;
 

@@ -22,6 +22,7 @@
 #include "base/places.h"
 #include "base/procs.h"
 #include "base/version.h"
+#include "cards/escapes.h"
 #include "cards/faults.h"
 #include "cards/gate_proofs.h"
 #include "cards/gpus.h"
@@ -49,6 +50,7 @@
 #include "slices/upkeep.h"
 #include "state/agent_state.h"
 #include "state/door_settings.h"
+#include "state/escape_rule.h"
 #include "state/operators.h"
 #include "state/peer.h"
 #include "state/quota.h"
@@ -259,6 +261,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     settings_load(agent);
     door_settings_load(agent);
     quota_load(agent);
+    escape_rule_load(agent);
     faults_load(agent);
     hours_load(agent);
     int error = procs_init(&agent->procs);
@@ -285,6 +288,7 @@ static int start(struct agent *agent, char *why, size_t cap)
     if (error != 0) log_line("history cannot be kept: %s", strerror(error));
     history_sweep(agent);
     error = open_loop(agent);
+    if (error == 0) error = escapes_begin(agent);
     if (error == 0 && listen(agent->listen_fd, LISTEN_BACKLOG) != 0) error = errno;
     if (error != 0) snprintf(why, cap, "The agent cannot listen: %s.", strerror(error));
     return error == 0 ? 0 : -1;
@@ -327,6 +331,7 @@ static int64_t next_due(struct agent *agent, int64_t mono_ms)
         int64_t due_ms = agent->deaths_at_ms + DEATHS_INTERVAL_MS;
         wait = earliest(wait, due_ms > mono_ms ? due_ms - mono_ms : 0);
     }
+    wait = escapes_wait_ms(agent, mono_ms, wait);
     int64_t work_ms = peers_wait_ms(agent), door_ms = doorman_wait_ms(agent, mono_ms);
     if (work_ms >= 0) wait = earliest(wait, work_ms);
     if (door_ms >= 0) wait = earliest(wait, door_ms);
@@ -348,6 +353,18 @@ static void serve_deaths(struct agent *agent, int64_t mono_ms)
     agent->deaths_waiting = false;
     agent->deaths_at_ms = mono_ms;
     sample_deaths(agent, mono_ms);
+}
+
+/* Somebody new on a GPU is on the wire at once: the driver is asked, and nobody waits for the next sample. */
+static void serve_escapes(struct agent *agent, int64_t mono_ms)
+{
+    if (escapes_serve(agent, mono_ms)) {
+        sample_lists_due(agent);
+        sample_take(agent, mono_ms, peers_subscribed(agent));
+    }
+    if (!escapes_take_news(agent)) return;
+    for (size_t i = 0; i < agent->peer_count; i++)
+        if (agent->peers[i]->subscribed) agent->peers[i]->due_at_ms = mono_ms;
 }
 
 static void serve_samples(struct agent *agent, int64_t mono_ms)
@@ -428,6 +445,8 @@ static void turn(struct agent *agent, int timeout_ms)
             take_signal(agent);
         } else if (tag == &agent->procs) {
             agent->deaths_waiting |= procs_deaths(&agent->procs, now_mono_ms()) > 0;
+        } else if (tag == &agent->escapes) {
+            escapes_heard(agent, now_mono_ms());
         } else if (!doorman_event(agent, tag, now_mono_ms())) {
             struct peer *peer = tag;
             if (events[i].events & EPOLLIN) peer->is_readable = true;
@@ -471,6 +490,7 @@ static void run_loop(struct agent *agent)
         turn(agent, (int)next_due(agent, mono_ms));
         mono_ms = now_mono_ms();
         serve_deaths(agent, mono_ms);
+        serve_escapes(agent, mono_ms);
         serve_samples(agent, mono_ms);
         serve_second(agent, mono_ms);
         doorman_serve(agent, mono_ms);

@@ -140,6 +140,7 @@ typedef struct {
     X(nvmlDeviceGetHandleByUUID, (const char *uuid, nvmlDevice_t *device))             /* r280 */                     \
     X(nvmlDeviceGetUUID, (nvmlDevice_t device, char *uuid, unsigned int length))       /* r275 */                     \
     X(nvmlDeviceGetName, (nvmlDevice_t device, char *name, unsigned int length))       /* r265 */                     \
+    X(nvmlDeviceGetMinorNumber, (nvmlDevice_t device, unsigned int *number))           /* r325 */                     \
     X(nvmlDeviceGetMemoryInfo, (nvmlDevice_t device, nvmlMemory_t * memory))           /* r265 */                     \
     X(nvmlDeviceGetMemoryInfo_v2, (nvmlDevice_t device, nvmlMemory_v2_t * memory))     /* r510 */                     \
     X(nvmlDeviceGetUtilizationRates, (nvmlDevice_t device, nvmlUtilization_t * rates)) /* r265 */                     \

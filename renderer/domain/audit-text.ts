@@ -79,6 +79,9 @@ const VERBS: Readonly<Record<string, string>> = {
   'job-slots': 'set jobs per slice',
   'job-end': 'job ended',
   'process-stop': 'sent a signal',
+  'escapes-set': 'set the rule for processes outside of slices',
+  escape: 'answered a process outside of slices',
+  'beyond-count': 'answered a process beyond its count',
 };
 
 /** A newer agent may know edits that we do not: shown as they are. */
@@ -97,6 +100,10 @@ export function changeText(record: AuditRecord, gpuName: GpuName, max = 3): stri
   return [...shown, ...(rest > 0 ? [`${String(rest)} more`] : [])].join(', ');
 }
 
+/** What the agent did by the rule of its host, which it tells as a notice, too. */
+export const isEscape = ({ action }: AuditRecord): boolean =>
+  action === 'escape' || action === 'beyond-count';
+
 /** The whole record as one sentence, for lists that have no columns. */
 export function recordText(record: AuditRecord, gpuName: GpuName): string {
   const { user, sliceName, detail, refusal } = record;
@@ -105,6 +112,9 @@ export function recordText(record: AuditRecord, gpuName: GpuName): string {
   if (record.action === 'job-end')
     return `Job ${detail ?? ''}${sliceName === null ? '' : ` in ${sliceName}`}`;
   if (record.action === 'process-stop') return `${user} sent ${detail ?? 'a signal'}`;
+  if (record.action === 'escape') return `Outside of slices: ${detail ?? ''}`;
+  if (record.action === 'beyond-count')
+    return `More than was counted${on === '' ? '' : ` in${on}`}: ${detail ?? ''}`;
   const changes = changeText(record, gpuName);
   const more = [changes, detail ?? ''].filter((part) => part !== '').join(', ');
   return `${user} ${verbOf(record)}${on}${more === '' ? '' : `: ${more}`}`;
@@ -113,7 +123,7 @@ export function recordText(record: AuditRecord, gpuName: GpuName): string {
 /** What went wrong with somebody's program, or was refused, stands out. */
 export function recordTone(record: AuditRecord): 'plain' | 'warn' {
   const failed = record.action === 'job-end' && / (failed|lost)\b/.test(record.detail ?? '');
-  return failed || record.refusal !== null ? 'warn' : 'plain';
+  return failed || isEscape(record) || record.refusal !== null ? 'warn' : 'plain';
 }
 
 const SIDES = [

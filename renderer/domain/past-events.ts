@@ -3,7 +3,7 @@ import type { AuditRecord } from '../../model/people.ts';
 import type { Sample } from '../../model/sample.ts';
 import type { HostSnapshot } from '../../model/model.ts';
 import { gibWithUnit } from '../../model/units.ts';
-import { gpuNameOn, recordText, recordTone } from './audit-text.ts';
+import { gpuNameOn, isEscape, recordText, recordTone } from './audit-text.ts';
 
 export interface PastEvent {
   readonly key: string;
@@ -59,7 +59,9 @@ export function pastEvents(
   const kept = records
     .filter(
       (record) =>
-        record.atMs < asked.openedAtMs || record.user !== asked.yourName || record.action === 'job-end',
+        record.atMs < asked.openedAtMs ||
+        (record.user !== asked.yourName && !isEscape(record)) ||
+        record.action === 'job-end',
     )
     .map((record) => ({
       key: `audit ${String(record.seq)}`,

@@ -19,6 +19,7 @@ const COMMANDS = [
   'slice',
   'concurrent',
   'quota',
+  'escapes',
   'job',
   'doctor',
   'door',

@@ -1,6 +1,6 @@
 /* The targets of test/fuzz without libFuzzer: good examples, and what becomes of them by a few thousand mutations each.
  * The seed is printed; FUZZ_SEED and FUZZ_ROUNDS run others and longer.
- * build: agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/common/admit.c agent/common/proc_stat.c agent/common/life.c agent/common/host_clock.c agent/common/bucket.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_settings.c agent/src/state/slice_store.c agent/src/records/history.c agent/src/state/settings.c agent/src/base/workload.c agent/src/state/quota.c agent/src/base/groups.c agent/src/base/people.c agent/src/state/admission.c agent/src/base/failure.c agent/src/base/line.c
+ * build: agent/src/base/sealed.c agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c agent/common/region_file.c agent/common/admit.c agent/common/proc_stat.c agent/common/life.c agent/common/host_clock.c agent/common/bucket.c agent/src/state/slice.c agent/src/state/undo.c agent/src/state/slice_settings.c agent/src/state/slice_store.c agent/src/records/history.c agent/src/state/settings.c agent/src/base/workload.c agent/src/state/quota.c agent/src/base/groups.c agent/src/base/people.c agent/src/state/admission.c agent/src/base/failure.c agent/src/base/line.c
  * sanitize: address,undefined
  */
 #include "../fuzz/targets.c"

@@ -1,5 +1,5 @@
 /* Who may do what: every right, for everybody who can ask.
- * build: agent/src/state/rights.c agent/src/state/operators.c agent/src/base/people.c agent/src/base/failure.c agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c
+ * build: agent/src/base/sealed.c agent/src/state/rights.c agent/src/state/operators.c agent/src/base/people.c agent/src/base/failure.c agent/common/json.c agent/common/text.c agent/common/fs.c agent/common/log.c
  * sanitize: address,undefined
  */
 #include "check.h"

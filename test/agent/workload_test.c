@@ -100,8 +100,34 @@ static void every_case_is_as_written(void)
     }
 }
 
+/* Only root makes groups below system.slice: a group of the same name elsewhere is somebody's own. */
+static void a_unit_of_the_system_is_none_of_a_users(void)
+{
+    static const struct {
+        const char *text;
+        bool is_it;
+    } groups[] = {
+        {"0::/system.slice/dcgm.service\n", true},
+        {"4:pids:/\n0::/system.slice/dcgm.service/worker\n", true},
+        {"0::/system.slice/dcgm.service", true},
+        {"0::/system.slice/dcgm.service.d\n", false},
+        {"0::/system.slice/xdcgm.service\n", false},
+        {"0::/system.slice/other.service/dcgm.service\n", false},
+        {"0::/user.slice/user-1000.slice/user@1000.service/app.slice/dcgm.service\n", false},
+        {"0::/user.slice/system.slice/dcgm.service\n", false},
+        {"0::/\n", false},
+        {"dcgm.service", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+        bool is_it = workload_in_group(groups[i].text, strlen(groups[i].text), "/system.slice/dcgm.service");
+        CHECK_THAT(is_it == groups[i].is_it, "“%s”", groups[i].text);
+    }
+}
+
 int main(void)
 {
+    RUN(a_unit_of_the_system_is_none_of_a_users);
     RUN(every_case_is_as_written);
     return check_done();
 }

@@ -109,6 +109,13 @@ export function host(
     transport: { choice: 'auto', used: null, reason: null },
     quotas: [],
     memoryOvercommitMaxPercent: null,
+    escapes: {
+      rule: 'report',
+      graceSeconds: 30,
+      exempt: '',
+      watchedBy: 'fanotify',
+      watchNote: null,
+    },
     lastSample: null,
     jobs: null,
     ...more,

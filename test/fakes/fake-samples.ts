@@ -20,6 +20,15 @@ const COMMANDS = [
   '<img src=x onerror=alert(1)> \u202epy.daol',
 ];
 
+/** What is said of a process that is in a slice and holds what was counted. */
+export const IN_ITS_SLICE = {
+  seenBy: null,
+  reason: null,
+  sinceMs: null,
+  answer: null,
+  answerWhy: null,
+} as const;
+
 /** Same input, same noise: pictures of two runs can be compared. */
 function noise(seed: number): number {
   const x = Math.sin(seed * 12.9898) * 43758.5453;
@@ -146,6 +155,7 @@ export class Meter {
         throttledTenths: point.throttledTenths,
         gated: slice.enforcement === 'gate' ? slice.name !== 'nb-wei' : null,
         startedAtMs: startedAtMs - 2_900_000 * (i + 1),
+        ...IN_ITS_SLICE,
       };
     });
     const first = host.gpus[0];
@@ -168,6 +178,11 @@ export class Meter {
         throttledTenths: null,
         gated: null,
         startedAtMs: startedAtMs - 800_000_000,
+        seenBy: 'driver',
+        reason: 'outside',
+        sinceMs: startedAtMs - 700_000_000,
+        answer: 'reported',
+        answerWhy: null,
       },
     ];
   }

@@ -7,6 +7,7 @@ import type { HostSnapshot } from '../../model/model.ts';
 import { job } from '../fakes/fake-jobs.ts';
 import { auditRecord } from '../fakes/fake-audit.ts';
 import { agent, gpu, host, live, slice } from '../fakes/fake-hosts.ts';
+import { IN_ITS_SLICE } from '../fakes/fake-samples.ts';
 
 const on = gpu('a', 0, 'NVIDIA A100', 40960);
 const mine = slice(on, 'nightly', 'mira', 20, 25);
@@ -35,6 +36,7 @@ const process: ProcessSample = {
   throttledTenths: null,
   gated: null,
   startedAtMs: null,
+  ...IN_ITS_SLICE,
 };
 const limits = { hotCelsius: 90, idleMinutes: 10, idleSinceMs: () => null };
 const sample = (atMs: number, processes: readonly ProcessSample[]): { hostId: string; sample: Sample } => ({

@@ -94,7 +94,7 @@ signed char procs_names_slice(const struct proc *proc, const char *slice_id)
         if (strncmp(data + at, ENV_SLICES "=", sizeof ENV_SLICES) != 0) continue;
         char *save = NULL;
         for (char *id = strtok_r(data + at + sizeof ENV_SLICES, ",", &save); id; id = strtok_r(NULL, ",", &save))
-            if (strcmp(id, slice_id) == 0) return 1;
+            if (!slice_id || strcmp(id, slice_id) == 0) return 1;
         break;
     }
     return -1;
@@ -126,6 +126,28 @@ static void read_workload(struct proc *proc)
     snprintf(path, sizeof path, "/proc/%ld/cgroup", (long)proc->pid);
     ssize_t n = fs_read_small(path, buf, sizeof buf);
     workload_of_cgroup(buf, n > 0 ? (size_t)n : 0, &proc->workload);
+}
+
+int procs_status(pid_t pid, uid_t *real_uid, pid_t *parent)
+{
+    char path[64], buf[4096];
+    unsigned long uid;
+    long up;
+    snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+    if (fs_read_small(path, buf, sizeof buf) <= 0) return -1;
+    const char *at = strstr(buf, "\nPPid:"), *uids = strstr(buf, "\nUid:");
+    if (!at || !uids || sscanf(at + 6, "%ld", &up) != 1 || sscanf(uids + 5, "%lu", &uid) != 1) return -1;
+    *real_uid = (uid_t)uid;
+    *parent = (pid_t)up;
+    return 0;
+}
+
+bool procs_in_group(pid_t pid, const char *group)
+{
+    char path[64], buf[4096];
+    snprintf(path, sizeof path, "/proc/%ld/cgroup", (long)pid);
+    ssize_t n = fs_read_small(path, buf, sizeof buf);
+    return n > 0 && workload_in_group(buf, (size_t)n, group);
 }
 
 static bool pidfd_is_dead(int pidfd)

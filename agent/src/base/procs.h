@@ -84,10 +84,18 @@ void procs_prune(struct procs *procs, int64_t mono_ms, int64_t unused_ms);
 
 /* Does its own environment say that it was put into this slice? 1, or -1 (errno EACCES: it may not be read). No path from
  * it is followed. */
+/* (slice_id NULL: into any.) */
 signed char procs_names_slice(const struct proc *proc, const char *slice_id);
 
 /* Start time in clock ticks (field 22 of /proc/PID/stat), 0 or -1 when there is no such process. */
 int procs_start_ticks(pid_t pid, uint64_t *out);
+
+/* What the kernel says of it whether or not it hides its memory (then its files in /proc are root's): the user who runs it,
+ * and its parent. 0, or -1: there is no such process. */
+int procs_status(pid_t pid, uid_t *real_uid, pid_t *parent);
+
+/* Is it in the control group of this path, or in one below it? */
+bool procs_in_group(pid_t pid, const char *group);
 
 /* True while the process that a region token names is alive; *proc may be NULL. */
 bool procs_token_alive(struct procs *procs, uint64_t token, int64_t mono_ms, struct proc **proc);

@@ -201,3 +201,18 @@ void workload_of_cgroup(const char *text, size_t len, struct workload *out)
     }
     if (out->container[0] && strncmp(out->unit, "Slurm", 5) != 0) out->unit[0] = '\0';
 }
+
+bool workload_in_group(const char *text, size_t len, const char *group)
+{
+    size_t n = strlen(group);
+    for (size_t at = 0; at < len;) {
+        const char *end = memchr(text + at, '\n', len - at);
+        size_t line = end ? (size_t)(end - (text + at)) : len - at;
+        const char *path = memchr(text + at, ':', line);
+        path = path ? memchr(path + 1, ':', (size_t)(text + at + line - path - 1)) : NULL;
+        struct part p = {path ? path + 1 : "", path ? (size_t)(text + at + line - path - 1) : 0};
+        if (starts(p, group) && (p.len == n || p.at[n] == '/')) return true;
+        at += line + 1;
+    }
+    return false;
+}

@@ -3,6 +3,7 @@
 #ifndef TRANCHE_WORKLOAD_H
 #define TRANCHE_WORKLOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define WORKLOAD_BYTES 96
@@ -15,5 +16,8 @@ struct workload {
 /* The lines of cgroup v1 and v2 alike ("ID:CONTROLLERS:PATH"). A user may name groups of their own: nothing is taken for
  * an id but hexadecimal digits, nothing for a name but letters, digits and . _ @ : -. */
 void workload_of_cgroup(const char *text, size_t len, struct workload *out);
+
+/* Whether one of those lines is of this group ("/system.slice/dcgm.service") or of one below it. */
+bool workload_in_group(const char *text, size_t len, const char *group);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/now.h"
 #include "cards/concurrent.h"
+#include "cards/escapes.h"
 #include "cards/gpus.h"
 #include "gpu/gpu.h"
 #include "region.h"
@@ -18,7 +19,7 @@
 
 #define LIST_LISTENED_MS 500 /* process lists: at most 2 Hz, */
 #define LIST_TENANTS_MS 1000 /* half that when only limits depend on them, */
-#define LIST_ALONE_MS 5000   /* and rarely when no slice on the GPU has a process */
+#define LIST_ALONE_MS 1900   /* and less when no slice on the GPU has a process and openers are heard (escapes.h) */
 #define DETAILS_MS 1000      /* temperature, power, clock */
 #define PROCESS_USE_MS 4000  /* 1.4 ms a call: one GPU at a time */
 
@@ -87,6 +88,8 @@ static uint64_t managed_bytes(const struct gpu_state *gpu, const struct slice *s
         }
         if (track->pid == 0 || (listed && !known)) claimed += track->memory_bytes;
     }
+    /* What is charged to it of its owner's processes outside is shown in it, and not once more beside it. */
+    sum += slice->escaped_bytes;
     return sum + (claimed < slice->r.memory_limit_bytes ? claimed : slice->r.memory_limit_bytes);
 }
 
@@ -159,12 +162,19 @@ static void measure_orphans(struct agent *agent, int64_t mono_ms)
     }
 }
 
+void sample_lists_due(struct agent *agent)
+{
+    for (size_t i = 0; i < agent->gpu_count; i++) agent->gpus[i].processes_at_ms = 0;
+}
+
 void sample_take(struct agent *agent, int64_t mono_ms, bool listened)
 {
     gpus_retry(agent, mono_ms);
     for (size_t i = 0; i < agent->gpu_count; i++) {
         struct gpu_state *gpu = &agent->gpus[i];
-        int64_t list_ms = listened ? LIST_LISTENED_MS : tenants(gpu, agent) > 0 ? LIST_TENANTS_MS : LIST_ALONE_MS;
+        int64_t list_ms = listened                                           ? LIST_LISTENED_MS
+                          : tenants(gpu, agent) > 0 || !escapes_hears(agent) ? LIST_TENANTS_MS
+                                                                             : LIST_ALONE_MS;
         /* 20 ms of tolerance: a tick that comes a little early must not wait for the next one. */
         bool list_due =
             gpu_is_open(gpu) && (gpu->processes_at_ms == 0 || mono_ms - gpu->processes_at_ms >= list_ms - 20);
@@ -180,6 +190,7 @@ void sample_take(struct agent *agent, int64_t mono_ms, bool listened)
     }
     read_process_use(agent, mono_ms);
     measure_orphans(agent, mono_ms);
+    escapes_look(agent, mono_ms);
     agent->sampled_at_ms = mono_ms;
     agent->sample_seq++;
 }

@@ -6,6 +6,9 @@
 
 void sample_take(struct agent *agent, int64_t mono_ms, bool listened);
 
+/* The next look asks the driver for its lists of processes, whenever that was done last. */
+void sample_lists_due(struct agent *agent);
+
 /* Watched processes have died: their entries are reaped, what they held is given back to their slices, and the next
  * line is measured anew. */
 void sample_deaths(struct agent *agent, int64_t mono_ms);

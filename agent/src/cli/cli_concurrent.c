@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/complain.h"
+#include "cli/cli_ask.h"
 #include "cli/commands.h"
 #include "json.h"
 #include "launch/client.h"
@@ -29,20 +30,16 @@ int command_concurrent(int argc, char **argv)
     if (!known || (argc != 2 && !gpu)) return complain("say: tranche concurrent on|off [--gpu N]");
     struct client client;
     struct fetched fetched;
-    struct json_object object;
     struct json_writer fields;
-    char why[2048], *line;
-    size_t len;
     if (fetch_open(&client, &fetched) != 0) return EXIT_OWN_FAILURE;
     const char *uuid = uuid_of(&fetched, gpu);
     if (!uuid) return complain("say which GPU: --gpu 0; `tranche ls` lists them");
     json_writer_init(&fields, 1024);
     json_put_text(&fields, "gpuUuid", uuid);
     json_put_bool(&fields, "concurrent", on);
-    int result = client_ask(&client, "gpu-concurrent", &fields, &line, &len, why, sizeof why);
+    int result = cli_ask(&client, "gpu-concurrent", &fields);
     json_writer_free(&fields);
-    const char *failure = result == 0 ? reply_failure(line, len, &object) : why;
-    if (failure) return complain("%s", failure);
+    if (result != 0) return result;
     puts(on ? "Programs that `tranche run` starts there now run at the same time. A fault of one ends them all."
             : "It ends with the last program that it serves.");
     fetched_free(&fetched);

@@ -24,11 +24,8 @@ static void print_people(struct json_span reply)
         struct json_object object;
         const char *text = "";
         int64_t used = 0, held = 0;
-        size_t n = (size_t)(element.end - element.start);
-        if (n >= sizeof buf) continue;
-        memcpy(buf, element.start, n);
-        buf[n] = '\0';
-        if (json_parse_flat(buf, n, &object, NULL) != 0 || json_get_text(&object, "name", &text) != 1) continue;
+        if (element_parse(element, buf, sizeof buf, &object) != 0 || json_get_text(&object, "name", &text) != 1)
+            continue;
         json_get_integer(&object, "usedMs", 0, JSON_INTEGER_MAX, &used);
         json_get_integer(&object, "heldMs", 0, JSON_INTEGER_MAX, &held);
         text_sanitize(name, sizeof name, text, strlen(text));

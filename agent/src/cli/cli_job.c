@@ -10,6 +10,7 @@
 #include "base/failure.h"
 #include "base/now.h"
 #include "base/people.h"
+#include "cli/cli_ask.h"
 #include "cli/commands.h"
 #include "fs.h"
 #include "json.h"
@@ -24,16 +25,6 @@
 #include "text.h"
 
 #define FOLLOW_MS 200
-
-static int ask(struct client *client, const char *op, const struct json_writer *fields)
-{
-    struct json_object object;
-    char why[2048], *line;
-    size_t len;
-    int result = client_ask(client, op, fields, &line, &len, why, sizeof why);
-    const char *failure = result == 0 ? reply_failure(line, len, &object) : why;
-    return failure ? complain("%s", failure) : 0;
-}
 
 /* ---- start ---------------------------------------------------------------------------------------------- */
 
@@ -224,7 +215,7 @@ static int act(const char *verb, int argc, char **argv)
     json_put_text(&fields, "jobId", argv[1]);
     if (kill) json_put_bool(&fields, "kill", true);
     if (priority) json_put_text(&fields, "priority", argv[2]);
-    int result = ask(&client, op, &fields);
+    int result = cli_ask(&client, op, &fields);
     json_writer_free(&fields);
     client_close(&client);
     return result;

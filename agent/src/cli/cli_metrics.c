@@ -117,13 +117,10 @@ static void put_measured(struct output *o, const struct metric *metric)
     begin(o, metric->name, metric->type, metric->help);
     if (json_member(o->sample, metric->list, &list) != 0) return;
     while (json_next(list, &at, &element) == 1) {
-        size_t n = (size_t)(element.end - element.start);
         const char *id = "";
         int64_t value;
-        if (n >= ELEMENT_MAX) continue;
-        memcpy(buf, element.start, n);
-        buf[n] = '\0';
-        if (json_parse_flat(buf, n, &object, NULL) != 0 || json_get_text(&object, of_gpu ? "uuid" : "id", &id) != 1 ||
+        if (element_parse(element, buf, sizeof buf, &object) != 0 ||
+            json_get_text(&object, of_gpu ? "uuid" : "id", &id) != 1 ||
             json_get_integer(&object, metric->key, -JSON_INTEGER_MAX, JSON_INTEGER_MAX, &value) != 1)
             continue;
         struct json_mark mark = json_mark(&o->w);

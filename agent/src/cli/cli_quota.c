@@ -47,12 +47,9 @@ static bool take_quota(struct json_span element, struct quota *q)
     char buf[ELEMENT_MAX];
     struct json_object object;
     const char *subject = "";
-    size_t n = (size_t)(element.end - element.start);
-    if (n >= sizeof buf) return false;
-    memcpy(buf, element.start, n);
-    buf[n] = '\0';
     q->memory_bytes_max = q->slices_max = QUOTA_NONE;
-    if (json_parse_flat(buf, n, &object, NULL) != 0 || json_get_text(&object, "subject", &subject) != 1) return false;
+    if (element_parse(element, buf, sizeof buf, &object) != 0 || json_get_text(&object, "subject", &subject) != 1)
+        return false;
     text_sanitize(q->subject, sizeof q->subject, subject, strlen(subject));
     json_get_integer(&object, "memoryBytesMax", 0, JSON_INTEGER_MAX, &q->memory_bytes_max);
     json_get_integer(&object, "slicesMax", 0, JSON_INTEGER_MAX, &q->slices_max);
@@ -99,11 +96,8 @@ static void print_people(struct json_span state, const struct fetched *f, const 
         char buf[ELEMENT_MAX], name[OWNER_BYTES], held[32], memory[32];
         struct json_object object;
         const char *text = "", *subject = NULL;
-        size_t n = (size_t)(element.end - element.start);
-        if (n >= sizeof buf) continue;
-        memcpy(buf, element.start, n);
-        buf[n] = '\0';
-        if (json_parse_flat(buf, n, &object, NULL) != 0 || json_get_text(&object, "name", &text) != 1) continue;
+        if (element_parse(element, buf, sizeof buf, &object) != 0 || json_get_text(&object, "name", &text) != 1)
+            continue;
         text_sanitize(name, sizeof name, text, strlen(text));
         int64_t bytes = 0, slices = 0;
         for (size_t i = 0; i < f->slice_count; i++) {

@@ -30,12 +30,8 @@ static int find_element(struct json_span sample, const char *list_name, const ch
     struct json_span list, at = {NULL, NULL}, element;
     if (json_member(sample, list_name, &list) != 0) return 0;
     while (json_next(list, &at, &element) == 1) {
-        size_t n = (size_t)(element.end - element.start);
         const char *value;
-        if (n >= ELEMENT_MAX) continue;
-        memcpy(buf, element.start, n);
-        buf[n] = '\0';
-        if (json_parse_flat(buf, n, object, NULL) == 0 && json_get_text(object, key, &value) == 1 &&
+        if (element_parse(element, buf, ELEMENT_MAX, object) == 0 && json_get_text(object, key, &value) == 1 &&
             strcmp(value, wanted) == 0)
             return 1;
     }
@@ -83,22 +79,24 @@ static void print_unmanaged(const struct fetched_gpu *gpu, struct json_span samp
     static struct json_object object;
     if (json_member(sample, "processes", &list) != 0) return;
     while (json_next(list, &at, &element) == 1) {
-        size_t n = (size_t)(element.end - element.start);
-        const char *uuid = "", *slice, *user = "?", *command = "?";
+        const char *uuid = "", *slice, *user = "?", *command = "?", *answer = NULL, *reason = "";
         char used[32], shown_user[TEXT_SHOWN_BYTES], shown[TEXT_SHOWN_BYTES + 1];
-        if (n >= ELEMENT_MAX) continue;
-        memcpy(buf, element.start, n);
-        buf[n] = '\0';
-        if (json_parse_flat(buf, n, &object, NULL) != 0 || json_get_text(&object, "sliceId", &slice) == 1) continue;
+        if (element_parse(element, buf, sizeof buf, &object) != 0 || json_get_text(&object, "sliceId", &slice) < 0)
+            continue;
+        json_get_text(&object, "reason", &reason);
+        bool is_beyond = strcmp(reason, "beyond-count") == 0;
+        if (json_get_text(&object, "sliceId", &slice) == 1 && !is_beyond) continue;
         json_get_text(&object, "gpuUuid", &uuid);
         if (strcmp(uuid, gpu->uuid) != 0) continue;
         json_get_text(&object, "user", &user);
         json_get_text(&object, "command", &command);
+        json_get_text(&object, "answer", &answer);
         text_sanitize(shown_user, sizeof shown_user, user, strlen(user));
         text_sanitize(shown, sizeof shown, command, strlen(command));
-        printf("  %-20s %-14s %10s               pid %lld  %.60s\n", "(no slice)", shown_user,
+        printf("  %-20s %-14s %10s               pid %lld  %.60s%s%.16s\n",
+               is_beyond ? "(beyond its count)" : "(no slice)", shown_user,
                size_text(used, sizeof used, number_of(&object, "memoryUsedBytes")),
-               (long long)number_of(&object, "pid"), shown);
+               (long long)number_of(&object, "pid"), shown, answer ? ", " : "", answer ? answer : "");
     }
 }
 
@@ -228,11 +226,7 @@ static int take_agent_findings(struct client *client, bool release, int64_t pid,
         struct json_object object;
         const char *code = "", *level = "", *message = "";
         char shown[1024];
-        size_t n = (size_t)(element.end - element.start);
-        if (n >= ELEMENT_MAX) continue;
-        memcpy(buf, element.start, n);
-        buf[n] = '\0';
-        if (json_parse_flat(buf, n, &object, NULL) != 0) continue;
+        if (element_parse(element, buf, sizeof buf, &object) != 0) continue;
         json_get_text(&object, "code", &code);
         json_get_text(&object, "level", &level);
         json_get_text(&object, "message", &message);

@@ -6,6 +6,7 @@ int command_audit(int argc, char **argv);
 int command_concurrent(int argc, char **argv);
 int command_door(int argc, char **argv);
 int command_doctor(int argc, char **argv); /* cli_show.c */
+int command_escapes(int argc, char **argv);
 int command_hours(int argc, char **argv);
 int command_job(int argc, char **argv);
 int command_ls(int argc, char **argv); /* cli_show.c */

@@ -35,6 +35,9 @@ static const char usage[] =
     "  concurrent on|off [--gpu N]                    your programs there at the same time, or in turns\n"
     "  quota [NAME|@GROUP|default] [--memory 40g|none] [--slices N|none] [--remove]\n"
     "                                                 how much one person may hold; alone: who holds what of it\n"
+    "  escapes [status|report|charge|stop|end] [--grace SECONDS] [--exempt USER,unit:NAME.service|none]\n"
+    "  escapes continue PID                           what is done with processes outside every slice, and who they "
+    "are\n"
     "  job start --slice NAME [--name NAME] [--priority low|normal|high] [--preempt] [--preemptible | --requeue]\n"
     "            [--grace S] [--min-free 10g] [--cwd DIR] -- COMMAND…   into the slice's line; prints its id\n"
     "  job ls [--json] | log ID [--follow] | cancel ID [--kill] | hold ID | release ID | first ID\n"
@@ -173,6 +176,7 @@ int main(int argc, char **argv)
         {"concurrent", command_concurrent, false},
         {"door", command_door, false},
         {"quota", command_quota, false},
+        {"escapes", command_escapes, false},
         {"metrics", command_metrics, false},
         {"hours", command_hours, false},
         {"in-shell", command_in_shell, true},

@@ -100,6 +100,19 @@ struct gpu_group_limit {
     uint64_t reserved_bytes, most_bytes, used_bytes;
 };
 
+/* A device node by which programs reach GPUs. */
+#define GPU_NODES_MAX (GPU_MAX + 4)
+#define GPU_NODE_OF_ALL UINT32_MAX
+struct gpu_node {
+    char path[192];
+    uint32_t gpu; /* which GPU of the backend's it is of, or GPU_NODE_OF_ALL */
+    /* Whoever has it open is about to use a GPU; false: programs that only read figures open it, too. */
+    bool is_for_work;
+    /* Its device number is this driver's alone, whatever a node is called and wherever it lies; false: the file alone
+     * says what it is. */
+    bool is_numbered;
+};
+
 /* What people call things of this vendor; NULL where it has none. The one place where the rest of the agent, and over
  * the wire the window, has these words from. */
 struct gpu_words {
@@ -140,6 +153,10 @@ struct gpu_backend {
      * the group is without the kernel's controller. Root alone may. NULL: no driver of this make can. */
     int (*limit_group)(size_t gpu, const char *path, uint64_t most_bytes, char *why, size_t cap);
     int (*group_limit)(size_t gpu, const char *path, struct gpu_group_limit *out, char *why, size_t cap);
+    /* The system's units by which GPUs of this make are served, and which are no program of anybody's; up to NULL. */
+    const char *const *services;
+    /* The device nodes of its GPUs, there or not; NULL where it names none. */
+    size_t (*nodes)(struct gpu_node *out, size_t max);
     /* The partitions of GPUs that are cut; NULL where there are none. */
     size_t (*partitions)(struct gpu_partition *out, size_t max);
     /* How the names of its devices begin in /proc/devices, and of its nodes; NULL: it has none that can be guarded. */

@@ -42,10 +42,10 @@ const char *reply_failure(char *line, size_t len, struct json_object *object)
     return json_get_text(object, "message", &message) == 1 ? message : "The agent refused without a reason.";
 }
 
-static int parse_element(struct json_span element, char buf[ELEMENT_MAX], struct json_object *object)
+int element_parse(struct json_span element, char *buf, size_t cap, struct json_object *object)
 {
     size_t n = (size_t)(element.end - element.start);
-    if (n >= ELEMENT_MAX) return -1;
+    if (n >= cap) return -1;
     memcpy(buf, element.start, n);
     buf[n] = '\0';
     return json_parse_flat(buf, n, object, NULL);
@@ -114,7 +114,7 @@ static void take_backends(struct fetched *out, struct json_span state)
     char id[24];
     if (json_member(state, "backends", &list) != 0) return;
     while (json_next(list, &at, &element) == 1) {
-        if (parse_element(element, buf, &object) != 0) continue;
+        if (element_parse(element, buf, sizeof buf, &object) != 0) continue;
         take_text(&object, "id", id, sizeof id);
         for (size_t i = 0; i < out->gpu_count; i++) {
             struct fetched_gpu *gpu = &out->gpus[i];
@@ -133,14 +133,14 @@ static int parse_state(struct fetched *out, const char *line, size_t len)
     int more;
     if (json_member(state, "gpus", &list) != 0) return -1;
     while ((more = json_next(list, &at, &element)) == 1) {
-        if (parse_element(element, buf, &object) != 0) return -1;
+        if (element_parse(element, buf, sizeof buf, &object) != 0) return -1;
         take_gpu(out, &object);
     }
     take_backends(out, state);
     if (more < 0 || json_member(state, "slices", &list) != 0) return -1;
     at = (struct json_span){NULL, NULL};
     while ((more = json_next(list, &at, &element)) == 1)
-        if (parse_element(element, buf, &object) != 0 || take_slice(out, &object) != 0) return -1;
+        if (element_parse(element, buf, sizeof buf, &object) != 0 || take_slice(out, &object) != 0) return -1;
     return more;
 }
 

@@ -52,6 +52,10 @@ void fetched_free(struct fetched *fetched);
 /* By name, else by id. */
 const struct fetched_slice *fetched_find(const struct fetched *fetched, const char *name);
 
+/* A flat object of a list, into buf, which stays the object's: whoever keeps a text of it copies it. 0; -1: it is none, or
+ * longer than buf. */
+int element_parse(struct json_span element, char *buf, size_t cap, struct json_object *object);
+
 /* The error code and message of a reply that is not ok, or NULL when it is. Changes the line. */
 const char *reply_failure(char *line, size_t len, struct json_object *object);
 

@@ -12,6 +12,7 @@
 #include "base/ours.h"
 #include "base/places.h"
 #include "cards/doorman.h"
+#include "cards/escapes.h"
 #include "cards/faults.h"
 #include "fs.h"
 #include "gpu/gpu.h"
@@ -280,6 +281,29 @@ static void check_scopes(const struct doctor *doctor, struct agent *agent)
     }
 }
 
+/* Who is outside every slice, what is done about it, and how soon it is seen. */
+static void check_escapes(const struct doctor *doctor, const struct agent *agent)
+{
+    char why[WATCH_WHY_BYTES];
+    size_t count = 0;
+    for (size_t i = 0; i < agent->escapes->count; i++) count += agent->escapes->items[i].is_shown;
+    enum watch_how how = watch_how(&agent->escapes->watch, why);
+    const char *rule = escape_rule_name(agent->escape_settings.rule);
+    if (count > 0) {
+        doctor_say(
+            doctor, "escapes", DOCTOR_WARNING,
+            "%zu process(es) are outside every slice, or hold more than was counted (rule: %s): tranche escapes",
+            count, rule);
+    }
+    static const char *const seen[] = {[WATCH_FANOTIFY] = "at once",
+                                       [WATCH_INOTIFY] =
+                                           "at once where it is a process of the agent's user, else within 2 s",
+                                       [WATCH_TIMER] = "within 2 s"};
+    doctor_say(doctor, "escapes-watch", how == WATCH_FANOTIFY ? DOCTOR_OK : DOCTOR_NOTE,
+               "Whoever opens a GPU outside of slices is seen %s (rule: %s)%s%s.", seen[how], rule, why[0] ? ": " : "",
+               why);
+}
+
 void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
 {
     if (agent->gpu_note[0]) {
@@ -330,6 +354,7 @@ void doctor_agent(const struct doctor *doctor, struct agent *agent, pid_t pid)
         }
     }
     check_agent(doctor, agent);
+    check_escapes(doctor, agent);
     if (agent->state_notes[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->state_notes);
     if (agent->slices.note[0]) doctor_say(doctor, "state-damaged", DOCTOR_ERROR, "%s", agent->slices.note);
     doctor_places(doctor, agent->places.state, agent->places.runtime, agent->places.uid);

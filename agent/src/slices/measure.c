@@ -496,7 +496,7 @@ uint64_t measure_used(const struct slice *slice)
 
 uint64_t measure_total(const struct slice *slice)
 {
-    return measure_add(measure_used(slice), slice->inherited_used_bytes);
+    return measure_add(measure_add(measure_used(slice), slice->inherited_used_bytes), slice->escaped_bytes);
 }
 
 uint64_t measure_believed_ledger(const struct gpu_state *gpu, const struct slice *slice)

@@ -35,7 +35,7 @@ bool measure_gpu_bytes(const struct gpu_state *gpu, uint32_t pid, uint64_t *byte
 
 /* Memory in use: ledger and residue. */
 uint64_t measure_used(const struct slice *slice);
-/* The same, and what earlier owners' programs use of the slice. */
+/* The same, and what earlier owners' programs use of the slice, and what its owner's hold outside and is charged to it. */
 uint64_t measure_total(const struct slice *slice);
 
 /* Both as they are shown on screen: no more than the slice was granted; and what only the file says, of processes that

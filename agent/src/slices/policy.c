@@ -438,7 +438,7 @@ static void set_residue(struct region_policy *policy, uint64_t bytes, bool compa
 
 static void set_all_residues(struct slice *slice, uint64_t bytes, bool compared)
 {
-    bytes += slice->inherited_bytes;
+    bytes += slice->inherited_bytes + slice->escaped_bytes;
     if (slice->policy) set_residue(slice->policy, bytes + beside(slice, NULL), compared);
     for (size_t i = 0; i < slice->stray_count; i++)
         set_residue(slice->strays[i].policy, bytes + beside(slice, &slice->strays[i]), compared);
@@ -503,6 +503,7 @@ int policy_hand_over(struct agent *agent, struct slice *slice, const struct slic
     slice->acl_count = 0;
     slice->m.residue_bytes = slice->m.residue_candidate_bytes = 0;
     slice->inherited_bytes = left ? left->r.memory_limit_bytes : 0;
+    slice->escaped_bytes = 0; /* of the owner of before */
     error = open_usage(agent, slice);
     if (error == 0) update_access(agent, slice, to);
     if (error == 0) error = map_policy(slice, policy);
@@ -528,6 +529,13 @@ void policy_set_inherited(struct slice *slice, uint64_t bytes)
 {
     if (slice->inherited_bytes == bytes) return;
     slice->inherited_bytes = bytes;
+    set_all_residues(slice, slice->m.residue_bytes, false);
+}
+
+void policy_set_escaped(struct slice *slice, uint64_t bytes)
+{
+    if (slice->escaped_bytes == bytes) return;
+    slice->escaped_bytes = bytes;
     set_all_residues(slice, slice->m.residue_bytes, false);
 }
 

@@ -19,6 +19,8 @@ int policy_hand_over(struct agent *agent, struct slice *slice, const struct slic
 void policy_take_back(struct agent *agent, struct slice *slice, const struct slice_record *to, struct slice *left);
 /* Sets aside memory for an earlier owner's programs: it counts against the slice's limit as residue does. */
 void policy_set_inherited(struct slice *slice, uint64_t bytes);
+/* The same for what its owner's processes hold outside every slice. */
+void policy_set_escaped(struct slice *slice, uint64_t bytes);
 void policy_set_limit(struct slice *slice, uint64_t bytes);
 /* Tells the slices of a GPU about each other. The other functions do it wherever a slice of that GPU changes. */
 void policy_meet(struct agent *agent, const char *gpu_uuid);

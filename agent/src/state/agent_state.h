@@ -14,6 +14,7 @@
 #include "json.h"
 #include "region.h"
 #include "sim_api.h"
+#include "state/escape_rule.h"
 #include "state/queue.h"
 #include "state/quota.h"
 #include "state/slice.h"
@@ -30,6 +31,7 @@
 struct concurrent;
 struct door_settings;
 struct doorman;
+struct escapes;
 struct fault_log;
 struct hours;
 struct jobs;
@@ -116,6 +118,7 @@ struct agent {
     struct doorman *doorman;
     struct hours *hours;
     struct jobs *jobs;
+    struct escapes *escapes;
     struct concurrent *concurrent; /* GPU_MAX of them */
     size_t concurrent_count;
     struct scopes *scopes;
@@ -136,6 +139,7 @@ struct agent {
     size_t quota_count;
     int64_t job_slots_per_slice;           /* how many jobs of one slice may run at once */
     int64_t memory_overcommit_max_percent; /* of a GPU, by which memory limits may add up; 0: no guard */
+    struct escape_settings escape_settings;
 
     struct peer *peers[PEERS_MAX];
     size_t peer_count, next_peer; /* who is served first in this turn */

@@ -141,6 +141,8 @@ struct slice {
     uint64_t inherited_bytes, inherited_used_bytes;
     uint32_t inherited_count; /* processes */
     uint32_t inherited_tenths;
+    /* What its owner\'s processes outside every slice hold, where the rule charges it to this one. */
+    uint64_t escaped_bytes;
     /* What the driver says of its processes, beside what they say of themselves. */
     struct {
         uint64_t revision; /* of the slice: with another limit it begins anew */

@@ -9,6 +9,7 @@
 #include "base/people.h"
 #include "base/procs.h"
 #include "base/workload.h"
+#include "cards/escapes.h"
 #include "cards/faults.h"
 #include "cards/concurrent.h"
 #include "cards/doorman.h"
@@ -222,6 +223,7 @@ struct shared_line *events_state(struct agent *agent)
     doorman_put_object(agent, w);
     quota_put(agent, w);
     faults_put(agent, w);
+    escapes_put_state(agent, w);
     put_backends(agent, w);
     json_key(w, "gpus");
     json_open(w, '[');
@@ -297,6 +299,8 @@ struct row {
     uint32_t pid;
     const char *slice_id;
     const char *gpu_uuid;
+    bool is_escape, is_beyond;   /* outside every slice; or in this one, and holds more than was counted */
+    const struct escape *escape; /* what is known of it; NULL: only that the driver lists it */
     bool memory_known, compute_known, throttled_known;
     uint64_t memory_bytes;
     uint32_t compute_tenths, throttled_tenths;
@@ -322,8 +326,8 @@ static void put_slice_sample(struct rows *rows, const struct slice *slice)
      * it is the same thing, seen earlier. */
     uint64_t ledger = measure_believed_ledger(gpu, slice), gate = m->gate_bytes < ledger ? m->gate_bytes : ledger;
     json_put_known(w, "ledgerBytes", m->usage_known, (int64_t)(ledger - gate));
-    json_put_known(w, "residueBytes", m->residue_known || gate > 0,
-                   (int64_t)(m->residue_bytes + gate + slice->inherited_used_bytes));
+    json_put_known(w, "residueBytes", m->residue_known || gate > 0 || slice->escaped_bytes > 0,
+                   (int64_t)(m->residue_bytes + gate + slice->inherited_used_bytes + slice->escaped_bytes));
     uint32_t compute_tenths = m->compute_tenths + slice->inherited_tenths;
     /* Where the driver shows that the slice uses more than it may, the driver's figure replaces a lower one of its
      * own. */
@@ -374,6 +378,7 @@ static void put_row(struct rows *rows, const struct row *row)
     else
         json_null(w);
     json_put_known(w, "startedAtMs", rows->agent->procs.boot_time_ms > 0, proc->started_at_ms);
+    if (row->is_escape) escapes_put_row(row->escape, row->is_beyond, w);
     json_close(w, '}');
     if (rows->written >= PROCESS_ROWS_MAX || w->failed || w->len > AGENT_LINE_MAX_BYTES - LINE_TAIL_BYTES) {
         json_rewind(w, mark);
@@ -408,6 +413,7 @@ static void put_managed(struct rows *rows, const struct slice *slice, size_t fro
             .pid = t->pid,
             .slice_id = !shown || shown->r.deleted ? NULL : shown->r.id,
             .gpu_uuid = slice->r.gpu_uuid,
+            .escape = escapes_find(rows->agent, t->pid),
             .memory_known = true,
             .memory_bytes = t->memory_bytes,
             .compute_known = t->rates_known && t->is_metered,
@@ -420,6 +426,8 @@ static void put_managed(struct rows *rows, const struct slice *slice, size_t fro
             uint32_t tenths = gpu->use[k].percent * 10;
             if (gpu->use[k].pid == row.pid && tenths > row.compute_tenths) row.compute_tenths = tenths;
         }
+        row.is_escape = row.is_beyond =
+            gpu && row.escape && row.escape->is_beyond && (row.escape->beyond >> (gpu - rows->agent->gpus) & 1);
         /* At most what the slice was granted, or what the driver shows if that is more. */
         uint64_t seen, most = granted < capacity || capacity == 0 ? granted : capacity;
         if (row.memory_bytes > most) row.memory_bytes = most;
@@ -435,6 +443,8 @@ static void put_unmanaged(struct rows *rows, const struct gpu_state *gpu)
         if (is_managed(rows->agent, gpu->info.uuid, p->pid)) continue;
         struct row row = {.pid = p->pid,
                           .gpu_uuid = gpu->info.uuid,
+                          .is_escape = true,
+                          .escape = escapes_find(rows->agent, p->pid),
                           .memory_known = p->bytes_known,
                           .memory_bytes = p->bytes,
                           .gated = -1};
@@ -443,6 +453,23 @@ static void put_unmanaged(struct rows *rows, const struct gpu_state *gpu)
         for (size_t k = 0; k < gpu->use_count; k++)
             if (gpu->use[k].pid == p->pid) row.compute_tenths = gpu->use[k].percent * 10;
         put_row(rows, &row);
+    }
+}
+
+/* Those that have a GPU open, and that the driver lists on none: nobody knows yet what they hold. */
+static void put_held_only(struct rows *rows)
+{
+    const struct escapes *all = rows->agent->escapes;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct escape *e = &all->items[i];
+        if (!escapes_is_held_only(e)) continue;
+        uint32_t at = (uint32_t)__builtin_ctz(e->held);
+        if (at >= rows->agent->gpu_count) continue;
+        put_row(rows, &(struct row){.pid = (uint32_t)e->pid,
+                                    .gpu_uuid = rows->agent->gpus[at].info.uuid,
+                                    .is_escape = true,
+                                    .escape = e,
+                                    .gated = -1});
     }
 }
 
@@ -472,6 +499,7 @@ struct shared_line *events_sample(struct agent *agent)
     json_open(w, '[');
     /* Processes outside every slice come first: nobody hides one behind many rows of its own. */
     for (size_t i = 0; i < agent->gpu_count; i++) put_unmanaged(&rows, &agent->gpus[i]);
+    put_held_only(&rows);
     for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], 0, ROWS_FIRST);
     for (size_t i = 0; i < agent->slices.count; i++) put_managed(&rows, agent->slices.items[i], ROWS_FIRST, SIZE_MAX);
     json_close(w, ']');

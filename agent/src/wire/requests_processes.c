@@ -11,6 +11,7 @@
 #include "base/now.h"
 #include "base/people.h"
 #include "base/procs.h"
+#include "cards/escapes.h"
 #include "journal/audit.h"
 #include "log.h"
 #include "state/agent_state.h"
@@ -69,8 +70,11 @@ int op_process_stop(struct request *r)
     int number = strcmp(name, "INT") == 0    ? SIGINT
                  : strcmp(name, "TERM") == 0 ? SIGTERM
                  : strcmp(name, "KILL") == 0 ? SIGKILL
+                 : strcmp(name, "CONT") == 0 ? SIGCONT
                                              : 0;
-    if (number == 0) return request_bad(r, "signal", "\"INT\", \"TERM\" or \"KILL\"");
+    if (number == 0) return request_bad(r, "signal", "\"INT\", \"TERM\", \"KILL\" or \"CONT\"");
+    /* What the host's rule has stopped goes on by an operator's word only. */
+    if (number == SIGCONT && request_need(r, VERB_SET_HOST) != 0) return -1;
     struct proc *proc = procs_get(&r->agent->procs, (pid_t)pid, now_mono_ms());
     bool is_own = proc && proc->uid_known && proc->uid == r->peer->uid;
     if (!proc || pid == 1 || proc->start_ticks != (uint64_t)ticks || !on_a_gpu(r->agent, (uint32_t)pid, is_own)) {
@@ -93,6 +97,7 @@ int op_process_stop(struct request *r)
         return fail(&r->failure, "unknown-process", "Process %lld could not be signalled: %s.", (long long)pid,
                     strerror(error));
     }
+    if (number == SIGCONT) escapes_release(r->agent, (pid_t)pid, (uint64_t)ticks);
     log_line("%s sent SIG%s to process %lld", r->peer->name, name, (long long)pid);
     keep(r, proc, slice, name);
     return request_ok(r);

@@ -30,6 +30,7 @@ export class HostPicture {
       people: [],
       quotas: [],
       memoryOvercommitMaxPercent: null,
+      escapes: null,
       lastSample: null,
       jobs: null,
     };
@@ -70,7 +71,7 @@ export class HostPicture {
   }
 
   applyState(event: StateEvent): void {
-    const { slices, people, quotas, faults, memoryOvercommitMaxPercent } = event;
+    const { slices, people, quotas, faults, memoryOvercommitMaxPercent, escapes } = event;
     const partitions = event.partitions ?? event.migSlices;
     const gpus = event.gpus.map((gpu) => ({
       ...gpu,
@@ -78,7 +79,7 @@ export class HostPicture {
       faults: faults?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
       partitions: partitions?.filter(({ gpuUuid }) => gpuUuid === gpu.uuid) ?? null,
     }));
-    this.put({ gpus, slices, people, quotas, memoryOvercommitMaxPercent });
+    this.put({ gpus, slices, people, quotas, memoryOvercommitMaxPercent, escapes });
   }
 
   applyJobs({ slotsPerSlice, jobs, jobsOmitted }: JobsEvent): void {

@@ -6,6 +6,7 @@ import type { HostSnapshot } from '../../../model/model.ts';
 import { gib, gibWithUnit } from '../../../model/units.ts';
 import { previousOf, versionOf } from '../../domain/agent-version.ts';
 import { keepingOfHost } from '../../domain/enforcement.ts';
+import { ruleText } from '../../domain/escapes.ts';
 import { gpuView, hostFigures } from '../../domain/host-figures.ts';
 import { may, setRefusal } from '../../domain/rights.ts';
 import { ask } from '../../store/ask.ts';
@@ -29,6 +30,7 @@ export function HostInspector(props: {
   const agent = connection.kind === 'live' || connection.kind === 'stale' ? connection.agent : null;
   const { freeBytes, capacityBytes } = hostFigures(host, sample);
   const keeping = keepingOfHost(host, sample);
+  const outside = ruleText(host.escapes);
   const fact = (term: string, value: ReactNode): ReactElement => (
     <>
       <dt>{term}</dt>
@@ -66,6 +68,7 @@ export function HostInspector(props: {
                 'You',
                 `${agent.yourName}, ${may(host, 'slices-change') ? 'may change slices' : 'may look and use your own slices'}`,
               )}
+              {outside !== null && fact('Outside slices', `Processes ${outside}`)}
               {keeping !== null && fact('Limits', `${keeping.word}. ${keeping.why}`)}
               {agent.simulated && fact('GPUs', 'simulated; agent and limits are real')}
             </>

@@ -2,6 +2,7 @@
 import type { ProcessSample } from '../../../model/sample.ts';
 import type { Slice } from '../../../model/slice.ts';
 import { duration, gib, mibExact } from '../../../model/units.ts';
+import { escapeText } from '../../domain/escapes.ts';
 import { THROTTLED_SHOWN_TENTHS } from '../../domain/gpu-sentence.ts';
 import { OwnerTag, cx, vars } from '../../components/bits.tsx';
 import type { Column } from '../../components/data-columns.ts';
@@ -67,7 +68,9 @@ const IDENTITY: readonly Column<ProcessRow>[] = [
     value: (row) => row.slice?.name ?? null,
     cell: (row) => (
       <OwnerTag owner={row.slice?.owner ?? null}>
-        {row.slice === null ? <span className="two">unmanaged</span> : row.slice.name}
+        <span className={row.slice === null ? 'two' : undefined} title={escapeText(row.process)?.why}>
+          {row.slice?.name ?? 'unmanaged'}
+        </span>
       </OwnerTag>
     ),
   },
@@ -154,6 +157,23 @@ const FIGURES: readonly Column<ProcessRow>[] = [
         {gated === null ? NONE : gated ? 'behind' : 'no'}
       </span>
     ),
+  },
+  {
+    id: 'outside',
+    heading: 'Outside',
+    goes: 0, // the slice's cell says it, too
+    title: 'What was done with processes outside every slice, and with those that hold more than was counted',
+    width: 92,
+    says: ({ process }) => escapeText(process) !== null,
+    value: ({ process }) => escapeText(process)?.word ?? null,
+    cell: ({ process }) => {
+      const text = escapeText(process);
+      return (
+        <span className={cx('cut', text?.tone === 'warn' ? 'warn' : 'three')} title={text?.why}>
+          {text?.word ?? NONE}
+        </span>
+      );
+    },
   },
   {
     id: 'up',

@@ -18,7 +18,8 @@ function rowsOf(host: HostSnapshot, sample: Sample): readonly ProcessRow[] {
   const jobs = new Map(host.jobs?.jobs.map((job) => [job.id, job.name]));
   const gpus = new Map(host.gpus.map((gpu) => [gpu.uuid, gpu.index]));
   return sample.processes.map((process) => ({
-    key: `${String(process.pid)} ${process.startTicks}`,
+    // On two GPUs it is two rows.
+    key: `${String(process.pid)} ${process.startTicks} ${process.gpuUuid}`,
     process,
     slice: slices.get(process.sliceId ?? '') ?? null,
     gpuIndex: gpus.get(process.gpuUuid) ?? null,

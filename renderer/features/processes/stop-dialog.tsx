@@ -4,6 +4,7 @@ import type { ReactElement } from 'react';
 import type { ProcessSample } from '../../../model/sample.ts';
 import type { HostSnapshot } from '../../../model/model.ts';
 import { duration, gibWithUnit } from '../../../model/units.ts';
+import { escapeText } from '../../domain/escapes.ts';
 import { request, sayFailure } from '../../store/ask.ts';
 import type { Signal } from '../../store/dialogs.ts';
 import { announce, closeDialog, showToast } from '../../store/ui.ts';
@@ -35,6 +36,7 @@ export function StopDialog(props: {
     showToast(`SIG${signal} sent to process ${String(pid)}`);
     announce(`Signal sent to process ${String(pid)}`);
   };
+  const escape = escapeText(process);
   const slice = host.slices.find((s) => s.id === process.sliceId);
   return (
     <AskDialog
@@ -56,6 +58,12 @@ export function StopDialog(props: {
         )}
         <dt>Slice</dt>
         <dd>{slice?.name ?? 'unmanaged'}</dd>
+        {escape !== null && (
+          <>
+            <dt>Outside</dt>
+            <dd className="wrap">{escape.why}</dd>
+          </>
+        )}
         <dt>Running for</dt>
         <dd>{process.startedAtMs === null ? '—' : duration(Date.now() - process.startedAtMs)}</dd>
         <dt>Memory</dt>

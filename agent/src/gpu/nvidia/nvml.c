@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "gpu/nvidia/memory_limits.h"
+#include "gpu/nvidia/nodes.h"
 #include "gpu/nvidia/nvml.h"
 #include "gpu/nvidia/xid.h"
 #include "nvml_min.h"
@@ -366,6 +367,23 @@ static size_t nvml_partitions(struct gpu_partition *out, size_t max)
     return n;
 }
 
+/* A node is called by its minor number, which need not be the GPU's index. */
+static size_t nvml_nodes(struct gpu_node *out, size_t max)
+{
+    uint32_t minors[GPU_MAX];
+    for (size_t i = 0; i < nvml.count; i++) {
+        unsigned minor = (unsigned)i;
+        if (!nvml.nvmlDeviceGetMinorNumber || nvml.nvmlDeviceGetMinorNumber(nvml.devices[i], &minor) != NVML_SUCCESS)
+            minor = (unsigned)i;
+        minors[i] = minor;
+    }
+    return nodes_list(minors, nvml.count, nvml.simulation, out, max);
+}
+
+/* As the packages of the driver, of DCGM and of the fabric manager call them. */
+static const char *const nvidia_services[] = {"nvidia-persistenced.service", "nvidia-fabricmanager.service",
+                                              "nvidia-dcgm.service", "nvidia-powerd.service", NULL};
+
 static void nvml_shared_mode_command(uint32_t gpu, char *out, size_t cap)
 {
     snprintf(out, cap, "nvidia-smi -i %u -c DEFAULT", gpu);
@@ -414,6 +432,8 @@ const struct gpu_backend gpu_nvml = {
     .shared_mode_command = nvml_shared_mode_command,
     .limit_group = nvml_limit_group,
     .group_limit = nvml_group_limit,
+    .services = nvidia_services,
+    .nodes = nvml_nodes,
     .partitions = nvml_partitions,
     .device_prefix = "nvidia",
     .display_driver = "nvidia",
