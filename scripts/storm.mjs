@@ -205,7 +205,8 @@ try {
         timeout: WAIT_MS,
       },
     );
-    if (last.stdout !== 'yn.\n') throw new Error(`after it, the limit answers “${last.stdout}”, not “yn.”`);
+    if (last.stdout !== 'yn.\n')
+      throw new Error(`after it, the limit answers “${last.stdout}”, not “yn.”: ${last.stderr}`);
     const entries = readdirSync(join(env.TRANCHE_ROOT, 'run/usage'));
     console.log(
       JSON.stringify({

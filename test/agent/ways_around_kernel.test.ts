@@ -49,9 +49,7 @@ const WAYS: Readonly<Record<string, () => readonly string[]>> = {
   },
   'namespaces of its own': () => NAMESPACES,
   // Without a cgroup namespace: it would hide the group from the simulated driver, which asks as the program; from no kernel.
-  'a container': () => [
-    ...['unshare', '--mount', '--pid', '--net', '--ipc', '--uts', '--fork', '--mount-proc'],
-  ],
+  'a container': () => ['unshare', '--mount', '--pid', '--net', '--ipc', '--uts', '--fork', '--mount-proc'],
   'a session of its own': () => ['setsid', '--wait'],
 };
 
