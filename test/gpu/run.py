@@ -1,7 +1,7 @@
 """Everything that is measured on a real card, in one go: driver facts, then agent and shim with PyTorch.
 
 usage: run.py OUT_FOLDER [part …]     parts: facts memory equal throughput floor cost init cap faults programs[=NAME,…] views tax
-       gateproof gatecap gatecost gatetax gateright[=NAME,…] gatedeath compute[=b5,…] (default: all)
+       gateproof gatecap gatecost gatetax gateright[=NAME,…] gatedeath escapes door compute[=b5,…] (default: all)
 Exit 77 where there is no GPU. Writes OUT_FOLDER/results.jsonl; each line says what ran. Nothing of the card's settings is touched.
 Needs build/agent/x86_64 and gcc.
 """
@@ -18,6 +18,7 @@ import time
 import fault_parts
 import gate_parts
 import memory_parts
+import outside_parts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
@@ -198,7 +199,7 @@ def compute(run, only=""):
     benchmark.measure(run, run.folder, only.split(",") if only else list(benchmark.DEFAULT), benchmark.DEFAULT_SECONDS)
 
 
-PARTS = {"facts": facts, "memory": memory, "equal": equal, "throughput": throughput, **memory_parts.PARTS, **fault_parts.PARTS, **gate_parts.PARTS, "compute": compute}
+PARTS = {"facts": facts, "memory": memory, "equal": equal, "throughput": throughput, **memory_parts.PARTS, **fault_parts.PARTS, **gate_parts.PARTS, **outside_parts.PARTS, "compute": compute}
 
 
 def has_gpu():
