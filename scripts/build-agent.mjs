@@ -49,7 +49,10 @@ const TARGETS = [
   {
     file: 'libtranche.so',
     folders: ['agent/common', 'agent/shim'],
+    // The program's own end of coming behind the gate.
+    sources: ['agent/gate/filter.c', 'agent/gate/hand_over.c', 'agent/gate/late_gate.c'],
     flags: [
+      '-Iagent/gate',
       ...SHARED,
       ...HARDEN,
       NO_FRAMES,

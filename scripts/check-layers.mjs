@@ -45,11 +45,17 @@ export const HOUSES = [
         'The loop: takes reports, reads them, answers as judged.',
         ['judge', 'tally', 'supervisor_inside', 'filter', 'rm_abi', 'rm_book', 'asker', 'gate_policy'],
       ],
+      ['late_gate', 'A program that runs comes behind the gate.', ['filter', 'hand_over']],
+      [
+        'late_door',
+        'Where it comes to: takes its listener for the supervisor.',
+        ['supervisor', 'hand_over', 'gate_policy'],
+      ],
       ['share', 'What stands in a slice’s ledger for what the gate counted.', ['supervisor', 'gate_policy']],
       [
         'gated_run',
         'A program behind the gate: front end, supervisor, program.',
-        ['filter', 'hand_over', 'asker', 'supervisor', 'gate_policy'],
+        ['filter', 'hand_over', 'asker', 'supervisor', 'late_door', 'gate_policy'],
       ],
     ],
   },
@@ -93,7 +99,7 @@ export const HOUSES = [
   },
   {
     root: 'agent/shim',
-    below: ['agent/common'],
+    below: ['agent/common', 'agent/gate'],
     floors: [
       [
         'core',

@@ -33,6 +33,10 @@
  * contexts and code will take. Unset: it estimates them until they are measured. */
 #define ENV_GATED "TRANCHE_GATED"
 
+/* In a terminal whose shell is not behind the gate: where a program goes to come behind it when it first opens the driver
+ * (agent/gate/late_gate.h). */
+#define ENV_GATE_SOCKET "TRANCHE_GATE_SOCKET"
+
 /* "1": the shim forwards everything and limits nothing; the agent then lists the process as unmanaged. Default unset. */
 #define ENV_DISABLE "TRANCHE_DISABLE"
 

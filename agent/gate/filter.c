@@ -19,6 +19,9 @@
 #ifndef SECCOMP_FILTER_FLAG_NEW_LISTENER
 #define SECCOMP_FILTER_FLAG_NEW_LISTENER (1UL << 3)
 #endif
+#ifndef SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+#define SECCOMP_FILTER_FLAG_TSYNC_ESRCH (1UL << 4)
+#endif
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
@@ -143,12 +146,14 @@ size_t filter_build(struct sock_filter steps[FILTER_STEPS_MAX])
     return count + ioctl_length + map_length;
 }
 
-int filter_install(void)
+int filter_install(bool all_threads)
 {
     struct sock_filter steps[FILTER_STEPS_MAX];
     struct sock_fprog program = {.len = (unsigned short)filter_build(steps), .filter = steps};
     /* With the flag a signal that is not fatal does not take a report back that a supervisor has received (5.19). */
-    unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    unsigned long always = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    if (all_threads) always |= SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+    unsigned long flags = always | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     long listener = -1;
     for (int attempt = 0; attempt < 3; attempt++) {
         listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
@@ -156,7 +161,7 @@ int filter_install(void)
         if (errno == EACCES) {
             if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -errno;
         } else if (errno == EINVAL && (flags & SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) != 0) {
-            flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+            flags = always;
         } else {
             break;
         }

@@ -16,6 +16,7 @@
 #define TRANCHE_GATE_FILTER_H
 
 #include <linux/filter.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,10 +33,11 @@ enum filter_call filter_call_of(uint32_t architecture, uint32_t number);
 /* The filter's steps for this architecture; returns how many. Pure. */
 size_t filter_build(struct sock_filter steps[FILTER_STEPS_MAX]);
 
-/* Puts the calling thread, and all that it will start, behind the filter. Takes the right to gain rights by exec
+/* Puts the calling thread, and all that it will start, behind the filter; with all_threads the other threads of the
+ * process as well, or none (Linux 5.7; -EINVAL before, -ESRCH where one of them has a filter that this one has not). Takes the right to gain rights by exec
  * (no_new_privs), unless the caller may do without, as root may. The listener, close-on-exec, or -errno; -EBUSY: there
  * is a filter with a listener already. On an error no filter was put on. */
-int filter_install(void);
+int filter_install(bool all_threads);
 
 /* Why filter_install failed, as a sentence for people. */
 const char *filter_refusal(int error);

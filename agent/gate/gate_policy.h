@@ -8,6 +8,10 @@
 
 #define GATE_NO_LIMIT UINT64_MAX
 
+/* Filters, each with a listener, that one supervisor answers for: one for a program that was started behind it, one for
+ * each program of a terminal. */
+#define LISTENERS_MAX 64u
+
 struct supervisor;
 
 /* What is decided elsewhere. */

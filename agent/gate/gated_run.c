@@ -2,6 +2,7 @@
 
 #include "filter.h"
 #include "hand_over.h"
+#include "late_door.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -40,6 +41,7 @@ struct s_state {
     pid_t program; /* 0: it has ended */
     const struct gated_program *job;
     struct supervisor *supervisor;
+    struct late_door door;
     bool nobody_asks;
     int64_t look_at_ms;        /* when the policy wants to look next; 0: not until something is asked */
     int64_t seen_ms[SIGNALS];  /* when S itself was sent this signal; 0: not, or it was matched */
@@ -88,9 +90,12 @@ static bool let_go_of_files(void)
 
 static void run_program(const struct gated_program *job, int s_socket, const sigset_t *mask)
 {
-    int listener = filter_install();
-    if (hand_over(s_socket, listener < 0 ? -listener : 0, listener) != 0 || listener < 0) _exit(EXIT_FAILURE);
-    close(listener);
+    int listener = -1;
+    bool is_late = job->late_fd >= 0;
+    if (!is_late) listener = filter_install(false);
+    bool failed = !is_late && listener < 0;
+    if (hand_over(s_socket, failed ? -listener : 0, listener) != 0 || failed) _exit(EXIT_FAILURE);
+    if (listener >= 0) close(listener);
     /* Not before S is ready and R knows of us: if S is gone, nothing is started. */
     int number, none;
     if (take_over(s_socket, -1, &number, &none) != 0) _exit(EXIT_FAILURE);
@@ -126,7 +131,8 @@ static void hear_program(struct s_state *s)
 {
     int number, fd;
     int error = take_over(s->p_socket, 0, &number, &fd);
-    if (error == 0 && fd >= 0 && !s->supervisor) {
+    bool is_ready = error == 0 && (fd >= 0 || (s->job->late_fd >= 0 && number == 0));
+    if (is_ready && !s->supervisor) {
         s->supervisor = supervisor_new(fd, &s->job->devices, &s->job->policy);
         tell(s, s->supervisor ? NEWS_PROGRAM : NEWS_NO_SUPERVISOR, s->supervisor ? (int)s->program : errno);
         if (s->supervisor && hand_over(s->p_socket, 0, -1) == 0) return;
@@ -155,11 +161,18 @@ static void look(struct s_state *s)
     s->look_at_ms = again ? now_ms() + GATE_LOOK_MS : 0;
 }
 
+/* A late program may still come where nobody asks. */
+static void take_turn(struct s_state *s, const struct pollfd *ready, nfds_t count)
+{
+    bool is_in_use = supervisor_turn(s->supervisor, ready, count);
+    s->nobody_asks = !is_in_use && s->job->late_fd < 0;
+}
+
 /* What the program held is given back before its end is told: who starts the next one then finds room. */
 static void settle_end(struct s_state *s)
 {
     if (!s->supervisor) return;
-    s->nobody_asks = !supervisor_turn(s->supervisor, NULL);
+    take_turn(s, NULL, 0);
     look(s);
 }
 
@@ -233,26 +246,33 @@ static int wait_ms(const struct s_state *s)
     return s->look_at_ms == 0 ? -1 : left > 0 ? (int)left : 0;
 }
 
+static bool any_ready(const struct pollfd *ready, nfds_t count)
+{
+    bool any = false;
+    for (nfds_t i = 0; i < count; i++) any = any || ready[i].revents != 0;
+    return any;
+}
+
 /* false: there is nobody left to answer. */
 static bool s_turn(struct s_state *s)
 {
-    struct pollfd ready[3 + SUPERVISOR_FDS] = {
+    struct pollfd ready[3 + LATE_FDS + SUPERVISOR_FDS] = {
         {.fd = s->signal_fd, .events = POLLIN},
         {.fd = s->r_socket, .events = POLLIN},
         {.fd = s->p_socket, .events = POLLIN},
     };
-    nfds_t count = 3;
-    if (s->supervisor && !s->nobody_asks) {
-        supervisor_watch(s->supervisor, ready + count);
-        count += SUPERVISOR_FDS;
-    }
+    const nfds_t late_count = late_watch(&s->door, ready + 3), asks_at = 3 + late_count;
+    nfds_t ask_count = 0;
+    if (s->supervisor && !s->nobody_asks) ask_count = supervisor_watch(s->supervisor, ready + asks_at);
+    const nfds_t count = asks_at + ask_count;
     bool waits = has_waiting_signals(s);
     if (poll(ready, count, waits ? GROUP_WAIT_MS / 4 : wait_ms(s)) < 0 && errno != EINTR) return false;
     if (ready[2].revents != 0) hear_program(s);
-    if (count > 3 && (ready[3].revents | ready[4].revents) != 0) {
-        s->nobody_asks = !supervisor_turn(s->supervisor, ready + 3);
+    if (ask_count > 0 && any_ready(ready + asks_at, ask_count)) {
+        take_turn(s, ready + asks_at, ask_count);
         if (s->look_at_ms == 0) s->look_at_ms = now_ms() + GATE_LOOK_MS;
     }
+    if (s->supervisor) late_turn(&s->door, ready + 3, late_count, s->supervisor);
     if (s->look_at_ms != 0 && now_ms() >= s->look_at_ms) look(s);
     if (ready[1].revents != 0) hear_front(s);
     if (ready[0].revents != 0 || waits) take_signals(s);
@@ -262,6 +282,7 @@ static bool s_turn(struct s_state *s)
 static void supervise(const struct gated_program *job, int r_socket, const sigset_t *mask)
 {
     struct s_state s = {.r_socket = r_socket, .p_socket = -1, .job = job};
+    late_open(&s.door, job->late_fd);
     int pair[2];
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     s.signal_fd = open_signals();
@@ -367,15 +388,16 @@ static void ended(struct r_state *r, int status)
     r->status = status;
 }
 
-static void hear_supervisor(struct r_state *r)
+/* false: it has said nothing more. */
+static bool hear_supervisor(struct r_state *r)
 {
     struct message message;
     ssize_t got = recv(r->s_socket, &message, sizeof message, MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (got != (ssize_t)sizeof message) {
         close(r->s_socket);
         r->s_socket = -1;
-        return;
+        return false;
     }
     switch (message.what) {
     case NEWS_PROGRAM: r->program = message.value; break;
@@ -389,6 +411,14 @@ static void hear_supervisor(struct r_state *r)
         break;
     default: give_up(r, "The program's supervisor could not begin", message.value); break;
     }
+    return true;
+}
+
+/* It is gone: what it said last may have come after we looked, and has come by now. */
+static void hear_last_words(struct r_state *r)
+{
+    while (r->s_socket >= 0 && !r->has_ended && !r->has_failed && hear_supervisor(r)) {
+    }
 }
 
 /* Children are S, and P once S is gone: R is the next who adopts it. */
@@ -397,9 +427,10 @@ static void look_after_children(struct r_state *r)
     int status;
     for (pid_t pid = waitpid(-1, &status, WNOHANG | WUNTRACED); pid > 0;
          pid = waitpid(-1, &status, WNOHANG | WUNTRACED))
-        if (pid == r->supervisor && !WIFSTOPPED(status))
+        if (pid == r->supervisor && !WIFSTOPPED(status)) {
             r->supervisor = 0;
-        else if (pid == r->program && WIFSTOPPED(status))
+            hear_last_words(r);
+        } else if (pid == r->program && WIFSTOPPED(status))
             stop_by(r, WSTOPSIG(status));
         else if (pid == r->program)
             ended(r, status);
@@ -450,6 +481,7 @@ int gated_run(const struct gated_program *program, char why[GATED_RUN_WHY_BYTES]
         supervise(program, pair[1], &mask);
     }
     close(pair[1]);
+    if (program->late_fd >= 0) close(program->late_fd); /* it is S's */
     if (r.supervisor < 0) give_up(&r, "There is no process for a supervisor", errno);
     /* Who looks for what the program leaves behind is not to take S for it. A pipe holds a pid. */
     if (r.supervisor > 0 && program->told_fd >= 0 &&

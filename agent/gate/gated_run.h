@@ -23,6 +23,9 @@ struct gated_program {
     struct gate_devices devices;
     struct gate_policy policy; /* asked in S, which is a child of the caller */
     int told_fd;               /* S's pid is written there, as a pid_t, before the program is; -1: nowhere */
+    /* Not -1: the program itself is not behind the gate, as a terminal's shell is not; what it starts comes behind it by
+     * itself, by this listening socket (late_gate.h), which is taken over. */
+    int late_fd;
 };
 
 /* Returns the exit status of the program; does not return where a signal ended it, because that signal then ends this

@@ -36,7 +36,7 @@ static void child(int socket)
 {
     uint32_t word = PROBE_WORD;
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* as any program is after exec, whatever its parent is */
-    int listener = filter_install();
+    int listener = filter_install(false);
     if (hand_over(socket, listener < 0 ? -listener : 0, listener) != 0 || listener < 0) _exit(1);
     close(listener);
     bool went_on = ioctl(PROBE_FD, PROBE_COMMAND, &word) != 0 && errno == EBADF;

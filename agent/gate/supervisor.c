@@ -187,31 +187,51 @@ static bool has_living_askers(const struct supervisor *s)
     return found;
 }
 
-/* One report, if there is one. false: there is none to come. */
-static bool take_ready(struct supervisor *s, short events)
+/* Nobody is behind this filter any more. */
+static void drop_listener(struct supervisor *s, uint32_t at)
 {
+    close(s->listeners[at]);
+    s->listeners[at] = s->listeners[--s->listener_count];
+}
+
+static void take_ready(struct supervisor *s, uint32_t at, short events)
+{
+    s->listener = s->listeners[at];
     if ((events & POLLIN) != 0)
         take_report(s);
     else if (events != 0)
-        return has_living_askers(s); /* a process leaves the filter a moment before its end can be seen */
-    return true;
+        drop_listener(s, at);
 }
 
-bool supervisor_turn(struct supervisor *s, const struct pollfd *ready)
+/* From the last: one that is dropped has the last in its place. */
+static void take_all_ready(struct supervisor *s, const struct pollfd *ready, nfds_t count)
+{
+    for (nfds_t i = count; i > 1; i--)
+        if (ready[i - 1].revents != 0) take_ready(s, (uint32_t)i - 2, ready[i - 1].revents);
+}
+
+/* A process leaves the filter a moment before its end can be seen. */
+static bool is_in_use(const struct supervisor *s)
+{
+    return s->listener_count > 0 || has_living_askers(s);
+}
+
+bool supervisor_turn(struct supervisor *s, const struct pollfd *ready, nfds_t count)
 {
     if (ready) {
-        if (ready[1].revents != 0) tally_look_after_ends(s, ENDS_AT_ONCE);
-        return take_ready(s, ready[0].revents);
+        if (ready[0].revents != 0) tally_look_after_ends(s, ENDS_AT_ONCE);
+        take_all_ready(s, ready, count);
+        return is_in_use(s);
     }
-    struct pollfd own = {.fd = s->listener, .events = POLLIN};
+    struct pollfd own[SUPERVISOR_FDS];
     tally_look_after_ends(s, ENDS_AT_ONCE);
     for (int i = 0; i < REPORTS_AT_ONCE; i++) {
         /* Asked before each: to take a report where there is none would wait for one. */
-        if (poll(&own, 1, 0) <= 0) return true;
-        bool goes_on = take_ready(s, own.revents);
-        if ((own.revents & POLLIN) == 0) return goes_on;
+        count = supervisor_watch(s, own);
+        if (poll(own + 1, count - 1, 0) <= 0) break;
+        take_all_ready(s, own, count);
     }
-    return true;
+    return is_in_use(s);
 }
 
 static bool has_room_for_notices(void)
@@ -226,24 +246,37 @@ struct supervisor *supervisor_new(int listener, const struct gate_devices *devic
     struct supervisor *s = calloc(1, sizeof *s);
     errno = 0;
     if (!s) {
-        close(listener);
+        if (listener >= 0) close(listener);
         errno = ENOMEM;
         return NULL;
     }
-    s->listener = listener;
     s->devices = *devices;
     s->policy = *policy;
     s->askers = askers_new(devices);
     s->book = rm_book_new(RM_BOOK_OBJECTS_MAX);
-    if (!s->askers || !s->book || !has_room_for_notices()) {
+    bool has_room = has_room_for_notices();
+    if (listener >= 0) supervisor_add(s, listener);
+    if (!s->askers || !s->book || !has_room) {
         int error = errno == 0 ? ENOSYS : errno;
         supervisor_delete(s);
         errno = error;
         return NULL;
     }
+    return s;
+}
+
+int supervisor_add(struct supervisor *s, int listener)
+{
+    if (s->listener_count == LISTENERS_MAX) {
+        close(listener);
+        return ENOSPC;
+    }
+    int error = errno;
     /* Wakes the asker on our own processor where the kernel can (6.6); elsewhere nothing is lost but that. */
     ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, FD_SYNC_WAKE_UP);
-    return s;
+    errno = error;
+    s->listeners[s->listener_count++] = listener;
+    return 0;
 }
 
 void supervisor_delete(struct supervisor *s)
@@ -251,14 +284,16 @@ void supervisor_delete(struct supervisor *s)
     if (!s) return;
     askers_delete(s->askers);
     rm_book_delete(s->book);
-    close(s->listener);
+    while (s->listener_count > 0) drop_listener(s, s->listener_count - 1);
     free(s);
 }
 
-void supervisor_watch(const struct supervisor *s, struct pollfd out[SUPERVISOR_FDS])
+nfds_t supervisor_watch(const struct supervisor *s, struct pollfd out[SUPERVISOR_FDS])
 {
-    out[0] = (struct pollfd){.fd = s->listener, .events = POLLIN};
-    out[1] = (struct pollfd){.fd = askers_end_fd(s->askers), .events = POLLIN};
+    out[0] = (struct pollfd){.fd = askers_end_fd(s->askers), .events = POLLIN};
+    for (uint32_t i = 0; i < s->listener_count; i++)
+        out[1 + i] = (struct pollfd){.fd = s->listeners[i], .events = POLLIN};
+    return 1 + s->listener_count;
 }
 
 void supervisor_read_figures(const struct supervisor *s, struct gate_figures *out)

@@ -16,20 +16,23 @@
 
 struct supervisor;
 
-/* Takes the listener over, also where it fails. NULL: errno. */
+/* Takes the listener over, also where it fails; -1: there is none yet. NULL: errno. */
 struct supervisor *supervisor_new(int listener, const struct gate_devices *devices, const struct gate_policy *policy);
+/* Another filter's listener; taken over, also where it fails. 0, or ENOSPC: there are LISTENERS_MAX. */
+int supervisor_add(struct supervisor *supervisor, int listener);
 void supervisor_delete(struct supervisor *supervisor);
 
 /* What to wait for: one of these is readable when there is something to do. The listener has to be in the caller's own
  * poll(2): the kernel then wakes it on the processor of whoever asks (6.6), which a set of epoll in between would lose,
  * and with it half of what a request costs. */
-#define SUPERVISOR_FDS 2
-void supervisor_watch(const struct supervisor *supervisor, struct pollfd out[SUPERVISOR_FDS]);
+#define SUPERVISOR_FDS (1 + LISTENERS_MAX)
+/* Returns how many. */
+nfds_t supervisor_watch(const struct supervisor *supervisor, struct pollfd out[SUPERVISOR_FDS]);
 
-/* Does what there is to do by what was found ready of supervisor_watch: one report at most, so that a request costs no
- * call but its own. NULL: looks itself, and does all that there is up to a bound. false: nobody is behind the filter any
- * more (since Linux 5.9; before, ask whether there are descendants). */
-bool supervisor_turn(struct supervisor *supervisor, const struct pollfd *ready);
+/* Does what there is to do by what was found ready of supervisor_watch: one report of each filter at most, so that a
+ * request costs no call but its own. NULL: looks itself, and does all that there is up to a bound. false: nobody is behind
+ * a filter any more (since Linux 5.9; before, ask whether there are descendants). */
+bool supervisor_turn(struct supervisor *supervisor, const struct pollfd *ready, nfds_t count);
 
 /* Looks whether managed memory that was counted is still mapped, every now and then; to be called every GATE_LOOK_MS
  * after something was asked, until it says that there is nothing to look at. */

@@ -14,7 +14,9 @@
 #define NOTICE_BYTES 1024u
 
 struct supervisor {
-    int listener;
+    int listeners[LISTENERS_MAX]; /* of filters whose programs are answered for */
+    uint32_t listener_count;
+    int listener; /* of them, the one whose report is being decided */
     struct gate_devices devices;
     struct gate_policy policy;
     struct askers *askers;

@@ -70,11 +70,11 @@ export function keepingOf(slice: Slice, gpu: Gpu, reading: SliceSample | null): 
   const shells =
     slice.gate === 'shells'
       ? 'Terminals’ shells are held, too, and sudo does not work in them.'
-      : 'What a terminal’s shell starts is held by the library in it.';
+      : 'What a terminal’s shell starts is asked for from when it first opens the driver by way of the library.';
   return (
     without(
       reading,
-      'Some of its programs are not behind the gate: they were started before it was on, from a terminal’s shell, or without `tranche run`.',
+      'Some of its programs are not behind the gate: they were started before it was on, without `tranche run`, or in a terminal past the library.',
     ) ?? { word: 'hard (gate)', why: `${GATE} ${shells}`, isHard: true }
   );
 }

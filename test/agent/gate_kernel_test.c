@@ -80,7 +80,7 @@ static void start_at(struct gated *g, const struct gate_devices *devices, uint64
     CHECK(pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0);
     g->pid = fork();
     if (g->pid == 0) {
-        int listener = filter_install();
+        int listener = filter_install(false);
         if (listener < 0) _exit(100 - listener);
         hand_over(pair[1], 0, listener);
         dup2(in[0], STDIN_FILENO);
@@ -120,9 +120,9 @@ static void take_output(struct gated *g)
 static void pump(struct gated *g)
 {
     struct pollfd ready[1 + SUPERVISOR_FDS] = {{.fd = g->out, .events = POLLIN}};
-    supervisor_watch(g->supervisor, ready + 1);
-    poll(ready, 1 + SUPERVISOR_FDS, 5);
-    g->is_alone = !supervisor_turn(g->supervisor, ready + 1);
+    nfds_t count = supervisor_watch(g->supervisor, ready + 1);
+    poll(ready, 1 + count, 5);
+    g->is_alone = !supervisor_turn(g->supervisor, ready + 1, count);
     if (ready[0].revents != 0 && g->out >= 0) take_output(g);
     int status;
     for (pid_t ended = waitpid(-1, &status, WNOHANG); ended > 0; ended = waitpid(-1, &status, WNOHANG)) {
@@ -460,7 +460,7 @@ static void a_second_listener_is_refused_in_words(void)
 {
     pid_t child = fork();
     if (child == 0) {
-        int first = filter_install(), second = filter_install();
+        int first = filter_install(false), second = filter_install(false);
         _exit(first >= 0 && second == -EBUSY && strstr(filter_refusal(-second), "one such filter") != NULL ? 0 : 1);
     }
     int status;
@@ -517,7 +517,7 @@ static int try_filter(void)
     pid_t child = fork();
     int status = 0;
     if (child == 0) {
-        int listener = filter_install();
+        int listener = filter_install(false);
         _exit(listener < 0 ? -listener : 0);
     }
     waitpid(child, &status, 0);

@@ -1,6 +1,6 @@
 /* A program behind the gate, as a shell and its neighbours see it: how it ends, what signals do, who may be killed, and
  * what is left. Real processes, the real kernel; the driver's device is a stand-in (gate_kernel_test.c).
- * build: agent/gate/rm_abi.c agent/gate/rm_book.c agent/gate/filter.c agent/gate/asker.c agent/gate/supervisor.c agent/gate/tally.c agent/gate/judge.c agent/gate/hand_over.c agent/gate/gated_run.c agent/gate/probe.c
+ * build: agent/gate/rm_abi.c agent/gate/rm_book.c agent/gate/filter.c agent/gate/asker.c agent/gate/supervisor.c agent/gate/tally.c agent/gate/judge.c agent/gate/hand_over.c agent/gate/late_door.c agent/gate/late_gate.c agent/gate/gated_run.c agent/gate/probe.c
  * sanitize: address,undefined */
 #include "check.h"
 #include "filter.h"
@@ -55,7 +55,8 @@ static int run_gated(char *const *argv)
     struct gated_program program = {.argv = argv,
                                     .devices = {.major_number = 1, .control_minor = 3},
                                     .policy = {.limit_bytes = hundred_mib},
-                                    .told_fd = -1};
+                                    .told_fd = -1,
+                                    .late_fd = -1};
     char why[GATED_RUN_WHY_BYTES];
     int error;
     int status = gated_run(&program, why, &error);
@@ -224,7 +225,7 @@ static void what_cannot_be_started_is_said(void)
     if (child == 0) {
         char *const argv[] = {(char *)"true", NULL};
         dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
-        _exit(filter_install() >= 0 && run_gated(argv) == 120 ? 0 : 1);
+        _exit(filter_install(false) >= 0 && run_gated(argv) == 120 ? 0 : 1);
     }
     int status;
     CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -341,7 +342,7 @@ static void job_control_works(void)
     pid_t shell = fork();
     if (shell == 0) {
         dup2(out[1], STDOUT_FILENO);
-        alarm(BOUND_MS / 1000);
+        alarm(3 * BOUND_MS / 1000); /* of several waits */
         _exit(use_terminal(terminal));
     }
     close(out[1]);
@@ -441,7 +442,7 @@ static void the_host_can_or_says_why(void)
     CHECK_STR(why, "");
     pid_t child = fork();
     if (child == 0) {
-        bool good = filter_install() >= 0 && !gate_probe(why) && strstr(why, "one such filter") != NULL;
+        bool good = filter_install(false) >= 0 && !gate_probe(why) && strstr(why, "one such filter") != NULL;
         _exit(good ? 0 : 1);
     }
     int status;

@@ -3,7 +3,7 @@
  * behind it, and `run`, jobs and terminals do so without being told. Real agent, filter and supervisor; the simulated
  * driver makes the real one’s requests of stand-ins for its devices.
  */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -23,6 +23,7 @@ import {
   GPU1,
   hasShim,
   hasSim,
+  simDir,
   TestHost,
   trancheBin,
   until,
@@ -227,6 +228,72 @@ describe.skipIf(!hasSim || !hasShim || !isPossible)('a terminal in a slice whose
     await vi.waitFor(async () => expect(await closeIfIdle()).toContain('sleep runs in it'), WAITED);
     await type('\x03');
     await vi.waitFor(async () => expect(await closeIfIdle()).toContain('"ok":true'), WAITED);
+  });
+});
+
+describe.skipIf(!hasSim || !hasShim || !isPossible)('a program of a terminal', () => {
+  /** A terminal in the slice `one`, whose gate is for programs. */
+  const terminal = async () => {
+    const client = await open({ gate: 'programs' });
+    const { slices } = await stateWith(client, 'a slice', (state) => state.slices.length === 1);
+    const attached = new AttachedProcess(root);
+    host.keep(attached.child);
+    let text = '';
+    attached.onLine = (line) => {
+      if (line['ev'] !== 'terminal-output') return;
+      text += Buffer.from(terminalOutputEventSchema.parse(line).data, 'base64').toString('latin1');
+    };
+    const reply = await attached.ask('terminal-open', { sliceId: slices[0]?.id, columns: 200, rows: 24 });
+    const { terminalId } = terminalOpenReplySchema.parse(reply);
+    await attached.ask('terminal-attach', { terminalId });
+    const type = (keys: string): Promise<unknown> =>
+      attached.ask('terminal-input', { terminalId, data: Buffer.from(keys).toString('base64') });
+    await client.ask('subscribe', { sampleIntervalMs: 100 });
+    return { client, type, text: () => text };
+  };
+
+  test('comes behind the gate by itself when it first meets the driver, and its shell does not', async () => {
+    const { client, type, text } = await terminal();
+    await type(`${workload} notebook --memory ${String(GIB / 4)} --seconds 60 &\n`);
+    const sample = await sampleWith(
+      client,
+      ({ slices }) => (slices[0]?.memoryUsedBytes ?? 0) > GIB / 4 && slices[0]?.ungatedCount === 0,
+    );
+    expect(sample.processes.find(({ sliceId }) => sliceId !== null)).toMatchObject({ gated: true });
+    await type(
+      'echo "says-$(grep -c "^Seccomp:.*2$" /proc/self/status)-$(grep -c "^Seccomp:.*2$" /proc/$!/status)-"\n',
+    );
+    await until('an answer', () => /says-\d-\d-/.test(text()));
+    expect(text()).toContain('says-0-1-');
+    client.close();
+  });
+
+  test('is held there beyond what the library would refuse: what it starts without it', async () => {
+    const { client, type, text } = await terminal();
+    const source = join(root.path, 'starts.c');
+    const program = join(root.path, 'starts');
+    // It meets the driver, and becomes a program that asks by hand.
+    writeFileSync(
+      source,
+      'extern int cuInit(unsigned); #include <unistd.h>\nint main(int n, char **a) { return n < 2 || cuInit(0) ? 9 : execv(a[1], a + 1); }\n'.replace(
+        '; #include',
+        ';\n#include',
+      ),
+    );
+    execFileSync('gcc', ['-o', program, source, join(simDir, 'libcuda.so.1')]);
+    const requester = join(root.path, 'requester');
+    execFileSync('gcc', [
+      '-std=gnu11',
+      `-I${import.meta.dirname}`,
+      join(import.meta.dirname, 'gate_requester.c'),
+      '-o',
+      requester,
+      '-lpthread',
+    ]);
+    await type(`${program} ${requester} /dev/null /dev/zero a:1:600 a:2:600 f:1 a:3:600\n`);
+    await until('its word', () => text().includes('ynyy.') || (/[yn]{4}\./.test(text()) ? text() : null));
+    expect(text()).toContain('ynyy.');
+    client.close();
   });
 });
 

@@ -29,7 +29,7 @@ describe('a slice', () => {
   test('is hard where the gate was proved, is on, and counts all', () => {
     const kept = keepingOf(gated('one'), card, reading('one', 0));
     expect(kept).toMatchObject({ word: 'hard (gate)', isHard: true });
-    expect(kept.why).toContain('terminal’s shell starts is held by the library');
+    expect(kept.why).toContain('terminal’s shell starts is asked for from when it first opens the driver');
     expect(keepingOf(gated('one', { gate: 'shells' }), card, null).why).toContain('sudo does not work');
   });
 

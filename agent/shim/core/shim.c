@@ -111,8 +111,14 @@ static struct shim *build(void)
     shim->group = group_of_environment();
     shim->counts_bp = part_of_environment();
     const char *gated = getenv(ENV_GATED);
-    shim->is_gated = gated && strcmp(gated, "1") == 0;
+    atomic_store(&shim->is_gated, gated && strcmp(gated, "1") == 0);
     return shim;
+}
+
+void shim_come_behind_gate(const struct shim *shim)
+{
+    struct shim *ours = atomic_load_explicit(&current, memory_order_acquire);
+    if (ours == shim && ours != &passive) atomic_store(&ours->is_gated, true);
 }
 
 const struct shim *shim_get(void)

@@ -43,7 +43,7 @@ struct shim {
     struct shim_missing missing_ids[SHIM_SLICES];
     uint32_t counts_bp; /* the part of the GPU that this program's kernels take: 10000 unless it runs beside others */
     uint64_t group;     /* of a program with several slices; 0: not known */
-    bool is_gated;      /* a supervisor counts what the driver gives: nothing has to be estimated */
+    _Atomic bool is_gated; /* a supervisor counts what the driver gives: nothing has to be estimated */
     struct shim_slice slices[SHIM_SLICES];
 };
 
@@ -83,6 +83,8 @@ _Static_assert(offsetof(struct process, pools) + offsetof(struct pools, items) +
 
 /* NULL: this process was put into no slice (or Tranche is switched off), forward everything. */
 const struct shim *shim_get(void);
+/* From now on a supervisor counts what the driver gives this process (docs/gate.md). Before its first context. */
+void shim_come_behind_gate(const struct shim *shim);
 
 /* One page that a forked child finds zeroed, so that it never takes its parent's entry or ledger for its own. */
 struct shim_fork_page {

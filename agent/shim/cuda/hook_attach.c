@@ -5,14 +5,18 @@
  * program's slices, as a container counts its GPUs: otherwise it would be somebody else's GPU. */
 
 #include <ctype.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/shim.h"
 #include "cuda/resolve.h"
 #include "cuda_min.h"
 #include "env.h"
+#include "late_gate.h"
 #include "region.h"
 
 #define VISIBLE "CUDA_VISIBLE_DEVICES"
@@ -34,6 +38,17 @@ static bool renumber(const struct shim *shim, const char *text, char out[VISIBLE
     return true;
 }
 
+/* In a terminal: behind the gate, before the driver is opened. Once in a process; what it forks is behind it as well, and
+ * finds a filter there already. Where it cannot be, the library alone keeps the limit, as everywhere. */
+static void come_behind_gate(const struct shim *shim)
+{
+    static _Atomic uint32_t tried_by; /* a pid: a child tries for itself */
+    const char *door = getenv(ENV_GATE_SOCKET);
+    uint32_t self = (uint32_t)getpid();
+    if (!door || atomic_exchange(&tried_by, self) == self) return;
+    if (late_gate_enter(door)) shim_come_behind_gate(shim);
+}
+
 CUresult hook_cuInit(unsigned int flags)
 {
     cuInit_fn real = REAL(cuInit);
@@ -41,6 +56,7 @@ CUresult hook_cuInit(unsigned int flags)
     char before[VISIBLE_BYTES];
     char uuids[VISIBLE_BYTES];
     const struct shim *shim = shim_get();
+    if (shim) come_behind_gate(shim);
     const char *visible = !shim ? NULL : getenv(VISIBLE);
     const char *kind = getenv(ENV_VISIBLE);
     bool ours = kind && strcmp(kind, "index") == 0; /* numbers that `tranche run` has set itself */

@@ -49,7 +49,9 @@ struct plan {
     bool is_shell;       /* of a terminal */
     uint32_t gate_flags; /* of enum region_policy_flag: those that all of its slices have */
     bool is_gated;       /* it is started behind the gate */
-    bool is_inside;      /* the gate that this process is in is the slice's own */
+    int late_fd;         /* what a shell starts comes behind it by itself, by this socket; -1: it does not */
+    char late_name[GATED_NAME_BYTES];
+    bool is_inside; /* the gate that this process is in is the slice's own */
     bool is_simulated;
     bool by_index; /* GPUs are named by the host's numbers, for programs that want one */
     char indices[SLICES_PER_PROGRAM * 24];
@@ -296,6 +298,7 @@ static void put_variables(struct plan *plan, struct variables *out)
     if (allow_asan(plan->asan, sizeof plan->asan) == 0) variables_put(out, ENV_ASAN, plan->asan);
     variables_put(out, ENV_GROUP, new_group(plan->group));
     variables_put(out, ENV_GATED, plan->is_gated || plan->is_inside ? "1" : NULL);
+    variables_put(out, ENV_GATE_SOCKET, plan->late_fd >= 0 ? plan->late_name : NULL);
 }
 
 static int cannot_run(const char *program, int error)
@@ -325,6 +328,11 @@ static int decide_gate(struct plan *plan)
     uint32_t wanted = plan->is_shell ? REGION_POLICY_GATE_SHELLS : REGION_POLICY_GATE_PROGRAMS;
     if (check_inside(plan) != 0) return EXIT_OWN_FAILURE;
     bool must = plan->gate_wish == GATE_MUST;
+    bool is_set = plan->gate_wish == GATE_AS_SET && !plan->is_inside && plan->name_count == 1;
+    bool is_late = is_set && plan->is_shell && (plan->gate_flags & REGION_POLICY_GATE_SHELLS) == 0 &&
+                   (plan->gate_flags & REGION_POLICY_GATE_PROGRAMS) != 0;
+    /* Where there can be none, programs of a terminal are held by the library, as its row says of each. */
+    if (is_late && gated_is_possible(why)) plan->late_fd = gated_listen(plan->late_name);
     bool asked = must || (plan->gate_wish == GATE_AS_SET && (plan->gate_flags & wanted) != 0);
     if (!asked || plan->is_inside) return 0;
     if (plan->name_count != 1) {
@@ -347,7 +355,12 @@ static int run_gated(const struct plan *plan, char **program, int told_fd)
 {
     char why[GATED_WHY_BYTES] = "";
     int error = 0;
-    int status = gated_start(program, plan->runtime_dir, plan->slices, plan->is_simulated, told_fd, why, &error);
+    const struct gated_way way = {.runtime_dir = plan->runtime_dir,
+                                  .slice_id = plan->slices,
+                                  .is_simulated = plan->is_simulated,
+                                  .told_fd = told_fd,
+                                  .late_fd = plan->late_fd};
+    int status = gated_start(program, &way, why, &error);
     if (status >= 0) return status;
     if (error != 0) return cannot_run(program[0], error);
     return complain("the program was not started: %s", why);
@@ -363,6 +376,7 @@ int run_telling(int argc, char **argv, int told_fd)
     static struct plan plan;
     struct variables variables;
     int rest;
+    plan.late_fd = -1;
     if (take_options(&plan, "run", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
     if (rest >= argc) return complain("say what to run: tranche run --slice NAME -- COMMAND…");
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;
@@ -371,7 +385,7 @@ int run_telling(int argc, char **argv, int told_fd)
     put_variables(&plan, &variables);
     int error = variables_set(&variables);
     if (error != 0) return complain("the environment could not be set: %s", strerror(error));
-    if (plan.is_gated) return run_gated(&plan, argv + rest, told_fd);
+    if (plan.is_gated || plan.late_fd >= 0) return run_gated(&plan, argv + rest, told_fd);
     execvp(argv[rest], argv + rest);
     return cannot_run(argv[rest], errno);
 }
@@ -381,6 +395,7 @@ int command_env(int argc, char **argv)
     static struct plan plan;
     struct variables variables;
     int rest;
+    plan.late_fd = -1;
     if (take_options(&plan, "env", argc, argv, &rest) != 0) return EXIT_OWN_FAILURE;
     if (rest < argc) return complain("env takes --slice NAME only");
     if (make_plan(&plan) != 0) return EXIT_OWN_FAILURE;

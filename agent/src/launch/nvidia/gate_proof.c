@@ -196,7 +196,7 @@ static void be_program(int socket)
 {
     struct cuda cuda = {.library = NULL};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    int listener = filter_install();
+    int listener = filter_install(false);
     if (hand_over(socket, listener < 0 ? -listener : 0, listener) != 0 || listener < 0) _exit(EXIT_FAILURE);
     close(listener);
     for (int step = STEP_START; step < STEP_COUNT; step++) {
@@ -236,12 +236,12 @@ static bool hear(struct proof *p, struct word *word)
 {
     for (;;) {
         struct pollfd ready[1 + SUPERVISOR_FDS] = {{.fd = p->socket, .events = POLLIN}};
-        supervisor_watch(p->supervisor, ready + 1);
+        nfds_t count = supervisor_watch(p->supervisor, ready + 1);
         int64_t left_ms = p->deadline_ms - now_mono_ms();
         if (left_ms <= 0) return say(p, "The driver did not come to its end within a minute behind the gate.");
-        if (poll(ready, 1 + SUPERVISOR_FDS, (int)left_ms) < 0 && errno != EINTR)
+        if (poll(ready, 1 + count, (int)left_ms) < 0 && errno != EINTR)
             return say(p, "The gate could not be waited for.");
-        if ((ready[1].revents | ready[2].revents) != 0) supervisor_turn(p->supervisor, ready + 1);
+        supervisor_turn(p->supervisor, ready + 1, count);
         if (ready[0].revents == 0) continue;
         if (recv(p->socket, word, sizeof *word, MSG_DONTWAIT) == (ssize_t)sizeof *word) return true;
         return say(p, "The program that tries the driver ended in the middle of it.");
