@@ -38,8 +38,12 @@ test('the page has the table', () => {
 });
 
 describe.each(cells)('%s', (_name, { verdict, test: where, mutation }: Cell) => {
-  test.skipIf(where === undefined)('has its test', () => {
-    const [file = '', title = ''] = (where ?? '').split(' › ');
+  test('has its test, unless there is nothing to test', () => {
+    if (where === undefined) {
+      expect(['open', 'untried']).toContain(verdict);
+      return;
+    }
+    const [file = '', title = ''] = where.split(' › ');
     expect(existsSync(join(agentTests, file)), file).toBe(true);
     expect(readFileSync(join(agentTests, file), 'utf8').includes(title), where).toBe(true);
   });
