@@ -49,9 +49,10 @@ export async function openLab(stage: Stage): Promise<void> {
     await page.getByText(host).first().waitFor({ timeout: LAB_TIMEOUT_MS });
   await page.getByRole('button', { name: /^demo-ada,/ }).click();
   await sliceBar(page, 'nightly').waitFor({ timeout: LAB_TIMEOUT_MS });
-  // Programs run in their slices, with memory in use.
+  // Programs run in their slices, with memory in use. That of nightly goes from 17.8 GiB to its limit and back about once a
+  // second, so that a sample a second can meet the same moment for a long time.
   await expect.poll(() => usedBy(page, 'finetune'), { timeout: LAB_TIMEOUT_MS }).toBeGreaterThan(1);
-  await expect.poll(() => usedBy(page, 'nightly'), { timeout: LAB_TIMEOUT_MS }).toBeGreaterThan(20);
+  await expect.poll(() => usedBy(page, 'nightly'), { timeout: LAB_TIMEOUT_MS }).toBeGreaterThan(15);
   await picture(stage, '2-live');
 }
 
