@@ -4,10 +4,9 @@
  * held; what it holds is charged once.
  */
 import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { sampleEventSchema, type SampleEvent } from '../../model/agent-protocol.ts';
 import {
   Client,
   GIB,
@@ -19,6 +18,8 @@ import {
   until,
   type Root,
 } from './agent_process.ts';
+import { sampleWith } from './events.ts';
+import { addStandIns, isGatePossible } from './gate_host.ts';
 
 const MIB = 1024 ** 2;
 /** What the simulated driver takes for a context. */
@@ -49,27 +50,13 @@ const WAYS = {
 } as const;
 const OUT_OF_MEMORY = 2;
 
-/** Whether the kernel lets this machine do it; the program says why not. */
-const doctor = spawnSync(trancheBin, ['doctor', '--json'], {
-  encoding: 'utf8',
-  env: { ...process.env, TRANCHE_ROOT: '/nonexistent' },
-});
-const isPossible = (JSON.parse(doctor.stdout) as readonly { code: string }[]).some(
-  ({ code }) => code === 'gate',
-);
-
 let host: TestHost;
 let root: Root;
 
 beforeEach(() => {
   host = new TestHost();
   root = host.root;
-  const devices = join(root.path, 'devices');
-  mkdirSync(devices);
-  symlinkSync('/dev/null', join(devices, 'nvidiactl'));
-  symlinkSync('/dev/zero', join(devices, 'nvidia-uvm'));
-  for (const gpu of [0, 1]) symlinkSync('/dev/zero', join(devices, `nvidia${String(gpu)}`));
-  root.env['TRANCHE_SIM_RM_DEVICES'] = devices;
+  addStandIns(root);
 });
 
 afterEach(() => host.end());
@@ -121,13 +108,6 @@ class Program {
   }
 }
 
-const sampleWith = (client: Client, check: (sample: SampleEvent) => boolean): Promise<SampleEvent> =>
-  until('such a sample', () => {
-    const line = client.lines.findLast(({ ev }) => ev === 'sample');
-    const sample = line === undefined ? null : sampleEventSchema.parse(line);
-    return sample !== null && check(sample) ? sample : null;
-  });
-
 async function open(memoryLimitBytes: number): Promise<Client> {
   await host.start();
   const client = await Client.open(root);
@@ -136,7 +116,7 @@ async function open(memoryLimitBytes: number): Promise<Client> {
   return client;
 }
 
-describe.skipIf(!hasSim || !hasShim || !isPossible)('behind the gate', () => {
+describe.skipIf(!hasSim || !hasShim || !isGatePossible)('behind the gate', () => {
   test.each(Object.keys(WAYS) as (keyof typeof WAYS)[])(
     'the limit holds, contexts included, for a program that comes by %s',
     async (way) => {
@@ -284,7 +264,7 @@ int ioctl(int fd, unsigned long request, ...) {
 }
 `;
 
-describe.skipIf(!hasSim || !isPossible)('the proof of the gate', () => {
+describe.skipIf(!hasSim || !isGatePossible)('the proof of the gate', () => {
   const prove = (env: NodeJS.ProcessEnv = {}): { code: string; message: string; level: string } => {
     const said = spawnSync(trancheBin, ['doctor', '--gate', '--json'], {
       encoding: 'utf8',

@@ -3,17 +3,14 @@
  * behind it, and `run`, jobs and terminals do so without being told. Real agent, filter and supervisor; the simulated
  * driver makes the real one’s requests of stand-ins for its devices.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   jobsEventSchema,
-  sampleEventSchema,
-  stateEventSchema,
   terminalOpenReplySchema,
   terminalOutputEventSchema,
-  type SampleEvent,
 } from '../../model/agent-protocol.ts';
 import {
   AttachedProcess,
@@ -30,14 +27,9 @@ import {
   workload,
   type Root,
 } from './agent_process.ts';
+import { sampleWith, stateWith, type State } from './events.ts';
+import { addStandIns, isGatePossible } from './gate_host.ts';
 
-const doctor = spawnSync(trancheBin, ['doctor', '--json'], {
-  encoding: 'utf8',
-  env: { ...process.env, TRANCHE_ROOT: '/nonexistent' },
-});
-const isPossible = (JSON.parse(doctor.stdout) as readonly { code: string }[]).some(
-  ({ code }) => code === 'gate',
-);
 /** Says `1` where a filter is on, `0` where not. */
 const SAYS = ['sh', '-c', `grep -c '^Seccomp:.*2$' /proc/self/status; true`];
 
@@ -53,30 +45,11 @@ let root: Root;
 beforeEach(() => {
   host = new TestHost();
   root = host.root;
-  const devices = join(root.path, 'devices');
-  mkdirSync(devices);
-  symlinkSync('/dev/null', join(devices, 'nvidiactl'));
-  symlinkSync('/dev/zero', join(devices, 'nvidia-uvm'));
-  for (const gpu of [0, 1]) symlinkSync('/dev/zero', join(devices, `nvidia${String(gpu)}`));
-  root.env['TRANCHE_SIM_RM_DEVICES'] = devices;
+  addStandIns(root);
 });
 
 afterEach(() => host.end(() => endAllIn(root)));
 
-type State = ReturnType<typeof stateEventSchema.parse>;
-
-const stateWith = (client: Client, what: string, check: (state: State) => boolean): Promise<State> =>
-  until(what, () => {
-    const line = client.lines.findLast(({ ev }) => ev === 'state');
-    const state = line === undefined ? null : stateEventSchema.parse(line);
-    return state !== null && check(state) ? state : null;
-  });
-const sampleWith = (client: Client, check: (sample: SampleEvent) => boolean): Promise<SampleEvent> =>
-  until('such a sample', () => {
-    const line = client.lines.findLast(({ ev }) => ev === 'sample');
-    const sample = line === undefined ? null : sampleEventSchema.parse(line);
-    return sample !== null && check(sample) ? sample : null;
-  });
 const isProved = (state: State): boolean => state.backends?.[0]?.gate === 'proved';
 const ranIn = (slice: string, ...options: readonly string[]): string =>
   host.tranche(['run', ...options, '--slice', slice, '--', ...SAYS]).stdout.trim();
@@ -91,7 +64,7 @@ async function open(fields: Record<string, unknown> = {}): Promise<Client> {
   return client;
 }
 
-describe.skipIf(!hasSim || !hasShim || !isPossible)('a slice whose gate was proved', () => {
+describe.skipIf(!hasSim || !hasShim || !isGatePossible)('a slice whose gate was proved', () => {
   test('holds what is run in it, and says of each process and of the slice that it does', async () => {
     const client = await open();
     const state = await stateWith(client, 'a slice', ({ slices }) => slices.length === 1);
@@ -158,7 +131,7 @@ describe.skipIf(!hasSim || !hasShim || !isPossible)('a slice whose gate was prov
   });
 });
 
-describe.skipIf(!hasSim || !hasShim || !isPossible)('a job in a slice whose gate was proved', () => {
+describe.skipIf(!hasSim || !hasShim || !isGatePossible)('a job in a slice whose gate was proved', () => {
   const inState = (client: Client, id: string, state: string) =>
     until(`job ${id} to be ${state}`, () => {
       const last = client.lines.findLast((line) => line['ev'] === 'jobs');
@@ -197,7 +170,7 @@ describe.skipIf(!hasSim || !hasShim || !isPossible)('a job in a slice whose gate
   });
 });
 
-describe.skipIf(!hasSim || !hasShim || !isPossible)('a terminal in a slice whose gate was proved', () => {
+describe.skipIf(!hasSim || !hasShim || !isGatePossible)('a terminal in a slice whose gate was proved', () => {
   test.each([
     ['programs', '0'],
     ['shells', '1'],
@@ -231,7 +204,7 @@ describe.skipIf(!hasSim || !hasShim || !isPossible)('a terminal in a slice whose
   });
 });
 
-describe.skipIf(!hasSim || !hasShim || !isPossible)('a program of a terminal', () => {
+describe.skipIf(!hasSim || !hasShim || !isGatePossible)('a program of a terminal', () => {
   /** A terminal in the slice `one`, whose gate is for programs. */
   const terminal = async () => {
     const client = await open({ gate: 'programs' });
@@ -297,7 +270,7 @@ describe.skipIf(!hasSim || !hasShim || !isPossible)('a program of a terminal', (
   });
 });
 
-describe.skipIf(!hasSim || !isPossible)('the proof', () => {
+describe.skipIf(!hasSim || !isGatePossible)('the proof', () => {
   const open = async (): Promise<Client> => {
     const client = await Client.open(root);
     await client.ask('subscribe', { sampleIntervalMs: 100 });

@@ -4,6 +4,7 @@ import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Client, GIB, GPU0, GPU1, repo, until, workload } from './agent_process.ts';
+import { sampleWith, stateWith } from './events.ts';
 import {
   hasKernel,
   LimitsHost,
@@ -11,9 +12,7 @@ import {
   NO_LIMIT,
   noLimits,
   OUT_OF_MEMORY,
-  sampleWith,
   standing,
-  stateWith,
 } from './limits_host.ts';
 
 const MIB = 2 ** 20;

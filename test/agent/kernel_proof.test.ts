@@ -4,15 +4,8 @@ import { chownSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { GIB, NOBODY, until, type Client } from './agent_process.ts';
-import {
-  LimitsHost,
-  LimitsTool,
-  NO_LIMIT,
-  noLimits,
-  standing,
-  stateWith,
-  type State,
-} from './limits_host.ts';
+import { stateWith, type State } from './events.ts';
+import { LimitsHost, LimitsTool, NO_LIMIT, noLimits, standing } from './limits_host.ts';
 
 let tool: LimitsTool;
 let at: LimitsHost;

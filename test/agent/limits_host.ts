@@ -7,7 +7,6 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { sampleEventSchema, stateEventSchema, type SampleEvent } from '../../model/agent-protocol.ts';
 import {
   Client,
   endAllIn,
@@ -21,25 +20,13 @@ import {
   type Root,
 } from './agent_process.ts';
 import { CgroupRoot, noGroups } from './cgroup_root.ts';
+import { stateWith, type State } from './events.ts';
 
 export const NO_LIMIT = '18446744073709551615';
 export const OUT_OF_MEMORY = 2;
 /** Why tests with it are skipped here; null: they are not. */
 export const noLimits = noGroups ?? (hasSim && hasShim ? null : 'not built');
 
-export type State = ReturnType<typeof stateEventSchema.parse>;
-export const stateWith = (client: Client, what: string, check: (state: State) => boolean): Promise<State> =>
-  until(what, () => {
-    const line = client.lines.findLast(({ ev }) => ev === 'state');
-    const state = line === undefined ? null : stateEventSchema.parse(line);
-    return state !== null && check(state) ? state : null;
-  });
-export const sampleWith = (client: Client, check: (sample: SampleEvent) => boolean): Promise<SampleEvent> =>
-  until('such a sample', () => {
-    const line = client.lines.findLast(({ ev }) => ev === 'sample');
-    const sample = line === undefined ? null : sampleEventSchema.parse(line);
-    return sample !== null && check(sample) ? sample : null;
-  });
 export const hasKernel = (state: State): boolean =>
   state.slices.every(({ enforcement }) => enforcement === 'kernel');
 export const standing = (state: State): string | null | undefined => state.backends?.[0]?.kernelLimit;

@@ -4,11 +4,12 @@
  * has a say (gate_requester.c). docs/security.md has the table that these are cells of.
  */
 import { execFileSync, spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { sampleEventSchema, type SampleEvent } from '../../model/agent-protocol.ts';
-import { Client, GIB, hasShim, hasSim, TestHost, trancheBin, until, type Root } from './agent_process.ts';
+import { Client, GIB, hasShim, hasSim, TestHost, until, type Root } from './agent_process.ts';
+import { sampleWith } from './events.ts';
+import { addStandIns, isGatePossible } from './gate_host.ts';
 
 const MIB = 1024 ** 2;
 const NOBODY = 65534;
@@ -18,13 +19,6 @@ const HELD = 'ynyy';
 const DEVICES = ['/dev/null', '/dev/zero'];
 const NAMESPACES = ['unshare', '--user', '--map-root-user', '--mount', '--pid', '--net', '--ipc', '--fork'];
 
-const doctor = spawnSync(trancheBin, ['doctor', '--json'], {
-  encoding: 'utf8',
-  env: { ...process.env, TRANCHE_ROOT: '/nonexistent' },
-});
-const isPossible = (JSON.parse(doctor.stdout) as readonly { code: string }[]).some(
-  ({ code }) => code === 'gate',
-);
 const isRoot = process.getuid?.() === 0;
 const hasNamespaces = spawnSync('unshare', ['--user', '--map-root-user', 'true']).status === 0;
 
@@ -36,11 +30,7 @@ let atBin: (name: string) => string;
 beforeEach(() => {
   host = new TestHost();
   root = host.root;
-  const devices = join(root.path, 'devices');
-  mkdirSync(devices);
-  symlinkSync('/dev/null', join(devices, 'nvidiactl'));
-  for (const name of ['nvidia0', 'nvidia1', 'nvidia-uvm']) symlinkSync('/dev/zero', join(devices, name));
-  root.env['TRANCHE_SIM_RM_DEVICES'] = devices;
+  addStandIns(root);
   atBin = host.openToOthers();
   requester = join(root.path, 'requester');
   for (const file of ['requester', 'requester-static']) {
@@ -90,13 +80,6 @@ class Asking {
       throw new Error(`it said “${this.text}”`, { cause: error });
     });
 }
-
-const sampleWith = (client: Client, check: (sample: SampleEvent) => boolean): Promise<SampleEvent> =>
-  until('such a sample', () => {
-    const line = client.lines.findLast(({ ev }) => ev === 'sample');
-    const sample = line === undefined ? null : sampleEventSchema.parse(line);
-    return sample !== null && check(sample) ? sample : null;
-  });
 
 async function open(owner?: string): Promise<Client> {
   await host.start({ bin: atBin('tranche') });
@@ -151,7 +134,7 @@ const held = async (client: Client, words: readonly string[]): Promise<void> => 
   one.child.stdin?.end('x');
 };
 
-describe.skipIf(!hasSim || !hasShim || !isPossible)('behind the gate', () => {
+describe.skipIf(!hasSim || !hasShim || !isGatePossible)('behind the gate', () => {
   test.each(Object.keys(WAYS).filter((way) => hasNamespaces || !way.startsWith('namespaces')))(
     'is held: %s',
     async (way) => {
